@@ -1,0 +1,76 @@
+"""Time as we keep it (microseconds since 1970, UTC) and as the API shows it (RFC 3339, whole seconds, `Z`)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from datetime import datetime, timedelta, timezone
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# The last representable instant of RFC 3339, 9999-12-31T23:59:59Z.
+LATEST = 253_402_300_799 * SECOND
+_shown: dict[int, str] = {}
+
+
+def _system() -> int:
+    return time.time_ns() // 1000
+
+
+now = _system
+"""Microseconds since 1970. Call it as `clock.now()`: `follow` swaps it."""
+
+
+def follow(path: str) -> None:
+    """Let a file move the clock: it holds one signed 64-bit little-endian number of microseconds, added to the system's time.
+
+    Every process that follows the same file sees a change at once. Meant for tests of expiry, retention and limits.
+    """
+    global now
+    with open(path, "r+b") as file:
+        shift = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+
+    def moved() -> int:
+        return time.time_ns() // 1000 + struct.unpack_from("<q", shift)[0]
+
+    now = moved
+
+
+def move(path: str, microseconds: int) -> None:
+    """Write the shift that `follow` reads; makes the file when there is none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, struct.pack("<q", microseconds), 0)
+    finally:
+        os.close(descriptor)
+
+
+def shown(microseconds: int) -> str:
+    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Remembered by the second: rows of a page often share it."""
+    seconds = microseconds // SECOND
+    try:
+        return _shown[seconds]
+    except KeyError:
+        if len(_shown) >= 100_000:
+            _shown.clear()
+        text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if len(text) < 20:  # years below 1000 are not padded by every C library
+            text = text.rjust(20, "0")
+        _shown[seconds] = text
+        return text
+
+
+def parse(text: str) -> int:
+    """Microseconds of an RFC 3339 time. Raises ValueError when the text is not one or has no offset."""
+    if len(text) < 20 or text[10] not in "Tt ":
+        raise ValueError("not an RFC 3339 time")
+    moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError("no offset from UTC")
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,64 @@
+"""What the records ask of a database. `sqlite.py` answers it now; another engine is one more file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+class Duplicate(Exception):
+    """A UNIQUE constraint refused a row; `constraint` is `table.column`."""
+
+    def __init__(self, constraint: str) -> None:
+        self.constraint = constraint
+        super().__init__(constraint)
+
+
+class Queries(Protocol):
+    """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to its end at once."""
+
+    async def one(self, sql: str, *values: Any) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def all(self, sql: str, *values: Any) -> list[Row]:
+        """All rows."""
+        ...
+
+    async def run(self, sql: str, *values: Any) -> int:
+        """Do it; the number of rows it changed."""
+        ...
+
+
+class Tx(Queries, Protocol):
+    """A write transaction. What was done in it is there for all, or for none."""
+
+    def notify(self, channel: str) -> None:
+        """Once this transaction is committed, call those who said `listen(channel)` in this process, before the writer gets its answer."""
+        ...
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        """The same statement for each row."""
+        ...
+
+
+class Database(Queries, Protocol):
+    """`one`, `all` and `run` directly on a database are single reads, each in a snapshot of its own."""
+
+    async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`await fn(queries, *args)` in one snapshot. For bounded, indexed statements: they run where the caller stands."""
+        ...
+
+    async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list, searches)."""
+        ...
+
+    async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`await fn(tx, *args)` in one write transaction; returns once it is durable. An error raised by `fn` undoes what `fn` did and
+        reaches the caller; other writers of the same commit are not touched. `fn` may run more than once: it changes nothing but `tx`."""
+        ...
+
+    def listen(self, channel: str, callback: Callable[[], None]) -> None: ...
