@@ -17,6 +17,10 @@ class Duplicate(Exception):
         super().__init__(constraint)
 
 
+class DatabaseUnusable(Exception):
+    """The database cannot be used as it is. The message says what is wrong and how to mend it, for the person who starts the server."""
+
+
 class Queries(Protocol):
     """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to its end at once."""
 

@@ -1,0 +1,118 @@
+"""Brings a database to the schema of this version, one numbered SQL file at a time.
+
+`migrations/0001_name.sql` and so on are applied in the order of their numbers, each in one transaction with the row that says so. A file
+that was released is never changed again: the next one mends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.storage.database import DatabaseUnusable, Queries, Tx
+from rollbook.storage.sqlite import SQLite
+
+FOLDER = Path(__file__).with_name("migrations")
+
+_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql").fullmatch
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS migrations (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        checksum TEXT NOT NULL,
+        applied_at INTEGER NOT NULL
+    ) STRICT"""
+_HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'"
+_APPLIED = "SELECT number, name, checksum FROM migrations ORDER BY number"
+_NOTE = "INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)"
+
+
+class Migration(NamedTuple):
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.number:04}_{self.name}.sql"
+
+
+def pending(db: SQLite, folder: Path = FOLDER) -> list[Migration]:
+    """Those that `migrate` would apply. Raises DatabaseUnusable when the database does not belong to these files."""
+    return db.read_now(_missing, known(folder))
+
+
+def migrate(db: SQLite, folder: Path = FOLDER) -> list[Migration]:
+    """Apply what is pending; those this call applied. Several processes may do it at once: each file is applied by one of them.
+
+    Raises DatabaseUnusable when the database does not belong to these files, StorageUnavailable when the disk fails, and sqlite3.Error
+    when a file's SQL does; what came before it stays applied.
+    """
+    files = known(folder)
+    return [migration for migration in db.read_now(_missing, files) if db.write_now(_apply, migration, files)]
+
+
+def known(folder: Path = FOLDER) -> tuple[Migration, ...]:
+    """The files of this version, in order."""
+    found = []
+    for file in sorted(folder.glob("*.sql")):
+        match = _FILE_NAME(file.name)
+        if match is None or int(match[1]) != len(found) + 1:
+            raise DatabaseUnusable(f"{file} is out of line: migrations are 0001_name.sql, 0002_name.sql and so on. Install Rollbook anew.")
+        found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return tuple(found)
+
+
+async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migration]:
+    if await queries.one(_HAS_TABLE) is None:
+        return list(files)
+    by_number = {migration.number: migration for migration in files}
+    for number, name, checksum in await queries.all(_APPLIED):
+        migration = by_number.pop(number, None)
+        if migration is None:
+            newest = files[-1].number if files else 0
+            raise DatabaseUnusable(
+                f"The database is newer than this Rollbook: it has migration {number:04}_{name}, this version knows them up to {newest:04}. "
+                "Start the newer Rollbook again, or restore a backup made before the upgrade."
+            )
+        if migration.checksum != checksum:
+            raise DatabaseUnusable(
+                f"Migration {migration.file_name} is not the file this database was made with. "
+                "Put the released file back (install the same version of Rollbook anew); a change of the schema is a new migration."
+            )
+    return list(by_number.values())
+
+
+async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...]) -> bool:
+    """False when another process was faster."""
+    await tx.run(_TABLE)
+    if migration not in await _missing(tx, files):
+        return False
+    for statement in statements(migration.sql):
+        await tx.run(statement)
+    await tx.run(_NOTE, migration.number, migration.name, migration.checksum, clock.now())
+    return True
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The single statements of a file. SQLite itself says where one ends, so semicolons in strings, comments and triggers are no trouble.
+
+    ValueError when the last one has no end.
+    """
+    start = 0
+    for semicolon in re.finditer(";", sql):
+        if sqlite3.complete_statement(sql[start : semicolon.end()]):
+            yield sql[start : semicolon.end()].strip()
+            start = semicolon.end()
+    rest = re.sub(r"--[^\n]*|/\*.*?\*/", "", sql[start:], flags=re.DOTALL).strip()
+    if rest:
+        raise ValueError(f"no semicolon ends this statement: {rest[:80]}")

@@ -1,0 +1,196 @@
+"""SQLite as the database of one machine: reads where the caller stands, writes gathered by one thread of each process.
+
+Several processes may open the same file. Open it after a fork, not before: a connection does not survive one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rollbook.errors import Overloaded
+from rollbook.storage.database import Database, DatabaseUnusable
+from rollbook.storage.sqlite_connection import Reads, Synchronous, WriterLock, check_version, connect_reader, connect_writer, drive
+from rollbook.storage.sqlite_writer import Writer
+
+T = TypeVar("T")
+
+ASIDE_THREADS = 2
+ASIDE_WAITING = 1_000
+"""Reads that may wait for these threads; beyond it, the caller gets Overloaded."""
+
+_NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
+
+
+class SQLite(Reads, Database):
+    """`SQLite.open(path)`, then everything `Database` promises. `one`, `all` and `run` are reads; a write given to them fails."""
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], synchronous: Synchronous = "full") -> SQLite:
+        """Make or open the database. Needs no event loop. Raises DatabaseUnusable with a sentence that says how to mend it.
+
+        With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only.
+        """
+        check_version()
+        path = Path(path).absolute()
+        try:
+            _make_private(path)
+            _choose_log(path)
+            return cls(path, connect_reader(path), synchronous)
+        except (sqlite3.Error, OSError) as problem:
+            raise DatabaseUnusable(f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk.") from problem
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous) -> None:
+        super().__init__(reader)
+        self.path = path
+        self._reader = reader
+        self._reads = Reads(reader)
+        self._synchronous = synchronous
+        self._writer = Writer(path, synchronous)
+        self._aside: ThreadPoolExecutor | None = None
+        self._aside_local = threading.local()
+        self._aside_connections: list[sqlite3.Connection] = []
+        self._aside_waiting = 0
+
+    async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return _snapshot(self._reader, self._reads, fn, args)
+
+    def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`read` for code without an event loop."""
+        return _snapshot(self._reader, self._reads, fn, args)
+
+    async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Raises Overloaded when too many such reads wait already."""
+        if self._aside_waiting >= ASIDE_WAITING:
+            raise Overloaded("Too many searches are waiting. Try again shortly.")
+        if self._aside is None:
+            self._aside = ThreadPoolExecutor(ASIDE_THREADS, "rollbook-reader")
+        self._aside_waiting += 1
+        future = asyncio.get_running_loop().run_in_executor(self._aside, self._read_in_thread, fn, args)
+        future.add_done_callback(self._one_aside_less)
+        return await future
+
+    async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Raises StorageUnavailable when it could not be made durable, Overloaded when too many writes wait, Stopping after `close`.
+
+        A caller that is cancelled leaves its write in the queue: it is done, once.
+        """
+        return await self._writer.write(fn, *args)
+
+    def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`write` for code without an event loop. It blocks until the commit."""
+        return self._writer.write_now(fn, *args)
+
+    def listen(self, channel: str, callback: Callable[[], None]) -> None:
+        self._writer.listen(channel, callback)
+
+    def close(self) -> None:
+        """Commits the writes that wait, then closes. The last process to do so leaves a single file: SQLite empties the log and removes it."""
+        self._writer.close()
+        for connection in self._aside_connections:
+            connection.interrupt()
+        if self._aside is not None:
+            self._aside.shutdown(cancel_futures=True)
+        for connection in self._aside_connections:
+            connection.close()
+        self._reader.close()
+
+    def describe(self, quick_check: bool = False) -> dict[str, Any]:
+        """What `doctor` shows. `quick_check` reads the whole file: seconds for each GiB; `problems` then holds what it found."""
+        connection = connect_reader(self.path)
+        try:
+
+            def pragma(name: str) -> Any:
+                return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+            log = Path(f"{self.path}-wal")
+            file_system = _file_system(self.path)
+            found: dict[str, Any] = {
+                "version": sqlite3.sqlite_version,
+                "path": str(self.path),
+                "size": self.path.stat().st_size,
+                "wal_size": log.stat().st_size if log.exists() else 0,
+                "journal_mode": pragma("journal_mode"),
+                "synchronous": self._synchronous,
+                "page_size": pragma("page_size"),
+                "page_count": pragma("page_count"),
+                "free_pages": pragma("freelist_count"),
+                "file_system": file_system,
+                "network_file_system": file_system in _NETWORK_FILE_SYSTEMS,
+            }
+            if quick_check:
+                rows = connection.execute("PRAGMA quick_check").fetchall()
+                found["problems"] = [] if rows == [("ok",)] else [row[0] for row in rows]
+            return found
+        finally:
+            connection.close()
+
+    def _read_in_thread(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+        connection = getattr(self._aside_local, "connection", None)
+        if connection is None:
+            connection = self._aside_local.connection = connect_reader(self.path)
+            self._aside_connections.append(connection)
+        return _snapshot(connection, Reads(connection), fn, args)
+
+    def _one_aside_less(self, _: asyncio.Future[Any]) -> None:
+        self._aside_waiting -= 1
+
+
+def _snapshot(connection: sqlite3.Connection, reads: Reads, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    # Faster, too, from the second statement on: each would take and leave a snapshot of its own.
+    connection.execute("BEGIN")
+    try:
+        value: T = drive(fn(reads, *args), "read")  # type: ignore[arg-type]
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it by itself after some I/O errors
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return value
+
+
+def _make_private(path: Path) -> None:
+    """Folder 0700 and file 0600 when they are new. SQLite gives its `-wal` and `-shm` the mode of the database."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # Never opened here once it exists: closing any descriptor of the file would drop the locks SQLite holds on it in this process.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
+
+
+def _choose_log(path: Path) -> None:
+    """Write-ahead log, remembered in the file. Turning it on needs the file alone, so processes that start together do it in turn."""
+    lock = WriterLock(path.with_name("writer.lock"))
+    try:
+        with lock:
+            connection = connect_writer(path, "full")
+            try:
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            finally:
+                connection.close()
+    finally:
+        lock.close()
+    if mode != "wal":
+        raise DatabaseUnusable(f"{path} lies on a file system without shared memory, which SQLite's log needs. Use a local disk.")
+
+
+def _file_system(path: Path) -> str:
+    """Kind of file system the path is on, "unknown" where the kernel does not tell (proc_pid_mountinfo(5))."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    best, kind = "", "unknown"
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        mount = before.split(" ")[4].replace("\\040", " ")
+        if len(mount) >= len(best) and path.is_relative_to(mount):
+            best, kind = mount, after.split(" ")[0]
+    return kind

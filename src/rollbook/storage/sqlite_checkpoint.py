@@ -1,0 +1,91 @@
+"""Moves what is in SQLite's log (the `-wal` file) into the database, away from those who wait for a commit.
+
+A checkpoint inside a commit makes the slowest commits (p99.9 of 14 ms); from a thread of its own it makes 3 to 5 ms. But a log that is
+written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6 s): past RESTART_SIZE the
+writer does the last bit between two commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+from rollbook.storage.sqlite_connection import BUSY_TIMEOUT, WriterLock, connect_writer
+
+CHECKPOINT_SIZE = 4 * 1024 * 1024
+"""Bytes the log grows between two checkpoints."""
+RESTART_SIZE = 64 * 1024 * 1024
+"""Bytes at which writers wait until the log is empty."""
+_PATIENCE = 200
+"""Milliseconds that an emptying waits for reads of older snapshots to end. All writers stand meanwhile."""
+_RETRY = 1.0
+"""Seconds until a checkpoint that failed is tried again: the disk may have room by then."""
+
+
+def restart_log(connection: sqlite3.Connection) -> bool:
+    """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when a reader holds it."""
+    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE}").close()
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").close()
+    return not busy
+
+
+class Checkpointer:
+    """`notice` is cheap and called after each commit; the thread and its connection come when there is something to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = 0
+        self._due = CHECKPOINT_SIZE
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def notice(self, size: int) -> None:
+        """The log has this many bytes now. Called by one thread only."""
+        if size < self._size:  # it was emptied, here or by another process
+            self._due = CHECKPOINT_SIZE
+        self._size = size
+        if size >= self._due:
+            self._due = size + CHECKPOINT_SIZE
+            self._wake.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="rollbook-checkpointer", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._closing.is_set():
+                return
+            try:
+                self._checkpoint()
+            except (sqlite3.Error, OSError):
+                if not self._closing.wait(_RETRY):
+                    self._wake.set()
+
+    def _checkpoint(self) -> None:
+        connection = connect_writer(self._path, "full")
+        try:
+            _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if frames == moved:
+                # Nothing is left to move, so emptying the log costs the writers no fsync. Without it the file would keep its size, and
+                # its size is how we know how much is in it.
+                lock = WriterLock(self._path.with_name("writer.lock"))
+                try:
+                    with lock:
+                        restart_log(connection)
+                finally:
+                    lock.close()
+        finally:
+            connection.close()
