@@ -1,0 +1,238 @@
+"""The access log: one line for each request, written by a thread so that no request waits for a pipe or a disk."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from rollbook.observe.lines import masked, safe_json, safe_text, stamp
+
+if TYPE_CHECKING:
+    from rollbook.http.request import Request
+
+# Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
+_INTERVAL = 0.2
+# Lines encoded in one go. The encoder holds the interpreter's lock meanwhile: 128 lines are some 0.15 ms.
+_BATCH = 128
+# Writes to a pipe up to this size are whole among those of other processes (POSIX write()); larger ones are not once the pipe is
+# full: 64 KiB writes of four workers came out torn. Files and terminals take a whole write under a lock of the kernel.
+_PIPE_BYTES = select.PIPE_BUF
+_FILE_BYTES = 65_536
+# Of a path that matched no route: characters kept until the thread comes, and characters shown.
+_PATH_KEPT = 512
+_PATH_SHOWN = 128
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
+class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
+    """One request. `time` is seconds since 1970 until the thread makes it text.
+
+    The query string is never here, and of the path only the start, only where no route matched; else `route` is the pattern.
+    """
+
+    time: float | str
+    request_id: str
+    method: str
+    route: str | None
+    status: int
+    microseconds: int
+    user_id: str | None
+    key_id: str | None
+    address: str
+    worker: int
+    path: str | UnsetType = UNSET
+
+
+class Dropped(msgspec.Struct, tag_field="event", tag="access lines dropped"):
+    """Stands where lines are missing: the reader was too slow, or gone."""
+
+    time: str
+    lines: int
+    worker: int
+
+
+class AccessLog:
+    """Collects lines and lets a thread write them to a file descriptor.
+
+    `form` is `json`, `pretty` or `none`. At most `limit` lines wait; what comes on top is dropped and counted: the thread calls
+    `dropped` with the number of lines lost since its last call, and a line says so where they are missing. `line` never blocks. A
+    killed process loses the lines of its last 0.2 s.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        form: str,
+        *,
+        limit: int = 100_000,
+        dropped: Callable[[int], object] = lambda lines: None,
+    ) -> None:
+        self._descriptor = descriptor
+        self._pretty = form == "pretty"
+        self._colour = self._pretty and os.isatty(descriptor) and "NO_COLOR" not in os.environ
+        self._off = form == "none"
+        self._limit = 0 if self._off else limit
+        self._on_dropped = dropped
+        self._lines: list[Line] = []
+        self._overflow = 0  # lines lost at the door; only `line` counts here
+        self._lost = 0  # lines lost on the way out; only the thread counts here
+        self._told = self._reported = 0
+        self._torn = False
+        self._worker = 0
+        self._stopping: threading.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._deadline = float("inf")
+
+    def line(self, request: Request, status: int, microseconds: int) -> None:
+        """Note one answered request. `microseconds` from its last byte to its answer."""
+        lines = self._lines
+        if len(lines) >= self._limit:
+            self._overflow += 1
+            return
+        route = request.route
+        pattern, path = (route.path, UNSET) if route is not None else (None, request.path[:_PATH_KEPT] or UNSET)
+        lines.append(
+            Line(
+                time.time(), request.id, request.method, pattern, status, microseconds,
+                request.user_id, request.key_id, request.address, self._worker, path,
+            )
+        )  # fmt: skip
+
+    def start(self, worker: int = 0) -> None:
+        """Start the thread. To be called after the fork: a thread does not survive it. Lines from before it go out too."""
+        self._worker = worker
+        if self._off:
+            return
+        file_type = os.fstat(self._descriptor).st_mode
+        self._most = _PIPE_BYTES if stat.S_ISFIFO(file_type) or stat.S_ISSOCK(file_type) else _FILE_BYTES
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._stopping,), name="access-log", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Write what waits and end the thread. Gives up after `timeout` seconds when nobody reads the other end."""
+        if self._thread is None or self._stopping is None:
+            return
+        self._deadline = time.monotonic() + timeout
+        self._stopping.set()
+        self._thread.join(timeout)
+        self._thread = None
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(_INTERVAL):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        lines = self._lines
+        while True:
+            # Taking a slice and deleting it are one step each for other threads; what `line` adds between comes behind it.
+            batch = lines[:_BATCH]
+            if not batch:
+                break
+            self._write(self._encode(batch))
+            del lines[: len(batch)]
+            self._report()
+        self._report()
+
+    def _report(self) -> None:
+        dropped = self._overflow + self._lost
+        if dropped > self._reported:
+            self._on_dropped(dropped - self._reported)
+            self._reported = dropped
+        # The line is tried once a round, and counts for nothing when it is lost too.
+        if dropped > self._told and not self._torn:
+            notice = Dropped(stamp(time.time()), dropped - self._told, self._worker)
+            text = f"{notice.time[11:-1]} {notice.lines} access lines dropped\n".encode()
+            if self._write(text if self._pretty else _encoder.encode(notice) + b"\n", count=False):
+                self._told = dropped
+
+    def _encode(self, batch: list[Line]) -> bytes:
+        for line in batch:
+            line.time = stamp(line.time)  # type: ignore[arg-type]  # still a number: each line comes by here once
+            if line.path:
+                line.path = _shown(line.path)
+        if self._pretty:
+            return "".join([_pretty(line, self._colour) for line in batch]).encode("utf-8", "backslashreplace")
+        try:
+            encoded = _encoder.encode_lines(batch)
+        except UnicodeEncodeError:
+            # A lone surrogate in a method or an id, which no transport lets through.
+            encoded = b"".join([_repaired(line) for line in batch])
+        # Four looks at the bytes for the whole batch; almost always none finds anything.
+        if not encoded.isascii() or b"\x7f" in encoded or b"rbk_" in encoded or b"$argon2" in encoded:
+            return safe_json(encoded.decode()).encode()
+        return encoded
+
+    def _write(self, encoded: bytes, count: bool = True) -> bool:
+        """Write whole lines. Lines that cannot be written are lost and counted; True when none was."""
+        first = 0
+        if self._torn:
+            # The last write ended within a line: end that line first.
+            encoded = b"\n" + encoded
+            first = 1
+        at, size = 0, len(encoded)
+        while at < size:
+            end = size if size - at <= self._most else encoded.rfind(b"\n", at, at + self._most) + 1
+            try:
+                at += os.write(self._descriptor, encoded[at : end or size])
+            except BlockingIOError:
+                if self._wait():
+                    continue
+            except OSError:
+                pass  # the reader is gone (EPIPE), the disk is full: the next round tries again
+            else:
+                continue
+            if count:
+                self._lost += encoded.count(b"\n", max(at, first))
+            if at > 0:
+                self._torn = not encoded.endswith(b"\n", 0, at)
+            return False
+        self._torn = False
+        return True
+
+    def _wait(self) -> bool:
+        """Until a non-blocking descriptor takes more. False when `stop` has run out of time."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        while time.monotonic() < self._deadline:
+            if poll.poll(_INTERVAL * 1000):
+                return True
+        return False
+
+
+_encoder = msgspec.json.Encoder()
+_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
+
+
+def _shown(path: str) -> str:
+    """A path that matched no route, as in a URL, so without control characters; masked before it is cut."""
+    return quote(masked(path), safe=_PATH_SAFE, errors="backslashreplace")[:_PATH_SHOWN]
+
+
+def _repaired(line: Line) -> bytes:
+    fields: dict[str, Any] = msgspec.structs.asdict(line)
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = value.encode("utf-8", "backslashreplace").decode()
+    return _encoder.encode(Line(**fields)) + b"\n"
+
+
+def _pretty(line: Line, colour: bool) -> str:
+    """`10:00:00.123 200 GET     /v1/users/{userId}   431 µs  user_… key_… 127.0.0.1 req_…`, the status in its class's colour."""
+    start, dim, end = (_COLOURS.get(line.status // 100, ""), "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
+    place = line.route if line.route is not None else line.path if line.path is not UNSET else "-"
+    who = f"{line.user_id or '-'} {line.key_id or '-'} {line.address} {line.request_id}"
+    return (
+        f"{dim}{str(line.time)[11:-1]}{end} {start}{line.status}{end} {safe_text(line.method):<7} {safe_text(str(place)):<36}"
+        f" {line.microseconds:>8} µs  {dim}{safe_text(who)}{end}\n"
+    )
