@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rollbook.api.routes import Route
-
 
 
 class Request:
@@ -15,11 +17,11 @@ class Request:
     `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3).
     `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
     `time.perf_counter_ns()` when the last byte of the request had arrived. The gate fills in `user_id`, `key_id` and
-    `route` for the access line.
+    `route` for the access line, and in `head` the header lines that every answer carries: the rate limits'.
     """
 
     __slots__ = (
-        "address", "body", "headers", "id", "key_id", "method", "path", "query", "route", "secure", "started", "user_id",
+        "address", "body", "head", "headers", "id", "key_id", "method", "path", "query", "route", "secure", "started", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +45,22 @@ class Request:
         self.secure = secure
         self.id = id
         self.started = started
+        self.head = b""
         self.user_id: str | None = None
         self.key_id: str | None = None
         self.route: Route | None = None
+
+
+class RequestIds:
+    """Makes `req_` and 24 characters, never twice, at the cost of a counter. Make one in each process.
+
+    The first 16 are random for the process. The last eight are the counter multiplied by an odd number modulo 2^32, which
+    takes each value once, so that ids do not tell how many requests there were.
+    """
+
+    def __init__(self) -> None:
+        self._prefix = "req_" + base64.b32hexencode(os.urandom(10)).decode("ascii").lower()
+        self._next = itertools.count(int.from_bytes(os.urandom(4), "big")).__next__
+
+    def __call__(self) -> str:
+        return f"{self._prefix}{self._next() * 0x9E3779B1 & 0xFFFFFFFF:08x}"

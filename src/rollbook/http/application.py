@@ -1,0 +1,32 @@
+"""What a transport asks of the application behind it: one request in, one answer out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rollbook.errors import ApiError
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+
+
+class Application(Protocol):
+    """Built once in each worker process; `start` and `stop` frame its life."""
+
+    async def start(self) -> None:
+        """Open what it needs. No connection is accepted before this has returned."""
+        ...
+
+    async def stop(self) -> None:
+        """Flush and close. Called when the last answer has been written."""
+        ...
+
+    async def answer(self, request: Request) -> Response:
+        """Never raises. It suspends only on futures (and `sleep(0)`): there may be no task round it, so that
+        `asyncio.timeout` and `current_task` are not at its hand."""
+        ...
+
+    def refuse(
+        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+    ) -> Response:
+        """The answer to a request that the transport itself turns away; logs and counts it."""
+        ...

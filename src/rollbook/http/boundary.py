@@ -1,0 +1,40 @@
+"""The boundary: an error becomes `{"error": ...}` with its status, or the same as a problem document (RFC 9457) where that is asked for."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from rollbook.errors import ApiError
+from rollbook.http.response import JSON, PRIVATE, PROBLEM, Response, line
+
+_encode = msgspec.json.Encoder().encode
+
+
+def render(error: ApiError, request_id: str, base_url: str, accept: bytes | None = None, head: bytes = b"") -> Response:
+    """`head` holds header lines that the answer carries whatever it says, such as the rate limits'."""
+    content: dict[str, Any] = {
+        "error": error.message,
+        "code": error.code,
+        "request_id": request_id,
+        "doc_url": f"{base_url}/docs/errors/{error.code}",
+    }
+    if error.param is not None:
+        content["param"] = error.param
+    if error.faults:
+        content["errors"] = [{"param": fault.param, "message": fault.message} for fault in error.faults]
+    kind = JSON
+    if accept is not None and b"application/problem+json" in accept:
+        kind = PROBLEM
+        content = {
+            "type": content["doc_url"],
+            "title": HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "detail": error.message,
+            "instance": f"urn:rollbook:request:{request_id}",
+            **content,
+        }
+    own = b"".join([line(name, value) for name, value in error.headers.items()])
+    return Response(error.status, kind + PRIVATE + own + head, _encode(content))

@@ -1,0 +1,108 @@
+"""What a request's head must be before anybody acts on it: the rules of RFC 9110 and 9112 that the parser leaves to us.
+
+The parser (llhttp, strict) itself refuses bare line feeds, folded lines, control characters, a Content-Length beside a
+Transfer-Encoding or beside another one, and broken chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from rollbook.errors import BadMessage, BadRequest, ContentTooLarge, NotFound
+
+ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+# uri-host [":" port] of RFC 3986 section 3.2.2, without an empty host (RFC 9110 section 4.2.1).
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?").fullmatch
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
+_ENCODED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]").search
+
+
+def check_host(host: bytes) -> None:
+    """Raises BadMessage unless the value of a Host field names one host."""
+    if not _HOST(host):
+        raise BadMessage("The Host header is invalid.")
+
+
+def origin_form(target: bytes, host: bytes | None) -> bytes:
+    """The path and query of a request target in absolute form (RFC 9112 section 3.2.2).
+
+    Its authority must be that of the Host field: of two names for the addressee, a proxy may have believed the one and
+    we the other. Raises BadMessage for that, and for a target that is no address of ours at all.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise BadMessage("The request target must be a path that starts with a slash.")
+    end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    authority, path = rest[:end], rest[end:]
+    if not _HOST(authority) or authority.lower() != (host or authority).lower():
+        raise BadMessage("The request target and the Host header name different hosts.")
+    return path if path.startswith(b"/") else b"/" + path
+
+
+def split_target(target: bytes) -> tuple[str, str]:
+    """Decoded path and raw query of a target in origin form.
+
+    Raises BadRequest for percent-encoding that is broken, is not UTF-8 or hides a control character, and for a fragment.
+    NotFound for an encoded slash or backslash: it would be a separator to one reader of the path and a character to
+    another, and no resource of ours has one in its name.
+    """
+    if b"#" in target:
+        raise BadRequest("The request target has a fragment.")
+    path, _, query = target.partition(b"?")
+    if b"%" not in path:
+        return path.decode("ascii"), query.decode("ascii")
+    if _BAD_ESCAPE(path):
+        raise BadRequest("The path has a percent sign without two hexadecimal digits.")
+    try:
+        decoded = unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The path is not UTF-8.") from None
+    if _CONTROL(decoded):
+        raise BadRequest("The path has a control character.")
+    if _ENCODED_SLASH(path):
+        raise NotFound()
+    return decoded, query.decode("ascii")
+
+
+def check_framing(headers: dict[bytes, bytes], version: str, largest: int) -> int:
+    """The stated length of the body, or -1 for one in chunks, which is then counted as it comes.
+
+    Raises BadMessage for another transfer coding than `chunked`, and for any in HTTP/1.0, where proxies differ about what
+    it means (RFC 9112 section 6.1); ContentTooLarge for more than `largest` bytes.
+    """
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None:
+        if coding.strip().lower() != b"chunked":
+            raise BadMessage("The only transfer coding taken is chunked.")
+        if version != "1.1":
+            raise BadMessage("Transfer-Encoding needs HTTP/1.1.")
+        return -1
+    length = int(headers.get(b"content-length", b"0"))
+    if length > largest:
+        raise ContentTooLarge()
+    return length
+
+
+def wants_continue(headers: dict[bytes, bytes]) -> bool:
+    """Whether the client waits for `100 Continue` before it sends the body. Raises BadRequest for any other expectation."""
+    expectation = headers.get(b"expect")
+    if expectation is None:
+        return False
+    if expectation.strip().lower() != b"100-continue":
+        raise BadRequest("The only expectation taken is 100-continue.")
+    return True
+
+
+def join(name: bytes, first: bytes, second: bytes) -> bytes:
+    """The value of a field that came twice (RFC 9110 section 5.3).
+
+    Raises BadMessage for those that decide to whom or how long a message is: two of them mean two readings.
+    """
+    if name in (b"host", b"content-length", b"transfer-encoding"):
+        raise BadMessage(f"The request has several {name.decode()} headers.")
+    if name == b"authorization":
+        raise BadRequest("The request has several Authorization headers.")
+    return first + (b"; " if name == b"cookie" else b", ") + second

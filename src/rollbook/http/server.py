@@ -1,0 +1,238 @@
+"""Starts the server: takes the port, runs the one worker here or several under the supervisor, and stops without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from rollbook.config import ConfigurationError, Settings
+from rollbook.http.application import Application
+from rollbook.http.worker import Worker
+
+log = logging.getLogger("rollbook")
+
+# Connections that the system completes for us before we accept them.
+BACKLOG = 2048
+# Seconds that the application has to flush and close after the last answer.
+STOP_TIMEOUT = 1.5
+
+Build = Callable[[int], Application]
+
+
+def serve(settings: Settings, build: Build, ready: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    `build(worker)` makes the application in each worker process, numbered from 0. `ready(url)` is called once, when the
+    first of them accepts connections. The stop lets running requests end, within `drain_timeout`; a second signal ends
+    everything at once. Raises ConfigurationError when the port or the certificate cannot be had.
+    """
+    sockets = bind(settings.host, settings.port)
+    url = _url(settings, sockets[0])
+    _raise_file_limit(settings.max_connections)
+    _adopt_uvicorn_log()
+
+    def announce() -> None:
+        if ready is not None:
+            ready(url)
+
+    try:
+        if settings.workers > 1:
+            from rollbook.http.supervisor import Supervisor
+
+            return Supervisor(settings, build, sockets, announce).run()
+        run_worker(settings, build, 0, sockets, announce)
+        return 0
+    finally:
+        for listener in sockets:
+            listener.close()
+
+
+def run_worker(
+    settings: Settings,
+    build: Build,
+    number: int,
+    sockets: list[socket.socket],
+    ready: Callable[[], None],
+    parent: int | None = None,
+) -> None:
+    """Serve in this process until told to stop. `parent` is the file descriptor that reaches its end when the supervisor dies."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_work(settings, build, number, sockets, ready, parent))
+
+
+async def _work(
+    settings: Settings,
+    build: Build,
+    number: int,
+    sockets: list[socket.socket],
+    ready: Callable[[], None],
+    parent: int | None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    _listen_to_signals(loop, stop, parent)
+    app = build(number)
+    worker = Worker(settings, app, loop)
+    await app.start()
+    try:
+        servers = []
+        for listener in sockets:
+            servers.append(await _accept(loop, worker, listener))
+        # What was made so far stays: no garbage collection need look at it again.
+        gc.freeze()
+        ready()
+        await stop.wait()
+        await _accept_the_last(loop, worker, sockets)
+        for server in servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        await worker.drain()
+    finally:
+        worker.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await app.stop()
+        except TimeoutError:
+            log.warning("the application took more than %s s to stop", STOP_TIMEOUT)
+
+
+async def _accept(loop: asyncio.AbstractEventLoop, worker: Worker, listener: socket.socket) -> asyncio.Server:
+    tls = worker.config.ssl
+    timeouts = {"ssl_handshake_timeout": worker.settings.header_timeout, "ssl_shutdown_timeout": 2.0} if tls else {}
+    try:
+        return await loop.create_server(worker.connection, sock=listener, backlog=BACKLOG, ssl=tls, **timeouts)
+    except OSError as problem:
+        raise _refused(*listener.getsockname()[:2], problem) from None
+
+
+async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sockets: list[socket.socket]) -> None:
+    """Connections that the system has completed but nobody has accepted would be reset when the port is closed."""
+    for listener in sockets:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                break
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(worker.connection, connection, ssl=worker.config.ssl)
+
+
+def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, parent: int | None) -> None:
+    """Under a supervisor only it says when: a terminal sends SIGINT, and a service manager SIGTERM, to every process of the
+    group, so that a second signal here means nothing."""
+
+    def on_signal(number: int) -> None:
+        if stop.is_set() and parent is None:
+            os._exit(128 + number)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, on_signal, signal.SIGTERM)
+    if parent is None:
+        loop.add_signal_handler(signal.SIGINT, on_signal, signal.SIGINT)
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        loop.add_reader(parent, lambda: (loop.remove_reader(parent), stop.set()))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # Windows, PyPy
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+# The port.
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to every address of `host`, not listening yet. Port 0 takes a free one. Raises ConfigurationError."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as problem:
+        raise ConfigurationError(f"host: {host!r} is no address of this machine ({problem.strerror or problem}).") from None
+    sockets: list[socket.socket] = []
+    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # `::` alone takes IPv4 too; beside an IPv4 address of the same name it must not.
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(found) > 1))
+            listener.bind((address[0], port, *address[2:]))
+        except OSError as problem:
+            listener.close()
+            if sockets and family == socket.AF_INET6:
+                continue  # `localhost` on a machine without IPv6
+            raise _refused(str(address[0]), port, problem) from None
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        sockets.append(listener)
+    return sockets
+
+
+def _refused(host: str, port: int, problem: OSError) -> ConfigurationError:
+    if isinstance(problem, PermissionError):
+        return ConfigurationError(f"port: {port} needs more rights than this process has. Choose one from 1024 on.")
+    if holder := _holder(port):
+        return ConfigurationError(f"port: {host}:{port} is taken by {holder}. Stop it, or choose another port with --port.")
+    return ConfigurationError(f"port: cannot listen on {host}:{port} ({problem.strerror}). Choose another host or port.")
+
+
+def _holder(port: int) -> str:
+    """Who listens on the port, such as `nginx (process 812)`, as far as Linux tells us; else empty."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for row in map(str.split, rows):
+            if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{row[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(entry) in inodes for entry in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+        except OSError:
+            continue
+    return "another process"
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = settings.host or "127.0.0.1"
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http{'s' if settings.tls_cert else ''}://{shown}:{listener.getsockname()[1]}"
+
+
+def _raise_file_limit(connections: int) -> None:
+    """A connection is a file; the usual soft limit of 1024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 512
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class _Adopt(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        log.handle(record)
+
+
+def _adopt_uvicorn_log() -> None:
+    """What uvicorn has to say goes where our log goes."""
+    theirs = logging.getLogger("uvicorn")
+    theirs.handlers = [_Adopt()]
+    theirs.propagate = False
+    theirs.setLevel(logging.WARNING)

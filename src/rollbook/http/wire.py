@@ -1,0 +1,61 @@
+"""How an answer goes on the wire."""
+
+from __future__ import annotations
+
+import http
+import time
+from email.utils import formatdate
+
+from rollbook.http.response import Response
+
+
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = http.HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
+
+
+STATUS_LINE = {status: _status_line(status) for status in range(100, 600)}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Statuses whose answers have neither a body nor a length (RFC 9110 section 8.6).
+BODYLESS = frozenset((204, 304))
+# Fields that every answer carries. A browser that once reached us by TLS must not fall back (RFC 6797), for a year.
+EVERY = b"X-Content-Type-Options: nosniff\r\n"
+SECURE = EVERY + b"Strict-Transport-Security: max-age=31536000\r\n"
+
+
+def date_line(now: float | None = None) -> bytes:
+    """The Date field (RFC 9110 section 6.6.1), of `time.time()` or the seconds given."""
+    return f"Date: {formatdate(time.time() if now is None else now, usegmt=True)}\r\n".encode("ascii")
+
+
+def encode(response: Response, common: bytes, id: str, *, head: bool = False, close: bool = False) -> bytes:
+    """The whole answer. `common` are the lines that are the same for all (Date and the above); `head` leaves the body out
+    but keeps its length (RFC 9110 section 9.3.2); `close` says that no other answer follows on this connection."""
+    status, lines, body = response
+    if status in BODYLESS:
+        return b"%b%bX-Request-Id: %b\r\n%b%b\r\n" % (
+            STATUS_LINE[status], common, id.encode(), lines, b"Connection: close\r\n" if close else b"",
+        )  # fmt: skip
+    return b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n%b%b" % (
+        STATUS_LINE[status], common, id.encode(), lines, len(body), b"Connection: close\r\n\r\n" if close else b"\r\n", b"" if head else body,
+    )  # fmt: skip
+
+
+def every(secure: bool) -> list[tuple[bytes, bytes]]:
+    """The fields that every answer carries, as names and values; `secure`: the client speaks TLS."""
+    return _pairs(SECURE if secure else EVERY)
+
+
+def fields(response: Response) -> list[tuple[bytes, bytes]]:
+    """The header lines of an answer, and its length, as names and values."""
+    pairs = _pairs(response.head)
+    if response.status not in BODYLESS:
+        pairs.append((b"Content-Length", b"%d" % len(response.body)))
+    return pairs
+
+
+def _pairs(lines: bytes) -> list[tuple[bytes, bytes]]:
+    return [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines.split(b"\r\n") if line)]
