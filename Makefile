@@ -1,0 +1,11 @@
+# The tasks are in tools/tasks.py; this names them for make. `make` alone lists them.
+# ARGS goes to the program behind the task: make serve ARGS="--port 9000", make test ARGS="-k limits".
+PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+TASKS := setup serve test lint bench openapi docs fuzz lock clean
+
+.PHONY: help $(TASKS)
+help:
+	@$(PYTHON) tools/setup.py
+
+$(TASKS):
+	@$(PYTHON) tools/setup.py $@ $(ARGS)

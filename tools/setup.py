@@ -1,0 +1,41 @@
+"""Runs the project's tasks, with make or without: finds a Python that is new enough, then hands over to tasks.py.
+
+python3 tools/setup.py            lists the tasks
+python3 tools/setup.py serve      is what `make serve` does
+
+This file alone must run on any Python 3, so that an old one is answered with a sentence instead of a SyntaxError.
+"""
+
+import os
+import subprocess
+import sys
+
+OLDEST = (3, 11)
+NAMES = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
+
+
+def main():
+    if os.name != "posix":
+        sys.exit("Rollbook runs on Linux and macOS. On Windows, use it inside WSL.")
+    if sys.version_info >= OLDEST:
+        import tasks
+
+        sys.exit(tasks.main(sys.argv[1:]))
+    for name in NAMES:
+        if _is_new_enough(name):
+            os.execvp(name, [name, *sys.argv])
+    wanted, found = (".".join(str(part) for part in version) for version in (OLDEST, sys.version_info[:3]))
+    sys.exit("Rollbook needs Python %s or newer; this is Python %s, and PATH has no newer one." % (wanted, found))
+
+
+def _is_new_enough(name):
+    """Asked, not guessed: a version manager may put names on PATH that have nothing behind them."""
+    question = "import sys; sys.exit(sys.version_info < %r)" % (OLDEST,)
+    try:
+        return subprocess.call([name, "-c", question], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

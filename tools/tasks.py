@@ -1,0 +1,154 @@
+"""The tasks: one function each, all on this page. `make NAME` and `python3 tools/setup.py NAME` run them. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, prepare, prepare_node
+
+Arguments = Sequence[str]
+
+MADE = ".venv .venv-bench node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work".split()
+
+
+def setup(arguments: Arguments) -> int:
+    """Make .venv with all that serving, testing and linting need."""
+    python = prepare(DEV)
+    print(f"Ready: {python.parent.relative_to(ROOT)}/rollbook")
+    return 0
+
+
+def serve(arguments: Arguments) -> NoReturn:
+    """Start Rollbook on this machine; flags in ARGS, such as ARGS="--port 9000"."""
+    become([str(prepare(RUNTIME).parent / "rollbook"), "serve", *arguments])
+
+
+def test(arguments: Arguments) -> NoReturn:
+    """Run the tests; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
+    become([str(prepare(DEV)), "-m", "pytest", *arguments])
+
+
+def lint(arguments: Arguments) -> int:
+    """Check style, types and the API description."""
+    programs, node = prepare(DEV).parent, prepare_node()
+    description = "openapi.json"
+    checks: list[list[str | Path]] = [
+        [programs / "ruff", "check", "--quiet"],
+        [programs / "ruff", "format", "--check", "--quiet"],
+        [programs / "pyrefly", "check", "--summary=none"],
+        [programs / "rollbook", "openapi", "--check", description],
+        [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
+        [node / "redocly", "lint", description],
+    ]
+    # All of them, also after a failure: one run shows everything there is to mend.
+    outcomes = [passes(command) for command in checks]
+    return 0 if all(outcomes) else 1
+
+
+def bench(arguments: Arguments) -> NoReturn:
+    """Measure against other servers and write benchmarks/RESULTS.md."""
+    need("wrk", "wrk", "the benchmarks")
+    prepare(BENCH)
+    become([str(prepare(DEV)), "benchmarks/run.py", *arguments])
+
+
+def openapi(arguments: Arguments) -> int:
+    """Write openapi.json from the routes."""
+    described = subprocess.run([str(prepare(DEV).parent / "rollbook"), "openapi"], check=False, stdout=subprocess.PIPE)
+    if described.returncode == 0:
+        (ROOT / "openapi.json").write_bytes(described.stdout)
+    return described.returncode
+
+
+def docs(arguments: Arguments) -> NoReturn:
+    """Write the generated parts of docs/."""
+    become([str(prepare(DEV)), "tools/docs.py", *arguments])
+
+
+def fuzz(arguments: Arguments) -> NoReturn:
+    """Send 10,000 made-up requests, good and bad, to a server."""
+    become([str(prepare(DEV)), "tests/fuzz.py", "--cases", "10000", *arguments])
+
+
+def lock(arguments: Arguments) -> int:
+    """Choose the newest allowed versions anew and write the lock files."""
+    prepare(DEV)
+    uv = find_uv()
+    if not uv:
+        raise SetupFailed("Locking needs uv, which has no build for this platform.")
+    options = [
+        "--universal",
+        "--python-version=3.11",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--custom-compile-command=make lock",
+    ]
+    # The widest set comes first and binds the narrower ones, which are installed into the same environment.
+    for name, parts in {
+        "dev": ["pyproject.toml", "--group=dev", "--group=build"],
+        "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
+        "build": ["--group=build", "--constraints=requirements/dev.txt"],
+        "uv": ["--group=uv"],
+        "bench": ["--group=bench"],
+    }.items():
+        command = [uv, "pip", "compile", "--quiet", "--upgrade", *options, *parts, f"--output-file=requirements/{name}.txt"]
+        if subprocess.run(command, check=False).returncode != 0:
+            return 1
+    return subprocess.run(["npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False).returncode
+
+
+def clean(arguments: Arguments) -> int:
+    """Remove what the tasks made. The data folder stays."""
+    for name in MADE:
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    return 0
+
+
+TASKS: dict[str, Callable[[Arguments], int]] = {
+    task.__name__: task for task in (setup, serve, test, lint, bench, openapi, docs, fuzz, lock, clean)
+}
+
+
+def main(arguments: Arguments) -> int:
+    """Run the task that the first argument names, or list them all. Returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        for name, task in TASKS.items():
+            print(f"  make {name:8} {task.__doc__}")
+        return 0
+    name, *rest = arguments
+    if name not in TASKS:
+        print(f"There is no task {name!r}. There are: {', '.join(TASKS)}.", file=sys.stderr)
+        return 2
+    os.chdir(ROOT)
+    try:
+        return TASKS[name](rest)
+    except SetupFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Replace this process, so that signals and the exit code are the command's own."""
+    sys.stdout.flush()
+    os.execv(command[0], list(command))
+
+
+def passes(command: Sequence[str | Path]) -> bool:
+    """Run one check, quietly when it is content."""
+    name = f"{Path(command[0]).name} {command[1]}"
+    started = time.monotonic()
+    quiet = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_UPDATE_NOTIFIER": "1"}
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, env=quiet)
+    good = done.returncode == 0
+    print(f"{'ok    ' if good else 'failed'} {name} ({time.monotonic() - started:.1f} s)", flush=True)
+    if not good:
+        sys.stdout.buffer.write(done.stdout + done.stderr)
+        sys.stdout.flush()
+    return good
