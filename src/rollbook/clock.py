@@ -74,3 +74,8 @@ def parse(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError("no offset from UTC")
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def shown_exactly(microseconds: int) -> str:
+    """The same with its microseconds."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

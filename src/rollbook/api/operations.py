@@ -1,0 +1,65 @@
+"""What operators and tools ask for: health, metrics, the description of the API, what an error means."""
+
+from __future__ import annotations
+
+from rollbook import errors
+from rollbook.api import types
+from rollbook.api.answers import answer
+from rollbook.errors import NotFound
+from rollbook.gate import Call
+from rollbook.http.response import Response
+
+MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
+# Prometheus text format 0.0.4.
+METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+FRESH = b"Cache-Control: no-cache\r\n"
+
+
+async def live(call: Call) -> Response:
+    """Is the process alive?
+
+    200 as long as it answers at all. Takes no key and counts against no limit.
+    """
+    return answer(200, types.Health("ok"))
+
+
+async def ready(call: Call) -> Response:
+    """Is the server ready for requests?
+
+    200 when the database answers, 503 when it does not or the server is about to stop. Takes no key and counts against no limit.
+    """
+    checks = await call.services.operations.checks()
+    healthy = all(state == "ok" for state in checks.values())
+    return answer(200 if healthy else 503, types.Health("ok" if healthy else "unavailable", checks), b"" if healthy else b"Retry-After: 1\r\n")
+
+
+async def show_metrics(call: Call) -> Response:
+    """Metrics of all workers together
+
+    In the Prometheus text format.
+    """
+    return Response(200, METRICS + FRESH, call.services.operations.metrics())
+
+
+async def show_openapi(call: Call) -> Response:
+    """This description
+
+    OpenAPI 3.1.
+    """
+    return Response(200, b"Content-Type: application/json\r\n" + FRESH, call.services.operations.openapi())
+
+
+async def explain_error(call: Call) -> Response:
+    """What an error code means
+
+    When it happens and how to mend it. `doc_url` of every error leads here.
+    """
+    for error in errors.tree():
+        if error.code == call.item:
+            return Response(200, MARKDOWN + FRESH, explain(error).encode())
+    raise NotFound()
+
+
+def explain(error: type[errors.ApiError]) -> str:
+    """An error code's page."""
+    return f"# `{error.code}`\n\nStatus {error.status}.\n\n{error.__doc__}\n"

@@ -1,0 +1,52 @@
+"""Cursors and `Link` headers (RFC 8288): where a page ended, as text that cannot be made up."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from rollbook.api.parsing import refuse
+from rollbook.auth.secret import Secret
+from rollbook.records.directory import Page, Position
+
+PURPOSE = "cursors"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decode
+
+
+def cursor(secret: Secret, sort: str, position: Position) -> str:
+    """`sort` is part of it: a position in one order means nothing in another."""
+    content = _encode((sort, position.backwards, position.values))
+    return urlsafe_b64encode(secret.sign(PURPOSE, content) + content).rstrip(b"=").decode()
+
+
+def position(secret: Secret, sort: str, text: str, values: int) -> Position:
+    """What `cursor` was made from. Raises InvalidParameter for a text that we did not make, or made for another order."""
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        size = len(secret.sign(PURPOSE, b""))
+        signature, content = raw[:size], raw[size:]
+        if not compare_digest(secret.sign(PURPOSE, content), signature):
+            raise ValueError("signature")
+        of, backwards, found = _decode(content)
+    except (ValueError, msgspec.DecodeError):
+        refuse("cursor", "is not one that this server gave: take it from a Link header")
+    if of != sort or len(found) != values:
+        refuse("cursor", "belongs to another sort order")
+    return Position(found, backwards)
+
+
+def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
+    """The header line with `first`, `prev` and `next`, each where there is such a page. `make` turns a position into a cursor."""
+    own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
+    start = f"<{base}?{own}limit={limit}"
+    links = [f'{start}>; rel="first"']
+    if page.before is not None:
+        links.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
+    if page.after is not None:
+        links.append(f'{start}&cursor={make(page.after)}>; rel="next"')
+    return f"Link: {', '.join(links)}\r\n".encode()

@@ -1,0 +1,129 @@
+"""Puts the rooms together: settings in, an application out. Nothing happens at import."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from rollbook.api import openapi
+from rollbook.api.router import Router
+from rollbook.api.routes import ROUTES
+from rollbook.auth import secret as secrets
+from rollbook.auth.passwords import Passwords
+from rollbook.background import Background
+from rollbook.config import Settings
+from rollbook.errors import ApiError, StorageUnavailable
+from rollbook.gate import Services
+from rollbook.http.boundary import render
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.limits.memory import Memory
+from rollbook.limits.shared import Shared
+from rollbook.limits.windows import Limiter
+from rollbook.observe import lines
+from rollbook.observe.access import AccessLog
+from rollbook.observe.metrics import UNMATCHED, Metrics
+from rollbook.records import access
+from rollbook.storage.sqlite import SQLite
+
+logger = logging.getLogger("rollbook")
+DATABASE = "rollbook.db"
+
+
+class Common(NamedTuple):
+    """What the workers of one server share: made by the parent before it forks."""
+
+    limiter: Limiter
+    metrics: Metrics
+
+
+def common(settings: Settings) -> Common:
+    limiter = Memory() if settings.workers == 1 else Shared.create()
+    return Common(limiter, Metrics([f"{route.method} {route.path}" for route in ROUTES], settings.workers))
+
+
+def database_path(settings: Settings) -> Path:
+    return settings.data / DATABASE
+
+
+class App:
+    """One worker's application: `answer` for a request, `refuse` for what the transport turns away."""
+
+    def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
+        self.settings = settings
+        self._worker = worker
+        limiter, self._metrics = shared or common(settings)
+        self._metrics.join(worker)
+        self._url = settings.url
+        self._route_index = {id(route): index for index, route in enumerate(ROUTES)}
+        self._db = SQLite.open(database_path(settings), settings.synchronous)
+        self._passwords = Passwords(settings)
+        form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
+        self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
+        services = Services(settings, self._db, secrets.load(settings.data), self._passwords, limiter, self)
+        self._router = Router(ROUTES, services)
+        self._background = Background(settings, self._db, self._router.gate, first=worker == 0)
+        self._openapi: bytes | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        self._access_log.start(self._worker)
+        self._background.start()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await self._background.stop()
+        self._passwords.close()
+        self._db.close()
+        self._access_log.stop()
+
+    async def answer(self, request: Request) -> Response:
+        """One request in, one answer out, whatever happens."""
+        try:
+            response = await self._router.answer(request)
+        except ApiError as error:
+            response = self._rendered(error, request)
+        except Exception:
+            logger.exception("unexpected error", extra={"request_id": request.id})
+            response = self._rendered(ApiError(), request)
+        if request.head:
+            response = Response(response.status, response.head + request.head, response.body)
+        microseconds = (time.perf_counter_ns() - request.started) // 1000
+        route = request.route
+        self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], response.status, microseconds)
+        self._access_log.line(request, response.status, microseconds)
+        return response
+
+    def refuse(self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b"") -> Response:
+        """The answer to what never became a request."""
+        response = render(error, id, self._url, accept)
+        self._metrics.add(error.code)
+        self._metrics.request(UNMATCHED, response.status, 0)
+        self._access_log.line(Request(method, path, "", {}, b"", address, False, id, 0), response.status, 0)
+        return response
+
+    def _rendered(self, error: ApiError, request: Request) -> Response:
+        self._metrics.add(error.code)
+        return render(error, request.id, self._url, request.headers.get(b"accept"))
+
+    # ---- what the application tells of itself
+
+    async def checks(self) -> dict[str, str]:
+        if self._stopping:
+            return {"server": "stopping"}
+        try:
+            await access.version(self._db)
+        except StorageUnavailable as problem:
+            return {"database": problem.message}
+        return {"database": "ok"}
+
+    def metrics(self) -> bytes:
+        return self._metrics.render()
+
+    def openapi(self) -> bytes:
+        if self._openapi is None:
+            self._openapi = openapi.document(self._url)
+        return self._openapi

@@ -1,0 +1,34 @@
+"""Guessing is slow: every check of a password, wherever it is asked for, goes through here and counts against the account's windows."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from rollbook import clock
+from rollbook.auth.passwords import Passwords
+from rollbook.config import Settings
+from rollbook.errors import TooManyAttempts, WrongPassword
+from rollbook.limits import windows
+from rollbook.limits.windows import Limiter
+from rollbook.records import rules
+
+
+def account(email: str) -> str:
+    """The bucket of an account, known or not: the same for every spelling of its address."""
+    return "attempts:" + sha256(rules.email_key(email).encode()).hexdigest()[:32]
+
+
+async def verify(passwords: Passwords, limiter: Limiter, settings: Settings, bucket: str, hash: str | None, password: str) -> None:
+    """Returns when the password is right. `hash` None (nobody has the address) takes as long as a wrong password.
+
+    A try is counted before the hash is computed and given back when it was right, so that parallel guesses are counted too.
+    Raises WrongPassword, TooManyAttempts, Overloaded.
+    """
+    limit = windows.parse(settings.attempts_limit)
+    now = clock.now()
+    verdict = await limiter.take(bucket, limit, now)
+    if not verdict.admitted:
+        raise TooManyAttempts(windows.retry_after(verdict))
+    if not await passwords.verify(hash, password):
+        raise WrongPassword()
+    await limiter.give_back(bucket, limit, now)

@@ -1,0 +1,97 @@
+"""What runs beside the requests: loops with a name, a pause and one step each, and how they stop.
+
+Every worker notes the use of its own keys; the rest is done by the first worker only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from rollbook import clock
+from rollbook.config import Settings
+from rollbook.gate import Gate
+from rollbook.records import events, keys, replies, search, users
+from rollbook.storage.database import Database
+
+logger = logging.getLogger("rollbook")
+
+BATCH = 256
+# A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
+BUSY_PAUSE = 0.02
+
+Step = Callable[[], Awaitable[bool]]
+
+
+class Background:
+    def __init__(self, settings: Settings, db: Database, gate: Gate, first: bool) -> None:
+        self._settings = settings
+        self._db = db
+        self._gate = gate
+        self._loops: list[tuple[str, float, Step]] = [("note key uses", 5.0, self.note_uses)]
+        if first:
+            self._loops += [
+                ("fold search", 0.2, self.fold_search),
+                ("erase deleted users", 60.0, self.erase_deleted),
+                ("expire events", 60.0, self.expire_events),
+                ("expire replies", 60.0, self.expire_replies),
+            ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.ensure_future(self._run(*loop)) for loop in self._loops]
+
+    async def stop(self) -> None:
+        """Ends the loops and notes what they hold."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.note_uses()
+        except Exception as problem:
+            logger.warning("the last uses of keys could not be noted: %s", problem)
+
+    async def _run(self, name: str, pause: float, step: Step) -> None:
+        """A step that fails is logged and tried again: one bad row or a full disk must not end a loop."""
+        while True:
+            try:
+                more = await step()
+            except Exception as problem:
+                logger.warning("%s: %s", name, problem, exc_info=not isinstance(problem, OSError))
+                more = False
+            await asyncio.sleep(BUSY_PAUSE if more else pause)
+
+    async def note_uses(self) -> bool:
+        """When each key was last used, as far as this worker has seen."""
+        uses = self._gate.take_uses()
+        if uses:
+            await self._db.write(keys.used, uses)
+        return False
+
+    async def fold_search(self) -> bool:
+        """Bring new names and e-mails into the search index."""
+        return await search.is_pending(self._db) and await self._db.write(search.fold) == search.BATCH
+
+    async def erase_deleted(self) -> bool:
+        """Erase users whose time to be restored is over."""
+        before = clock.now() - self._settings.deleted_retention * clock.DAY
+        ids = await users.expired(self._db, before, BATCH)
+        for id in ids:
+            await self._db.write(users.purge, id, events.SYSTEM)
+        return len(ids) == BATCH
+
+    async def expire_events(self) -> bool:
+        """Drop events that are older than they are kept."""
+        if not self._settings.event_retention:
+            return False
+        before = clock.now() - self._settings.event_retention * clock.DAY
+        if not await events.is_older(self._db, before):
+            return False
+        return await self._db.write(events.expire, before, BATCH) == BATCH
+
+    async def expire_replies(self) -> bool:
+        """Drop answers kept for repeated requests after their 24 hours."""
+        if not await replies.is_expired(self._db):
+            return False
+        return await self._db.write(replies.expire, BATCH) == BATCH

@@ -1,0 +1,238 @@
+"""The door every call passes: who is it, how often, may they, what do they say.
+
+`admit` asks in this order, and the first that fails is the answer: the key (401), the windows (429), the user's state and the key's
+address (403), the scope (403), the route (404, 405). All of it before anything is looked up for the caller, so that a refusal tells
+nothing about what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, NamedTuple, Protocol
+
+from rollbook import clock
+from rollbook.auth import keys, permissions
+from rollbook.auth.passwords import Passwords
+from rollbook.auth.secret import Secret
+from rollbook.config import Settings
+from rollbook.errors import (
+    AddressNotAllowed,
+    ApiError,
+    ExpiredKey,
+    InsufficientScope,
+    InvalidKey,
+    RevokedKey,
+    TooManyRequests,
+    Unauthorized,
+    UserSuspended,
+)
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.limits import headers, windows
+from rollbook.limits.windows import Limit, Limiter
+from rollbook.records import access
+from rollbook.records import keys as key_records
+from rollbook.records.events import Actor
+from rollbook.storage.database import Database
+
+# How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
+FRESH = clock.SECOND // 4
+# Callers a worker remembers; beyond it, it begins anew.
+MOST_CALLERS = 50_000
+
+
+class Caller:
+    """A key and its user, as far as the gate must know them."""
+
+    __slots__ = ("every", "expires_at", "itself", "key_id", "limit", "networks", "own_limit", "revoked_at", "role", "suspended", "user_id")
+
+    def __init__(self, holder: key_records.Holder, limit: Limit) -> None:
+        self.key_id = holder.key_id
+        self.user_id = holder.user_id
+        self.role = holder.role
+        self.suspended = holder.status != "active"
+        self.expires_at = holder.expires_at
+        self.revoked_at = holder.revoked_at
+        self.limit = limit
+        self.own_limit = windows.parse(holder.key_limit) if holder.key_limit else ()
+        scopes = None if holder.scopes is None else frozenset(holder.scopes.split())
+        self.every, self.itself = permissions.reach(holder.role, scopes)
+        self.networks: tuple[IPv4Network | IPv6Network, ...] | None = (
+            None if holder.ip_allow is None else tuple(ip_network(network) for network in holder.ip_allow.split())
+        )
+
+
+class Operations(Protocol):
+    """What the application tells of itself."""
+
+    async def checks(self) -> dict[str, str]:
+        """For each thing it needs, `ok` or what is wrong."""
+        ...
+
+    def metrics(self) -> bytes: ...
+
+    def openapi(self) -> bytes: ...
+
+
+class Services(NamedTuple):
+    """What handlers work with. Put together once, by `app`."""
+
+    settings: Settings
+    db: Database
+    secret: Secret
+    passwords: Passwords
+    limiter: Limiter
+    operations: Operations
+
+
+class Write(Protocol):
+    """`fn(tx, *args)` in one durable transaction, its result made into the answer. The answer is made inside where it is kept."""
+
+    async def __call__(self, fn: Callable[..., Awaitable[Any]], *args: Any, answer: Callable[[Any], Response]) -> Response: ...
+
+
+class Call:
+    """One admitted request, as its handler sees it. `query` and `body` have the types of the route's row."""
+
+    __slots__ = ("body", "caller", "item", "query", "request", "services", "write")
+
+    caller: Caller  # not there on calls that take no key
+    write: Write
+
+    def __init__(self, services: Services, request: Request, item: str) -> None:
+        self.services = services
+        self.request = request
+        self.item = item  # what stands in the path's braces
+        self.query: Any = None
+        self.body: Any = None
+        self.write = self._write
+
+    async def _write(self, fn: Callable[..., Awaitable[Any]], *args: Any, answer: Callable[[Any], Response]) -> Response:
+        return answer(await self.services.db.write(fn, *args))
+
+    @property
+    def db(self) -> Database:
+        return self.services.db
+
+    @property
+    def actor(self) -> Actor:
+        """Whom the log of changes names."""
+        return Actor(self.caller.user_id, self.caller.key_id, self.request.address, self.request.id)
+
+    @property
+    def reaches_all(self) -> bool:
+        """Whether the scope of this call reaches every user, not only the caller itself."""
+        route = self.request.route
+        return route is not None and route.scope in self.caller.every
+
+
+class Gate:
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self._services = services
+        self._db = services.db
+        self._limiter = services.limiter
+        self._limit = windows.parse(settings.rate_limit)
+        self._role_limits = role_limits(settings)
+        self._unauthenticated = windows.parse(settings.unauthenticated_limit)
+        # By the whole Authorization header, so that a key seen before is neither parsed nor hashed again.
+        self._callers: dict[bytes | None, Caller] = {}
+        self._version = -1
+        self._asked_at = 0
+        self._used: dict[str, int] = {}
+        services.db.listen(access.CHANNEL, self._forget)
+
+    async def identify(self, request: Request) -> Caller:
+        """Whose key the request carries. Raises Unauthorized."""
+        header = request.headers.get(b"authorization")
+        now = clock.now()
+        if not 0 <= now - self._asked_at < FRESH:
+            await self._refresh(now)
+        caller = self._callers.get(header)
+        if caller is None:
+            holder = await key_records.holder(self._db, keys.digest(keys.from_header(header)))
+            if holder is None:
+                raise InvalidKey()
+            if len(self._callers) >= MOST_CALLERS:
+                self._callers.clear()
+            caller = self._callers[header] = Caller(holder, self._limit_of(holder))
+        if caller.revoked_at is not None:
+            raise RevokedKey()
+        if caller.expires_at is not None and caller.expires_at <= now:
+            raise ExpiredKey()
+        request.user_id = caller.user_id
+        request.key_id = caller.key_id
+        self._used[caller.key_id] = now
+        return caller
+
+    async def count(self, caller: Caller) -> tuple[bool, bytes, int]:
+        """Count the request against the windows of its user and key: whether it is admitted, the header lines, the seconds to wait."""
+        own = caller.own_limit
+        verdict = await self._limiter.take(caller.user_id, caller.limit, clock.now(), caller.key_id if own else None, own)
+        wait = 0 if verdict.admitted else windows.retry_after(verdict)
+        return verdict.admitted, headers.render(caller.limit, own, verdict), wait
+
+    async def refuse_stranger(self, request: Request, refusal: Unauthorized) -> tuple[ApiError, bytes]:
+        """What a request without a valid key is told: why, or, once its address has used up a window of its own, to wait."""
+        limit = self._unauthenticated
+        verdict = await self._limiter.take(f"address:{request.address}", limit, clock.now())
+        head = headers.render(limit, (), verdict)
+        if verdict.admitted:
+            return refusal, head
+        return TooManyRequests(windows.retry_after(verdict)), head
+
+    def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
+        """Whether this caller may make this call. Raises Forbidden.
+
+        `own` says what a caller whose scope reaches only itself may do: "" nothing, "user" the call about its own user, "keys" the call,
+        whose handler shows it no keys but its own.
+        """
+        if caller.suspended:
+            raise UserSuspended()
+        if caller.networks is not None and not _within(request.address, caller.networks):
+            raise AddressNotAllowed()
+        if scope in caller.every:
+            return
+        if scope in caller.itself and (own == "keys" or (own == "user" and item == caller.user_id)):
+            return
+        raise InsufficientScope(scope=scope)
+
+    def take_uses(self) -> list[tuple[str, int]]:
+        """Keys used since the last call, with the time of their last use."""
+        used, self._used = self._used, {}
+        return list(used.items())
+
+    async def _refresh(self, now: int) -> None:
+        version = await access.version(self._db)
+        if version != self._version:
+            self._callers.clear()
+            self._version = version
+        self._asked_at = now
+
+    def _forget(self) -> None:
+        self._callers.clear()
+
+    def _limit_of(self, holder: key_records.Holder) -> Limit:
+        if holder.user_limit is not None:
+            return windows.parse(holder.user_limit)
+        return self._role_limits.get(holder.role, self._limit)
+
+
+def role_limits(settings: Settings) -> dict[str, Limit]:
+    """Limits of roles that have their own. Raises ValueError."""
+    found: dict[str, Limit] = {}
+    for text in settings.role_limits:
+        role, _, limit = text.partition("=")
+        if role not in permissions.ROLES:
+            raise ValueError(f"role_limits: {role!r} is no role. Roles: {', '.join(permissions.ROLES)}. Write admin=1000/minute.")
+        found[role] = windows.parse(limit)
+    return found
+
+
+def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)

@@ -1,0 +1,21 @@
+"""The number that moves whenever what a key may do has changed, so that no worker serves it from memory any longer."""
+
+from __future__ import annotations
+
+from rollbook.storage.database import Queries, Tx
+
+CHANNEL = "access"
+CHANGED = "UPDATE access SET version = version + 1"
+VERSION = "SELECT version FROM access"
+
+
+async def changed(tx: Tx) -> None:
+    """To be called by every change of a key, or of a user's role, status, limit or existence."""
+    await tx.run(CHANGED)
+    tx.notify(CHANNEL)
+
+
+async def version(queries: Queries) -> int:
+    row = await queries.one(VERSION)
+    assert row is not None  # the migration wrote it
+    return row[0]

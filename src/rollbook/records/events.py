@@ -1,0 +1,117 @@
+"""What happened, written in the transaction of the change itself, read in an order a consumer can resume from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import Fault, InvalidParameter
+from rollbook.storage.database import Queries, Tx
+
+TYPES: dict[str, str] = {
+    "user.created": "A user was created.",
+    "user.updated": "Fields of a user changed; `before` holds what they were.",
+    "user.password_changed": "A user's password was set.",
+    "user.suspended": "A user was suspended.",
+    "user.activated": "A suspended user was activated.",
+    "user.deleted": "A user was deleted and can be restored.",
+    "user.restored": "A deleted user was restored.",
+    "user.purged": "A user was erased for good. The object names only its id.",
+    "key.created": "An API key was made.",
+    "key.revealed": "An API key was shown again.",
+    "key.rotated": "An API key was replaced by a new one and expires soon.",
+    "key.revoked": "An API key was revoked.",
+}
+
+
+class Actor(NamedTuple):
+    """Who did it: the user and key of the request, the client's address, the request's id. The command line has only an address, `cli`."""
+
+    user_id: str | None
+    key_id: str | None
+    address: str
+    request_id: str | None
+
+
+CLI = Actor(None, None, "cli", None)
+SYSTEM = Actor(None, None, "system", None)
+
+
+class Event(NamedTuple):
+    seq: int
+    id: str
+    type: str
+    user_id: str
+    created_at: int
+    actor: Actor
+    object: str
+    before: str | None
+
+
+RECORD = """
+    INSERT INTO events (id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+SEQ = "SELECT seq FROM events WHERE id = ?"
+AFTER = """
+    SELECT seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before
+    FROM events WHERE seq > ?{only} ORDER BY seq LIMIT ?"""
+OF_USER = AFTER.format(only=" AND user_id = ?")
+FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
+# The newest event stays, so that no place in the log is given twice.
+EXPIRE = """
+    DELETE FROM events WHERE seq IN (
+        SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?)"""
+OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def record(tx: Tx, type: str, user_id: str, by: Actor, object: Any, before: Any = None) -> None:
+    """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
+    await tx.run(
+        RECORD, ids.new("evt"), type, user_id, clock.now(), *by,
+        _encode(object).decode(), None if before is None else _encode(before).decode(),
+    )  # fmt: skip
+
+
+async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> list[Event]:
+    """Events that were committed after this one (None: from the oldest kept), oldest first."""
+    seq = 0
+    if event_id is not None:
+        row = await queries.one(SEQ, event_id)
+        if row is None:
+            message = "after: there is no such event; it may be older than the events that are kept. Leave it out to read from the oldest."
+            raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
+        seq = row[0]
+    only, values = "", []
+    if type is not None:
+        only, values = only + " AND type = ?", [*values, type]
+    if user_id is not None:
+        only, values = only + " AND user_id = ?", [*values, user_id]
+    return [_event(row) for row in await queries.all(AFTER.format(only=only), seq, *values, limit)]
+
+
+async def of_user(queries: Queries, user_id: str, limit: int) -> list[Event]:
+    return [_event(row) for row in await queries.all(OF_USER, 0, user_id, limit)]
+
+
+async def forget(tx: Tx, user_id: str) -> None:
+    """Erase what the log holds about a person, all but the fact of its erasure."""
+    await tx.run(FORGET, user_id)
+
+
+async def is_older(queries: Queries, before: int) -> bool:
+    """Whether there are events from before this time."""
+    row = await queries.one(OLDEST)
+    return row is not None and row[0] < before
+
+
+async def expire(tx: Tx, before: int, limit: int) -> int:
+    """Drop up to `limit` events from before this time. Returns how many went."""
+    return await tx.run(EXPIRE, before, limit)
+
+
+def _event(row: Any) -> Event:
+    return Event(*row[:5], Actor(*row[5:9]), *row[9:])

@@ -1,0 +1,191 @@
+"""API keys: whose they are and what they may do. Known by digest, so a stolen database opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.records import access, events
+from rollbook.records.events import Actor
+from rollbook.storage.database import Queries, Tx
+
+
+class Key(NamedTuple):
+    """A key as we keep it. Its text is never part of it."""
+
+    id: str
+    user_id: str
+    name: str
+    start: str
+    last_four: str
+    revealable: int
+    scopes: str | None  # with spaces between; None: all that the user's role has
+    ip_allow: str | None  # networks with spaces between; None: from anywhere
+    rate_limit: str | None
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+class NewKey(NamedTuple):
+    """`sealed` is the key's text encrypted for its owner to see again, None when it shall not be."""
+
+    id: str
+    user_id: str
+    name: str
+    digest: bytes
+    start: str
+    last_four: str
+    sealed: bytes | None
+    scopes: str | None = None
+    ip_allow: str | None = None
+    rate_limit: str | None = None
+    expires_at: int | None = None
+
+
+class Holder(NamedTuple):
+    """What the gate must know of a key and its user."""
+
+    key_id: str
+    user_id: str
+    scopes: str | None
+    ip_allow: str | None
+    key_limit: str | None
+    expires_at: int | None
+    revoked_at: int | None
+    role: str
+    status: str
+    user_limit: str | None
+
+
+COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at"
+
+HOLDER = """
+    SELECT k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit
+    FROM keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?"""
+ADD = f"""
+    INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+BY_ID = f"SELECT {COLUMNS} FROM keys WHERE id = ?"
+OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
+COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
+SEALED = "SELECT sealed FROM keys WHERE id = ?"
+REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
+REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
+ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
+EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
+USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
+
+
+async def holder(queries: Queries, digest: bytes) -> Holder | None:
+    """Whose key this is, None when nobody's."""
+    row = await queries.one(HOLDER, digest)
+    return Holder._make(row) if row else None
+
+
+async def add(tx: Tx, new: NewKey, by: Actor) -> Key:
+    row = await tx.one(ADD, *new, clock.now())
+    assert row is not None  # RETURNING
+    key = Key._make(row)
+    await events.record(tx, "key.created", key.user_id, by, shown(key))
+    return key
+
+
+async def get(queries: Queries, id: str) -> Key:
+    """Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None:
+        raise NotFound()
+    return Key._make(row)
+
+
+async def of_user(queries: Queries, user_id: str, limit: int = -1, offset: int = 0) -> list[Key]:
+    """A user's keys, oldest first."""
+    return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def count(queries: Queries, user_id: str) -> int:
+    row = await queries.one(COUNT, user_id)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def sealed(queries: Queries, id: str) -> bytes | None:
+    row = await queries.one(SEALED, id)
+    return row[0] if row else None
+
+
+async def revealed(tx: Tx, id: str, by: Actor) -> None:
+    """Its owner saw it again: the log says so."""
+    key = await get(tx, id)
+    await events.record(tx, "key.revealed", key.user_id, by, shown(key))
+
+
+async def revoke(tx: Tx, id: str, by: Actor) -> None:
+    """It stops at once. Raises NotFound when it already has."""
+    row = await tx.one(REVOKE, clock.now(), id)
+    if row is None:
+        raise NotFound()
+    key = Key._make(row)
+    await access.changed(tx)
+    await events.record(tx, "key.revoked", key.user_id, by, shown(key))
+
+
+async def rotate(tx: Tx, id: str, new: NewKey, overlap: int, by: Actor) -> Key:
+    """Put a new key in the old one's place; the old one works `overlap` microseconds longer, never longer than it would have. Raises NotFound."""
+    old = await get(tx, id)
+    if old.revoked_at is not None:
+        raise NotFound()
+    if overlap:
+        end = clock.now() + overlap
+        await tx.one(EXPIRE, end if old.expires_at is None else min(end, old.expires_at), id)
+    else:
+        await tx.one(REVOKE, clock.now(), id)
+    row = await tx.one(ADD, *new, clock.now())
+    assert row is not None  # RETURNING
+    key = Key._make(row)
+    await access.changed(tx)
+    await events.record(tx, "key.rotated", key.user_id, by, shown(key), shown(await get(tx, id)))
+    return key
+
+
+async def revoke_all(tx: Tx, user_id: str) -> None:
+    await tx.run(REVOKE_ALL, clock.now(), user_id)
+
+
+async def erase_all(tx: Tx, user_id: str) -> None:
+    await tx.run(ERASE_ALL, user_id)
+
+
+async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:
+    """Note when these keys were used last."""
+    await tx.many(USED, [(at, id, at) for id, at in uses])
+
+
+def new_id() -> str:
+    return ids.new("key")
+
+
+def shown(key: Key) -> dict[str, Any]:
+    """All that may be seen of a key, which is never the key."""
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "name": key.name,
+        "masked": f"{key.start}…{key.last_four}",
+        "scopes": None if key.scopes is None else key.scopes.split(),
+        "ip_allow": None if key.ip_allow is None else key.ip_allow.split(),
+        "rate_limit": key.rate_limit,
+        "revealable": bool(key.revealable),
+        "created_at": clock.shown(key.created_at),
+        "expires_at": _time(key.expires_at),
+        "last_used_at": _time(key.last_used_at),
+        "revoked_at": _time(key.revoked_at),
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else clock.shown(at)

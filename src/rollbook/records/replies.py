@@ -1,0 +1,90 @@
+"""Answers kept for 24 hours, so that a POST repeated with the same Idempotency-Key is answered, not done, again.
+
+(draft-ietf-httpapi-idempotency-key-header-07.) The claim is written before the work begins; the answer, sealed, in the transaction of
+the work itself: after a crash there is either both or neither.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.errors import KeyReused, StillRunning
+from rollbook.storage.database import Queries, Tx
+
+KEPT = 24 * clock.HOUR
+# A request cannot run longer than this; a claim that old belongs to a worker that died.
+LONGEST = 2 * clock.MINUTE
+
+FIND = "SELECT request, owner, started_at, status, head, sealed FROM replies WHERE user_id = ? AND key = ?"
+CLAIM = """
+    INSERT INTO replies (user_id, key, request, owner, started_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (user_id, key) DO UPDATE
+    SET request = excluded.request, owner = excluded.owner, started_at = excluded.started_at, status = NULL, head = NULL, sealed = NULL"""
+FINISH = "UPDATE replies SET status = ?, head = ?, sealed = ? WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
+RELEASE = "DELETE FROM replies WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
+OLDEST = "SELECT started_at FROM replies ORDER BY started_at LIMIT 1"
+EXPIRE = "DELETE FROM replies WHERE (user_id, key) IN (SELECT user_id, key FROM replies WHERE started_at < ? LIMIT ?)"
+
+
+class Claim(NamedTuple):
+    """One request with an Idempotency-Key: whose, the key, a keyed digest of what it asks for, and the request's own id."""
+
+    user_id: str
+    key: str
+    request: bytes
+    owner: str
+
+
+class Reply(NamedTuple):
+    status: int
+    head: bytes
+    sealed: bytes
+
+
+class Taken(Exception):
+    """The request was ours no longer when its answer was to be kept."""
+
+
+async def find(queries: Queries, claim: Claim) -> Reply | None:
+    """The answer given before; None when there is none to give. Raises KeyReused, StillRunning."""
+    row = await queries.one(FIND, claim.user_id, claim.key)
+    if row is None:
+        return None
+    request, _, started_at, status, head, sealed = row
+    age = clock.now() - started_at
+    if age > KEPT or (status is None and age > LONGEST):
+        return None
+    if request != claim.request:
+        raise KeyReused()
+    if status is None:
+        raise StillRunning()
+    return Reply(status, head, sealed)
+
+
+async def claim(tx: Tx, claim: Claim) -> Reply | None:
+    """Make the request ours, or give the answer another one has left meanwhile. Raises as `find`."""
+    reply = await find(tx, claim)
+    if reply is None:
+        await tx.run(CLAIM, *claim, clock.now())
+    return reply
+
+
+async def finish(tx: Tx, claim: Claim, reply: Reply) -> None:
+    """Keep the answer, in the transaction that did what it says. Raises Taken when another request has the claim by now."""
+    if not await tx.run(FINISH, *reply, claim.user_id, claim.key, claim.owner):
+        raise Taken()
+
+
+async def release(tx: Tx, claim: Claim) -> None:
+    """Nothing was done: let the same request be tried again."""
+    await tx.run(RELEASE, claim.user_id, claim.key, claim.owner)
+
+
+async def is_expired(queries: Queries) -> bool:
+    row = await queries.one(OLDEST)
+    return row is not None and row[0] < clock.now() - KEPT
+
+
+async def expire(tx: Tx, limit: int) -> int:
+    return await tx.run(EXPIRE, clock.now() - KEPT, limit)

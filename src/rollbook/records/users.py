@@ -1,0 +1,295 @@
+"""Users: what a user is, what may happen to one, and the SQL that keeps it so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import EmailTaken, ExternalIdTaken, LastOwner, NotFound, PreconditionFailed
+from rollbook.records import access, events, keys, places, rules, search
+from rollbook.records.events import Actor
+from rollbook.storage.database import Duplicate, Queries, Tx
+
+
+class User(NamedTuple):
+    """A user as we keep it. Its password's hash is never part of it."""
+
+    seq: int
+    id: str
+    name: str
+    email: str
+    role: str
+    status: str
+    external_id: str | None
+    metadata: str  # a JSON object
+    email_verified: int
+    rate_limit: str | None
+    version: int
+    created_at: int
+    updated_at: int
+    last_sign_in_at: int | None
+
+
+# Called with the user as it is and the columns that would change, before anything does: raises when the caller may not.
+May = Callable[[User, Mapping[str, Any]], None]
+
+
+def anyone(user: User, changed: Mapping[str, Any]) -> None:
+    """For callers who may do all: the command line and the server itself."""
+
+
+class NewUser(NamedTuple):
+    """What a user is made from. `name`, `email` have passed `rules`; `password_hash` None: it cannot sign in yet."""
+
+    name: str
+    email: str
+    password_hash: str | None = None
+    role: str = "member"
+    external_id: str | None = None
+    metadata: str = "{}"
+    email_verified: bool = False
+    rate_limit: str | None = None
+
+
+COLUMNS = ", ".join(User._fields)
+KEPT = (
+    "seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit, "
+    "version, created_at, updated_at, last_sign_in_at"
+)
+
+BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = ?"
+BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
+SIGN_IN = f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?"
+PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?"
+NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
+ADD = f"""
+    INSERT INTO users (id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified,
+                       rate_limit, version, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?) RETURNING {COLUMNS}"""
+SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
+RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
+SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
+OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
+KEEP_DELETED = f"INSERT INTO deleted_users ({KEPT}, deleted_at) SELECT {KEPT}, ? FROM users WHERE seq = ?"
+REMOVE = "DELETE FROM users WHERE seq = ?"
+DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
+BRING_BACK = f"INSERT INTO users ({KEPT}) SELECT {KEPT} FROM deleted_users WHERE seq = ?"
+RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE seq = ? RETURNING {COLUMNS}"
+ERASE = "DELETE FROM deleted_users WHERE id = ?"
+EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
+
+
+async def by_id(queries: Queries, id: str) -> User | None:
+    row = await queries.one(BY_ID, id)
+    return User._make(row) if row else None
+
+
+async def get(queries: Queries, id: str) -> User:
+    """The user. Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None:
+        raise NotFound()
+    return User._make(row)
+
+
+async def by_email(queries: Queries, email: str) -> User | None:
+    row = await queries.one(BY_EMAIL_KEY, rules.email_key(email))
+    return User._make(row) if row else None
+
+
+async def sign_in(queries: Queries, email: str) -> tuple[User | None, str | None]:
+    """The user with this address and the hash of its password."""
+    row = await queries.one(SIGN_IN, rules.email_key(email))
+    return (User._make(row[:-1]), row[-1]) if row else (None, None)
+
+
+async def password_hash(queries: Queries, id: str) -> str | None:
+    row = await queries.one(PASSWORD_HASH, id)
+    return row[0] if row else None
+
+
+async def add(tx: Tx, new: NewUser, by: Actor) -> User:
+    """Raises EmailTaken, ExternalIdTaken: the unique index decides, so the loser of a race hears it too."""
+    newest = await tx.one(NEWEST)
+    # Never equal, and never earlier than the one before: the list's order (created_at, id) is then that of `seq`,
+    # also when the machine's clock is set back.
+    now = max(clock.now(), newest[0] + 1 if newest else 0)
+    try:
+        row = await tx.one(
+            ADD, ids.new("user"), new.name, new.email, rules.email_key(new.email), new.password_hash, new.role,
+            new.external_id, new.metadata, new.email_verified, new.rate_limit, now, now,
+        )  # fmt: skip
+    except Duplicate as refused:
+        raise _taken(refused) from None
+    assert row is not None  # RETURNING
+    user = User._make(row)
+    await places.count(tx, user.seq, +1)
+    await search.touched(tx, user.seq)
+    await events.record(tx, "user.created", user.id, by, shown(user))
+    return user
+
+
+async def update(
+    tx: Tx, id: str, changes: Mapping[str, Any], by: Actor, may: May = anyone, if_match: frozenset[int] | None = None
+) -> User:
+    """Set these columns; those that are already so change nothing, and if none is left there is no event.
+
+    `if_match` holds the versions the caller will change. Raises NotFound, PreconditionFailed, EmailTaken, ExternalIdTaken, LastOwner.
+    """
+    user = await get(tx, id)
+    if if_match is not None and user.version not in if_match:
+        raise PreconditionFailed()
+    changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    may(user, changed)
+    if not changed:
+        return user
+    if user.role == "owner" and (changed.get("role", "owner") != "owner" or changed.get("status", "active") != "active"):
+        await _keep_an_owner(tx, user)
+    columns = dict(changed)
+    if "email" in changed:
+        columns["email_key"] = rules.email_key(changed["email"])
+        if "email_verified" not in changes:
+            columns["email_verified"] = 0  # what was verified was the other address
+    try:
+        row = await tx.one(_update(tuple(columns)), *columns.values(), clock.now(), user.seq)
+    except Duplicate as refused:
+        raise _taken(refused) from None
+    assert row is not None  # it was there above, in this transaction
+    after = User._make(row)
+    if "name" in changed or "email" in changed:
+        await search.touched(tx, user.seq)
+    if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
+        await access.changed(tx)
+    if "status" in changed:
+        type = "user.suspended" if after.status == "suspended" else "user.activated"
+    else:
+        type = "user.updated"
+    was, now = shown(user), shown(after)
+    before = {name: was[name] for name in was if name != "updated_at" and was[name] != now[name]}
+    await events.record(tx, type, id, by, now, before)
+    return after
+
+
+async def set_password(tx: Tx, id: str, hash: str, by: Actor, may: May = anyone) -> User:
+    """Raises NotFound."""
+    may(await get(tx, id), {})
+    if not await tx.run(SET_PASSWORD, hash, clock.now(), id):
+        raise NotFound()
+    user = await get(tx, id)
+    await events.record(tx, "user.password_changed", id, by, shown(user))
+    return user
+
+
+async def signed_in(tx: Tx, id: str, renewed: tuple[str, str] | None) -> User:
+    """A right password was given. `renewed` is its (old, new) hash where the old one had weaker parameters. Raises NotFound."""
+    if renewed is not None:
+        await tx.run(RENEW_HASH, renewed[1], id, renewed[0])
+    row = await tx.one(SIGNED_IN, clock.now(), id)
+    if row is None:
+        raise NotFound()
+    return User._make(row)
+
+
+async def delete(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
+    """Gone from every list and look-up, its keys dead, its e-mail free; `restore` brings it back. Raises NotFound, PreconditionFailed, LastOwner."""
+    user = await get(tx, id)
+    if if_match is not None and user.version not in if_match:
+        raise PreconditionFailed()
+    may(user, {})
+    if user.role == "owner" and user.status == "active":
+        await _keep_an_owner(tx, user)
+    now = clock.now()
+    await tx.run(KEEP_DELETED, now, user.seq)
+    await tx.run(REMOVE, user.seq)
+    await places.count(tx, user.seq, -1)
+    await search.touched(tx, user.seq)
+    await keys.revoke_all(tx, id)
+    await access.changed(tx)
+    await events.record(tx, "user.deleted", id, by, shown(user))
+
+
+async def restore(tx: Tx, id: str, by: Actor, may: May = anyone) -> User:
+    """Bring a deleted user back to the place it had. Its keys stay revoked. Raises NotFound, EmailTaken, ExternalIdTaken."""
+    row = await tx.one(DELETED, id)
+    if row is None:
+        raise NotFound()
+    may(User._make(row[:-1]), {})
+    seq = row[0]
+    try:
+        await tx.run(BRING_BACK, seq)
+    except Duplicate as refused:
+        raise _taken(refused) from None
+    await tx.run(ERASE, id)
+    back = await tx.one(RESTORED, clock.now(), seq)
+    assert back is not None  # inserted above
+    user = User._make(back)
+    await places.count(tx, seq, +1)
+    await search.touched(tx, seq)
+    await events.record(tx, "user.restored", id, by, shown(user))
+    return user
+
+
+async def deleted(queries: Queries, id: str) -> User | None:
+    row = await queries.one(DELETED, id)
+    return User._make(row[:-1]) if row else None
+
+
+async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
+    """Erase a living or deleted user for good, with its keys and all that the log holds about it. Raises NotFound, PreconditionFailed, LastOwner."""
+    if await tx.one(BY_ID, id) is not None:
+        await delete(tx, id, by, may, if_match)
+    elif (row := await tx.one(DELETED, id)) is not None:
+        may(User._make(row[:-1]), {})
+    if not await tx.run(ERASE, id):
+        raise NotFound()
+    await keys.erase_all(tx, id)
+    await events.forget(tx, id)
+    await events.record(tx, "user.purged", id, by, {"id": id})
+
+
+async def expired(queries: Queries, before: int, limit: int) -> list[str]:
+    """Users that were deleted before this time."""
+    return [row[0] for row in await queries.all(EXPIRED, before, limit)]
+
+
+def shown(user: User) -> dict[str, Any]:
+    """All that may be seen of a user: what events, exports and full answers hold."""
+    return {
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "role": user.role,
+        "status": user.status,
+        "external_id": user.external_id,
+        "metadata": msgspec.Raw(user.metadata.encode()),
+        "email_verified": bool(user.email_verified),
+        "rate_limit": user.rate_limit,
+        "created_at": clock.shown(user.created_at),
+        "updated_at": clock.shown(user.updated_at),
+        "last_sign_in_at": None if user.last_sign_in_at is None else clock.shown(user.last_sign_in_at),
+    }
+
+
+@lru_cache(maxsize=256)
+def _update(columns: tuple[str, ...]) -> str:
+    # Only what changes is named, since an index is rewritten for each of its columns that is.
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    return f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE seq = ? RETURNING {COLUMNS}"
+
+
+async def _keep_an_owner(tx: Tx, user: User) -> None:
+    if user.status == "active":
+        row = await tx.one(OWNERS)
+        assert row is not None  # count(*) always has a row
+        if row[0] <= 1:
+            raise LastOwner()
+
+
+def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:
+    return {"users.email_key": EmailTaken, "users.external_id": ExternalIdTaken}.get(refused.constraint, lambda: refused)()
+
+
