@@ -67,7 +67,9 @@ def known(folder: Path = FOLDER) -> tuple[Migration, ...]:
     for file in sorted(folder.glob("*.sql")):
         match = _FILE_NAME(file.name)
         if match is None or int(match[1]) != len(found) + 1:
-            raise DatabaseUnusable(f"{file} is out of line: migrations are 0001_name.sql, 0002_name.sql and so on. Install Rollbook anew.")
+            raise DatabaseUnusable(
+                f"{file} is out of line: migrations are 0001_name.sql, 0002_name.sql and so on. Install Rollbook anew."
+            )
         found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
     return tuple(found)
 

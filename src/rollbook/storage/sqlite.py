@@ -11,12 +11,21 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rollbook.errors import Overloaded
 from rollbook.storage.database import Database, DatabaseUnusable
-from rollbook.storage.sqlite_connection import Reads, Synchronous, WriterLock, check_version, connect_reader, connect_writer, drive
+from rollbook.storage.sqlite_connection import (
+    Reads,
+    Synchronous,
+    WriterLock,
+    check_version,
+    connect_reader,
+    connect_writer,
+    drive,
+)
 from rollbook.storage.sqlite_writer import Writer
 
 T = TypeVar("T")
@@ -44,7 +53,9 @@ class SQLite(Reads, Database):
             _choose_log(path)
             return cls(path, connect_reader(path), synchronous)
         except (sqlite3.Error, OSError) as problem:
-            raise DatabaseUnusable(f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk.") from problem
+            raise DatabaseUnusable(
+                f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk."
+            ) from problem
 
     def __init__(self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous) -> None:
         super().__init__(reader)
@@ -158,11 +169,9 @@ def _snapshot(connection: sqlite3.Connection, reads: Reads, fn: Callable[..., Aw
 def _make_private(path: Path) -> None:
     """Folder 0700 and file 0600 when they are new. SQLite gives its `-wal` and `-shm` the mode of the database."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
+    with suppress(FileExistsError):
         # Never opened here once it exists: closing any descriptor of the file would drop the locks SQLite holds on it in this process.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        pass
 
 
 def _choose_log(path: Path) -> None:

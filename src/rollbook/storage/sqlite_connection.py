@@ -43,7 +43,9 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
     """Raises DatabaseUnusable when the SQLite that Python was built with lacks what the schema uses."""
     if version < OLDEST:
         needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST, version))
-        raise DatabaseUnusable(f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with a newer SQLite.")
+        raise DatabaseUnusable(
+            f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with a newer SQLite."
+        )
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -56,7 +58,9 @@ def connect_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
 
 def _connect(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
     # Each connection is used by one thread at a time, but closed by the thread that closes the database.
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT / 1000, isolation_level=None, cached_statements=512, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT / 1000, isolation_level=None, cached_statements=512, check_same_thread=False
+    )
     try:
         for pragma in pragmas:
             connection.execute(pragma).close()
@@ -89,7 +93,9 @@ def drive(coroutine: Coroutine[Any, Any, T], where: str) -> T:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     coroutine.close()
-    raise RuntimeError(f"{getattr(coroutine, '__qualname__', coroutine)} suspended inside a {where}: await nothing there but the statements")
+    raise RuntimeError(
+        f"{getattr(coroutine, '__qualname__', coroutine)} suspended inside a {where}: await nothing there but the statements"
+    )
 
 
 class Reads:

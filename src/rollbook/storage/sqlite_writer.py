@@ -10,11 +10,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from rollbook.errors import Overloaded, StorageUnavailable, Stopping
+from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Row
 from rollbook.storage.sqlite_checkpoint import RESTART_SIZE, Checkpointer, restart_log
 from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, meaning
@@ -135,10 +136,8 @@ class Writer:
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._listeners.setdefault(channel, []).append(callback)
-        try:
+        with suppress(RuntimeError):  # no loop runs: then that of the first write is the one to call on
             self._home = asyncio.get_running_loop()
-        except RuntimeError:
-            pass  # then the loop of the first write is the one to call on
 
     def close(self) -> None:
         """Commits what waits, then ends. Blocks for that long."""
@@ -204,7 +203,7 @@ class Writer:
         """One wake-up of each event loop for all outcomes of a commit. Listeners are called first."""
         callbacks = [callback for channel in dict.fromkeys(channels) for callback in self._listeners.get(channel, ())]
         by_loop: dict[asyncio.AbstractEventLoop | None, list[Outcome]] = {}
-        for job, outcome in zip(jobs, outcomes):
+        for job, outcome in zip(jobs, outcomes, strict=True):
             by_loop.setdefault(job.loop, []).append(outcome)
         if callbacks and (self._home is None or not _post(self._home, _settle, callbacks, by_loop.pop(self._home, []))):
             _settle(callbacks, [])
@@ -238,18 +237,14 @@ class Writer:
         now = time.monotonic()
         if now >= self._next_rescue:
             self._next_rescue = now + 1.0
-            try:
+            with suppress(sqlite3.Error):
                 self._failed = not restart_log(connection)
-            except sqlite3.Error:
-                pass
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            try:
+            with suppress(sqlite3.Error):
                 connection.close()
-            except sqlite3.Error:
-                pass
 
 
 def _transact(connection: sqlite3.Connection, jobs: list[Job]) -> tuple[list[Outcome], list[str]]:
@@ -306,6 +301,8 @@ def _run(connection: sqlite3.Connection, jobs: list[Job], savepoints: bool) -> t
             channels += tx.channels
         if tx.failure is not None:
             raise tx.failure
+        if not connection.in_transaction:  # the next job would commit each of its statements alone
+            raise RuntimeError(f"{fn} ended the transaction")
         if savepoints:
             connection.execute("RELEASE job")
         tx.channels.clear()

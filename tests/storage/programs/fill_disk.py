@@ -1,0 +1,102 @@
+"""FOLDER limit|mount: writes until the disk is full, then until there is room again. Exits with 0 when all was as promised.
+
+`limit` makes the kernel refuse to let a file grow (RLIMIT_FSIZE, an I/O error to SQLite); `mount` means FOLDER is a small file system of
+its own, filled by a file `ballast` there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+from pathlib import Path
+
+from rollbook.errors import StorageUnavailable
+from rollbook.storage.database import Tx
+from rollbook.storage.sqlite import SQLite
+
+folder, how = Path(sys.argv[1]), sys.argv[2]
+ballast = folder / "ballast"
+
+
+async def make_tables(tx: Tx) -> None:
+    await tx.run("CREATE TABLE things (name TEXT UNIQUE, body TEXT)")
+
+
+async def add(tx: Tx, name: str) -> None:
+    await tx.run("INSERT INTO things VALUES (?, ?)", name, "x" * 3000)
+
+
+async def add_greatly(tx: Tx, name: str) -> None:
+    """More than the writer's cache holds: SQLite meets the full disk inside of a statement, not at the commit."""
+    await add(tx, name)
+    await tx.many("INSERT INTO things VALUES (?, ?)", [(f"{name} {number}", "x" * 100_000) for number in range(300)])
+
+
+def fill() -> None:
+    if how == "limit":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    else:
+        ballast.write_bytes(b"x" * 700_000)
+
+
+def empty() -> None:
+    if how == "limit":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    else:
+        ballast.unlink()
+
+
+async def main() -> None:
+    fill()
+    db = SQLite.open(folder / "data" / "rollbook.db")
+    await db.write(make_tables)
+    acknowledged: set[str] = set()
+    refused: set[str] = set()
+
+    async def caller(caller: int, stop_at_refusals: int) -> None:
+        number = 0
+        while len(refused) < stop_at_refusals:
+            name = f"{len(refused)} {caller} {number}"
+            number += 1
+            try:
+                await db.write(add, name)
+                acknowledged.add(name)
+            except StorageUnavailable:
+                refused.add(name)
+
+    async def check(when: str) -> None:
+        kept = {row[0] for row in await db.all("SELECT name FROM things")}
+        assert kept == acknowledged, (when, kept - acknowledged, acknowledged - kept)
+
+    await asyncio.gather(*(caller(number, 100) for number in range(8)))
+    assert acknowledged
+    await check("full")
+    results = await asyncio.gather(
+        db.write(add, "before"), db.write(add_greatly, "great"), db.write(add, "behind"), return_exceptions=True
+    )
+    assert isinstance(results[1], StorageUnavailable), results
+    acknowledged.update(name for name, result in zip(("before", "great", "behind"), results, strict=True) if result is None)
+    await check("a statement met the full disk")
+
+    empty()
+    before = len(acknowledged)
+    await db.write(add, "first after")
+    acknowledged.add("first after")
+    await asyncio.gather(*(caller_once(db, acknowledged, number) for number in range(8)))
+    assert len(acknowledged) == before + 9
+    await check("room again")
+    db.close()
+
+    db = SQLite.open(folder / "data" / "rollbook.db")
+    await check("opened anew")
+    assert db.describe(quick_check=True)["problems"] == []
+    db.close()
+
+
+async def caller_once(db: SQLite, acknowledged: set[str], number: int) -> None:
+    await db.write(add, f"after {number}")
+    acknowledged.add(f"after {number}")
+
+
+asyncio.run(main())
