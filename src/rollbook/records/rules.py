@@ -21,7 +21,9 @@ PASSWORD_LENGTH = 256
 """Code points, as sent."""
 
 # Characters with the property White_Space (Unicode, PropList.txt). Python's own notion has U+001C to U+001F too, which are controls.
-_WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 # Letters by category that show nothing: the Hangul fillers and the blank Braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # Embeddings, overrides and isolates put the text around a name out of order (Unicode TR36 section 2.5). The marks U+200E, U+200F and
@@ -111,7 +113,7 @@ def password(text: str, min_length: int, *, email: str = "", name: str = "") -> 
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("The password contains half of a surrogate pair.")
     plain = _plain(text)
-    if plain in _common_passwords():
+    if plain.strip() in _common_passwords():
         raise ValueError("The password is one of the most common ones and would be guessed soon.")
     if plain == _plain(email):
         raise ValueError("The password is the same as the email address.")

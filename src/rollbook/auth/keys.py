@@ -1,0 +1,81 @@
+"""The text of an API key: how one is made, what it looks like, and how a request carries it.
+
+`rbk_`, 32 random base62 characters (190 bits), 6 characters of base62 CRC32 over all before them: the scheme of GitHub's tokens. Scanners
+of leaked secrets know it by its look, and a mistyped key is refused without asking the database.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from hashlib import sha256
+from zlib import crc32
+
+from rollbook.errors import MalformedKey, MissingKey
+
+PREFIX = "rbk_"
+
+_ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
+# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme's name in any case (section 11.1).
+_HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(rbk_[0-9A-Za-z]{38})").fullmatch
+
+
+def mint() -> str:
+    """A new key, from the system's random source."""
+    number, digits = secrets.randbelow(62**32), []
+    for _ in range(32):
+        number, digit = divmod(number, 62)
+        digits.append(_ALPHABET[digit])
+    body = PREFIX.encode() + bytes(digits)
+    return (body + _checksum(body)).decode()
+
+
+def from_header(authorization: bytes | None) -> str:
+    """The key in an `Authorization` header. Raises MissingKey, or MalformedKey for another scheme, several credentials or no whole key.
+
+    Several header fields arrive here joined by ", " and are malformed: a proxy might have looked at the other one.
+    """
+    if not authorization or authorization.lower() == b"bearer":
+        raise MissingKey()
+    match = _HEADER(authorization)
+    if match is None or not _checks(key := match[1]):
+        raise MalformedKey()
+    return key.decode()
+
+
+def is_whole(text: str) -> bool:
+    """Whether the text has the form of a key and its checksum is right. Nobody need have this key."""
+    return text.isascii() and _FORM(key := text.encode()) is not None and _checks(key)
+
+
+def digest(key: str) -> bytes:
+    """What we keep instead of the key, 32 bytes. A fast hash is enough for 190 random bits."""
+    return sha256(key.encode()).digest()
+
+
+def start(key: str) -> str:
+    """The first 8 characters, for lists of keys. With `last_four`, which come from the checksum, over 140 bits stay unknown."""
+    return key[:8]
+
+
+def last_four(key: str) -> str:
+    """The last 4 characters, by which people tell their keys apart."""
+    return key[-4:]
+
+
+def _checks(key: bytes) -> bool:
+    return _checksum(key[:-6]) == key[-6:]
+
+
+def _checksum(body: bytes) -> bytes:
+    """CRC32 as six base62 digits, most significant first, filled up with zeros. Written out, because every request needs it."""
+    number = crc32(body)
+    return bytes((
+        _ALPHABET[number // 916_132_832],
+        _ALPHABET[number // 14_776_336 % 62],
+        _ALPHABET[number // 238_328 % 62],
+        _ALPHABET[number // 3_844 % 62],
+        _ALPHABET[number // 62 % 62],
+        _ALPHABET[number % 62],
+    ))  # fmt: skip

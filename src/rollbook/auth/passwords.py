@@ -1,0 +1,202 @@
+"""Hashing passwords with argon2id, away from the event loop and behind everything else the machine has to do.
+
+A hash takes some 20 ms of a core and `password_memory` of memory; at most `password_threads` run at once in a worker, so a server needs
+workers x threads x memory (19 MiB by default) for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import math
+import os
+import re
+import secrets
+import sys
+import threading
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+from unicodedata import normalize
+
+from argon2 import Type
+from argon2.exceptions import VerifyMismatchError
+from argon2.low_level import hash_secret, verify_secret
+
+from rollbook.config import Settings
+from rollbook.errors import Overloaded
+from rollbook.records.rules import PASSWORD_LENGTH
+
+MAX_MEMORY = 1_048_576
+"""KiB that an imported hash may ask for (1 GiB)."""
+MAX_TIME_COST = 20
+"""Passes that an imported hash may ask for."""
+MAX_WORK = 4_194_304
+"""KiB times passes that an imported hash may ask for: some 2 s of a core."""
+MAX_PARALLELISM = 16
+"""Lanes that an imported hash may ask for."""
+
+T = TypeVar("T")
+
+_SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
+# The encoded form of the reference implementation; without `v=` it is version 1.0.
+_FORM = re.compile(
+    r"\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m=([1-9]\d{0,9}),t=([1-9]\d{0,9}),p=([1-9]\d{0,7})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
+).fullmatch
+_TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
+_KIB_PER_SECOND = 2_000_000  # memory a core fills, about; until a hash has been measured
+
+
+class Passwords:
+    """Makes and checks hashes. Threads start with the first password, so it may be built before a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._memory, self._time_cost, self._lanes = (
+            settings.password_memory,
+            settings.password_time_cost,
+            settings.password_parallelism,
+        )
+        self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
+        # Costs what a hash of today's parameters costs, and no password has it.
+        self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
+        self._threads = settings.password_threads or max(1, _cores() // settings.workers)
+        self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
+        self._queue = settings.password_queue
+        self._lock = threading.Lock()
+        self._jobs = 0  # running and waiting
+        self._seconds = self._memory * self._time_cost / _KIB_PER_SECOND  # that a hash took lately
+
+    @property
+    def waiting(self) -> int:
+        """Passwords that wait for a thread."""
+        return max(0, self._jobs - self._threads)
+
+    async def hash(self, password: str) -> str:
+        """The argon2id string to keep. Raises Overloaded when too many wait."""
+        return await self._aside(self.hash_now, password)
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Whether the hash is of this password, by the parameters written in the hash. Raises Overloaded when too many wait.
+
+        Without a hash, or with one that is none, it does the work of a wrong password and answers False, so that the time does not tell
+        whether there is such a user. (Hashes with other parameters than today's take their own time, until they are renewed.)
+        """
+        return await self._aside(self.verify_now, hash, password)
+
+    def hash_now(self, password: str) -> str:
+        """The same as `hash` right here: for commands. ValueError when the password cannot be encoded."""
+        return hash_secret(
+            _encoded(password), secrets.token_bytes(_SALT), self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID
+        ).decode()  # fmt: skip
+
+    def verify_now(self, hash: str | None, password: str) -> bool:
+        """The same as `verify` right here."""
+        try:
+            secret = _encoded(password)
+        except ValueError:
+            hash, secret = None, b""
+        if hash is None or _parse(hash) is None:
+            hash = self._nobodys
+        try:
+            return verify_secret(hash.encode(), secret, _TYPES[hash.split("$")[1]])
+        except VerifyMismatchError:
+            return False
+
+    def needs_renewal(self, hash: str) -> bool:
+        """Whether `hash` would make it with other parameters now. Renew it while the password is at hand: at a good sign-in."""
+        return not hash.startswith(self._start)
+
+    def close(self) -> None:
+        """Lets running hashes end and drops the waiting ones, whose callers get CancelledError."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _aside(self, work: Callable[..., T], *values: str | None) -> T:
+        with self._lock:
+            if self._jobs >= self._threads + self._queue:
+                raise Overloaded(retry_after=max(1, math.ceil(self._jobs / self._threads * self._seconds)))
+            self._jobs += 1
+        try:
+            job = self._pool.submit(self._timed, work, *values)
+        except BaseException:
+            self._ended()
+            raise
+        job.add_done_callback(self._ended)
+        # A plain future: the caller may be a coroutine that is driven without a task.
+        return await asyncio.wrap_future(job)
+
+    def _timed(self, work: Callable[..., T], *values: str | None) -> T:
+        begun = time.perf_counter()
+        try:
+            return work(*values)
+        finally:
+            self._seconds += (time.perf_counter() - begun - self._seconds) / 8
+
+    def _ended(self, job: Future[T] | None = None) -> None:
+        # Called once for every job, also one that was dropped, from whichever thread saw its end.
+        with self._lock:
+            self._jobs -= 1
+
+
+def check_hash(text: str) -> None:
+    """ValueError unless this is the string of an argon2 hash (argon2id, argon2i, argon2d) that we would verify: whole, and of bounded cost.
+
+    For hashes that others made: each sign-in costs the server what the string says. At most 1 GiB, 20 passes and 4 GiB filled in all.
+    """
+    form = _parse(text)
+    if form is None:
+        raise ValueError(
+            "The password hash is not a whole argon2 string, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<digest>."
+        )
+    memory, passes, lanes = int(form[1]), int(form[2]), int(form[3])
+    if memory > MAX_MEMORY or passes > MAX_TIME_COST or memory * passes > MAX_WORK or lanes > MAX_PARALLELISM:
+        raise ValueError(
+            f"The password hash costs too much to verify: at most m={MAX_MEMORY}, t={MAX_TIME_COST}, p={MAX_PARALLELISM} "
+            f"and m times t {MAX_WORK}."
+        )
+
+
+def _parse(text: str) -> re.Match[str] | None:
+    """The parts of an argon2 string that the library will take: memory, passes, lanes, salt, digest."""
+    form = _FORM(text)
+    if form is None or int(form[1]) < 8 * int(form[3]):
+        return None
+    # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: a shorter one other passwords would fit as well.
+    return form if _is_base64(form[4], 8, 64) and _is_base64(form[5], 16, 64) else None
+
+
+def _is_base64(text: str, least: int, most: int) -> bool:
+    """Whether it is base64 without padding, of so many bytes, in the one spelling the library takes (unused bits are zero)."""
+    try:
+        decoded = b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        return False
+    return least <= len(decoded) <= most and _base64(decoded) == text
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode().rstrip("=")
+
+
+def _encoded(password: str) -> bytes:
+    """NFKC, so that the same password typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
+    if len(password) > PASSWORD_LENGTH:  # nobody has one; and normalising a very long text can take quadratic time
+        raise ValueError("The password is too long.")
+    try:
+        return normalize("NFKC", password).encode()
+    except UnicodeEncodeError:
+        raise ValueError("The password contains half of a surrogate pair.") from None  # Python's own words would quote it
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _step_back() -> None:
+    """Gives this thread the lowest priority: requests that only read keep their speed while it takes what is left.
+
+    On Linux a thread has a priority of its own; elsewhere this would lower that of the whole process.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -1,0 +1,139 @@
+"""The server's secret: 32 random bytes in the data folder, from which every key we encrypt or sign with is derived.
+
+Whoever has it can read revealable API keys in a copy of the database and forge cursors and links. A backup without it still knows all
+users, keys and passwords; only keys can no longer be shown again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import os
+import re
+import stat
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rollbook.config import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+Purpose = Literal["keys", "cursors", "replies", "links"]
+"""What a derived key is for. A text sealed or signed for one purpose is nothing for another."""
+
+_FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch
+_VERSION = b"\x01"  # of the sealed form
+_NONCE = 24
+_TAG = 16
+
+
+class Secret:
+    """Seals (encrypts, with a tag that shows any change) and signs. Never shows itself."""
+
+    __slots__ = ("_derived", "_root")
+
+    def __init__(self, root: bytes) -> None:
+        self._root = root
+        self._derived: dict[tuple[str, str], bytes] = {}
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    def seal(self, purpose: Purpose, plaintext: bytes, associated: bytes = b"") -> bytes:
+        """The text encrypted with AES-256-GCM, 41 bytes longer. `associated` is not in it, but is needed to open it.
+
+        Every text has a key of its own, derived from a 192-bit nonce: with one key and GCM's 96-bit random nonces, a busy server would
+        pass the 2^32 texts that NIST SP 800-38D (section 8.3) allows.
+        """
+        nonce = os.urandom(_NONCE)
+        return _VERSION + nonce + self._cipher(purpose, nonce).encrypt(nonce[-12:], plaintext, associated)
+
+    def unseal(self, purpose: Purpose, sealed: bytes, associated: bytes = b"") -> bytes:
+        """The text again. ValueError when it was sealed with another secret, for another purpose, beside other data, or was changed."""
+        from cryptography.exceptions import InvalidTag
+
+        if len(sealed) >= 1 + _NONCE + _TAG and sealed[:1] == _VERSION:
+            nonce = sealed[1 : 1 + _NONCE]
+            try:
+                return self._cipher(purpose, nonce).decrypt(nonce[-12:], sealed[1 + _NONCE :], associated)
+            except InvalidTag:
+                pass
+        raise ValueError("Not sealed with this secret, or damaged.")
+
+    def sign(self, purpose: Purpose, data: bytes) -> bytes:
+        """A short signature, 12 bytes: keyed BLAKE2b (RFC 7693). For what is checked here, one guess a request: cursors."""
+        return blake2b(data, key=self._key("sign", purpose), digest_size=12).digest()
+
+    def signed(self, purpose: Purpose, data: bytes, signature: bytes) -> bool:
+        """Whether `sign` made this signature for the data; takes the same time whatever the answer."""
+        return hmac.compare_digest(self.sign(purpose, data), signature)
+
+    def mac(self, purpose: Purpose, data: bytes) -> bytes:
+        """A full signature or keyed digest, 32 bytes: for what is kept, or may be guessed at elsewhere."""
+        return blake2b(data, key=self._key("mac", purpose), digest_size=32).digest()
+
+    def _cipher(self, purpose: Purpose, nonce: bytes) -> AESGCM:
+        # Not at the top: OpenSSL is 12 ms of the start, and most calls of the API seal nothing.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(blake2b(nonce, key=self._key("seal", purpose), digest_size=32).digest())
+
+    def _key(self, use: str, purpose: Purpose) -> bytes:
+        """A key for one use and one purpose. A keyed hash is a pseudo-random function, so none tells of another or of the root."""
+        try:
+            return self._derived[use, purpose]
+        except KeyError:
+            key = blake2b(f"{use}:{purpose}".encode(), key=self._root, digest_size=32, person=b"rollbook").digest()
+            self._derived[use, purpose] = key
+            return key
+
+
+def load(folder: Path) -> Secret:
+    """The secret in `folder/secret`; made when there is none. Raises ConfigurationError when it is not whole or others can read it."""
+    path = folder / "secret"
+    try:
+        try:
+            return Secret(_read(path))
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
+            _make(path)
+            return Secret(_read(path))
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: {problem.strerror}. The server must be able to read and make this file.") from None
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise ConfigurationError(f"{path} can be read or changed by others (mode {mode:04o}). Run: chmod 600 {path}")
+        text = file.read(100)
+    if not _FORM(text):
+        raise ConfigurationError(
+            f"{path} is damaged: it should hold 64 hexadecimal digits. Restore it from a backup; or delete it to get a new one, "
+            "after which API keys still work but can no longer be shown."
+        )
+    return bytes.fromhex(text.decode())
+
+
+def _make(path: Path) -> None:
+    """Puts a whole file there, or none: other processes and a power cut see nothing in between. What is there already stays."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two servers that start at once: the second finds the file of the first
+        if path.exists():
+            return
+        unfinished = path.with_name("secret.new")
+        unfinished.unlink(missing_ok=True)  # left by a process that was killed right here
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(file, os.urandom(32).hex().encode() + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        unfinished.rename(path)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
