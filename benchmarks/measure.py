@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from load import Running, load
 from peers import Peer
@@ -73,14 +74,12 @@ def medians(rows: Iterable[Row]) -> list[Row]:
         groups.setdefault((row.server, row.workload), []).append(row)
     middle = ("rate", "p50_ms", "p99_ms", "cpu_us", "settled_us", "memory_mib", "creates")
     total = ("refused", "broken")
-    return [
-        replace(
-            group[0],
-            **{name: statistics.median(getattr(row, name) for row in group) for name in middle},
-            **{name: sum(getattr(row, name) for row in group) for name in total},
-        )
-        for group in groups.values()
-    ]
+    rows = []
+    for group in groups.values():
+        values: dict[str, Any] = {name: statistics.median(getattr(row, name) for row in group) for name in middle}
+        values |= {name: sum(getattr(row, name) for row in group) for name in total}
+        rows.append(replace(group[0], **values))
+    return rows
 
 
 def as_json(rows: Iterable[Row]) -> list[dict[str, object]]:
