@@ -16,7 +16,8 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # The last representable instant of RFC 3339, 9999-12-31T23:59:59Z.
 LATEST = 253_402_300_799 * SECOND
-_shown: dict[int, str] = {}
+_hours: dict[int, str] = {}
+_SIXTY = tuple(f"{number:02}" for number in range(60))
 
 
 def _system() -> int:
@@ -52,18 +53,15 @@ def move(path: str, microseconds: int) -> None:
 
 
 def shown(microseconds: int) -> str:
-    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Remembered by the second: rows of a page often share it."""
-    seconds = microseconds // SECOND
+    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). The part up to the hour is remembered: it is what takes time to find."""
+    hour, rest = divmod(microseconds // SECOND, 3600)
     try:
-        return _shown[seconds]
+        start = _hours[hour]
     except KeyError:
-        if len(_shown) >= 100_000:
-            _shown.clear()
-        text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if len(text) < 20:  # years below 1000 are not padded by every C library
-            text = text.rjust(20, "0")
-        _shown[seconds] = text
-        return text
+        if len(_hours) >= 100_000:
+            _hours.clear()
+        start = _hours[hour] = (_EPOCH + timedelta(hours=hour)).isoformat()[:14]
+    return f"{start}{_SIXTY[rest // 60]}:{_SIXTY[rest % 60]}Z"
 
 
 def parse(text: str) -> int:

@@ -43,15 +43,16 @@ async def list_users(call: Call) -> Response:
         if query.offset:
             refuse("cursor", "and offset cannot go together")
         position = paging.position(call.services.secret, sort, query.cursor, len(directory.keys_of(order)))
+    columns = directory.LISTED if query.fields is None else directory.WHOLE
     if plain:
         if position is None:
-            page = await call.db.read(directory.plain_page, query.limit, query.offset)
+            page = await call.db.read(directory.plain_page, columns, query.limit, query.offset)
         else:
-            page = await call.db.read(directory.plain_neighbour, query.limit, position)
+            page = await call.db.read(directory.plain_neighbour, columns, query.limit, position)
     else:
         bounded = filters.q is None and query.offset <= NEAR and query.count is None and _is_indexed(filters, order)
         read = call.db.read if bounded else call.db.read_aside
-        page = await read(directory.page, filters, order, query.limit, query.offset, position, query.count is not None)
+        page = await read(directory.page, columns, filters, order, query.limit, query.offset, position, query.count is not None)
     head = paging.link(
         call.services.settings.url + "/v1/users",
         _parameters(query),
@@ -62,8 +63,8 @@ async def list_users(call: Call) -> Response:
     if page.total is not None:
         head += b"X-Total-Count: %d\r\n" % page.total
     if query.fields is None:
-        return answer(200, [types.UserListed(user.id, user.name, user.email, clock.shown(user.created_at)) for user in page.users], head)
-    return answer(200, [_fields(user, query.fields) for user in page.users], head)
+        return answer(200, [types.UserListed(id, name, email, clock.shown(at)) for _, id, name, email, at in page.rows], head)
+    return answer(200, [_fields(User._make(row), query.fields) for row in page.rows], head)
 
 
 async def create_user(call: Call) -> Response:
@@ -232,12 +233,12 @@ def _may_grant(call: Call, role: str | None) -> None:
 
 
 async def _prove(call: Call, user: User, password: str | None) -> None:
+    hash = await users.password_hash(call.db, user.id)
+    if hash is None:
+        return  # its first one
     if password is None:
         refuse("current_password", "is required to change your own password")
-    hash = await users.password_hash(call.db, user.id)
     await attempts.verify(call.services.passwords, call.services.limiter, call.services.settings, attempts.account(user.email), hash, password)
-    if hash is None:
-        raise WrongPassword()
 
 
 def _check_password(call: Call, password: str, email: str, name: str) -> None:

@@ -6,19 +6,27 @@ from where a page ended by the last row's own values (keyset), so that a row nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rollbook.records import places, rules, search
-from rollbook.records.users import COLUMNS, User
+from rollbook.records.users import COLUMNS
 from rollbook.storage.database import Queries, Row
 
 SORTABLE = ("created_at", "name", "email")
 # `seq` is the order of created_at and id: users are never created at the same microsecond.
 _SORT_COLUMN = {"created_at": "seq", "name": "name", "email": "email_key"}
 
-PAGE = f"SELECT {COLUMNS} FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?"
-NEXT = f"SELECT {COLUMNS} FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
-PREVIOUS = f"SELECT {COLUMNS} FROM users WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+# A list's rows hold what it shows and no more: each column costs as much as finding its row. Both kinds begin with seq, id, name.
+LISTED = "seq, id, name, email, created_at"
+WHOLE = COLUMNS
+
+_PAGE = "SELECT {columns} FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?"
+_NEXT = "SELECT {columns} FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
+_PREVIOUS = "SELECT {columns} FROM users WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+PAGE = {columns: _PAGE.format(columns=columns) for columns in (LISTED, WHOLE)}
+NEXT = {columns: _NEXT.format(columns=columns) for columns in (LISTED, WHOLE)}
+PREVIOUS = {columns: _PREVIOUS.format(columns=columns) for columns in (LISTED, WHOLE)}
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
 PENDING = "SELECT {columns} FROM (SELECT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
@@ -58,74 +66,70 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """`before` and `after` say where the neighbouring pages begin, None where there is none; `total` is None when it was not asked for."""
+    """Rows of LISTED or WHOLE. `before` and `after` say where the neighbouring pages begin, None where there is none; `total` is None when it
+    was not asked for."""
 
-    users: list[User]
+    rows: list[Row]
     total: int | None
     before: Position | None
     after: Position | None
 
 
-async def plain_page(queries: Queries, limit: int, offset: int) -> Page:
-    """The list itself, oldest first."""
+async def plain_page(queries: Queries, columns: str, limit: int, offset: int) -> Page:
+    """The list itself, oldest first. `columns` is LISTED or WHOLE."""
     runs = await places.top(queries)
     start = await places.find(queries, runs, offset) if offset else (0, 0)
-    rows = [] if start is None else await queries.all(PAGE, start[0], limit + 1, start[1])
-    more = len(rows) > limit
-    users = [User._make(row) for row in (rows[:limit] if more else rows)]
-    return Page(
-        users,
-        places.total(runs),
-        Position((users[0].seq,), True) if offset and users else None,
-        Position((users[-1].seq,), False) if more else None,
-    )
+    rows = [] if start is None else await queries.all(PAGE[columns], start[0], limit + 1, start[1])
+    before = Position((rows[0][0],), True) if offset and rows else None
+    after = None
+    if len(rows) > limit:
+        del rows[limit:]
+        after = Position((rows[-1][0],), False)
+    return Page(rows, places.total(runs), before, after)
 
 
-async def plain_neighbour(queries: Queries, limit: int, position: Position) -> Page:
+async def plain_neighbour(queries: Queries, columns: str, limit: int, position: Position) -> Page:
     """The page after, or before, a position in the list itself."""
-    (seq,) = position.values
-    rows = await queries.all(PREVIOUS if position.backwards else NEXT, seq, limit + 1)
+    rows = await queries.all((PREVIOUS if position.backwards else NEXT)[columns], *position.values, limit + 1)
     total = places.total(await places.top(queries))
-    return _neighbour([User._make(row) for row in rows], limit, position, total, lambda user: (user.seq,))
+    return _neighbour(rows, limit, position, total, lambda row: (row[0],))
 
 
 async def page(
-    queries: Queries, filters: Filters, order: tuple[Order, ...], limit: int, offset: int, position: Position | None, exact: bool
+    queries: Queries,
+    columns: str,
+    filters: Filters,
+    order: tuple[Order, ...],
+    limit: int,
+    offset: int,
+    position: Position | None,
+    exact: bool,
 ) -> Page:
     """A page of those that pass the filters, in this order. `exact` counts them all."""
     keys = keys_of(order)
-    backwards = position is not None and position.backwards
     where, values = await _where(queries, filters)
     if position is not None:
-        condition, more = _beyond(keys, position)
-        where, values = where + condition, values + more
-    tail = _order_by(keys, backwards)
-
-    async def fetch(count: int, skip: int) -> list[Row]:
-        if filters.q is None:
-            sql = f"SELECT {COLUMNS}, email_key FROM users WHERE true{where}{tail} LIMIT ? OFFSET ?"
-            return await queries.all(sql, *values, count, skip)
-        return await _search(queries, filters.q, where, values, keys, tail, count, skip, backwards)
-
-    rows = await fetch(limit + 1, offset)
+        beyond, more = _beyond(keys, position)
+        where, values = where + beyond, values + more
+    tail = _order_by(keys, position is not None and position.backwards)
+    if filters.q is None:
+        sql = f"SELECT {columns}, email_key FROM users WHERE true{where}{tail} LIMIT ? OFFSET ?"
+        rows = await queries.all(sql, *values, limit + 1, offset)
+    else:
+        rows = await _search(queries, columns, filters.q, where, values, keys, tail, limit + 1, offset)
     total = await count(queries, filters) if exact else None
-    users = [User._make(row[:-1]) for row in rows]
-    email_keys = {row[0]: row[-1] for row in rows}
+    at = [_ROW_INDEX[column] for column, _ in keys]
 
-    def values_of(user: User) -> tuple[Any, ...]:
-        own = {"seq": user.seq, "name": user.name, "email_key": email_keys[user.seq]}
-        return tuple([own[column] for column, _ in keys])
+    def values_of(row: Row) -> tuple[Any, ...]:
+        return tuple([row[index] for index in at])
 
     if position is not None:
-        return _neighbour(users, limit, position, total, values_of)
-    more_follow = len(users) > limit
-    users = users[:limit]
-    return Page(
-        users,
-        total,
-        Position(values_of(users[0]), True) if offset and users else None,
-        Position(values_of(users[-1]), False) if more_follow else None,
-    )
+        found = _neighbour(rows, limit, position, total, values_of)
+    else:
+        before = Position(values_of(rows[0]), True) if offset and rows else None
+        after = Position(values_of(rows[limit - 1]), False) if len(rows) > limit else None
+        found = Page(rows[:limit], total, before, after)
+    return found._replace(rows=[row[:-1] for row in found.rows])
 
 
 async def count(queries: Queries, filters: Filters) -> int:
@@ -142,21 +146,26 @@ async def count(queries: Queries, filters: Filters) -> int:
     return (row[0] if row else 0) + sum([search.matches(user, filters.q) for user in pending])
 
 
+# Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
+_ROW_INDEX = {"seq": 0, "name": 2, "email_key": -1}
+
+
 async def _search(
-    queries: Queries, q: str, where: str, values: list[Any], keys: list[tuple[str, bool]], tail: str, limit: int, skip: int, backwards: bool
+    queries: Queries, columns: str, q: str, where: str, values: list[Any], keys: list[tuple[str, bool]], tail: str, limit: int, skip: int
 ) -> list[Row]:
-    """What the index finds and what is pending, merged in the order asked for."""
-    qualified = ", ".join(f"users.{name.strip()}" for name in COLUMNS.split(",")) + ", users.email_key"
-    # In the order of age the index is read in its own order and stops when the page is full.
+    """What the index finds and what is pending, merged in the order of `tail`."""
+    qualified = ", ".join(f"users.{name}" for name in columns.split(", ")) + ", users.email_key"
     by_age = keys[0][0] == "seq"
+    # In the order of age the index is read in its own order and stops when the page is full.
     order = tail.replace("ORDER BY seq", "ORDER BY s.rowid") if by_age else tail
-    where_indexed = where.replace(" AND seq ", " AND s.rowid ") if by_age else where
-    found = await queries.all(f"{FOUND.format(columns=qualified)}{where_indexed}{order} LIMIT ?", search.phrase(q), *values, skip + limit)
+    found_where = where.replace(" AND seq ", " AND s.rowid ") if by_age else where
+    sql = FOUND.format(columns=qualified) + found_where + order + " LIMIT ?"
+    found = await queries.all(sql, search.phrase(q), *values, skip + limit)
     pending = await queries.all(PENDING.format(columns=qualified) + where, *values)
     rows = found + [row for row in pending if search.matches((row[0], row[2], row[3]), q)]
-    position = {"seq": 0, "name": 2, "email_key": -1}
-    for column, descending in reversed(keys):
-        rows.sort(key=lambda row, at=position[column]: row[at], reverse=descending != backwards)
+    # Sorting by the last key first leaves the first key's order on top (Python's sort is stable).
+    for (column, _), term in reversed(list(zip(keys, tail.split(","), strict=True))):
+        rows.sort(key=lambda row, at=_ROW_INDEX[column]: row[at], reverse=term.endswith(" DESC"))  # type: ignore[misc]
     return rows[skip : skip + limit]
 
 
@@ -221,14 +230,14 @@ def _beyond(keys: list[tuple[str, bool]], position: Position) -> tuple[str, list
     return sql + " OR ".join(alternatives) + ")", values
 
 
-def _neighbour(users: list[User], limit: int, position: Position, total: int | None, values_of: Any) -> Page:
-    more = len(users) > limit
-    users = users[:limit]
-    if position.backwards:
-        users.reverse()
-    if not users:
+def _neighbour(rows: list[Row], limit: int, position: Position, total: int | None, values_of: Callable[[Row], tuple[Any, ...]]) -> Page:
+    more = len(rows) > limit
+    rows = rows[:limit]
+    if not rows:
         return Page([], total, None, None)
-    first, last = Position(values_of(users[0]), True), Position(values_of(users[-1]), False)
     if position.backwards:
-        return Page(users, total, first if more else None, last)
-    return Page(users, total, first, last if more else None)
+        rows.reverse()
+    first, last = Position(values_of(rows[0]), True), Position(values_of(rows[-1]), False)
+    if position.backwards:
+        return Page(rows, total, first if more else None, last)
+    return Page(rows, total, first, last if more else None)
