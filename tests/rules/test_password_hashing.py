@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rollbook.auth import passwords
 from rollbook.auth.passwords import Passwords, check_hash
-from rollbook.config import Settings
+from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import Overloaded
 
 CHEAP = Settings(password_memory=64, password_time_cost=1, password_threads=1)
@@ -240,6 +240,11 @@ def test_the_cores_are_shared_out_among_the_workers(
 ) -> None:
     monkeypatch.setattr(passwords, "_cores", lambda: cores)
     assert Passwords(Settings(workers=workers, password_threads=asked))._threads == threads
+
+
+def test_settings_that_argon2_cannot_take_are_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="password_memory"):
+        Passwords(Settings(password_memory=31, password_parallelism=4))
 
 
 SALT, DIGEST = "c2FsdHNhbHQ", "L0" * 21 + "A"
