@@ -1,0 +1,57 @@
+"""Fixtures that many tests share: a server that lives as long as a test module, and clients for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+
+from tests.harness import Server, new_key, new_user, running
+
+ROLES = ("member", "viewer", "admin", "owner")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One worker, limits wide enough for a module's worth of requests, everything else as shipped."""
+    with running(
+        tmp_path_factory.mktemp("server") / "data", "--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    """The owner's client."""
+    with server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def anonymous(server: Server) -> Iterator[httpx2.Client]:
+    with server.http(None) as client:
+        yield client
+
+
+@pytest.fixture
+def user(http: httpx2.Client) -> dict:
+    """A new member."""
+    return new_user(http)
+
+
+@pytest.fixture
+def as_role(server: Server, http: httpx2.Client) -> Iterator[Callable[..., httpx2.Client]]:
+    """Makes a user with a role, and gives a client with a key of it; `client.user` is that user."""
+    clients: list[httpx2.Client] = []
+
+    def make(role: str, scopes: list[str] | None = None, **fields: object) -> httpx2.Client:
+        user = new_user(http, role=role, **fields)
+        client = server.http(new_key(http, user_id=user["id"], scopes=scopes))
+        client.user = user  # type: ignore[attr-defined]
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()

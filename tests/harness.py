@@ -1,0 +1,136 @@
+"""A real server in a real process, as it ships: limits, keys and logs on. What every test that knocks at the front door uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from rollbook import clock
+from rollbook.auth import keys
+
+OWNER_EMAIL = "owner@example.com"
+OWNER_PASSWORD = "correct horse battery staple"
+# Cheap hashes, so that tests which are not about passwords do not wait for them. The default's cost is tested by itself.
+CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
+
+
+class Server:
+    """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
+
+    def __init__(self, data: Path, *flags: str, environment: dict[str, str] | None = None, cheap: bool = True, owner_key: str | None = None) -> None:
+        self.data = data
+        self.flags = flags
+        self.key = owner_key or keys.mint()
+        self.clock_file = data.with_name(data.name + ".clock")
+        clock.move(str(self.clock_file), 0)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data.with_name(data.name + ".log")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")},
+            "ROLLBOOK_OWNER_EMAIL": OWNER_EMAIL,
+            "ROLLBOOK_OWNER_PASSWORD": OWNER_PASSWORD,
+            "ROLLBOOK_OWNER_KEY": self.key,
+            "ROLLBOOK_CLOCK_FILE": str(self.clock_file),
+            "ROLLBOOK_LOG": "json",
+            **(CHEAP if cheap else {}),
+            **(environment or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "rollbook.cli.main", "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data", str(self.data), *self.flags]
+
+    def start(self) -> Server:
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.data.parent)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if httpx2.get(f"{self.url}/health/ready").status_code == 200:
+                    return self
+            except httpx2.TransportError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            self.process = None
+
+    def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
+        """A client with this key, the owner's by default; None sends no key."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        """The command line on this server's folder, or what is given."""
+        done = subprocess.run(
+            [sys.executable, "-m", "rollbook.cli.main", *arguments], env=self.environment, capture_output=True, text=True, input=input, cwd=self.data.parent
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"rollbook {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the server's clock on by this much in all."""
+        clock.move(str(self.clock_file), int(seconds * clock.SECOND))
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Lines of its log that are JSON."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@contextmanager
+def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
+    server = Server(data, *flags, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
+    """A user made through the API, as the server shows it."""
+    number = time.perf_counter_ns()
+    body = {"name": "Alice Wonderland", "email": f"alice{number}@example.com", "password": "securepassword123", **fields}
+    answer = http.post("/v1/users?fields=*", json=body)
+    assert answer.status_code == 201, answer.text
+    return {**answer.json(), "password": body["password"]}
+
+
+def new_key(http: httpx2.Client, **fields: Any) -> str:
+    """The text of a key made through the API."""
+    answer = http.post("/v1/keys", json={"name": "test", **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["key"]
