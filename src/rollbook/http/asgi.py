@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -14,6 +15,8 @@ from rollbook.http.application import Application
 from rollbook.http.proxies import Proxies, plain
 from rollbook.http.request import Request, RequestIds
 from rollbook.http.response import Response
+
+log = logging.getLogger("rollbook")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,9 +63,12 @@ class Asgi:
         except ApiError as error:
             close = isinstance(error, (ContentTooLarge, RequestTimeout))
             response = self._refuse(error, id, address, method, raw_path, headers)
-        except Exception:
-            self._refuse(ApiError(), id, address, method, raw_path, headers)
-            raise
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the server gives up on us, not the handler on itself
+                raise
+            log.error("the handler of %s %s raised", method, raw_path.decode("latin-1"), exc_info=error)
+            response = self._refuse(ApiError(), id, address, method, raw_path, headers)
         await self._send(send, response, id, method, secure, close)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:

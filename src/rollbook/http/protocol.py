@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rollbook")
 
+# A start line, to tell a method that nobody knows from bytes that are no HTTP at all.
+_start_line = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) \S+ HTTP/1\.[01]\r\n").match
+
 # Where the connection is in the client's bytes. A stage from SEALED on reads nothing more.
 IDLE, HEAD, BODY, SEALED, CLOSING = range(5)
 # Bytes given to the parser at a time. It cannot be stopped between two requests, so this bounds how many can wait.
@@ -65,6 +68,9 @@ class Exchange(NamedTuple):
 
     scope: dict[str, Any]
     body: bytes
+
+
+Turn = Request | Refusal | Exchange | Response
 
 
 class Sealed(Exception):
@@ -506,11 +512,6 @@ class Protocol(HttpToolsProtocol):
             self._next()
 
 
-Turn = Request | Refusal | Exchange | Response
-# A method the parser does not know, in a start line that is otherwise one.
-_UNKNOWN_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} \S+ HTTP/1\.[01]\r\n").match
-
-
 def _meaning(problem: httptools.HttpParserError, data: bytes) -> ApiError:
     """Our error for the parser's; `data` is what it was reading."""
     if isinstance(problem, httptools.HttpParserCallbackError):
@@ -519,7 +520,7 @@ def _meaning(problem: httptools.HttpParserError, data: bytes) -> ApiError:
             return cause
         log.error("reading a request failed", exc_info=cause)
         return ApiError()
-    if isinstance(problem, httptools.HttpParserInvalidMethodError) and _UNKNOWN_METHOD(data):
+    if isinstance(problem, httptools.HttpParserInvalidMethodError) and (line := _start_line(data)) and line[1] not in guard.METHODS:
         return MethodNotAllowed("This method", guard.ALLOW)
     if isinstance(problem, httptools.HttpParserInvalidURLError):
         return BadMessage("The request target is invalid.")

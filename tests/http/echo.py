@@ -1,0 +1,102 @@
+"""A server for the tests of the transport: an application that says what it was asked. Run as `python echo.py SETTING=VALUE …`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from urllib.parse import parse_qs
+
+import msgspec
+
+from rollbook.config import Settings, load
+from rollbook.errors import ApiError
+from rollbook.http.request import Request
+from rollbook.http.response import JSON, Response
+from rollbook.http.server import serve
+
+
+class Echo:
+    """Each path does something that a handler may do to the transport."""
+
+    def __init__(self, settings: Settings, worker: int) -> None:
+        self.settings = settings
+        self.worker = worker
+        self.written = 0
+
+    async def start(self) -> None:
+        if os.environ.get("ECHO_FAILS_TO_START"):
+            raise RuntimeError("no storage")
+        await asyncio.sleep(float(os.environ.get("ECHO_START_DELAY", "0")))
+
+    async def stop(self) -> None:
+        if path := os.environ.get("ECHO_STOPPED"):
+            with open(path, "a") as file:
+                file.write(f"{self.worker} {self.written}\n")
+
+    async def answer(self, request: Request) -> Response:
+        query = {name: values[0] for name, values in parse_qs(request.query).items()}
+        match request.path:
+            case "/slow":
+                await self._pause(float(query.get("s", "0.05")))
+            case "/turns":
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            case "/write":
+                await self._pause(float(query.get("s", "0.2")))
+                self.written += 1
+            case "/written":
+                return Response(200, JSON, msgspec.json.encode(self.written))
+            case "/raises":
+                raise RuntimeError("broken promise")
+            case "/raises-later":
+                await self._pause(0.01)
+                raise RuntimeError("broken promise")
+            case "/cancelled":
+                future = asyncio.get_running_loop().create_future()
+                asyncio.get_running_loop().call_soon(future.cancel)
+                await future
+            case "/big":
+                return Response(200, JSON, b'"' + b"x" * (int(query["bytes"]) - 2) + b'"')
+            case "/empty":
+                return Response(204)
+            case "/unchanged":
+                return Response(304, b'ETag: "1"\r\n')
+            case "/process":
+                return Response(200, JSON, msgspec.json.encode(os.getpid()))
+        return Response(200, JSON, msgspec.json.encode(self._seen(request)))
+
+    def refuse(
+        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+    ) -> Response:
+        head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
+        return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))
+
+    async def _pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        loop.call_later(seconds, future.set_result, None)
+        await future
+
+    def _seen(self, request: Request) -> dict[str, object]:
+        return {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "headers": {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()},
+            "body": request.body.decode("latin-1"),
+            "address": request.address,
+            "secure": request.secure,
+            "id": request.id,
+        }
+
+
+def main(arguments: list[str]) -> int:
+    logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    settings, _ = load(dict(argument.split("=", 1) for argument in arguments))
+    return serve(settings, lambda worker: Echo(settings, worker), lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

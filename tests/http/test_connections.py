@@ -1,0 +1,315 @@
+"""Clients that are slow, silent, greedy or gone: what one of them does costs nobody else anything."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import pytest
+from wire import Client, Server
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+# The sweep that ends late connections runs four times in the shortest of these.
+TIMEOUTS = ("header_timeout=0.4", "body_timeout=0.6", "keep_alive_timeout=0.8")
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["direct", "asgi"])
+def hasty(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with Server(f"direct={request.param}", *TIMEOUTS) as running:
+        yield running
+
+
+def _seconds_to_end(client: Client) -> float:
+    began = time.monotonic()
+    assert client.at_end()
+    return time.monotonic() - began
+
+
+class TestDeadlines:
+    def test_a_silent_connection_is_closed(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            assert 0.2 < _seconds_to_end(client) < 1.0
+
+    @pytest.mark.parametrize("start", [b"G", b"GET / HT", GET[:-2], GET[:-2] + b"X: y", b"\r\n"])
+    def test_half_a_head_gets_408(self, hasty: Server, start: bytes) -> None:
+        with hasty.client() as client:
+            client.send(start)
+            began = time.monotonic()
+            assert client.read().status == 408
+            assert 0.2 < time.monotonic() - began < 1.0
+            assert client.at_end()
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y",
+            b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\nhel",
+        ],
+    )
+    def test_half_a_body_gets_408(self, hasty: Server, start: bytes) -> None:
+        with hasty.client() as client:
+            client.send(start)
+            began = time.monotonic()
+            assert client.read().status == 408
+            assert 0.4 < time.monotonic() - began < 1.3
+            assert client.at_end()
+
+    def test_a_trickle_does_not_move_the_deadline(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.send(GET[:-2])
+            for _ in range(12):
+                client.send(b"X: y\r\n")
+                time.sleep(0.1)
+            assert client.read().status == 408
+
+    def test_an_idle_connection_is_closed_after_its_time(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.get()
+            assert 0.6 < _seconds_to_end(client) < 1.5
+
+    def test_a_busy_connection_is_not(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            for _ in range(4):
+                assert client.get().status == 200
+                time.sleep(0.4)
+
+    def test_a_slow_handler_is_not_the_clients_fault(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            assert client.get("/slow?s=1.5").status == 200
+            assert client.get().status == 200
+
+    def test_a_request_behind_a_slow_one_has_its_whole_time(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.send(b"GET /slow?s=1 HTTP/1.1\r\nHost: a\r\n\r\n" + GET[:-2])
+            assert client.read().status == 200
+            client.send(b"\r\n")
+            assert client.read().status == 200
+
+    def test_one_that_does_not_read_its_answer_is_cut_off(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.send(b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(2.0)
+            received = 0
+            with pytest.raises(ConnectionResetError):
+                while data := client.socket.recv(1 << 20):
+                    received += len(data)
+                raise ConnectionResetError  # an end is as good as a reset
+            assert received < 20_000_000
+
+    def test_two_hundred_half_open_connections_disturb_nobody(self, hasty: Server) -> None:
+        starts = (b"", GET[:-2], b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nh")
+        crowd = [hasty.client() for _ in range(200)]
+        try:
+            for number, client in enumerate(crowd):
+                client.send(starts[number % 3])
+            began = time.monotonic()
+            with hasty.client() as other:
+                for _ in range(20):
+                    assert other.get().status == 200
+            assert time.monotonic() - began < 1.0
+            for number, client in enumerate(crowd):
+                if number % 3:
+                    assert client.read().status == 408
+                assert client.at_end()
+        finally:
+            for client in crowd:
+                client.socket.close()
+
+
+class TestPipelining:
+    def test_answers_come_in_the_order_of_the_requests(self, server: Server) -> None:
+        paths = [f"/{name}?n={number}" for number, name in enumerate(["slow", "a", "turns", "b", "slow", "empty", "c"] * 5)]
+        with server.client() as client:
+            client.send(b"".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in paths))
+            for number, path in enumerate(paths):
+                answer = client.read()
+                if not path.startswith("/empty"):
+                    assert answer.json["query"] == f"n={number}"
+
+    def test_thousands_of_requests_in_one_go_are_all_answered(self, server: Server) -> None:
+        with server.client(timeout=30.0) as client:
+            client.socket.setblocking(False)
+            pending, answers = GET * 10_000, 0
+            deadline = time.monotonic() + 30
+            while answers < 10_000 and time.monotonic() < deadline:
+                try:
+                    pending = pending[client.socket.send(pending[:50_000]) :] if pending else b""
+                except BlockingIOError:
+                    pass
+                try:
+                    client.buffer += client.socket.recv(1 << 20)
+                except BlockingIOError:
+                    time.sleep(0.001)
+                answers += client.buffer.count(b"HTTP/1.1 200")
+                client.buffer = client.buffer[-12:] if not client.buffer.endswith(b"HTTP/1.1 200") else b""
+            assert answers == 10_000
+
+    def test_one_that_never_reads_does_not_fill_our_memory(self, direct: str) -> None:
+        with Server(direct) as server, server.client() as client:
+            client.get()
+            before = _memory(server)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.socket.settimeout(0.5)
+            request = b"GET /big?bytes=50000 HTTP/1.1\r\nHost: a\r\n\r\n"
+            try:
+                for _ in range(100):
+                    client.socket.sendall(request * 1000)
+            except TimeoutError:
+                pass  # the server has stopped reading
+            time.sleep(0.2)
+            assert _memory(server) - before < 8_000_000
+            with server.client() as other:
+                assert other.get().status == 200
+
+
+class TestHangUp:
+    def test_a_write_that_was_begun_is_not_lost(self, direct: str) -> None:
+        with Server(direct) as server:
+            for _ in range(5):
+                with server.client() as client:
+                    client.send(b"POST /write HTTP/1.1\r\nHost: a\r\n\r\n")
+                    time.sleep(0.02)
+            time.sleep(0.5)
+            with server.client() as client:
+                assert client.get("/written").json == 5
+
+    def test_the_end_of_the_clients_sending_is_not_the_end_of_its_reading(self, server: Server) -> None:
+        with server.client() as client:
+            client.send(b"GET /slow?s=0.2 HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+            client.socket.shutdown(socket.SHUT_WR)
+            assert [client.read().status, client.read().status] == [200, 200]
+            assert client.at_end()
+
+    @pytest.mark.parametrize("start", [GET[:-2], b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel"])
+    def test_an_end_inside_a_request_gets_400(self, server: Server, start: bytes) -> None:
+        with server.client() as client:
+            client.send(start)
+            time.sleep(0.05)
+            client.socket.shutdown(socket.SHUT_WR)
+            assert client.read().status == 400
+            assert client.at_end()
+
+    def test_a_reset_in_the_middle_harms_nobody(self, server: Server) -> None:
+        for start in (b"", GET[:10], b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /big?bytes=5000000 HTTP/1.1\r\nHost: a\r\n\r\n"):
+            client = server.client()
+            client.send(start)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.socket.close()
+        with server.client() as other:
+            assert other.get("/slow").status == 200
+
+
+class TestTooManyConnections:
+    def test_further_ones_get_503_and_the_first_go_on(self, direct: str) -> None:
+        with Server(direct, "max_connections=5") as server:
+            held = [server.client() for _ in range(5)]
+            for client in held:
+                assert client.get().status == 200
+            with server.client() as further:
+                answer = further.read()
+                assert answer.status == 503
+                assert int(answer.headers["retry-after"]) >= 1
+                assert "error" in answer.json
+                assert further.at_end()
+            assert held[0].get().status == 200
+            held.pop().socket.close()
+            time.sleep(0.1)
+            with server.client() as next_one:
+                assert next_one.get().status == 200
+            for client in held:
+                client.socket.close()
+
+
+class TestProxies:
+    def _seen(self, server: Server, *lines: str) -> tuple[str, bool]:
+        with server.client() as client:
+            seen = client.get("/", *lines).json
+        return seen["address"], seen["secure"]
+
+    def test_fields_of_strangers_are_not_believed(self, server: Server) -> None:
+        assert self._seen(server, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https") == ("127.0.0.1", False)
+
+    def test_fields_of_a_trusted_proxy_are(self, direct: str) -> None:
+        with Server(direct, "trusted_proxy=127.0.0.0/8,10.0.0.0/8") as server:
+            for forwarded, address in {
+                "192.0.2.1": "192.0.2.1",
+                "198.51.100.7, 192.0.2.1": "192.0.2.1",
+                "198.51.100.7, 192.0.2.1, 10.1.1.1": "192.0.2.1",
+                "10.3.3.3, 10.1.1.1": "10.3.3.3",
+                "192.0.2.1:4711": "192.0.2.1",
+                "2001:db8::1": "2001:db8::1",
+                "[2001:db8::1]:443": "2001:db8::1",
+                "::ffff:192.0.2.1": "192.0.2.1",
+                "nonsense, 10.1.1.1": "10.1.1.1",
+                "unknown": "127.0.0.1",
+                "": "127.0.0.1",
+            }.items():
+                assert self._seen(server, f"X-Forwarded-For: {forwarded}") == (address, False), forwarded
+            assert self._seen(server, "X-Forwarded-Proto: https") == ("127.0.0.1", True)
+            assert self._seen(server, "X-Forwarded-Proto: https, http") == ("127.0.0.1", False)
+            with server.client() as client:
+                refused = client.get("/%zz", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https")
+            assert refused.json["address"] == "192.0.2.1"
+            assert refused.headers["strict-transport-security"].startswith("max-age=")
+
+
+def _memory(server: Server) -> int:
+    """Resident bytes of the server."""
+    with open(f"/proc/{server.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def test_tls(direct: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    certificate, key = _certificate(tmp_path)
+    context = ssl.create_default_context(cafile=certificate)
+    with Server(direct, f"tls_cert={certificate}", f"tls_key={key}", *TIMEOUTS) as server:
+        with server.client(tls=context) as client:
+            answer = client.get()
+            assert answer.json["secure"] is True
+            assert answer.headers["strict-transport-security"] == "max-age=31536000"
+            assert client.get("/slow").status == 200
+            assert client.get("/big?bytes=1000000").headers["content-length"] == "1000000"
+            assert client.get("/", "Connection: close").status == 200
+            assert client.at_end()
+        with server.client(tls=context) as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 100_000)
+            assert client.read().status == 413
+            assert client.at_end()
+        with server.client() as plain:  # a handshake that never comes
+            assert _seconds_to_end(plain) < 2.0
+
+
+def _certificate(folder) -> tuple[str, str]:  # type: ignore[no-untyped-def]
+    """A certificate for localhost, signed by itself."""
+    from datetime import datetime, timedelta, timezone
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")

@@ -1,0 +1,136 @@
+"""A client that sends any bytes and reads the answers as RFC 9112 says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+ECHO = Path(__file__).with_name("echo.py")
+
+
+class Answer(NamedTuple):
+    """One answer as read from the wire; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, port: int, *, timeout: float = 5.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection((host, port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+        self.buffer = b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes, piece: int = 0) -> None:
+        """Send it, in pieces of so many bytes when `piece` is given. A peer that no longer listens is no error here."""
+        try:
+            if not piece:
+                self.socket.sendall(data)
+            for start in range(0, len(data), piece) if piece else ():
+                self.socket.sendall(data[start : start + piece])
+                time.sleep(0.0002)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def get(self, path: str = "/", *lines: str) -> Answer:
+        """A plain GET and its answer."""
+        self.send("\r\n".join((f"GET {path} HTTP/1.1", "Host: a", *lines, "", "")).encode("latin-1"))
+        return self.read()
+
+    def read(self, head: bool = False) -> Answer:
+        """The next answer. `head`: it is to a HEAD request. Raises EOFError when the server has closed instead."""
+        while b"\r\n\r\n" not in self.buffer:
+            self._more()
+        raw, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        start, *lines = raw.decode("latin-1").split("\r\n")
+        protocol, status, _ = start.split(" ", 2)
+        assert protocol == "HTTP/1.1"
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, separator, value = line.partition(":")
+            assert separator and name == name.strip() and name.lower() not in headers, f"bad or repeated header line {line!r}"
+            headers[name.lower()] = value.strip()
+        assert "transfer-encoding" not in headers
+        length = int(headers.get("content-length", "0"))
+        if head or status in ("204", "304") or status.startswith("1"):
+            length = 0
+        while len(self.buffer) < length:
+            self._more()
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return Answer(int(status), headers, body)
+
+    def at_end(self) -> bool:
+        """Whether the server closes without another byte."""
+        try:
+            while not self.buffer:
+                self._more()
+        except EOFError:
+            return True
+        return False
+
+    def _more(self) -> None:
+        data = self.socket.recv(65_536)
+        if not data:
+            raise EOFError(self.buffer)
+        self.buffer += data
+
+
+class Server:
+    """The echo application in a process of its own."""
+
+    def __init__(self, *settings: str, environment: dict[str, str] | None = None, wait: bool = True) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(ECHO), "port=0", *settings],
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port = 0
+        if wait:
+            assert self.process.stdout is not None
+            url = self.process.stdout.readline().strip()
+            assert url, self.process.communicate()[1]
+            self.port = int(url.rpartition(":")[2])
+
+    def client(self, **options: Any) -> Client:
+        return Client(self.port, **options)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float, str]:
+        """Exit code, seconds it took, and what was said on standard error."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, time.monotonic() - began, errors
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
