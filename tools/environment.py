@@ -58,8 +58,8 @@ def prepare_node() -> Path:
 
     Raises SetupFailed.
     """
-    need("node", "nodejs", "the linters of the API description")
-    need("npm", "npm", "the linters of the API description")
+    # Debian's npm brings Node.js along.
+    need("npm", "npm", "the linters of the API description, with Node.js 20.19 or newer,")
     version = _output(["node", "--version"])
     if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < OLDEST_NODE:
         raise SetupFailed(
