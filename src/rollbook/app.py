@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -26,7 +27,7 @@ from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
-from rollbook.records import access
+from rollbook.records import access, rules
 from rollbook.storage.sqlite import SQLite
 
 logger = logging.getLogger("rollbook")
@@ -63,15 +64,22 @@ class App:
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
-        services = Services(settings, self._db, secrets.load(settings.data), self._passwords, limiter, self)
+        self._secret = secrets.load(settings.data)
+        services = Services(settings, self._db, self._secret, self._passwords, limiter, self)
         self._router = Router(ROUTES, services)
-        self._background = Background(settings, self._db, self._router.gate, first=worker == 0)
+        self._background = Background(settings, self._db, self._router.gate, self._gauge, first=worker == 0)
         self._openapi: bytes | None = None
         self._stopping = False
 
     async def start(self) -> None:
         self._access_log.start(self._worker)
         self._background.start()
+        # What is loaded at its first use takes up to a tenth of a second: not while a caller waits for it.
+        asyncio.get_running_loop().run_in_executor(None, self._warm_up)
+
+    def _warm_up(self) -> None:
+        rules.prepare()
+        self._secret.seal("keys", b"")
 
     async def stop(self) -> None:
         self._stopping = True
@@ -108,6 +116,10 @@ class App:
     def _rendered(self, error: ApiError, request: Request) -> Response:
         self._metrics.add(error.code)
         return render(error, request.id, self._url, request.headers.get(b"accept"))
+
+    async def _gauge(self) -> bool:
+        self._metrics.set("hashes_waiting", self._passwords.waiting)
+        return False
 
     # ---- what the application tells of itself
 

@@ -25,11 +25,11 @@ Step = Callable[[], Awaitable[bool]]
 
 
 class Background:
-    def __init__(self, settings: Settings, db: Database, gate: Gate, first: bool) -> None:
+    def __init__(self, settings: Settings, db: Database, gate: Gate, gauge: Step, first: bool) -> None:
         self._settings = settings
         self._db = db
         self._gate = gate
-        self._loops: list[tuple[str, float, Step]] = [("note key uses", 5.0, self.note_uses)]
+        self._loops: list[tuple[str, float, Step]] = [("note key uses", 5.0, self.note_uses), ("gauges", 1.0, gauge)]
         if first:
             self._loops += [
                 ("fold search", 0.2, self.fold_search),
