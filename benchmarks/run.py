@@ -40,7 +40,7 @@ PEERS: dict[str, type[Peer]] = {"rollbook": Rollbook, "pocketbase": PocketBase, 
 PARTS = (*WORKLOADS, "floors", "own")
 LARGE = 1_000_000  # from here on the peers' lists take seconds a page
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 110)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class Rollbook:
         began = time.perf_counter()
         self.process = Process(
             [PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data", self.folder / "data", "--workers", "1",
-             "--rate-limit", "1000000000/minute,50000000000/hour", "--unauthenticated-limit", "none"],
+             "--rate-limit", "1000000000/minute,1000000000/hour", "--unauthenticated-limit", "none"],
             cpus=cpus,
             log=WORK / "logs" / f"{self.folder.name}.log",
             env={"ROLLBOOK_OWNER_EMAIL": OWNER, "ROLLBOOK_OWNER_PASSWORD": PASSWORD, "ROLLBOOK_OWNER_KEY": self.key, "ROLLBOOK_LOG": "json",
