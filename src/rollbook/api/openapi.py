@@ -300,7 +300,7 @@ def _schemas() -> Schema:
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
     _, leaving = _components([*answers, types.Error])
-    found = {name: _arriving(schema) for name, schema in arriving.items()}
+    found = {name: _arriving(name, schema) for name, schema in arriving.items()}
     found |= {name: _leaving(name, schema) for name, schema in leaving.items()}
     part = {"title": "UserFields", "description": "The fields of a user that `fields` names.", "minProperties": 1}
     found["UserFields"] = {name: value for name, value in found["User"].items() if name != "required"} | part
@@ -322,8 +322,10 @@ def _custom(kind: Any) -> Schema:
     return {"description": inspect.getdoc(kind), **kind.schema, **PATTERNS.get(kind, {})}
 
 
-def _arriving(schema: Schema) -> Schema:
-    properties = {name: _typed({**BODIES.get(name, {}), **field}) for name, field in schema["properties"].items()}
+def _arriving(type_name: str, schema: Schema) -> Schema:
+    properties = {}
+    for name, field in schema["properties"].items():
+        properties[name] = _typed({**(BODIES.get(f"{type_name}.{name}") or BODIES.get(name) or {}), **field})
     return {**schema, "properties": properties}
 
 
@@ -362,7 +364,13 @@ def _problem(error: Schema) -> Schema:
         "properties": {
             "type": {**_uri("The page about this error.", 2048), "examples": ["https://api.example.com/docs/errors/not_found"]},
             "title": _text("The status in words.", 64, examples=["Not Found"]),
-            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The status of the answer."},
+            "status": {
+                "type": "integer",
+                "minimum": 400,
+                "maximum": 599,
+                "format": "int32",
+                "description": "The status of the answer.",
+            },
             "detail": error["properties"]["error"],
             "instance": _text("This very occurrence.", 64, pattern="^urn:rollbook:request:req_[0-9a-v]{24}$"),
             **error["properties"],
@@ -429,8 +437,9 @@ PATTERNS: dict[type, Schema] = {
 _ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in permissions.ROLES.items())
 _STATUS = "`suspended`: its keys and its password do nothing until it is activated."
 
-# What bodies' plain fields mean, by name. Fields with a type of their own say it there.
+# What bodies' plain fields mean, by name, or by type and name. Fields with a type of their own say it there.
 BODIES: dict[str, Schema] = {
+    "Credentials.email": {"pattern": ANY_TEXT},
     "role": {"description": _ROLE, "default": "member"},
     "status": {"description": _STATUS},
     "external_id": {"description": "The caller's own identifier of the user. Unique. Null takes it away."},
