@@ -37,7 +37,7 @@ async def list_users(call: Call) -> Response:
     filters = _filters(query)
     order = _order(query.sort)
     sort = ",".join(query.sort) if query.sort else "created_at"
-    plain = order == directory.OLDEST_FIRST and filters == directory.ANY
+    plain = query.sort is None and filters is directory.ANY
     position = None
     if query.cursor is not None:
         if query.offset:
@@ -55,7 +55,7 @@ async def list_users(call: Call) -> Response:
         page = await read(directory.page, columns, filters, order, query.limit, query.offset, position, query.count is not None)
     head = paging.link(
         call.services.settings.url + "/v1/users",
-        _parameters(query),
+        [] if plain and query.fields is None else _parameters(query),
         query.limit,
         page,
         lambda at: paging.cursor(call.services.secret, sort, at),
@@ -134,7 +134,7 @@ async def count_users(call: Call) -> Response:
     How many there are, or how many pass the filters. Exact.
     """
     filters = _filters(call.query)
-    read = call.db.read if filters == directory.ANY else call.db.read_aside
+    read = call.db.read if filters is directory.ANY else call.db.read_aside
     return answer(200, types.Count(await read(directory.count, filters)))
 
 
@@ -300,8 +300,6 @@ def _is_indexed(filters: directory.Filters, order: tuple[directory.Order, ...]) 
 
 def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
     """What the links to other pages repeat."""
-    if query is _PLAIN or query == _PLAIN:
-        return []
     found: list[tuple[str, str]] = []
     for name in ("sort", "fields", "email", "external_id", "ids", "role", "status", "created_after", "created_before", "q", "count"):
         value = getattr(query, name)
@@ -317,7 +315,6 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
     return found
 
 
-_PLAIN = types.ListUsers()
 _ETAG = re.compile(r'(W/)?"([^"]*)"|(\*)')
 
 

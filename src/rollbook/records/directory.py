@@ -134,7 +134,7 @@ async def page(
 
 async def count(queries: Queries, filters: Filters) -> int:
     """How many users pass the filters, exactly."""
-    if filters == ANY:
+    if filters is ANY:
         return places.total(await places.top(queries))
     where, values = await _where(queries, filters)
     if filters.q is None:
