@@ -1,0 +1,192 @@
+"""Commands on a data folder, through the same records as the server, which may be running on it: it sees every change within a second."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from rollbook import clock, config
+from rollbook.api import types
+from rollbook.api.keys import make_record
+from rollbook.api.parsing import dec_hook, invalid, parse_body, parse_query, refuse
+from rollbook.auth import keys as key_texts
+from rollbook.auth import permissions
+from rollbook.auth import secret as secrets
+from rollbook.auth.passwords import Passwords
+from rollbook.cli.backends import Shown
+from rollbook.cli.output import Failure
+from rollbook.config import Settings
+from rollbook.errors import Fault, NotFound
+from rollbook.first_start import open_database
+from rollbook.limits import windows
+from rollbook.records import directory, keys, rules, users
+from rollbook.records.events import CLI
+from rollbook.records.users import User
+from rollbook.storage import migrate
+from rollbook.storage.sqlite import SQLite
+
+PAGE = 1_000
+
+
+class Folder:
+    """`Backend` on the files themselves. Who can write them may do all."""
+
+    @classmethod
+    def open(cls, data: Path | None, make: bool) -> Folder:
+        """Raises ConfigurationError, DatabaseUnusable, Failure."""
+        settings, _ = config.load({"data": data})
+        return cls(settings, open_existing(settings) if not make else open_database(settings))
+
+    def __init__(self, settings: Settings, db: SQLite) -> None:
+        self.place = f"--data {shlex.quote(str(settings.data))}"
+        self.address = settings.url
+        self._settings = settings
+        self._db = db
+        self._hook = dec_hook(settings.password_min_length)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
+        query = parse_query(types.ListUsers, urlencode(filters))
+        found = _filters(query)
+        order = tuple(directory.Order(part.removeprefix("-"), part.startswith("-")) for part in query.sort or ("created_at",))
+        position: directory.Position | None = None
+        while limit is None or limit > 0:
+            size = PAGE if limit is None else min(limit, PAGE)
+            page = self._db.read_now(directory.page, directory.WHOLE, found, order, size, offset, position, False)
+            yield from [users.shown(User._make(row)) for row in page.rows]
+            if page.after is None:
+                return
+            position, offset = page.after, 0
+            limit = None if limit is None else limit - size
+
+    def count(self, filters: Mapping[str, str]) -> int:
+        query = parse_query(types.ListUsers, urlencode(filters))
+        return self._db.read_now(directory.count, _filters(query))
+
+    def user(self, named: str) -> Shown:
+        return users.shown(self._find(named))
+
+    def create_user(self, fields: Shown) -> Shown:
+        new = parse_body(types.NewUser, fields, self._hook)
+        self._check_password(new.password, new.email, new.name)
+        given = {
+            name: None if value is None else (value if isinstance(value, bool) else str(value))
+            for name in ("role", "external_id", "metadata", "email_verified", "rate_limit")
+            if (value := getattr(new, name)) is not msgspec.UNSET
+        }
+        hash = self._hash(new.password)
+        return users.shown(self._db.write_now(users.add, users.NewUser(str(new.name), str(new.email), hash, **given), CLI))
+
+    def change_user(self, id: str, changes: Shown) -> Shown:
+        parsed = parse_body(types.UserChanges, changes, self._hook)
+        plain = {name: None if (value := getattr(parsed, name)) is None else str(value) for name in changes}
+        return users.shown(self._db.write_now(users.update, id, plain, CLI))
+
+    def set_password(self, id: str, password: str) -> None:
+        user = self._find(id)
+        new = parse_body(types.PasswordChange, {"password": password}, self._hook)
+        self._check_password(new.password, user.email, user.name)
+        self._db.write_now(users.set_password, id, self._hash(new.password), CLI)
+
+    def delete_user(self, id: str, purge: bool) -> None:
+        self._db.write_now(users.purge if purge else users.delete, id, CLI)
+
+    def restore_user(self, id: str) -> Shown:
+        return users.shown(self._db.write_now(users.restore, id, CLI))
+
+    def keys(self, user_id: str) -> list[Shown]:
+        return [keys.shown(key) for key in self._db.read_now(keys.of_user, user_id)]
+
+    def create_key(self, user_id: str, fields: Shown) -> Shown:
+        new = parse_body(types.NewKey, fields, self._hook)
+        user = self._find(user_id)
+        scopes = None if new.scopes in (None, msgspec.UNSET) else new.scopes
+        for scope in scopes or ():
+            if scope not in permissions.grantable(user.role):
+                refuse("scopes", f"holds {scope}, which the role {user.role} does not have")
+        if isinstance(new.expires_at, int) and new.expires_at <= clock.now():
+            refuse("expires_at", "must be in the future")
+        return self._add_key(
+            keys.add,
+            user_id=user.id,
+            name=new.name,
+            scopes=None if scopes is None else " ".join(sorted(set(scopes))),
+            ip_allow=" ".join(new.ip_allow) if new.ip_allow and new.ip_allow is not msgspec.UNSET else None,
+            rate_limit=str(new.rate_limit) if isinstance(new.rate_limit, str) and windows.parse(new.rate_limit) else None,
+            expires_at=int(new.expires_at) if isinstance(new.expires_at, int) else None,
+            revealable=new.revealable,
+        )
+
+    def rotate_key(self, id: str, overlap: int) -> Shown:
+        overlap = parse_body(types.KeyRotation, {"overlap": overlap}, self._hook).overlap
+        old = self._db.read_now(keys.get, id)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
+            raise NotFound("This key works no longer. Make a new one.")
+
+        async def rotate(tx: Any, new: keys.NewKey, by: Any) -> keys.Key:
+            return await keys.rotate(tx, id, new, overlap * clock.SECOND, by)
+
+        return self._add_key(
+            rotate,
+            user_id=old.user_id,
+            name=old.name,
+            scopes=old.scopes,
+            ip_allow=old.ip_allow,
+            rate_limit=old.rate_limit,
+            expires_at=old.expires_at,
+            revealable=bool(old.revealable),
+        )
+
+    def revoke_key(self, id: str) -> None:
+        self._db.write_now(keys.revoke, id, CLI)
+
+    def _find(self, named: str) -> User:
+        user = self._db.read_now(users.by_email if "@" in named else users.by_id, named)
+        if user is None:
+            raise NotFound(f"There is no user {named} in {self._settings.data}.")
+        return user
+
+    def _add_key(self, add: Any, **fields: Any) -> Shown:
+        text = key_texts.mint()
+        record = make_record(secrets.load(self._settings.data), text, **fields)
+        return {**keys.shown(self._db.write_now(add, record, CLI)), "key": text}
+
+    def _check_password(self, password: str, email: str, name: str) -> None:
+        try:
+            rules.password(password, self._settings.password_min_length, email=email, name=name)
+        except ValueError as problem:
+            raise invalid([Fault("password", str(problem))]) from None
+
+    def _hash(self, password: str) -> str:
+        return Passwords(self._settings).hash_now(password)
+
+
+def open_existing(settings: Settings) -> SQLite:
+    """The database of a folder that has been used before. Raises DatabaseUnusable, Failure."""
+    db = open_database(settings, make=False)
+    if waiting := migrate.pending(db):
+        db.close()
+        raise Failure(
+            f"The database lacks {len(waiting)} migrations of this version. Run: rollbook migrate --data {settings.data}"
+        )
+    return db
+
+
+def _filters(query: types.UserFilters) -> directory.Filters:
+    return directory.Filters(
+        query.email,
+        query.external_id,
+        None if query.ids is None else tuple(query.ids),
+        query.role,
+        query.status,
+        query.created_after,
+        query.created_before,
+        query.q,
+    )

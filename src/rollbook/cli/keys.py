@@ -1,0 +1,143 @@
+"""`rollbook keys`: make, list, replace and revoke API keys."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from rollbook.auth import keys as key_texts
+from rollbook.cli import options
+from rollbook.cli.backends import Shown, backend
+from rollbook.cli.output import as_json, details, hint, program, table
+
+app = options.group(help="Make, list, replace and revoke API keys.")
+
+COLUMNS = ("id", "name", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at", "revoked_at")
+
+QuietKey = Annotated[bool, typer.Option("--quiet", "-q", help="Print just the new key.")]
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keys list` shows it.")]
+
+
+@app.command("create")
+def create_key(
+    user: options.Named,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What it is for.")] = "command line",
+    scopes: Annotated[
+        str | None,
+        typer.Option(
+            "--scopes",
+            metavar="A,B",
+            help="Only these, such as `users:read,users:write`. Left out: all that the user may.",
+            show_default=False,
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        str | None,
+        typer.Option("--rate-limit", metavar="LIMIT", help="A limit of its own, below its user's.", show_default=False),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires", metavar="TIME", help="A time from now on such as 30d or 12h, or a moment (RFC 3339).", show_default=False
+        ),
+    ] = None,
+    ip_allow: Annotated[
+        str | None, typer.Option("--ip-allow", metavar="A,B", help="Only from these addresses or networks.", show_default=False)
+    ] = None,
+    json: options.Json = False,
+    quiet: QuietKey = False,
+    data: options.Data = None,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Make an API key and show it."""
+    fields: Shown = {"name": name}
+    if scopes is not None:
+        fields["scopes"] = _parts(scopes)
+    if ip_allow is not None:
+        fields["ip_allow"] = _parts(ip_allow)
+    if rate_limit is not None:
+        fields["rate_limit"] = rate_limit
+    if expires is not None:
+        fields["expires_at"] = options.moment(expires, "--expires")
+    with backend(data, url, key) as place:
+        _show(place.create_key(place.user(user)["id"], fields), place.address, json, quiet)
+
+
+@app.command("list")
+def list_keys(
+    user: options.Named,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    data: options.Data = None,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """List a user's keys, oldest first. Their text is not shown."""
+    with backend(data, url, key) as place:
+        found = place.keys(place.user(user)["id"])
+        if json:
+            as_json(found)
+        elif quiet:
+            for one in found:
+                print(one["id"])
+        else:
+            table(COLUMNS, found)
+            if not found:
+                hint(f"No keys yet. To make one: {program()} keys create {shlex.quote(user)} {place.place}")
+
+
+@app.command("rotate")
+def rotate_key(
+    key_id: KeyId,
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="TIME", help="How long the old key goes on working, such as 1h; at most 30d.")
+    ] = "0s",
+    json: options.Json = False,
+    quiet: QuietKey = False,
+    data: options.Data = None,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Put a new key in the place of an old one, and show it."""
+    with backend(data, url, key) as place:
+        _show(place.rotate_key(key_id, options.seconds(overlap, "--overlap")), place.address, json, quiet)
+
+
+@app.command("revoke")
+def revoke_key(
+    key_id: KeyId,
+    quiet: options.Quiet = False,
+    data: options.Data = None,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Stop a key at once, everywhere."""
+    with backend(data, url, key) as place:
+        place.revoke_key(key_id)
+        if quiet:
+            print(key_id)
+        else:
+            hint(f"Revoked {key_id}.")
+
+
+@app.command("mint")
+def mint_key() -> None:
+    """Print a key that nobody has yet, for ROLLBOOK_OWNER_KEY."""
+    print(key_texts.mint())
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
+    if quiet:
+        print(key["key"])
+    elif json:
+        as_json(key)
+    else:
+        details({"key": key["key"], **{name: key[name] for name in ("id", "name", "scopes", "rate_limit", "expires_at")}})
+        hint(f'\nThe key is shown only now. Try it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

@@ -1,0 +1,39 @@
+"""`rollbook migrate`: bring a database to this version's schema, without starting the server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rollbook import config
+from rollbook.cli import options
+from rollbook.cli.output import as_json, hint
+from rollbook.first_start import DATABASE
+from rollbook.storage import migrate as migrations
+from rollbook.storage.sqlite import SQLite
+
+app = options.single()
+
+
+@app.command()
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit code 1 when something is.")] = False,
+    json: options.Json = False,
+    data: options.Data = None,
+) -> None:
+    """Apply pending migrations to the database. The server does it at every start."""
+    settings, _ = config.load({"data": data})
+    db = SQLite.open(settings.data / DATABASE, settings.synchronous)
+    try:
+        found = migrations.pending(db) if check else migrations.migrate(db)
+    finally:
+        db.close()
+    names = [migration.file_name for migration in found]
+    if json:
+        as_json({"pending" if check else "applied": names})
+    else:
+        for name in names:
+            print(name)
+        hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "Nothing to do: the database is up to date.")
+    raise typer.Exit(1 if check and names else 0)

@@ -1,0 +1,34 @@
+"""`rollbook openapi`: the description of the API, as the server serves it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rollbook.api import openapi as description
+from rollbook.cli import options
+from rollbook.cli.output import Failure, hint, program
+from rollbook.config import Settings
+
+app = options.single()
+
+
+@app.command()
+def openapi(
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="FILE", help="Print nothing; exit code 1 when the file differs.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the OpenAPI description of the API."""
+    document = description.document(Settings().url)
+    if check is None:
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return
+    if check.read_bytes() != document:
+        raise Failure(f"{check} is not what this version serves. Write it anew: {program()} openapi > {check}")
+    hint(f"{check} is up to date.")

@@ -1,0 +1,98 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rollbook import clock
+from rollbook.cli.output import Failure
+
+# Plain help: the long descriptions of settings have no room in a table.
+group = partial(typer.Typer, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The server's data folder; it may be running. [env: ROLLBOOK_DATA; default: data]",
+        show_default=False,
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", metavar="URL", help="Ask a running server instead of a folder. [env: ROLLBOOK_URL]", show_default=False
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="The API key for --url. Better in the environment: others can see a command line. [env: ROLLBOOK_KEY]",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print just the id.")]
+Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's e-mail address or id.")]
+Password = Annotated[
+    str | None,
+    typer.Option("--password", metavar="TEXT", help="The password. Others on this machine can see it in the list of processes: give `-` to type it, or to read it from standard input.", show_default=False),
+]  # fmt: skip
+RateLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--rate-limit", metavar="LIMIT", help="Such as `100/minute,5000/hour`; `none` for no limit.", show_default=False
+    ),
+]
+
+_LENGTH = re.compile(r"([0-9]{1,9})(s|m|h|d|w)").fullmatch
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def password(given: str | None, required: bool) -> str | None:
+    """The password that was meant: `-`, or none where one is needed, is asked for, without showing it."""
+    if given is None and not (required and sys.stdin.isatty()):
+        if required:
+            raise Failure("A password is needed: add --password -, which reads it from standard input.")
+        return None
+    if given not in (None, "-"):
+        return given
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    typed = getpass("Password: ")
+    if typed != getpass("Again: "):
+        raise Failure("The two passwords are not the same. Nothing was changed.")
+    return typed
+
+
+def seconds(text: str, option: str) -> int:
+    """`90s`, `15m`, `12h`, `30d`, `2w`."""
+    found = _LENGTH(text.strip().lower())
+    if found is None:
+        raise Failure(f"{option}: write a time such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def moment(text: str, option: str) -> str:
+    """A time from now on (`30d`), or an RFC 3339 time, as RFC 3339."""
+    if _LENGTH(text.strip().lower()):
+        at = clock.now() + seconds(text, option) * clock.SECOND
+        if at > clock.LATEST:
+            raise Failure(f"{option}: {text} is later than the year 9999.")
+        return clock.shown(at)
+    try:
+        clock.parse(text)
+    except (ValueError, OverflowError):
+        raise Failure(f"{option}: write a time from now on such as 30d, or a moment such as 2027-01-31T00:00:00Z.") from None
+    return text

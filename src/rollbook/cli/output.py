@@ -1,0 +1,89 @@
+"""What commands print: tables for people, JSON for programs, single values for scripts; hints go to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Failure(Exception):
+    """The command cannot do it. The message is one line that says why, and what to do."""
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """One line a row. A pipe gets tabs between the values, so that `cut` and `awk` can read them."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(_text(row[name]) for name in columns))
+        return
+    # Here, not at the top: it is a tenth of a second, and only people at a terminal need it.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        shown.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        shown.add_row(*[Text(_text(row[name])) for name in columns])
+    Console().print(shown)
+
+
+def details(values: Mapping[str, Any]) -> None:
+    """One line for each value, its name before it."""
+    width = max(map(len, values))
+    for name, value in values.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+
+
+def as_json(value: Any) -> None:
+    """The value as indented JSON."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def as_json_list(values: Iterable[Any]) -> None:
+    """A JSON array, written while its values come: a long list needs no memory."""
+    opening = "["
+    for value in values:
+        print(f"{opening}\n  {msgspec.json.encode(value).decode()}", end="")
+        opening = ","
+    print("[]" if opening == "[" else "\n]")
+
+
+def hint(text: str) -> None:
+    """A word to people beside what the command prints."""
+    print(text, file=sys.stderr)
+
+
+def program() -> str:
+    """How this command was called, for lines that people paste: a virtual environment need not be active."""
+    name = Path(sys.argv[0])
+    if name.name != "rollbook":
+        return f"{shlex.quote(sys.executable)} -m rollbook.cli.main"
+    if shutil.which("rollbook") is not None:
+        return "rollbook"
+    return shlex.quote(os.path.relpath(name) if name.is_relative_to(Path.cwd()) else str(name))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    # What users are called must not move a terminal's cursor.
+    return "".join(character if character.isprintable() else "�" for character in str(value))

@@ -1,0 +1,134 @@
+"""Commands on a running server, over its API."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from rollbook import __version__
+from rollbook.cli.backends import Shown
+from rollbook.cli.output import Failure
+
+PAGE = 1_000
+TIMEOUT = 30.0  # seconds for one answer
+PATIENCE = 60  # longest Retry-After, in seconds, that a command waits for
+
+
+class Remote:
+    """`Backend` over HTTP. What the key may not do, the server refuses."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """Raises Failure when the URL is none."""
+        self.address = url.rstrip("/").removesuffix("/v1")
+        self.place = f"--url {self.address}"
+        try:
+            self._http = httpx2.Client(
+                base_url=self.address,
+                headers={"Authorization": f"Bearer {key}", "User-Agent": f"rollbook-cli/{__version__}"},
+                timeout=TIMEOUT,
+            )
+            scheme = self._http.base_url.scheme
+        except (httpx2.InvalidURL, UnicodeEncodeError) as problem:
+            raise Failure(f"--url or --key cannot be used: {problem}") from None
+        if scheme not in ("http", "https"):
+            raise Failure(f"--url: write it with http:// or https://, not {url!r}.")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
+        size = PAGE if limit is None else min(limit, PAGE)
+        answer = self._ask("GET", "/v1/users", params={**filters, "fields": "*", "limit": size, "offset": offset})
+        while True:
+            page = answer.json()
+            yield from page if limit is None else page[:limit]
+            limit = None if limit is None else limit - len(page)
+            following = answer.links.get("next")
+            if following is None or (limit is not None and limit <= 0):
+                return
+            # The server may call itself by another name than we do: its query is what we need.
+            answer = self._ask("GET", "/v1/users", params=httpx2.URL(following["url"]).params)
+
+    def count(self, filters: Mapping[str, str]) -> int:
+        return self._ask("GET", "/v1/users/count", params=filters).json()["count"]
+
+    def user(self, named: str) -> Shown:
+        if "@" not in named:
+            return self._ask("GET", f"/v1/users/{_segment(named)}").json()
+        found = self._ask("GET", "/v1/users", params={"email": named, "fields": "*"}).json()
+        if not found:
+            raise Failure(f"There is no user {named} at {self.address}.")
+        return found[0]
+
+    def create_user(self, fields: Shown) -> Shown:
+        return self._ask("POST", "/v1/users", params={"fields": "*"}, json=fields).json()
+
+    def change_user(self, id: str, changes: Shown) -> Shown:
+        return self._ask("PATCH", f"/v1/users/{_segment(id)}", params={"fields": "*"}, json=changes).json()
+
+    def set_password(self, id: str, password: str) -> None:
+        self._ask("PUT", f"/v1/users/{_segment(id)}/password", json={"password": password})
+
+    def delete_user(self, id: str, purge: bool) -> None:
+        self._ask("DELETE", f"/v1/users/{_segment(id)}", params={"purge": "true"} if purge else {})
+
+    def restore_user(self, id: str) -> Shown:
+        return self._ask("POST", f"/v1/users/{_segment(id)}/restore", params={"fields": "*"}).json()
+
+    def keys(self, user_id: str) -> list[Shown]:
+        found: list[Shown] = []
+        while True:
+            page = self._ask("GET", "/v1/keys", params={"user": user_id, "limit": PAGE, "offset": len(found)}).json()
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    def create_key(self, user_id: str, fields: Shown) -> Shown:
+        return self._ask("POST", "/v1/keys", json={**fields, "user_id": user_id}).json()
+
+    def rotate_key(self, id: str, overlap: int) -> Shown:
+        return self._ask("POST", f"/v1/keys/{_segment(id)}/rotate", json={"overlap": overlap}).json()
+
+    def revoke_key(self, id: str) -> None:
+        self._ask("DELETE", f"/v1/keys/{_segment(id)}")
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """The answer, once it is a good one. Waits when the rate limit says for how long."""
+        while True:
+            try:
+                answer = self._http.request(method, path, **options)
+            except httpx2.HTTPError as problem:
+                raise Failure(
+                    f"{self.address} does not answer ({problem}). Is the server running, and is this its URL?"
+                ) from None
+            wait = answer.headers.get("retry-after", "")
+            if answer.status_code == 429 and wait.isdigit() and int(wait) <= PATIENCE:
+                print(f"The rate limit is used up: waiting {wait} s.", file=sys.stderr)
+                time.sleep(int(wait))
+                continue
+            if answer.is_success:
+                return answer
+            raise Failure(self._sentence(answer))
+
+    def _sentence(self, answer: httpx2.Response) -> str:
+        try:
+            body = answer.json()
+            faults = [fault["message"] for fault in body.get("errors", ())]
+            sentence = " ".join(faults) or body["error"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return f"{self.address} answered {answer.status_code} in a way that no Rollbook server does. Is this its URL?"
+        mend = {
+            401: " Set ROLLBOOK_KEY to a key of this server: `rollbook keys create EMAIL` on its machine makes one.",
+            404: f" ({answer.request.url.path} at {self.address})",
+        }
+        return sentence + mend.get(answer.status_code, "")
+
+
+def _segment(text: str) -> str:
+    """The text as one part of a path, whatever it holds."""
+    return quote(text, safe="")

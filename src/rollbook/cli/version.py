@@ -1,0 +1,23 @@
+"""`rollbook version`."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+
+from rollbook import __version__
+from rollbook.cli import options
+from rollbook.cli.output import as_json
+
+app = options.single()
+
+
+@app.command()
+def version(json: options.Json = False) -> None:
+    """Print the versions of Rollbook and of what it runs on."""
+    found = {"rollbook": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    if json:
+        as_json(found)
+    else:
+        for name, number in found.items():
+            print(name, number)

@@ -1,0 +1,128 @@
+"""Before the port opens: the database, the server's secret, and, the first time, an owner and its key.
+
+So there is never a moment in which a stranger could claim the server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from rollbook.api.keys import make_record
+from rollbook.auth import keys as key_texts
+from rollbook.auth import secret as secrets
+from rollbook.auth.secret import Secret
+from rollbook.config import ConfigurationError, Settings
+from rollbook.errors import EmailTaken
+from rollbook.records import keys, rules, users
+from rollbook.records.events import SYSTEM
+from rollbook.storage import migrate
+from rollbook.storage.database import DatabaseUnusable, Queries, Tx
+from rollbook.storage.sqlite import SQLite
+
+DATABASE = "rollbook.db"
+EMAIL, PASSWORD, KEY = "ROLLBOOK_OWNER_EMAIL", "ROLLBOOK_OWNER_PASSWORD", "ROLLBOOK_OWNER_KEY"
+DEFAULT_EMAIL = "owner@example.com"
+NAME = "Owner"
+
+
+class Prepared(NamedTuple):
+    """What was found or made."""
+
+    owner: str
+    """E-mail of the oldest owner."""
+    is_new: bool
+    key: str | None
+    """The owner's key, when it was made just now; None when it came from the environment, or was made before."""
+    remark: str | None
+    """A variable that had no effect, and why."""
+
+
+OWNER = "SELECT email FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
+
+
+def open_database(settings: Settings, make: bool = True) -> SQLite:
+    """The folder's database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
+    path = settings.data / DATABASE
+    if not make:
+        if not path.exists():
+            raise DatabaseUnusable(
+                f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
+            )
+        return SQLite.open(path, settings.synchronous)
+    db = SQLite.open(path, settings.synchronous)
+    try:
+        migrate.migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> Prepared:
+    """Make what is missing. Raises ConfigurationError, DatabaseUnusable."""
+    db = open_database(settings)
+    try:
+        secret = secrets.load(settings.data)
+        owner = db.read_now(_owner)
+        if owner is not None:
+            return Prepared(owner, False, None, _remark(db, environment))
+        return _make_owner(db, settings, secret, environment)
+    finally:
+        db.close()
+
+
+def _make_owner(db: SQLite, settings: Settings, secret: Secret, environment: Mapping[str, str]) -> Prepared:
+    email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
+    hash = None
+    if password := environment.get(PASSWORD):
+        # Here, not at the top: at most starts no password is hashed before the port opens.
+        from rollbook.auth.passwords import Passwords
+
+        _checked(PASSWORD, password, lambda text: rules.password(text, settings.password_min_length, email=email, name=NAME))
+        hash = Passwords(settings).hash_now(password)
+    given = environment.get(KEY)
+    if given and not key_texts.is_whole(given):
+        raise ConfigurationError(
+            f"{KEY} is not a whole API key: `rbk_`, 32 letters and digits, and a checksum. Make one with `rollbook keys mint`, or leave it "
+            "out and a key is made and shown at the first start."
+        )
+    text = given or key_texts.mint()
+    try:
+        made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text)
+    except EmailTaken:
+        raise ConfigurationError(
+            f"{EMAIL}: {email} is a user already, but no owner. Run: rollbook users set {email} --role owner --data {settings.data}"
+        ) from None
+    if not made:  # another server that starts on this folder was faster
+        return Prepared(email, False, None, None)
+    return Prepared(email, True, None if given else text, None)
+
+
+async def _owner(queries: Queries) -> str | None:
+    row = await queries.one(OWNER)
+    return row[0] if row else None
+
+
+async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str) -> bool:
+    """The owner and its key, both or none. False when there is an owner by now."""
+    if await _owner(tx) is not None:
+        return False
+    user = await users.add(tx, new, SYSTEM)
+    await keys.add(tx, make_record(secret, text, user_id=user.id, name="first key"), SYSTEM)
+    return True
+
+
+def _remark(db: SQLite, environment: Mapping[str, str]) -> str | None:
+    """The variables speak at the first start only; who changes one later must hear that it did nothing."""
+    if (text := environment.get(KEY)) and db.read_now(keys.holder, key_texts.digest(text)) is None:
+        return f"{KEY} is set, but there is an owner already and this is no key of its server: it was not added. Make one with `rollbook keys create`."
+    return None
+
+
+def _checked(variable: str, text: str, rule: Callable[[str], str]) -> str:
+    try:
+        return rule(text)
+    except ValueError as problem:
+        raise ConfigurationError(f"{variable}: {problem} Set another.") from None
