@@ -149,17 +149,17 @@ async def update(
         return user
     if user.role == "owner" and (changed.get("role", "owner") != "owner" or changed.get("status", "active") != "active"):
         await _keep_an_owner(tx, user)
+    if "email" in changed and "email_verified" not in changes:
+        changed["email_verified"] = 0  # what was verified was the other address
+    now = clock.now()
     columns = dict(changed)
     if "email" in changed:
         columns["email_key"] = rules.email_key(changed["email"])
-        if "email_verified" not in changes:
-            columns["email_verified"] = 0  # what was verified was the other address
     try:
-        row = await tx.one(_update(tuple(columns)), *columns.values(), clock.now(), user.seq)
+        await tx.run(_update(tuple(columns)), *columns.values(), now, user.seq)
     except Duplicate as refused:
         raise _taken(refused) from None
-    assert row is not None  # it was there above, in this transaction
-    after = User._make(row)
+    after = user._replace(**changed, version=user.version + 1, updated_at=now)
     if "name" in changed or "email" in changed:
         await search.touched(tx, user.seq)
     if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
@@ -168,9 +168,8 @@ async def update(
         type = "user.suspended" if after.status == "suspended" else "user.activated"
     else:
         type = "user.updated"
-    was, now = shown(user), shown(after)
-    before = {name: was[name] for name in was if name != "updated_at" and was[name] != now[name]}
-    await events.record(tx, type, id, by, now, before)
+    was = shown(user)
+    await events.record(tx, type, id, by, shown(after), {name: was[name] for name in was if name in changed})
     return after
 
 
@@ -278,7 +277,7 @@ def shown(user: User) -> dict[str, Any]:
 def _update(columns: tuple[str, ...]) -> str:
     # Only what changes is named, since an index is rewritten for each of its columns that is.
     sets = ", ".join(f"{name} = ?" for name in columns)
-    return f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE seq = ? RETURNING {COLUMNS}"
+    return f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE seq = ?"
 
 
 async def _keep_an_owner(tx: Tx, user: User) -> None:
