@@ -29,7 +29,7 @@ NEXT = {columns: _NEXT.format(columns=columns) for columns in (LISTED, WHOLE)}
 PREVIOUS = {columns: _PREVIOUS.format(columns=columns) for columns in (LISTED, WHOLE)}
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
-PENDING = "SELECT {columns} FROM (SELECT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
+PENDING = "SELECT {columns} FROM (SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
 
 
 class Filters(NamedTuple):

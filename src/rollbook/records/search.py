@@ -12,12 +12,13 @@ from rollbook.storage.database import Queries, Row, Tx
 SHORTEST = 3  # characters: what a three-letter index can find
 BATCH = 512
 
-TOUCHED = "INSERT INTO user_search_pending VALUES (?) ON CONFLICT DO NOTHING"
-PENDING = "SELECT p.seq, u.name, u.email FROM user_search_pending p LEFT JOIN users u ON u.seq = p.seq ORDER BY p.seq LIMIT ?"
+TOUCHED = "INSERT INTO user_search_pending (seq) VALUES (?)"
+OLDEST = "SELECT number, seq FROM user_search_pending ORDER BY number LIMIT ?"
+NOW = "SELECT name, email FROM users WHERE seq = ?"
 ANY_PENDING = "SELECT 1 FROM user_search_pending LIMIT 1"
 FORGET = "DELETE FROM user_search WHERE rowid = ?"
 INDEX = "INSERT INTO user_search (rowid, text) VALUES (?, ?)"
-FOLDED = "DELETE FROM user_search_pending WHERE seq = ?"
+FOLDED = "DELETE FROM user_search_pending WHERE number <= ?"
 
 
 async def touched(tx: Tx, seq: int) -> None:
@@ -26,14 +27,16 @@ async def touched(tx: Tx, seq: int) -> None:
 
 
 async def fold(tx: Tx) -> int:
-    """Bring up to 512 pending users into the index. Returns how many it were."""
-    rows = await tx.all(PENDING, BATCH)
-    for seq, name, email in rows:
+    """Bring what was noted longest ago, up to 512 notes, into the index. Returns how many it were."""
+    notes = await tx.all(OLDEST, BATCH)
+    for seq in sorted({seq for _, seq in notes}):
         await tx.run(FORGET, seq)
-        if name is not None:
-            await tx.run(INDEX, seq, indexed_text(name, email))
-        await tx.run(FOLDED, seq)
-    return len(rows)
+        user = await tx.one(NOW, seq)
+        if user is not None:
+            await tx.run(INDEX, seq, indexed_text(*user))
+    if notes:
+        await tx.run(FOLDED, notes[-1][0])
+    return len(notes)
 
 
 async def is_pending(queries: Queries) -> bool:

@@ -55,8 +55,10 @@ CREATE TABLE user_blocks (
     PRIMARY KEY (level, block)
 ) WITHOUT ROWID, STRICT;
 
--- Three-letter index of folded names and e-mails, and the places whose entry there is not yet, or no longer, true.
+-- Three-letter index of folded names and e-mails, and the places whose entry there is not yet, or no longer, true: a log, to which every
+-- write appends, so that writes of one commit share its last page.
 CREATE VIRTUAL TABLE user_search USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'trigram case_sensitive 1');
 CREATE TABLE user_search_pending (
-    seq INTEGER PRIMARY KEY
+    number INTEGER PRIMARY KEY,
+    seq    INTEGER NOT NULL
 ) STRICT;
