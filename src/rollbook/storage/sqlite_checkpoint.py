@@ -1,36 +1,46 @@
 """Moves what is in SQLite's log (the `-wal` file) into the database, away from those who wait for a commit.
 
 A checkpoint inside a commit makes the slowest commits (p99.9 of 14 ms); from a thread of its own it makes 3 to 5 ms. But a log that is
-written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6 s): past RESTART_SIZE the
-writer does the last bit between two commits.
+written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6 s). So past EMPTY_SIZE the thread
+keeps the writers out while it moves the last bit; past RESTART_SIZE, should that not have come about, the writer does it itself.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from rollbook.storage.sqlite_connection import BUSY_TIMEOUT, WriterLock, connect_writer
 
 CHECKPOINT_SIZE = 4 * 1024 * 1024
 """Bytes the log grows between two checkpoints."""
+EMPTY_SIZE = 16 * 1024 * 1024
+"""Bytes at which a checkpoint goes on to the end of the log while writers wait: some 10 ms."""
 RESTART_SIZE = 64 * 1024 * 1024
-"""Bytes at which writers wait until the log is empty."""
-_PATIENCE = 200
-"""Milliseconds that an emptying waits for reads of older snapshots to end. All writers stand meanwhile."""
+"""Bytes at which a writer moves the whole log between two of its commits: some 50 ms."""
+_PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
+_PATIENCE = 0.2
+"""Seconds that an emptying waits for reads of older snapshots, or for another checkpoint, to end. All writers stand meanwhile."""
 _RETRY = 1.0
 """Seconds until a checkpoint that failed is tried again: the disk may have room by then."""
 
 
 def restart_log(connection: sqlite3.Connection) -> bool:
-    """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when a reader holds it."""
-    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE}").close()
+    """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when it was not to be had."""
+    until = time.monotonic() + _PATIENCE
+    # SQLite does not wait for another checkpoint, whatever its busy timeout is, so the waiting is done here.
+    connection.execute("PRAGMA busy_timeout = 0").close()
     try:
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        while True:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy or time.monotonic() > until:
+                return not busy
+            time.sleep(0.002)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").close()
-    return not busy
 
 
 class Checkpointer:
@@ -77,10 +87,12 @@ class Checkpointer:
     def _checkpoint(self) -> None:
         connection = connect_writer(self._path, "full")
         try:
-            _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if frames == moved:
-                # Nothing is left to move, so emptying the log costs the writers no fsync. Without it the file would keep its size, and
-                # its size is how we know how much is in it.
+            # When it gets to the end, the next commit starts the log again; when another process is at it, so much the better.
+            connection.execute(_PASSIVE).fetchone()
+            if os.stat(f"{self._path}-wal").st_size >= EMPTY_SIZE:
+                connection.execute(
+                    _PASSIVE
+                ).fetchone()  # what was written during the first: leaves less for the writers to wait for
                 lock = WriterLock(self._path.with_name("writer.lock"))
                 try:
                     with lock:

@@ -22,8 +22,13 @@ BUSY_TIMEOUT = 5_000
 
 # A mapped file spares a read() for each page that a new snapshot has dropped from the cache, and costs nothing until touched.
 _READER = ("PRAGMA query_only = ON", "PRAGMA mmap_size = 268435456", "PRAGMA cache_size = -8192")
-# `secure_delete`: a user that is purged leaves no bytes behind in free pages. Checkpoints are made by `sqlite_checkpoint`.
-_WRITER = ("PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON", "PRAGMA wal_autocheckpoint = 0", "PRAGMA cache_size = -16384")
+_WRITER = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # a user that is purged leaves no bytes behind in free pages
+    "PRAGMA wal_autocheckpoint = 0",  # see sqlite_checkpoint
+    "PRAGMA journal_size_limit = 0",  # the first commit of a log that starts again cuts the file: its size tells how much is in it
+    "PRAGMA cache_size = -16384",
+)
 
 _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 _FAILING = {
