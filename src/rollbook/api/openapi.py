@@ -431,7 +431,7 @@ PATTERNS: dict[type, Schema] = {
     types.Ids: {"pattern": "^[^,\\u0000]+(,[^,\\u0000]+)*$"},
     types.Sort: {"pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(directory.SORTABLE))})$"},
     types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
-    types.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u00a0\\u2028\\u2029]+$"},
+    types.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
 }
 
 _ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in permissions.ROLES.items())

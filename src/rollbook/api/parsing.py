@@ -27,7 +27,10 @@ MOST_IDS = 1_000
 # So that a client may read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
-_INTEGER = re.compile(r"[0-9]{1,400}\Z").match
+_INTEGER = re.compile(r"-?[0-9]+").fullmatch
+# Section 5.6; Python's own reader takes week dates and decimal commas too.
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})").fullmatch
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _LARGEST = (1 << 62) - 1
 _decode = msgspec.json.Decoder().decode
 _MEDIA_TYPE = re.compile(rb"\s*application/(?:[\w.-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*\Z", re.I).match
@@ -61,8 +64,8 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
         raise InvalidJson(_json_sentence(problem)) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
-    # msgspec keeps the last of two equal names. As many `":` as names is proof that there are no two; else look closely.
-    if len(found) != body.count(b'":') or b"\\u0000" in body:
+    # msgspec keeps the last of two equal names. As many colons as names is proof that there are no two; else look closely.
+    if len(found) != body.count(b":") or b"\\u0000" in body:
         _look_closely(body)
     return found
 
@@ -116,6 +119,8 @@ def _metadata(value: Any) -> types.Metadata:
 
 def _time(value: str) -> types.Time:
     try:
+        if not _RFC_3339(value):
+            raise ValueError(value)
         at = clock.parse(value)
     except (ValueError, OverflowError):
         raise ValueError("must be an RFC 3339 time such as 2023-10-27T10:00:00Z") from None
@@ -263,7 +268,8 @@ def parse_query(kind: type[S], query: str) -> S:
         try:
             values[name] = msgspec.convert(_number(value, field.type), field.type, dec_hook=_query_hook)
         except ValidationError as problem:
-            faults.append(Fault(name, _message(name, str(problem), field.type)))
+            # Everything in a query is text: that it is not a number is the fault, not that it is a string.
+            faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
     if faults:
         raise invalid(faults)
     return kind(**values)
@@ -283,11 +289,13 @@ def _number(value: str, kind: Any) -> Any:
     """A whole number in decimal digits for an integer parameter, as it is for others; a word for what is no number."""
     if kind not in (types.Limit, types.Offset):
         return value
-    digits = value[1:] if value[:1] == "-" else value
-    if not (digits.isascii() and _INTEGER(digits)):
+    if not _INTEGER(value):
         return value  # msgspec says: a whole number, not a string
+    if value[0] == "-":
+        return -1
     # An offset has no ceiling; one that no list can reach is past the end of all of them.
-    return max(-1, min(int(value), _LARGEST))
+    digits = value.lstrip("0")
+    return min(int(digits or "0"), _LARGEST) if len(digits) < 20 else _LARGEST
 
 
 def _query_hook(kind: type, value: Any) -> Any:
@@ -298,7 +306,7 @@ def _query_hook(kind: type, value: Any) -> Any:
             raise ValueError(f"must have at least {search.SHORTEST} characters")
         if len(value) > 255:
             raise ValueError("must have at most 255 characters")
-        if not value.isprintable():
+        if _CONTROLS(value):
             raise ValueError("must not hold control characters")
         return types.SearchText(value)
     if kind is types.Cursor:
