@@ -189,7 +189,8 @@ async def restore_user(call: Call) -> Response:
 
     It comes back to the place it had in the list. Its API keys stay revoked. 400 when another user has its e-mail by now.
     """
-    return await call.write(users.restore, _id(call.item), call.actor, _may(call), answer=lambda user: _listed(call, user))
+    since = clock.now() - call.services.settings.deleted_retention * clock.DAY
+    return await call.write(users.restore, _id(call.item), call.actor, _may(call), since, answer=lambda user: _listed(call, user))
 
 
 async def export_user(call: Call) -> Response:
@@ -315,7 +316,8 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
     return found
 
 
-_ETAG = re.compile(r'(W/)?"([^"]*)"|(\*)')
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*[ \t]*')
 
 
 def _if_match(call: Call) -> frozenset[int] | None:
@@ -323,12 +325,12 @@ def _if_match(call: Call) -> frozenset[int] | None:
     given = call.request.headers.get(b"if-match")
     if given is None:
         return None
-    found = _ETAG.findall(given.decode("latin-1"))
-    if not found:
-        _bad_if_match()
-    if any(star for _, _, star in found):
+    text = given.decode("latin-1").strip()
+    if text == "*":
         return None
-    return frozenset(int(tag) for weak, tag, _ in found if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19)
+    if not _ETAGS.fullmatch(text):
+        _bad_if_match()
+    return frozenset(int(tag) for weak, tag in _ETAG.findall(text) if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19)
 
 
 def _bad_if_match() -> NoReturn:

@@ -149,12 +149,13 @@ async def update(
         return user
     if user.role == "owner" and (changed.get("role", "owner") != "owner" or changed.get("status", "active") != "active"):
         await _keep_an_owner(tx, user)
-    if "email" in changed and "email_verified" not in changes:
-        changed["email_verified"] = 0  # what was verified was the other address
     now = clock.now()
     columns = dict(changed)
     if "email" in changed:
         columns["email_key"] = rules.email_key(changed["email"])
+        # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the new one.
+        if user.email_verified and "email_verified" not in changed and columns["email_key"] != rules.email_key(user.email):
+            columns["email_verified"] = changed["email_verified"] = 0
     try:
         await tx.run(_update(tuple(columns)), *columns.values(), now, user.seq)
     except Duplicate as refused:
@@ -211,10 +212,13 @@ async def delete(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozen
     await events.record(tx, "user.deleted", id, by, shown(user))
 
 
-async def restore(tx: Tx, id: str, by: Actor, may: May = anyone) -> User:
-    """Bring a deleted user back to the place it had. Its keys stay revoked. Raises NotFound, EmailTaken, ExternalIdTaken."""
+async def restore(tx: Tx, id: str, by: Actor, may: May = anyone, since: int = 0) -> User:
+    """Bring back a user that was deleted since this time, to the place it had. Its keys stay revoked.
+
+    Raises NotFound, EmailTaken, ExternalIdTaken.
+    """
     row = await tx.one(DELETED, id)
-    if row is None:
+    if row is None or row[-1] < since:
         raise NotFound()
     may(User._make(row[:-1]), {})
     seq = row[0]
