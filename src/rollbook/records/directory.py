@@ -105,7 +105,7 @@ async def page(
     position: Position | None,
     exact: bool,
 ) -> Page:
-    """A page of those that pass the filters, in this order. `exact` counts them all."""
+    """A page of those that pass the filters, in this order. `exact` counts them all; without filters their number is known anyway."""
     keys = keys_of(order)
     where, values = await _where(queries, filters)
     if position is not None:
@@ -117,7 +117,7 @@ async def page(
         rows = await queries.all(sql, *values, limit + 1, offset)
     else:
         rows = await _search(queries, columns, filters.q, where, values, keys, tail, limit + 1, offset)
-    total = await count(queries, filters) if exact else None
+    total = await count(queries, filters) if exact or filters == ANY else None
     at = [_ROW_INDEX[column] for column, _ in keys]
 
     def values_of(row: Row) -> tuple[Any, ...]:
