@@ -94,7 +94,7 @@ class Echo:
 
 def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
-    settings, _ = load(dict(argument.split("=", 1) for argument in arguments))
+    settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in (a.partition("=") for a in arguments)})
     return serve(settings, lambda worker: Echo(settings, worker), lambda url: print(url, flush=True))
 
 

@@ -303,7 +303,7 @@ class Protocol(HttpToolsProtocol):
     def _unfinished(self) -> None:
         """A message has begun and not ended: time it, and bound what it may bring besides what is kept."""
         worker = self.worker
-        if self.timed != self.stage:
+        if self.timed != self.stage and not (self.busy or self.clogged or self.turns):
             self.timed = self.stage
             self.deadline = worker.head_until if self.stage == HEAD else worker.body_until
         if self.raw > worker.most_raw[self.stage]:
