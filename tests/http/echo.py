@@ -32,7 +32,7 @@ class Echo:
 
     async def stop(self) -> None:
         if path := os.environ.get("ECHO_STOPPED"):
-            with open(path, "a") as file:
+            with open(path, "a") as file:  # noqa: ASYNC230
                 file.write(f"{self.worker} {self.written}\n")
 
     async def answer(self, request: Request) -> Response:
@@ -94,7 +94,8 @@ class Echo:
 
 def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
-    settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in (a.partition("=") for a in arguments)})
+    pairs = [argument.partition("=") for argument in arguments]
+    settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in pairs})
     return serve(settings, lambda worker: Echo(settings, worker), lambda url: print(url, flush=True))
 
 

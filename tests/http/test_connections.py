@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from wire import Client, Server
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -94,10 +101,9 @@ class TestDeadlines:
             client.send(b"GET /big?bytes=20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
             time.sleep(2.0)
             received = 0
-            with pytest.raises(ConnectionResetError):
+            with contextlib.suppress(ConnectionResetError):
                 while data := client.socket.recv(1 << 20):
                     received += len(data)
-                raise ConnectionResetError  # an end is as good as a reset
             assert received < 20_000_000
 
     def test_two_hundred_half_open_connections_disturb_nobody(self, hasty: Server) -> None:
@@ -136,14 +142,10 @@ class TestPipelining:
             pending, answers = GET * 10_000, 0
             deadline = time.monotonic() + 30
             while answers < 10_000 and time.monotonic() < deadline:
-                try:
+                with contextlib.suppress(BlockingIOError):
                     pending = pending[client.socket.send(pending[:50_000]) :] if pending else b""
-                except BlockingIOError:
-                    pass
-                try:
+                with contextlib.suppress(BlockingIOError):
                     client.buffer += client.socket.recv(1 << 20)
-                except BlockingIOError:
-                    time.sleep(0.001)
                 answers += client.buffer.count(b"HTTP/1.1 200")
                 client.buffer = client.buffer[-12:] if not client.buffer.endswith(b"HTTP/1.1 200") else b""
             assert answers == 10_000
@@ -194,7 +196,7 @@ class TestHangUp:
             assert client.at_end()
 
     def test_a_reset_in_the_middle_harms_nobody(self, server: Server) -> None:
-        for start in (b"", GET[:10], b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /big?bytes=5000000 HTTP/1.1\r\nHost: a\r\n\r\n"):
+        for start in (b"", GET[:10], GET.replace(b"/", b"/slow", 1), GET.replace(b"/", b"/big?bytes=5000000", 1)):
             client = server.client()
             client.send(start)
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -263,7 +265,7 @@ def _memory(server: Server) -> int:
         return int(file.read().split()[1]) * 4096
 
 
-def test_tls(direct: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_tls(direct: str, tmp_path: Path) -> None:
     certificate, key = _certificate(tmp_path)
     context = ssl.create_default_context(cafile=certificate)
     with Server(direct, f"tls_cert={certificate}", f"tls_key={key}", *TIMEOUTS) as server:
@@ -283,18 +285,11 @@ def test_tls(direct: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
             assert _seconds_to_end(plain) < 2.0
 
 
-def _certificate(folder) -> tuple[str, str]:  # type: ignore[no-untyped-def]
+def _certificate(folder: Path) -> tuple[str, str]:
     """A certificate for localhost, signed by itself."""
-    from datetime import datetime, timedelta, timezone
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

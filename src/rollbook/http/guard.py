@@ -15,7 +15,7 @@ ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 METHODS = frozenset(ALLOW.encode().split(b", "))
 
 # uri-host [":" port] of RFC 3986 section 3.2.2, without an empty host (RFC 9110 section 4.2.1).
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?").fullmatch
+_HOST = re.compile(rb"((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _ENCODED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]").search

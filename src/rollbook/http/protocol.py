@@ -14,7 +14,7 @@ import re
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -174,7 +174,7 @@ class Protocol(HttpToolsProtocol):
             return
         self.stage = HEAD
         self.target = self.target + url if self.target else url
-        if len(self.target) > self.worker.settings.max_target:
+        if len(self.target) > self.worker.max_target:
             raise UriTooLong()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -186,7 +186,7 @@ class Protocol(HttpToolsProtocol):
             self.repeated += 1
             value = guard.join(name, fields[name], value)
         fields[name] = value
-        if len(fields) + self.repeated > self.worker.settings.max_header_fields:
+        if len(fields) + self.repeated > self.worker.max_header_fields:
             raise HeadersTooLarge()
 
     def on_headers_complete(self) -> None:
@@ -196,9 +196,9 @@ class Protocol(HttpToolsProtocol):
         worker = self.worker
         parser = self.parser
         self.method = method = parser.get_method()
-        if self.raw > worker.settings.max_header_bytes:
+        if self.raw > worker.max_header_bytes:
             # `raw` is a bound; the exact sum counts ": " and CRLF too.
-            if sum(len(name) + len(value) + 4 for name, value in fields.items()) > worker.settings.max_header_bytes:
+            if sum(len(name) + len(value) + 4 for name, value in fields.items()) > worker.max_header_bytes:
                 raise HeadersTooLarge()
         version = "1.1"
         upgrade = False
@@ -219,7 +219,7 @@ class Protocol(HttpToolsProtocol):
             elif version == "1.1":
                 raise BadMessage("The request has no Host header.")
         if b"content-length" in fields or b"transfer-encoding" in fields:
-            if guard.check_framing(fields, version, worker.settings.max_body):
+            if guard.check_framing(fields, version, worker.max_body):
                 self.body_after_upgrade = upgrade
                 self.continue_due = guard.wants_continue(fields) and version == "1.1"
                 if self.continue_due and not self.busy and not self.turns:
@@ -237,7 +237,7 @@ class Protocol(HttpToolsProtocol):
             content += body
         else:
             self.content = bytearray(content) + body
-        if len(self.content) > self.worker.settings.max_body:
+        if len(self.content) > self.worker.max_body:
             raise ContentTooLarge()
 
     def on_message_complete(self) -> None:
@@ -443,7 +443,11 @@ class Protocol(HttpToolsProtocol):
         if self.half_closed:
             transport.close()
             return
-        self.deadline = self.worker.body_until if transport.get_write_buffer_size() else self.worker.now + LINGER
+        worker = self.worker
+        if transport.get_write_buffer_size():
+            self.deadline = worker.body_until
+        else:
+            self.deadline = worker.now + (GRACE if worker.draining else LINGER)
         if transport.can_write_eof():
             transport.write_eof()
         self._resume_reading()
@@ -504,7 +508,7 @@ class Protocol(HttpToolsProtocol):
         cycle.body = bytearray(exchange.body)
         cycle.more_body = False
         cycle.message_event.set()
-        self._start_asgi_task(cycle, self.app)
+        self._start_asgi_task(cycle, cast(Any, self.worker.asgi))
 
     def _asgi_finished(self) -> None:
         self.busy = False
@@ -520,8 +524,10 @@ def _meaning(problem: httptools.HttpParserError, data: bytes) -> ApiError:
             return cause
         log.error("reading a request failed", exc_info=cause)
         return ApiError()
-    if isinstance(problem, httptools.HttpParserInvalidMethodError) and (line := _start_line(data)) and line[1] not in guard.METHODS:
-        return MethodNotAllowed("This method", guard.ALLOW)
+    if isinstance(problem, httptools.HttpParserInvalidMethodError):
+        line = _start_line(data)
+        if line and line[1] not in guard.METHODS:
+            return MethodNotAllowed("This method", guard.ALLOW)
     if isinstance(problem, httptools.HttpParserInvalidURLError):
         return BadMessage("The request target is invalid.")
     return BadMessage(f"The HTTP request is malformed: {problem}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rollbook.config import ConfigurationError, Settings
 from rollbook.http.application import Application
+from rollbook.http.protocol import LINGER
 from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
@@ -106,11 +107,18 @@ async def _work(
 
 async def _accept(loop: asyncio.AbstractEventLoop, worker: Worker, listener: socket.socket) -> asyncio.Server:
     tls = worker.config.ssl
-    timeouts = {"ssl_handshake_timeout": worker.settings.header_timeout, "ssl_shutdown_timeout": 2.0} if tls else {}
     try:
-        return await loop.create_server(worker.connection, sock=listener, backlog=BACKLOG, ssl=tls, **timeouts)
+        return await loop.create_server(
+            worker.connection,
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
+            ssl_shutdown_timeout=LINGER if tls else None,
+        )
     except OSError as problem:
-        raise _refused(*listener.getsockname()[:2], problem) from None
+        host, port, *_ = listener.getsockname()
+        raise _refused(host, port, problem) from None
 
 
 async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sockets: list[socket.socket]) -> None:

@@ -131,7 +131,7 @@ class Supervisor:
         os.close(reporter)
         self._children[pid] = Child(number, time.monotonic(), report)
 
-    def _be_worker(self, number: int, reporter: int, mask: set[signal.Signals]) -> None:
+    def _be_worker(self, number: int, reporter: int, mask: set[int] | set[signal.Signals]) -> None:
         """The life of a child. It never returns into the parent's code."""
         from rollbook.http.server import run_worker
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 
 import uvicorn
@@ -54,8 +53,13 @@ class Worker:
         )
         try:
             self.config.load()
-        except (OSError, ssl.SSLError) as problem:
+        except OSError as problem:
             raise ConfigurationError(f"tls_cert, tls_key: {problem}. Both are files in PEM form that belong together.") from None
+        # Read for each request, so kept where it is one step away.
+        self.max_body = settings.max_body
+        self.max_target = settings.max_target
+        self.max_header_fields = settings.max_header_fields
+        self.max_header_bytes = settings.max_header_bytes
         self.state = ServerState()
         self.connections: set[Protocol] = self.state.connections  # type: ignore[assignment]
         self.running: dict[Request, Driver] = {}  # requests whose handlers have suspended
