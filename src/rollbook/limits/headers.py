@@ -1,0 +1,47 @@
+"""What a caller is told about its limits: the header fields of every answer that was counted, or refused.
+
+`RateLimit-Limit`, `-Remaining` and `-Reset` speak of one window, the one with the fewest requests left
+(draft-ietf-httpapi-ratelimit-headers-06 section 3: "the time window with the lower RateLimit-Remaining"); of several, the one that
+starts anew last. `RateLimit-Policy` and `RateLimit` list all windows (the newest draft, from version 08 on).
+"""
+
+from __future__ import annotations
+
+from rollbook.limits.windows import Limit, Verdict, name
+
+_templates: dict[tuple[Limit, Limit], tuple[bytes, ...]] = {}
+
+
+def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
+    """Header lines, each ended by CRLF; none without a limit. A key's own windows are called `key-minute` and so on."""
+    left = verdict.left
+    if not left:
+        return b""
+    templates = _templates.get((limit, own_limit)) or _make(limit, own_limit)
+    tightest = left[0]
+    place = index = 0
+    for window in left:
+        if window[0] <= tightest[0] and (window[0] < tightest[0] or window[1] > tightest[1]):
+            tightest = window
+            place = index
+        index += 1
+    return templates[place] % sum(left, tightest)
+
+
+def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
+    """The lines with a place for each number, once for each window as the tightest. Kept: a server has few limits, and those of
+    single keys are the exception."""
+    windows = [(name(window), window) for window in limit] + [(f"key-{name(window)}", window) for window in own_limit]
+    policy = ", ".join(f'"{label}";q={window.calls};w={window.seconds}' for label, window in windows)
+    state = ", ".join(f'"{label}";r=%d;t=%d' for label, _ in windows)
+    templates = tuple(
+        (
+            f"RateLimit-Limit: {window.calls}\r\nRateLimit-Remaining: %d\r\nRateLimit-Reset: %d\r\n"
+            f"RateLimit-Policy: {policy}\r\nRateLimit: {state}\r\n"
+        ).encode()
+        for _, window in windows
+    )
+    if len(_templates) >= 10_000:
+        _templates.clear()
+    _templates[limit, own_limit] = templates
+    return templates

@@ -1,0 +1,181 @@
+"""Counts that the workers of one machine share: a table in anonymous memory, made before they are forked.
+
+The table is 65,536 groups of 16 slots. A bucket belongs to one group, by a digest of its name under a random key, so that nobody can
+choose names that meet in a group; there it takes any slot. Pages that were never written cost nothing: an idle table takes no memory,
+a full one (a million buckets) 128 MiB.
+
+Whoever reads or writes a group holds a byte-range lock on it (POSIX record lock, `fcntl(2)`). The kernel gives it back when its holder
+dies, however it dies; what such a death may leave in a slot is told in `windows`. A lock belongs to a process, not to a thread: a Shared
+is for the one thread of a worker that runs its event loop, which never suspends between lock and unlock.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import tempfile
+import time
+from functools import lru_cache
+from hashlib import blake2b
+
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, settle, undo, worth
+
+# A group: the digests of its slots side by side, so that one search finds the slot, then the numbers of each slot.
+_WORD = 8
+_SLOTS = 16
+_DIGEST = 16
+_DIGESTS = _SLOTS * _DIGEST
+_GROUP = _DIGESTS + _SLOTS * SIZE * _WORD  # 1,792 bytes
+
+
+class Shared:
+    """Made by `create` in the parent; every worker forked afterwards uses the same object."""
+
+    def __init__(self, descriptor: int, groups: int) -> None:
+        self._descriptor = descriptor
+        self._groups = groups
+        self._map = mmap.mmap(descriptor, groups * _GROUP + mmap.PAGESIZE)
+        # One item is one machine word: an assignment to it is a single store.
+        self._words = memoryview(self._map).cast("q")
+        self._evicted = groups * _GROUP // _WORD
+        key = os.urandom(32)
+
+        @lru_cache(16_384)
+        def locate(bucket: str) -> tuple[int, bytes]:
+            digest = blake2b(bucket.encode(), digest_size=_DIGEST, key=key).digest()
+            return int.from_bytes(digest[:8], "little") % groups, digest
+
+        self._locate = locate
+
+    @classmethod
+    def create(cls, groups: int = 65_536) -> Shared:
+        """A new, empty table. Raises OSError when there is no memory for it."""
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("rollbook-limits", os.MFD_CLOEXEC)
+        else:
+            # Closing a duplicate is harmless here: no lock is held yet.
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+        os.ftruncate(descriptor, groups * _GROUP + mmap.PAGESIZE)
+        return cls(descriptor, groups)
+
+    def close(self) -> None:
+        """Give the table back. For the parent and for tests; the end of a process does it too."""
+        self._words.release()
+        self._map.close()
+        os.close(self._descriptor)
+
+    @property
+    def evicted(self) -> int:
+        return self._words[self._evicted]
+
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+        if own is not None and own_limit:
+            if limit:
+                return self._take_both(bucket, limit, now, own, own_limit)
+            bucket, limit = own, own_limit
+        elif not limit:
+            return UNLIMITED
+        group, digest = self._locate(bucket)
+        left: Left = []
+        places: Places = []
+        self._lock(group)
+        try:
+            start = self._find(group, digest)
+            if start is None:
+                start = self._seat(group, digest, now)
+            room = look(self._words, start, limit, now, left, places)
+            return settle(self._words, left, places, room)
+        finally:
+            self._unlock(group)
+
+    async def give_back(self, bucket: str, limit: Limit, now: int) -> None:
+        group, digest = self._locate(bucket)
+        self._lock(group)
+        try:
+            start = self._find(group, digest)
+            if start is not None:
+                undo(self._words, start, limit, now)
+        finally:
+            self._unlock(group)
+
+    def _take_both(self, bucket: str, limit: Limit, now: int, own: str, own_limit: Limit) -> Verdict:
+        group, digest = self._locate(bucket)
+        own_group, own_digest = self._locate(own)
+        left: Left = []
+        places: Places = []
+        # Always the lower group first: two workers that want the same two cannot wait for each other.
+        groups = sorted({group, own_group})
+        held = []
+        try:
+            for each in groups:
+                self._lock(each)
+                held.append(each)
+            start = self._find(group, digest)
+            own_start = self._find(own_group, own_digest)
+            # If they share a group, neither may be given the other's slot, where nothing may have been counted yet.
+            if start is None:
+                start = self._seat(group, digest, now, keep=own_start)
+            if own_start is None:
+                own_start = self._seat(own_group, own_digest, now, keep=start)
+            room = look(self._words, start, limit, now, left, places)
+            room = look(self._words, own_start, own_limit, now, left, places) and room
+            return settle(self._words, left, places, room)
+        finally:
+            for each in held:
+                self._unlock(each)
+
+    def _find(self, group: int, digest: bytes) -> int | None:
+        """Where the bucket's numbers start (an index of words), or None when it has no slot."""
+        base = group * _GROUP
+        at = self._map.find(digest, base, base + _DIGESTS)
+        while at >= 0 and (at - base) % _DIGEST:  # across two digests: as good as impossible
+            at = self._map.find(digest, at + 1, base + _DIGESTS)
+        return None if at < 0 else _start(base, (at - base) // _DIGEST)
+
+    def _seat(self, group: int, digest: bytes, now: int, keep: int | None = None) -> int:
+        """A slot for a bucket that has none: one with no window running or, in a full group, the one of least worth."""
+        base = group * _GROUP
+        starts = [_start(base, slot) for slot in range(_SLOTS)]
+        least, start = (1, 1), -1
+        for candidate in starts:
+            value = worth(self._words, candidate, now)
+            if candidate != keep and (start < 0 or value < least):
+                least, start = value, candidate
+                if value == (0, 0):
+                    break
+        else:
+            self._count_eviction()
+        # The windows stop before the name changes: whoever dies between leaves an idle slot, under either name or under none.
+        clear(self._words, start)
+        at = base + starts.index(start) * _DIGEST
+        self._map[at : at + _DIGEST] = digest
+        return start
+
+    def _count_eviction(self) -> None:
+        # Its lock lies behind those of all groups, so it keeps their order.
+        self._lock(self._groups)
+        try:
+            self._words[self._evicted] += 1
+        finally:
+            self._unlock(self._groups)
+
+    def _lock(self, group: int) -> None:
+        while True:
+            try:
+                return fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, group)
+            except OSError as problem:
+                # The kernel looks for deadlocks between processes, not threads: when our writer thread holds the database's lock
+                # and the other worker's waits for it, it sees a circle where there is none. The holder is about to let go.
+                if problem.errno != errno.EDEADLK:
+                    raise
+                time.sleep(0)
+
+    def _unlock(self, group: int) -> None:
+        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, group)
+
+
+def _start(base: int, slot: int) -> int:
+    return (base + _DIGESTS) // _WORD + slot * SIZE

@@ -1,0 +1,207 @@
+"""The arithmetic of rate limits: what a limit is, how it is written, and how a request is counted in it.
+
+A limit is up to four windows. A window starts with the first request it admits and lasts its seconds; the next one starts with the
+first request after that. A request is admitted when every window has room, and is then counted in all of them; a refused one is
+counted in none. This file decides; `memory` and `shared` only keep the numbers.
+
+A bucket (what one user, key or address has used) is twelve signed 64-bit numbers: four cells of SECONDS (the window's length),
+ENDS (microseconds since the epoch; 0: not running) and USED. Any mutable sequence of such numbers will do, from any position on.
+
+In shared memory a worker may be killed between any two stores, and the next one reads what is there. So:
+  1. each store is of one aligned number, never half done;
+  2. a cell gets a new meaning in the order ENDS = 0, the rest, ENDS = its end. Until the last store it is a cell that does not run;
+  3. a running window is counted up by one store to USED, before the request is let through. A worker killed between two windows
+     leaves a count for a request that nobody got an answer to: one too few is admitted, never one too many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableSequence
+from typing import NamedTuple, Protocol
+
+from rollbook.clock import SECOND
+
+
+class Window(NamedTuple):
+    """At most `calls` requests in `seconds`."""
+
+    calls: int
+    seconds: int
+
+
+# At most MOST_WINDOWS, each of another length, shortest first. () is no limit at all.
+Limit = tuple[Window, ...]
+
+
+class Verdict(NamedTuple):
+    """Whether a request was admitted, and for each window (those of the bucket, then the key's own) how many requests are left
+    and in how many seconds it starts anew (rounded up, at least 1; for one that does not run, its length)."""
+
+    admitted: bool
+    left: tuple[tuple[int, int], ...]
+
+
+class Limiter(Protocol):
+    """Where the counts are kept: `memory.Memory` for one process, `shared.Shared` for those of one machine."""
+
+    evicted: int
+    """Buckets that were forgotten with a window still running, because there was no room for another (a metric)."""
+
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+        """Count one request at `now` (microseconds since the epoch), or refuse it.
+
+        `bucket` is whose requests are counted (a user's id, `address:…`), `own` the key with a lower limit of its own beside it.
+        """
+        ...
+
+    async def give_back(self, bucket: str, limit: Limit, now: int) -> None:
+        """Undo one take of this bucket. `now` is the one that take was given: a window started since keeps its count."""
+        ...
+
+
+_new = tuple.__new__  # half the time of Verdict(...)
+UNLIMITED = Verdict(True, ())
+MOST_WINDOWS = 4
+UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+LONGEST = 31 * 86_400
+MOST_CALLS = 1_000_000_000
+
+_NAMES = {seconds: unit for unit, seconds in UNITS.items()}
+_WINDOW = re.compile(r"([0-9]{1,10})\s*/\s*(?:([a-z]+)|([0-9]{1,7})s)")
+
+
+def parse(text: str) -> Limit:
+    """The limit written as `100/minute,5000/hour`, `10/30s` or `none`. Raises ValueError with a sentence that says what to write."""
+    written = text.strip().lower()
+    if written == "none":
+        return ()
+    limit: list[Window] = []
+    for part in written.split(","):
+        match = _WINDOW.fullmatch(part.strip())
+        if match is None or (match[2] is not None and match[2] not in UNITS):
+            raise ValueError(f"{part.strip()!r} is not a rate limit: write 100/minute, 5000/hour, 10/30s, several with commas, or none.")
+        window = Window(int(match[1]), UNITS[match[2]] if match[2] else int(match[3]))
+        if not 1 <= window.calls <= MOST_CALLS:
+            raise ValueError(f"{part.strip()!r}: a window admits 1 to {MOST_CALLS} requests. For no limit write none.")
+        if not 1 <= window.seconds <= LONGEST:
+            raise ValueError(f"{part.strip()!r}: a window lasts 1 to {LONGEST} seconds.")
+        limit.append(window)
+    if len({window.seconds for window in limit}) < len(limit):
+        raise ValueError(f"{text.strip()!r} has two windows of the same length: keep the lower one.")
+    if len(limit) > MOST_WINDOWS:
+        raise ValueError(f"{text.strip()!r} has {len(limit)} windows: write at most {MOST_WINDOWS}.")
+    return tuple(sorted(limit, key=lambda window: window.seconds))
+
+
+def text(limit: Limit) -> str:
+    """The limit as `parse` reads it."""
+    return ",".join(f"{window.calls}/{name(window)}" for window in limit) or "none"
+
+
+def name(window: Window) -> str:
+    """`minute`, or `30s` for a length that has no name."""
+    return _NAMES.get(window.seconds) or f"{window.seconds}s"
+
+
+def retry_after(verdict: Verdict) -> int:
+    """Seconds until a refused request can be admitted: until the last of the windows that are used up starts anew."""
+    return max((reset for remaining, reset in verdict.left if remaining == 0), default=1)
+
+
+SECONDS, ENDS, USED = range(3)
+CELL = 3
+SIZE = MOST_WINDOWS * CELL
+
+Cells = MutableSequence[int]
+
+
+# What one take has seen, window by window: (requests left if this one counts, seconds to the reset), and (cell, the end to start it
+# with or 0 when it runs already). Plain lists that the caller makes, since a take is on the way of every request.
+Left = list[tuple[int, int]]
+Places = list[tuple[int, int]]
+
+
+def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, places: Places) -> bool:
+    """Whether all windows of a bucket have room. A request that counts in two buckets is settled when both have been looked at."""
+    room = True
+    cell = start
+    for calls, seconds in limit:
+        at = cell if cells[cell] == seconds else _cell(cells, start, limit, seconds)
+        wait = cells[at + ENDS] - now
+        if wait > 0:
+            if wait > seconds * SECOND:
+                # Started in the future: the clock was set back. The count stays, but nobody waits longer than a whole window.
+                wait = seconds * SECOND
+                cells[at + ENDS] = now + wait
+            remaining = calls - cells[at + USED] - 1
+            if remaining < 0:
+                room = False
+            left.append((remaining, -(-wait // SECOND)))
+            places.append((at, 0))
+        else:
+            left.append((calls - 1, seconds))
+            places.append((at, now + seconds * SECOND))
+        cell += CELL
+    return room
+
+
+def settle(cells: Cells, left: Left, places: Places, room: bool) -> Verdict:
+    """Count the request in all windows when all have room, in none when not."""
+    if not room:  # less than nothing is left where the limit was lowered since
+        return Verdict(False, tuple([(max(0, remaining + 1), reset) for remaining, reset in left]))
+    for at, ends in places:
+        if ends:
+            cells[at + ENDS] = 0
+            cells[at + USED] = 1
+            cells[at + ENDS] = ends
+        else:
+            cells[at + USED] += 1
+    return _new(Verdict, (True, tuple(left)))
+
+
+def undo(cells: Cells, start: int, limit: Limit, now: int) -> None:
+    """Take one request back out of the windows that `now` lies in."""
+    lengths = {window.seconds for window in limit}
+    for at in range(start, start + SIZE, CELL):
+        seconds, ends, used = cells[at], cells[at + ENDS], cells[at + USED]
+        if seconds in lengths and ends - seconds * SECOND <= now < ends and used > 0:
+            cells[at + USED] = used - 1
+
+
+def clear(cells: Cells, start: int) -> None:
+    """Stop all windows of a bucket, so that its numbers can go to another."""
+    for at in range(start, start + SIZE, CELL):
+        cells[at + ENDS] = 0
+
+
+def worth(cells: Cells, start: int, now: int) -> tuple[int, int]:
+    """What would be lost with a bucket: the most that a running window has counted, and when the last one ends. (0, 0): nothing.
+
+    Where there is no room for another bucket, the one of least worth is forgotten. So a flood of new addresses pushes out its own
+    kind, each with a count of one or two, and never gives back their requests to those who have used up theirs.
+    """
+    most = last = 0
+    for at in range(start, start + SIZE, CELL):
+        ends = cells[at + ENDS]
+        # Ending later than twice its length from now, it was counted by a clock that has been set back since: not worth keeping.
+        if now < ends <= now + 2 * cells[at] * SECOND:
+            most, last = max(most, cells[at + USED]), max(last, ends)
+    return most, last
+
+
+def _cell(cells: Cells, start: int, limit: Limit, seconds: int) -> int:
+    """The cell of a window that is not at its place: the limit is new to the bucket, or has been changed.
+
+    A window of the same length keeps its count, wherever it is. Otherwise, of those whose length is not in the limit, the one that
+    ended or will end first is given up; there always is one, since a limit has no more windows than a bucket has cells.
+    """
+    places = range(start, start + SIZE, CELL)
+    for at in places:
+        if cells[at] == seconds:
+            return at
+    kept = {window.seconds for window in limit}
+    at = min((at for at in places if cells[at] not in kept), key=lambda at: cells[at + ENDS])
+    cells[at + ENDS] = 0
+    cells[at + SECONDS] = seconds
+    return at

@@ -1,0 +1,202 @@
+"""What both limiters promise, with the clock in our hands."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from rollbook.clock import SECOND
+from rollbook.limits.windows import UNLIMITED, Limit, Verdict, Window, clear, look, parse, retry_after, settle
+
+NOW = 1_700_000_000 * SECOND
+MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
+
+
+def test_exactly_as_many_as_allowed(counter: Any) -> None:
+    assert counter.admitted(150, "user", "100/minute,5000/hour", NOW) == 100
+
+
+def test_an_answer_tells_what_is_left_in_every_window(counter: Any) -> None:
+    assert counter.take("user", "100/minute,5000/hour", NOW) == Verdict(True, ((99, 60), (4999, 3600)))
+    assert counter.take("user", "100/minute,5000/hour", NOW + 1) == Verdict(True, ((98, 60), (4998, 3600)))
+    assert counter.take("user", "100/minute,5000/hour", NOW + SECOND) == Verdict(True, ((97, 59), (4997, 3599)))
+
+
+def test_a_window_lasts_its_seconds_from_its_first_request_to_the_microsecond(counter: Any) -> None:
+    assert counter.admitted(1, "user", "2/minute", NOW) == 1
+    assert counter.admitted(5, "user", "2/minute", NOW + 30 * SECOND) == 1
+    assert counter.take("user", "2/minute", NOW + MINUTE - 1) == Verdict(False, ((0, 1),))
+    assert counter.take("user", "2/minute", NOW + MINUTE) == Verdict(True, ((1, 60),))
+    assert counter.take("user", "2/minute", NOW + 2 * MINUTE - 1) == Verdict(True, ((0, 1),))
+    assert not counter.take("user", "2/minute", NOW + 2 * MINUTE - 1).admitted
+
+
+def test_a_new_window_starts_with_the_first_request_in_it_not_with_the_end_of_the_last(counter: Any) -> None:
+    counter.take("user", "2/minute", NOW)
+    assert counter.take("user", "2/minute", NOW + 90 * SECOND) == Verdict(True, ((1, 60),))
+    assert counter.admitted(2, "user", "2/minute", NOW + 149 * SECOND) == 1
+
+
+def test_a_refused_request_counts_in_no_window(counter: Any) -> None:
+    assert counter.admitted(500, "user", "2/minute,5/hour", NOW) == 2
+    assert counter.admitted(500, "user", "2/minute,5/hour", NOW + MINUTE) == 2
+    assert counter.admitted(500, "user", "2/minute,5/hour", NOW + 2 * MINUTE) == 1
+    refused = counter.take("user", "2/minute,5/hour", NOW + 3 * MINUTE)
+    assert refused == Verdict(False, ((2, 60), (0, 3420))), "the minute has not even started"
+    assert retry_after(refused) == 3420
+
+
+def test_retry_after_is_the_later_of_several_windows_used_up() -> None:
+    assert retry_after(Verdict(False, ((0, 12), (0, 3000), (7, 9000)))) == 3000
+
+
+def test_buckets_are_separate(counter: Any) -> None:
+    assert counter.admitted(9, "user_a", "3/minute", NOW) == 3
+    assert counter.admitted(9, "user_b", "3/minute", NOW) == 3
+    assert counter.admitted(9, "address:::1", "3/minute", NOW) == 3
+
+
+def test_no_limit_admits_everything_and_keeps_nothing(counter: Any) -> None:
+    assert all(counter.take("user", (), NOW, "key", ()) is UNLIMITED for _ in range(1000))
+    assert counter.take("user", (), NOW) is UNLIMITED
+    assert counter.take("user", "1/minute", NOW).admitted
+
+
+def test_a_key_with_its_own_limit_counts_in_both_and_stops_at_the_lower(counter: Any) -> None:
+    def with_key(key: str) -> Verdict:
+        return counter.take("user", "5/minute", NOW, key, "2/minute,4/hour")
+
+    assert with_key("key_a") == Verdict(True, ((4, 60), (1, 60), (3, 3600)))
+    assert with_key("key_a") == Verdict(True, ((3, 60), (0, 60), (2, 3600)))
+    assert with_key("key_a") == Verdict(False, ((3, 60), (0, 60), (2, 3600)))
+    assert with_key("key_b").admitted
+    assert with_key("key_b").admitted
+    assert counter.take("user", "5/minute", NOW).admitted
+    assert with_key("key_c") == Verdict(False, ((0, 60), (2, 60), (4, 3600))), "all keys together: the user has none left"
+
+
+def test_a_key_may_have_a_limit_where_its_user_has_none(counter: Any) -> None:
+    verdicts = [counter.take("user", (), NOW, "key", "2/minute") for _ in range(3)]
+    assert verdicts == [Verdict(True, ((1, 60),)), Verdict(True, ((0, 60),)), Verdict(False, ((0, 60),))]
+
+
+def test_a_raised_limit_keeps_what_was_counted(counter: Any) -> None:
+    assert counter.admitted(20, "user", "10/minute,50/hour", NOW) == 10
+    assert counter.take("user", "15/minute,50/hour", NOW) == Verdict(True, ((4, 60), (39, 3600)))
+
+
+def test_a_lowered_limit_keeps_what_was_counted(counter: Any) -> None:
+    assert counter.admitted(8, "user", "10/minute,50/hour", NOW) == 8
+    assert counter.take("user", "5/minute,50/hour", NOW) == Verdict(False, ((0, 60), (42, 3600)))
+
+
+def test_a_window_of_the_same_length_keeps_its_count_among_others(counter: Any) -> None:
+    assert counter.admitted(3, "user", "10/minute,50/hour", NOW) == 3
+    assert counter.take("user", "9/30s,50/hour,80/day", NOW).left == ((8, 30), (46, 3600), (79, 86_400))
+    assert counter.take("user", "2/1s,10/minute", NOW).left == ((1, 1), (6, 60)), "the minute was away and is back"
+    assert counter.take("user", "50/hour", NOW).left == ((45, 3600),)
+
+
+def test_limits_may_change_for_ever(counter: Any) -> None:
+    for seconds in range(1, 200):
+        limit = tuple(Window(5, seconds + more) for more in range(4))
+        assert counter.take("user", limit, NOW + seconds).admitted
+    assert counter.take("user", limit, NOW + 200).left == ((0, 199), (1, 200), (2, 201), (3, 202)), "so often each length was in the limit"
+
+
+def test_a_clock_set_back_makes_nobody_wait_longer_than_a_window(counter: Any) -> None:
+    assert counter.admitted(9, "user", "2/minute", NOW + 30 * 24 * HOUR) == 2
+    assert counter.take("user", "2/minute", NOW) == Verdict(False, ((0, 60),)), "what was counted stays counted"
+    assert counter.take("user", "2/minute", NOW + MINUTE - 1) == Verdict(False, ((0, 1),))
+    assert counter.take("user", "2/minute", NOW + MINUTE).admitted
+
+
+def test_workers_whose_clocks_differ_a_little_get_no_request_for_free(counter: Any) -> None:
+    assert sum(counter.take("user", "10/minute", NOW + skew).admitted for skew in (5, 0, -900, 3, -2000) * 4) == 10
+
+
+def test_giving_back_undoes_one_take(counter: Any) -> None:
+    assert counter.admitted(3, "user", "2/minute,5/hour", NOW) == 2
+    counter.give_back("user", "2/minute,5/hour", NOW)
+    assert counter.take("user", "2/minute,5/hour", NOW) == Verdict(True, ((0, 60), (3, 3600)))
+    assert not counter.take("user", "2/minute,5/hour", NOW).admitted
+
+
+def test_giving_back_leaves_a_window_alone_that_started_since(counter: Any) -> None:
+    counter.take("user", "2/minute,5/hour", NOW)
+    counter.take("user", "2/minute,5/hour", NOW + MINUTE)
+    counter.give_back("user", "2/minute,5/hour", NOW)
+    assert counter.take("user", "2/minute,5/hour", NOW + MINUTE).left == ((0, 60), (3, 3540))
+
+
+def test_giving_back_what_was_never_taken_gives_nothing(counter: Any) -> None:
+    counter.give_back("user", "2/minute", NOW)
+    counter.take("user", "2/minute", NOW)
+    for _ in range(5):
+        counter.give_back("user", "2/minute", NOW)
+    assert counter.admitted(9, "user", "2/minute", NOW) == 2
+
+
+class Killed(Exception):
+    pass
+
+
+class Dying(list[int]):
+    """Numbers whose writer is killed before its next store, once it has made so many."""
+
+    stores = 1_000_000
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        if self.stores == 0:
+            raise Killed
+        self.stores -= 1
+        super().__setitem__(at, value)
+
+
+def take(cells: Dying, limit: Limit, now: int) -> Verdict:
+    left: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
+    return settle(cells, left, places, look(cells, 0, limit, now, left, places))
+
+
+@pytest.mark.parametrize("stores", range(8))
+@pytest.mark.parametrize("earlier", [0, 1, 3, 5])
+@pytest.mark.parametrize("step", [0, 1, MINUTE - 1, MINUTE, HOUR, -MINUTE])
+@pytest.mark.parametrize("after", ["5/minute,9/hour", "5/hour,3/30s", "4/minute"])
+def test_a_writer_killed_at_any_store_costs_one_request_at_most_and_gives_none(
+    stores: int, earlier: int, step: int, after: str
+) -> None:
+    """What his colleagues admit next lies between what they would have admitted had he counted, and had he never come."""
+    first, then = parse("5/minute,9/hour"), parse(after)
+
+    def admitted(kill: int) -> int:
+        cells = Dying([0] * 12)
+        for _ in range(earlier):
+            take(cells, first, NOW)
+        cells.stores = kill
+        with contextlib.suppress(Killed):
+            take(cells, then, NOW + step)
+        cells.stores = 1_000_000
+        # One colleague's clock is a millisecond behind: for it an old window may still run, and must not be found emptied.
+        taken = sum(take(cells, then, NOW + step + skew).admitted for skew in (-1000, 0, 1000) for _ in range(20))
+        afresh = take(cells, then, NOW + step + 2 * HOUR)
+        assert afresh.left == tuple((window.calls - 1, window.seconds) for window in then)
+        return taken
+
+    assert admitted(1_000_000) <= admitted(stores) <= admitted(0)
+
+
+def test_a_slot_that_changes_hands_is_idle_in_between() -> None:
+    for stores in range(5):
+        cells = Dying([0] * 12)
+        for _ in range(3):
+            take(cells, parse("5/minute,9/hour"), NOW)
+        cells.stores = stores
+        with contextlib.suppress(Killed):
+            clear(cells, 0)
+        cells.stores = 1_000_000
+        clear(cells, 0)
+        assert take(cells, parse("5/minute,9/hour"), NOW).left == ((4, 60), (8, 3600))
