@@ -21,7 +21,7 @@ _decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decod
 def cursor(secret: Secret, sort: str, position: Position) -> str:
     """`sort` is part of it: a position in one order means nothing in another."""
     content = _encode((sort, position.backwards, position.values))
-    return urlsafe_b64encode(secret.sign(PURPOSE, content) + content).rstrip(b"=").decode()
+    return _text(secret.sign(PURPOSE, content) + content)
 
 
 def position(secret: Secret, sort: str, text: str, values: int) -> Position:
@@ -32,6 +32,8 @@ def position(secret: Secret, sort: str, text: str, values: int) -> Position:
         signature, content = raw[:size], raw[size:]
         if not compare_digest(secret.sign(PURPOSE, content), signature):
             raise ValueError("signature")
+        if _text(raw) != text:  # the decoder steps over what is not base64
+            raise ValueError("form")
         of, backwards, found = _decode(content)
     except (ValueError, msgspec.DecodeError):
         refuse("cursor", "is not one that this server gave: take it from a Link header")
@@ -50,3 +52,7 @@ def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, m
     if page.after is not None:
         links.append(f'{start}&cursor={make(page.after)}>; rel="next"')
     return f"Link: {', '.join(links)}\r\n".encode()
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
