@@ -1,53 +1,18 @@
-"""The command `rollbook`: which commands there are, and what happens when one fails.
-
-Each command has a file of its own here, read when it is called, so that `serve` does not wait for what the others need.
-"""
+"""The command `rollbook`: runs what was called, and says in one line why it could not."""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
 
 from rollbook import clock
-
-# In the order in which `--help` lists them. The module of the same name holds `app`.
-COMMANDS = ("serve", "users", "keys", "migrate", "openapi", "version")
+from rollbook.cli.output import Failure
+from rollbook.config import ConfigurationError
+from rollbook.errors import ApiError
+from rollbook.storage.database import DatabaseUnusable
 
 FAILURE = 1
-USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-
-
-class _Commands(TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        command = typer.main.get_command(import_module(f"rollbook.cli.{cmd_name}").app)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(
-    name="rollbook",
-    cls=_Commands,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def rollbook() -> None:
-    """A self-hosted users API. Start with `rollbook serve`."""
 
 
 def main() -> None:
@@ -55,7 +20,7 @@ def main() -> None:
     if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
         clock.follow(path)
     try:
-        app()
+        _run(sys.argv[1:])
     except Exception as problem:
         sentence = _sentence(problem)
         if sentence is None:
@@ -66,13 +31,20 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
+def _run(arguments: list[str]) -> None:
+    # Imports wait until it is known what is needed: the first answer of a server is half a second after its start, or less.
+    if arguments[:1] == ["serve"]:
+        from rollbook.cli import server
+
+        if (flags := server.plain_flags(arguments[1:])) is not None:
+            sys.exit(server.run(flags))
+    from rollbook.cli.commands import app
+
+    app()
+
+
 def _sentence(problem: Exception) -> str | None:
     """One line for the person who called, None for what is a mistake of ours."""
-    from rollbook.cli.output import Failure
-    from rollbook.config import ConfigurationError
-    from rollbook.errors import ApiError
-    from rollbook.storage.database import DatabaseUnusable
-
     if isinstance(problem, ApiError):
         return problem.message if not problem.faults else " ".join(fault.message for fault in problem.faults)
     if isinstance(problem, (Failure, ConfigurationError, DatabaseUnusable)):

@@ -1,0 +1,39 @@
+"""Which commands there are. Each has a file of its own here, read when it is called, so that none waits for what the others need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# In the order in which `--help` lists them. The module of the same name holds `app`.
+COMMANDS = ("serve", "users", "keys", "migrate", "openapi", "version")
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"rollbook.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    name="rollbook",
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def rollbook() -> None:
+    """A self-hosted users API. Start with `rollbook serve`."""

@@ -1,0 +1,104 @@
+"""Runs the server from its flags: settings, first start, workers, and the words that greet the person who started it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from rollbook import config, first_start
+from rollbook.app import App, common
+from rollbook.cli.output import program
+from rollbook.config import ConfigurationError, Settings
+from rollbook.first_start import Prepared
+from rollbook.gate import role_limits
+from rollbook.http.server import serve
+from rollbook.limits import windows
+from rollbook.observe import log
+
+
+def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
+    """Serve with these settings (None: not given) until told to stop; the exit code. Raises ConfigurationError, DatabaseUnusable."""
+    settings, _ = config.load(flags, file=config_file)
+    check_limits(settings)
+    log.configure(settings)
+    prepared = first_start.prepare(settings)
+    announced = False
+
+    def announce(url: str) -> None:
+        nonlocal announced
+        announced = True
+        _say(welcome(settings, prepared, url))
+
+    try:
+        return serve(settings, partial(App, settings, common(settings)), announce)
+    finally:
+        if prepared.key and not announced:  # nothing will show it again, and the next start will not make another
+            _say([f"The server did not start, but the owner {prepared.owner} was made. Its API key: {prepared.key}"])
+
+
+def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The settings in a command line of nothing but `--setting value`; None when it holds anything else, be it `--help` or a mistake.
+
+    The command line proper (`serve.py`) takes the same and more, but is a third of the time to the first answer.
+    """
+    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(Settings, include_extras=True).items()}
+    flags: dict[str, Any] = {}
+    rest = iter(arguments)
+    for flag in rest:
+        name, equals, value = flag.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if not flag.startswith("--") or name not in kinds or kinds[name] is bool or "_" in flag:
+            return None
+        if not equals:
+            value = next(rest, "-")
+            if value.startswith("-"):
+                return None
+        if kinds[name] == tuple[str, ...]:
+            flags.setdefault(name, []).append(value)
+        else:
+            flags[name] = value
+    return flags
+
+
+def check_limits(settings: Settings) -> None:
+    """Raises ConfigurationError when a limit is not written as one."""
+    for name in ("rate_limit", "unauthenticated_limit", "attempts_limit"):
+        try:
+            windows.parse(getattr(settings, name))
+        except ValueError as problem:
+            raise ConfigurationError(f"{name}: {problem}") from None
+    try:
+        role_limits(settings)
+    except ValueError as problem:
+        raise ConfigurationError(f"role_limits: {str(problem).removeprefix('role_limits: ')}") from None
+
+
+def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
+    """What a person needs to go on: where it listens, whose it is, and the first time a call that works when pasted."""
+    make_key = f"{program()} keys create {shlex.quote(prepared.owner)} --data {shlex.quote(str(settings.data))}"
+    lines = ["", f"  Rollbook listens at {url}", f"  Data   {settings.data.absolute()}", f"  Owner  {prepared.owner}"]
+    if prepared.is_new:
+        if prepared.key:
+            lines.append(f"  Key    {prepared.key}  (shown only now)")
+        key = prepared.key or f"${first_start.KEY}"
+        lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Another key: {make_key}"]
+    else:
+        lines += ["", f"  To make a key: {make_key}"]
+    if prepared.remark:
+        lines += ["", f"  {prepared.remark}"]
+    return [*lines, ""]
+
+
+def _say(lines: list[str]) -> None:
+    """On standard error, where the log of events goes: standard output is for the lines of requests."""
+    styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    for line in lines:
+        if styled and line.lstrip().startswith(("curl ", "Rollbook ")):
+            line = f"\x1b[1m{line}\x1b[0m"
+        print(line, file=sys.stderr)
+    sys.stderr.flush()
