@@ -1,0 +1,190 @@
+"""Search: `q` finds part of a name or an address, in any case, exactly as the last write left it, folded into the index or not yet."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.contract.expect import faults, ids, pages
+from tests.harness import Server, new_user, running
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    with running(tmp_path_factory.mktemp("search") / "data", "--rate-limit", "none") as server, server.http() as client:
+        client.server = server  # type: ignore[attr-defined]
+        yield client
+
+
+def folded(http: httpx2.Client) -> None:
+    """Wait until the background has brought all into the index."""
+    server: Server = http.server  # type: ignore[attr-defined]
+    database = sqlite3.connect(f"file:{server.data / 'rollbook.db'}?mode=ro", uri=True)
+    deadline = time.monotonic() + 10
+    try:
+        while database.execute("SELECT count(*) FROM user_search_pending").fetchone()[0]:
+            assert time.monotonic() < deadline, "the background does not fold"
+            time.sleep(0.02)
+    finally:
+        database.close()
+
+
+def found(http: httpx2.Client, q: str, **more: str) -> list[str]:
+    answer = http.get("/v1/users", params={"q": q, "limit": "1000", **more})
+    assert answer.status_code == 200, answer.text
+    counted = {name: value for name, value in more.items() if name not in ("sort", "fields", "count")}
+    assert http.get("/v1/users/count", params={"q": q, **counted}).json() == {"count": len(answer.json())}
+    return ids([answer])
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "finds", "misses"),
+    [
+        ("Alice Wonderland", ["ali", "WONDER", "alice wonderland", "ce won", "land"], ["alicew", "wonderlands", "alice  w"]),
+        ("Zoë Łukasz", ["zoë", "ZOË", "zoe\u0308", "ŁUK", "ë ł"], ["zoe", "luk"]),
+        ("李小龍 Bruce", ["李小龍", "小龍 b"], ["龍小李"]),
+        ("😀😁😂🤣", ["😀😁😂", "😁😂🤣"], ["😀😂😁"]),
+        ("Straße", ["straße", "STRASSE", "asse", "aße"], ["strase"]),
+        ("ΣΊΣΥΦΟΣ", ["σίσυφος", "σίσυφοσ", "ΊΣΥ"], ["σισυφος"]),
+        ("İstanbul", ["i\u0307st", "İST", "stanbul"], ["ist"]),
+        ("50%_off*", ["50%", "%_o", "off*", "_off"], ["50_", "%%%", "___", "***", "5_%", "off%"]),
+        ("O'Brien \"Bob\" OR NOT", ["o'b", 'n "bob"', '"bob"', "or not", "ien"], ["'''", '"""', "bob OR nothing", "NEAR(bob not)"]),
+        ("back\\slash (x) [y] {z} ^q$ a:b -c +d", ["k\\s", "(x) [", "{z} ^", "q$ a:b", "b -c", "-c +d", "slash (x)"], ["\\\\\\", "(((", "text:back", "slash -c"]),
+        ("<script>&amp;</script>", ["<script>", "&amp;", "</s"], ["script&"]),
+        ("山田\u3000太郎", ["田\u3000太", "山田\u3000"], ["山田太"]),
+        ("👩\u200d💻 dev", ["👩\u200d💻", "\u200d💻 d"], ["👩💻 "]),
+        ("aaaaaaaa", ["aaa", "aaaaaaaa"], ["aaaaaaaaa"]),
+        ("x;DROP TABLE users;--", ["drop table", ";--", "x;d"], ["drop  table"]),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_name_finds_in_any_case_and_signs_are_only_signs(
+    http: httpx2.Client, name: str, finds: list[str], misses: list[str], indexed: bool
+) -> None:
+    user = new_user(http, name=name, email=f"n{time.perf_counter_ns()}@kqzw.dev")
+    if indexed:
+        folded(http)
+    assert [q for q in finds if user["id"] not in found(http, q)] == []
+    assert [q for q in misses if user["id"] in found(http, q)] == []
+    http.delete(f"/v1/users/{user['id']}")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_part_of_the_address_finds_as_well(http: httpx2.Client, indexed: bool) -> None:
+    user = new_user(http, name="Nobody", email="First.Last+tag@Bücher.Example")
+    if indexed:
+        folded(http)
+    for q in ("first.last", "+TAG@b", "BÜCHER", "t.last+", "er.example"):
+        assert found(http, q) == [user["id"]], q
+    for q in ("nobodyfirst", "first last", "bucher"):
+        assert found(http, q) == [], q
+    http.delete(f"/v1/users/{user['id']}")
+
+
+def test_no_match_reaches_from_the_name_into_the_address(http: httpx2.Client) -> None:
+    user = new_user(http, name="Ends with qqq", email="zzz@example.com")
+    for _ in range(2):
+        assert found(http, "qqqzzz") == found(http, "qqq zzz") == []
+        assert faults(http.get("/v1/users", params={"q": "qqq\nzzz"})) == ["q"]
+        assert found(http, "with qqq") == [user["id"]]
+        folded(http)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_search_sees_each_write_at_once_and_forgets_what_was(http: httpx2.Client, indexed: bool) -> None:
+    def settle() -> None:
+        if indexed:
+            folded(http)
+
+    user = new_user(http, name="Before Change", email="before.change@example.com")
+    path, id = f"/v1/users/{user['id']}", user["id"]
+    settle()
+    assert found(http, "before") == [id]
+    http.put(path, json={"name": "Afterwards"})
+    settle()
+    assert (found(http, "before change"), found(http, "before.change"), found(http, "afterwards")) == ([], [id], [id])
+    http.put(path, json={"email": "elsewhere@example.com"})
+    settle()
+    assert (found(http, "before"), found(http, "elsewhere")) == ([], [id])
+    http.delete(path)
+    settle()
+    assert found(http, "afterwards") == found(http, "elsewhere") == []
+    http.post(f"{path}/restore")
+    settle()
+    assert found(http, "afterwards") == found(http, "elsewhere") == [id]
+    http.delete(f"{path}?purge=true")
+    settle()
+    assert found(http, "afterwards") == found(http, "elsewhere") == []
+
+
+def test_search_is_exact_while_the_background_folds(http: httpx2.Client) -> None:
+    begun = time.monotonic()
+    alive: dict[str, str] = {}
+    turn = 0
+    while time.monotonic() < begun + 1.5:  # several rounds of the background
+        turn += 1
+        id = new_user(http, name=f"Folding {turn:05}")["id"]
+        assert found(http, f"folding {turn:05}") == [id]
+        alive[id] = f"Folding {turn:05}"
+        if turn % 3 == 0:
+            oldest = next(iter(alive))
+            http.delete(f"/v1/users/{oldest}")
+            del alive[oldest]
+        if turn % 4 == 0:
+            oldest = next(iter(alive))
+            alive[oldest] = f"Folding again {turn:05}"
+            http.put(f"/v1/users/{oldest}", json={"name": alive[oldest]})
+        assert sorted(found(http, "folding")) == sorted(alive)
+    assert turn > 10
+    folded(http)
+    assert sorted(found(http, "FOLDING")) == sorted(alive)
+    assert sorted(found(http, "folding again")) == sorted(id for id, name in alive.items() if "again" in name)
+
+
+def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> None:
+    made = []
+    for number in range(24):
+        made.append(new_user(http, name=f"Combi {'ABC'[number % 3]}", role=("member", "viewer")[number % 2], external_id=f"combi-{number}"))
+        if number == 11:
+            folded(http)  # half is in the index, half is pending
+    all_ids = [user["id"] for user in made]
+    assert found(http, "combi") == all_ids
+    assert found(http, "combi", role="viewer") == all_ids[1::2]
+    assert found(http, "combi", external_id="combi-13") == [all_ids[13]]
+    assert found(http, "combi", ids=",".join(all_ids[10:14])) == all_ids[10:14]
+    assert found(http, "combi", status="suspended") == []
+    assert found(http, "combi", email=made[3]["email"]) == [all_ids[3]]
+    for sort in ("created_at", "-created_at", "name", "-name", "name,-created_at", "-email"):
+        expected = list(made)
+        for part in reversed(sort.split(",")):
+            key = part.removeprefix("-")
+            expected.sort(key=lambda user, key=key: all_ids.index(user["id"]) if key == "created_at" else user[key], reverse=part != key)  # type: ignore[misc]
+        url = f"/v1/users?q=combi&limit=5&sort={sort}&count=exact"
+        forth = list(pages(http, url))
+        assert ids(forth) == [user["id"] for user in expected], sort
+        assert {page.headers["x-total-count"] for page in forth} == {"24"}
+        back = list(pages(http, str(forth[-1].url), "prev"))
+        assert [id for page in reversed(back) for id in ids([page])] == ids(forth), sort
+
+
+@pytest.mark.parametrize("q", ["a", "ab", "李雷", "%%", '"a', "😀😁"])
+def test_fewer_than_three_characters_are_a_clear_400(http: httpx2.Client, q: str) -> None:
+    answer = http.get("/v1/users", params={"q": q})
+    assert faults(answer) == ["q"]
+    assert answer.json()["error"] == "q must have at least 3 characters."
+    assert faults(http.get("/v1/users/count", params={"q": q})) == ["q"]
+
+
+@pytest.mark.parametrize("q", ["", "x" * 256, "a\tbc", "a\nbc", "abc\x7f", "abc\x00", "\u2028abc", "a\x85bc"])
+def test_what_no_name_can_hold_is_400(http: httpx2.Client, q: str) -> None:
+    assert faults(http.get("/v1/users", params={"q": q})) == ["q"]
+
+
+@pytest.mark.parametrize("q", ["x" * 255, "   ", "abc ", "ab c", '"""', "***", "^^^", "(((", "AND", "NOT", "NEAR(a b, 2)", "text:abc", "-abc", "\\0\\0", "%00%", "'; --"])
+def test_any_other_text_is_a_search_not_an_error(http: httpx2.Client, q: str) -> None:
+    for sort in ("created_at", "-name"):
+        assert http.get("/v1/users", params={"q": q, "sort": sort, "count": "exact"}).status_code == 200
