@@ -74,6 +74,7 @@ KEPT: dict[str, tuple[bytes, list[int]]] = {
         [200],
     ),
     "upgrade, then another request": (get(b"/", b"Connection: upgrade", b"Upgrade: websocket") + get(), [200, 200]),
+    "three hundred wishes in one packet": (get(b"/", b"Connection: upgrade", b"Upgrade: a") * 300, [200] * 300),
     "body that looks like a request": (post(SMUGGLED, b"Content-Length: %d" % len(SMUGGLED)), [200]),
     "the same after an upgrade": (
         post(SMUGGLED, b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: %d" % len(SMUGGLED)),
@@ -224,6 +225,11 @@ CLOSED: dict[str, tuple[bytes, list[int]]] = {
     "target that is a query": (get(b"?a=b"), [400]),
     "authority form": (get(b"api.example.com:80"), [400]),
     "unknown scheme": (get(b"x-y://a/"), [400]),
+    "upgrade, then broken": (get(b"/", b"Connection: upgrade", b"Upgrade: websocket") + get(host=b""), [200, 400]),
+    "h2c wish with bad chunks": (
+        post(b"zz\r\n" + SMUGGLED, b"Connection: Upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked"),
+        [400],
+    ),
     "connect": (get(b"api.example.com:443", method=b"CONNECT") + SMUGGLED, [405]),
     "connect to a path": (get(method=b"CONNECT") + SMUGGLED, [405]),
     "connect with a body": (get(b"/", b"Content-Length: %d" % len(SMUGGLED), method=b"CONNECT") + SMUGGLED, [405]),

@@ -78,9 +78,11 @@ class Asgi:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        if not message.get("more_body"):
-            return bytes(message.get("body", b""))
         body = bytearray(message.get("body", b""))
+        if len(body) > self._settings.max_body:
+            raise ContentTooLarge()
+        if not message.get("more_body"):
+            return bytes(body)
         try:
             async with asyncio.timeout(self._settings.body_timeout):
                 while message.get("more_body"):

@@ -267,19 +267,43 @@ class Protocol(HttpToolsProtocol):
             self.stage = HEAD
         self.raw += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # We speak nothing but HTTP/1.1, and a server may ignore the wish (RFC 9110 section 7.8). The parser has
-            # stopped behind the head; what follows goes on as HTTP.
-            if self.stage < SEALED:
-                self._parse_after_upgrade(data[upgrade.args[0] :])
-            return
+            rest = self._feed(data)
+            if rest is not None:
+                self._parse_on(rest)
         except httptools.HttpParserError as problem:
             if self.stage < SEALED:
                 self._refuse(_meaning(problem, data))
-            return
         if self.stage == HEAD or self.stage == BODY:
             self._unfinished()
+
+    def _parse_on(self, rest: bytes) -> None:
+        """Behind the head of a request that wishes for another protocol, where the parser has stopped. We speak none, and may
+        ignore the wish (RFC 9110 section 7.8): what follows is HTTP.
+
+        llhttp takes such a request to have no body. Where it has one, a new parser is told of it by a head that we make:
+        otherwise the body would be read as the next request.
+        """
+        while self.stage < SEALED and (rest or self.body_after_upgrade):
+            if self.body_after_upgrade:
+                self.body_after_upgrade = False
+                length = self.fields.get(b"content-length")
+                framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: " + length
+                self.parser = httptools.HttpRequestParser(self)
+                rest = b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n" + rest
+            elif self.stage == IDLE:
+                self.stage = HEAD
+            more = self._feed(rest)
+            if more is None:
+                return
+            rest = more
+
+    def _feed(self, data: bytes) -> bytes | None:
+        """What the parser left because it stopped at an upgrade; None when it read all."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return None
 
     def _parse_held(self) -> None:
         while self.held and not self.turns and not self.clogged and self.stage < SEALED:
@@ -287,18 +311,6 @@ class Protocol(HttpToolsProtocol):
             self._parse(piece)
         if self.held:
             self._pause_reading()
-
-    def _parse_after_upgrade(self, rest: bytes) -> None:
-        """llhttp takes a request with Upgrade to have no body. Where it has one, a new parser is told of it by a head that we
-        make: otherwise the body would be read as the next request."""
-        if self.body_after_upgrade:
-            self.body_after_upgrade = False
-            length = self.fields.get(b"content-length")
-            framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: " + length
-            self.parser = httptools.HttpRequestParser(self)
-            rest = b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n" + rest
-        if rest:
-            self._parse(rest)
 
     def _unfinished(self) -> None:
         """A message has begun and not ended: time it, and bound what it may bring besides what is kept."""

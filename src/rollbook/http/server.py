@@ -83,6 +83,8 @@ async def _work(
     worker = Worker(settings, app, loop)
     await app.start()
     try:
+        if stop.is_set():
+            return
         servers = []
         for listener in sockets:
             servers.append(await _accept(loop, worker, listener))
