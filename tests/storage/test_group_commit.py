@@ -152,6 +152,17 @@ async def test_a_statement_that_loses_the_transaction_fails_all_and_commits_noth
     assert await db.read(names) == ["first", "after"]
 
 
+async def test_a_connection_that_has_gone_bad_is_replaced(db: SQLite, together: Any) -> None:
+    async def spoil(tx: Tx) -> None:
+        await tx.run("PRAGMA query_only = ON")  # every statement that writes fails from here on, as on a disk gone read-only
+        await add(tx, "never")
+
+    results = await together((add, "a"), (spoil,), (add, "b"))
+    assert [type(result) for result in results] == [StorageUnavailable] * 3
+    await db.write(add, "after")
+    assert await db.read(names) == ["after"]
+
+
 async def test_listeners_are_called_on_the_loop_after_the_commit_and_before_the_writer_goes_on(db: SQLite, together: Any) -> None:
     order: list[Any] = []
 

@@ -102,6 +102,7 @@ def test_a_long_read_delays_the_restart_and_stops_no_writer(small_log: int, path
 
 def test_a_quiet_log_is_moved_and_cut_without_the_writer(small_log: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_writer, "RESTART_SIZE", 1 << 40)
+    monkeypatch.setattr(sqlite_checkpoint, "EMPTY_SIZE", 1 << 40)
     db = SQLite.open(path)
     db.write_now(make_tables)
     largest = 0

@@ -95,7 +95,7 @@ async def test_a_failed_read_leaves_nothing_open(db: SQLite) -> None:
     await db.write(add, "b")
     assert await db.read(names) == ["a", "b"]
     writer = connect_writer(db.path, "full")
-    assert restart_log(writer), "a statement still holds its snapshot"
+    assert restart_log(writer, 0), "a statement still holds its snapshot"
     writer.close()
 
 
@@ -106,7 +106,7 @@ async def test_a_first_row_that_is_not_the_last_holds_no_snapshot(db: SQLite) ->
     await db.write(add, "d")
     assert await db.one("SELECT count(*) FROM things") == (4,)
     writer = connect_writer(db.path, "full")
-    assert restart_log(writer)
+    assert restart_log(writer, 0)
     writer.close()
 
 

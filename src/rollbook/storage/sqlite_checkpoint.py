@@ -22,15 +22,16 @@ EMPTY_SIZE = 16 * 1024 * 1024
 RESTART_SIZE = 64 * 1024 * 1024
 """Bytes at which a writer moves the whole log between two of its commits: some 50 ms."""
 _PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
-_PATIENCE = 0.2
-"""Seconds that an emptying waits for reads of older snapshots, or for another checkpoint, to end. All writers stand meanwhile."""
+SHORT_PATIENCE, PATIENCE = 0.01, 0.2
+"""Seconds that an emptying past EMPTY_SIZE and RESTART_SIZE waits for reads of older snapshots, or for another checkpoint, to end. All
+writers stand meanwhile, so the first only looks whether it is cheap."""
 _RETRY = 1.0
 """Seconds until a checkpoint that failed is tried again: the disk may have room by then."""
 
 
-def restart_log(connection: sqlite3.Connection) -> bool:
+def restart_log(connection: sqlite3.Connection, patience: float) -> bool:
     """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when it was not to be had."""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + patience
     # SQLite does not wait for another checkpoint, whatever its busy timeout is, so the waiting is done here.
     connection.execute("PRAGMA busy_timeout = 0").close()
     try:
@@ -96,7 +97,7 @@ class Checkpointer:
                 lock = WriterLock(self._path.with_name("writer.lock"))
                 try:
                     with lock:
-                        restart_log(connection)
+                        restart_log(connection, SHORT_PATIENCE)
                 finally:
                     lock.close()
         finally:

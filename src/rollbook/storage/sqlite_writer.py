@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Row
-from rollbook.storage.sqlite_checkpoint import RESTART_SIZE, Checkpointer, restart_log
+from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, restart_log
 from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, meaning
 
 T = TypeVar("T")
@@ -225,7 +225,7 @@ class Writer:
         elif size >= self._restart_at and self._connection is not None and self._lock is not None:
             try:
                 with self._lock:
-                    restarted = restart_log(self._connection)
+                    restarted = restart_log(self._connection, PATIENCE)
             except (sqlite3.Error, OSError):
                 restarted = False
             if not restarted:  # a long read holds it, or the disk is full: not again after each commit
@@ -238,7 +238,7 @@ class Writer:
         if now >= self._next_rescue:
             self._next_rescue = now + 1.0
             with suppress(sqlite3.Error):
-                self._failed = not restart_log(connection)
+                self._failed = not restart_log(connection, PATIENCE)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+import time
 from pathlib import Path
 
 from rollbook.errors import StorageUnavailable
@@ -33,6 +34,28 @@ async def add_greatly(tx: Tx, name: str) -> None:
     await tx.many("INSERT INTO things VALUES (?, ?)", [(f"{name} {number}", "x" * 100_000) for number in range(300)])
 
 
+async def change(tx: Tx, number: int) -> None:
+    await tx.run("UPDATE things SET body = ? WHERE name = 'one'", f"{number}" * 1000)
+
+
+async def fill_with_log(db: SQLite) -> None:
+    """A log may fill the disk though the database is small: then it is moved into the database, and nobody has to make room."""
+    for number in range(10_000):
+        try:
+            await db.write(change, number)
+        except StorageUnavailable:
+            break
+    else:
+        raise AssertionError("the log was to fill the disk")
+    until = time.monotonic() + 5
+    while True:
+        try:
+            return await db.write(change, 0)
+        except StorageUnavailable:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+
+
 def fill() -> None:
     if how == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
@@ -51,7 +74,11 @@ async def main() -> None:
     fill()
     db = SQLite.open(folder / "data" / "rollbook.db")
     await db.write(make_tables)
-    acknowledged: set[str] = set()
+    await db.write(add, "one")
+    db.close()  # moves the log, so that the database has its pages
+    db = SQLite.open(folder / "data" / "rollbook.db")
+    await fill_with_log(db)
+    acknowledged = {"one"}
     refused: set[str] = set()
 
     async def caller(caller: int, stop_at_refusals: int) -> None:
