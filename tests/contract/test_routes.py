@@ -1,0 +1,605 @@
+"""Every row of the table of routes: what it answers when all is well, and each way in which it can refuse.
+
+The tests walk `api.routes.ROUTES`, so a new row fails here until somebody has said how to ask for it and how to provoke its errors.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from rollbook import errors, ids
+from rollbook.api.routes import KEY, ROUTES, USER, Route
+from rollbook.auth import keys
+from rollbook.auth.permissions import SCOPES
+from rollbook.errors import ApiError
+from tests.contract.answers import Log, fits, refused, told_whole
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+WITH_KEY = [route for route in ROUTES if route.scope is not None]
+PATHS = list(dict.fromkeys(route.path for route in ROUTES))
+
+
+def name(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+every_row = pytest.mark.parametrize("route", ROUTES, ids=name)
+every_row_with_key = pytest.mark.parametrize("route", WITH_KEY, ids=name)
+every_path = pytest.mark.parametrize("path", PATHS)
+
+
+class Ask(NamedTuple):
+    """A request that a row answers with success, when nothing else is in its way."""
+
+    path: str
+    json: dict[str, Any] | None = None
+
+
+class World:
+    """A server with an owner, and whatever a request needs to be about."""
+
+    def __init__(self, server: Server, http: httpx2.Client) -> None:
+        self.server = server
+        self.http = http
+        self.owner = http.get("/v1/users/me").json()
+        self.log = Log(http)
+        self.user = new_user(http)
+        self._made = 0
+        self._open = ExitStack()
+
+    @cached_property
+    def busy(self) -> httpx2.Client:
+        """The owner of a server that takes a quarter of a second for a hash, one at a time, with one more waiting and one try a minute."""
+        flags = "--password-threads", "1", "--password-queue", "1", "--attempts-limit", "1/minute", "--rate-limit", "none"
+        costs = {"ROLLBOOK_PASSWORD_MEMORY": "65536", "ROLLBOOK_PASSWORD_TIME_COST": "4"}
+        server = self._open.enter_context(running(self.server.data.with_name("busy"), *flags, environment=costs))
+        return self._open.enter_context(server.http())
+
+    def close(self) -> None:
+        self._open.close()
+
+    def ask(self, route: Route, ask: Ask, client: httpx2.Client | None = None, **options: Any) -> httpx2.Response:
+        return (client or self.http).request(route.method, ask.path, json=ask.json, **options)
+
+    def email(self) -> str:
+        self._made += 1
+        return f"charlie{self._made}@example.com"
+
+    def new_key_id(self, **fields: Any) -> str:
+        return self.http.post("/v1/keys", json={"name": "test", **fields}).json()["id"]
+
+    def valid(self, route: Route) -> Ask:
+        """A request to this row that will succeed once."""
+        return VALID[name(route)](self)
+
+    def any(self, route: Route) -> Ask:
+        """The same for a request that is refused before anything happens: nothing is made for it."""
+        path = route.path.replace("{userId}", self.user["id"]).replace("{keyId}", "current").replace("{code}", "not_found")
+        return Ask(path, BODIES.get(name(route)))
+
+
+def _user(world: World, **fields: Any) -> str:
+    return f"/v1/users/{new_user(world.http, **fields)['id']}"
+
+
+def _suspended(world: World) -> str:
+    path = _user(world)
+    assert world.http.post(path + "/suspend").status_code == 200
+    return path
+
+
+def _deleted(world: World) -> str:
+    path = _user(world)
+    assert world.http.delete(path).status_code == 204
+    return path
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/users": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
+    "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
+    f"PUT {USER}": {"name": "Charles Chaplin"},
+    f"PATCH {USER}": {"name": "Charles Chaplin"},
+    f"PUT {USER}/password": {"password": "anothersecurepassword"},
+    "POST /v1/keys": {"name": "billing service"},
+    f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
+    f"POST {KEY}/rotate": {"overlap": 60},
+}
+
+VALID: dict[str, Callable[[World], Ask]] = {
+    "GET /v1/users": lambda world: Ask("/v1/users"),
+    "POST /v1/users": lambda world: Ask("/v1/users", BODIES["POST /v1/users"] | {"email": world.email()}),
+    "GET /v1/users/count": lambda world: Ask("/v1/users/count"),
+    "POST /v1/users/verify-password": lambda world: Ask(
+        "/v1/users/verify-password", {"email": world.user["email"], "password": world.user["password"]}
+    ),
+    f"GET {USER}": lambda world: Ask(_user(world)),
+    f"PUT {USER}": lambda world: Ask(_user(world), BODIES[f"PUT {USER}"]),
+    f"PATCH {USER}": lambda world: Ask(_user(world), BODIES[f"PATCH {USER}"]),
+    f"DELETE {USER}": lambda world: Ask(_user(world)),
+    f"PUT {USER}/password": lambda world: Ask(_user(world) + "/password", BODIES[f"PUT {USER}/password"]),
+    f"POST {USER}/suspend": lambda world: Ask(_user(world) + "/suspend"),
+    f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
+    f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
+    f"GET {USER}/export": lambda world: Ask(_user(world) + "/export"),
+    "GET /v1/keys": lambda world: Ask("/v1/keys"),
+    "POST /v1/keys": lambda world: Ask("/v1/keys", BODIES["POST /v1/keys"]),
+    f"GET {KEY}": lambda world: Ask("/v1/keys/current"),
+    f"DELETE {KEY}": lambda world: Ask(f"/v1/keys/{world.new_key_id()}"),
+    f"POST {KEY}/reveal": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/reveal", BODIES[f"POST {KEY}/reveal"]),
+    f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
+    "GET /v1/events": lambda world: Ask("/v1/events"),
+    "GET /metrics": lambda world: Ask("/metrics"),
+    "GET /health/live": lambda world: Ask("/health/live"),
+    "GET /health/ready": lambda world: Ask("/health/ready"),
+    "GET /openapi.json": lambda world: Ask("/openapi.json"),
+    "GET /docs/errors/{code}": lambda world: Ask("/docs/errors/not_found"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(server: Server, http: httpx2.Client) -> Iterator[World]:
+    world = World(server, http)
+    yield world
+    world.close()
+
+
+@contextmanager
+def client(world: World, **fields: Any) -> Iterator[httpx2.Client]:
+    with world.server.http(new_key(world.http, **fields)) as found:
+        yield found
+
+
+# ---- all is well
+
+
+def test_every_row_has_a_request_that_shows_its_success() -> None:
+    assert set(VALID) == {name(route) for route in ROUTES}
+    assert set(BODIES) == {name(route) for route in ROUTES if route.body is not None}
+
+
+@every_row
+def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
+    world: World, anonymous: httpx2.Client, route: Route
+) -> None:
+    ask = world.valid(route)
+    answer = world.ask(route, ask, world.http if route.scope else anonymous)
+    assert answer.status_code == route.success, answer.text
+    if route.answer is dict:
+        assert answer.json()["openapi"].startswith("3.1")
+    else:
+        fits(answer, route.answer)
+    assert ("ratelimit-remaining" in answer.headers) == (route.scope is not None)
+    assert ("location" in answer.headers) == (route.success == 201)
+    assert answer.headers["cache-control"] == ("no-store" if route.path.startswith(("/v1", "/health")) else "no-cache")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@every_row
+def test_a_trailing_slash_makes_no_difference(world: World, route: Route) -> None:
+    ask = world.valid(route)
+    answer = world.ask(route, ask._replace(path=ask.path + "/"))
+    assert answer.status_code == route.success, answer.text
+    assert answer.history == [] and "/" not in answer.headers.get("location", "/v1/x/y")[-1]
+
+
+def test_what_was_made_is_found_where_location_says(world: World) -> None:
+    for path in ("/v1/users", "/v1/keys"):
+        made = world.http.post(path, json=world.valid(next(r for r in ROUTES if name(r) == f"POST {path}")).json)
+        assert world.http.get(made.headers["location"]).json()["id"] == made.json()["id"]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name)
+def test_head_answers_as_get_without_the_body(world: World, route: Route) -> None:
+    path = world.valid(route).path
+    got, head = world.http.get(path), world.http.head(path)
+    assert head.content == b"" and head.status_code == got.status_code
+
+    def same(answer: httpx2.Response) -> dict[str, str]:
+        own = ("date", "x-request-id", "content-length", "ratelimit", "ratelimit-remaining", "ratelimit-reset")
+        return {field: value for field, value in answer.headers.items() if field not in own}
+
+    assert same(head) == same(got)
+    if route.path != "/metrics":  # each scrape counts itself
+        assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
+
+
+@pytest.mark.parametrize("path", ["/v1/users/" + ids.new("user"), "/v1/nowhere", "/v1/users?limit=0"])
+def test_head_answers_errors_as_get_without_the_body(world: World, path: str) -> None:
+    got, head = world.http.get(path), world.http.head(path)
+    assert got.status_code >= 400
+    assert (head.status_code, head.content, head.headers["content-length"]) == (
+        got.status_code,
+        b"",
+        got.headers["content-length"],
+    )
+
+
+# ---- paths and methods
+
+
+def methods_of(path: str) -> list[str]:
+    found = {route.method for route in ROUTES if route.path == path} | {"OPTIONS"}
+    return [method for method in METHODS if method in found or (method == "HEAD" and "GET" in found)]
+
+
+def concrete(world: World, path: str) -> str:
+    return path.replace("{userId}", world.user["id"]).replace("{keyId}", "current").replace("{code}", "not_found")
+
+
+@every_path
+def test_options_tells_the_methods_without_a_key(world: World, anonymous: httpx2.Client, path: str) -> None:
+    answer = anonymous.options(concrete(world, path))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == ", ".join(methods_of(path))
+
+
+@every_path
+def test_another_method_is_405_and_told_which_there_are(world: World, path: str) -> None:
+    allowed = methods_of(path)
+    with world.log.silent():
+        for method in sorted(set(METHODS) - set(allowed)):
+            answer = world.http.request(method, concrete(world, path))
+            assert answer.headers["allow"] == ", ".join(allowed)
+            if method == "HEAD":
+                assert (answer.status_code, answer.content) == (405, b"")
+            else:
+                refused(answer, errors.MethodNotAllowed)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PURGE"])
+def test_a_method_that_no_path_has_is_405(world: World, method: str) -> None:
+    answer = world.http.request(method, "/v1/users")
+    refused(answer, errors.MethodNotAllowed)
+    assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1", "/v2/users", "/v1/user", "/v1/users/me/nothing", "/v1/users/me/keys/1", "/v1//users", "/v1/users//", "/docs/errors/", "/%2e%2e/etc/passwd", "/V1/users"],
+)  # fmt: skip
+def test_an_unknown_path_is_404_in_json(world: World, path: str) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        refused(world.http.request(method, path), errors.NotFound)
+
+
+def test_a_stranger_is_not_told_which_paths_and_methods_there_are(anonymous: httpx2.Client) -> None:
+    for method, path in (("GET", "/v1/nowhere"), ("DELETE", "/v1/users"), ("POST", "/metrics")):
+        refused(anonymous.request(method, path), errors.MissingKey)
+
+
+# ---- who is it
+
+
+@every_row_with_key
+def test_without_a_key_it_is_401_and_nothing_happens(world: World, anonymous: httpx2.Client, route: Route) -> None:
+    ask = world.any(route)
+    with world.log.silent():
+        answer = world.ask(route, ask, anonymous)
+        refused(answer, errors.MissingKey)
+        assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook"'
+        in_query = world.ask(route, ask, anonymous, params={"api_key": world.server.key, "access_token": world.server.key})
+        refused(in_query, errors.MissingKey)
+
+
+@every_row_with_key
+def test_with_a_wrong_key_it_is_401_and_nothing_happens(world: World, anonymous: httpx2.Client, route: Route) -> None:
+    ask = world.any(route)
+    with world.log.silent():
+        for header, error in (
+            (f"Bearer {keys.mint()}", errors.InvalidKey),
+            (f"Bearer {world.server.key[:-1]}", errors.MalformedKey),
+            (f"Basic {world.server.key}", errors.MalformedKey),
+        ):
+            answer = world.ask(route, ask, anonymous, headers={"Authorization": header})
+            assert refused(answer, error)["error"] == "Invalid API key provided."
+            assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook", error="invalid_token"'
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+def test_the_schemes_name_is_taken_in_any_case(world: World, anonymous: httpx2.Client, scheme: str) -> None:
+    assert anonymous.get("/v1/users/me", headers={"Authorization": f"{scheme} {world.server.key}"}).status_code == 200
+
+
+# ---- may they
+
+
+@every_row_with_key
+def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Route) -> None:
+    assert route.scope in SCOPES
+    with client(world, scopes=sorted(set(SCOPES) - {route.scope})) as narrow, world.log.silent():
+        answer = world.ask(route, world.any(route), narrow)
+        refused(answer, errors.InsufficientScope)
+        assert f'error="insufficient_scope", scope="{route.scope}"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("route", [route for route in WITH_KEY if not route.own], ids=name)
+def test_a_member_gets_403_where_the_row_leaves_it_nothing(world: World, route: Route) -> None:
+    with client(world, user_id=world.user["id"]) as member, world.log.silent():
+        refused(world.ask(route, world.any(route), member), errors.InsufficientScope)
+
+
+# ---- how often
+
+
+@pytest.fixture(scope="module")
+def exhausted(world: World) -> Iterator[httpx2.Client]:
+    """An owner's client whose limit is used up."""
+    spent = new_user(world.http, role="admin", rate_limit="1/hour")
+    with client(world, user_id=spent["id"]) as found:
+        assert found.get("/v1/users/me").headers["ratelimit-remaining"] == "0"
+        yield found
+
+
+@every_row_with_key
+def test_beyond_the_limit_it_is_429_and_nothing_happens(world: World, exhausted: httpx2.Client, route: Route) -> None:
+    with world.log.silent():
+        answer = world.ask(route, world.any(route), exhausted)
+        refused(answer, errors.TooManyRequests)
+        assert answer.headers["retry-after"] == answer.headers["ratelimit-reset"]
+        assert answer.headers["ratelimit-remaining"] == "0"
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.scope is None], ids=name)
+def test_what_needs_no_key_has_no_limit(world: World, exhausted: httpx2.Client, route: Route) -> None:
+    assert world.ask(route, world.any(route), exhausted).status_code == 200
+
+
+# ---- each error of each row
+
+Provoke = Callable[[World, Route], httpx2.Response]
+
+
+def unknown(world: World, route: Route) -> httpx2.Response:
+    """An identifier that nobody has."""
+    path = route.path.replace("{userId}", ids.new("user")).replace("{keyId}", ids.new("key")).replace("{code}", "nothing")
+    return world.ask(route, Ask(path, BODIES.get(name(route))))
+
+
+def unknown_owner_of_keys(world: World, route: Route) -> httpx2.Response:
+    if route.method == "GET":
+        return world.http.get("/v1/keys", params={"user": ids.new("user")})
+    return world.http.post("/v1/keys", json={"name": "test", "user_id": ids.new("user")})
+
+
+def stale(world: World, route: Route) -> httpx2.Response:
+    return world.ask(route, world.any(route), headers={"If-Match": '"999"'})
+
+
+def taken(field: str) -> Provoke:
+    def provoke(world: World, route: Route) -> httpx2.Response:
+        value = world.email() if field == "email" else f"external-{world.email()}"
+        if route.path.endswith("/restore"):
+            path = _user(world, **{field: value})
+            assert world.http.delete(path).status_code == 204
+            new_user(world.http, **{field: value})
+            return world.http.post(path + "/restore")
+        new_user(world.http, **{field: value})
+        ask = world.valid(route)
+        return world.ask(route, ask._replace(json={**(ask.json or {}), field: value}))
+
+    return provoke
+
+
+def yourself(world: World, route: Route) -> httpx2.Response:
+    path = route.path.replace("{userId}", world.owner["id"])
+    return world.ask(route, Ask(path, {"status": "suspended"} if route.method in ("PUT", "PATCH") else None))
+
+
+def only_owner(world: World, route: Route) -> httpx2.Response:
+    """The one owner gives its role away."""
+    return world.ask(route, Ask(route.path.replace("{userId}", world.owner["id"]), {"role": "admin"}))
+
+
+def wrong_password(world: World, route: Route) -> httpx2.Response:
+    wrong = "not the password"
+    if route.path == "/v1/users/verify-password":
+        return world.http.post(route.path, json={"email": world.user["email"], "password": wrong})
+    me = new_user(world.http)
+    with client(world, user_id=me["id"]) as own:
+        return _prove(own, route, wrong)
+
+
+def too_many_attempts(world: World, route: Route) -> httpx2.Response:
+    me = new_user(world.http)
+    with client(world, user_id=me["id"]) as own:
+        for _ in range(10):
+            wrong = world.http.post("/v1/users/verify-password", json={"email": me["email"], "password": "not the password"})
+            assert wrong.status_code == 401
+        if route.path == "/v1/users/verify-password":
+            return world.http.post(route.path, json={"email": me["email"], "password": me["password"]})
+        return _prove(own, route, me["password"])
+
+
+def _prove(own: httpx2.Client, route: Route, password: str) -> httpx2.Response:
+    """A call of a member that has to give its own password."""
+    if route.path.endswith("/reveal"):
+        return own.post("/v1/keys/current/reveal", json={"password": password})
+    return own.put("/v1/users/me/password", json={"password": "anothersecurepassword", "current_password": password})
+
+
+def suspended_user(world: World, route: Route) -> httpx2.Response:
+    user = new_user(world.http)
+    assert world.http.post(f"/v1/users/{user['id']}/suspend").status_code == 200
+    world.log.news()
+    return world.http.post(route.path, json={"email": user["email"], "password": user["password"]})
+
+
+def overloaded(world: World, route: Route) -> httpx2.Response:
+    """One hash runs, one waits, and there is no room for a third."""
+    http = world.busy
+    ask = {
+        "/v1/users": Ask("/v1/users", BODIES["POST /v1/users"]),
+        "/v1/users/verify-password": Ask("/v1/users/verify-password", {"email": OWNER_EMAIL, "password": OWNER_PASSWORD}),
+        f"{USER}/password": Ask("/v1/users/me/password", {"password": OWNER_PASSWORD, "current_password": OWNER_PASSWORD}),
+        f"{KEY}/reveal": Ask("/v1/keys/current/reveal", {"password": OWNER_PASSWORD}),
+    }[route.path]
+    before = http.get("/v1/users/count").json()["count"]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [
+            pool.submit(http.post, "/v1/users", json=BODIES["POST /v1/users"] | {"email": world.email()}) for _ in range(2)
+        ]
+        time.sleep(0.1)
+        answer = world.ask(route, ask, http)
+        assert [done.result().status_code for done in waiting] == [201, 201], "those in the queue are served"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert http.get("/v1/users/count").json()["count"] == before + 2
+    # The one try that the server allows was not spent on an answer that said nothing about the password.
+    assert world.ask(route, ask, http).status_code == route.success
+    return answer
+
+
+def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
+    """Two owners remove each other at the same moment: the one who comes second would leave nobody.
+
+    Both are let in, then wait for the lock that all writers of the folder take in turn, which the test holds.
+    """
+    with (
+        running(world.server.data.with_name("owners" + ids.new("key")), "--rate-limit", "none") as server,
+        server.http() as first,
+    ):
+        one = first.get("/v1/users/me").json()
+        two = new_user(first, role="owner")
+        with server.http(new_key(first, user_id=two["id"])) as second, ThreadPoolExecutor(2) as pool:
+            assert second.get("/v1/users/me").json()["id"] == two["id"]
+            with open(server.data / "writer.lock", "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                answers = []
+                for client, other in ((first, two), (second, one)):
+                    path = route.path.replace("{userId}", other["id"])
+                    answers.append(pool.submit(client.request, route.method, path))
+                    time.sleep(0.1)
+                fcntl.flock(lock, fcntl.LOCK_UN)
+            won, lost = answers[0].result(), answers[1].result()
+            assert won.status_code == route.success
+            assert first.get("/v1/users", params={"role": "owner", "status": "active"}).json()[0]["id"] == one["id"]
+            return lost
+
+
+PROVOKED: dict[type[ApiError], Provoke] = {
+    errors.NotFound: unknown,
+    errors.PreconditionFailed: stale,
+    errors.EmailTaken: taken("email"),
+    errors.ExternalIdTaken: taken("external_id"),
+    errors.NotYourself: yourself,
+    errors.LastOwner: only_owner,
+    errors.WrongPassword: wrong_password,
+    errors.TooManyAttempts: too_many_attempts,
+    errors.UserSuspended: suspended_user,
+    errors.Overloaded: overloaded,
+}
+# Rows that need another way than the error's usual one.
+OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
+    ("GET /v1/keys", errors.NotFound): unknown_owner_of_keys,
+    ("POST /v1/keys", errors.NotFound): unknown_owner_of_keys,
+    (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
+    (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
+}
+# /health/ready answers in its own form; test_operations provokes it.
+ELSEWHERE = {("GET /health/ready", errors.Unavailable)}
+CASES = [(route, error) for route in ROUTES for error in route.errors if (name(route), error) not in ELSEWHERE]
+
+
+def test_every_error_of_every_row_has_a_case() -> None:
+    rows = {name(route) for route in ROUTES}
+    for route, error in CASES:
+        assert (name(route), error) in OTHERWISE or error in PROVOKED, f"say how to provoke {error.code} of {name(route)}"
+    assert set(OTHERWISE) <= {(name(route), error) for route, error in CASES}, "a case for an error that the row does not list"
+    assert set(PROVOKED) <= {error for _, error in CASES}, "a case that no row lists"
+    assert {row for row, _ in ELSEWHERE} <= rows
+
+
+@pytest.mark.parametrize(("route", "error"), CASES, ids=[f"{name(route)} {error.code}" for route, error in CASES])
+def test_each_error_of_a_row_is_answered_as_the_table_says(world: World, route: Route, error: type[ApiError]) -> None:
+    answer = (OTHERWISE.get((name(route), error)) or PROVOKED[error])(world, route)
+    content = refused(answer, error)
+    if error in (errors.EmailTaken, errors.ExternalIdTaken):
+        assert content["param"] == ("email" if error is errors.EmailTaken else "external_id")
+    if error is errors.EmailTaken:
+        assert content["error"] == "Email address is already in use."
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{userId}" in route.path or "{keyId}" in route.path], ids=name)
+@pytest.mark.parametrize("item", ["1", "user_", "user_abc123", "USER_06H102RKB9PIL1094RGI2I5EC4", "'%20OR%201=1--", "a" * 300])
+def test_a_malformed_id_is_404_like_an_unknown_one(world: World, route: Route, item: str) -> None:
+    path = route.path.replace("{userId}", item).replace("{keyId}", item)
+    with world.log.silent():
+        refused(world.ask(route, Ask(path, BODIES.get(name(route)))), errors.NotFound)
+
+
+# ---- errors, as a family
+
+
+@pytest.mark.parametrize("error", errors.tree(), ids=lambda error: error.code)
+def test_every_code_is_explained_under_its_doc_url(anonymous: httpx2.Client, error: type[ApiError]) -> None:
+    answer = anonymous.get(f"/docs/errors/{error.code}")
+    assert answer.status_code == 200
+    assert f"Status {error.status}" in answer.text and str(error.__doc__) in answer.text
+
+
+def test_codes_are_never_shared_by_two_errors() -> None:
+    codes = [error.code for error in errors.tree()]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_doc_url_of_an_answer_leads_there(world: World, anonymous: httpx2.Client) -> None:
+    content = world.http.get("/v1/users", params={"limit": "many"}).json()
+    assert content["doc_url"] == f"{world.server.url}/docs/errors/invalid_parameter"
+    assert anonymous.get(content["doc_url"]).status_code == 200
+
+
+def test_no_two_answers_have_the_same_request_id(world: World) -> None:
+    found = [world.http.get(path).headers["x-request-id"] for path in ("/v1/users", "/v1/nowhere", "/health/live") * 20]
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1/users?limit=0", None, 400),
+        ("POST", "/v1/users", {"name": "", "email": "x", "extra": 1}, 400),
+        ("GET", "/v1/users/nobody", None, 404),
+        ("PUT", "/v1/users", None, 405),
+        ("POST", "/v1/users/verify-password", {"email": "nobody@example.com", "password": "x"}, 401),
+        ("DELETE", "/v1/users/me", None, 403),
+    ],
+)
+def test_a_problem_document_tells_the_same(
+    world: World, method: str, path: str, body: dict[str, Any] | None, status: int
+) -> None:
+    plain = world.http.request(method, path, json=body)
+    answer = world.http.request(method, path, json=body, headers={"Accept": "application/problem+json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    content = answer.json()
+    told_whole(answer, content)
+    assert (
+        content["status"] == status
+        and content["title"]
+        and content["detail"] == content["error"]
+        and content["type"] == content["doc_url"]
+    )
+    assert content["instance"].endswith(content["request_id"])
+    own = ("type", "title", "status", "detail", "instance")
+    assert {name: value for name, value in content.items() if name not in own} == plain.json() | {
+        "request_id": content["request_id"]
+    }
+    assert plain.headers["content-type"] == "application/json"
+
+
+def test_all_faults_of_a_body_are_told_at_once(world: World) -> None:
+    with world.log.silent():
+        answer = world.http.post(
+            "/v1/users", json={"name": " ", "email": "nowhere", "password": "short", "extra": 1, "role": "king"}
+        )
+    content = refused(answer, errors.InvalidParameter)
+    assert {fault["param"] for fault in content["errors"]} == {"name", "email", "password", "extra", "role"}
+    assert content["param"] == content["errors"][0]["param"] and content["error"] == content["errors"][0]["message"]
