@@ -7,7 +7,7 @@ from hashlib import sha256
 from rollbook import clock
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
-from rollbook.errors import TooManyAttempts, WrongPassword
+from rollbook.errors import Overloaded, TooManyAttempts, WrongPassword
 from rollbook.limits import windows
 from rollbook.limits.windows import Limiter
 from rollbook.records import rules
@@ -21,7 +21,8 @@ def account(email: str) -> str:
 async def verify(passwords: Passwords, limiter: Limiter, settings: Settings, bucket: str, hash: str | None, password: str) -> None:
     """Returns when the password is right. `hash` None (nobody has the address) takes as long as a wrong password.
 
-    A try is counted before the hash is computed and given back when it was right, so that parallel guesses are counted too.
+    A try is counted before the hash is computed and given back when it was right, so that parallel guesses are counted too; also when
+    nothing was found out about it because too many wait.
     Raises WrongPassword, TooManyAttempts, Overloaded.
     """
     limit = windows.parse(settings.attempts_limit)
@@ -29,6 +30,10 @@ async def verify(passwords: Passwords, limiter: Limiter, settings: Settings, buc
     verdict = await limiter.take(bucket, limit, now)
     if not verdict.admitted:
         raise TooManyAttempts(windows.retry_after(verdict))
-    if not await passwords.verify(hash, password):
-        raise WrongPassword()
+    try:
+        if not await passwords.verify(hash, password):
+            raise WrongPassword()
+    except Overloaded:
+        await limiter.give_back(bucket, limit, now)
+        raise
     await limiter.give_back(bucket, limit, now)
