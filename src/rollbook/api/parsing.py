@@ -201,7 +201,9 @@ _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")
 def _message(param: str, problem: str, kind: Any) -> str:
     """A whole sentence about a parameter. The rules of `records/rules` give one already; others go on from the parameter's name."""
     sentence = _sentence(problem, kind)
-    return sentence if sentence[:1].isupper() else f"{param} {sentence}."
+    if sentence[:1].isupper():
+        return sentence
+    return f"{param} {sentence}" if sentence.endswith(".") else f"{param} {sentence}."
 
 
 def _sentence(problem: str, kind: Any) -> str:
@@ -347,7 +349,8 @@ def refuse(param: str, sentence: str) -> NoReturn:
 
 
 def _short(name: str) -> str:
-    return name[:64].encode("utf-8", "replace").decode()
+    """As much of a name that a caller made up as an answer repeats. A NUL, which we take from nobody, we give to nobody."""
+    return name[:64].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _quoted(name: str) -> str:
