@@ -345,8 +345,7 @@ def _typed(schema: Schema) -> Schema:
     """The same with `type` beside each `enum`, and `X or null` as one schema of two types."""
     either = schema.get("anyOf", ())
     if len(either) == 2 and either[1] == {"type": "null"} and "type" in (inner := _typed(either[0])):
-        schema = {**schema, **inner, "type": [inner["type"], "null"]}
-        del schema["anyOf"]
+        schema = {**inner, **{name: value for name, value in schema.items() if name != "anyOf"}, "type": [inner["type"], "null"]}
     if "enum" in schema and "type" not in schema:
         schema = {"type": "string", **schema}
     if "items" in schema:
@@ -440,7 +439,8 @@ _STATUS = "`suspended`: its keys and its password do nothing until it is activat
 # What bodies' plain fields mean, by name, or by type and name. Fields with a type of their own say it there.
 BODIES: dict[str, Schema] = {
     "Credentials.email": {"pattern": ANY_TEXT},
-    "role": {"description": _ROLE, "default": "member"},
+    "NewUser.role": {"description": _ROLE, "default": "member"},
+    "role": {"description": _ROLE},
     "status": {"description": _STATUS},
     "external_id": {"description": "The caller's own identifier of the user. Unique. Null takes it away."},
     "email_verified": {"description": "Whether the address is known to be the user's."},
@@ -542,7 +542,7 @@ OF_EVERY_CALL = (
 )  # fmt: skip
 OF_CALLS_WITH_A_KEY = (
     errors.MissingKey, errors.MalformedKey, errors.InvalidKey, errors.ExpiredKey, errors.RevokedKey, errors.InsufficientScope,
-    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests,
+    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests, errors.Overloaded,
 )  # fmt: skip
 OF_CALLS_WITH_A_BODY = (errors.InvalidJson, errors.ContentTooLarge, errors.UnsupportedMediaType)
 OF_POSTS = (errors.StillRunning, errors.KeyReused)

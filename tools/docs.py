@@ -1,0 +1,291 @@
+"""Writes the generated parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only says which differ.
+
+A part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; what stands around it is written by hand and stays.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import typer
+
+from rollbook import config, errors
+from rollbook.api import openapi
+from rollbook.api.routes import ROUTES
+from rollbook.auth import permissions
+from rollbook.cli.commands import app
+from rollbook.config import Settings
+from rollbook.records import events
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+
+def main(arguments: list[str]) -> int:
+    """Write what differs, or with `--check` name it. Returns the exit code."""
+    if arguments not in ([], ["--check"]):
+        print("usage: tools/docs.py [--check]", file=sys.stderr)
+        return 2
+    outdated = {page: text for page in sorted(DOCS.glob("*.md")) if (text := renewed(page.read_text())) != page.read_text()}
+    for page, text in outdated.items():
+        if arguments:
+            print(f"{page.relative_to(ROOT)} is not what the code says. Run: make docs", file=sys.stderr)
+        else:
+            page.write_text(text)
+            print(page.relative_to(ROOT))
+    return 1 if arguments and outdated else 0
+
+
+def renewed(page: str) -> str:
+    """The page with its generated parts as they are now. KeyError when a part has no generator."""
+
+    def part(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"<!-- begin: {name} -->\n{PARTS[name]()}\n<!-- end: {name} -->"
+
+    return re.sub(r"<!-- begin: (\w+) -->\n.*?<!-- end: \1 -->", part, page, flags=re.DOTALL)
+
+
+# ---- parts
+
+
+def errors_part() -> str:
+    found = []
+    for error in _by_code():
+        found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", error.__doc__ or ""]
+    return "\n\n".join(found)
+
+
+def settings_part() -> str:
+    rows = []
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        kind, meta = get_args(hint)
+        names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"
+        rows.append((names, _value(defaults[name]), _range(kind, meta), meta.description))
+    return _table(("setting, flag, variable", "default", "values", ""), rows)
+
+
+def routes_part() -> str:
+    description = openapi.describe("")
+    found = list(_every_call())
+    for tag in openapi.TAGS:
+        found += [f"## {tag}", openapi.TAGS[tag]]
+        for route in ROUTES:
+            if openapi.tag(route) == tag:
+                found += list(_call(description, route))
+    return "\n\n".join(found)
+
+
+def roles_part() -> str:
+    return _table(("role", ""), [(f"`{name}`", text) for name, text in permissions.ROLES.items()])
+
+
+def scopes_part() -> str:
+    def holders(scope: str) -> str:
+        every = [role for role, scopes in permissions.EVERY_USER.items() if scope in scopes]
+        itself = [role for role in permissions.ROLES if scope in permissions.grantable(role) and role not in every]
+        return ", ".join(every) + (f"; {', '.join(itself)}: only itself" if itself else "")
+
+    return _table(("scope", "", "roles"), [(f"`{scope}`", text, holders(scope)) for scope, text in permissions.SCOPES.items()])
+
+
+def events_part() -> str:
+    return _table(("type", ""), [(f"`{name}`", text) for name, text in events.TYPES.items()])
+
+
+def commands_part() -> str:
+    found: list[str] = []
+    for name, command in commands(typer.main.get_command(app), "rollbook"):
+        arguments = " ".join(_argument(parameter) for parameter in command.params if parameter.param_type_name == "argument")
+        found += [
+            f"## {name}",
+            (command.help or "").strip(),
+            f"```console\n{' '.join(filter(None, (name, arguments)))} [OPTIONS]\n```",
+        ]
+        if name == "rollbook serve":
+            found.append(
+                "Every [setting](configuration.md) is a flag; `--config FILE` names a settings file instead of `./rollbook.toml`."
+            )
+            continue
+        options = [
+            (_flags(parameter), (parameter.help or "") + _required(parameter))
+            for parameter in command.params
+            if _is_shown(parameter)
+        ]
+        if options:
+            found.append(_table(("option", ""), options))
+    return "\n\n".join(found)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "errors": errors_part,
+    "settings": settings_part,
+    "routes": routes_part,
+    "roles": roles_part,
+    "scopes": scopes_part,
+    "events": events_part,
+    "commands": commands_part,
+}
+
+
+# ---- errors and settings
+
+
+def _by_code() -> list[type[errors.ApiError]]:
+    return list({error.code: error for error in reversed(errors.tree())}.values())[::-1]
+
+
+def _sentence(error: type[errors.ApiError]) -> str:
+    if error is errors.MethodNotAllowed:
+        return "PATCH is not allowed here. Allowed: GET, HEAD, POST, OPTIONS."
+    return error.message
+
+
+def _value(value: Any) -> str:
+    if value in ("", ()):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _range(kind: Any, meta: msgspec.Meta) -> str:
+    if kind is bool:
+        return "`true`, `false`"
+    if meta.pattern:
+        return ", ".join(f"`{word}`" for word in meta.pattern.strip("^()$").split("|"))
+    low = meta.ge if meta.ge is not None else meta.gt
+    if low is not None and meta.le is not None:
+        return f"{'above ' if meta.ge is None else ''}{low:,} to {meta.le:,}"
+    return "several" if kind == tuple[str, ...] else ""
+
+
+# ---- routes
+
+
+def _every_call() -> Iterator[str]:
+    """What is the same for all calls, so that each need only tell its own."""
+    yield "## Every call"
+    yield (
+        "Any answer may be one of these errors, and carries "
+        + ", ".join(f"`{name}`" for name in openapi.LIMITED)
+        + " (the limits' only where a key is asked for):"
+    )
+    rows = [
+        ("every call", openapi.OF_EVERY_CALL),
+        ("calls that need a key", openapi.OF_CALLS_WITH_A_KEY),
+        ("calls with a body", openapi.OF_CALLS_WITH_A_BODY),
+        ("every POST", openapi.OF_POSTS),
+    ]
+    yield _table(("", ""), [(name, _links(found)) for name, found in rows])
+
+
+def _links(found: Iterable[type[errors.ApiError]]) -> str:
+    return ", ".join(f"[`{error.code}`](errors.md#{error.code})" for error in found)
+
+
+def _call(description: dict[str, Any], route: Any) -> Iterator[str]:
+    operation = description["paths"][route.path][route.method.lower()]
+    yield f"### {route.method} {route.path}"
+    yield f"**{operation['summary']}.** {operation['description']}"
+    parameters = [_resolved(description, parameter) for parameter in operation.get("parameters", ())]
+    named = [(parameter, parameter["schema"]) for parameter in parameters]
+    if named:
+        rows = [(f"`{each['name']}`", f"{each['in']}{_kind(schema)}", each["description"]) for each, schema in named]
+        yield _table(("parameter", "", ""), rows)
+    if route.body is not None:
+        schema = description["components"]["schemas"][route.body.__name__]
+        yield _table(("field", "", ""), list(_fields(schema)))
+    yield _answer(operation, route)
+    if route.errors:
+        yield f"Errors of its own: {_links(dict.fromkeys(route.errors))}."
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, field in schema["properties"].items():
+        need = "required" if name in schema.get("required", ()) else "optional"
+        yield f"`{name}`", f"{need}{_kind(field)}", field.get("description", "")
+
+
+def _answer(operation: dict[str, Any], route: Any) -> str:
+    answer = operation["responses"][str(route.success)]
+    own = ", ".join(f"`{name}`" for name in answer["headers"] if name not in openapi.LIMITED)
+    content = ""
+    for kind, body in answer.get("content", {}).items():
+        names = re.findall(r"schemas/(\w+)", str(body["schema"]))
+        several = "list of " if body["schema"].get("type") == "array" else ""
+        content = f" {several}{' or '.join(f'`{name}`' for name in names)}" if names else f" `{kind}`"
+    return f"**{route.success}**{content}{f', with {own}' if own else ''}."
+
+
+def _resolved(description: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
+    return description["components"]["parameters"][parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    types = schema.get("type", "")
+    said = " or ".join(types) if isinstance(types, list) else types
+    if "enum" in schema:
+        said = ", ".join(f"`{value}`" for value in schema["enum"])
+    elif "minimum" in schema:
+        said += f" from {schema['minimum']:,}" + (f" to {schema['maximum']:,}" if "maximum" in schema else "")
+    elif "maxLength" in schema and "format" not in schema:
+        said += f" of up to {schema['maxLength']:,} characters"
+    elif "maxItems" in schema:
+        said += f" of up to {schema['maxItems']:,}"
+    if "format" in schema and schema["format"] != "int64":
+        said += f" ({schema['format']})"
+    if schema.get("default") not in (None, ""):
+        said += f", default `{schema['default']}`"
+    return f" · {said}"
+
+
+# ---- commands
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with its whole name."""
+    if hasattr(command, "list_commands"):
+        context = typer.Context(command)
+        for child in command.list_commands(context):
+            yield from commands(command.get_command(context, child), f"{name} {child}")
+    else:
+        yield name, command
+
+
+def _argument(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name.upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def _flags(parameter: Any) -> str:
+    value = "" if parameter.is_flag else f" {parameter.metavar or 'N'}"
+    return ", ".join(f"`{flag}{value if flag.startswith('--') else ''}`" for flag in [*parameter.opts, *parameter.secondary_opts])
+
+
+def _required(parameter: Any) -> str:
+    if parameter.required:
+        return " Required."
+    if parameter.is_flag or parameter.default in (None, "", ()) or "default:" in (parameter.help or ""):
+        return ""
+    return f" Default: `{parameter.default}`."
+
+
+def _is_shown(parameter: Any) -> bool:
+    return parameter.param_type_name == "option" and not parameter.hidden and parameter.name != "help"
+
+
+# ---- Markdown
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
