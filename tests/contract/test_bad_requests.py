@@ -1,0 +1,251 @@
+"""What callers get wrong: each fault is a 4xx that names it, nothing is guessed, clamped or half done, and nothing is a 5xx."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.contract.expect import faults, refused
+from tests.harness import new_user
+
+GOOD = {"name": "Charlie Chaplin", "email": "bad-requests@example.com", "password": "securepassword123"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_made(http: httpx2.Client) -> Any:
+    """A refused request creates nobody."""
+    before = http.get("/v1/users/count").json()
+    yield
+    assert http.get("/v1/users", params={"email": GOOD["email"]}).json() == []
+    assert http.get("/v1/users/count").json()["count"] >= before["count"]
+
+
+# ---- query values
+
+
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        ("limit=abc", ["limit"]), ("limit=1.5", ["limit"]), ("limit=1e2", ["limit"]), ("limit=-1", ["limit"]), ("limit=0", ["limit"]), ("limit=1001", ["limit"]),
+        ("limit=", ["limit"]), ("limit", ["limit"]), ("limit=+5", ["limit"]), ("limit=%205", ["limit"]), ("limit=0x10", ["limit"]), ("limit=%D9%A3", ["limit"]), ("limit=1_0", ["limit"]),
+        ("limit=99999999999999999999999", ["limit"]), ("limit=null", ["limit"]), ("limit=true", ["limit"]), ("limit=5%00", ["limit"]), ("limit=1;offset=2", ["limit"]),
+        ("offset=abc", ["offset"]), ("offset=-1", ["offset"]), ("offset=-0.5", ["offset"]), ("offset=", ["offset"]), ("offset=-99999999999999999999", ["offset"]), ("offset=inf", ["offset"]),
+        ("limit=1&limit=1", ["limit"]), ("limit=1&offset=0&limit=2", ["limit"]), ("email=a@example.com&email=b@example.com", ["email"]), ("li%6Dit=1&limit=1", ["limit"]),
+        ("foo=1", ["foo"]), ("Limit=1", ["Limit"]), ("limit[]=1", ["limit[]"]), ("page=2", ["page"]), ("api_key=x", ["api_key"]), ("=1", [""]), ("%00=1", ["\ufffd"]),
+        ("sort=", ["sort"]), ("sort=id", ["sort"]), ("sort=name,name", ["sort"]), ("sort=name,-name", ["sort"]), ("sort=name,", ["sort"]), ("sort=--name", ["sort"]), ("sort=Name", ["sort"]), ("sort=name%20desc", ["sort"]),
+        ("fields=", ["fields"]), ("fields=password", ["fields"]), ("fields=password_hash", ["fields"]), ("fields=id,,name", ["fields"]), ("fields=*,id", ["fields"]),
+        ("role=king", ["role"]), ("role=", ["role"]), ("role=member,admin", ["role"]), ("status=deleted", ["status"]), ("count=yes", ["count"]), ("ids=", ["ids"]), ("ids=a,,b", ["ids"]),
+        ("email=" + "a" * 255, ["email"]), ("external_id=" + "a" * 256, ["external_id"]), ("q=ab", ["q"]), ("q=%ff%fe%fd", ["q"]), ("%ff=1", ["%ff"]), ("cursor=x", ["cursor"]),
+        ("limit=x&offset=y&foo=z&role=king&sort=id", ["foo", "limit", "offset", "role", "sort"]), ("ids=" + ",".join("a" * 2 for _ in range(1001)), ["ids"]),
+    ],
+)  # fmt: skip
+def test_a_bad_query_value_is_400_and_named_never_clamped(http: httpx2.Client, query: str, params: list[str]) -> None:
+    assert faults(http.get(f"/v1/users?{query}")) == params
+
+
+@pytest.mark.parametrize("path", ["/v1/users/count", "/v1/users/{id}", "/v1/users/{id}/export", "/v1/keys", "/v1/events"])
+def test_every_read_refuses_parameters_it_does_not_know(http: httpx2.Client, user: dict, path: str) -> None:
+    assert faults(http.get(path.format(id=user["id"]) + "?nonsense=1")) == ["nonsense"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/users"), ("PUT", "/v1/users/{id}"), ("PATCH", "/v1/users/{id}"), ("DELETE", "/v1/users/{id}"), ("PUT", "/v1/users/{id}/password"), ("POST", "/v1/users/{id}/suspend")])  # fmt: skip
+def test_every_write_refuses_parameters_it_does_not_know_and_does_nothing(http: httpx2.Client, user: dict, method: str, path: str) -> None:
+    body = None if method == "DELETE" or "suspend" in path else {"password": "another good one"} if "password" in path else GOOD if method == "POST" else {"name": "Changed"}
+    assert faults(http.request(method, path.format(id=user["id"]) + "?force=true", json=body)) == ["force"]
+    after = http.get(f"/v1/users/{user['id']}").json()
+    assert (after["name"], after["status"]) == (user["name"], "active")
+
+
+def test_values_that_are_fine_in_another_form_are_taken(http: httpx2.Client) -> None:
+    assert len(http.get("/v1/users?limit=%31").json()) == 1
+    assert len(http.get("/v1/users?&limit=1&&").json()) == 1
+    assert len(http.get("/v1/users?limit=0001&offset=00").json()) == 1
+    assert http.get("/v1/users?limit=1000").status_code == 200
+    assert http.get("/v1/users?").status_code == http.get("/v1/users/?limit=1").status_code == 200
+
+
+# ---- bodies
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "empty"), (b" ", "not valid JSON"), (b"null", "object"), (b"[]", "object"), (b"[1]", "object"), (b'"text"', "object"), (b"1", "object"), (b"true", "object"),
+        (b"{", "not valid JSON"), (b'{"name":"A"', "not valid JSON"), (b'{"name":"A"} x', "not valid JSON"), (b'{"name":"A"}{}', "not valid JSON"), (b'{"name":"A",}', "not valid JSON"),
+        (b"{'name':'A'}", "not valid JSON"), (b"name=A&email=a@example.com", "not valid JSON"), (b"<name>A</name>", "not valid JSON"), (b'{"name":"A"/**/}', "not valid JSON"), (b"{name:1}", "not valid JSON"),
+        (b"\xef\xbb\xbf{}", "not valid JSON"), (b"\xff\xfe{\x00}\x00", "not valid"), (b'{"name":"\xff"}', "UTF-8"), (b'{"name":"\xed\xa0\x80"}', "UTF-8"), (b'{"name":"\xc0\xaf"}', "UTF-8"), (b'{"\xff":1}', "UTF-8"),
+        (b'{"name":"\\ud800"}', "not valid JSON"), (b'{"name":"\\udc00\\ud800"}', "not valid JSON"), (b'{"metadata":{"\\udfff":1}}', "not valid JSON"),
+        (b'{"name":"a\\u0000b"}', "NUL"), (b'{"a\\u0000":1}', "NUL"), (b'{"metadata":{"a":["\\u0000"]}}', "NUL"), (b'{"metadata":{"a":[[{"\\u0000":1}]]}}', "NUL"), (b'{"name":"a\x00b"}', "not valid JSON"), (b'{"name":"a\nb"}', "not valid JSON"),
+        (b'{"name":NaN}', "not valid JSON"), (b'{"metadata":{"a":NaN}}', "not valid JSON"), (b'{"metadata":{"a":Infinity}}', "not valid JSON"), (b'{"metadata":{"a":-Infinity}}', "not valid JSON"), (b'{"metadata":{"a":1e999}}', "not valid JSON"),
+        (b'{"metadata":{"a":01}}', "not valid JSON"), (b'{"metadata":{"a":+1}}', "not valid JSON"), (b'{"metadata":{"a":.5}}', "not valid JSON"), (b'{"metadata":{"a":' + b"9" * 5000 + b"}}", "not valid JSON"),
+        (b'{"name":"A","name":"B"}', '"name" more than once'), (b'{"name" :"A","name":"B"}', '"name" more than once'), (b'{"name"\n:"A", "name"\t:"B"}', '"name" more than once'), (b'{"name":"A","n\\u0061me":"B"}', '"name" more than once'),
+        (b'{"metadata":{"x":{"y":1,"y":1}}}', '"y" more than once'), (b'{"metadata":[{"x" :1,"x" :2}]}', '"x" more than once'), (b'{"name":"a:b","name":"c"}', '"name" more than once'),
+        (b'{"metadata":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "nested too deeply"), (b"[" * 30_000, "not"), (b'{"metadata":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}", "nested too deeply"), (b'{"a":' * 9000, "not"),
+    ],
+)  # fmt: skip
+def test_json_that_readers_could_understand_differently_is_400(http: httpx2.Client, user: dict, body: bytes, says: str) -> None:
+    for method, path in (("POST", "/v1/users"), ("PUT", f"/v1/users/{user['id']}"), ("POST", "/v1/users/verify-password"), ("POST", "/v1/keys")):
+        answer = http.request(method, path, content=body, headers=JSON)
+        found = refused(answer, 400, "invalid_json")["error"]
+        assert says in found or ("[" * 100).encode() in body or b'{"a":' * 100 in body
+    after = http.get(f"/v1/users/{user['id']}").json()
+    assert after["name"] == user["name"] and after["metadata"] == {}
+
+
+def test_json_that_only_looks_odd_is_taken(http: httpx2.Client, user: dict) -> None:
+    path = f"/v1/users/{user['id']}"
+    for body, name in (
+        (b' \r\n\t{ "name" : "Spaced" }\n ', "Spaced"),
+        (b'{"name":"\\u005a\\u00f6e \\ud83d\\ude00"}', "Zöe 😀"),
+        (b'{"name":"back\\\\u0000slash"}', "back\\u0000slash"),
+        (b'{"name":"\\"name\\":\\"x\\", : :"}', '"name":"x", : :'),
+        (b'{"n\\u0061me":"Escaped"}', "Escaped"),
+    ):
+        answer = http.put(path, content=body, headers=JSON)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["name"] == name
+    metadata = {"a": {"x": 1}, "b": {"x": 1}, "deep": [[[[{"x": [1]}]]]], "big": 10**40, "small": -0.5, "tiny": 1e-300}
+    assert http.put(path, json={"metadata": metadata}).status_code == 200
+    assert http.get(path).json()["metadata"] == metadata
+
+
+def test_all_faults_of_a_body_are_told_at_once(http: httpx2.Client, user: dict) -> None:
+    body = {"nickname": "x", "password": "short", "email": "no address", "name": " ", "role": "king", "metadata": [], "email_verified": "yes"}
+    answer = http.post("/v1/users", json=body)
+    assert faults(answer) == ["name", "email", "password", "role", "metadata", "email_verified", "nickname"]
+    assert all(fault["message"].endswith(".") for fault in answer.json()["errors"])
+    assert faults(http.post("/v1/users", json={})) == ["name", "email", "password"]
+    assert faults(http.put(f"/v1/users/{user['id']}", json={"name": "", "email": None, "id": 5, "x": 1, "y": 2})) == ["name", "email", "x", "y"]
+    assert faults(http.post("/v1/users?limit=1", json={})) == ["limit"], "the query first"
+
+
+@pytest.mark.parametrize("name", ["nickname", "Name", "is_admin", "password_hash", "email_key", "seq", "version", "", "__proto__", "constructor", "naме", "x" * 5000, "<img src=x>"])
+def test_an_unknown_field_is_400_and_named(http: httpx2.Client, user: dict, name: str) -> None:
+    for answer in (http.post("/v1/users", json={**GOOD, name: 1}), http.put(f"/v1/users/{user['id']}", json={"name": "Changed", name: 1})):
+        assert faults(answer) == [name[:64]]
+        assert len(answer.content) < 2000
+    assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
+
+
+@pytest.mark.parametrize("path", ["suspend", "activate", "restore"])
+def test_calls_without_a_body_take_none_or_an_empty_object(http: httpx2.Client, user: dict, path: str) -> None:
+    url = f"/v1/users/{user['id']}/{path}"
+    assert faults(http.post(url, json={"reason": "x"})) == ["reason"]
+    refused(http.post(url, content=b"[]", headers=JSON), 400, "invalid_json")
+    assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active"
+    if path == "restore":
+        http.delete(f"/v1/users/{user['id']}")
+    assert http.post(url, json={}).status_code == 200
+
+
+# ---- media types and sizes
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/octet-stream", "application/jsonp", "text/json",
+     "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "json", "application", "*/*", "application/json, text/plain"],
+)  # fmt: skip
+def test_another_media_type_is_415(http: httpx2.Client, user: dict, kind: str) -> None:
+    for method, path, body in (("POST", "/v1/users", GOOD), ("PUT", f"/v1/users/{user['id']}", {"name": "Changed"})):
+        refused(http.request(method, path, content=json.dumps(body).encode(), headers={"Content-Type": kind}), 415, "unsupported_media_type")
+    assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "x"])
+def test_a_compressed_body_is_415(http: httpx2.Client, encoding: str) -> None:
+    refused(http.post("/v1/users", json=GOOD, headers={"Content-Encoding": encoding}), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", [None, "application/json", "APPLICATION/JSON", "application/json;charset=utf-8", 'application/json; charset="UTF-8"', "application/merge-patch+json", "application/vnd.api+json"])
+def test_json_by_any_of_its_names_or_none_is_taken(http: httpx2.Client, user: dict, kind: str | None) -> None:
+    answer = http.put(f"/v1/users/{user['id']}", content=b'{"name":"Taken"}', headers={} if kind is None else {"Content-Type": kind})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_body_of_64_kib_is_taken_and_one_byte_more_is_413(http: httpx2.Client, user: dict) -> None:
+    path = f"/v1/users/{user['id']}"
+    small = b'{"name":"Padded"}'
+    assert http.put(path, content=small + b" " * (65_536 - len(small)), headers=JSON).status_code == 200
+    refused(http.put(path, content=small.replace(b"Padded", b"Larger") + b" " * (65_537 - len(small)), headers=JSON), 413, "content_too_large")
+    chunks = (b" " * 4096 for _ in range(64))
+    refused(http.put(path, content=chunks, headers=JSON), 413, "content_too_large")
+    assert http.get(path).json()["name"] == "Padded"
+
+
+def test_a_target_of_8_kib_is_taken_and_one_more_is_414(http: httpx2.Client) -> None:
+    path = "/v1/users?ids="
+    assert http.get(path + "a" * (8192 - len(path))).status_code == 200
+    refused(http.get(path + "a" * (8193 - len(path))), 414, "uri_too_long")
+    refused(http.get("/" + "x" * 9000), 414, "uri_too_long")
+
+
+def test_too_many_or_too_large_header_fields_are_431(http: httpx2.Client) -> None:
+    assert http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(80)}).status_code == 200
+    refused(http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(120)}), 431, "headers_too_large")
+    refused(http.get("/v1/users/count", headers={"X-Large": "x" * 40_000}), 431, "headers_too_large")
+
+
+# ---- paths and methods
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/v1/users", "GET, HEAD, POST, OPTIONS"), ("/v1/users/{id}", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"), ("/v1/users/{id}/password", "PUT, OPTIONS"),
+        ("/v1/users/{id}/suspend", "POST, OPTIONS"), ("/v1/users/{id}/export", "GET, HEAD, OPTIONS"), ("/v1/events", "GET, HEAD, OPTIONS"),
+    ],
+)  # fmt: skip
+def test_a_method_the_path_does_not_take_is_405_with_allow(http: httpx2.Client, user: dict, path: str, allow: str) -> None:
+    url = path.format(id=user["id"])
+    allowed = allow.split(", ")
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
+        if method in allowed:
+            continue
+        answer = http.request(method, url)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow), method
+        assert method == "HEAD" or refused(answer, 405, "method_not_allowed")["error"].startswith(method)
+    options = http.options(url)
+    assert (options.status_code, options.headers["allow"], options.content) == (204, allow, b"")
+
+
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/users/me", "/nothing", "/health/live", "/"])
+def test_trace_is_refused_everywhere_and_ends_nothing(http: httpx2.Client, path: str) -> None:
+    answer = http.request("TRACE", path)
+    refused(answer, 405, "method_not_allowed")
+    assert "TRACE" not in answer.headers["allow"]
+    assert http.get("/health/live").status_code == 200
+
+
+def test_a_trailing_slash_is_served_as_without(http: httpx2.Client, user: dict) -> None:
+    for path in ("/v1/users", f"/v1/users/{user['id']}", "/v1/users/count", f"/v1/users/{user['id']}/export"):
+        assert http.get(path + "/").json() == http.get(path).json()
+    refused(http.get("/v1/users//"), 404, "not_found")
+    refused(http.get("//v1/users"), 404, "not_found")
+    refused(http.get("/V1/users"), 404, "not_found")
+    assert http.put(f"/v1/users/{user['id']}/", json={"name": "Slashed"}).status_code == 200
+
+
+def test_problem_json_says_the_same_when_it_is_asked_for(http: httpx2.Client) -> None:
+    answer = http.post("/v1/users", json={"name": "A"}, headers={"Accept": "application/problem+json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    problem = answer.json()
+    assert (problem["status"], problem["title"], problem["detail"]) == (400, "Bad Request", problem["error"])
+    assert problem["type"] == problem["doc_url"] and problem["errors"][0]["param"] == problem["param"] == "email"
+
+
+def test_no_two_requests_have_the_same_id_and_a_clients_own_is_not_believed(http: httpx2.Client) -> None:
+    ids = {http.get("/v1/users/count", headers={"X-Request-Id": "mine"}).headers["x-request-id"] for _ in range(50)}
+    assert len(ids) == 50 and "mine" not in ids
+
+
+def test_a_user_with_hostile_text_comes_back_as_it_was(http: httpx2.Client) -> None:
+    for text in ("<script>alert(1)</script>", "'; DROP TABLE users; --", '"},{"id":"x', "{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd", "%s%n", "=cmd()"):
+        user = new_user(http, name=text, metadata={text: text})
+        assert http.get(f"/v1/users/{user['id']}").json()["name"] == text
+        assert http.get("/v1/users", params={"q": text}).json()[0]["name"] == text
+        http.delete(f"/v1/users/{user['id']}?purge=true")
