@@ -95,6 +95,7 @@ class Protocol(HttpToolsProtocol):
         self.behind_proxy = False
         self.secure = False
         self.half_closed = False
+        self.refused = False
 
         # The request that is being read.
         self.method = b""
@@ -141,7 +142,7 @@ class Protocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more, but may still read: what it asked for is answered first."""
-        if self.stage in (HEAD, BODY):
+        if self.stage == BODY or (self.stage == HEAD and self.target):
             self._refuse(BadMessage("The request ended before it was complete."))
         if (self.busy or self.turns or self.clogged) and not self.transport.get_extra_info("sslcontext"):
             self.half_closed = True
@@ -197,7 +198,7 @@ class Protocol(HttpToolsProtocol):
         parser = self.parser
         self.method = method = parser.get_method()
         if self.raw > worker.max_header_bytes:
-            # `raw` is a bound; the exact sum counts ": " and CRLF too.
+            # `raw` is a bound. The sum has ": " and CRLF too, and the name of a repeated field once.
             if sum(len(name) + len(value) + 4 for name, value in fields.items()) > worker.max_header_bytes:
                 raise HeadersTooLarge()
         version = "1.1"
@@ -414,6 +415,8 @@ class Protocol(HttpToolsProtocol):
         """After an answer that was waited for, or when the client reads again: the next request, or more of the client's bytes."""
         while self.turns and not self.busy and not self.clogged and self.stage != CLOSING:
             self._take(*self.turns.popleft())
+        if self.busy and not self.clogged:
+            self.deadline = NEVER
         if self.busy or self.clogged or self.stage == CLOSING:
             return
         if self.half_closed:
@@ -436,6 +439,7 @@ class Protocol(HttpToolsProtocol):
         method = self.parser.get_method().decode("ascii") if self.target else ""
         refusal = Refusal(error, method, self.target[:1024], self.fields)
         self.stage = SEALED
+        self.refused = True
         self.held = b""
         if self.busy or self.clogged or self.turns:
             self.turns.append((refusal, False))
@@ -452,10 +456,11 @@ class Protocol(HttpToolsProtocol):
         self.held = b""
         self.turns.clear()
         transport = self.transport
-        if self.half_closed:
+        worker = self.worker
+        # Over TLS one direction cannot be ended alone; then only a client that we cut short is waited for.
+        if self.half_closed or not (self.refused or transport.can_write_eof()):
             transport.close()
             return
-        worker = self.worker
         if transport.get_write_buffer_size():
             self.deadline = worker.body_until
         else:

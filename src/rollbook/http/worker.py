@@ -85,10 +85,10 @@ class Worker:
         date = wire.date_line(time.time())
         self.common = (date + wire.EVERY, date + wire.SECURE)
         self.state.default_headers = [(b"Date", date[6:-2])]
+        self._sweeper = self.loop.call_later(0.05 if self.draining else self.pause, self.sweep)
         for connection in list(self.connections):
             if connection.deadline < now:
                 connection.expire()
-        self._sweeper = self.loop.call_later(0.05 if self.draining else self.pause, self.sweep)
 
     def failed(self, request: Request, error: BaseException | None) -> Response:
         """The answer when the application broke its promise not to raise."""
