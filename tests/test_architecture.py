@@ -1,0 +1,175 @@
+"""The rooms of ARCHITECTURE.md and the arrows between them, held over what the files really import."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src"
+
+# A room may import from those in lines below its own, never from its own line or one above.
+ROOMS = (
+    ("cli",),
+    ("app", "first_start"),
+    ("background",),
+    ("api",),
+    ("gate",),
+    ("auth",),
+    ("records",),
+    ("storage", "limits", "http", "observe"),
+    ("config", "errors", "ids", "clock"),
+)
+
+# Imports that only a type checker follows, and why they may go against the arrows.
+TYPES_ONLY = {
+    ("rollbook.http.request", "rollbook.api.routes"): "the gate notes the route on the request; http never looks into it",
+    ("rollbook.observe.access", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
+}
+
+# Imports inside functions, and why they wait.
+INSIDE = {
+    ("rollbook.auth.secret", "cryptography.exceptions"): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    (
+        "rollbook.auth.secret",
+        "cryptography.hazmat.primitives.ciphers.aead",
+    ): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    ("rollbook.cli.backends", "rollbook.cli.folder"): "a command needs one of the two backends, each dear to load",
+    ("rollbook.cli.backends", "rollbook.cli.remote"): "a command needs one of the two backends, each dear to load",
+    ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",
+    ("rollbook.cli.main", "rollbook.cli.commands"): "only what was called is loaded, so that the server starts fast",
+    ("rollbook.cli.output", "rich.box"): "programs ask for JSON and need no tables",
+    ("rollbook.cli.output", "rich.console"): "programs ask for JSON and need no tables",
+    ("rollbook.cli.output", "rich.table"): "programs ask for JSON and need no tables",
+    ("rollbook.cli.output", "rich.text"): "programs ask for JSON and need no tables",
+    ("rollbook.first_start", "rollbook.auth.passwords"): "most starts hash no password before the port opens",
+    ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
+    ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
+    ("rollbook.http.server", "uvloop"): "not to be had on every platform",
+    ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
+    ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",
+}
+
+
+class Import(NamedTuple):
+    importer: str
+    imported: str
+    types_only: bool
+    inside: bool
+
+
+def test_every_room_has_its_line() -> None:
+    found = {path.stem for path in (SRC / "rollbook").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert found - {"__init__"} == {room for line in ROOMS for room in line}
+
+
+def test_imports_between_rooms_go_one_way() -> None:
+    line_of = {room: number for number, line in enumerate(ROOMS) for room in line}
+    against = set()
+    for each in _imports():
+        importer, imported = _room(each.importer), _room(each.imported)
+        if not importer or not imported or importer == imported:
+            continue
+        if line_of[importer] >= line_of[imported]:
+            if each.types_only:
+                assert (each.importer, each.imported) in TYPES_ONLY, f"{each.importer} imports a type from {each.imported}"
+            else:
+                against.add(f"{each.importer} imports {each.imported}")
+    assert not against
+
+
+def test_no_import_leads_back_to_where_it_started() -> None:
+    graph: dict[str, set[str]] = {}
+    for each in _imports():
+        if not each.types_only and (each.importer, each.imported) not in INSIDE and each.imported.startswith("rollbook."):
+            graph.setdefault(each.importer, set()).add(each.imported)
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " > ".join([*path[path.index(module) :], module])
+        if module not in finished:
+            for other in sorted(graph.get(module, ())):
+                visit(other, (*path, module))
+            finished.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def test_imports_inside_functions_have_a_reason() -> None:
+    found = {(each.importer, each.imported) for each in _imports() if each.inside}
+    assert found == set(INSIDE)
+
+
+def test_types_that_go_against_the_arrows_are_still_needed() -> None:
+    assert {(each.importer, each.imported) for each in _imports() if each.types_only} >= set(TYPES_ONLY)
+
+
+def test_the_first_line_of_a_file_says_what_lives_there() -> None:
+    silent = []
+    for path in _files(SRC, ROOT / "tools", ROOT / "tests", ROOT / "benchmarks"):
+        text = path.read_text()
+        if text.strip() and not text.startswith('"""') and not text.startswith("#!"):
+            silent.append(str(path.relative_to(ROOT)))
+    assert not silent
+
+
+def test_the_page_on_the_architecture_names_every_room() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    assert " > ".join(" · ".join(line) for line in ROOMS) in page
+    for path in sorted((SRC / "rollbook").iterdir()):
+        if path.suffix == ".py" and path.stem != "__init__":
+            assert f"`{path.name}`" in page
+        elif (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in page
+
+
+def _files(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in sorted(folder.rglob("*.py")) if "work" not in path.relative_to(ROOT).parts)
+
+
+def _room(module: str) -> str:
+    """The room a module of ours lives in; empty for the package itself and for what others wrote."""
+    package, _, rest = module.partition(".")
+    return rest.partition(".")[0] if package == "rollbook" else ""
+
+
+@cache
+def _imports() -> tuple[Import, ...]:
+    return tuple(found for path in _files(SRC) for found in _imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[Import]:
+    importer = _module(path)
+    tree = ast.parse(path.read_text())
+    types_only = _below(tree, lambda node: isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    inside = _below(tree, lambda node: isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written whole"
+            names = [_imported(node.module or "", alias.name) for alias in node.names]
+        for name in names:
+            yield Import(importer, name, id(node) in types_only, id(node) in inside)
+
+
+def _imported(module: str, name: str) -> str:
+    """`from rollbook import errors` imports a module, `from rollbook.errors import NotFound` a name of one."""
+    whole = f"{module}.{name}"
+    place = SRC / Path(*whole.split("."))
+    return whole if place.with_suffix(".py").exists() or (place / "__init__.py").exists() else module
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _below(tree: ast.Module, is_wanted: Callable[[ast.AST], bool]) -> set[int]:
+    return {id(child) for node in ast.walk(tree) if is_wanted(node) for child in ast.walk(node)}
