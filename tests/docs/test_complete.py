@@ -1,0 +1,121 @@
+"""Nothing that a user can meet is undocumented, nothing documented is gone, and no link leads nowhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+
+from rollbook import errors
+from rollbook.api.routes import ROUTES
+from rollbook.auth import permissions
+from rollbook.cli.commands import app
+from rollbook.config import Settings
+from rollbook.records import events
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+_VARIABLE = re.compile(r"ROLLBOOK_[A-Z_]+")
+
+
+def test_the_generated_parts_are_what_the_code_says() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "docs.py", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_is_documented_with_its_flag_and_variable() -> None:
+    page = (DOCS / "configuration.md").read_text()
+    for field in msgspec.structs.fields(Settings):
+        for name in (field.name, f"--{field.name.replace('_', '-')}", f"ROLLBOOK_{field.name.upper()}"):
+            assert f"`{name}`" in page
+
+
+def test_every_variable_that_the_code_reads_is_documented() -> None:
+    page = (DOCS / "configuration.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    for name in set(_VARIABLE.findall(code)):
+        assert f"`{name}`" in page, name
+
+
+def test_every_error_code_is_documented() -> None:
+    page = (DOCS / "errors.md").read_text()
+    for error in errors.tree():
+        assert f"\n## {error.code}\n" in page
+        assert error.__doc__ in page
+
+
+@pytest.mark.parametrize("page", ["guide.md", "reference.md"])
+def test_every_route_is_documented(page: str) -> None:
+    text = (DOCS / page).read_text()
+    for route in ROUTES:
+        # The guide tells of PUT and PATCH as one call.
+        method = "PUT" if page == "guide.md" and route.method == "PATCH" else route.method
+        assert re.search(rf"{method} {re.escape(route.path)}(?![/\w{{])", text), f"{route.method} {route.path}"
+
+
+def test_the_pages_name_no_route_that_does_not_exist() -> None:
+    known = {route.path for route in ROUTES}
+    for page in PAGES:
+        for path in re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`? ]*)", page.read_text()):
+            assert path in known, f"{page.name}: {path}"
+
+
+def test_every_scope_role_and_kind_of_event_is_in_the_guide() -> None:
+    page = (DOCS / "guide.md").read_text()
+    for name in (*permissions.SCOPES, *permissions.ROLES, *events.TYPES):
+        assert f"`{name}`" in page
+
+
+def test_every_command_is_documented() -> None:
+    page = (DOCS / "cli.md").read_text()
+    for name in _commands(typer.main.get_command(app), "rollbook"):
+        assert f"\n## {name}\n" in page
+
+
+def test_the_pages_name_no_command_that_does_not_exist() -> None:
+    known = set(_commands(typer.main.get_command(app), "rollbook"))
+    groups = {name.rpartition(" ")[0] for name in known}
+    for page in PAGES:
+        for words in re.findall(
+            r"`?rollbook((?: [a-z]+)+)", "\n".join(re.findall(r"`[^`]+`|^rollbook .*$", page.read_text(), re.MULTILINE))
+        ):
+            first = words.split()
+            assert any(" ".join(["rollbook", *first[:length]]) in known | groups for length in (1, 2)), (
+                f"{page.name}: rollbook{words}"
+            )
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            if target.startswith(("http://", "https://")):
+                continue
+            name, _, anchor = target.partition("#")
+            file = (page.parent / name).resolve() if name else page
+            assert file.exists(), f"{page.relative_to(ROOT)}: {target}"
+            if anchor:
+                assert anchor in _anchors(file), f"{page.relative_to(ROOT)}: {target}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _commands(command: object, name: str) -> list[str]:
+    if not hasattr(command, "list_commands"):
+        return [name]
+    context = typer.Context(command)  # type: ignore[arg-type]
+    return [
+        found
+        for child in command.list_commands(context)
+        for found in _commands(command.get_command(context, child), f"{name} {child}")
+    ]  # type: ignore[attr-defined]

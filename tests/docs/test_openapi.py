@@ -1,0 +1,168 @@
+"""The description of the API is the one committed, the one served, and true to the routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+import pytest
+
+from rollbook import errors
+from rollbook.api import openapi
+from rollbook.api.routes import ROUTES, Route
+from rollbook.config import Settings
+from tests.harness import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
+
+each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+
+
+def test_the_committed_description_is_what_the_code_says() -> None:
+    assert (ROOT / "openapi.json").read_bytes() == openapi.document(Settings().url), "run: make openapi"
+
+
+def test_the_served_description_is_the_committed_one_with_its_own_address(server: Server, anonymous: httpx2.Client) -> None:
+    answer = anonymous.get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text.replace(server.url, Settings().url) == (ROOT / "openapi.json").read_text()
+
+
+def test_the_description_has_the_routes_and_no_others() -> None:
+    described = {
+        (method.upper(), path) for path, item in DESCRIPTION["paths"].items() for method in item if method != "parameters"
+    }
+    assert described == {(route.method, route.path) for route in ROUTES}
+
+
+def test_every_operation_has_an_id_of_its_own() -> None:
+    ids = [_operation(route)["operationId"] for route in ROUTES]
+    assert len(set(ids)) == len(ids)
+
+
+@each_route
+def test_every_call_says_what_it_is_and_which_scope_it_needs(route: Route) -> None:
+    operation = _operation(route)
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"] == [openapi.tag(route)]
+    assert operation["security"] == ([] if route.scope is None else [{openapi.SCHEME: [route.scope]}])
+
+
+@each_route
+def test_every_call_lists_its_errors_with_an_example_of_each(route: Route) -> None:
+    answers = _operation(route)["responses"]
+    expected = {400, 500, 503} | {error.status for error in route.errors}
+    if route.scope is not None:
+        expected |= {401, 403, 429}
+    if route.body is not None:
+        expected |= {413, 415}
+    if route.method == "POST":
+        expected |= {409, 422}
+    if "{" in route.path:
+        expected |= {404}
+    assert {str(status) for status in expected} <= set(answers)
+    for error in route.errors:
+        examples = _resolved(answers[str(error.status)])["content"]["application/json"]["examples"]
+        assert _resolved(examples[error.code])["value"]["code"] == error.code
+
+
+@each_route
+def test_every_answer_to_a_key_has_the_limits_headers(route: Route) -> None:
+    for status, answer in _operation(route)["responses"].items():
+        names = set(_resolved(answer)["headers"])
+        assert "X-Request-Id" in names
+        has_limits = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit"} <= names
+        assert has_limits == (route.scope is not None and int(status) not in openapi.BEFORE_THE_KEY)
+        if status in ("429", "503"):
+            assert "Retry-After" in names
+        if status == "401":
+            assert "WWW-Authenticate" in names
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    seen = 0
+    for where, schema, example in _examples():
+        seen += 1
+        problems = [problem.message for problem in _validator(schema).iter_errors(example)]
+        assert not problems, f"{where}: {problems}"
+    assert seen > 100
+
+
+def test_error_examples_are_errors_as_they_are_sent() -> None:
+    for code, example in DESCRIPTION["components"]["examples"].items():
+        assert not list(_validator({"$ref": "#/components/schemas/Error"}).iter_errors(example["value"])), code
+
+
+def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
+    # 405 belongs to no call that is described. The bare kinds are parents only.
+    left_out = {errors.MethodNotAllowed, errors.BadRequest, errors.Unauthorized, errors.Unavailable, errors.Forbidden}
+    described = set(DESCRIPTION["components"]["examples"])
+    assert {error.code for error in errors.tree()} - described <= {error.code for error in left_out}
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("/v1/users", "UserListed"),
+        ("/v1/users?fields=id,metadata", "UserFields"),
+        ("/v1/users/me", "User"),
+        ("/v1/users/me/export", "Export"),
+        ("/v1/users/count", "Count"),
+        ("/v1/keys", "Key"),
+        ("/v1/events", "Event"),
+        ("/health/ready", "Health"),
+        ("/v1/users/nobody", "Error"),
+        ("/v1/users?limit=x&offset=-1", "Error"),
+    ],
+)
+def test_real_answers_are_what_their_schemas_say(http: httpx2.Client, path: str, schema: str) -> None:
+    answer = http.get(path).json()
+    for item in answer if isinstance(answer, list) else [answer]:
+        assert not [problem.message for problem in _validator({"$ref": f"#/components/schemas/{schema}"}).iter_errors(item)]
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    return DESCRIPTION["paths"][route.path][route.method.lower()]
+
+
+def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in part:
+        found: Any = DESCRIPTION
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        part = found
+    return part
+
+
+def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": DESCRIPTION["components"]}, validate_formats=True)
+
+
+def _examples(part: Any = DESCRIPTION, where: str = "#") -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example in the description, with the schema it stands beside or in."""
+    if isinstance(part, list):
+        for number, item in enumerate(part):
+            yield from _examples(item, f"{where}/{number}")
+    elif isinstance(part, dict):
+        if "schema" in part and "example" in part:
+            yield where, part["schema"], part["example"]
+        if "schema" in part and isinstance(part.get("examples"), dict):
+            for name, example in part["examples"].items():
+                yield f"{where}/{name}", part["schema"], _resolved(example)["value"]
+        if isinstance(part.get("examples"), list):
+            for example in part["examples"]:
+                yield where, {name: value for name, value in part.items() if name != "examples"}, example
+        for name, value in part.items():
+            if name not in ("example", "examples", "value"):
+                yield from _examples(value, f"{where}/{name}")
+
+
+def test_the_description_is_json_that_any_parser_reads() -> None:
+    assert json.loads(openapi.document("https://api.example.com"))["servers"][0]["url"] == "https://api.example.com"
