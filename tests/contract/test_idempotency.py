@@ -1,0 +1,318 @@
+"""`Idempotency-Key`: a POST sent again is answered again, not done again; across restarts, workers and twins that race."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from rollbook.api.routes import ROUTES
+from tests.contract.expect import refused
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+
+HOUR = 3600
+SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose clock these tests may move."""
+    with running(tmp_path_factory.mktemp("later") / "data", "--rate-limit", "none") as server:
+        yield server
+
+
+def once(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+def person(email: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "Charlie Chaplin", "email": email, "password": "securepassword123", **fields}
+
+
+def said(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
+    """The answer without what belongs to the request that brought it."""
+    of_request = {"date", "x-request-id", "idempotency-replayed"}
+    return answer.status_code, answer.content, {k: v for k, v in answer.headers.items() if k not in of_request and "ratelimit" not in k}
+
+
+def replayed(answer: httpx2.Response) -> bool:
+    assert answer.headers.get("idempotency-replayed") in (None, "true")
+    return "idempotency-replayed" in answer.headers
+
+
+class Post(NamedTuple):
+    """A call, and how to see how often it was done."""
+
+    path: str
+    body: dict[str, Any] | None
+    status: int
+    seen: str  # type of the event it writes
+
+
+def posts(http: httpx2.Client) -> dict[str, Post]:
+    user, deleted, suspended = new_user(http), new_user(http), new_user(http)
+    http.delete(f"/v1/users/{deleted['id']}")
+    http.post(f"/v1/users/{suspended['id']}/suspend")
+    key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
+    return {
+        "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
+        "/v1/users/verify-password": Post("/v1/users/verify-password", {"email": user["email"], "password": user["password"]}, 200, ""),
+        "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
+        "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
+        "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
+        "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
+        "/v1/keys/{keyId}/reveal": Post(f"/v1/keys/{key}/reveal", {"password": OWNER_PASSWORD}, 200, "key.revealed"),
+        "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
+    }
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST"])
+def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
+    post = posts(http)[path]
+
+    def count() -> int:
+        return len(http.get("/v1/events", params={"type": post.seen, "limit": 1000}).json()) if post.seen else 0
+
+    before = count()
+    first = http.post(post.path, json=post.body, headers=once(f"every {path}"))
+    assert (first.status_code, replayed(first)) == (post.status, False), first.text
+    assert count() == before + bool(post.seen)
+    for _ in range(2):
+        again = http.post(post.path, json=post.body, headers=once(f"every {path}"))
+        assert said(again) == said(first)
+        assert replayed(again)
+        assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    assert count() == before + bool(post.seen)
+
+
+def test_without_the_header_a_post_is_done_each_time(http: httpx2.Client) -> None:
+    one, other = (http.post("/v1/keys", json={"name": "twice"}) for _ in range(2))
+    assert one.json()["id"] != other.json()["id"]
+    assert not replayed(one) and not replayed(other)
+
+
+def test_the_key_with_another_body_path_or_query_is_422_and_nothing_is_done(http: httpx2.Client, user: dict) -> None:
+    first = http.post("/v1/users", json=person("reused@example.com"), headers=once("reused"))
+    for path, body in (
+        ("/v1/users", person("reused2@example.com")),
+        ("/v1/users", person("reused@example.com", password="another password")),
+        ("/v1/users?fields=*", person("reused@example.com")),
+        ("/v1/keys", {"name": "x"}),
+        (f"/v1/users/{user['id']}/suspend", None),
+    ):
+        refused(http.post(path, json=body, headers=once("reused")), 422, "idempotency_key_reused")
+    assert http.get("/v1/users", params={"email": "reused2@example.com"}).json() == []
+    assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active"
+    assert said(http.post("/v1/users", json=person("reused@example.com"), headers=once("reused"))) == said(first)
+
+
+def test_callers_do_not_share_keys(http: httpx2.Client, as_role, server: Server) -> None:
+    body = {"name": "same"}
+    first = http.post("/v1/keys", json=body, headers=once("shared"))
+    other = as_role("member").post("/v1/keys", json=body, headers=once("shared"))
+    assert other.status_code == 201 and not replayed(other)
+    assert other.json()["user_id"] != first.json()["user_id"]
+    with server.http(new_key(http)) as same_user:
+        assert same_user.post("/v1/keys", json=body, headers=once("shared")).content == first.content, "a caller is a user, by any of its keys"
+
+
+def test_quotes_around_the_key_make_no_difference_but_letters_do(http: httpx2.Client) -> None:
+    first = http.post("/v1/keys", json={"name": "q"}, headers=once("quoted"))
+    assert said(http.post("/v1/keys", json={"name": "q"}, headers=once('"quoted"'))) == said(first)
+    assert not replayed(http.post("/v1/keys", json={"name": "q"}, headers=once("Quoted")))
+
+
+@pytest.mark.parametrize("key", [b"", b'""', b"x" * 256, "schlüssel".encode(), b"tab\tkey"])
+def test_a_key_that_is_none_is_400_and_nothing_is_done(http: httpx2.Client, key: bytes) -> None:
+    answer = http.post("/v1/users", json=person("bad-key@example.com"), headers=[(b"Idempotency-Key", key)])
+    refused(answer, 400, "invalid_parameter", param="Idempotency-Key")
+    assert http.get("/v1/users", params={"email": "bad-key@example.com"}).json() == []
+
+
+def test_the_longest_key_is_taken(http: httpx2.Client) -> None:
+    first = http.post("/v1/keys", json={"name": "long"}, headers=once("x" * 255))
+    assert said(http.post("/v1/keys", json={"name": "long"}, headers=once("x" * 255))) == said(first)
+
+
+# ---- refusals
+
+
+def test_a_refusal_of_what_was_asked_is_kept(http: httpx2.Client) -> None:
+    taken = new_user(http, email="kept-refusal@example.com")
+    body = person("kept-refusal@example.com")
+    first = http.post("/v1/users", json=body, headers=once("refusal"))
+    refused(first, 400, "email_taken")
+    http.delete(f"/v1/users/{taken['id']}?purge=true")
+    again = http.post("/v1/users", json=body, headers=once("refusal"))
+    assert replayed(again) and said(again) == said(first)
+    assert http.post("/v1/users", json=body, headers=once("another")).status_code == 201
+    gone = http.post(f"/v1/users/{taken['id']}/restore", headers=once("not found"))
+    assert gone.status_code == 404
+    assert replayed(http.post(f"/v1/users/{taken['id']}/restore", headers=once("not found")))
+
+
+def test_a_fault_of_form_is_not_kept_so_that_it_can_be_mended(http: httpx2.Client) -> None:
+    refused(http.post("/v1/users", json={"name": "A"}, headers=once("form")), 400, "invalid_parameter")
+    answer = http.post("/v1/users", json=person("form@example.com"), headers=once("form"))
+    assert answer.status_code == 201 and not replayed(answer)
+
+
+def test_a_wrong_password_is_not_kept(http: httpx2.Client, user: dict) -> None:
+    body = {"email": user["email"], "password": "the right one later"}
+    refused(http.post("/v1/users/verify-password", json=body, headers=once("401")), 401, "wrong_password")
+    http.put(f"/v1/users/{user['id']}/password", json={"password": "the right one later"})
+    answer = http.post("/v1/users/verify-password", json=body, headers=once("401"))
+    assert answer.status_code == 200 and not replayed(answer)
+
+
+def test_too_many_attempts_is_not_kept(later: Server) -> None:
+    later.pass_time(0)
+    with later.http() as http:
+        user = new_user(http)
+        for _ in range(10):
+            http.post("/v1/users/verify-password", json={"email": user["email"], "password": "wrong"})
+        body = {"email": user["email"], "password": user["password"]}
+        refused(http.post("/v1/users/verify-password", json=body, headers=once("429")), 429, "too_many_attempts")
+        later.pass_time(61)
+        answer = http.post("/v1/users/verify-password", json=body, headers=once("429"))
+        assert answer.status_code == 200 and not replayed(answer)
+
+
+def test_a_full_queue_is_503_that_is_not_kept_and_the_same_key_succeeds_later(tmp_path: Path) -> None:
+    slow = {**SLOW, "ROLLBOOK_PASSWORD_QUEUE": "1", "ROLLBOOK_PASSWORD_THREADS": "1"}
+    with running(tmp_path / "data", "--rate-limit", "none", environment=slow) as server, server.http() as http:
+
+        def create(number: int) -> httpx2.Response:
+            return http.post("/v1/users", json=person(f"queue{number}@example.com"), headers=once(f"queue{number}"))
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(create, range(6)))
+        overloaded = [number for number, answer in enumerate(answers) if answer.status_code == 503]
+        assert overloaded, "the queue was full"
+        for number in overloaded:
+            refused(answers[number], 503, "overloaded")
+            assert int(answers[number].headers["retry-after"]) >= 1
+            again = create(number)
+            assert again.status_code == 201 and not replayed(again)
+        assert http.get("/v1/users/count").json() == {"count": 7}
+
+
+# ---- time, restarts, races
+
+
+def test_answers_are_kept_for_24_hours_and_not_longer(later: Server) -> None:
+    later.pass_time(0)
+    with later.http() as http:
+        first = http.post("/v1/keys", json={"name": "a day"}, headers=once("a day"))
+        later.pass_time(24 * HOUR - 60)
+        assert said(http.post("/v1/keys", json={"name": "a day"}, headers=once("a day"))) == said(first)
+        later.pass_time(24 * HOUR + 60)
+        fresh = http.post("/v1/keys", json={"name": "a day"}, headers=once("a day"))
+        assert fresh.status_code == 201 and not replayed(fresh)
+        assert fresh.json()["id"] != first.json()["id"]
+        other = http.post("/v1/keys", json={"name": "another"}, headers=once("a day"))
+        refused(other, 422, "idempotency_key_reused")
+        later.pass_time(0)
+
+
+def test_answers_outlive_a_restart_and_hold_no_password_and_no_key_in_the_clear(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none") as server:
+        password = "tell-tale-idempotent-password"
+        body = person("restart@example.com", password=password)
+
+        def ask() -> list[httpx2.Response]:
+            with server.http() as http:
+                return [
+                    http.post("/v1/users", json=body, headers=once("restart user")),
+                    http.post("/v1/keys", json={"name": "k"}, headers=once("restart key")),
+                    http.post("/v1/users/verify-password", json={"email": OWNER_EMAIL, "password": OWNER_PASSWORD}, headers=once("restart verify")),
+                ]
+
+        first = ask()
+        assert [answer.status_code for answer in first] == [201, 201, 200]
+        text = first[1].json()["key"]
+        for _ in range(2):
+            files = [path for path in server.data.rglob("*") if path.is_file()]
+            assert files
+            for path in files:
+                content = path.read_bytes()
+                for secret in (password, text, OWNER_PASSWORD, server.key):
+                    assert secret.encode() not in content, path.name
+            server.stop()
+            server.start()
+            again = ask()
+            assert [said(answer) for answer in again] == [said(answer) for answer in first]
+            assert all(replayed(answer) for answer in again)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers, and hashes that take long enough for a second request to arrive meanwhile."""
+    with running(tmp_path_factory.mktemp("slow") / "data", "--rate-limit", "none", "--workers", "2", environment=SLOW) as server:
+        yield server
+
+
+def test_while_the_first_runs_the_second_is_409_and_afterwards_a_replay(slow: Server) -> None:
+    body = person("running@example.com")
+
+    def create() -> httpx2.Response:
+        with slow.http() as http:  # a connection of its own, so that both workers get some
+            return http.post("/v1/users", json=body, headers=once("running"))
+
+    with ThreadPoolExecutor(1) as pool, slow.http() as http:
+        first = pool.submit(create)
+        answers = []
+        while not first.done():
+            answers.append(create())
+        answers.append(first.result())
+        early = [answer for answer in answers if answer.status_code == 409]
+        assert early, "one came while the other ran"
+        for answer in early:
+            refused(answer, 409, "idempotency_still_running")
+            assert int(answer.headers["retry-after"]) >= 1
+        made = [answer for answer in answers if answer.status_code == 201]
+        assert len({answer.json()["id"] for answer in made}) == 1
+        again = create()
+        assert replayed(again) and again.json() == made[0].json()
+        assert len(http.get("/v1/users", params={"email": body["email"]}).json()) == 1
+
+
+def test_twins_that_race_over_two_workers_make_one_user(slow: Server) -> None:
+    def create(number: int) -> httpx2.Response:
+        with slow.http() as http:
+            return http.post("/v1/users", json=person(f"twin{number % 3}@example.com"), headers=once(f"twin{number % 3}"))
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(create, range(24)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    for twin in range(3):
+        mine = answers[twin::3]
+        created = [answer for answer in mine if answer.status_code == 201]
+        assert sum(not replayed(answer) for answer in created) == 1
+        assert len({answer.content for answer in created}) == 1
+    with slow.http() as http:
+        assert sorted(user["email"] for user in http.get("/v1/users?q=twin").json()) == [f"twin{twin}@example.com" for twin in range(3)]
+        created_events = http.get("/v1/events?type=user.created&limit=1000").text
+        assert all(len(re.findall(rf'"email":"twin{twin}@', created_events)) == 1 for twin in range(3))
+
+
+def test_who_hangs_up_and_sends_again_gets_the_answer_of_the_first(slow: Server) -> None:
+    body = person("hang-up@example.com")
+    with slow.http() as http:
+        with pytest.raises(httpx2.ReadTimeout):
+            http.post("/v1/users", json=body, headers=once("hang-up"), timeout=httpx2.Timeout(5, read=0.02))
+        deadline = time.monotonic() + 10
+        while True:
+            answer = http.post("/v1/users", json=body, headers=once("hang-up"))
+            if answer.status_code != 409:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert answer.status_code == 201, answer.text
+        assert len(http.get("/v1/users", params={"email": body["email"]}).json()) == 1
