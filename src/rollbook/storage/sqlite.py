@@ -30,6 +30,8 @@ from rollbook.storage.sqlite_writer import Writer
 
 T = TypeVar("T")
 
+READER_CACHE = 16_384
+"""KiB of pages that the connection on the event loop keeps."""
 ASIDE_THREADS = 2
 ASIDE_WAITING = 1_000
 """Reads that may wait for these threads; beyond it, the caller gets Overloaded."""
@@ -51,7 +53,7 @@ class SQLite(Reads, Database):
         try:
             _make_private(path)
             _choose_log(path)
-            return cls(path, connect_reader(path), synchronous)
+            return cls(path, connect_reader(path, READER_CACHE), synchronous)
         except (sqlite3.Error, OSError) as problem:
             raise DatabaseUnusable(
                 f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk."

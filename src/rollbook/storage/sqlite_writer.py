@@ -36,10 +36,8 @@ class Job(NamedTuple):
     args: tuple[Any, ...]
 
 
-class Outcome(NamedTuple):
-    future: asyncio.Future[Any] | concurrent.futures.Future[Any]
-    value: Any
-    problem: BaseException | None
+# Future, value, error. A plain tuple: one is made for each write.
+Outcome = tuple["asyncio.Future[Any] | concurrent.futures.Future[Any]", Any, BaseException | None]
 
 
 class Transaction:
@@ -175,11 +173,12 @@ class Writer:
             jobs = [job for job in waiting if job is not None]
             ended = len(jobs) < len(waiting)
             if jobs:
+                outcomes: list[Outcome]
                 channels: list[str] = []
                 try:
                     outcomes, channels = self._commit(jobs)
                 except BaseException as problem:  # whatever it is, nothing of it is committed, and this thread must live on
-                    outcomes = [Outcome(job.future, None, _failed(problem)) for job in jobs]
+                    outcomes = [(job.future, None, _failed(problem)) for job in jobs]
                 self._answer(jobs, outcomes, channels)
                 self._watch_log()
 
@@ -266,7 +265,7 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job]) -> tuple[list[Out
     except sqlite3.IntegrityError as problem:  # a deferred foreign key, checked only now
         connection.execute("ROLLBACK")
         if len(jobs) == 1:
-            return [Outcome(jobs[0].future, None, problem)], []
+            return [(jobs[0].future, None, problem)], []
         done = [], []
         for job in jobs:
             outcomes, channels = _transact(connection, [job])
@@ -295,9 +294,9 @@ def _run(connection: sqlite3.Connection, jobs: list[Job], savepoints: bool) -> t
                     connection.execute("ROLLBACK TO job")
                 elif tx.wrote or connection.total_changes != changes:
                     return None
-                outcomes.append(Outcome(future, None, problem))
+                outcomes.append((future, None, problem))
         else:
-            outcomes.append(Outcome(future, value, None))
+            outcomes.append((future, value, None))
             channels += tx.channels
         if tx.failure is not None:
             raise tx.failure
