@@ -14,7 +14,9 @@ USER_ID = re.compile(r"user_[0-9a-v]{26}").fullmatch
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z").fullmatch
 
 
-def refused(answer: httpx2.Response, status: int, code: str, sentence: str | None = None, param: str | None = None) -> dict[str, Any]:
+def refused(
+    answer: httpx2.Response, status: int, code: str, sentence: str | None = None, param: str | None = None
+) -> dict[str, Any]:
     """The body of an error, after a look at everything that each of them promises."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"

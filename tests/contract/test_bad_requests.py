@@ -53,8 +53,18 @@ def test_every_read_refuses_parameters_it_does_not_know(http: httpx2.Client, use
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/users"), ("PUT", "/v1/users/{id}"), ("PATCH", "/v1/users/{id}"), ("DELETE", "/v1/users/{id}"), ("PUT", "/v1/users/{id}/password"), ("POST", "/v1/users/{id}/suspend")])  # fmt: skip
-def test_every_write_refuses_parameters_it_does_not_know_and_does_nothing(http: httpx2.Client, user: dict, method: str, path: str) -> None:
-    body = None if method == "DELETE" or "suspend" in path else {"password": "another good one"} if "password" in path else GOOD if method == "POST" else {"name": "Changed"}
+def test_every_write_refuses_parameters_it_does_not_know_and_does_nothing(
+    http: httpx2.Client, user: dict, method: str, path: str
+) -> None:
+    body = (
+        None
+        if method == "DELETE" or "suspend" in path
+        else {"password": "another good one"}
+        if "password" in path
+        else GOOD
+        if method == "POST"
+        else {"name": "Changed"}
+    )
     assert faults(http.request(method, path.format(id=user["id"]) + "?force=true", json=body)) == ["force"]
     after = http.get(f"/v1/users/{user['id']}").json()
     assert (after["name"], after["status"]) == (user["name"], "active")
@@ -88,7 +98,12 @@ def test_values_that_are_fine_in_another_form_are_taken(http: httpx2.Client) -> 
     ],
 )  # fmt: skip
 def test_json_that_readers_could_understand_differently_is_400(http: httpx2.Client, user: dict, body: bytes, says: str) -> None:
-    for method, path in (("POST", "/v1/users"), ("PUT", f"/v1/users/{user['id']}"), ("POST", "/v1/users/verify-password"), ("POST", "/v1/keys")):
+    for method, path in (
+        ("POST", "/v1/users"),
+        ("PUT", f"/v1/users/{user['id']}"),
+        ("POST", "/v1/users/verify-password"),
+        ("POST", "/v1/keys"),
+    ):
         answer = http.request(method, path, content=body, headers=JSON)
         found = refused(answer, 400, "invalid_json")["error"]
         assert says in found or ("[" * 100).encode() in body or b'{"a":' * 100 in body
@@ -114,18 +129,51 @@ def test_json_that_only_looks_odd_is_taken(http: httpx2.Client, user: dict) -> N
 
 
 def test_all_faults_of_a_body_are_told_at_once(http: httpx2.Client, user: dict) -> None:
-    body = {"nickname": "x", "password": "short", "email": "no address", "name": " ", "role": "king", "metadata": [], "email_verified": "yes"}
+    body = {
+        "nickname": "x",
+        "password": "short",
+        "email": "no address",
+        "name": " ",
+        "role": "king",
+        "metadata": [],
+        "email_verified": "yes",
+    }
     answer = http.post("/v1/users", json=body)
     assert faults(answer) == ["name", "email", "password", "role", "metadata", "email_verified", "nickname"]
     assert all(fault["message"].endswith(".") for fault in answer.json()["errors"])
     assert faults(http.post("/v1/users", json={})) == ["name", "email", "password"]
-    assert faults(http.put(f"/v1/users/{user['id']}", json={"name": "", "email": None, "id": 5, "x": 1, "y": 2})) == ["name", "email", "x", "y"]
+    assert faults(http.put(f"/v1/users/{user['id']}", json={"name": "", "email": None, "id": 5, "x": 1, "y": 2})) == [
+        "name",
+        "email",
+        "x",
+        "y",
+    ]
     assert faults(http.post("/v1/users?limit=1", json={})) == ["limit"], "the query first"
 
 
-@pytest.mark.parametrize("name", ["nickname", "Name", "is_admin", "password_hash", "email_key", "seq", "version", "", "__proto__", "constructor", "naме", "x" * 5000, "<img src=x>"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nickname",
+        "Name",
+        "is_admin",
+        "password_hash",
+        "email_key",
+        "seq",
+        "version",
+        "",
+        "__proto__",
+        "constructor",
+        "naме",
+        "x" * 5000,
+        "<img src=x>",
+    ],
+)
 def test_an_unknown_field_is_400_and_named(http: httpx2.Client, user: dict, name: str) -> None:
-    for answer in (http.post("/v1/users", json={**GOOD, name: 1}), http.put(f"/v1/users/{user['id']}", json={"name": "Changed", name: 1})):
+    for answer in (
+        http.post("/v1/users", json={**GOOD, name: 1}),
+        http.put(f"/v1/users/{user['id']}", json={"name": "Changed", name: 1}),
+    ):
         assert faults(answer) == [name[:64]]
         assert len(answer.content) < 2000
     assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
@@ -152,7 +200,11 @@ def test_calls_without_a_body_take_none_or_an_empty_object(http: httpx2.Client, 
 )  # fmt: skip
 def test_another_media_type_is_415(http: httpx2.Client, user: dict, kind: str) -> None:
     for method, path, body in (("POST", "/v1/users", GOOD), ("PUT", f"/v1/users/{user['id']}", {"name": "Changed"})):
-        refused(http.request(method, path, content=json.dumps(body).encode(), headers={"Content-Type": kind}), 415, "unsupported_media_type")
+        refused(
+            http.request(method, path, content=json.dumps(body).encode(), headers={"Content-Type": kind}),
+            415,
+            "unsupported_media_type",
+        )
     assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
 
 
@@ -161,9 +213,22 @@ def test_a_compressed_body_is_415(http: httpx2.Client, encoding: str) -> None:
     refused(http.post("/v1/users", json=GOOD, headers={"Content-Encoding": encoding}), 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("kind", [None, "application/json", "APPLICATION/JSON", "application/json;charset=utf-8", 'application/json; charset="UTF-8"', "application/merge-patch+json", "application/vnd.api+json"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "application/json",
+        "APPLICATION/JSON",
+        "application/json;charset=utf-8",
+        'application/json; charset="UTF-8"',
+        "application/merge-patch+json",
+        "application/vnd.api+json",
+    ],
+)
 def test_json_by_any_of_its_names_or_none_is_taken(http: httpx2.Client, user: dict, kind: str | None) -> None:
-    answer = http.put(f"/v1/users/{user['id']}", content=b'{"name":"Taken"}', headers={} if kind is None else {"Content-Type": kind})
+    answer = http.put(
+        f"/v1/users/{user['id']}", content=b'{"name":"Taken"}', headers={} if kind is None else {"Content-Type": kind}
+    )
     assert answer.status_code == 200, answer.text
 
 
@@ -171,7 +236,11 @@ def test_a_body_of_64_kib_is_taken_and_one_byte_more_is_413(http: httpx2.Client,
     path = f"/v1/users/{user['id']}"
     small = b'{"name":"Padded"}'
     assert http.put(path, content=small + b" " * (65_536 - len(small)), headers=JSON).status_code == 200
-    refused(http.put(path, content=small.replace(b"Padded", b"Larger") + b" " * (65_537 - len(small)), headers=JSON), 413, "content_too_large")
+    refused(
+        http.put(path, content=small.replace(b"Padded", b"Larger") + b" " * (65_537 - len(small)), headers=JSON),
+        413,
+        "content_too_large",
+    )
     chunks = (b" " * 4096 for _ in range(64))
     refused(http.put(path, content=chunks, headers=JSON), 413, "content_too_large")
     assert http.get(path).json()["name"] == "Padded"
@@ -244,7 +313,16 @@ def test_no_two_requests_have_the_same_id_and_a_clients_own_is_not_believed(http
 
 
 def test_a_user_with_hostile_text_comes_back_as_it_was(http: httpx2.Client) -> None:
-    for text in ("<script>alert(1)</script>", "'; DROP TABLE users; --", '"},{"id":"x', "{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd", "%s%n", "=cmd()"):
+    for text in (
+        "<script>alert(1)</script>",
+        "'; DROP TABLE users; --",
+        '"},{"id":"x',
+        "{{7*7}}",
+        "${jndi:ldap://x}",
+        "../../etc/passwd",
+        "%s%n",
+        "=cmd()",
+    ):
         user = new_user(http, name=text, metadata={text: text})
         assert http.get(f"/v1/users/{user['id']}").json()["name"] == text
         assert http.get("/v1/users", params={"q": text}).json()[0]["name"] == text

@@ -38,7 +38,11 @@ def person(email: str, **fields: Any) -> dict[str, Any]:
 def said(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
     """The answer without what belongs to the request that brought it."""
     of_request = {"date", "x-request-id", "idempotency-replayed"}
-    return answer.status_code, answer.content, {k: v for k, v in answer.headers.items() if k not in of_request and "ratelimit" not in k}
+    return (
+        answer.status_code,
+        answer.content,
+        {k: v for k, v in answer.headers.items() if k not in of_request and "ratelimit" not in k},
+    )
 
 
 def replayed(answer: httpx2.Response) -> bool:
@@ -62,7 +66,9 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
-        "/v1/users/verify-password": Post("/v1/users/verify-password", {"email": user["email"], "password": user["password"]}, 200, ""),
+        "/v1/users/verify-password": Post(
+            "/v1/users/verify-password", {"email": user["email"], "password": user["password"]}, 200, ""
+        ),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
@@ -119,7 +125,9 @@ def test_callers_do_not_share_keys(http: httpx2.Client, as_role, server: Server)
     assert other.status_code == 201 and not replayed(other)
     assert other.json()["user_id"] != first.json()["user_id"]
     with server.http(new_key(http)) as same_user:
-        assert same_user.post("/v1/keys", json=body, headers=once("shared")).content == first.content, "a caller is a user, by any of its keys"
+        assert same_user.post("/v1/keys", json=body, headers=once("shared")).content == first.content, (
+            "a caller is a user, by any of its keys"
+        )
 
 
 def test_quotes_around_the_key_make_no_difference_but_letters_do(http: httpx2.Client) -> None:
@@ -231,7 +239,11 @@ def test_answers_outlive_a_restart_and_hold_no_password_and_no_key_in_the_clear(
                 return [
                     http.post("/v1/users", json=body, headers=once("restart user")),
                     http.post("/v1/keys", json={"name": "k"}, headers=once("restart key")),
-                    http.post("/v1/users/verify-password", json={"email": OWNER_EMAIL, "password": OWNER_PASSWORD}, headers=once("restart verify")),
+                    http.post(
+                        "/v1/users/verify-password",
+                        json={"email": OWNER_EMAIL, "password": OWNER_PASSWORD},
+                        headers=once("restart verify"),
+                    ),
                 ]
 
         first = ask()
@@ -297,7 +309,9 @@ def test_twins_that_race_over_two_workers_make_one_user(slow: Server) -> None:
         assert sum(not replayed(answer) for answer in created) == 1
         assert len({answer.content for answer in created}) == 1
     with slow.http() as http:
-        assert sorted(user["email"] for user in http.get("/v1/users?q=twin").json()) == [f"twin{twin}@example.com" for twin in range(3)]
+        assert sorted(user["email"] for user in http.get("/v1/users?q=twin").json()) == [
+            f"twin{twin}@example.com" for twin in range(3)
+        ]
         created_events = http.get("/v1/events?type=user.created&limit=1000").text
         assert all(len(re.findall(rf'"email":"twin{twin}@', created_events)) == 1 for twin in range(3))
 

@@ -74,7 +74,9 @@ def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(several: tup
             assert ("prev" in found) == (0 < offset < 40)
 
 
-@pytest.mark.parametrize("offset", ["40", "1000000", "9223372036854775807", "9223372036854775808", "99999999999999999999999999", "9" * 5000])
+@pytest.mark.parametrize(
+    "offset", ["40", "1000000", "9223372036854775807", "9223372036854775808", "99999999999999999999999999", "9" * 5000]
+)
 def test_past_the_end_is_an_empty_list_however_far(several: tuple[httpx2.Client, list[User]], offset: str) -> None:
     http, _ = several
     for more in ("", "&sort=-name", "&role=member&count=exact", "&q=example"):
@@ -86,7 +88,13 @@ def test_past_the_end_is_an_empty_list_however_far(several: tuple[httpx2.Client,
 
 def test_the_total_is_exact_after_every_create_delete_restore_and_purge(changing: httpx2.Client) -> None:
     def check(expected: int) -> None:
-        for url in ("/v1/users?limit=1", "/v1/users?limit=1&offset=5", "/v1/users?limit=1&sort=-created_at", "/v1/users?sort=name", "/v1/users?offset=9999"):
+        for url in (
+            "/v1/users?limit=1",
+            "/v1/users?limit=1&offset=5",
+            "/v1/users?limit=1&sort=-created_at",
+            "/v1/users?sort=name",
+            "/v1/users?offset=9999",
+        ):
             answer = changing.get(url)
             assert answer.headers["x-total-count"] == str(expected), url
             if "next" in (found := links(answer)):
@@ -166,7 +174,15 @@ def test_from_any_offset_the_links_lead_on_and_back(several: tuple[httpx2.Client
 
 def test_a_link_repeats_what_was_asked(several: tuple[httpx2.Client, list[User]]) -> None:
     http, _ = several
-    query = {"role": "member", "q": "EXAMPLE", "sort": "-name,email", "fields": "id,role", "created_after": "2023-10-27T12:00:00.5+02:00", "count": "exact", "limit": "4"}
+    query = {
+        "role": "member",
+        "q": "EXAMPLE",
+        "sort": "-name,email",
+        "fields": "id,role",
+        "created_after": "2023-10-27T12:00:00.5+02:00",
+        "count": "exact",
+        "limit": "4",
+    }
     first = http.get("/v1/users", params=query)
     following = http.get(links(first)["next"])
     assert first.status_code == following.status_code == 200
@@ -174,12 +190,16 @@ def test_a_link_repeats_what_was_asked(several: tuple[httpx2.Client, list[User]]
     assert following.headers["x-total-count"] == first.headers["x-total-count"]
     assert not set(ids([first])) & set(ids([following]))
     asked = dict(following.url.params)
-    assert {name: asked[name] for name in query if name != "created_after"} == {name: value for name, value in query.items() if name != "created_after"}
+    assert {name: asked[name] for name in query if name != "created_after"} == {
+        name: value for name, value in query.items() if name != "created_after"
+    }
     assert asked["created_after"] == "2023-10-27T10:00:00.500000Z"
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "name", "-email,name"])
-def test_who_follows_links_while_others_come_and_go_misses_nobody_and_sees_nobody_twice(changing: httpx2.Client, sort: str) -> None:
+def test_who_follows_links_while_others_come_and_go_misses_nobody_and_sees_nobody_twice(
+    changing: httpx2.Client, sort: str
+) -> None:
     made = make(changing, 40)
     chance = random.Random(11)
     for relation in ("next", "prev"):
@@ -242,7 +262,9 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("more", ["", "&role=member&status=active", "&q=example"])
-def test_every_order_forwards_and_backwards_over_ties_and_mixed_directions(several: tuple[httpx2.Client, list[User]], more: str) -> None:
+def test_every_order_forwards_and_backwards_over_ties_and_mixed_directions(
+    several: tuple[httpx2.Client, list[User]], more: str
+) -> None:
     http, users = several
     if "role" in more:
         users = [user for user in users if (user["role"], user["status"]) == ("member", "active")]
@@ -331,7 +353,12 @@ def test_what_is_no_rfc_3339_time_is_400(http: httpx2.Client, name: str, value: 
 
 
 def test_filters_that_nobody_passes_are_an_empty_list_not_an_error(http: httpx2.Client) -> None:
-    for name, value in {"email": "nobody@example.com", "external_id": "none", "ids": "user_abc123,x", "q": "no such text"}.items():
+    for name, value in {
+        "email": "nobody@example.com",
+        "external_id": "none",
+        "ids": "user_abc123,x",
+        "q": "no such text",
+    }.items():
         answer = http.get("/v1/users", params={name: value, "count": "exact"})
         assert (answer.status_code, answer.json(), answer.headers["x-total-count"]) == (200, [], "0")
 
@@ -362,14 +389,28 @@ def test_a_cursor_that_was_changed_in_any_place_is_refused(several: tuple[httpx2
     http, _ = several
     assert http.get(f"/v1/users?sort=name&cursor={cursor}").status_code == 200
     broken = [cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor)]
-    broken += [cursor[:-1], cursor[1:], cursor + "A", cursor + "=", cursor[:5] + "!" + cursor[5:], cursor * 2, "A", "AAAA", "null", "é", "x" * 3000]
+    broken += [
+        cursor[:-1],
+        cursor[1:],
+        cursor + "A",
+        cursor + "=",
+        cursor[:5] + "!" + cursor[5:],
+        cursor * 2,
+        "A",
+        "AAAA",
+        "null",
+        "é",
+        "x" * 3000,
+    ]
     for text in broken:
         answer = http.get("/v1/users", params={"sort": "name", "cursor": text})
         assert faults(answer) == ["cursor"]
         assert text == "A" or text not in answer.text
 
 
-def test_a_cursor_of_another_order_or_another_server_is_refused(http: httpx2.Client, several: tuple[httpx2.Client, list[User]], cursor: str) -> None:
+def test_a_cursor_of_another_order_or_another_server_is_refused(
+    http: httpx2.Client, several: tuple[httpx2.Client, list[User]], cursor: str
+) -> None:
     for sort in ("created_at", "-name", "email", "name,created_at", "-created_at", "name,email"):
         assert faults(several[0].get(f"/v1/users?sort={sort}&cursor={cursor}")) == ["cursor"]
     assert faults(several[0].get(f"/v1/users?cursor={cursor}")) == ["cursor"]

@@ -64,12 +64,20 @@ def test_what_is_no_name_is_400_on_create_and_update(http: httpx2.Client, user: 
         ("\u212aelvin@example.com", "kelvin@example.com"),
     ],
 )
-def test_two_spellings_of_one_address_are_taken_once_on_create_update_and_restore(http: httpx2.Client, user: dict, one: str, other: str) -> None:
+def test_two_spellings_of_one_address_are_taken_once_on_create_update_and_restore(
+    http: httpx2.Client, user: dict, one: str, other: str
+) -> None:
     first = new_user(http, email=one)
     assert first["email"] == one, "kept as sent"
     for spelling in (one, other):
         refused(create(http, email=spelling), 400, "email_taken", "Email address is already in use.", param="email")
-        refused(http.put(f"/v1/users/{user['id']}", json={"email": spelling}), 400, "email_taken", "Email address is already in use.", param="email")
+        refused(
+            http.put(f"/v1/users/{user['id']}", json={"email": spelling}),
+            400,
+            "email_taken",
+            "Email address is already in use.",
+            param="email",
+        )
         assert ids([http.get("/v1/users", params={"email": spelling})]) == [first["id"]]
         assert http.post("/v1/users/verify-password", json={"email": spelling, "password": first["password"]}).status_code == 200
     assert http.get(f"/v1/users/{user['id']}").json()["email"] == user["email"]
@@ -102,7 +110,10 @@ def test_what_is_no_address_is_400_on_create_and_update(http: httpx2.Client, use
     assert http.get(f"/v1/users/{user['id']}").json()["email"] == user["email"]
 
 
-@pytest.mark.parametrize("email", ["a" * 242 + "@example.com", "a@" + "b" * 63 + ".com", "x@corp.internal", "o'brien+x@mail.test", "δοκιμή@παράδειγμα.δοκιμή"])
+@pytest.mark.parametrize(
+    "email",
+    ["a" * 242 + "@example.com", "a@" + "b" * 63 + ".com", "x@corp.internal", "o'brien+x@mail.test", "δοκιμή@παράδειγμα.δοκιμή"],
+)
 def test_unusual_but_good_addresses_are_taken_and_found(http: httpx2.Client, email: str) -> None:
     user = new_user(http, email=email)
     assert user["email"] == email
@@ -112,14 +123,28 @@ def test_unusual_but_good_addresses_are_taken_and_found(http: httpx2.Client, ema
 # ---- passwords
 
 
-@pytest.mark.parametrize("password", ["securepassword123", "x7#kQ9!m", "пароль-на-горе", "😀😁😂🤣😃😄😅😆", "        x", "p" * 200 + "!" * 56, "\ttabs\tand\x07bells", "correct horse battery staple"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "securepassword123",
+        "x7#kQ9!m",
+        "пароль-на-горе",
+        "😀😁😂🤣😃😄😅😆",
+        "        x",
+        "p" * 200 + "!" * 56,
+        "\ttabs\tand\x07bells",
+        "correct horse battery staple",
+    ],
+)
 def test_a_password_needs_eight_characters_and_nothing_else(http: httpx2.Client, password: str) -> None:
     user = new_user(http, password=password)
     credentials = {"email": user["email"], "password": password}
     assert http.post("/v1/users/verify-password", json=credentials).status_code == 200
     for near in (password[:-1], password + "x", password.swapcase(), password.strip()):
         if near and near != password:
-            assert http.post("/v1/users/verify-password", json={**credentials, "password": near}).status_code == 401, "nothing is cut off or made equal"
+            assert http.post("/v1/users/verify-password", json={**credentials, "password": near}).status_code == 401, (
+                "nothing is cut off or made equal"
+            )
 
 
 def test_a_password_typed_on_another_keyboard_is_the_same(http: httpx2.Client) -> None:
@@ -140,16 +165,25 @@ def test_short_long_common_and_obvious_passwords_are_400_wherever_one_is_set(htt
     id = user.json()["id"] if isinstance(user.json(), dict) else user.json()[0]["id"]
     http.put(f"/v1/users/{id}", json={"name": GOOD["name"]})
     setting = password if password != "charlie@example.com" else "obvious@example.com"
-    answers = [http.put(f"/v1/users/{id}/password", json={"password": setting}), create(http, password=password, email="charlie@example.com")]
+    answers = [
+        http.put(f"/v1/users/{id}/password", json={"password": setting}),
+        create(http, password=password, email="charlie@example.com"),
+    ]
     for answer in answers:
         assert faults(answer) == ["password"]
         assert not isinstance(password, str) or len(password) < 9 or password not in answer.text, "not echoed"
     assert http.get("/v1/users", params={"email": "charlie@example.com"}).json() == []
-    assert http.post("/v1/users/verify-password", json={"email": "obvious@example.com", "password": "securepassword123"}).status_code == 200
+    assert (
+        http.post("/v1/users/verify-password", json={"email": "obvious@example.com", "password": "securepassword123"}).status_code
+        == 200
+    )
 
 
 def test_the_shortest_password_is_a_setting(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--rate-limit", "none", environment={"ROLLBOOK_PASSWORD_MIN_LENGTH": "15"}) as server, server.http() as http:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", environment={"ROLLBOOK_PASSWORD_MIN_LENGTH": "15"}) as server,
+        server.http() as http,
+    ):
         assert "15" in refused(create(http, password="fourteen-chars"), 400, "invalid_parameter", param="password")["error"]
         assert create(http, password="fifteen-chars!!").status_code == 201
 
@@ -157,7 +191,10 @@ def test_the_shortest_password_is_a_setting(tmp_path: Path) -> None:
 def test_a_password_is_seen_nowhere_again(tmp_path: Path) -> None:
     """Not in an answer, not in the log, not in an event or an export, and in no file of the data folder, not even one that was refused."""
     secrets = [f"tell-tale-{number}-password" for number in range(8)]
-    with running(tmp_path / "data", "--rate-limit", "none", environment={"ROLLBOOK_LOG_LEVEL": "debug"}) as server, server.http() as http:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", environment={"ROLLBOOK_LOG_LEVEL": "debug"}) as server,
+        server.http() as http,
+    ):
         user = new_user(http, password=secrets[0])
         path = f"/v1/users/{user['id']}"
         again = {"Idempotency-Key": "k1"}

@@ -148,7 +148,11 @@ def test_search_is_exact_while_the_background_folds(http: httpx2.Client) -> None
 def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> None:
     made = []
     for number in range(24):
-        made.append(new_user(http, name=f"Combi {'ABC'[number % 3]}", role=("member", "viewer")[number % 2], external_id=f"combi-{number}"))
+        made.append(
+            new_user(
+                http, name=f"Combi {'ABC'[number % 3]}", role=("member", "viewer")[number % 2], external_id=f"combi-{number}"
+            )
+        )
         if number == 11:
             folded(http)  # half is in the index, half is pending
     all_ids = [user["id"] for user in made]
@@ -162,7 +166,9 @@ def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> No
         expected = list(made)
         for part in reversed(sort.split(",")):
             key = part.removeprefix("-")
-            expected.sort(key=lambda user, key=key: all_ids.index(user["id"]) if key == "created_at" else user[key], reverse=part != key)  # type: ignore[misc]
+            expected.sort(
+                key=lambda user, key=key: all_ids.index(user["id"]) if key == "created_at" else user[key], reverse=part != key
+            )  # type: ignore[misc]
         url = f"/v1/users?q=combi&limit=5&sort={sort}&count=exact"
         forth = list(pages(http, url))
         assert ids(forth) == [user["id"] for user in expected], sort
@@ -184,7 +190,27 @@ def test_what_no_name_can_hold_is_400(http: httpx2.Client, q: str) -> None:
     assert faults(http.get("/v1/users", params={"q": q})) == ["q"]
 
 
-@pytest.mark.parametrize("q", ["x" * 255, "   ", "abc ", "ab c", '"""', "***", "^^^", "(((", "AND", "NOT", "NEAR(a b, 2)", "text:abc", "-abc", "\\0\\0", "%00%", "'; --"])
+@pytest.mark.parametrize(
+    "q",
+    [
+        "x" * 255,
+        "   ",
+        "abc ",
+        "ab c",
+        '"""',
+        "***",
+        "^^^",
+        "(((",
+        "AND",
+        "NOT",
+        "NEAR(a b, 2)",
+        "text:abc",
+        "-abc",
+        "\\0\\0",
+        "%00%",
+        "'; --",
+    ],
+)
 def test_any_other_text_is_a_search_not_an_error(http: httpx2.Client, q: str) -> None:
     for sort in ("created_at", "-name"):
         assert http.get("/v1/users", params={"q": q, "sort": sort, "count": "exact"}).status_code == 200

@@ -48,7 +48,13 @@ def test_a_new_user_is_a_member_with_nothing_else_set(http: httpx2.Client) -> No
 
 
 def test_all_that_can_be_given_is_kept(http: httpx2.Client) -> None:
-    given = {"role": "viewer", "external_id": "crm-1", "metadata": {"plan": "pro", "n": [1, None, {"x": 0.5}]}, "email_verified": True, "rate_limit": "10/minute"}
+    given = {
+        "role": "viewer",
+        "external_id": "crm-1",
+        "metadata": {"plan": "pro", "n": [1, None, {"x": 0.5}]},
+        "email_verified": True,
+        "rate_limit": "10/minute",
+    }
     user = new_user(http, **given)
     assert {name: user[name] for name in given} == given
     assert http.get(f"/v1/users/{user['id']}").json() == {name: user[name] for name in WHOLE}
@@ -57,7 +63,11 @@ def test_all_that_can_be_given_is_kept(http: httpx2.Client) -> None:
 @pytest.mark.parametrize("fields", ["id", "role,status", "metadata,id", "*"])
 def test_fields_chooses_what_each_call_answers(http: httpx2.Client, fields: str) -> None:
     expected = set(WHOLE if fields == "*" else fields.split(","))
-    body = {"name": "A", "email": f"fields-{fields.replace('*', 'all').replace(',', '-')}@example.com", "password": "securepassword123"}
+    body = {
+        "name": "A",
+        "email": f"fields-{fields.replace('*', 'all').replace(',', '-')}@example.com",
+        "password": "securepassword123",
+    }
     query = {"fields": fields}
     created = http.post("/v1/users", json=body, params=query)
     id = http.get("/v1/users", params={"email": body["email"]}).json()[0]["id"]
@@ -78,7 +88,10 @@ def test_fields_chooses_what_each_call_answers(http: httpx2.Client, fields: str)
     assert all(set(user) == expected for user in http.get("/v1/users", params=query).json())
 
 
-@pytest.mark.parametrize("id", ["user_abc123", "user_" + "0" * 26, "USER_06H102RKB9PIL1094RGI2I5EC4", "1", "user_" + "w" * 26, "x" * 2000, "%F0%9F%92%A9"])
+@pytest.mark.parametrize(
+    "id",
+    ["user_abc123", "user_" + "0" * 26, "USER_06H102RKB9PIL1094RGI2I5EC4", "1", "user_" + "w" * 26, "x" * 2000, "%F0%9F%92%A9"],
+)
 def test_a_malformed_id_is_404_like_an_unknown_one(http: httpx2.Client, id: str) -> None:
     for method, tail, body in (("GET", "", None), ("PUT", "", {}), ("PATCH", "", {}), ("DELETE", "", None), ("GET", "/export", None), ("POST", "/restore", None),
                                ("POST", "/suspend", None), ("POST", "/activate", None), ("PUT", "/password", {"password": "securepassword123"})):  # fmt: skip
@@ -138,10 +151,17 @@ def test_a_user_can_be_read_changed_and_sent_back_whole(http: httpx2.Client, as_
 
 def test_what_the_server_keeps_itself_is_ignored_not_changed(http: httpx2.Client, user: dict) -> None:
     path = f"/v1/users/{user['id']}"
-    foreign = {"id": "user_" + "0" * 26, "created_at": "2000-01-01T00:00:00Z", "updated_at": "2000-01-01T00:00:00Z", "last_sign_in_at": "2000-01-01T00:00:00Z"}
+    foreign = {
+        "id": "user_" + "0" * 26,
+        "created_at": "2000-01-01T00:00:00Z",
+        "updated_at": "2000-01-01T00:00:00Z",
+        "last_sign_in_at": "2000-01-01T00:00:00Z",
+    }
     assert http.put(path, json=foreign).status_code == 200
     assert http.get(path).json() == {name: user[name] for name in WHOLE}
-    created = http.post("/v1/users", json={**foreign, "name": "A", "email": "foreign@example.com", "password": "securepassword123"})
+    created = http.post(
+        "/v1/users", json={**foreign, "name": "A", "email": "foreign@example.com", "password": "securepassword123"}
+    )
     assert created.status_code == 201
     assert created.json()["id"] != foreign["id"] and created.json()["created_at"] != foreign["created_at"]
 
@@ -279,7 +299,10 @@ def test_a_restored_user_is_as_it_was_but_its_keys_stay_dead(http: httpx2.Client
     for query in ({"email": member.user["email"]}, {"external_id": "restored"}, {"q": "returning"}):
         assert [user["id"] for user in http.get("/v1/users", params=query).json()] == [id]
     refused(member.get("/v1/users/me"), 401, "revoked_key", "The API key has been revoked.")
-    assert http.post("/v1/users/verify-password", json={"email": member.user["email"], "password": "securepassword123"}).status_code == 200
+    assert (
+        http.post("/v1/users/verify-password", json={"email": member.user["email"], "password": "securepassword123"}).status_code
+        == 200
+    )
     refused(http.post(f"{path}/restore"), 404, "not_found")
     assert events_of(http, member.user)[-2:] == ["user.deleted", "user.restored"]
 
@@ -305,7 +328,9 @@ def test_a_purged_user_cannot_come_back_and_leaves_only_the_fact(http: httpx2.Cl
         refused(http.post(f"{path}/restore"), 404, "not_found")
         refused(http.delete(f"{path}?purge=true"), 404, "not_found")
         held = http.get("/v1/events", params={"user": member.user["id"]}).json()
-        assert [(event["type"], event["object"], event["before"]) for event in held] == [("user.purged", {"id": member.user["id"]}, None)]
+        assert [(event["type"], event["object"], event["before"]) for event in held] == [
+            ("user.purged", {"id": member.user["id"]}, None)
+        ]
         new_user(http, email=member.user["email"])
     assert faults(http.delete(f"{path}?purge=yes")) == ["purge"]
 
@@ -372,7 +397,11 @@ def test_the_right_password_answers_the_user_and_notes_the_sign_in(http: httpx2.
 
 
 def test_an_unknown_address_and_a_wrong_password_are_told_alike(http: httpx2.Client, user: dict) -> None:
-    answers = [verify(http, user["email"], "wrong password"), verify(http, "nobody@example.com", "wrong password"), verify(http, "not an address", "x")]
+    answers = [
+        verify(http, user["email"], "wrong password"),
+        verify(http, "nobody@example.com", "wrong password"),
+        verify(http, "not an address", "x"),
+    ]
     for answer in answers:
         refused(answer, 401, "wrong_password", "The email address or the password is wrong.")
     said = [{**answer.json(), "request_id": ""} for answer in answers]
@@ -426,7 +455,17 @@ def test_right_passwords_are_never_slowed(http: httpx2.Client, user: dict) -> No
     assert {verify(http, user["email"], user["password"]).status_code for _ in range(15)} == {200}
 
 
-@pytest.mark.parametrize("body", [{}, {"email": "a@example.com"}, {"password": "x"}, {"email": 1, "password": "x"}, {"email": "a@example.com", "password": None}, {"email": "", "password": ""}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "a@example.com"},
+        {"password": "x"},
+        {"email": 1, "password": "x"},
+        {"email": "a@example.com", "password": None},
+        {"email": "", "password": ""},
+    ],
+)
 def test_half_of_the_credentials_is_400(http: httpx2.Client, body: dict) -> None:
     assert set(faults(http.post("/v1/users/verify-password", json=body))) <= {"email", "password"}
 
@@ -442,7 +481,12 @@ def test_a_changed_password_works_at_once_and_the_old_one_never_again(http: http
 def test_who_changes_its_own_password_proves_the_present_one(http: httpx2.Client, as_role) -> None:
     member = as_role("member")
     email = member.user["email"]
-    refused(member.put("/v1/users/me/password", json={"password": "a wholly new one"}), 400, "invalid_parameter", param="current_password")
+    refused(
+        member.put("/v1/users/me/password", json={"password": "a wholly new one"}),
+        400,
+        "invalid_parameter",
+        param="current_password",
+    )
     wrong = {"password": "a wholly new one", "current_password": "wrong password"}
     refused(member.put("/v1/users/me/password", json=wrong), 401, "wrong_password")
     assert verify(http, email, "securepassword123").status_code == 200
