@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.backends import Shown, backend
 from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, program, table
@@ -176,6 +178,45 @@ def restore_user(
         raise Failure("A deleted user is named by its id: its e-mail may belong to another by now.")
     with backend(data, url, key) as place:
         _show(place.restore_user(id), json, quiet)
+
+
+@app.command("import")
+def import_users(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One JSON object a line; `-` reads standard input.", allow_dash=True)
+    ],
+    json: options.Json = False,
+    data: options.Data = None,
+) -> None:
+    """Load users from a file, each with name, email and password_hash (an argon2 string) or password.
+
+    Also taken: role, external_id, metadata, email_verified, rate_limit. A line that cannot be loaded is named on standard error, with
+    the reason, and the rest goes on; the exit code is then 1. Loading the same file again changes nothing. The server may be running.
+    """
+    # Here, not at the top: only this command needs it.
+    from rollbook.cli.imports import Summary
+    from rollbook.cli.progress import load_shown
+
+    settings, _ = config.load({"data": data})
+    summary = Summary()
+    try:
+        load_shown(settings, file, summary)
+    finally:
+        rate = round(summary.added / summary.seconds) if summary.seconds else 0
+        if json:
+            as_json(
+                {
+                    "added": summary.added,
+                    "refused": summary.refused,
+                    "seconds": round(summary.seconds, 3),
+                    "rows_per_second": rate,
+                }
+            )
+        else:
+            hint(
+                f"{summary.added:,} users added, {summary.refused:,} lines refused, in {summary.seconds:.1f} s ({rate:,} users/s)."
+            )
+    raise typer.Exit(1 if summary.refused else 0)
 
 
 def _limit(text: str) -> str | None:

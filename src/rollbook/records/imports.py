@@ -1,0 +1,126 @@
+"""Many users at once: what `users.add` writes for each, at a tenth of the cost, in the order of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import EmailTaken, ExternalIdTaken
+from rollbook.records import events, places, rules, search, users
+from rollbook.records.events import Actor
+from rollbook.records.users import NewUser, User
+from rollbook.storage.database import Tx
+
+BATCH = 10_000
+"""Users of one transaction. It holds the writer lock for some tenths of a second: no write of a running server waits longer."""
+
+# An import walks all over the indexes of e-mails and names: pages that do not fit are read, and written to the log, again and again.
+CACHE = "PRAGMA cache_size = -262144"  # KiB
+LAST = """
+    SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
+           (SELECT created_at FROM users ORDER BY seq DESC LIMIT 1)"""
+ADD = """
+    INSERT INTO users (seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit,
+                       version, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"""
+ADDED = "SELECT seq FROM users WHERE seq >= ?"
+HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
+TO_INDEX = """
+    SELECT seq, name, email FROM users
+    WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) ORDER BY seq"""
+
+_encode = msgspec.json.Encoder().encode
+# How every event's object ends: its times, which are known only in the transaction.
+_TIMES = '"created_at":"{0}","updated_at":"{0}","last_sign_in_at":null}}'
+_NO_TIMES = _TIMES.format(clock.shown(0))
+
+
+class Prepared(NamedTuple):
+    """A user ready to be written; what could be done without the database has been done, in whichever process."""
+
+    id: str
+    name: str
+    email: str
+    email_key: str
+    password_hash: str | None
+    role: str
+    external_id: str | None
+    metadata: str
+    email_verified: int
+    rate_limit: str | None
+    event_id: str
+    object: str
+    """The event's object up to its times."""
+
+
+def prepare(new: NewUser) -> Prepared:
+    id, verified = ids.new("user"), int(new.email_verified)
+    shown = users.shown(
+        User(
+            0, id, new.name, new.email, new.role, "active", new.external_id, new.metadata, verified, new.rate_limit, 1, 0, 0, None
+        )
+    )
+    return Prepared(
+        id,
+        new.name,
+        new.email,
+        rules.email_key(new.email),
+        new.password_hash,
+        new.role,
+        new.external_id,
+        new.metadata,
+        verified,
+        new.rate_limit,
+        ids.new("evt"),
+        _encode(shown).decode().removesuffix(_NO_TIMES),
+    )
+
+
+async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
+    """Add these in their order. Those that the unique indexes refuse are left out and returned: which of `new`, and why."""
+    await tx.run(CACHE)
+    last = await tx.one(LAST)
+    assert last is not None  # a SELECT without FROM has a row
+    first, start = last[0] + 1, max(clock.now(), (last[1] or 0) + 1)
+    await tx.many(ADD, [(first + at, *user[:10], start + at, start + at) for at, user in enumerate(new)])
+    added = [row[0] for row in await tx.all(ADDED, first)]
+    refused = await _refused(tx, new, first, set(added)) if len(added) < len(new) else []
+    if not added:
+        return refused
+    await places.count_many(tx, added, +1)
+    await tx.many(search.TOUCHED, [(seq,) for seq in added])
+    rows = []
+    for seq in added:
+        user, at = new[seq - first], start + seq - first
+        object = user.object + _TIMES.format(clock.shown(at))
+        rows.append((user.event_id, "user.created", user.id, at, *by, object, None))
+    await tx.many(events.RECORD, rows)
+    return refused
+
+
+async def _refused(
+    tx: Tx, new: Sequence[Prepared], first: int, added: set[int]
+) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
+    refused: list[tuple[int, EmailTaken | ExternalIdTaken]] = []
+    for at, user in enumerate(new):
+        if first + at not in added:
+            email_taken = await tx.one(HAS_EMAIL, user.email_key) is not None
+            refused.append((at, EmailTaken() if email_taken else ExternalIdTaken()))
+    return refused
+
+
+async def index(tx: Tx) -> int:
+    """Bring noted users into the search index, as `search.fold` does, many at once. Returns how many notes it were: BATCH or fewer."""
+    await tx.run(CACHE)
+    notes = await tx.all(search.OLDEST, BATCH)
+    if not notes:
+        return 0
+    seqs = sorted({seq for _, seq in notes})
+    await tx.many(search.FORGET, [(seq,) for seq in seqs])
+    found = await tx.all(TO_INDEX, seqs[0], seqs[-1], notes[-1][0])
+    await tx.many(search.INDEX, [(seq, search.indexed_text(name, email)) for seq, name, email in found])
+    await tx.run(search.FOLDED, notes[-1][0])
+    return len(notes)
