@@ -162,36 +162,47 @@ async def _find(call: Call) -> Key:
     if not ids.is_id("key", id):
         raise NotFound()
     key = await keys.get(call.db, id)
+    role = call.caller.role
     if key.user_id != call.caller.user_id:
         if not call.reaches_all:
             raise NotFound()
-        owner = await users.by_id(call.db, key.user_id)
-        if owner is not None and call.request.method != "GET":
-            permissions.may_touch(call.caller.role, owner.role)
-    elif call.request.method != "GET" and key.id != call.caller.key_id:
-        _no_wider(call, key)
+        role = (await users.get(call.db, key.user_id)).role
+        if call.request.method != "GET":
+            permissions.may_touch(call.caller.role, role)
+    if call.request.method == "POST" and key.id != call.caller.key_id:
+        _no_wider(call, await keys.get(call.db, call.caller.key_id), key, role)
     return key
 
 
-def _no_wider(call: Call, key: Key) -> None:
-    """A narrow key gets no hold of a wider one of the same user: revealing or rotating that would widen it."""
-    caller = call.caller
-    if call.request.method == "DELETE":
-        return
-    reached = permissions.grantable(caller.role) if key.scopes is None else frozenset(key.scopes.split())
-    if not reached & permissions.grantable(caller.role) <= caller.every | caller.itself:
+def _no_wider(call: Call, own: Key, key: Key, role: str) -> None:
+    """A key gets no hold of a wider one, of its own user or of another: to be shown it, or what replaces it, would widen the key."""
+    reached = permissions.grantable(role) if key.scopes is None else frozenset(key.scopes.split()) & permissions.grantable(role)
+    if (
+        (own.scopes is not None and key.scopes is None)
+        or not reached <= _held(call)
+        or (own.ip_allow is not None and (key.ip_allow is None or not _all_within(key.ip_allow.split(), own.ip_allow.split())))
+        or (own.rate_limit is not None and (key.rate_limit is None or not _no_looser(_parse(key), _parse(own))))
+        or (own.expires_at is not None and (key.expires_at is None or key.expires_at > own.expires_at))
+    ):
         raise InsufficientScope("This key may do less than the one it asks for.")
+
+
+def _held(call: Call) -> frozenset[str]:
+    return call.caller.every | call.caller.itself
+
+
+def _parse(key: Key) -> Limit:
+    return windows.parse(key.rate_limit) if key.rate_limit else ()
 
 
 # ---- a key makes no key that is wider than itself
 
 
 def _scopes(own: Key, role: str, call: Call, wanted: Any) -> str | None:
-    held = call.caller.every | call.caller.itself
+    held = _held(call)
     if wanted is UNSET or wanted is None:
-        if own.scopes is None and role == call.caller.role:
-            return None
-        return None if permissions.grantable(role) <= held else " ".join(sorted(permissions.grantable(role) & held))
+        # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
+        return None if own.scopes is None else " ".join(sorted(permissions.grantable(role) & held))
     for scope in wanted:
         if scope not in held:
             raise InsufficientScope(f"This key cannot give the scope {scope}, which it does not have.", scope=scope)
@@ -201,7 +212,7 @@ def _scopes(own: Key, role: str, call: Call, wanted: Any) -> str | None:
 
 
 def _networks(own: Key, wanted: Any) -> str | None:
-    if wanted is UNSET or wanted is None or not wanted:
+    if wanted is UNSET or wanted is None:
         return own.ip_allow
     if own.ip_allow is not None and not _all_within(wanted, own.ip_allow.split()):
         raise InsufficientScope("This key cannot make a key for addresses from which it may not be used itself.")

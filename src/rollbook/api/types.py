@@ -106,7 +106,7 @@ Scope = Literal[
     "users:read", "users:write", "users:delete", "users:verify", "users:export", "keys:read", "keys:write", "events:read", "metrics:read"
 ]
 Scopes = Annotated[tuple[Scope, ...], Meta(max_length=32, description="What the key may do. Left out or null: all that its user may.")]
-Networks = Annotated[tuple[Network, ...], Meta(max_length=64, description="Where the key may be used from. Left out or null: anywhere.")]
+Networks = Annotated[tuple[Network, ...], Meta(min_length=1, max_length=64, description="Where the key may be used from. Left out or null: anywhere.")]
 
 
 # ---- what arrives

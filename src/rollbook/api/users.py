@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.api import paging, types
-from rollbook.api.answers import answer, created, etag, no_content, not_modified, event_shown
+from rollbook.api.answers import answer, created, etag, event_shown, no_content, not_modified
 from rollbook.api.parsing import invalid, refuse
 from rollbook.auth import attempts, permissions
 from rollbook.errors import Fault, InsufficientScope, NotFound, NotYourself, UserSuspended, WrongPassword
