@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 # In the order in which `--help` lists them. The module of the same name holds `app`.
-COMMANDS = ("serve", "users", "keys", "migrate", "openapi", "version")
+COMMANDS = ("serve", "users", "keys", "doctor", "migrate", "openapi", "version")
 
 
 class _Commands(TyperGroup):

@@ -1,0 +1,336 @@
+"""`rollbook doctor`: looks at everything a server needs here, and says what is wrong and how to mend it. Changes no data."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import platform
+import resource
+import shutil
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import typer
+
+from rollbook import __version__, clock, config, first_start
+from rollbook.auth import secret as secrets
+from rollbook.cli import options
+from rollbook.cli.output import as_json, program
+from rollbook.cli.server import check_limits
+from rollbook.config import PREFIX, ConfigurationError, Settings, Source
+from rollbook.errors import ApiError
+from rollbook.http.server import bind
+from rollbook.records import users
+from rollbook.records.search import ANY_PENDING
+from rollbook.storage import migrate
+from rollbook.storage.database import DatabaseUnusable, Queries, Row
+from rollbook.storage.sqlite import SQLite
+from rollbook.storage.sqlite_connection import check_version, connect_reader
+
+app = options.single()
+
+MEBIBYTE = 1 << 20
+GIBIBYTE = 1 << 30
+# Above this, checking every page takes longer than a person likes to wait, and is left to --deep.
+LARGE = GIBIBYTE
+LONG_LOG = 256 * MEBIBYTE
+LITTLE_SPACE, NO_SPACE = GIBIBYTE, 100 * MEBIBYTE
+NOT_SETTINGS = {"CONFIG", "URL", "KEY", "OWNER_EMAIL", "OWNER_PASSWORD", "OWNER_KEY", "CLOCK_FILE"}
+ANY_SEALED = "SELECT 1 FROM keys WHERE sealed IS NOT NULL LIMIT 1"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `mend` says what to do, where there is something to do."""
+
+    state: Literal["ok", "warning", "fault"]
+    what: str
+    found: str
+    mend: str = ""
+
+
+@app.command()
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Check every page and index of the database, however large it is.")
+    ] = False,
+    json: options.Json = False,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings file.", show_default=False)
+    ] = None,
+    data: options.Data = None,
+) -> None:
+    """Say what is wrong with this installation, and how to mend it. Exit code 1 when the server could not run."""
+    findings = list(_platform())
+    sources: list[Source] = []
+    try:
+        settings, sources = config.load({"data": data}, file=config_file)
+        check_limits(settings)
+    except ConfigurationError as problem:
+        findings.append(Finding("fault", "settings", str(problem), "Correct this setting; the rest was not looked at."))
+    else:
+        findings += [*_settings(settings, sources), *_folder(settings), *_database(settings, deep), *_network(settings)]
+    faulty = any(finding.state == "fault" for finding in findings)
+    if json:
+        in_force = [{"name": source.name, "value": _value(source), "origin": source.origin} for source in sources]
+        as_json({"ok": not faulty, "findings": [finding._asdict() for finding in findings], "settings": in_force})
+    else:
+        for finding in findings:
+            _print(finding)
+    raise typer.Exit(1 if faulty else 0)
+
+
+# ---- what is looked at
+
+
+def _platform() -> Iterator[Finding]:
+    yield Finding("ok", "Rollbook", f"{__version__}, called as {program()}")
+    yield Finding("ok", "Python", f"{platform.python_version()} ({sys.executable})")
+    try:
+        check_version()
+    except DatabaseUnusable as problem:
+        yield Finding("fault", "SQLite", sqlite3.sqlite_version, str(problem))
+    else:
+        yield Finding("ok", "SQLite", sqlite3.sqlite_version)
+    now = time.gmtime(clock.now() / clock.SECOND)
+    shown = clock.shown(clock.now())
+    if now.tm_year < 2026:
+        yield Finding("fault", "clock", shown, "The machine's clock is far behind: expiry and limits depend on it. Turn on NTP.")
+    elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
+        yield Finding("warning", "clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is meant for tests: unset it.")
+    else:
+        yield Finding("ok", "clock", shown)
+
+
+def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
+    chosen = [source for source in sources if source.origin != "default"]
+    for source in chosen:
+        yield Finding("ok", "setting", f"{source.name} = {_value(source)} ({source.origin})")
+    yield Finding("ok", "settings", f"{len(sources) - len(chosen)} have their defaults (docs/configuration.md)")
+    names = {source.name.upper() for source in sources} | NOT_SETTINGS
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in names:
+            yield Finding(
+                "warning", "environment", f"{variable} is no setting and does nothing", "Correct its name, or unset it."
+            )
+    if settings.synchronous != "full":
+        yield Finding(
+            "warning", "synchronous", settings.synchronous, "A power cut may lose acknowledged writes; `full` does not."
+        )
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    data = settings.data
+    if not data.exists():
+        parent = next(folder for folder in data.absolute().parents if folder.exists())
+        if os.access(parent, os.W_OK):
+            yield Finding("ok", "data folder", f"{data} is not there yet; the first start makes it")
+        else:
+            yield Finding(
+                "fault",
+                "data folder",
+                f"{data} is not there and {parent} cannot be written",
+                "Choose another --data, or its owner.",
+            )
+        return
+    if not data.is_dir():
+        yield Finding("fault", "data folder", f"{data} is no folder", "Name a folder with --data.")
+        return
+    yield _file(data, "data folder", os.R_OK | os.W_OK | os.X_OK, "700")
+    for name in (first_start.DATABASE, f"{first_start.DATABASE}-wal", f"{first_start.DATABASE}-shm", "writer.lock"):
+        if (file := data / name).exists():
+            finding = _file(file, name, os.R_OK | os.W_OK, "600")
+            if finding.state != "ok":
+                yield finding
+    if (data / "secret").exists():
+        try:
+            secrets.load(data)
+        except ConfigurationError as problem:
+            yield Finding("fault", "secret", str(problem))
+        else:
+            yield Finding("ok", "secret", f"{data / 'secret'}, readable by its owner only")
+    free = shutil.disk_usage(data).free
+    if free < NO_SPACE:
+        yield Finding("fault", "disk", f"{_size(free)} free", "Make room: without it no write is taken.")
+    elif free < LITTLE_SPACE:
+        yield Finding("warning", "disk", f"{_size(free)} free", "Make room soon.")
+    else:
+        yield Finding("ok", "disk", f"{_size(free)} free")
+
+
+def _file(path: Path, what: str, access: int, mode: str) -> Finding:
+    found = path.stat()
+    now = stat.S_IMODE(found.st_mode)
+    shown = f"{path}, mode {now:04o}"
+    if not os.access(path, access):
+        return Finding(
+            "fault", what, f"{shown}, owner {found.st_uid}", f"The user {os.getuid()} cannot use it: run as its owner."
+        )
+    if now & 0o077:
+        return Finding("warning", what, f"{shown}: others can reach it", f"Run: chmod {mode} {path}")
+    return Finding("ok", what, shown)
+
+
+def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
+    path = settings.data / first_start.DATABASE
+    if not path.exists():
+        yield Finding("ok", "database", "none yet; the first start makes it")
+        return
+    try:
+        db = SQLite.open(path, "full")
+    except DatabaseUnusable as problem:
+        yield Finding("fault", "database", str(problem))
+        return
+    try:
+        yield from _contents(db, settings)
+        about = db.describe()
+        yield Finding(
+            "ok", "database", f"{_size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free"
+        )
+        if about["network_file_system"]:
+            yield Finding(
+                "warning",
+                "file system",
+                about["file_system"],
+                "SQLite's locks are not safe on a network file system: use a local disk.",
+            )
+        else:
+            yield Finding("ok", "file system", about["file_system"])
+        if about["wal_size"] > LONG_LOG:
+            mend = "Something has read for a long time (a copy, an open sqlite3): end it, and the next writes shorten the log."
+            yield Finding("warning", "log", _size(about["wal_size"]), mend)
+        else:
+            yield Finding("ok", "log", _size(about["wal_size"]))
+        if about["size"] > LARGE and not deep:
+            yield Finding("ok", "pages", "not checked: the database is large. --deep checks them")
+        else:
+            yield _pages(path, "integrity_check" if deep else "quick_check")
+    except (ApiError, sqlite3.Error) as problem:
+        yield Finding(
+            "fault", "database", str(problem), "Restore a backup, or ask `sqlite3 rollbook.db .recover` for what is left."
+        )
+    finally:
+        db.close()
+
+
+def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
+    try:
+        waiting = migrate.pending(db)
+    except DatabaseUnusable as problem:
+        yield Finding("fault", "migrations", str(problem))
+        return
+    if waiting:
+        names = ", ".join(migration.file_name for migration in waiting)
+        yield Finding(
+            "warning",
+            "migrations",
+            f"pending: {names}",
+            f"The next start applies them, or: {program()} migrate --data {settings.data}",
+        )
+        return
+    yield Finding("ok", "migrations", "up to date")
+    owners = db.read_now(_one, users.OWNERS)[0]
+    if owners:
+        yield Finding("ok", "owners", str(owners))
+    else:
+        yield Finding(
+            "warning", "owners", "none", f"The next start makes {first_start.DEFAULT_EMAIL}, or what {first_start.EMAIL} says."
+        )
+    if not (settings.data / "secret").exists() and db.read_now(_one, ANY_SEALED):
+        mend = "Put it back from a backup. Without it keys work, but those made before cannot be shown again."
+        yield Finding("warning", "secret", f"{settings.data / 'secret'} is gone", mend)
+    newest = db.read_now(_one, users.NEWEST)
+    if newest and newest[0] > clock.now() + clock.MINUTE:
+        yield Finding(
+            "warning", "clock", f"the newest user is of {clock.shown(newest[0])}", "The clock was set back. Turn on NTP."
+        )
+    if db.read_now(_one, ANY_PENDING):
+        yield Finding("ok", "search", "new names wait for the index; searches find them all the same")
+
+
+async def _one(queries: Queries, sql: str) -> Row | None:
+    return await queries.one(sql)
+
+
+def _pages(path: Path, check: str) -> Finding:
+    connection = connect_reader(path)
+    try:
+        found = [row[0] for row in connection.execute(f"PRAGMA {check}(10)")]
+    finally:
+        connection.close()
+    if found == ["ok"]:
+        return Finding("ok", "pages", f"{check}: all are whole")
+    return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged: restore a backup, and check the disk.")
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    try:
+        for listener in bind(settings.host, settings.port):
+            listener.close()
+    except ConfigurationError as problem:
+        if _answers(settings):
+            yield Finding("ok", "port", f"a server answers at {settings.host}:{settings.port}")
+        else:
+            yield Finding("fault", "port", str(problem))
+    else:
+        yield Finding("ok", "port", f"{settings.host}:{settings.port} is free")
+    local = settings.host in ("127.0.0.1", "::1", "localhost")
+    if not local and not settings.tls_cert and not settings.trusted_proxy:
+        yield Finding(
+            "warning", "TLS", f"off, and {settings.host} can be reached from other machines: keys and passwords travel readable",
+            "Set tls_cert and tls_key; or listen on 127.0.0.1 behind a proxy that has TLS, and name it in trusted_proxy.",
+        )  # fmt: skip
+    for name in ("tls_cert", "tls_key"):
+        file = getattr(settings, name)
+        if file and not os.access(file, os.R_OK):
+            yield Finding("fault", name, f"{file} cannot be read", "Name a file in PEM form that this user can read.")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + 512
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        mend = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
+        yield Finding("warning", "open files", f"at most {hard}, for {settings.max_connections} connections", mend)
+    else:
+        yield Finding("ok", "open files", "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard}")
+
+
+def _answers(settings: Settings) -> bool:
+    kind = http.client.HTTPSConnection if settings.tls_cert else http.client.HTTPConnection
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    with suppress(OSError, http.client.HTTPException):
+        connection = kind(host, settings.port, timeout=2)
+        try:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()
+    return False
+
+
+# ---- how it is shown
+
+
+def _value(source: Source) -> object:
+    value = source.value
+    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+
+
+def _print(finding: Finding) -> None:
+    colour = {"ok": "32", "warning": "33", "fault": "31"}[finding.state]
+    state = f"{finding.state:<8}"
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        state = f"\x1b[{colour}m{state}\x1b[0m"
+    print(f"{state} {finding.what}: {finding.found}")
+    if finding.mend:
+        print(f"{'':<8} -> {finding.mend}")
+
+
+def _size(amount: int) -> str:
+    for unit, size in (("GiB", GIBIBYTE), ("MiB", MEBIBYTE), ("KiB", 1 << 10)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}"
+    return f"{amount} bytes"
