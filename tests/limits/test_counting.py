@@ -104,7 +104,9 @@ def test_limits_may_change_for_ever(counter: Any) -> None:
     for seconds in range(1, 200):
         limit = tuple(Window(5, seconds + more) for more in range(4))
         assert counter.take("user", limit, NOW + seconds).admitted
-    assert counter.take("user", limit, NOW + 200).left == ((0, 199), (1, 200), (2, 201), (3, 202)), "so often each length was in the limit"
+    assert counter.take("user", limit, NOW + 200).left == ((0, 199), (1, 200), (2, 201), (3, 202)), (
+        "so often each length was in the limit"
+    )
 
 
 def test_a_clock_set_back_makes_nobody_wait_longer_than_a_window(counter: Any) -> None:
@@ -130,6 +132,12 @@ def test_giving_back_leaves_a_window_alone_that_started_since(counter: Any) -> N
     counter.take("user", "2/minute,5/hour", NOW + MINUTE)
     counter.give_back("user", "2/minute,5/hour", NOW)
     assert counter.take("user", "2/minute,5/hour", NOW + MINUTE).left == ((0, 60), (3, 3540))
+
+
+def test_giving_back_leaves_windows_alone_that_are_not_in_the_limit(counter: Any) -> None:
+    assert counter.admitted(2, "user", "5/minute,9/hour", NOW) == 2
+    counter.give_back("user", "5/minute", NOW)
+    assert counter.take("user", "5/minute,9/hour", NOW).left == ((3, 60), (6, 3600))
 
 
 def test_giving_back_what_was_never_taken_gives_nothing(counter: Any) -> None:

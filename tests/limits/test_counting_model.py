@@ -17,10 +17,16 @@ from rollbook.limits.shared import Shared
 from rollbook.limits.windows import Limit, Verdict, Window
 
 NOW = 1_700_000_000 * SECOND
-LIMITS = st.lists(st.builds(Window, st.integers(1, 6), st.sampled_from([1, 2, 5, 30])), max_size=4, unique_by=lambda w: w.seconds).map(tuple)
-STEPS = st.one_of(st.just(0), st.integers(0, 3 * SECOND), st.sampled_from([SECOND - 1, SECOND, 2 * SECOND, 5 * SECOND, 30 * SECOND]))
+LIMITS = st.lists(
+    st.builds(Window, st.integers(1, 6), st.sampled_from([1, 2, 5, 30])), max_size=4, unique_by=lambda w: w.seconds
+).map(tuple)
+STEPS = st.one_of(
+    st.just(0), st.integers(0, 3 * SECOND), st.sampled_from([SECOND - 1, SECOND, 2 * SECOND, 5 * SECOND, 30 * SECOND])
+)
 TAKES = st.lists(
-    st.tuples(STEPS, st.sampled_from("abc"), st.sampled_from([None, "k", "l"]), st.integers(1, 4), st.booleans()), min_size=1, max_size=60
+    st.tuples(STEPS, st.sampled_from("abc"), st.sampled_from([None, "k", "l"]), st.integers(1, 4), st.booleans()),
+    min_size=1,
+    max_size=60,
 )
 
 

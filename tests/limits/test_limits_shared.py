@@ -35,6 +35,7 @@ def worker(work: Callable[[], object]) -> int:
     """Run it in a forked process; returns the process id."""
     child = os.fork()
     if child == 0:
+        signal.alarm(60)  # not inherited
         try:
             work()
             os._exit(0)
@@ -181,6 +182,23 @@ def test_without_memfd_an_unlinked_file_does(counters: Any, monkeypatch: pytest.
 
     join(worker(work))
     assert admitted[0] == 1 + 2
+
+
+def test_no_lock_is_held_between_two_requests(counters: Any) -> None:
+    """A worker that goes idle keeps nobody waiting."""
+    shared = Shared.create(groups=2)
+    counter = counters(shared)
+    for number in range(40):  # full groups, both orders, and both in one
+        counter.take(f"user{number}", "3/minute", NOW, f"key{number}", "1/minute")
+        counter.take(f"user{number}", "3/minute", NOW, f"key{number}", "1/minute")
+        counter.take(f"user{number}", "3/minute", NOW)
+        counter.give_back(f"user{number}", "3/minute", NOW)
+
+    def every_lock_at_once() -> None:
+        fcntl.lockf(shared._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    assert shared.evicted > 0
+    join(worker(every_lock_at_once))
 
 
 def test_a_circle_the_kernel_only_believes_in_is_waited_out(counters: Any) -> None:

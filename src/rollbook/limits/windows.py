@@ -80,7 +80,9 @@ def parse(text: str) -> Limit:
     for part in written.split(","):
         match = _WINDOW.fullmatch(part.strip())
         if match is None or (match[2] is not None and match[2] not in UNITS):
-            raise ValueError(f"{part.strip()!r} is not a rate limit: write 100/minute, 5000/hour, 10/30s, several with commas, or none.")
+            raise ValueError(
+                f"{part.strip()!r} is not a rate limit: write 100/minute, 5000/hour, 10/30s, several with commas, or none."
+            )
         window = Window(int(match[1]), UNITS[match[2]] if match[2] else int(match[3]))
         if not 1 <= window.calls <= MOST_CALLS:
             raise ValueError(f"{part.strip()!r}: a window admits 1 to {MOST_CALLS} requests. For no limit write none.")
