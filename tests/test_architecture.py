@@ -41,6 +41,8 @@ INSIDE = {
     ("rollbook.cli.backends", "rollbook.cli.remote"): "a command needs one of the two backends, each dear to load",
     ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",
     ("rollbook.cli.main", "rollbook.cli.commands"): "only what was called is loaded, so that the server starts fast",
+    ("rollbook.cli.users", "rollbook.cli.imports"): "only `users import` needs the processes that read a file",
+    ("rollbook.cli.users", "rollbook.cli.progress"): "only `users import` draws a bar",
     ("rollbook.cli.output", "rich.box"): "programs ask for JSON and need no tables",
     ("rollbook.cli.output", "rich.console"): "programs ask for JSON and need no tables",
     ("rollbook.cli.output", "rich.table"): "programs ask for JSON and need no tables",
