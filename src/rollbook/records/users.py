@@ -141,10 +141,10 @@ async def update(
     `if_match` holds the versions the caller will change. Raises NotFound, PreconditionFailed, EmailTaken, ExternalIdTaken, LastOwner.
     """
     user = await get(tx, id)
-    if if_match is not None and user.version not in if_match:
-        raise PreconditionFailed()
     changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
     may(user, changed)
+    if if_match is not None and user.version not in if_match:
+        raise PreconditionFailed()
     if not changed:
         return user
     if user.role == "owner" and (changed.get("role", "owner") != "owner" or changed.get("status", "active") != "active"):
@@ -197,9 +197,9 @@ async def signed_in(tx: Tx, id: str, renewed: tuple[str, str] | None) -> User:
 async def delete(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
     """Gone from every list and look-up, its keys dead, its e-mail free; `restore` brings it back. Raises NotFound, PreconditionFailed, LastOwner."""
     user = await get(tx, id)
+    may(user, {})
     if if_match is not None and user.version not in if_match:
         raise PreconditionFailed()
-    may(user, {})
     if user.role == "owner" and user.status == "active":
         await _keep_an_owner(tx, user)
     now = clock.now()

@@ -1,0 +1,394 @@
+"""Who may do what: every role on every row, on itself, on others and on owners. The table below is the whole of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook import errors, ids
+from rollbook.api.routes import KEY, ROUTES, USER, Route
+from rollbook.auth.permissions import SCOPES, grantable
+from tests.contract.answers import Log, refused
+from tests.harness import Server, new_key, new_user, running
+
+ROLES = ("member", "viewer", "admin", "owner")
+TARGETS = ("own", "other", "owner")
+
+# For each row, what each role gets when the call is about itself, about a member, and about an owner (another one, for an owner).
+# "yes" the row's success; "no" 403; "none" 404, where others' keys do not exist for the caller; a name: that error.
+# Rows that are about nobody in particular have one column.
+MATRIX = """
+GET /v1/users                    member no                    viewer yes                   admin yes                   owner yes
+POST /v1/users                   member no                    viewer no                    admin yes                   owner yes
+GET /v1/users/count              member no                    viewer yes                   admin yes                   owner yes
+POST /v1/users/verify-password   member no                    viewer no                    admin yes                   owner yes
+GET /v1/events                   member no                    viewer yes                   admin yes                   owner yes
+GET /metrics                     member no                    viewer no                    admin yes                   owner yes
+GET /v1/users/{userId}           member yes no no             viewer yes yes yes           admin yes yes yes           owner yes yes yes
+PUT /v1/users/{userId}           member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
+PATCH /v1/users/{userId}         member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
+DELETE /v1/users/{userId}        member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
+PUT /v1/users/{userId}/password  member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
+POST /v1/users/{userId}/suspend  member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
+POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
+POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
+GET /v1/users/{userId}/export    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/keys                     member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
+GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes
+DELETE /v1/keys/{keyId}          member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
+POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes forbidden no      owner yes forbidden forbidden
+POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
+"""
+MEANING = {
+    "no": errors.InsufficientScope, "none": errors.NotFound, "missing": errors.NotFound, "yourself": errors.NotYourself, "forbidden": errors.Forbidden,
+}  # fmt: skip
+
+
+def read_matrix() -> dict[tuple[str, str, str], str]:
+    found: dict[tuple[str, str, str], str] = {}
+    for line in MATRIX.strip().splitlines():
+        method, path, *words = line.split()
+        role = ""
+        column = 0
+        for word in words:
+            if word in ROLES:
+                role, column = word, 0
+            else:
+                found[f"{method} {path}", role, TARGETS[column]] = word
+                column += 1
+    return found
+
+
+EXPECTED = read_matrix()
+WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.scope is not None}
+
+
+def test_the_table_has_every_row_every_role_and_every_target() -> None:
+    about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith("/v1/keys")]
+    cells = {(row, role, "own") for row in about_nobody for role in ROLES}
+    cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
+    assert set(EXPECTED) == cells
+
+
+class People:
+    """The caller of a role and those it may call about: itself, another member, another owner."""
+
+    def __init__(self, server: Server, http: httpx2.Client) -> None:
+        self.server = server
+        self.http = http
+        self.log = Log(http)
+        self.callers = {role: self.client(new_user(http, role=role)) for role in ROLES}
+        self.bystander = new_user(http)
+        self.owners = [new_user(http, role="owner")]
+
+    def client(self, user: dict[str, Any], **fields: Any) -> httpx2.Client:
+        client = self.server.http(new_key(self.http, user_id=user["id"], **fields))
+        client.user = user  # type: ignore[attr-defined]
+        return client
+
+    def ask(self, route: Route, caller: httpx2.Client, target: str) -> httpx2.Response:
+        """The call about a fresh user (or a fresh key of one), so that no case is in the way of another."""
+        about = caller.user if target == "own" else new_user(self.http, role="owner" if target == "owner" else "member")  # type: ignore[attr-defined]
+        path = route.path
+        if route.path.endswith("/restore") and target != "own":
+            assert self.http.delete(f"/v1/users/{about['id']}").status_code == 204
+        if route.path.endswith("/activate") and target != "own":
+            assert self.http.post(f"/v1/users/{about['id']}/suspend").status_code == 200
+        path = path.replace("{userId}", about["id"])
+        if "{keyId}" in path:
+            made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
+            path = path.replace("{keyId}", made["id"])
+        self.log.news()
+        if f"{route.method} {route.path}" == "GET /v1/keys":
+            return caller.get(path, params={"user": about["id"]})
+        return caller.request(route.method, path, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
+
+    def body(self, route: Route, about: dict[str, Any], me: dict[str, Any]) -> dict[str, Any] | None:
+        number = ids.new("n")
+        match f"{route.method} {route.path}":
+            case "POST /v1/users":
+                return {"name": "New", "email": f"{number}@example.com", "password": "securepassword123"}
+            case "POST /v1/users/verify-password":
+                return {"email": self.bystander["email"], "password": self.bystander["password"]}
+            case "POST /v1/keys":
+                return {"name": "test", "user_id": about["id"]}
+            case row if row in (f"PUT {USER}", f"PATCH {USER}"):
+                return {"name": f"Renamed {number}"}
+            case row if row == f"PUT {USER}/password":
+                return {"password": about["password"]} | ({"current_password": me["password"]} if about["id"] == me["id"] else {})
+            case row if row == f"POST {KEY}/reveal":
+                return {"password": me["password"]}
+            case row if row == f"POST {KEY}/rotate":
+                return {}
+        return None
+
+
+@pytest.fixture(scope="module")
+def people(server: Server, http: httpx2.Client) -> Iterator[People]:
+    people = People(server, http)
+    yield people
+    for client in people.callers.values():
+        client.close()
+
+
+@pytest.mark.parametrize(("row", "role", "target"), EXPECTED)
+def test_the_table_of_permissions_holds(people: People, row: str, role: str, target: str) -> None:
+    route, expected = WITH_KEY[row], EXPECTED[row, role, target]
+    answer = people.ask(route, people.callers[role], target)
+    if expected == "yes":
+        assert answer.status_code == route.success, answer.text
+    else:
+        refused(answer, MEANING[expected])
+        assert people.log.news() == [], "what is refused changes nothing"
+
+
+# ---- 403 tells nothing about what exists
+
+
+@pytest.mark.parametrize("role", ["member", "viewer"])
+@pytest.mark.parametrize("row", [row for row, route in WITH_KEY.items() if "{userId}" in route.path])
+def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(people: People, row: str, role: str) -> None:
+    route, caller = WITH_KEY[row], people.callers[role]
+    existing, unknown, malformed = people.bystander["id"], ids.new("user"), "user_1"
+    body = people.body(route, people.bystander, caller.user)  # type: ignore[attr-defined]
+    answers = [
+        caller.request(route.method, route.path.replace("{userId}", id), json=body) for id in (existing, unknown, malformed)
+    ]
+    if EXPECTED[row, role, "other"] == "yes":
+        assert [answer.status_code for answer in answers] == [route.success, 404, 404], "a viewer reads all"
+        return
+    contents = [refused(answer, errors.InsufficientScope) | {"request_id": ""} for answer in answers]
+    assert contents[0] == contents[1] == contents[2]
+    headers = [
+        {name: value for name, value in answer.headers.items() if name in ("content-length", "www-authenticate", "etag")}
+        for answer in answers
+    ]
+    assert headers[0] == headers[1] == headers[2]
+
+
+@pytest.mark.parametrize("user", ["existing", "unknown", "malformed"])
+def test_naming_another_users_keys_is_403_whether_it_exists(people: People, user: str) -> None:
+    id = {"existing": people.bystander["id"], "unknown": ids.new("user"), "malformed": "user_1"}[user]
+    member = people.callers["member"]
+    for answer in (member.get("/v1/keys", params={"user": id}), member.post("/v1/keys", json={"name": "test", "user_id": id})):
+        assert refused(answer, errors.InsufficientScope)["error"] == "Only an admin may keep another user's keys."
+
+
+def test_403_comes_before_a_look_at_the_body_the_query_and_the_version(people: People) -> None:
+    member, other = people.callers["member"], f"/v1/users/{people.bystander['id']}"
+    for answer in (
+        member.put(other, content=b"not json"),
+        member.put(other, json={"email": "nonsense"}),
+        member.get(other, params={"unknown": "1"}),
+        member.delete(other, headers={"If-Match": '"999"'}),
+        member.post("/v1/users", json={}),
+    ):
+        refused(answer, errors.InsufficientScope)
+
+
+def test_a_stale_version_of_what_an_admin_may_not_touch_is_403_not_412(people: People) -> None:
+    owner = f"/v1/users/{people.owners[0]['id']}"
+    for call in (lambda: people.callers["admin"].put(owner, json={"name": "x"}, headers={"If-Match": '"999"'}), lambda: people.callers["admin"].delete(owner, headers={"If-Match": '"999"'})):  # fmt: skip
+        refused(call(), errors.InsufficientScope)
+
+
+# ---- what a user may change of itself
+
+PRIVILEGES: list[dict[str, Any]] = [
+    {"role": "admin"}, {"role": "owner"}, {"status": "suspended"}, {"rate_limit": "none"}, {"email_verified": True}, {"external_id": "mine"},
+    {"name": "Allowed", "role": "viewer"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", PRIVILEGES, ids=str)
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_member_cannot_raise_itself(people: People, method: str, change: dict[str, Any]) -> None:
+    member = people.callers["member"]
+    before = member.get("/v1/users/me").json()
+    with people.log.silent():
+        refused(member.request(method, "/v1/users/me", json=change), errors.InsufficientScope)
+    assert member.get("/v1/users/me").json() == before
+
+
+def test_a_member_changes_its_own_name_email_and_metadata_and_may_send_back_the_rest(people: People) -> None:
+    member = people.callers["member"]
+    whole = member.get("/v1/users/me").json()
+    changed = whole | {"name": "Another", "email": f"{ids.new('n')}@example.com", "metadata": {"a": [1]}}
+    assert member.put("/v1/users/me", json=changed).status_code == 200
+    after = member.get("/v1/users/me").json()
+    assert after == changed | {"updated_at": after["updated_at"]}
+
+
+def test_a_member_needs_its_present_password_to_change_it(people: People) -> None:
+    member = people.callers["member"]
+    with people.log.silent():
+        assert (
+            refused(member.put("/v1/users/me/password", json={"password": "anothersecurepassword"}), errors.InvalidParameter)[
+                "param"
+            ]
+            == "current_password"
+        )
+        body = {"password": "anothersecurepassword", "current_password": "not the password"}
+        refused(member.put("/v1/users/me/password", json=body), errors.WrongPassword)
+
+
+def test_me_stands_for_the_callers_own_user(people: People) -> None:
+    for role, client in people.callers.items():
+        found = client.get("/v1/users/me").json()
+        assert (found["id"], found["role"]) == (client.user["id"], role)  # type: ignore[attr-defined]
+
+
+# ---- owners
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda admin, owner: admin.put(f"/v1/users/{owner}", json={"name": "x"}),
+        lambda admin, owner: admin.put(f"/v1/users/{owner}", json={}),
+        lambda admin, owner: admin.put(f"/v1/users/{owner}", json={"role": "member"}),
+        lambda admin, owner: admin.delete(f"/v1/users/{owner}?purge=true"),
+        lambda admin, owner: admin.put(f"/v1/users/{owner}/password", json={"password": "securepassword123"}),
+        lambda admin, owner: admin.put("/v1/users/me", json={"role": "owner"}),
+        lambda admin, owner: admin.post("/v1/users", json={"name": "x", "email": f"{ids.new('n')}@example.com", "password": "securepassword123", "role": "owner"}),
+    ],
+    ids=["change", "change nothing", "demote", "purge", "set its password", "become one", "create one"],
+)  # fmt: skip
+def test_an_admin_cannot_touch_an_owner_nor_make_one(people: People, call: Callable[..., httpx2.Response]) -> None:
+    with people.log.silent():
+        refused(call(people.callers["admin"], people.owners[0]["id"]), errors.InsufficientScope)
+
+
+def test_an_admin_cannot_make_another_user_an_owner(people: People, user: dict) -> None:
+    with people.log.silent():
+        refused(people.callers["admin"].put(f"/v1/users/{user['id']}", json={"role": "owner"}), errors.InsufficientScope)
+
+
+def test_an_admin_cannot_purge_a_deleted_owner(people: People) -> None:
+    gone = new_user(people.http, role="owner")
+    assert people.http.delete(f"/v1/users/{gone['id']}").status_code == 204
+    with people.log.silent():
+        refused(people.callers["admin"].delete(f"/v1/users/{gone['id']}?purge=true"), errors.InsufficientScope)
+
+
+def test_an_admin_makes_and_unmakes_admins(people: People, user: dict) -> None:
+    admin = people.callers["admin"]
+    for role in ("viewer", "admin", "member"):
+        assert admin.put(f"/v1/users/{user['id']}?fields=role", json={"role": role}).json() == {"role": role}
+
+
+def test_nobody_suspends_or_deletes_itself(people: People) -> None:
+    for role in ("admin", "owner"):
+        caller = people.callers[role]
+        with people.log.silent():
+            refused(caller.delete("/v1/users/me"), errors.NotYourself)
+            refused(caller.delete(f"/v1/users/{caller.user['id']}?purge=true"), errors.NotYourself)  # type: ignore[attr-defined]
+            refused(caller.post("/v1/users/me/suspend"), errors.NotYourself)
+            refused(caller.put("/v1/users/me", json={"status": "suspended"}), errors.NotYourself)
+
+
+def test_owners_that_give_their_role_away_at_the_same_moment_leave_one(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", "--workers", "2") as server,
+        server.http() as http,
+        ExitStack() as opened,
+    ):
+        for _ in range(3):
+            owners = [
+                http,
+                *(opened.enter_context(server.http(new_key(http, user_id=new_user(http, role="owner")["id"]))) for _ in range(3)),
+            ]
+            with ThreadPoolExecutor(4) as pool:
+                answers = list(pool.map(lambda owner: owner.put("/v1/users/me", json={"role": "admin"}), owners))
+            assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 403]
+            last = next(owner for owner, answer in zip(owners, answers, strict=True) if answer.status_code == 403)
+            refused(last.put("/v1/users/me", json={"role": "admin"}), errors.LastOwner)
+            found = last.get("/v1/users", params={"role": "owner"}).json()
+            assert [user["id"] for user in found] == [last.get("/v1/users/me").json()["id"]]
+            if last is not http:
+                assert last.put(f"/v1/users/{http.get('/v1/users/me').json()['id']}", json={"role": "owner"}).status_code == 200
+                wait_until_owner(http)
+                assert last.put("/v1/users/me", json={"role": "admin"}).status_code == 200
+
+
+def wait_until_owner(http: httpx2.Client) -> None:
+    """A worker may take up to a quarter of a second to hear what another has changed of a key's user."""
+    deadline = time.monotonic() + 1
+    while (
+        http.get("/v1/users/me?fields=role").json() != {"role": "owner"}
+        or http.put("/v1/users/me", json={"role": "owner"}).status_code != 200
+    ):
+        assert time.monotonic() < deadline, "it did not happen in time"
+
+
+# ---- suspended users
+
+
+def test_a_suspended_user_is_refused_everything(people: People, user: dict) -> None:
+    admin = people.client(new_user(people.http, role="admin"))
+    assert admin.get("/v1/users/me").status_code == 200
+    people.http.post(f"/v1/users/{admin.user['id']}/suspend")  # type: ignore[attr-defined]
+    with people.log.silent():
+        for route in WITH_KEY.values():
+            path = route.path.replace("{userId}", user["id"]).replace("{keyId}", "current")
+            refused(admin.request(route.method, path, json=people.body(route, user, admin.user)), errors.UserSuspended)  # type: ignore[attr-defined]
+    admin.close()
+
+
+def test_a_suspended_user_cannot_sign_in_and_stays_in_lists(people: People, user: dict) -> None:
+    people.http.post(f"/v1/users/{user['id']}/suspend")
+    good = {"email": user["email"], "password": user["password"]}
+    refused(people.http.post("/v1/users/verify-password", json=good), errors.UserSuspended)
+    refused(people.http.post("/v1/users/verify-password", json=good | {"password": "wrong"}), errors.WrongPassword)
+    assert people.http.get("/v1/users", params={"email": user["email"]}).json()[0]["id"] == user["id"]
+    assert [
+        found["id"] for found in people.http.get("/v1/users", params={"status": "suspended", "email": user["email"]}).json()
+    ] == [user["id"]]
+
+
+# ---- scopes narrow, and never widen
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_else(
+    people: People, role: str, scope: str
+) -> None:
+    if scope not in grantable(role):
+        answer = people.http.post(
+            "/v1/keys", json={"name": "test", "user_id": people.callers[role].user["id"], "scopes": [scope]}
+        )  # type: ignore[attr-defined]
+        assert refused(answer, errors.InvalidParameter)["param"] == "scopes"
+        return
+    whole = people.callers[role]
+    narrow = people.client(whole.user, scopes=[scope])  # type: ignore[attr-defined]
+    for row, route in WITH_KEY.items():
+        if route.scope == scope:
+            if EXPECTED[row, role, "own"] == "yes":
+                # A key with few scopes gets no hold of the wide one that the case makes.
+                answer = people.ask(route, narrow, "own")
+                assert answer.status_code == (403 if row in (f"POST {KEY}/reveal", f"POST {KEY}/rotate") else route.success), (
+                    row,
+                    answer.text,
+                )
+        else:
+            path = route.path.replace("{userId}", "me").replace("{keyId}", "current")
+            with people.log.silent():
+                refused(
+                    narrow.request(route.method, path, json=people.body(route, whole.user, whole.user)), errors.InsufficientScope
+                )  # type: ignore[attr-defined]
+    narrow.close()
+
+
+def test_a_key_without_any_scope_does_nothing(people: People) -> None:
+    nothing = people.client(new_user(people.http, role="owner"), scopes=[])
+    refused(nothing.get("/v1/users/me"), errors.InsufficientScope)
+    nothing.close()
