@@ -1,0 +1,292 @@
+"""Four worker processes on one folder answer as one: no race is lost, no change is missed, no count is off."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.callers import Answer, Connection, ask, close, events, of_each_worker, pages, together
+from tests.harness import Server, new_key, new_user, running
+
+WORKERS = 4
+WIDE = ("--rate-limit", "1000000/minute", "--unauthenticated-limit", "1000000/minute")
+SOON = 1.0  # seconds within which all workers know of a change
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("workers") / "data", "--workers", str(WORKERS), *WIDE) as server:
+        yield server
+
+
+def password_body(email: str) -> dict[str, str]:
+    return {"name": "Alice Wonderland", "email": email, "password": "securepassword123"}
+
+
+# ---- one e-mail, many who want it
+
+
+def test_of_100_racing_creates_of_one_email_one_wins_and_99_hear_that_it_is_taken(server: Server) -> None:
+    spellings = ["race@example.com", "Race@example.com", "RACE@EXAMPLE.COM", "race@Example.Com", "rAcE@eXaMpLe.cOm"]
+    connections = [Connection(server) for _ in range(100)]
+
+    def create(connection: Connection, spelling: str) -> Callable[[], Answer]:
+        return lambda: connection.call("POST", "/v1/users", password_body(spelling))
+
+    answers = together(*(create(*pair) for pair in zip(connections, itertools.cycle(spellings), strict=False)))
+    close(connections)
+    assert Counter(answer.status for answer in answers) == {201: 1, 400: 99}
+    assert len({answer.worker for answer in answers}) > 1, "all went to one worker: that was no race"
+    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"Email address is already in use."}
+    with server.http() as http:
+        (winner,) = http.get("/v1/users?email=race@example.com").json()
+    assert [winner] == [answer.json for answer in answers if answer.status == 201]
+
+
+def test_of_racing_updates_to_one_email_one_wins(server: Server) -> None:
+    with server.http() as http:
+        users = [new_user(http)["id"] for _ in range(20)]
+
+        def update(id: str) -> Callable[[], Answer]:
+            return lambda: ask(server, "PUT", f"/v1/users/{id}", {"email": "wanted@example.com"})
+
+        answers = together(*map(update, users))
+        assert Counter(answer.status for answer in answers) == {200: 1, 400: 19}
+        assert len(http.get("/v1/users?email=wanted@example.com").json()) == 1
+
+
+def test_of_racing_restores_and_creates_of_one_email_one_wins(server: Server) -> None:
+    with server.http() as http:
+        user = new_user(http, email="back@example.com")
+        http.delete(f"/v1/users/{user['id']}")
+    calls = [lambda: ask(server, "POST", f"/v1/users/{user['id']}/restore") for _ in range(5)]
+    calls += [lambda: ask(server, "POST", "/v1/users", password_body("BACK@example.com")) for _ in range(5)]
+    answers = together(*calls)
+    assert sum(answer.status in (200, 201) for answer in answers) == 1
+    assert {answer.status for answer in answers} <= {200, 201, 400, 404}
+    with server.http() as http:
+        assert len(http.get("/v1/users?email=back@example.com").json()) == 1
+
+
+def test_of_racing_changes_with_one_etag_one_is_made(server: Server) -> None:
+    with server.http() as http:
+        user = new_user(http)
+        etag = http.get(f"/v1/users/{user['id']}").headers["etag"]
+
+    def change(number: int) -> Callable[[], Answer]:
+        return lambda: ask(server, "PUT", f"/v1/users/{user['id']}", {"name": f"Alice {number}"}, If_Match=etag)
+
+    answers = together(*map(change, range(20)))
+    assert Counter(answer.status for answer in answers) == {200: 1, 412: 19}
+
+
+def test_racing_creates_with_one_idempotency_key_make_one_user(server: Server) -> None:
+    def create() -> Answer:
+        return ask(server, "POST", "/v1/users", password_body("once@example.com"), Idempotency_Key="once")
+
+    answers = together(*[create] * 30)
+    assert {answer.status for answer in answers} <= {201, 409}
+    made = [answer for answer in answers if answer.status == 201]
+    assert len({answer.json["id"] for answer in made}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in made) == 1
+    assert create().headers["idempotency-replayed"] == "true"
+
+
+# ---- what one worker changed, all know
+
+
+def seen_by_all(
+    server: Server, key: str, change: Callable[[], object], is_seen: Callable[[Answer], bool], path: str = "/v1/users/me"
+) -> None:
+    """`change` is made by one worker; each of the others, asked without pause, must tell of it in time and not go back on it."""
+    with of_each_worker(server, WORKERS, key) as connections:
+        for connection in connections:
+            assert not is_seen(connection.call("GET", path))  # each knows the key now, and remembers it
+        change()
+        done = time.monotonic()
+
+        def last_unseen(connection: Connection) -> float:
+            last = done
+            while time.monotonic() < done + SOON + 0.2:
+                asked = time.monotonic()
+                if not is_seen(connection.call("GET", path)):
+                    last = asked
+            return last - done
+
+        late = together(*(lambda connection=connection: last_unseen(connection) for connection in connections))
+        assert max(late) < SOON, late
+
+
+@pytest.fixture
+def member(server: Server) -> tuple[dict[str, Any], str]:
+    """A user and the text of its key."""
+    with server.http() as http:
+        user = new_user(http)
+        return user, new_key(http, user_id=user["id"])
+
+
+def as_owner(server: Server, method: str, path: str, body: Any = None) -> Callable[[], Answer]:
+    def call() -> Answer:
+        answer = ask(server, method, path, body)
+        assert answer.status < 300, answer.body
+        return answer
+
+    return call
+
+
+def test_a_revoked_key_is_refused_by_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+    user, key = member
+    with server.http() as http:
+        (found,) = http.get(f"/v1/keys?user={user['id']}").json()
+    seen_by_all(server, key, as_owner(server, "DELETE", f"/v1/keys/{found['id']}"), lambda answer: answer.status == 401)
+
+
+def test_a_rotated_key_without_overlap_is_refused_by_every_worker_within_a_second(
+    server: Server, member: tuple[dict[str, Any], str]
+) -> None:
+    user, key = member
+    with server.http() as http:
+        (found,) = http.get(f"/v1/keys?user={user['id']}").json()
+    seen_by_all(server, key, as_owner(server, "POST", f"/v1/keys/{found['id']}/rotate", {}), lambda answer: answer.status == 401)
+
+
+def test_a_suspended_user_is_refused_by_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+    user, key = member
+    seen_by_all(server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/suspend"), lambda answer: answer.status == 403)
+    seen_by_all(server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/activate"), lambda answer: answer.status == 200)
+
+
+def test_a_new_role_reaches_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+    user, key = member
+    change = as_owner(server, "PUT", f"/v1/users/{user['id']}", {"role": "viewer"})
+    seen_by_all(server, key, change, lambda answer: answer.status == 200, "/v1/users?limit=1")
+    change = as_owner(server, "PUT", f"/v1/users/{user['id']}", {"role": "member"})
+    seen_by_all(server, key, change, lambda answer: answer.status == 403, "/v1/users?limit=1")
+
+
+def test_a_new_limit_reaches_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+    user, key = member
+    change = as_owner(server, "PUT", f"/v1/users/{user['id']}", {"rate_limit": "777777/hour"})
+    seen_by_all(server, key, change, lambda answer: answer.headers["ratelimit-limit"] == "777777")
+
+
+@pytest.mark.parametrize("purge", ["", "?purge=true"])
+def test_the_key_of_a_deleted_user_is_refused_by_every_worker_within_a_second(
+    server: Server, member: tuple[dict[str, Any], str], purge: str
+) -> None:
+    user, key = member
+    seen_by_all(server, key, as_owner(server, "DELETE", f"/v1/users/{user['id']}{purge}"), lambda answer: answer.status == 401)
+
+
+def test_what_the_command_line_changes_reaches_every_worker_within_a_second(
+    server: Server, member: tuple[dict[str, Any], str]
+) -> None:
+    user, key = member
+    data = ("--data", str(server.data))
+    seen_by_all(
+        server, key, lambda: server.rollbook("users", "set", user["email"], "--rate-limit", "none", *data),
+        lambda answer: "ratelimit-limit" not in answer.headers,
+    )  # fmt: skip
+    with server.http() as http:
+        (found,) = http.get(f"/v1/keys?user={user['id']}").json()
+    seen_by_all(server, key, lambda: server.rollbook("keys", "revoke", found["id"], *data), lambda answer: answer.status == 401)
+
+
+# ---- counts, lists and events while all write
+
+
+def test_total_count_and_list_agree_while_users_come_and_go(server: Server) -> None:
+    until = time.monotonic() + 3
+    looked = 0
+
+    def writer(number: int) -> Counter[str]:
+        made: list[str] = []
+        done: Counter[str] = Counter()
+        with Connection(server) as connection:
+            while time.monotonic() < until:
+                step = done.total()
+                if step % 3 < 2:
+                    answer = connection.call("POST", "/v1/users", password_body(f"come{number}-{step}@example.com"))
+                    assert answer.status == 201, answer.body
+                    made.append(answer.json["id"])
+                    done["created"] += 1
+                else:
+                    assert connection.call("DELETE", f"/v1/users/{made.pop(step % len(made))}").status == 204
+                    done["deleted"] += 1
+        return done
+
+    def reader() -> Counter[str]:
+        nonlocal looked
+        with Connection(server) as connection:
+            while time.monotonic() < until:
+                # One snapshot: the total in the header is that of the list beside it.
+                answer = connection.call("GET", "/v1/users?limit=1000")
+                total = int(answer.headers["x-total-count"])
+                ids = [user["id"] for user in answer.json]
+                assert len(ids) == len(set(ids)) == min(total, 1000)
+                filtered = connection.call("GET", "/v1/users?q=come&count=exact&limit=1000")
+                assert min(int(filtered.headers["x-total-count"]), 1000) == len(filtered.json)
+                looked += 1
+        return Counter()
+
+    before = ask(server, "GET", "/v1/users/count").json["count"]
+    done = sum(together(*(lambda number=number: writer(number) for number in range(6)), reader, reader), Counter())
+    now = before + done["created"] - done["deleted"]
+    assert looked > 5 and done["deleted"] > 20
+    with of_each_worker(server, WORKERS) as connections:
+        for each in connections:
+            listed = pages(each, "/v1/users?limit=1000")
+            assert len({user["id"] for user in listed}) == len(listed) == now
+            assert each.call("GET", "/v1/users/count").json["count"] == now
+            assert each.call("GET", "/v1/users?limit=1").headers["x-total-count"] == str(now)
+    # Every offset leads to the user that stands there in the list as a whole.
+    for offset in {0, 1, now // 3, now // 2, now - 2, now - 1, now}:
+        assert ask(server, "GET", f"/v1/users?limit=1&offset={offset}").json == listed[offset : offset + 1]
+
+
+def test_who_follows_the_events_misses_none_and_sees_none_twice(server: Server) -> None:
+    """A reader asks with `after=` what came next while all workers write: an event must never come to stand before one it has read."""
+    with server.http() as http:
+        users = [new_user(http)["id"] for _ in range(8)]
+    with Connection(server) as connection:
+        start = list(events(connection))[-1]["id"]
+    ended = threading.Event()
+
+    def writer(id: str) -> list[str]:
+        made = []
+        with Connection(server) as connection:
+            for number in range(120):
+                answer = connection.call("PUT", f"/v1/users/{id}", {"name": f"Alice {number}"})
+                assert answer.status == 200, answer.body
+                made.append(answer.headers["x-request-id"])
+        return made
+
+    def follower() -> list[str]:
+        seen, after = [], start
+        with Connection(server) as connection:
+            while True:
+                last = ended.is_set()
+                news = list(events(connection, after))
+                for event in news:
+                    seen.append(event["actor"]["request_id"])
+                    after = event["id"]
+                if last and not news:
+                    return seen
+
+    def writers() -> list[str]:
+        made = together(*(lambda id=id: writer(id) for id in users))
+        ended.set()
+        return list(itertools.chain(*made))
+
+    made, *followed = together(writers, follower, follower)
+    assert len({id[:20] for id in made}) > 1, "one worker did it all"
+    for seen in followed:
+        assert len(seen) == len(set(seen)) == len(made)
+        assert set(seen) == set(made)
+    assert followed[0] == followed[1]

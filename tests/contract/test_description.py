@@ -1,0 +1,21 @@
+"""The description that the server gives of itself holds: thousands of made-up requests, good and bad, and no answer that it does not promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import fuzz
+from tests.harness import running
+
+
+@pytest.mark.timeout(300)
+def test_every_answer_is_as_described(tmp_path: Path) -> None:
+    """The same requests each time, so that a change is to blame for a failure; `make fuzz` makes new ones."""
+    with running(tmp_path / "data", *fuzz.WIDE, environment=fuzz.ENVIRONMENT) as server:
+        outcome = fuzz.run(server, tmp_path, examples=25, seed=1)
+        bugs = [line for line in server.logged() if line.get("level") == "error"]
+    assert not outcome.failed, outcome.report
+    assert outcome.cases > 2000
+    assert bugs == []
