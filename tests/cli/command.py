@@ -1,0 +1,40 @@
+"""Runs the real command line, in a process of its own and an environment without our variables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.harness import CHEAP
+
+PASSWORD = "correct horse battery staple"
+
+
+def rollbook(
+    *arguments: str, input: str | None = None, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+    environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "rollbook.cli.main", *arguments],
+        env=environment, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def good(*arguments: str, **options: str) -> str:
+    """The standard output of a command that must succeed."""
+    done = rollbook(*arguments, **options)  # type: ignore[arg-type]
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(*arguments: str, code: int = 1, **options: str) -> str:
+    """The standard error of a command that must fail, in plain words and with nothing on standard output."""
+    done = rollbook(*arguments, **options)  # type: ignore[arg-type]
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr

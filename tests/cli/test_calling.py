@@ -1,0 +1,126 @@
+"""How the command is called: exit codes, errors in one line, completion, the small commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rollbook import __version__
+from rollbook.cli.server import plain_flags
+from rollbook.config import Settings
+from tests.cli.command import PASSWORD, good, refused, rollbook
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",), ("users", "fly"), ("users", "create"), ("serve", "--fly"), ("users", "list", "--limit", "many"),
+        ("users", "set", "a@example.com"), ("users", "list", "--data", "x", "--url", "http://127.0.0.1"), ("keys", "create"),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert "Error: " in refused(*arguments, code=2, cwd=tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("users", "list"), "There is no database in data"),
+        (("users", "list", "--url", "http://127.0.0.1:1", "--key", "k"), "does not answer"),
+        (("users", "list", "--url", "http://127.0.0.1:1"), "ROLLBOOK_KEY"),
+        (("users", "list", "--url", "ftp://example.com", "--key", "k"), "http://"),
+        (("serve", "--rate-limit", "many"), "rate_limit: 'many' is not a rate limit"),
+        (("serve", "--role-limits", "king=1/minute"), "role_limits: 'king' is no role"),
+        (("serve", "--port", "99999"), "port"),
+        (("serve", "--config", "nowhere.toml"), "nowhere.toml: no such file"),
+        (("serve", "--tls-cert", "a.pem"), "tls_cert and tls_key go together"),
+        (("users", "import", "nowhere.ndjson"), "nowhere.ndjson: No such file"),
+        (("openapi", "--check", "nowhere.json"), "nowhere.json: No such file"),
+    ],
+)
+def test_what_fails_ends_with_1_and_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = rollbook(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("rollbook: ")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data" / "rollbook.db").exists()
+
+
+def test_a_database_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rollbook.db").write_bytes(b"not a database, " * 1000)
+    for command in (("users", "list"), ("serve", "--port", "0"), ("migrate",)):
+        assert "cannot be used as a database" in refused(*command, cwd=tmp_path)  # type: ignore[arg-type]
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    page = " ".join(good("serve", "--help").split())
+    for field in msgspec.structs.fields(Settings):
+        assert f"--{field.name.replace('_', '-')}" in page
+    assert "Requests a user may make, all its keys together" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags"),
+    [
+        ([], {}),
+        (["--port", "1", "--rate-limit=none", "--data", "d"], {"port": "1", "rate_limit": "none", "data": "d"}),
+        (["--role-limits", "admin=1/minute", "--role-limits=viewer=2/minute"], {"role_limits": ["admin=1/minute", "viewer=2/minute"]}),
+        (["--help"], None), (["--port"], None), (["--port", "--host"], None), (["--no-direct"], None), (["--direct"], None),
+        (["port", "1"], None), (["--fly", "1"], None), (["--rate_limit", "none"], None), (["--config", "f"], None), (["--port", "-1"], None),
+    ],
+)  # fmt: skip
+def test_the_short_way_to_serve_takes_what_it_knows_whole_and_leaves_the_rest(arguments: list[str], flags: object) -> None:
+    assert plain_flags(arguments) == flags
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("rollbook us", "users"),
+        ("rollbook users cre", "create"),
+        ("rollbook keys ro", "rotate"),
+        ("rollbook serve --rate", "--rate-limit"),
+    ],
+)
+def test_shells_complete_commands_and_flags(words: str, found: str) -> None:
+    environment = os.environ | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = Path(sys.executable).with_name("rollbook")
+    done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert found in done.stdout.split()
+
+
+def test_version_names_what_runs() -> None:
+    assert good("version").splitlines()[0] == f"rollbook {__version__}"
+    assert json.loads(good("version", "--json"))["rollbook"] == __version__
+
+
+def test_migrate_says_what_is_pending_and_applies_it(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    done = rollbook("migrate", "--check", *data)
+    assert done.returncode == 1
+    assert "0001_users.sql" in done.stdout
+    assert "migrate" in refused("users", "list", *data)
+    applied = json.loads(good("migrate", "--json", *data))["applied"]
+    assert applied[0] == "0001_users.sql"
+    assert json.loads(good("migrate", "--check", "--json", *data)) == {"pending": []}
+    good("users", "create", "--name", "N", "--email", "n@example.com", "--password", PASSWORD, *data)
+
+
+def test_openapi_is_printed_and_compared(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(good("openapi"))
+    assert json.loads(file.read_text())["openapi"].startswith("3.1")
+    good("openapi", "--check", str(file))
+    file.write_text(file.read_text().replace("/v1/users", "/v1/persons"))
+    assert "is not what this version serves" in refused("openapi", "--check", str(file))

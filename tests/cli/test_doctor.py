@@ -1,0 +1,129 @@
+"""`rollbook doctor` finds what is wrong, says how to mend it, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import PASSWORD, rollbook
+from tests.harness import Server, free_port, running
+
+
+def examine(data: Path, *flags: str, **variables: str) -> tuple[int, dict[str, list[dict[str, str]]], dict[str, Any]]:
+    """Its exit code, its findings by what they are about, and the whole of its JSON."""
+    variables.setdefault("port", str(free_port()))
+    done = rollbook("doctor", "--json", "--data", str(data), *flags, **variables)
+    assert "Traceback" not in done.stderr, done.stderr
+    whole = json.loads(done.stdout)
+    by_topic: dict[str, list[dict[str, str]]] = {}
+    for finding in whole["findings"]:
+        by_topic.setdefault(finding["what"], []).append(finding)
+    return done.returncode, by_topic, whole
+
+
+def states(found: dict[str, list[dict[str, str]]], what: str) -> list[str]:
+    return [finding["state"] for finding in found.get(what, [])]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with running(tmp_path_factory.mktemp("server") / "data") as server:
+        yield server
+
+
+def test_a_served_folder_is_well(server: Server) -> None:
+    code, found, whole = examine(server.data, "--deep", port=str(server.port))
+    assert code == 0
+    assert whole["ok"]
+    assert {finding["state"] for findings in found.values() for finding in findings} == {"ok"}
+    assert "a server answers" in found["port"][0]["found"]
+    assert "integrity_check" in found["pages"][0]["found"]
+
+
+def test_a_folder_that_is_not_there_is_well_and_is_not_made(tmp_path: Path) -> None:
+    code, found, _ = examine(tmp_path / "data")
+    assert code == 0
+    assert "first start makes it" in found["database"][0]["found"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_in_force_come_with_their_origin(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('log_level = "warning"\n')
+    _, _, whole = examine(tmp_path / "data", "--config", str(tmp_path / "settings.toml"), workers="3")
+    settings = {setting["name"]: (setting["value"], setting["origin"]) for setting in whole["settings"]}
+    assert settings["workers"] == (3, "ROLLBOOK_WORKERS")
+    assert settings["log_level"] == ("warning", str(tmp_path / "settings.toml"))
+    assert settings["data"][1] == "flag"
+    assert settings["host"] == ("127.0.0.1", "default")
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    done = rollbook("doctor", "--data", str(tmp_path / "data"), owner_password=PASSWORD, owner_key="rbk_secret", key="rbk_other")
+    assert PASSWORD not in done.stdout
+    assert "rbk_" not in done.stdout
+
+
+def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    _, found, _ = examine(tmp_path / "data", ratelimit="none")
+    assert "ROLLBOOK_RATELIMIT" in found["environment"][0]["found"]
+
+
+def test_a_setting_that_cannot_be_is_a_fault(tmp_path: Path) -> None:
+    code, found, _ = examine(tmp_path / "data", rate_limit="many")
+    assert code == 1
+    assert states(found, "settings") == ["fault"]
+
+
+def test_files_that_others_can_read_are_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(data):
+        pass
+    (data / "secret").chmod(0o644)
+    (data / "rollbook.db").chmod(0o644)
+    code, found, _ = examine(data)
+    assert code == 1
+    assert states(found, "secret") == ["fault"]
+    assert "chmod 600" in found["secret"][0]["found"]
+    assert states(found, "rollbook.db") == ["warning"]
+    assert found["rollbook.db"][0]["mend"].startswith("Run: chmod 600 ")
+
+
+def test_a_lost_secret_is_noticed_and_not_made_anew(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(data):
+        pass
+    (data / "secret").unlink()
+    _, found, _ = examine(data)
+    assert states(found, "secret") == ["warning"]
+    assert not (data / "secret").exists()
+
+
+def test_a_damaged_database_is_a_fault(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(data):
+        pass
+    whole = bytearray((data / "rollbook.db").read_bytes())
+    for page in range(5, len(whole) // 4096):
+        whole[page * 4096 + 100 : page * 4096 + 4000] = b"\xff" * 3900
+    (data / "rollbook.db").write_bytes(whole)
+    code, found, _ = examine(data)
+    assert code == 1
+    assert "fault" in states(found, "pages") + states(found, "database")
+
+
+def test_a_taken_port_is_a_fault(tmp_path: Path, server: Server) -> None:
+    code, found, _ = examine(tmp_path / "data", port=str(server.port), tls_cert="none.pem", tls_key="none.pem")
+    assert code == 1
+    assert states(found, "port") == ["fault"]
+    assert "is taken by" in found["port"][0]["found"]
+
+
+def test_an_open_door_without_tls_is_a_warning(tmp_path: Path) -> None:
+    code, found, _ = examine(tmp_path / "data", host="0.0.0.0")
+    assert code == 0
+    assert states(found, "TLS") == ["warning"]
+    _, found, _ = examine(tmp_path / "data", host="0.0.0.0", trusted_proxy="10.0.0.0/8")
+    assert "TLS" not in found

@@ -1,0 +1,173 @@
+"""The first start: an owner and its key before the port opens, and words that work when pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rollbook.auth import keys
+from tests.cli.command import PASSWORD, good, refused
+from tests.harness import CHEAP
+
+
+class Start:
+    """A server that was started, and what it has said so far."""
+
+    def __init__(self, folder: Path, *flags: str, **variables: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+        environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
+        command = [sys.executable, "-m", "rollbook.cli.main", "serve", "--data", "data", *flags]
+        self._words = folder / "words.txt"
+        with open(self._words, "wb") as words:
+            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=words)
+
+    @property
+    def said(self) -> str:
+        return self._words.read_text()
+
+    def ready(self) -> str:
+        """All it says until it listens, with its URL in it."""
+        until = time.monotonic() + 20
+        while "keys create" not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < until, self.said
+            time.sleep(0.01)
+        return self.said
+
+
+@contextmanager
+def started(folder: Path, *flags: str, **variables: str) -> Iterator[Start]:
+    start = Start(folder, *flags, **variables)
+    try:
+        yield start
+    finally:
+        start.process.send_signal(signal.SIGTERM)
+        start.process.wait(20)
+
+
+def call(said: str) -> str:
+    """The answer to the printed curl line, pasted into a shell."""
+    (line,) = [line for line in said.splitlines() if line.strip().startswith("curl ")]
+    return subprocess.run(
+        ["sh", "-c", f"{line} --silent --show-error"], capture_output=True, text=True, check=True, timeout=20
+    ).stdout
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_first_start_makes_an_owner_and_prints_a_line_that_works_when_pasted(tmp_path: Path, workers: str) -> None:
+    with started(tmp_path, "--port", "0", "--workers", workers) as start:
+        said = start.ready()
+        assert str(tmp_path / "data") in said
+        assert "owner@example.com" in said
+        assert '"email":"owner@example.com"' in call(said)
+        assert "\x1b" not in said
+    assert start.process.returncode == 0
+    assert (tmp_path / "data" / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_later_start_makes_nothing_and_says_how_to_get_a_key(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0") as start:
+        start.ready()
+    with started(tmp_path, "--port", "0") as start:
+        said = start.ready()
+    assert "rbk_" not in said
+    (line,) = [line for line in said.splitlines() if "keys create" in line]
+    command = line.partition(": ")[2]
+    made = subprocess.run(
+        ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert keys.is_whole(made.stdout.strip())
+    assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
+
+
+def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_path: Path) -> None:
+    key = good("keys", "mint").strip()
+    variables = {"owner_email": "ada@example.org", "owner_password": PASSWORD, "owner_key": key}
+    with started(tmp_path, "--port", "0", **variables) as start:
+        said = start.ready()
+        assert "ada@example.org" in said
+        assert key not in said
+        url = re.search(r"http://\S+?:\d+", said)
+        assert url
+        assert "ada@example.org" in good("users", "list", "--url", url[0], "--key", key)
+    # Nothing is overwritten later; a variable that does nothing is mentioned.
+    variables |= {"owner_email": "other@example.org", "owner_key": keys.mint()}
+    with started(tmp_path, "--port", "0", **variables) as start:
+        said = start.ready()
+        assert "ROLLBOOK_OWNER_KEY is set, but" in said
+        assert "other@example.org" not in said
+    assert good("users", "list", "--data", str(tmp_path / "data")).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"owner_key": "rbk_short"}, "keys mint"),
+        ({"owner_key": keys.mint()[:-1] + "!"}, "ROLLBOOK_OWNER_KEY"),
+        ({"owner_password": "qwertyuiop"}, "ROLLBOOK_OWNER_PASSWORD: "),
+        ({"owner_email": "nobody"}, "ROLLBOOK_OWNER_EMAIL: "),
+    ],
+)
+def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    said = refused("serve", "--port", "0", "--data", str(tmp_path / "data"), **variables)
+    assert words in said
+    assert not any(value in said for name, value in variables.items() if name != "owner_email")
+    with started(tmp_path, "--port", "0") as start:
+        assert "owner@example.com" in start.ready()
+
+
+def test_an_address_that_another_user_has_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    good("users", "create", "--name", "Ada", "--email", "ada@example.org", "--password", PASSWORD, *data)
+    said = refused("serve", "--port", "0", *data, owner_email="ADA@example.org")
+    assert "users set ADA@example.org --role owner" in said
+    good("users", "set", "ADA@example.org", "--role", "owner", *data)
+    with started(tmp_path, "--port", "0") as start:
+        assert "ada@example.org" in start.ready()
+
+
+def test_the_key_is_not_lost_when_the_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = refused("serve", "--port", port, "--data", str(tmp_path / "data"))
+    assert f":{port} is taken by" in said
+    key = re.search(r"rbk_\w+", said)
+    assert key
+    assert keys.is_whole(key[0])
+
+
+def test_two_servers_that_start_at_once_make_one_owner(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0") as one, started(tmp_path, "--port", "0") as other:
+        one.ready()
+        # They share the file of words: both have spoken when the other one's process answers too.
+        other.ready()
+    assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
+
+
+def test_a_worker_starts_without_what_only_some_calls_need() -> None:
+    """What a start costs is paid at every restart, and by every test."""
+    needless = (
+        "httpx2",
+        "typer",
+        "rich",
+        "cryptography",
+        "prometheus_client",
+        "email_validator",
+        "idna",
+        "rollbook.cli.commands",
+    )
+    code = f"import rollbook.cli.main, rollbook.cli.server, sys; print([name for name in {needless!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,208 @@
+"""`rollbook users import`: every user as if it had been created alone, and nothing lost when a line is bad."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollbook.auth.passwords import Passwords
+from rollbook.config import Settings
+from rollbook.records.imports import BATCH
+from tests.cli.command import PASSWORD, good, rollbook
+from tests.harness import Server, running
+
+HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
+
+
+def line(**fields: Any) -> str:
+    return json.dumps({"name": "Charlie Chaplin", "password_hash": HASH, **fields}, ensure_ascii=False)
+
+
+def many(count: int, start: int = 0) -> str:
+    return "".join(
+        line(name=f"Person {number:06}", email=f"p{number}@example.com") + "\n" for number in range(start, start + count)
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def load(data: Path, text: str, code: int = 0) -> tuple[dict[str, Any], list[str]]:
+    """The summary, and what was said of bad lines."""
+    done = rollbook("users", "import", "-", "--json", "--data", str(data), input=text)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout), done.stderr.splitlines()
+
+
+def rows(data: Path, sql: str) -> list[Any]:
+    with sqlite3.connect(data / "rollbook.db") as connection:
+        found = connection.execute(sql).fetchall()
+    connection.close()
+    return found
+
+
+def test_a_loaded_user_is_what_a_created_one_is(data: Path) -> None:
+    good("users", "create", "--name", "Zoë Ångström", "--email", "Zoë@exämple.com", "--password", PASSWORD, "--data", str(data))
+    load(data, line(name="Zoë Ångström", email="Zoe@exämple.com") + "\n")
+    created, loaded = rows(data, "SELECT * FROM users ORDER BY seq")
+    columns = [row[1] for row in rows(data, "PRAGMA table_info(users)")]
+    own = {"seq", "id", "email", "email_key", "password_hash", "created_at", "updated_at"}
+    for name, one, other in zip(columns, created, loaded, strict=True):
+        assert one == other or name in own, name
+    assert loaded[columns.index("email_key")] == "zoe@xn--exmple-cua.com"
+    first, second = rows(data, "SELECT * FROM events ORDER BY seq")
+    columns = [row[1] for row in rows(data, "PRAGMA table_info(events)")]
+    for name, one, other in zip(columns, first, second, strict=True):
+        assert one == other or name in ("seq", "id", "user_id", "created_at", "object"), name
+    before, after = json.loads(first[columns.index("object")]), json.loads(second[columns.index("object")])
+    assert list(before) == list(after)
+    shown = json.loads(good("users", "get", "zoe@exämple.com", "--json", "--data", str(data)))
+    assert after == shown
+
+
+def test_all_fields_are_taken_and_every_user_signs_in(data: Path) -> None:
+    lines = [
+        line(
+            email="one@example.com",
+            role="admin",
+            external_id="e1",
+            metadata={"plan": "pro"},
+            email_verified=True,
+            rate_limit="5/minute",
+        ),
+        json.dumps({"name": "N", "email": "two@example.com", "password": PASSWORD}),
+        json.dumps({"name": "N", "email": "three@example.com", "password_hash": None}),
+    ]
+    summary, said = load(data, "\n".join(lines))
+    assert summary["added"] == 3
+    assert said == []
+    with running(data) as server, server.http() as http:
+        (one,) = http.get("/v1/users", params={"email": "one@example.com", "fields": "*"}).json()
+        assert (one["role"], one["external_id"], one["metadata"]) == ("admin", "e1", {"plan": "pro"})
+        assert (one["email_verified"], one["rate_limit"]) == (True, "5/minute")
+        for email, status in (("one@example.com", 200), ("two@example.com", 200), ("three@example.com", 401)):
+            assert http.post("/v1/users/verify-password", json={"email": email, "password": PASSWORD}).status_code == status
+
+
+def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path) -> None:
+    lines = [
+        line(email="a@example.com", external_id="e1"),
+        "nonsense",
+        "",
+        line(email="A@Example.com"),
+        line(email="b@example.com", external_id="e1"),
+        line(email="c@example.com", password_hash="$2b$12$abcdefghijklmnopqrstuv"),
+        line(email="d@example.com", password=PASSWORD),
+        json.dumps({"name": "N", "email": "e@example.com"}),
+        json.dumps({"name": "N", "email": "f@example.com", "password": "password"}),
+        line(name=" ", email="g"),
+        line(email="h@example.com", surname="H"),
+        line(email="i@example.com", metadata={"a": "\0"}),
+        '["a list"]',
+        line(email="j@example.com", name="x" * 70_000),
+        line(email="z@example.com"),
+    ]
+    summary, said = load(data, "\n".join(lines), code=1)
+    assert summary["added"] == 2
+    assert summary["refused"] == 12
+    assert [sentence.partition(":")[0] for sentence in said] == [f"line {number}" for number in (2, *range(4, 15))]
+    assert said[1] == "line 4: Email address is already in use."
+    assert said[2] == "line 5: External id is already in use."
+    assert "argon2" in said[3]
+    assert "either" in said[4]
+    assert PASSWORD not in "".join(said)
+    assert [row[0] for row in rows(data, "SELECT email FROM users ORDER BY seq")] == ["a@example.com", "z@example.com"]
+
+
+def test_the_same_file_again_changes_nothing(data: Path) -> None:
+    text = many(BATCH + 5)
+    load(data, text)
+    before = [
+        rows(data, f"SELECT * FROM {table}")
+        for table in ("users", "events", "user_blocks", "user_search_pending", "sqlite_sequence")
+    ]
+    summary, said = load(data, text, code=1)
+    assert (summary["added"], summary["refused"]) == (0, BATCH + 5)
+    assert said[-1] == f"line {BATCH + 5}: Email address is already in use."
+    after = [
+        rows(data, f"SELECT * FROM {table}")
+        for table in ("users", "events", "user_blocks", "user_search_pending", "sqlite_sequence")
+    ]
+    assert before == after
+
+
+def test_order_counts_events_and_search_are_those_of_users_made_one_by_one(data: Path) -> None:
+    total = 2 * BATCH + 345
+    load(data, many(total))
+    assert rows(data, "SELECT count(*), count(DISTINCT created_at), count(DISTINCT id) FROM users") == [(total, total, total)]
+    assert rows(data, "SELECT count(*) FROM users a JOIN users b ON b.seq = a.seq + 1 WHERE b.created_at <= a.created_at") == [
+        (0,)
+    ]
+    assert rows(data, "SELECT count(*) FROM events WHERE type = 'user.created'") == [(total,)]
+    assert rows(data, "SELECT count(*) FROM user_search_pending") == [(0,)]
+    with running(data) as server, server.http() as http:
+        answer = http.get("/v1/users", params={"offset": total - 2, "limit": 5})
+        assert answer.headers["x-total-count"] == str(total + 1)  # and the owner
+        assert [user["name"] for user in answer.json()] == [f"Person {total - 2:06}", f"Person {total - 1:06}", "Owner"]
+        found = http.get("/v1/users", params={"q": f"person {total - 3:06}"}).json()
+        assert [user["email"] for user in found] == [f"p{total - 3}@example.com"]
+
+
+def test_a_running_server_sees_the_users_and_goes_on_writing(data: Path) -> None:
+    with running(data, "--rate-limit", "none") as server, server.http() as http:
+        load(data, many(BATCH))
+        assert http.get("/v1/users", params={"q": "p77@example.com"}).json()[0]["name"] == "Person 000077"
+        made = http.post("/v1/users", json={"name": "After", "email": "after@example.com", "password": PASSWORD})
+        assert made.status_code == 201
+        answer = http.get("/v1/users", params={"offset": BATCH + 1})
+        assert [user["name"] for user in answer.json()] == ["After"]
+        assert answer.headers["x-total-count"] == str(BATCH + 2)
+
+
+def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
+    command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=server.environment)
+    assert process.stdin
+    process.stdin.write(many(BATCH + 10))
+    process.stdin.flush()
+    until = time.monotonic() + 20
+    while not (data / "rollbook.db").exists() or not _count(data):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert f"{BATCH:,} users added" in said
+    assert _count(data) == BATCH
+
+
+def _count(data: Path) -> int:
+    try:
+        return rows(data, "SELECT count(*) FROM users")[0][0]
+    except sqlite3.OperationalError:  # not made yet
+        return 0
+
+
+def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
+    code = "import resource, sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    peaks = []
+    for count in (BATCH, 6 * BATCH):
+        file = tmp_path / "users.ndjson"
+        file.write_text(many(count))
+        command = [sys.executable, "-c", code, "users", "import", str(file), "--data", str(tmp_path / f"data{count}")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=110)
+        peaks.append([int(number) for number in done.stdout.split()])
+    # In KiB. The database's cache may fill up to its bound (256 MiB); the process that reads has no more to keep.
+    assert peaks[1][0] < peaks[0][0] + 120_000
+    assert peaks[1][1] < peaks[0][1] + 20_000

@@ -1,0 +1,243 @@
+"""Users and keys, by commands that work alike on a folder and on a running server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollbook.auth import keys as key_texts
+from tests.cli.command import PASSWORD, good, refused, rollbook
+from tests.harness import Server, running
+
+Place = tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Without a rate limit, so that no command waits."""
+    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none") as server:
+        yield server
+
+
+@pytest.fixture(params=["a folder", "a folder that is served", "a server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Place:
+    """The options that lead to where commands work."""
+    return {
+        "a folder": ("--data", str(tmp_path / "data")),
+        "a folder that is served": ("--data", str(server.data)),
+        "a server": ("--url", server.url, "--key", server.key),
+    }[request.param]
+
+
+@pytest.fixture
+def new(place: Place, request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """Makes a user there."""
+    made = []
+
+    def make(name: str = "Charlie Chaplin", role: str = "member") -> dict[str, Any]:
+        made.append(name)
+        email = f"{abs(hash((request.node.name, len(made))))}@example.com"
+        arguments = ("users", "create", "--name", name, "--email", email, "--role", role, "--password", PASSWORD, "--json")
+        return json.loads(good(*arguments, *place))
+
+    return make
+
+
+def show(user: str, place: Place) -> dict[str, Any]:
+    return json.loads(good("users", "get", user, "--json", *place))
+
+
+def test_a_user_is_made_and_found_by_its_address_and_its_id(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new(role="admin")
+    assert user["role"] == "admin"
+    assert user["status"] == "active"
+    assert "password" not in str(user)
+    assert show(user["email"].upper(), place) == show(user["id"], place) == user
+    assert f"email             {user['email']}" in good("users", "get", user["id"], *place)
+
+
+def test_quiet_prints_just_the_id_and_hints_stay_off_standard_output(place: Place, request: pytest.FixtureRequest) -> None:
+    email = f"quiet{abs(hash(request.node.name))}@example.com"
+    done = rollbook(
+        "users", "create", "--name", "N", "--email", email, "--role", "member", "--password", PASSWORD, "--quiet", *place
+    )
+    assert re.fullmatch(r"user_[0-9a-v]{26}\n", done.stdout)
+    assert done.stderr == ""
+    done = rollbook("keys", "create", email, *place)
+    assert "shown only now" in done.stderr
+
+
+def test_what_is_named_is_set_and_the_rest_stays(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    good("users", "set", user["email"], "--rate-limit", "none", *place)
+    assert show(user["id"], place)["rate_limit"] == "none"
+    good("users", "set", user["email"], "--rate-limit", "5/minute", "--name", "Ada", "--role", "viewer", *place)
+    changed = show(user["id"], place)
+    assert (changed["name"], changed["role"], changed["rate_limit"], changed["email"]) == (
+        "Ada",
+        "viewer",
+        "5/minute",
+        user["email"],
+    )
+    good(
+        "users",
+        "set",
+        user["email"],
+        "--rate-limit",
+        "default",
+        "--status",
+        "suspended",
+        "--email",
+        f"new{user['email']}",
+        *place,
+    )
+    changed = show(user["id"], place)
+    assert (changed["status"], changed["rate_limit"], changed["email"]) == ("suspended", None, f"new{user['email']}")
+
+
+def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    done = rollbook("users", "delete", user["email"], *place)
+    assert f"users restore {user['id']}" in done.stderr
+    refused("users", "get", user["id"], *place)
+    refused("users", "get", user["email"], *place)
+    good("users", "restore", user["id"], *place)
+    assert show(user["id"], place)["email"] == user["email"]
+    good("users", "delete", user["id"], "--purge", *place)
+    refused("users", "restore", user["id"], *place)
+
+
+def test_a_deleted_user_can_still_be_purged_by_its_id(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    good("users", "delete", user["id"], *place)
+    good("users", "delete", user["id"], "--purge", *place)
+    refused("users", "restore", user["id"], *place)
+
+
+def test_lists_are_filtered_sorted_and_paged(
+    place: Place, new: Callable[..., dict[str, Any]], request: pytest.FixtureRequest
+) -> None:
+    mark = f"mark{abs(hash(request.node.name))}"
+    made = [new(f"{mark} {letter}")["id"] for letter in "cab"]
+    found = json.loads(good("users", "list", "--search", mark.upper(), "--json", *place))
+    assert [user["id"] for user in found] == made
+    assert set(found[0]) > {"role", "status", "metadata"}
+    by_name = good("users", "list", "--search", mark, "--sort", "-name", "--quiet", *place).split()
+    assert by_name == [made[0], made[2], made[1]]
+    page = rollbook("users", "list", "--search", mark, "--limit", "1", "--offset", "1", *place)
+    assert page.stdout.split("\t")[0] == made[1]
+    assert page.stderr == "1 of 3 users. The next ones: --offset 2\n"
+    assert json.loads(good("users", "list", "--search", "nobody-is-called-so", "--json", *place)) == []
+
+
+def test_all_lists_more_than_a_page_holds(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    lines = [json.dumps({"name": "N", "email": f"n{number}@example.com", "password_hash": None}) for number in range(2_345)]
+    good("users", "import", "-", *data, input="\n".join(lines))
+    key = key_texts.mint()
+    with running(tmp_path / "data", "--rate-limit", "none", owner_key=key) as server:
+        for place in (data, ("--url", server.url, "--key", key)):
+            assert len(set(good("users", "list", "--all", "--quiet", *place).split())) == 2_346
+            assert len(good("users", "list", "--limit", "1500", "--sort", "-email", "--quiet", *place).split()) == 1_500
+            assert len(good("users", "list", "--quiet", *place).split()) == 50
+
+
+def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new(role="admin")
+    text = good(
+        "keys", "create", user["email"], "--scopes", "users:read,users:write", "--rate-limit", "10/minute", "--quiet", *place
+    ).strip()
+    assert key_texts.is_whole(text)
+    (key,) = json.loads(good("keys", "list", user["email"], "--json", *place))
+    assert key["scopes"] == ["users:read", "users:write"]
+    assert key["rate_limit"] == "10/minute"
+    assert text not in str(key)
+    rotated = json.loads(good("keys", "rotate", key["id"], "--overlap", "1h", "--json", *place))
+    assert rotated["scopes"] == key["scopes"]
+    assert key_texts.is_whole(rotated["key"])
+    old, _ = json.loads(good("keys", "list", user["id"], "--json", *place))
+    assert old["expires_at"] is not None
+    good("keys", "revoke", rotated["id"], *place)
+    refused("keys", "revoke", rotated["id"], *place)
+    assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
+
+
+def test_a_key_expires_when_it_should(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    key = json.loads(good("keys", "create", user["email"], "--expires", "2099-01-31T00:00:00Z", "--json", *place))
+    assert key["expires_at"] == "2099-01-31T00:00:00Z"
+    assert (
+        json.loads(good("keys", "create", user["email"], "--expires", "30d", "--json", *place))["expires_at"] > key["created_at"]
+    )
+    assert "future" in refused("keys", "create", user["email"], "--expires", "2001-01-31T00:00:00Z", *place)
+    assert "--expires" in refused("keys", "create", user["email"], "--expires", "soon", *place)
+
+
+def test_what_the_rules_refuse_is_said_in_their_words(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    create = ("users", "create", "--name", "N", "--role", "member")
+    said = refused(*create, "--email", user["email"].upper(), "--password", PASSWORD, *place)
+    assert said == "rollbook: Email address is already in use.\n"
+    said = refused(*create, "--email", "no address", "--password", "short", *place)
+    assert "shorter than 8 characters" in said
+    assert "@-sign" in said
+    assert "role must be one of" in refused("users", "set", user["email"], "--role", "emperor", *place)
+    assert "scopes" in refused("keys", "create", user["email"], "--scopes", "users:everything", *place)
+    assert "There is no user nobody@example.com" in refused("users", "get", "nobody@example.com", *place)
+    refused("users", "get", "user_00000000000000000000000000", *place)
+
+
+def test_a_password_is_read_from_standard_input_and_never_printed(
+    place: Place, new: Callable[..., dict[str, Any]], server: Server
+) -> None:
+    user = new()
+    done = rollbook("users", "set", user["email"], "--password", "-", *place, input="another fine password\n")
+    assert done.returncode == 0, done.stderr
+    assert "another fine" not in done.stdout + done.stderr
+    if str(server.data) in place or server.url in place:
+        with server.http() as http:
+            given = {"email": user["email"], "password": "another fine password"}
+            assert http.post("/v1/users/verify-password", json=given).status_code == 200
+
+
+def test_a_needed_password_that_nobody_gives_is_asked_for_in_words(tmp_path: Path) -> None:
+    said = refused("users", "create", "--name", "N", "--email", "n@example.com", "--data", str(tmp_path / "data"), input="")
+    assert "--password -" in said
+
+
+def test_changes_on_a_folder_reach_its_running_server_within_a_second(server: Server) -> None:
+    place = ("--data", str(server.data))
+    good("users", "create", "--name", "N", "--email", "seen@example.com", "--role", "admin", "--password", PASSWORD, *place)
+    key = good("keys", "create", "seen@example.com", "--quiet", *place).strip()
+    with server.http(key) as http:
+        assert http.get("/v1/users").status_code == 200
+        good("users", "set", "seen@example.com", "--rate-limit", "7/minute", *place)
+        server_sees(lambda: http.get("/v1/users").headers.get("ratelimit-limit") == "7")
+        good("users", "set", "seen@example.com", "--rate-limit", "none", "--status", "suspended", *place)
+        server_sees(lambda: http.get("/v1/users").status_code == 403)
+        good("users", "set", "seen@example.com", "--status", "active", *place)
+        server_sees(lambda: http.get("/v1/users").status_code == 200)
+        (shown,) = json.loads(good("keys", "list", "seen@example.com", "--json", *place))
+        good("keys", "revoke", shown["id"], *place)
+        server_sees(lambda: http.get("/v1/users").status_code == 401)
+    with server.http() as http:
+        events = http.get("/v1/events", params={"user": shown["user_id"]}).json()
+    assert [event["type"] for event in events] == [
+        "user.created", "key.created", "user.updated", "user.suspended", "user.activated", "key.revoked",
+    ]  # fmt: skip
+    assert {event["actor"]["address"] for event in events} == {"cli"}
+
+
+def server_sees(condition: Callable[[], bool]) -> None:
+    """Within a second."""
+    import time
+
+    until = time.monotonic() + 1.0
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
