@@ -16,7 +16,7 @@ from rollbook.auth import secret as secrets
 from rollbook.auth.passwords import Passwords
 from rollbook.background import Background
 from rollbook.config import Settings
-from rollbook.errors import ApiError, StorageUnavailable
+from rollbook.errors import ApiError, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.gate import Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
@@ -56,19 +56,21 @@ class App:
     def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
         self.settings = settings
         self._worker = worker
-        limiter, self._metrics = shared or common(settings)
+        self._limiter, self._metrics = shared or common(settings)
         self._metrics.join(worker)
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate(ROUTES)}
-        self._db = SQLite.open(database_path(settings), settings.synchronous)
+        self._db = SQLite.open(database_path(settings), settings.synchronous, self._metrics.commit)
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._secret = secrets.load(settings.data)
-        services = Services(settings, self._db, self._secret, self._passwords, limiter, self)
+        services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self)
         self._router = Router(ROUTES, services)
         self._background = Background(settings, self._db, self._router.gate, self._gauge, first=worker == 0)
         self._openapi: bytes | None = None
+        self._told: dict[str, int] = {}
+        self.connections = 0
         self._stopping = False
 
     async def start(self) -> None:
@@ -115,10 +117,22 @@ class App:
 
     def _rendered(self, error: ApiError, request: Request) -> Response:
         self._metrics.add(error.code)
+        if isinstance(error, TooManyRequests):
+            by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"
+            self._metrics.add(f"rate_limited_{by}")
         return render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:
-        self._metrics.set("hashes_waiting", self._passwords.waiting)
+        """Numbers that others keep, brought to the metrics once a second."""
+        metrics, passwords = self._metrics, self._passwords
+        metrics.set("connections_open", self.connections)
+        metrics.set("hashes_waiting", passwords.waiting)
+        told = {"hashes_done": passwords.done, "hashes_refused": passwords.refused}
+        if self._worker == 0:  # the table of several workers is one
+            told["limiter_evictions"] = self._limiter.evicted
+        for name, value in told.items():
+            metrics.add(name, value - self._told.get(name, 0))
+        self._told = told
         return False
 
     # ---- what the application tells of itself

@@ -29,7 +29,7 @@ ApiError 500
     - TooManyAttempts              too many wrong passwords for this account or from this address
   x HeadersTooLarge 431
   x Unavailable 503                carries `Retry-After`
-    - Overloaded                   the queue of passwords to hash is full
+    - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
     - StorageUnavailable           the database cannot take writes now (a full disk, a failing one)
     - Stopping                     the server is going down
 
@@ -338,10 +338,10 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """More passwords wait to be hashed than the setting `password_queue` allows. Send the request again after the seconds in `Retry-After`."""
+    """Too much waits already: passwords to be hashed (setting `password_queue`), writes or searches. Nothing was done. Send the request again after the seconds in `Retry-After`."""
 
     code = "overloaded"
-    message = "Too many passwords are being processed. Try again shortly."
+    message = "The server is busy. Try again shortly."
 
 
 class StorageUnavailable(Unavailable):

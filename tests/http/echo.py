@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
     pairs = [argument.partition("=") for argument in arguments]
     settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in pairs})
-    return serve(settings, lambda worker: Echo(settings, worker), lambda url: print(url, flush=True))
+    return serve(settings, lambda settings, worker: Echo(settings, worker), lambda url: print(url, flush=True))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from rollbook.api.answers import answer, created, no_content
 from rollbook.api.parsing import refuse
 from rollbook.auth import attempts, permissions
 from rollbook.auth import keys as key_texts
-from rollbook.errors import Forbidden, InsufficientScope, NotFound, WrongPassword
+from rollbook.errors import InsufficientScope, NotFound, WrongPassword
 from rollbook.gate import Call
 from rollbook.http.response import Response
 from rollbook.limits import windows
@@ -77,7 +77,7 @@ async def reveal_key(call: Call) -> Response:
     key = await _find(call)
     me = await users.get(call.db, call.caller.user_id)
     if key.user_id != me.id:
-        raise Forbidden("Only its own user can be shown a key again.")
+        raise InsufficientScope("Only its own user can be shown a key again.")
     hash = await users.password_hash(call.db, me.id)
     services = call.services
     await attempts.verify(services.passwords, services.limiter, services.settings, attempts.account(me.email), hash, call.body.password)

@@ -23,7 +23,7 @@ from rollbook.records import directory, rules, search
 S = TypeVar("S", bound=Struct)
 
 METADATA_BYTES = 16_384
-MOST_IDS = 1_000
+MOST_IDS = 200  # as many as a target of 8 KiB has room for, and some room to spare
 # So that a client may read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 

@@ -70,6 +70,8 @@ class Passwords:
         self._queue = settings.password_queue
         self._lock = threading.Lock()
         self._jobs = 0  # running and waiting
+        self.done = 0  # hashed or checked so far
+        self.refused = 0  # turned away so far, because too many waited
         self._seconds = self._memory * self._time_cost / _KIB_PER_SECOND  # that a hash took lately
 
     @property
@@ -119,6 +121,7 @@ class Passwords:
     async def _aside(self, work: Callable[..., T], *values: str | None) -> T:
         with self._lock:
             if self._jobs >= self._threads + self._queue:
+                self.refused += 1
                 raise Overloaded(retry_after=max(1, math.ceil(self._jobs / self._threads * self._seconds)))
             self._jobs += 1
         try:
@@ -141,6 +144,7 @@ class Passwords:
         # Called once for every job, also one that was dropped, from whichever thread saw its end.
         with self._lock:
             self._jobs -= 1
+            self.done += 1
 
 
 def check_hash(text: str) -> None:

@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -35,7 +34,13 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         _say(welcome(settings, prepared, url))
 
     try:
-        return serve(settings, partial(App, settings, common(settings)), announce)
+        shared = common(settings)
+        return serve(
+            settings,
+            lambda settings, worker: App(settings, shared, worker),
+            announce,
+            restarted=lambda: shared.metrics.add("worker_restarts"),
+        )
     finally:
         if prepared.key and not announced:  # nothing will show it again, and the next start will not make another
             _say([f"The server did not start, but the owner {prepared.owner} was made. Its API key: {prepared.key}"])

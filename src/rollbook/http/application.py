@@ -12,6 +12,9 @@ from rollbook.http.response import Response
 class Application(Protocol):
     """Built once in each worker process; `start` and `stop` frame its life."""
 
+    connections: int
+    """Open connections, told by the transport about twice a second."""
+
     async def start(self) -> None:
         """Open what it needs. No connection is accepted before this has returned."""
         ...

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from rollbook.config import ConfigurationError, Settings
 from rollbook.http.application import Application
 from rollbook.http.protocol import LINGER
@@ -24,17 +26,21 @@ BACKLOG = 2048
 # Seconds that the application has to flush and close after the last answer.
 STOP_TIMEOUT = 1.5
 
-Build = Callable[[int], Application]
+Build = Callable[[Settings, int], Application]
 
 
-def serve(settings: Settings, build: Build, ready: Callable[[str], None] | None = None) -> int:
+def serve(
+    settings: Settings, build: Build, ready: Callable[[str], None] | None = None, restarted: Callable[[], None] = lambda: None
+) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
-    `build(worker)` makes the application in each worker process, numbered from 0. `ready(url)` is called once, when the
+    `build(settings, worker)` makes the application in each worker process, numbered from 0; the settings have the port that was
+    taken when it was 0. `restarted()` is called whenever a worker that died is started again. `ready(url)` is called once, when the
     first of them accepts connections. The stop lets running requests end, within `drain_timeout`; a second signal ends
     everything at once. Raises ConfigurationError when the port or the certificate cannot be had.
     """
     sockets = bind(settings.host, settings.port)
+    settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
     url = _url(settings, sockets[0])
     _raise_file_limit(settings.max_connections)
     _adopt_uvicorn_log()
@@ -47,7 +53,7 @@ def serve(settings: Settings, build: Build, ready: Callable[[str], None] | None 
         if settings.workers > 1:
             from rollbook.http.supervisor import Supervisor
 
-            return Supervisor(settings, build, sockets, announce).run()
+            return Supervisor(settings, build, sockets, announce, restarted).run()
         run_worker(settings, build, 0, sockets, announce)
         return 0
     finally:
@@ -79,7 +85,7 @@ async def _work(
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     _listen_to_signals(loop, stop, parent)
-    app = build(number)
+    app = build(settings, number)
     worker = Worker(settings, app, loop)
     await app.start()
     try:

@@ -39,14 +39,16 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        build: Callable[[int], Application],
+        build: Callable[[Settings, int], Application],
         sockets: list[socket.socket],
         ready: Callable[[], None],
+        restarted: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._build = build
         self._sockets = sockets
         self._ready = ready
+        self._restarted = restarted
         self._announced = False
         self._children: dict[int, Child] = {}
         self._due: dict[int, float] = {}  # worker number: when to start it again
@@ -114,6 +116,7 @@ class Supervisor:
                 for number in [number for number, due in self._due.items() if due <= now]:
                     del self._due[number]
                     self._start(number)
+                    self._restarted()
         if self._failure:
             raise ConfigurationError(self._failure)
         return code

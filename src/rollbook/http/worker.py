@@ -86,6 +86,7 @@ class Worker:
         self.common = (date + wire.EVERY, date + wire.SECURE)
         self.state.default_headers = [(b"Date", date[6:-2])]
         self._sweeper = self.loop.call_later(0.05 if self.draining else self.pause, self.sweep)
+        self.app.connections = len(self.connections)
         for connection in list(self.connections):
             if connection.deadline < now:
                 connection.expire()

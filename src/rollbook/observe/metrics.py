@@ -35,7 +35,7 @@ NAMED = (
     Family("counter", "rollbook_errors", "Error answers, by the code in their body.",
            {code: f'code="{code}"' for code in dict.fromkeys(error.code for error in errors.tree())}),
     Family("counter", "rollbook_rate_limited", "Requests refused by a rate limit, by whose limit it was.",
-           {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "key", "address", "attempts")}),
+           {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "address", "attempts")}),
     Family("counter", "rollbook_limiter_evictions", "Windows dropped from a full table of the limiter before their end.",
            {"limiter_evictions": ""}),
     Family("counter", "rollbook_password_hashes", "Passwords hashed or checked, or refused because too many were waiting.",

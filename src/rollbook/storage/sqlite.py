@@ -43,29 +43,32 @@ class SQLite(Reads, Database):
     """`SQLite.open(path)`, then everything `Database` promises. `one`, `all` and `run` are reads; a write given to them fails."""
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], synchronous: Synchronous = "full") -> SQLite:
+    def open(
+        cls, path: str | os.PathLike[str], synchronous: Synchronous = "full", committed: Callable[[int], None] = lambda writes: None
+    ) -> SQLite:
         """Make or open the database. Needs no event loop. Raises DatabaseUnusable with a sentence that says how to mend it.
 
-        With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only.
+        With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only. `committed` is
+        told of each commit how many writes it held, by the thread that made it.
         """
         check_version()
         path = Path(path).absolute()
         try:
             _make_private(path)
             _choose_log(path)
-            return cls(path, connect_reader(path, READER_CACHE), synchronous)
+            return cls(path, connect_reader(path, READER_CACHE), synchronous, committed)
         except (sqlite3.Error, OSError) as problem:
             raise DatabaseUnusable(
                 f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk."
             ) from problem
 
-    def __init__(self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous) -> None:
+    def __init__(self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous, committed: Callable[[int], None]) -> None:
         super().__init__(reader)
         self.path = path
         self._reader = reader
         self._reads = Reads(reader)
         self._synchronous = synchronous
-        self._writer = Writer(path, synchronous)
+        self._writer = Writer(path, synchronous, committed)
         self._aside: ThreadPoolExecutor | None = None
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []

@@ -103,7 +103,7 @@ class Transaction:
 class Writer:
     """Takes jobs from any thread. The thread, its connection and its lock come with the first one."""
 
-    def __init__(self, path: Path, synchronous: Synchronous) -> None:
+    def __init__(self, path: Path, synchronous: Synchronous, committed: Callable[[int], None]) -> None:
         self._path = path
         self._log = f"{path}-wal"
         self._synchronous = synchronous
@@ -113,6 +113,7 @@ class Writer:
         self._closed = False
         self._connection: sqlite3.Connection | None = None
         self._lock: WriterLock | None = None
+        self._committed = committed
         self._checkpointer = Checkpointer(path)
         self._restart_at = RESTART_SIZE
         self._failed = False
@@ -177,6 +178,7 @@ class Writer:
                 channels: list[str] = []
                 try:
                     outcomes, channels = self._commit(jobs)
+                    self._committed(len(jobs))
                 except BaseException as problem:  # whatever it is, nothing of it is committed, and this thread must live on
                     outcomes = [(job.future, None, _failed(problem)) for job in jobs]
                 self._answer(jobs, outcomes, channels)
