@@ -202,23 +202,23 @@ def test_no_lock_is_held_between_two_requests(counters: Any) -> None:
 
 
 def test_a_circle_the_kernel_only_believes_in_is_waited_out(counters: Any) -> None:
-    """Our thread holds the database's lock, a thread of the other worker waits for it while its loop holds a group: no deadlock."""
+    """We hold a record lock on another file, a thread of the other worker waits for it while its loop holds a group: no deadlock."""
     shared = Shared.create(groups=1)
     counter = counters(shared)
     ready, tell = os.pipe()
 
-    def other(database: IO[bytes]) -> None:
+    def other(file: IO[bytes]) -> None:
         shared._lock(0)
-        threading.Thread(target=fcntl.lockf, args=(database, fcntl.LOCK_EX), daemon=True).start()
+        threading.Thread(target=fcntl.lockf, args=(file, fcntl.LOCK_EX), daemon=True).start()
         time.sleep(0.1)
         os.write(tell, b"!")
         time.sleep(0.2)
         shared._unlock(0)
         time.sleep(0.1)
 
-    with tempfile.TemporaryFile() as database:
-        fcntl.lockf(database, fcntl.LOCK_EX)
-        child = worker(partial(other, database))
+    with tempfile.TemporaryFile() as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        child = worker(partial(other, file))
         os.read(ready, 1)
         assert counter.take("user", "3/minute", NOW).admitted
         join(child)

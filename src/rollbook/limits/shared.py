@@ -167,8 +167,8 @@ class Shared:
             try:
                 return fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, group)
             except OSError as problem:
-                # The kernel looks for deadlocks between processes, not threads: when our writer thread holds the database's lock
-                # and the other worker's waits for it, it sees a circle where there is none. The holder is about to let go.
+                # The kernel looks for deadlocks between processes, not threads: when one of our threads holds a record lock of any
+                # file, and one of the holder's waits for that, it sees a circle where there is none. The holder is about to let go.
                 if problem.errno != errno.EDEADLK:
                     raise
                 time.sleep(0)
