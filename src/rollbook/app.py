@@ -69,7 +69,7 @@ class App:
         self._router = Router(ROUTES, services)
         self._background = Background(settings, self._db, self._router.gate, self._gauge, first=worker == 0)
         self._openapi: bytes | None = None
-        self._told: dict[str, int] = {}
+        self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
         self._stopping = False
 

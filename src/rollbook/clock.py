@@ -6,14 +6,14 @@ import mmap
 import os
 import struct
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The last representable instant of RFC 3339, 9999-12-31T23:59:59Z.
 LATEST = 253_402_300_799 * SECOND
 _hours: dict[int, str] = {}

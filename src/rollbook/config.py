@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 64
 
     synchronous: Annotated[
-        str, Meta(pattern="^(full|normal)$", description="`full`: an acknowledged write survives a power cut. `normal`: it survives a crash of the process.")
+        Literal["full", "normal"], Meta(description="`full`: an acknowledged write survives a power cut. `normal`: it survives a crash of the process.")
     ] = "full"  # fmt: skip
     deleted_retention: Annotated[int, Meta(ge=0, le=3650, description="Days in which a deleted user can be restored; then it is erased.")] = 30
     event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept; 0 keeps them for good.")] = 0
@@ -86,9 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
 
     log: Annotated[
-        str, Meta(pattern="^(auto|json|pretty|none)$", description="Form of the log: `json` lines, `pretty` for people, `auto` by whether the output is a terminal, `none`.")
+        Literal["auto", "json", "pretty", "none"], Meta(description="Form of the log: `json` lines, `pretty` for people, `auto` by whether the output is a terminal, `none`.")
     ] = "auto"  # fmt: skip
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="Least level of the events that are logged.")] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level of the events that are logged.")] = "info"
     access_log: Annotated[bool, Meta(description="Write one line for each request.")] = True
 
     def __post_init__(self) -> None:
@@ -151,7 +151,9 @@ def load(
         try:
             values[name] = msgspec.convert(value, hints[name], strict=False, dec_hook=_path)
         except msgspec.ValidationError as problem:
-            raise ConfigurationError(f"{name} ({origins[name]}): {problem}.") from None
+            choices = get_args(get_args(hints[name])[0])
+            sentence = f"must be one of {', '.join(choices)}" if str(problem).startswith("Invalid enum value") else str(problem)
+            raise ConfigurationError(f"{name} ({origins[name]}): {sentence}.") from None
     settings = Settings(**values)
     return settings, [Source(name, getattr(settings, name), origins.get(name, "default")) for name in hints]
 

@@ -5,11 +5,12 @@ A type's constraints are checked when a request arrives and shown in `/openapi.j
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+Schema = dict[str, Any]
 Role = Literal["member", "viewer", "admin", "owner"]
 Status = Literal["active", "suspended"]
 
@@ -17,79 +18,79 @@ Status = Literal["active", "suspended"]
 class Name(str):
     """A person's name: outer white space trimmed, NFC, 1 to 255 characters, none of them a control character."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
 
 
 class Email(str):
     """An e-mail address of at most 254 bytes; internationalised addresses are allowed. Kept as sent, unique without regard to case."""
 
-    schema = {"type": "string", "format": "email", "minLength": 3, "maxLength": 254, "examples": ["charlie@example.com"]}
+    schema: ClassVar[Schema] = {"type": "string", "format": "email", "minLength": 3, "maxLength": 254, "examples": ["charlie@example.com"]}
 
 
 class NewPassword(str):
     """A password of 8 to 256 characters that is not one of the commonly used ones. No other rules; nothing is cut off."""
 
-    schema = {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "examples": ["securepassword123"]}
+    schema: ClassVar[Schema] = {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "examples": ["securepassword123"]}
 
 
 class Time(int):
     """An RFC 3339 time with an offset, such as `2023-10-27T10:00:00Z`. Kept as microseconds since 1970."""
 
-    schema = {"type": "string", "format": "date-time", "maxLength": 40, "examples": ["2023-10-27T10:00:00Z"]}
+    schema: ClassVar[Schema] = {"type": "string", "format": "date-time", "maxLength": 40, "examples": ["2023-10-27T10:00:00Z"]}
 
 
 class Metadata(str):
     """A JSON object of the caller's own, at most 16 KiB, not interpreted. Kept as its JSON text."""
 
-    schema = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
+    schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
 class LimitText(str):
     """Requests per window, such as `100/minute,5000/hour`, or `none` for no limit."""
 
-    schema = {"type": "string", "minLength": 4, "maxLength": 100, "examples": ["100/minute,5000/hour"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 4, "maxLength": 100, "examples": ["100/minute,5000/hour"]}
 
 
 class Network(str):
     """An address or network (CIDR), such as `203.0.113.7` or `2001:db8::/32`."""
 
-    schema = {"type": "string", "minLength": 2, "maxLength": 43, "examples": ["203.0.113.0/24"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 43, "examples": ["203.0.113.0/24"]}
 
 
 class Names(tuple[str, ...]):
     """Names with commas between."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 8192}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 8192}
 
 
 class Fields(Names):
     """Which fields of a user the answer holds: names with commas between, or `*` for all."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 200, "examples": ["id,role", "*"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 200, "examples": ["id,role", "*"]}
 
 
 class Ids(Names):
     """Up to 200 identifiers with commas between."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 8192, "examples": ["user_06h102rkb9pil1094rgi2i5ec4"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 8192, "examples": ["user_06h102rkb9pil1094rgi2i5ec4"]}
 
 
 class Sort(Names):
     """`created_at`, `name` or `email`, several with commas between; a minus before one turns its direction."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 100, "examples": ["-created_at", "name,-created_at"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 100, "examples": ["-created_at", "name,-created_at"]}
 
 
 class Cursor(str):
     """Where a page begins, taken from a `Link` header; not meant to be read or made."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 2048}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 2048}
 
 
 class SearchText(str):
     """Part of a name or e-mail, at least three characters, in any case."""
 
-    schema = {"type": "string", "minLength": 3, "maxLength": 255, "examples": ["wonder"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 3, "maxLength": 255, "examples": ["wonder"]}
 
 
 CUSTOM = (

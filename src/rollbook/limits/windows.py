@@ -17,7 +17,6 @@ In shared memory a worker may be killed between any two stores, and the next one
 from __future__ import annotations
 
 import re
-from collections.abc import MutableSequence
 from typing import NamedTuple, Protocol
 
 from rollbook.clock import SECOND
@@ -45,8 +44,10 @@ class Verdict(NamedTuple):
 class Limiter(Protocol):
     """Where the counts are kept: `memory.Memory` for one process, `shared.Shared` for those of one machine."""
 
-    evicted: int
-    """Buckets that were forgotten with a window still running, because there was no room for another (a metric)."""
+    @property
+    def evicted(self) -> int:
+        """Buckets that were forgotten with a window still running, because there was no room for another (a metric)."""
+        ...
 
     async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
         """Count one request at `now` (microseconds since the epoch), or refuse it.
@@ -60,7 +61,7 @@ class Limiter(Protocol):
         ...
 
 
-_new = tuple.__new__  # half the time of Verdict(...)
+_new: Callable[[type[Verdict], tuple[object, ...]], Verdict] = tuple.__new__  # type: ignore[assignment]  # half the time of Verdict(...)
 UNLIMITED = Verdict(True, ())
 MOST_WINDOWS = 4
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
@@ -115,7 +116,12 @@ SECONDS, ENDS, USED = range(3)
 CELL = 3
 SIZE = MOST_WINDOWS * CELL
 
-Cells = MutableSequence[int]
+
+class Cells(Protocol):
+    """Whole numbers by index: a list, or shared memory."""
+
+    def __getitem__(self, at: int, /) -> int: ...
+    def __setitem__(self, at: int, number: int, /) -> None: ...
 
 
 # What one take has seen, window by window: (requests left if this one counts, seconds to the reset), and (cell, the end to start it

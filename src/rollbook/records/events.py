@@ -53,16 +53,18 @@ class Event(NamedTuple):
 RECORD = """
     INSERT INTO events (id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-SEQ = "SELECT seq FROM events WHERE id = ?"
+SEQ = "SELECT seq FROM events WHERE id = ?1 UNION ALL SELECT seq FROM erased_events WHERE id = ?1"
 AFTER = """
     SELECT seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before
     FROM events WHERE seq > ?{only} ORDER BY seq LIMIT ?"""
 OF_USER = AFTER.format(only=" AND user_id = ?")
+KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
 EXPIRE = """
     DELETE FROM events WHERE seq IN (
         SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?)"""
+EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq < (SELECT min(seq) FROM events)"
 OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 
 _encode = msgspec.json.Encoder().encode
@@ -98,7 +100,11 @@ async def of_user(queries: Queries, user_id: str, limit: int) -> list[Event]:
 
 
 async def forget(tx: Tx, user_id: str) -> None:
-    """Erase what the log holds about a person, all but the fact of its erasure."""
+    """Erase what the log holds about a person, all but the fact of its erasure, which must be in it by now: so the last place is taken.
+
+    The places stay, without what stood there: a consumer whose last event is erased goes on from where it was.
+    """
+    await tx.run(KEEP_PLACES, user_id)
     await tx.run(FORGET, user_id)
 
 
@@ -110,8 +116,11 @@ async def is_older(queries: Queries, before: int) -> bool:
 
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` events from before this time. Returns how many went."""
-    return await tx.run(EXPIRE, before, limit)
+    gone = await tx.run(EXPIRE, before, limit)
+    await tx.run(EXPIRE_PLACES)
+    return gone
 
 
 def _event(row: Any) -> Event:
-    return Event(*row[:5], Actor(*row[5:9]), *row[9:])
+    seq, id, type, user_id, created_at, *actor, object, before = row
+    return Event(seq, id, type, user_id, created_at, Actor(*actor), object, before)

@@ -14,7 +14,7 @@ from rollbook.records.events import Actor
 from rollbook.records.users import NewUser, User
 from rollbook.storage.database import Tx
 
-BATCH = 10_000
+BATCH = 20_000
 """Users of one transaction. It holds the writer lock for some tenths of a second: no write of a running server waits longer."""
 
 # An import walks all over the indexes of e-mails and names: pages that do not fit are read, and written to the log, again and again.

@@ -61,18 +61,21 @@ def total(runs: list[Row]) -> int:
 
 async def find(queries: Queries, runs: list[Row], offset: int) -> tuple[int, int] | None:
     """The first `seq` of the small run that holds the user at this offset, and how many of its users stand before it. None past the end."""
-    for block, n in runs:
+    block = None
+    for run, n in runs:
         if offset < n:
+            block = run
             break
         offset -= n
-    else:
+    if block is None:
         return None
     for level in LEVELS:
         row = await queries.one(INSIDE, level, block)
         assert row is not None  # its run has users
-        for place, n in enumerate(_counts.unpack(row[0])):
+        block <<= BITS
+        for n in _counts.unpack(row[0]):
             if offset < n:
                 break
             offset -= n
-        block = (block << BITS) + place
+            block += 1
     return block << BITS, offset

@@ -250,8 +250,8 @@ async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozens
     if not await tx.run(ERASE, id):
         raise NotFound()
     await keys.erase_all(tx, id)
-    await events.forget(tx, id)
     await events.record(tx, "user.purged", id, by, {"id": id})
+    await events.forget(tx, id)
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:
