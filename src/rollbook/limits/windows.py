@@ -17,6 +17,7 @@ In shared memory a worker may be killed between any two stores, and the next one
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from rollbook.clock import SECOND
