@@ -27,21 +27,33 @@ MADE_BY = {
     "make key": "key.created", "revoke": "key.revoked",
 }  # fmt: skip
 
+WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
+
+
+def processes(server: Server) -> list[int]:
+    """The server's processes: the parent and, where there are several, its workers."""
+    assert server.process is not None
+    parent = server.process.pid
+    return [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+
 
 class Client(threading.Thread):
-    """One caller with users of its own, so that it knows what each of them must be. It ends when the server does, or when told to.
+    """One caller with users of its own, so that it knows what each of them must be. It ends when its connection does, or when told to;
+    with `persistent` it finds out what became of the change it got no answer to, and goes on.
 
     `users` holds what was acknowledged: id to name, email and whether it lives. `unsure` is the change whose answer never came: it may
     have been made or not.
     """
 
-    def __init__(self, server: Server, name: str, seed: int) -> None:
+    def __init__(self, server: Server, name: str, seed: int, persistent: bool = False) -> None:
         super().__init__(daemon=True)
         self._server = server
         self._name = name
         self._random = random.Random(seed)
         self._number = 0
         self._told = threading.Event()
+        self._persistent = persistent
+        self.broken = 0  # connections that ended without an answer
         self.users: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, bool] = {}  # id: whether it still works
         self.requests: dict[str, str] = {}  # id of an acknowledged request: its verb
@@ -53,13 +65,20 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         try:
-            with Connection(self._server) as connection:
-                while not self._told.is_set():
-                    self._step(connection)
-        except GONE:
-            pass
+            while not self._told.is_set() and (self._persistent or not self.broken):
+                try:
+                    self._work()
+                except GONE:
+                    self.broken += 1
+                    if self._persistent:
+                        settle(self._server, [self])
         except BaseException as problem:
             self.problem = problem
+
+    def _work(self) -> None:
+        with Connection(self._server) as connection:
+            while not self._told.is_set():
+                self._step(connection)
 
     def _step(self, connection: Connection) -> None:
         living = [id for id, user in self.users.items() if user["alive"]]
@@ -94,6 +113,8 @@ class Client(threading.Thread):
         self.unsure = {"verb": verb, "target": target, "label": label, "body": call[2]}
         extra = {"Idempotency_Key": label} if verb == "create" else {}
         answer = connection.call(*call, **extra)
+        if answer.status == 503 and answer.json["code"] == "stopping":
+            raise ConnectionError("refused: the server is going down")
         assert answer.status in EXPECTED, (verb, answer.status, answer.body)
         self.requests[answer.headers["x-request-id"]] = verb
         if verb in ("create", "make key"):

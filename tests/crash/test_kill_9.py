@@ -5,36 +5,31 @@ Six rounds in `make test`. The long run is `ROLLBOOK_ROUNDS=200 make test ARGS="
 
 from __future__ import annotations
 
+import http.client as http_client
 import os
 import random
 import signal
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.crash.load import Client, check, check_file, settle
-from tests.harness import Server
+from tests.callers import Connection, ask, together
+from tests.crash.load import WIDE, Client, check, check_file, processes, settle
+from tests.harness import Server, new_key, new_user, running
 
 ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "6"))
 CLIENTS = 8
-WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
-
-
-def group(server: Server) -> list[int]:
-    """The server's processes: the parent and its workers."""
-    assert server.process is not None
-    parent = server.process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [parent, *map(int, children)]
 
 
 def kill_all(server: Server) -> None:
     """All at once, as a crash of the machine would: the supervisor has no time to pass anything on."""
-    processes = group(server)
-    for process in processes:
+    found = processes(server)
+    for process in found:
         os.kill(process, signal.SIGSTOP)
-    for process in processes:
+    for process in found:
         os.kill(process, signal.SIGKILL)
     server.stop()
 
@@ -65,3 +60,69 @@ def test_kill_9_loses_doubles_and_revives_nothing(tmp_path: Path, workers: int) 
     finally:
         server.stop(signal.SIGKILL)
     assert len(requests) > rounds * 50, "hardly anything was acknowledged"
+
+
+def answered_by(server: Server, wanted: int) -> set[str]:
+    """Workers that answer now, asked until there are so many."""
+    found: set[str] = set()
+    until = time.monotonic() + 20
+    while len(found) < wanted and time.monotonic() < until:
+        with suppress(OSError, http_client.HTTPException):
+            found.add(ask(server, "GET", "/health/live").worker)
+    return found
+
+
+def test_a_killed_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--workers", "4", *WIDE) as server:
+        parent, *before = processes(server)
+        clients = [Client(server, f"c{number}", number, persistent=True) for number in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        for victim in before[:3]:
+            time.sleep(0.4)
+            answered = sum(len(client.requests) for client in clients)
+            os.kill(victim, signal.SIGKILL)
+            until = time.monotonic() + 20
+            while sum(len(client.requests) for client in clients) < answered + 20:
+                assert time.monotonic() < until, "nobody was answered any more"
+                time.sleep(0.01)
+        assert len(answered_by(server, 4)) == 4
+        now = processes(server)
+        assert now[0] == parent and len(now) == 5 and not set(now) & set(before[:3]) and before[3] in now
+        for client in clients:
+            client.stop()
+        for client in clients:
+            client.join()
+        assert sum(client.broken for client in clients) > 0, "no client noticed: nothing was under load"
+        settle(server, clients)
+        check(server, clients, {id: verb for client in clients for id, verb in client.requests.items()})
+    check_file(server.data)
+
+
+def test_limits_stay_exact_when_workers_are_killed(tmp_path: Path) -> None:
+    allowed, callers = 400, 8
+    with running(tmp_path / "data", "--workers", "4", *WIDE) as server, server.http() as http:
+        user = new_user(http, rate_limit=f"{allowed}/day")
+        key = new_key(http, user_id=user["id"], rate_limit=None)
+        victims = processes(server)[1:]
+
+        def caller() -> Counter[str]:
+            seen: Counter[str] = Counter()
+            while seen["refused"] < 20:
+                try:
+                    with Connection(server, key) as connection:
+                        while seen["refused"] < 20:
+                            seen[{200: "admitted", 429: "refused"}[connection.call("GET", "/v1/users/me").status]] += 1
+                except (OSError, http_client.HTTPException):
+                    seen["broken"] += 1
+            return seen
+
+        def killer() -> Counter[str]:
+            for victim in victims[:3]:
+                time.sleep(0.02)
+                os.kill(victim, signal.SIGKILL)
+            return Counter()
+
+        seen = sum(together(killer, *[caller] * callers), Counter())
+    # A request that was counted and whose worker died before it answered is one that nobody got: never one more than allowed.
+    assert allowed - seen["broken"] <= seen["admitted"] <= allowed

@@ -1,0 +1,107 @@
+"""Acknowledged means on the disk, counted at the system's door: an fsync before each answer, and one for many who ask together."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.callers import Connection, together
+from tests.crash.load import WIDE
+from tests.harness import Server, new_user
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Traced(Server):
+    """A server whose writes and fsyncs are noted in a file."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.crash.traced", str(self.calls), *super().command()]
+
+    @property
+    def calls(self) -> Path:
+        return self.data.with_name("calls")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(child)
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        os.kill(self.pid, how)  # the tracer ends with what it traces
+        assert self.process is not None
+        return self.process.wait(20)
+
+    def mark(self) -> int:
+        return len(self.calls.read_text().splitlines())
+
+    def since(self, mark: int) -> list[str]:
+        """fsyncs and writes to connections since then, as `fsync` and `answer`."""
+        folder = Path(f"/proc/{self.pid}/fd")
+        sockets = {entry.name for entry in folder.iterdir() if os.readlink(entry).startswith("socket:")}
+        calls = [line.split() for line in self.calls.read_text().splitlines()[mark:]]
+        return ["answer" if name == "write" else "fsync" for name, file in calls if name != "write" or file in sockets]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    quiet = {"ROLLBOOK_ACCESS_LOG": "false", "PYTHONPATH": str(ROOT)}
+    server = Traced(tmp_path_factory.mktemp("traced") / "data", *WIDE, environment=quiet)
+    server.start()
+    yield server
+    assert server.stop() == 0
+
+
+def test_each_acknowledged_update_follows_an_fsync_of_its_own(server: Traced, http: httpx2.Client) -> None:
+    user = new_user(http)["id"]
+    with Connection(server) as connection:
+        mark = server.mark()
+        for number in range(20):
+            assert connection.call("PUT", f"/v1/users/{user}", {"name": f"Alice {number}"}).status == 200
+        calls = server.since(mark)
+    assert calls.count("answer") == 20
+    assert calls[0] == "fsync"
+    assert all(len(list(group)) == 1 for name, group in itertools.groupby(calls) if name == "answer"), (
+        "an answer without an fsync"
+    )
+
+
+def test_updates_at_the_same_time_share_fsyncs_and_none_is_answered_before_its_own(server: Traced, http: httpx2.Client) -> None:
+    users = [new_user(http)["id"] for _ in range(16)]
+    connections = [Connection(server) for _ in users]
+
+    def update(connection: Connection, id: str) -> None:
+        for number in range(15):
+            assert connection.call("PUT", f"/v1/users/{id}", {"name": f"Alice {number}"}).status == 200
+
+    mark = server.mark()
+    together(*(lambda pair=pair: update(*pair) for pair in zip(connections, users, strict=True)))
+    calls = server.since(mark)
+    for connection in connections:
+        connection.close()
+    assert calls.count("answer") == 16 * 15
+    assert 15 <= calls.count("fsync") < 16 * 15 / 2
+    assert calls[0] == "fsync"
+    assert max(len(list(group)) for name, group in itertools.groupby(calls) if name == "answer") <= 16, (
+        "more answers than callers"
+    )
+
+
+def test_reads_cost_no_fsync(server: Traced, http: httpx2.Client) -> None:
+    user = new_user(http)["id"]
+    with Connection(server) as connection:
+        mark = server.mark()
+        for _ in range(20):
+            assert connection.call("GET", f"/v1/users/{user}").status == 200
+        calls = server.since(mark)
+    # The uses of keys are noted every five seconds, and the search index is folded after a write.
+    assert calls.count("answer") == 20
+    assert calls.count("fsync") <= 3
