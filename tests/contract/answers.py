@@ -68,18 +68,18 @@ class Log:
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
-        self._after: str | None = None
+        self.after: str | None = None
         self.news()
 
     def news(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
-            answer = self._http.get("/v1/events", params={"limit": "1000"} | ({"after": self._after} if self._after else {}))
+            answer = self._http.get("/v1/events", params={"limit": "1000"} | ({"after": self.after} if self.after else {}))
             assert answer.status_code == 200, answer.text
             page = answer.json()
             if not page:
                 return found
-            self._after = page[-1]["id"]
+            self.after = page[-1]["id"]
             found += page
 
     @contextmanager

@@ -168,7 +168,7 @@ def test_nobody_else_is_shown_a_key_not_even_an_owner(http: httpx2.Client, user:
     key = make(http, user_id=user["id"])
     for password in (OWNER_PASSWORD, user["password"]):
         answer = http.post(f"/v1/keys/{key['id']}/reveal", json={"password": password})
-        refused(answer, errors.Forbidden)
+        refused(answer, errors.InsufficientScope)
         assert key["key"] not in answer.text
 
 

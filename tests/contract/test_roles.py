@@ -44,11 +44,11 @@ GET /v1/keys                     member yes no no             viewer yes no no  
 POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes
 DELETE /v1/keys/{keyId}          member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
-POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes forbidden no      owner yes forbidden forbidden
+POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes no no            owner yes no no
 POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
-    "no": errors.InsufficientScope, "none": errors.NotFound, "missing": errors.NotFound, "yourself": errors.NotYourself, "forbidden": errors.Forbidden,
+    "no": errors.InsufficientScope, "none": errors.NotFound, "missing": errors.NotFound, "yourself": errors.NotYourself,
 }  # fmt: skip
 
 

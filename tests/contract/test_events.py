@@ -1,0 +1,366 @@
+"""The log of changes: one event for each change and none for anything else, in an order from which a reader can go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from rollbook import clock, errors, ids
+from rollbook.records.events import TYPES
+from tests.contract.answers import Log, refused
+from tests.harness import OWNER_PASSWORD, Server, new_user, running
+
+FIELDS = {"id", "type", "created_at", "user_id", "actor", "object", "before"}
+
+
+@pytest.fixture(scope="module")
+def log(http: httpx2.Client) -> Log:
+    return Log(http)
+
+
+@pytest.fixture(scope="module")
+def me(http: httpx2.Client) -> dict[str, Any]:
+    return http.get("/v1/users/me").json()
+
+
+def key_of(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
+    return http.post("/v1/keys", json={"name": "test", **fields}).json()
+
+
+# ---- each change
+
+
+class Change(NamedTuple):
+    """A call that changes a user, and the event it leaves; `before` names the fields that it shows as they were."""
+
+    type: str
+    call: Callable[[httpx2.Client, dict[str, Any]], httpx2.Response]
+    before: set[str] | None = None
+    prepare: Callable[[httpx2.Client, dict[str, Any]], httpx2.Response] | None = None
+
+
+def path(user: dict[str, Any]) -> str:
+    return f"/v1/users/{user['id']}"
+
+
+CHANGES = [
+    Change("user.updated", lambda http, user: http.put(path(user), json={"name": "New"}), {"name"}),
+    Change("user.updated", lambda http, user: http.patch(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email"}),
+    Change("user.updated", lambda http, user: http.put(path(user), json={"name": user["name"], "role": "viewer", "metadata": {"a": 1}}), {"role", "metadata"}),
+    Change("user.updated", lambda http, user: http.put(path(user), json={"external_id": user["id"], "rate_limit": "5/minute", "email_verified": True}), {"external_id", "rate_limit", "email_verified"}),
+    Change("user.updated", lambda http, user: http.put(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email", "email_verified"}, lambda http, user: http.put(path(user), json={"email_verified": True})),
+    Change("user.password_changed", lambda http, user: http.put(path(user) + "/password", json={"password": "anothersecurepassword"})),
+    Change("user.suspended", lambda http, user: http.post(path(user) + "/suspend"), {"status"}),
+    Change("user.suspended", lambda http, user: http.put(path(user), json={"status": "suspended", "name": "New"}), {"status", "name"}),
+    Change("user.activated", lambda http, user: http.post(path(user) + "/activate"), {"status"}, lambda http, user: http.post(path(user) + "/suspend")),
+    Change("user.deleted", lambda http, user: http.delete(path(user))),
+    Change("user.deleted", lambda http, user: http.delete(path(user)), None, lambda http, user: http.post("/v1/keys", json={"name": "dies too", "user_id": user["id"]})),
+    Change("user.restored", lambda http, user: http.post(path(user) + "/restore"), None, lambda http, user: http.delete(path(user))),
+    Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true")),
+    Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true"), None, lambda http, user: http.delete(path(user))),
+    Change("key.created", lambda http, user: http.post("/v1/keys", json={"name": "test", "user_id": user["id"]})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=[f"{number} {change.type}" for number, change in enumerate(CHANGES)])
+def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
+    http: httpx2.Client, log: Log, me: dict[str, Any], user: dict, change: Change
+) -> None:
+    if change.prepare is not None:
+        assert change.prepare(http, user).is_success
+    found = http.get(path(user))
+    was = found.json() if found.is_success else user
+    key = http.get("/v1/keys/current").json()
+    log.news()
+    answer = change.call(http, user)
+    assert answer.is_success, answer.text
+    (event,) = log.news()
+    assert set(event) == FIELDS and event["type"] == change.type
+    assert event["id"].startswith("evt_") and event["user_id"] == user["id"]
+    assert abs(clock.parse(event["created_at"]) - clock.now()) < 10 * clock.SECOND
+    assert event["actor"] == {
+        "user_id": me["id"], "key_id": key["id"], "address": "127.0.0.1", "request_id": answer.headers["x-request-id"],
+    }  # fmt: skip
+    assert event["before"] == (None if change.before is None else {field: was[field] for field in change.before})
+    if change.type == "user.purged":
+        assert event["object"] == {"id": user["id"]}
+    elif change.type == "key.created":
+        assert event["object"] == http.get(f"/v1/keys/{answer.json()['id']}").json()
+    elif change.type == "user.deleted":
+        assert event["object"] == was
+    else:
+        assert event["object"] == http.get(path(user)).json()
+
+
+def test_a_new_user_writes_one_event(http: httpx2.Client, log: Log) -> None:
+    log.news()
+    user = new_user(http, role="viewer", metadata={"a": "é"}, external_id=ids.new("x"))
+    (event,) = log.news()
+    assert (event["type"], event["before"]) == ("user.created", None)
+    assert event["object"] == http.get(path(user)).json()
+
+
+def test_each_change_of_a_key_writes_one_event(http: httpx2.Client, log: Log, me: dict[str, Any]) -> None:
+    key = key_of(http, scopes=["users:read"])
+    for type, method, call, body in (
+        ("key.revealed", "POST", "/reveal", {"password": OWNER_PASSWORD}),
+        ("key.rotated", "POST", "/rotate", {"overlap": 60}),
+        ("key.revoked", "DELETE", "", None),
+    ):
+        log.news()
+        answer = http.request(method, f"/v1/keys/{key['id']}{call}", json=body)
+        (event,) = log.news()
+        assert (event["type"], event["user_id"], event["actor"]["request_id"]) == (type, me["id"], answer.headers["x-request-id"])
+        about = answer.json()["id"] if type == "key.rotated" else key["id"]
+        now = http.get(f"/v1/keys/{about}").json()
+        assert {**event["object"], "last_used_at": None} == {**now, "last_used_at": None}
+        if type == "key.rotated":
+            assert event["before"]["id"] == key["id"] and event["before"]["expires_at"] is not None
+
+
+def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log) -> None:
+    key = key_of(http)
+    log.news()
+    http.post(f"/v1/keys/{key['id']}/rotate", json={})
+    (event,) = log.news()
+    assert event["type"] == "key.rotated" and event["before"]["revoked_at"] is not None
+
+
+def test_the_cases_above_are_all_types_there_are() -> None:
+    seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
+    assert seen == set(TYPES)
+
+
+# ---- what is no change
+
+
+def test_what_changes_nothing_writes_nothing(http: httpx2.Client, log: Log, user: dict) -> None:
+    whole = http.get(path(user)).json()
+    with log.silent():
+        for body in (
+            {},
+            whole,
+            {"name": user["name"]},
+            {"email": user["email"], "metadata": {}},
+            {"role": "member", "status": "active", "external_id": None},
+        ):
+            assert http.put(path(user), json=body).status_code == 200
+        assert http.post(path(user) + "/activate").status_code == 200
+        assert http.get(path(user)).json() == whole
+    http.post(path(user) + "/suspend")
+    with log.silent():
+        assert http.post(path(user) + "/suspend").status_code == 200
+
+
+def test_reading_and_signing_in_write_nothing(http: httpx2.Client, log: Log, user: dict) -> None:
+    with log.silent():
+        for read in (
+            "/v1/users",
+            path(user),
+            path(user) + "/export",
+            "/v1/users/count",
+            "/v1/keys",
+            "/v1/keys/current",
+            "/v1/events",
+            "/metrics",
+        ):
+            assert http.get(read).status_code == 200
+        http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]})
+        http.post("/v1/users/verify-password", json={"email": user["email"], "password": "wrong"})
+
+
+def test_what_fails_writes_nothing(http: httpx2.Client, log: Log, me: dict[str, Any], user: dict) -> None:
+    other = new_user(http)
+    key = key_of(http)
+    with log.silent():
+        for answer in (
+            http.put(path(user), json={"name": "New", "email": other["email"]}),
+            http.put(path(user), json={"name": "New"}, headers={"If-Match": '"999"'}),
+            http.put(path(user), json={"name": ""}),
+            http.put(path(user) + "/password", json={"password": "short"}),
+            http.delete(path(me)),
+            http.put(path(me), json={"role": "member"}),
+            http.post("/v1/users", json={"name": "A", "email": other["email"], "password": "securepassword123"}),
+            http.post(f"/v1/keys/{key['id']}/reveal", json={"password": "wrong"}),
+            http.delete(f"/v1/keys/{ids.new('key')}"),
+            http.post(f"/v1/users/{ids.new('user')}/restore"),
+            http.delete(f"/v1/users/{ids.new('user')}?purge=true"),
+        ):
+            assert 400 <= answer.status_code < 500, answer.text
+    assert http.get(path(user)).json()["name"] == user["name"]
+
+
+def test_a_replayed_answer_writes_no_second_event(http: httpx2.Client, log: Log) -> None:
+    body = {"name": "Once", "email": f"{ids.new('n')}@example.com", "password": "securepassword123"}
+    log.news()
+    for _ in range(3):
+        assert http.post("/v1/users", json=body, headers={"Idempotency-Key": body["email"]}).status_code == 201
+    assert [event["type"] for event in log.news()] == ["user.created"]
+
+
+def test_the_command_line_writes_events_too(server: Server, log: Log, user: dict) -> None:
+    log.news()
+    server.rollbook("users", "set", user["email"], "--name", "By hand", "--data", str(server.data))
+    server.rollbook("users", "set", user["email"], "--name", "By hand", "--data", str(server.data))
+    (event,) = log.news()
+    assert (event["type"], event["before"]) == ("user.updated", {"name": user["name"]})
+    assert event["actor"] == {"user_id": None, "key_id": None, "address": "cli", "request_id": None}
+
+
+# ---- no secrets
+
+
+def test_no_event_and_no_export_holds_a_secret(http: httpx2.Client, user: dict) -> None:
+    secrets = [user["password"], "anothersecurepassword", OWNER_PASSWORD]
+    http.put(path(user) + "/password", json={"password": secrets[1]})
+    for options in ({}, {"revealable": False}):
+        key = key_of(http, user_id=user["id"], **options)
+        secrets += [key["key"], http.post(f"/v1/keys/{key['id']}/rotate", json={}).json()["key"]]
+    own = key_of(http)
+    secrets.append(http.post(f"/v1/keys/{own['id']}/reveal", json={"password": OWNER_PASSWORD}).json()["key"])
+    for text in (
+        http.get("/v1/events", params={"limit": 1000, "user": user["id"]}).text,
+        http.get(path(user) + "/export").text,
+        all_events(http),
+    ):
+        for secret in [*secrets, "argon2", "digest", "sealed", "password_hash"]:
+            assert secret not in text
+
+
+def all_events(http: httpx2.Client) -> str:
+    log = Log(http)
+    log.after = None
+    return str(log.news())
+
+
+# ---- order and going on
+
+
+def test_pages_by_after_are_the_whole_log_in_its_order(http: httpx2.Client, user: dict) -> None:
+    for number in range(7):
+        http.put(path(user), json={"name": f"Name {number}"})
+    whole = http.get("/v1/events", params={"user": user["id"]}).json()
+    assert [event["type"] for event in whole] == ["user.created", *["user.updated"] * 7]
+    assert [event["object"]["name"] for event in whole][1:] == [f"Name {number}" for number in range(7)]
+    found: list[dict[str, Any]] = []
+    while page := http.get(
+        "/v1/events", params={"user": user["id"], "limit": 3} | ({"after": found[-1]["id"]} if found else {})
+    ).json():
+        assert len(page) <= 3
+        found += page
+    assert found == whole
+    assert http.get("/v1/events", params={"after": whole[-1]["id"], "user": user["id"]}).json() == []
+
+
+def test_a_reader_beside_writers_of_several_workers_misses_nothing_and_sees_nothing_twice(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--workers", "4", "--rate-limit", "none") as server, server.http() as http:
+        users = [new_user(http) for _ in range(4)]
+        log = Log(http)
+        made: list[str] = []
+
+        def write(user: dict[str, Any]) -> None:
+            for number in range(60):
+                with server.http() as own:  # a new connection: often another worker
+                    answer = own.put(path(user), json={"name": f"Name {number}"})
+                    made.append(answer.headers["x-request-id"])
+
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(write, user) for user in users]
+            seen: list[dict[str, Any]] = []
+            while not all(job.done() for job in done):
+                seen += log.news()
+            for job in done:
+                job.result()
+        seen += log.news()
+        assert sorted(event["actor"]["request_id"] for event in seen) == sorted(made) and len(made) == 240
+        for user in users:
+            names = [event["object"]["name"] for event in seen if event["user_id"] == user["id"]]
+            assert names == [f"Name {number}" for number in range(60)]
+        from_the_start = http.get("/v1/events", params={"limit": 1000}).json()
+        assert [event["id"] for event in from_the_start][-240:] == [event["id"] for event in seen]
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("type", "user.exploded"), ("type", ""), ("after", "evt_1"), ("after", ids.new("evt")), ("after", ""), ("limit", "0"), ("limit", "1001"), ("offset", "1"), ("user", "")])  # fmt: skip
+def test_a_bad_parameter_is_400(http: httpx2.Client, parameter: str, value: str) -> None:
+    assert refused(http.get("/v1/events", params={parameter: value}), errors.InvalidParameter)["param"] == parameter
+
+
+def test_filters_by_type_and_user(http: httpx2.Client, user: dict) -> None:
+    http.put(path(user), json={"name": "New"})
+    key_of(http, user_id=user["id"])
+    kinds = [event["type"] for event in http.get("/v1/events", params={"user": user["id"]}).json()]
+    assert kinds == ["user.created", "user.updated", "key.created"]
+    both = http.get("/v1/events", params={"user": user["id"], "type": "key.created"}).json()
+    assert [event["type"] for event in both] == ["key.created"]
+    updated = http.get("/v1/events", params={"type": "user.updated", "limit": 1000}).json()
+    assert {event["type"] for event in updated} == {"user.updated"} and len({event["user_id"] for event in updated}) > 1
+    assert http.get("/v1/events", params={"user": ids.new("user")}).json() == []
+
+
+# ---- erased
+
+
+def test_purge_erases_all_that_the_log_holds_about_a_person(http: httpx2.Client, log: Log, user: dict) -> None:
+    http.put(path(user), json={"name": "Nobody Elses Name"})
+    key_of(http, user_id=user["id"], name="Nobody Elses Key")
+    http.delete(path(user))
+    log.news()
+    http.delete(path(user) + "?purge=true")
+    (event,) = http.get("/v1/events", params={"user": user["id"]}).json()
+    assert log.news() == [event] and event["type"] == "user.purged"
+    text = all_events(http)
+    assert "Nobody Elses" not in text and user["email"] not in text
+
+
+@pytest.mark.parametrize("read", ["the last event", "an event before it", "all but the newest user"])
+def test_a_reader_whose_last_event_was_erased_goes_on_and_misses_nothing(http: httpx2.Client, log: Log, read: str) -> None:
+    first, second = new_user(http), new_user(http)
+    log.news()
+    if read == "all but the newest user":
+        http.put(path(second), json={"name": "Read"})
+    else:
+        http.put(path(first), json={"name": "Read"})
+        http.put(path(second), json={"name": "Not erased"})
+        http.put(path(first), json={"name": "The newest event of all"})
+    following = Log(http)
+    if read == "an event before it":
+        following.after = http.get("/v1/events", params={"user": first["id"]}).json()[1]["id"]
+    erased, kept = (second, first) if read == "all but the newest user" else (first, second)
+    assert http.delete(path(erased) + "?purge=true").status_code == 204
+    assert http.put(path(kept), json={"name": "After"}).status_code == 200
+    found = [(event["type"], event["object"].get("name")) for event in following.news()]
+    missed = [("user.updated", "Not erased")] if read == "an event before it" else []
+    assert found == [*missed, ("user.purged", None), ("user.updated", "After")]
+
+
+def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none", "--event-retention", "7") as server, server.http() as http:
+        user = new_user(http)
+        before = http.get("/v1/events").json()
+        assert len(before) >= 2
+        # The loop that drops them does so once a minute, and when the server starts.
+        server.stop()
+        server.pass_time(8 * 86_400)
+        server.start()
+        deadline = clock.now() + 5 * clock.SECOND
+        while len(left := http.get("/v1/events").json()) > 1 and clock.now() < deadline:
+            threading.Event().wait(0.05)
+        assert left == before[-1:]
+        refused(http.get("/v1/events", params={"after": before[0]["id"]}), errors.InvalidParameter)
+        http.put(path(user), json={"name": "New"})
+        assert [event["type"] for event in http.get("/v1/events", params={"after": before[-1]["id"]}).json()] == ["user.updated"]
+
+
+# ---- who may read it
+
+
+def test_only_a_key_with_the_scope_reads_it(as_role: Callable[..., httpx2.Client]) -> None:
+    refused(as_role("member").get("/v1/events"), errors.InsufficientScope)
+    refused(as_role("admin", scopes=["users:read"]).get("/v1/events"), errors.InsufficientScope)
+    assert as_role("viewer", scopes=["events:read"]).get("/v1/events").status_code == 200
