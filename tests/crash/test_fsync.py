@@ -16,14 +16,14 @@ from tests.callers import Connection, together
 from tests.crash.load import WIDE
 from tests.harness import Server, new_user
 
-ROOT = Path(__file__).resolve().parents[2]
+TRACED = Path(__file__).with_name("traced.py")
 
 
 class Traced(Server):
     """A server whose writes and fsyncs are noted in a file."""
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.crash.traced", str(self.calls), *super().command()]
+        return [sys.executable, str(TRACED), str(self.calls), *super().command()]
 
     @property
     def calls(self) -> Path:
@@ -53,8 +53,7 @@ class Traced(Server):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
-    quiet = {"ROLLBOOK_ACCESS_LOG": "false", "PYTHONPATH": str(ROOT)}
-    server = Traced(tmp_path_factory.mktemp("traced") / "data", *WIDE, environment=quiet)
+    server = Traced(tmp_path_factory.mktemp("traced") / "data", *WIDE, environment={"ROLLBOOK_ACCESS_LOG": "false"})
     server.start()
     yield server
     assert server.stop() == 0

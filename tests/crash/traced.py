@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
-from tests.storage.syscalls import watch
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.storage.syscalls import watch  # noqa: E402
 
 with open(sys.argv[1], "w", buffering=1) as lines:
     for call in watch(sys.argv[2:], os.dup(1)):
