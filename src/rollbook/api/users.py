@@ -296,7 +296,10 @@ def _is_indexed(filters: directory.Filters, order: tuple[directory.Order, ...]) 
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     several = (filters.role is not None) + (filters.status is not None)
-    return several == 0 or (several == 1 and order[0].name == "created_at")
+    if order[0].name == "created_at":
+        return several <= 1
+    # In any other order the index gives all users, and those that pass the filters may be few and far between.
+    return several == 0 and filters.created_after is None and filters.created_before is None
 
 
 def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:

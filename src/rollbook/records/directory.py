@@ -113,7 +113,9 @@ async def page(
         where, values = where + beyond, values + more
     tail = _order_by(keys, position is not None and position.backwards)
     if filters.q is None:
-        sql = f"SELECT {columns}, email_key FROM users WHERE true{where}{tail} LIMIT ? OFFSET ?"
+        # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
+        by_name = " INDEXED BY users_name" if keys[0][0] == "name" and not where else ""
+        sql = f"SELECT {columns}, email_key FROM users{by_name} WHERE true{where}{tail} LIMIT ? OFFSET ?"
         rows = await queries.all(sql, *values, limit + 1, offset)
     else:
         rows = await _search(queries, columns, filters.q, where, values, keys, tail, limit + 1, offset)
