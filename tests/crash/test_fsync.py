@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,13 +42,21 @@ class Traced(Server):
         return self.process.wait(20)
 
     def mark(self) -> int:
-        return len(self.calls.read_text().splitlines())
+        return len(self._lines())
+
+    def _lines(self) -> list[str]:
+        """All until now: the tracer notes a write after the client has it."""
+        lines: list[str] = []
+        while len(now := self.calls.read_text().splitlines()) > len(lines):
+            lines = now
+            time.sleep(0.1)
+        return lines
 
     def since(self, mark: int) -> list[str]:
         """fsyncs and writes to connections since then, as `fsync` and `answer`."""
         folder = Path(f"/proc/{self.pid}/fd")
         sockets = {entry.name for entry in folder.iterdir() if os.readlink(entry).startswith("socket:")}
-        calls = [line.split() for line in self.calls.read_text().splitlines()[mark:]]
+        calls = [line.split() for line in self._lines()[mark:]]
         return ["answer" if name == "write" else "fsync" for name, file in calls if name != "write" or file in sockets]
 
 

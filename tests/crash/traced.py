@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.storage.syscalls import watch  # noqa: E402
+from tests.storage.syscalls import watch
 
 with open(sys.argv[1], "w", buffering=1) as lines:
     for call in watch(sys.argv[2:], os.dup(1)):

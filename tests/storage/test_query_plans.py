@@ -1,0 +1,201 @@
+"""No statement that a request or a background loop sends walks through a table: its cost must not grow with the number of users."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollbook import first_start
+from rollbook.app import App, database_path
+from rollbook.auth import keys as key_texts
+from rollbook.config import Settings
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.records import access, directory, events, imports, keys, places, replies, search, users
+from rollbook.storage import sqlite_connection
+
+RECORDS = (access, directory, events, imports, keys, places, replies, search, users)
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
+
+# Tables that hold little, whatever the number of users.
+SMALL = {
+    "access": "one row",
+    "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
+    "p": "user_search_pending",
+    "sqlite_sequence": "a row for each table",
+    "main.user_search_config": "FTS5's own, one row",
+}
+
+# Named statements of which a part walks, and why it does not walk far.
+WALKS = {"rollbook.records.imports.LAST": "the newest user: a part with a LIMIT of its own"}
+
+
+class Calls:
+    """An application in this process, and every statement that it sent."""
+
+    def __init__(self, app: App, key: str, sent: list[str]) -> None:
+        self.app, self.key, self.sent = app, key, sent
+
+    async def __call__(self, method: str, target: str, body: Any = None, **headers: str) -> Any:
+        path, _, query = target.partition("?")
+        fields = {b"authorization": f"Bearer {self.key}".encode()}
+        fields |= {name.replace("_", "-").lower().encode(): value.encode() for name, value in headers.items()}
+        content = b"" if body is None else json.dumps(body).encode()
+        request = Request(method, path, query, fields, content, "127.0.0.1", False, "req_plans", time.perf_counter_ns())
+        response: Response = await self.app.answer(request)
+        assert response.status < 300, (method, target, response.body)
+        self.links = re.findall(rb"<[^>]*(/v1/[^>]*)>", response.head)
+        return json.loads(response.body) if response.body.startswith((b"{", b"[")) else None
+
+
+@contextmanager
+def tracing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Statements of every connection made meanwhile, their values written into them."""
+    sent: list[str] = []
+    connect = sqlite_connection._connect
+
+    def traced(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+        connection = connect(path, pragmas)
+        connection.set_trace_callback(sent.append)
+        return connection
+
+    monkeypatch.setattr(sqlite_connection, "_connect", traced)
+    yield sent
+
+
+async def everything(call: Calls) -> None:
+    """Each kind of call, each filter and order of the list, and each background loop."""
+    made = [
+        await call("POST", "/v1/users", {"name": f"Alice {n}", "email": f"alice{n}@example.com", "password": "securepassword123"}, idempotency_key=f"k{n}")
+        for n in range(5)
+    ]  # fmt: skip
+    id = made[0]["id"]
+    filters = [
+        "", "email=alice1@example.com", "external_id=x", f"ids={id},{made[1]['id']}", "role=member", "status=active", "q=alice",
+        "created_after=2020-01-01T00:00:00Z", "created_before=2100-01-01T00:00:00Z", "q=alice&role=member", "role=member&status=active",
+    ]  # fmt: skip
+    for only in filters:
+        await call("GET", f"/v1/users/count?{only}")
+        for order in ("", "sort=-created_at", "sort=name", "sort=-name,email", "sort=email"):
+            query = "&".join(part for part in (only, order) if part)
+            await call("GET", f"/v1/users?limit=2&{query}".rstrip("&"))
+            for link in call.links:
+                await call("GET", link.decode())
+            await call("GET", f"/v1/users?limit=2&offset=2&{query}".rstrip("&"))
+    await call("GET", f"/v1/users/{id}")
+    await call(
+        "PUT",
+        f"/v1/users/{id}",
+        {"name": "Bob", "email": "bob@example.com", "external_id": "x", "role": "owner", "rate_limit": "5/day"},
+    )
+    await call("PUT", f"/v1/users/{id}", {"role": "member"})
+    await call("PUT", f"/v1/users/{id}/password", {"password": "another-good-one"})
+    await call("POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"})
+    await call("POST", f"/v1/users/{id}/suspend")
+    await call("POST", f"/v1/users/{id}/activate")
+    key = await call("POST", "/v1/keys", {"name": "a key", "user_id": id})
+    await call("GET", f"/v1/keys?user={id}")
+    await call("GET", f"/v1/keys/{key['id']}")
+    own = await call("POST", "/v1/keys", {"name": "my key"})
+    await call("POST", f"/v1/keys/{own['id']}/reveal", {"password": "correct horse battery staple"})
+    new = await call("POST", f"/v1/keys/{own['id']}/rotate", {"overlap": 60})
+    await call("POST", f"/v1/keys/{new['id']}/rotate", {})
+    await call("DELETE", f"/v1/keys/{key['id']}")
+    log = await call("GET", "/v1/events?limit=2")
+    for query in (
+        f"after={log[0]['id']}",
+        f"user={id}",
+        "type=user.created",
+        f"after={log[0]['id']}&type=user.created&user={id}",
+    ):
+        await call("GET", f"/v1/events?{query}")
+    await call("GET", f"/v1/users/{id}/export")
+    await call("DELETE", f"/v1/users/{id}")
+    await call("POST", f"/v1/users/{id}/restore")
+    await call("DELETE", f"/v1/users/{id}?purge=true")
+    await call("DELETE", f"/v1/users/{made[1]['id']}")
+    for _, _, step in call.app._background._loops:
+        await step()
+
+
+@pytest.fixture
+def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
+    key = key_texts.mint()
+    settings = Settings(
+        data=tmp_path / "data", rate_limit="none", password_memory=8, password_time_cost=1, event_retention=1,
+        log="none", access_log=False,
+    )  # fmt: skip
+    with tracing(monkeypatch) as statements:
+        owner = {"EMAIL": "owner@example.com", "PASSWORD": "correct horse battery staple", "KEY": key}
+        first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in owner.items()})
+
+        async def run() -> None:
+            app = App(settings)
+            try:
+                await everything(Calls(app, key, statements))
+            finally:
+                await app.stop()
+
+        statements.clear()  # migrations and the first start happen once
+        asyncio.run(run())
+    return database_path(settings), list(dict.fromkeys(statements))
+
+
+def walks(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[str]:
+    """Steps of its plan that go through a whole table or index, and not only as far as the first rows it wants."""
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    # Without a condition and without sorting (but of rows that are equal in the index), LIMIT ends the walk after the rows that are shown.
+    bounded = (
+        re.search(r"\bLIMIT\b", statement) is not None
+        and not any(step.endswith("TEMP B-TREE FOR ORDER BY") for step in plan)
+        and re.search(r"\bWHERE\b(?! true\b(?! AND))", statement) is None
+    )
+    found = []
+    for step in plan:
+        if (scan := re.match(r"SCAN ([\w.]+)", step)) is None or scan[1] in SMALL or bounded:
+            continue
+        # FTS5 calls everything a scan; behind the colon it says that it looks up a row (=) or a text (M).
+        if re.search(r"VIRTUAL TABLE INDEX \d+:[^ ]*[=M]", step) or scan[1] == "CONSTANT":
+            continue
+        found.append(step)
+    return found
+
+
+def _parameters(statement: str) -> int:
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    return max(numbered) if numbered else statement.count("?")
+
+
+def test_no_statement_of_a_request_or_loop_walks_a_table(sent: tuple[Path, list[str]]) -> None:
+    path, statements = sent
+    asked = [statement for statement in statements if STATEMENT.match(statement)]
+    assert len(asked) > 150
+    with closing(sqlite3.connect(path)) as database:
+        found = {statement: walks(database, statement) for statement in asked}
+    assert {statement: steps for statement, steps in found.items() if steps} == {}
+
+
+def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[str]]) -> None:
+    """Those that no call above may have sent."""
+    path, _ = sent
+    named: dict[str, str] = {}
+    for module in RECORDS:
+        for name, value in vars(module).items():
+            texts = value.values() if isinstance(value, dict) else [value]
+            for text in texts:
+                if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
+                    named[f"{module.__name__}.{name}"] = inspect.cleandoc(text)
+    assert len(named) > 50
+    with closing(sqlite3.connect(path)) as database:
+        found = {name: walks(database, text, (None,) * _parameters(text)) for name, text in named.items()}
+    assert {name for name, steps in found.items() if steps} == set(WALKS)
