@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rollbook import clock, errors, ids
 from rollbook.auth import keys
 from rollbook.auth.permissions import SCOPES, grantable
 from rollbook.errors import ApiError
+from tests.callers import Connection, of_each_worker
 from tests.contract.answers import Log, refused
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -44,13 +45,12 @@ def status(server: Server, key: str, path: str = "/v1/users/me", **headers: str)
 
 @pytest.fixture
 def holder(server: Server, http: httpx2.Client) -> Iterator[Callable[..., httpx2.Client]]:
-    """Makes a key, of an admin unless another user is named, and gives a client that uses it; `client.key` is what the API told of it."""
+    """Makes a key, of an admin unless another user is named, and gives a client that uses it."""
     clients: list[httpx2.Client] = []
 
     def hold(**fields: Any) -> httpx2.Client:
         made = make(http, **({"user_id": new_user(http, role="admin")["id"]} | fields))
         client = server.http(made["key"])
-        client.key = made  # type: ignore[attr-defined]
         clients.append(client)
         return client
 
@@ -100,7 +100,8 @@ def test_a_user_has_several_keys_listed_oldest_first_in_pages(http: httpx2.Clien
 
 def test_current_stands_for_the_key_of_the_request(holder: Callable[..., httpx2.Client]) -> None:
     client = holder()
-    assert client.get("/v1/keys/current").json()["id"] == client.key["id"]
+    (own,) = client.get("/v1/keys").json()
+    assert client.get("/v1/keys/current").json()["id"] == own["id"]
     assert client.delete("/v1/keys/current").status_code == 204
     refused(client.get("/v1/keys/current"), errors.RevokedKey)
 
@@ -421,32 +422,13 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def each_worker(workers: Server) -> Iterator[list[HTTPConnection]]:
-    """A connection to each of the workers, told apart by the access lines of its first request."""
-    found: dict[int, HTTPConnection] = {}
-    with ExitStack() as opened:
-        while len(found) < 4:
-            asked: dict[str | None, HTTPConnection] = {}
-            for connection in [HTTPConnection("127.0.0.1", workers.port, timeout=30) for _ in range(40)]:
-                opened.enter_context(closing(connection)).connect()
-                asked[get(connection, workers.key).headers["X-Request-Id"]] = connection
-            wait_for(lambda asked=asked: asked.keys() <= {line.get("request_id") for line in workers.logged()})
-            found |= {line["worker"]: asked[line["request_id"]] for line in workers.logged() if line.get("request_id") in asked}
-        yield list(found.values())
+def each_worker(workers: Server) -> Iterator[list[Connection]]:
+    with of_each_worker(workers, 4) as connections:
+        yield connections
 
 
-def get(connection: HTTPConnection, key: str) -> HTTPResponse:
-    connection.request("GET", "/v1/users/me", headers={"Authorization": f"Bearer {key}"})
-    answer = connection.getresponse()
-    answer.read()
-    return answer
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+def get(connection: Connection, key: str) -> int:
+    return connection.call("GET", "/v1/users/me", Authorization=f"Bearer {key}").status
 
 
 @pytest.mark.parametrize(
@@ -454,27 +436,27 @@ def wait_for(happened: Callable[[], bool]) -> None:
     ids=["revoked", "user deleted", "rotated"],
 )  # fmt: skip
 def test_a_key_that_every_worker_has_just_used_stops_on_all_of_them(
-    workers: Server, each_worker: list[HTTPConnection], end: Callable[..., httpx2.Response]
+    workers: Server, each_worker: list[Connection], end: Callable[..., httpx2.Response]
 ) -> None:
     with workers.http() as http:
         key = make(http, user_id=new_user(http)["id"])
-        assert [get(worker, key["key"]).status for worker in each_worker] == [200] * 4
+        assert [get(worker, key["key"]) for worker in each_worker] == [200] * 4
         ended = end(http, key)
         assert ended.status_code in (201, 204)
         time.sleep(0.5)  # the contract allows 1 s
-        assert [get(worker, key["key"]).status for worker in each_worker] == [401] * 4
+        assert [get(worker, key["key"]) for worker in each_worker] == [401] * 4
 
 
-def test_each_worker_serves_a_key_until_it_is_revoked_and_never_after(workers: Server, each_worker: list[HTTPConnection]) -> None:
+def test_each_worker_serves_a_key_until_it_is_revoked_and_never_after(workers: Server, each_worker: list[Connection]) -> None:
     """While the news travels, workers may differ; but none changes its mind twice, and within a second all of them have."""
     with workers.http() as http:
         key = make(http)
         revoked = threading.Event()
 
-        def ask_on(worker: HTTPConnection) -> list[tuple[float, int]]:
+        def ask_on(worker: Connection) -> list[tuple[float, int]]:
             answers = []
             while not revoked.is_set() or time.monotonic() < revoked_at + 1.2:
-                answers.append((time.monotonic(), get(worker, key["key"]).status))
+                answers.append((time.monotonic(), get(worker, key["key"])))
             return answers
 
         with ThreadPoolExecutor(4) as pool:
@@ -526,7 +508,7 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
 
 @pytest.mark.parametrize("error", [errors.MissingKey, errors.MalformedKey, errors.InvalidKey], ids=lambda error: error.code)
 def test_a_refused_key_is_not_echoed(server: Server, anonymous: httpx2.Client, error: type[ApiError]) -> None:
-    key = {errors.MissingKey: "", errors.MalformedKey: server.key[:-1] + "!", errors.InvalidKey: keys.mint()}[error]
+    key = {"missing_key": "", "malformed_key": server.key[:-1] + "!", "invalid_key": keys.mint()}[error.code]
     answer = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key}".strip()})
     refused(answer, error)
     assert not key or key not in answer.text + str(answer.headers)

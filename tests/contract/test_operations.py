@@ -220,6 +220,7 @@ def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http:
         http.get("/v1/users", params={"q": "personal-note"}),
         http.get("/v1/users", params={"key": other}),
         http.get(f"/{other}"),
+        http.get("/nowhere", params={"q": "personal-note"}),
         http.get(f"/v1/{key}/{other}"),
         http.get(f"/v1/users/{other}"),
         http.get("/v1/users", headers={"Authorization": f"Bearer {key}"}),

@@ -85,7 +85,8 @@ class People:
         self.server = server
         self.http = http
         self.log = Log(http)
-        self.callers = {role: self.client(new_user(http, role=role)) for role in ROLES}
+        self.users = {role: new_user(http, role=role) for role in ROLES}
+        self.callers = {role: self.client(user) for role, user in self.users.items()}
         self.bystander = new_user(http)
         self.owners = [new_user(http, role="owner")]
 
@@ -363,13 +364,11 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     people: People, role: str, scope: str
 ) -> None:
     if scope not in grantable(role):
-        answer = people.http.post(
-            "/v1/keys", json={"name": "test", "user_id": people.callers[role].user["id"], "scopes": [scope]}
-        )  # type: ignore[attr-defined]
+        answer = people.http.post("/v1/keys", json={"name": "test", "user_id": people.users[role]["id"], "scopes": [scope]})
         assert refused(answer, errors.InvalidParameter)["param"] == "scopes"
         return
-    whole = people.callers[role]
-    narrow = people.client(whole.user, scopes=[scope])  # type: ignore[attr-defined]
+    me = people.users[role]
+    narrow = people.client(me, scopes=[scope])
     for row, route in WITH_KEY.items():
         if route.scope == scope:
             if EXPECTED[row, role, "own"] == "yes":
@@ -382,9 +381,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
         else:
             path = route.path.replace("{userId}", "me").replace("{keyId}", "current")
             with people.log.silent():
-                refused(
-                    narrow.request(route.method, path, json=people.body(route, whole.user, whole.user)), errors.InsufficientScope
-                )  # type: ignore[attr-defined]
+                refused(narrow.request(route.method, path, json=people.body(route, me, me)), errors.InsufficientScope)
     narrow.close()
 
 
