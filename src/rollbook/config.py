@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -94,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")
+        if self.public_url and not self.public_url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"public_url: {self.public_url!r} is no address. Write it whole, such as https://api.example.com.")
         for network in self.trusted_proxy:
             try:
                 ip_network(network)
@@ -150,10 +152,8 @@ def load(
     for name, value in values.items():
         try:
             values[name] = msgspec.convert(value, hints[name], strict=False, dec_hook=_path)
-        except msgspec.ValidationError as problem:
-            choices = get_args(get_args(hints[name])[0])
-            sentence = f"must be one of {', '.join(choices)}" if str(problem).startswith("Invalid enum value") else str(problem)
-            raise ConfigurationError(f"{name} ({origins[name]}): {sentence}.") from None
+        except msgspec.ValidationError:
+            raise ConfigurationError(f"{name} ({origins[name]}): {str(value)!r} does not fit. Write {_wanted(hints[name])}.") from None
     settings = Settings(**values)
     return settings, [Source(name, getattr(settings, name), origins.get(name, "default")) for name in hints]
 
@@ -164,6 +164,20 @@ def _from_text(text: str, hint: Any) -> Any:
         separator = ";" if ";" in text or "=" in text else ","
         return [part.strip() for part in text.split(separator) if part.strip()]
     return text
+
+
+def _wanted(hint: Any) -> str:
+    """What a person has to write for a setting of this type."""
+    kind, meta = get_args(hint)
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        return f"a whole number from {meta.ge} to {meta.le}"
+    if kind is float:
+        return f"a number of seconds above {meta.gt}, up to {meta.le}"
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    return 'text in quotation marks, "..."' if kind in (str, Path) else 'a list of texts, ["...", "..."]'
 
 
 def _path(kind: type, value: Any) -> Any:

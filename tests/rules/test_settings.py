@@ -1,0 +1,75 @@
+"""Settings: which source wins, and that a value that does not fit is answered with where it came from and what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollbook.config import ConfigurationError, load
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rollbook.toml"
+
+
+def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path) -> None:
+    file.write_text("port = 1\nworkers = 2\nhost = '0.0.0.0'\n")
+    settings, sources = load({"port": 3, "host": None}, {"ROLLBOOK_PORT": "4", "ROLLBOOK_WORKERS": "5"}, file)
+    assert (settings.port, settings.workers, settings.host) == (3, 5, "0.0.0.0")
+    origins = {source.name: source.origin for source in sources}
+    assert (origins["port"], origins["workers"], origins["host"], origins["log"]) == ("flag", "ROLLBOOK_WORKERS", str(file), "default")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("port", "99999", "a whole number from 0 to 65535"),
+        ("workers", "many", "a whole number from 1 to 256"),
+        ("body_timeout", "0", "a number of seconds above 0, up to 3600"),
+        ("access_log", "perhaps", "true or false"),
+        ("log", "xml", "one of auto, json, pretty, none"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_source_and_what_to_write(name: str, value: str, advice: str) -> None:
+    variable = f"ROLLBOOK_{name.upper()}"
+    with pytest.raises(ConfigurationError) as refusal:
+        load({}, {variable: value})
+    assert str(refusal.value) == f"{name} ({variable}): '{value}' does not fit. Write {advice}."
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("rate_limit = 5", "rate_limit ({file}): '5' does not fit. Write text in quotation marks"),
+        ('trusted_proxy = "10.0.0.0/8"', "trusted_proxy ({file}): '10.0.0.0/8' does not fit. Write a list of texts"),
+        ("rate_limt = '5/minute'", "{file}: there is no setting 'rate_limt'"),
+        ("rate_limit = '5", "{file}: "),
+        ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Write a network such as 10.0.0.0/8."),
+        ("tls_cert = 'chain.pem'", "tls_cert and tls_key go together"),
+        ("public_url = 'api.example.com'", "public_url: 'api.example.com' is no address. Write it whole, such as https://api.example.com."),
+    ],
+)
+def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str) -> None:
+    file.write_text(line + "\n")
+    with pytest.raises(ConfigurationError) as refusal:
+        load({}, {}, file)
+    assert str(refusal.value).startswith(sentence.format(file=file))
+
+
+def test_a_named_file_must_be_there(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file"):
+        load({}, {}, file)
+
+
+def test_lists_in_variables() -> None:
+    settings, _ = load(
+        {},
+        {
+            "ROLLBOOK_TRUSTED_PROXY": "10.0.0.0/8, fd00::/8",
+            "ROLLBOOK_ROLE_LIMITS": "admin=1000/minute,9000/hour; viewer=none",
+        },
+    )
+    assert settings.trusted_proxy == ("10.0.0.0/8", "fd00::/8")
+    assert settings.role_limits == ("admin=1000/minute,9000/hour", "viewer=none")
