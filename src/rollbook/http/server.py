@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -198,7 +199,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
 def _refused(host: str, port: int, problem: OSError) -> ConfigurationError:
     if isinstance(problem, PermissionError):
         return ConfigurationError(f"port: {port} needs more rights than this process has. Choose one from 1024 on.")
-    if holder := _holder(port):
+    if problem.errno == errno.EADDRINUSE and (holder := _holder(port)):
         return ConfigurationError(f"port: {host}:{port} is taken by {holder}. Stop it, or choose another port with --port.")
     return ConfigurationError(f"port: cannot listen on {host}:{port} ({problem.strerror}). Choose another host or port.")
 
