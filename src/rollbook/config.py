@@ -35,10 +35,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""  # fmt: skip
 
     rate_limit: Annotated[
-        str, Meta(description="Requests a user may make, all its keys together: windows such as `100/minute,5000/hour`, or `none`.")
+        str,
+        Meta(description="Requests a user may make, all its keys together: windows such as `100/minute,5000/hour`, or `none`."),
     ] = "100/minute,5000/hour"
     role_limits: Annotated[
-        tuple[str, ...], Meta(description="Other limits for a role, such as `admin=1000/minute`. A user's own limit goes before its role's.")
+        tuple[str, ...],
+        Meta(description="Other limits for a role, such as `admin=1000/minute`. A user's own limit goes before its role's."),
     ] = ()
     unauthenticated_limit: Annotated[
         str, Meta(description="Requests without a valid key that one client address may make, or `none`.")
@@ -48,7 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "10/minute,50/hour"
 
     password_min_length: Annotated[
-        int, Meta(ge=8, le=256, description="Shortest password, in characters. Use 15 where the password is the only factor (NIST SP 800-63B-4).")
+        int,
+        Meta(
+            ge=8,
+            le=256,
+            description="Shortest password, in characters. Use 15 where the password is the only factor (NIST SP 800-63B-4).",
+        ),
     ] = 8
     password_memory: Annotated[int, Meta(ge=8, le=4_194_304, description="Memory of argon2id for one hash, in KiB.")] = 19_456
     password_time_cost: Annotated[int, Meta(ge=1, le=100, description="Passes of argon2id over that memory.")] = 2
@@ -57,45 +64,72 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=64, description="Threads of a worker that hash passwords, at the lowest priority. 0: one for each core, shared out among the workers.")
     ] = 0  # fmt: skip
     password_queue: Annotated[
-        int, Meta(ge=1, le=100_000, description="Passwords that may wait for such a thread in a worker; beyond it, 503 with `Retry-After`.")
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Passwords that may wait for such a thread in a worker; beyond it, 503 with `Retry-After`.",
+        ),
     ] = 64
 
     synchronous: Annotated[
         Literal["full", "normal"], Meta(description="`full`: an acknowledged write survives a power cut. `normal`: it survives a crash of the process.")
     ] = "full"  # fmt: skip
-    deleted_retention: Annotated[int, Meta(ge=0, le=3650, description="Days in which a deleted user can be restored; then it is erased.")] = 30
+    deleted_retention: Annotated[
+        int, Meta(ge=0, le=3650, description="Days in which a deleted user can be restored; then it is erased.")
+    ] = 30
     event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept; 0 keeps them for good.")] = 0
 
     trusted_proxy: Annotated[
-        tuple[str, ...], Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.")
+        tuple[str, ...],
+        Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
     ] = ()
-    tls_cert: Annotated[str, Meta(description="File with the certificate chain (PEM). Together with `tls_key` it turns TLS on.")] = ""
+    tls_cert: Annotated[
+        str, Meta(description="File with the certificate chain (PEM). Together with `tls_key` it turns TLS on.")
+    ] = ""
     tls_key: Annotated[str, Meta(description="File with the certificate's private key (PEM).")] = ""
 
-    header_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds a client has to send a request's header fields.")] = 10.0
+    header_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds a client has to send a request's header fields.")
+    ] = 10.0
     body_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds a client has to send a request's body.")] = 30.0
-    keep_alive_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between two requests.")] = 30.0
-    drain_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds that running requests have to end after SIGTERM.")] = 8.0
+    keep_alive_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between two requests.")
+    ] = 30.0
+    drain_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds that running requests have to end after SIGTERM.")
+    ] = 8.0
     max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest request body, in bytes.")] = 65_536
     max_target: Annotated[int, Meta(ge=256, le=65_536, description="Longest path and query, in bytes.")] = 8_192
     max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Most header fields of a request.")] = 100
-    max_header_bytes: Annotated[int, Meta(ge=1024, le=1 << 20, description="Most bytes of all header fields of a request.")] = 32_768
-    max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="Connections a worker holds; further ones get 503.")] = 10_000
+    max_header_bytes: Annotated[int, Meta(ge=1024, le=1 << 20, description="Most bytes of all header fields of a request.")] = (
+        32_768
+    )
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="Connections a worker holds; further ones get 503.")] = (
+        10_000
+    )
     direct: Annotated[
-        bool, Meta(description="Answer API calls straight from the parser. `false` takes the way of any ASGI application: slower, same answers.")
+        bool,
+        Meta(
+            description="Answer API calls straight from the parser. `false` takes the way of any ASGI application: slower, same answers."
+        ),
     ] = True
 
     log: Annotated[
         Literal["auto", "json", "pretty", "none"], Meta(description="Form of the log: `json` lines, `pretty` for people, `auto` by whether the output is a terminal, `none`.")
     ] = "auto"  # fmt: skip
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level of the events that are logged.")] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level of the events that are logged.")
+    ] = "info"
     access_log: Annotated[bool, Meta(description="Write one line for each request.")] = True
 
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"public_url: {self.public_url!r} is no address. Write it whole, such as https://api.example.com.")
+            raise ConfigurationError(
+                f"public_url: {self.public_url!r} is no address. Write it whole, such as https://api.example.com."
+            )
         for network in self.trusted_proxy:
             try:
                 ip_network(network)
@@ -153,7 +187,9 @@ def load(
         try:
             values[name] = msgspec.convert(value, hints[name], strict=False, dec_hook=_path)
         except msgspec.ValidationError:
-            raise ConfigurationError(f"{name} ({origins[name]}): {str(value)!r} does not fit. Write {_wanted(hints[name])}.") from None
+            raise ConfigurationError(
+                f"{name} ({origins[name]}): {str(value)!r} does not fit. Write {_wanted(hints[name])}."
+            ) from None
     settings = Settings(**values)
     return settings, [Source(name, getattr(settings, name), origins.get(name, "default")) for name in hints]
 

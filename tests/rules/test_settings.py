@@ -19,7 +19,12 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path) -> None:
     settings, sources = load({"port": 3, "host": None}, {"ROLLBOOK_PORT": "4", "ROLLBOOK_WORKERS": "5"}, file)
     assert (settings.port, settings.workers, settings.host) == (3, 5, "0.0.0.0")
     origins = {source.name: source.origin for source in sources}
-    assert (origins["port"], origins["workers"], origins["host"], origins["log"]) == ("flag", "ROLLBOOK_WORKERS", str(file), "default")
+    assert (origins["port"], origins["workers"], origins["host"], origins["log"]) == (
+        "flag",
+        "ROLLBOOK_WORKERS",
+        str(file),
+        "default",
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,10 @@ def test_what_does_not_fit_is_named_with_its_source_and_what_to_write(name: str,
         ("rate_limit = '5", "{file}: "),
         ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Write a network such as 10.0.0.0/8."),
         ("tls_cert = 'chain.pem'", "tls_cert and tls_key go together"),
-        ("public_url = 'api.example.com'", "public_url: 'api.example.com' is no address. Write it whole, such as https://api.example.com."),
+        (
+            "public_url = 'api.example.com'",
+            "public_url: 'api.example.com' is no address. Write it whole, such as https://api.example.com.",
+        ),
     ],
 )
 def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str) -> None:
