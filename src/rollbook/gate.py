@@ -18,7 +18,6 @@ from rollbook.auth.secret import Secret
 from rollbook.config import Settings
 from rollbook.errors import (
     AddressNotAllowed,
-    ApiError,
     ExpiredKey,
     InsufficientScope,
     InvalidKey,
@@ -95,13 +94,14 @@ class Write(Protocol):
 class Call:
     """One admitted request, as its handler sees it. `query` and `body` have the types of the route's row."""
 
-    __slots__ = ("body", "caller", "item", "query", "request", "services", "write")
+    __slots__ = ("body", "caller", "db", "item", "query", "request", "services", "write")
 
     caller: Caller  # not there on calls that take no key
     write: Write
 
     def __init__(self, services: Services, request: Request, item: str) -> None:
         self.services = services
+        self.db: Database = services.db
         self.request = request
         self.item = item  # what stands in the path's braces
         self.query: Any = None
@@ -110,10 +110,6 @@ class Call:
 
     async def _write(self, fn: Callable[..., Awaitable[Any]], *args: Any, answer: Callable[[Any], Response]) -> Response:
         return answer(await self.services.db.write(fn, *args))
-
-    @property
-    def db(self) -> Database:
-        return self.services.db
 
     @property
     def actor(self) -> Actor:
@@ -143,10 +139,33 @@ class Gate:
         self._used: dict[str, int] = {}
         services.db.listen(access.CHANNEL, self._forget)
 
-    async def identify(self, request: Request) -> Caller:
-        """Whose key the request carries. Raises Unauthorized."""
-        header = request.headers.get(b"authorization")
+    async def admit(self, request: Request) -> Caller:
+        """Whose key the request carries, the request counted. Puts the lines about the limits into `request.head`.
+
+        Raises Unauthorized, or TooManyRequests once the user, the key or, without a valid key, the address has used up a window.
+        """
         now = clock.now()
+        try:
+            caller = await self._identify(request, now)
+        except Unauthorized:
+            limit = self._unauthenticated
+            verdict = await self._limiter.take(f"address:{request.address}", limit, now)
+            request.head = headers.render(limit, (), verdict)
+            if verdict.admitted:
+                raise
+            raise TooManyRequests(windows.retry_after(verdict)) from None
+        request.user_id = caller.user_id
+        request.key_id = key_id = caller.key_id
+        self._used[key_id] = now
+        own = caller.own_limit
+        verdict = await self._limiter.take(caller.user_id, caller.limit, now, key_id if own else None, own)
+        request.head = headers.render(caller.limit, own, verdict)
+        if not verdict.admitted:
+            raise TooManyRequests(windows.retry_after(verdict))
+        return caller
+
+    async def _identify(self, request: Request, now: int) -> Caller:
+        header = request.headers.get(b"authorization")
         if not 0 <= now - self._asked_at < FRESH:
             await self._refresh(now)
         caller = self._callers.get(header)
@@ -161,26 +180,7 @@ class Gate:
             raise RevokedKey()
         if caller.expires_at is not None and caller.expires_at <= now:
             raise ExpiredKey()
-        request.user_id = caller.user_id
-        request.key_id = caller.key_id
-        self._used[caller.key_id] = now
         return caller
-
-    async def count(self, caller: Caller) -> tuple[bool, bytes, int]:
-        """Count the request against the windows of its user and key: whether it is admitted, the header lines, the seconds to wait."""
-        own = caller.own_limit
-        verdict = await self._limiter.take(caller.user_id, caller.limit, clock.now(), caller.key_id if own else None, own)
-        wait = 0 if verdict.admitted else windows.retry_after(verdict)
-        return verdict.admitted, headers.render(caller.limit, own, verdict), wait
-
-    async def refuse_stranger(self, request: Request, refusal: Unauthorized) -> tuple[ApiError, bytes]:
-        """What a request without a valid key is told: why, or, once its address has used up a window of its own, to wait."""
-        limit = self._unauthenticated
-        verdict = await self._limiter.take(f"address:{request.address}", limit, clock.now())
-        head = headers.render(limit, (), verdict)
-        if verdict.admitted:
-            return refusal, head
-        return TooManyRequests(windows.retry_after(verdict)), head
 
     def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
         """Whether this caller may make this call. Raises Forbidden.

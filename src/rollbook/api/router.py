@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rollbook import errors
 from rollbook.api import idempotency, parsing
 from rollbook.api.routes import Route
-from rollbook.errors import MethodNotAllowed, NotFound, Unauthorized
+from rollbook.errors import MethodNotAllowed, NotFound
 from rollbook.gate import Call, Gate, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
@@ -48,14 +47,7 @@ class Router:
             call.query = self._query(route, request.query)
             return await route.handler(call)
         gate = self._gate
-        try:
-            caller = call.caller = await gate.identify(request)
-        except Unauthorized as refusal:
-            error, request.head = await gate.refuse_stranger(request, refusal)
-            raise error from None
-        admitted, request.head, wait = await gate.count(caller)
-        if not admitted:
-            raise errors.TooManyRequests(wait)
+        caller = call.caller = await gate.admit(request)
         if item == "me":
             item = call.item = caller.user_id
         gate.check(caller, request, route.scope, route.own, item)
@@ -75,14 +67,7 @@ class Router:
         if methods is not None and request.method == "OPTIONS":
             return Response(204, f"Allow: {_allow(methods)}\r\n".encode())
         if request.path.startswith("/v1") or (methods is not None and all(route.scope is not None for route in methods.values())):
-            try:
-                caller = await self._gate.identify(request)
-            except Unauthorized as refusal:
-                error, request.head = await self._gate.refuse_stranger(request, refusal)
-                raise error from None
-            admitted, request.head, wait = await self._gate.count(caller)
-            if not admitted:
-                raise errors.TooManyRequests(wait)
+            await self._gate.admit(request)
         if methods is None:
             raise NotFound()
         raise MethodNotAllowed(request.method, _allow(methods))
@@ -94,12 +79,13 @@ class Router:
         if len(path) > 1 and path[-1] == "/":
             return self._find(path[:-1]) if path[-2] != "/" else (None, "")
         # Every pattern has its braces in the third place: /v1/users/{userId}/restore.
-        parts = path.split("/", 4)
-        if len(parts) < 4 or not parts[3]:
+        start = path.find("/", path.find("/", 1) + 1) + 1
+        end = path.find("/", start)
+        if end < 0:
+            end = len(path)
+        if start < 3 or start == end:
             return None, ""
-        item = parts[3]
-        parts[3] = "{}"
-        return self._paths.get("/".join(parts)), item
+        return self._paths.get(f"{path[:start]}{{}}{path[end:]}"), path[start:end]
 
     def _query(self, route: Route, query: str) -> Any:
         key = (route.query, query)

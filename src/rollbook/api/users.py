@@ -98,8 +98,8 @@ async def get_user(call: Call) -> Response:
     user = await users.get(call.db, _id(call.item))
     if not_modified(call.request, user.version):
         return Response(304, etag(user.version))
-    content = types.User(*_shown(user).values()) if call.query.fields is None else _fields(user, call.query.fields)
-    return answer(200, content, etag(user.version))
+    fields = call.query.fields
+    return answer(200, users.shown(user) if fields is None else _fields(user, fields), etag(user.version))
 
 
 async def update_user(call: Call) -> Response:
