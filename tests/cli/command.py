@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.harness import CHEAP
 
@@ -13,7 +14,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def rollbook(
-    *arguments: str, input: str | None = None, cwd: Path | None = None, **variables: str
+    *arguments: str, input: str | None = None, cwd: Path | None = None, **variables: Any
 ) -> subprocess.CompletedProcess[str]:
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
@@ -24,16 +25,16 @@ def rollbook(
     )  # fmt: skip
 
 
-def good(*arguments: str, **options: str) -> str:
+def good(*arguments: str, **options: Any) -> str:
     """The standard output of a command that must succeed."""
-    done = rollbook(*arguments, **options)  # type: ignore[arg-type]
+    done = rollbook(*arguments, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def refused(*arguments: str, code: int = 1, **options: str) -> str:
+def refused(*arguments: str, code: int = 1, **options: Any) -> str:
     """The standard error of a command that must fail, in plain words and with nothing on standard output."""
-    done = rollbook(*arguments, **options)  # type: ignore[arg-type]
+    done = rollbook(*arguments, **options)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     assert done.stdout == ""

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )  # fmt: skip
 def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    assert "Error: " in refused(*arguments, code=2, cwd=tmp_path)  # type: ignore[arg-type]
+    assert "Error: " in refused(*arguments, code=2, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_database_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "rollbook.db").write_bytes(b"not a database, " * 1000)
     for command in (("users", "list"), ("serve", "--port", "0"), ("migrate",)):
-        assert "cannot be used as a database" in refused(*command, cwd=tmp_path)  # type: ignore[arg-type]
+        assert "cannot be used as a database" in refused(*command, cwd=tmp_path)
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:

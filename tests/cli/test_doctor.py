@@ -12,7 +12,7 @@ from tests.cli.command import PASSWORD, rollbook
 from tests.harness import Server, free_port, running
 
 
-def examine(data: Path, *flags: str, **variables: str) -> tuple[int, dict[str, list[dict[str, str]]], dict[str, Any]]:
+def examine(data: Path, *flags: str, **variables: Any) -> tuple[int, dict[str, list[dict[str, str]]], dict[str, Any]]:
     """Its exit code, its findings by what they are about, and the whole of its JSON."""
     variables.setdefault("port", str(free_port()))
     done = rollbook("doctor", "--json", "--data", str(data), *flags, **variables)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_pa
         ({"owner_email": "nobody"}, "ROLLBOOK_OWNER_EMAIL: "),
     ],
 )
-def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
     said = refused("serve", "--port", "0", "--data", str(tmp_path / "data"), **variables)
     assert words in said
     assert not any(value in said for name, value in variables.items() if name != "owner_email")

@@ -234,9 +234,9 @@ def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding("ok", "migrations", "up to date")
-    owners = db.read_now(_one, users.OWNERS)[0]
-    if owners:
-        yield Finding("ok", "owners", str(owners))
+    owners = db.read_now(_one, users.OWNERS)
+    if owners and owners[0]:
+        yield Finding("ok", "owners", str(owners[0]))
     else:
         yield Finding(
             "warning", "owners", "none", f"The next start makes {first_start.DEFAULT_EMAIL}, or what {first_start.EMAIL} says."

@@ -76,17 +76,22 @@ class Folder:
     def create_user(self, fields: Shown) -> Shown:
         new = parse_body(types.NewUser, fields, self._hook)
         self._check_password(new.password, new.email, new.name)
-        given = {
-            name: None if value is None else (value if isinstance(value, bool) else str(value))
-            for name in ("role", "external_id", "metadata", "email_verified", "rate_limit")
-            if (value := getattr(new, name)) is not msgspec.UNSET
-        }
         hash = self._hash(new.password)
-        return users.shown(self._db.write_now(users.add, users.NewUser(str(new.name), str(new.email), hash, **given), CLI))
+        record = users.NewUser(
+            name=str(new.name),
+            email=str(new.email),
+            password_hash=hash,
+            role=_given(new.role, "member"),
+            external_id=_given(new.external_id, None),
+            metadata=_given(new.metadata, "{}"),
+            email_verified=_given(new.email_verified, False),
+            rate_limit=_given(new.rate_limit, None),
+        )
+        return users.shown(self._db.write_now(users.add, record, CLI))
 
     def change_user(self, id: str, changes: Shown) -> Shown:
         parsed = parse_body(types.UserChanges, changes, self._hook)
-        plain = {name: None if (value := getattr(parsed, name)) is None else str(value) for name in changes}
+        plain = {name: _given(getattr(parsed, name), None) for name in changes}
         return users.shown(self._db.write_now(users.update, id, plain, CLI))
 
     def set_password(self, id: str, password: str) -> None:
@@ -190,3 +195,10 @@ def _filters(query: types.UserFilters) -> directory.Filters:
         query.created_before,
         query.q,
     )
+
+
+def _given(value: Any, otherwise: Any) -> Any:
+    """A field as the records take it: our own kinds of text are plain text from here on."""
+    if value is msgspec.UNSET:
+        return otherwise
+    return str(value) if isinstance(value, str) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import multiprocessing
 import os
 import signal
@@ -13,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -143,12 +143,12 @@ def _reading(settings: Settings, file: Path) -> Iterator[Iterator[Batch]]:
         reader.join()
 
 
-def _open(file: Path) -> io.BufferedReader:
+def _open(file: Path) -> BinaryIO:
     # A descriptor of its own: multiprocessing closes standard input in the processes it starts.
     return open(os.dup(0) if file == STDIN else file, "rb", buffering=1 << 20)
 
 
-def _read(settings: Settings, source: io.BufferedReader, not_ours: Connection, output: Connection) -> None:
+def _read(settings: Settings, source: BinaryIO, not_ours: Connection, output: Connection) -> None:
     """The reading process: lines in, batches out, an empty message at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writing process hears it too, and ends this one
     not_ours.close()
@@ -161,7 +161,7 @@ def _read(settings: Settings, source: io.BufferedReader, not_ours: Connection, o
         return
 
 
-def _batches(settings: Settings, source: io.BufferedReader) -> Iterator[Batch]:
+def _batches(settings: Settings, source: BinaryIO) -> Iterator[Batch]:
     parse = _parser(settings)
     passwords = Passwords(settings)
     number = size = 0
@@ -202,7 +202,7 @@ def _batches(settings: Settings, source: io.BufferedReader) -> Iterator[Batch]:
             yield Batch(users, [line for line, _, _ in found], faults, size)
 
 
-def _skip_line(source: io.BufferedReader) -> int:
+def _skip_line(source: BinaryIO) -> int:
     skipped = 0
     while part := source.readline(LONGEST_LINE):
         skipped += len(part)
@@ -230,7 +230,7 @@ def _parser(settings: Settings) -> Callable[[bytes], tuple[NewUser, str | None]]
         try:
             if password is not UNSET:
                 rules.password(password, settings.password_min_length, email=found.email, name=found.name)
-            elif hash is not None:
+            elif isinstance(hash, str):
                 check_hash(hash)
         except ValueError as problem:
             raise _refused(str(problem)) from None
