@@ -65,7 +65,7 @@ class App:
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._secret = secrets.load(settings.data)
-        services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self)
+        services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
         self._router = Router(ROUTES, services)
         self._background = Background(settings, self._db, self._router.gate, self._gauge, first=worker == 0)
         self._openapi: bytes | None = None

@@ -16,8 +16,7 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The last representable instant of RFC 3339, 9999-12-31T23:59:59Z.
 LATEST = 253_402_300_799 * SECOND
-_hours: dict[int, str] = {}
-_SIXTY = tuple(f"{number:02}" for number in range(60))
+_shown: dict[int, str] = {}
 
 
 def _system() -> int:
@@ -53,15 +52,15 @@ def move(path: str, microseconds: int) -> None:
 
 
 def shown(microseconds: int) -> str:
-    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). The part up to the hour is remembered: it is what takes time to find."""
-    hour, rest = divmod(microseconds // SECOND, 3600)
+    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Remembered: the same few are asked for again and again."""
+    seconds = microseconds // SECOND
     try:
-        start = _hours[hour]
+        return _shown[seconds]
     except KeyError:
-        if len(_hours) >= 100_000:
-            _hours.clear()
-        start = _hours[hour] = (_EPOCH + timedelta(hours=hour)).isoformat()[:14]
-    return f"{start}{_SIXTY[rest // 60]}:{_SIXTY[rest % 60]}Z"
+        if len(_shown) >= 16_384:
+            _shown.clear()
+        text = _shown[seconds] = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19] + "Z"
+        return text
 
 
 def parse(text: str) -> int:

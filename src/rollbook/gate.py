@@ -83,6 +83,8 @@ class Services(NamedTuple):
     passwords: Passwords
     limiter: Limiter
     operations: Operations
+    url: str
+    """Base of every link we make."""
 
 
 class Write(Protocol):

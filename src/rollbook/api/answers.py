@@ -12,12 +12,17 @@ from rollbook.http.request import Request
 from rollbook.http.response import JSON, PRIVATE, Response
 from rollbook.records.events import Event
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 _JSON_HEAD = JSON + PRIVATE
 
 
 def answer(status: int, content: Any, head: bytes = b"") -> Response:
-    return Response(status, _JSON_HEAD + head, _encode(content))
+    return Response(status, _JSON_HEAD + head, encode(content))
+
+
+def answer_json(status: int, body: bytes, head: bytes = b"") -> Response:
+    """For what is JSON already."""
+    return Response(status, _JSON_HEAD + head, body)
 
 
 def created(location: str, response: Response) -> Response:

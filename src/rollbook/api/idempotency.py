@@ -32,7 +32,9 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-async def once(call: Call, key: str, handler: Callable[[Call], Awaitable[Response]], render: Callable[[ApiError], Response]) -> Response:
+async def once(
+    call: Call, key: str, handler: Callable[[Call], Awaitable[Response]], render: Callable[[ApiError], Response]
+) -> Response:
     """The handler's answer, or the one it gave to the same request before. Raises KeyReused, StillRunning."""
     request, secret, db = call.request, call.services.secret, call.db
     asked = f"{request.method} {request.path}?{request.query}\n".encode() + request.body
@@ -47,7 +49,9 @@ async def once(call: Call, key: str, handler: Callable[[Call], Awaitable[Respons
 
     finished = False
 
-    async def work(tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...], answer: Callable[[Any], Response]) -> Response:
+    async def work(
+        tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...], answer: Callable[[Any], Response]
+    ) -> Response:
         response = answer(await fn(tx, *args))
         await replies.finish(tx, claim, kept(response))
         return response

@@ -80,7 +80,9 @@ async def reveal_key(call: Call) -> Response:
         raise InsufficientScope("Only its own user can be shown a key again.")
     hash = await users.password_hash(call.db, me.id)
     services = call.services
-    await attempts.verify(services.passwords, services.limiter, services.settings, attempts.account(me.email), hash, call.body.password)
+    await attempts.verify(
+        services.passwords, services.limiter, services.settings, attempts.account(me.email), hash, call.body.password
+    )
     if hash is None:
         raise WrongPassword()
     sealed = await keys.sealed(call.db, key.id)
@@ -141,7 +143,17 @@ def make_record(
     id = keys.new_id()
     sealed = secret.seal(PURPOSE, text.encode(), id.encode()) if revealable else None
     return keys.NewKey(
-        id, user_id, name, key_texts.digest(text), key_texts.start(text), key_texts.last_four(text), sealed, scopes, ip_allow, rate_limit, expires_at
+        id,
+        user_id,
+        name,
+        key_texts.digest(text),
+        key_texts.start(text),
+        key_texts.last_four(text),
+        sealed,
+        scopes,
+        ip_allow,
+        rate_limit,
+        expires_at,
     )
 
 

@@ -30,7 +30,11 @@ async def ready(call: Call) -> Response:
     """
     checks = await call.services.operations.checks()
     healthy = all(state == "ok" for state in checks.values())
-    return answer(200 if healthy else 503, types.Health("ok" if healthy else "unavailable", checks), b"" if healthy else b"Retry-After: 1\r\n")
+    return answer(
+        200 if healthy else 503,
+        types.Health("ok" if healthy else "unavailable", checks),
+        b"" if healthy else b"Retry-After: 1\r\n",
+    )
 
 
 async def show_metrics(call: Call) -> Response:

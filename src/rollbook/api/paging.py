@@ -11,7 +11,7 @@ import msgspec
 
 from rollbook.api.parsing import refuse
 from rollbook.auth.secret import Secret
-from rollbook.records.directory import Page, Position
+from rollbook.records.directory import Listing, Page, Position
 
 PURPOSE = "cursors"
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,7 +42,7 @@ def position(secret: Secret, sort: str, text: str, values: int) -> Position:
     return Position(found, backwards)
 
 
-def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
+def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page | Listing, make: Any) -> bytes:
     """The header line with `first`, `prev` and `next`, each where there is such a page. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"

@@ -29,7 +29,9 @@ READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
 _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 # Section 5.6; Python's own reader takes week dates and decimal commas too.
-_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})").fullmatch
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _LARGEST = (1 << 62) - 1
 _decode = msgspec.json.Decoder().decode
@@ -355,4 +357,3 @@ def _short(name: str) -> str:
 
 def _quoted(name: str) -> str:
     return json.dumps(_short(name), ensure_ascii=False)
-

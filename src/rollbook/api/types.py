@@ -24,13 +24,25 @@ class Name(str):
 class Email(str):
     """An e-mail address of at most 254 bytes; internationalised addresses are allowed. Kept as sent, unique without regard to case."""
 
-    schema: ClassVar[Schema] = {"type": "string", "format": "email", "minLength": 3, "maxLength": 254, "examples": ["charlie@example.com"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "format": "email",
+        "minLength": 3,
+        "maxLength": 254,
+        "examples": ["charlie@example.com"],
+    }
 
 
 class NewPassword(str):
     """A password of 8 to 256 characters that is not one of the commonly used ones. No other rules; nothing is cut off."""
 
-    schema: ClassVar[Schema] = {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "examples": ["securepassword123"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "format": "password",
+        "minLength": 8,
+        "maxLength": 256,
+        "examples": ["securepassword123"],
+    }
 
 
 class Time(int):
@@ -72,13 +84,23 @@ class Fields(Names):
 class Ids(Names):
     """Up to 200 identifiers with commas between."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 8192, "examples": ["user_06h102rkb9pil1094rgi2i5ec4"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 8192,
+        "examples": ["user_06h102rkb9pil1094rgi2i5ec4"],
+    }
 
 
 class Sort(Names):
     """`created_at`, `name` or `email`, several with commas between; a minus before one turns its direction."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 100, "examples": ["-created_at", "name,-created_at"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "examples": ["-created_at", "name,-created_at"],
+    }
 
 
 class Cursor(str):
@@ -106,10 +128,23 @@ ExternalId = Annotated[
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
 Scope = Literal[
-    "users:read", "users:write", "users:delete", "users:verify", "users:export", "keys:read", "keys:write", "events:read", "metrics:read"
+    "users:read",
+    "users:write",
+    "users:delete",
+    "users:verify",
+    "users:export",
+    "keys:read",
+    "keys:write",
+    "events:read",
+    "metrics:read",
 ]
-Scopes = Annotated[tuple[Scope, ...], Meta(max_length=32, description="What the key may do. Left out or null: all that its user may.")]
-Networks = Annotated[tuple[Network, ...], Meta(min_length=1, max_length=64, description="Where the key may be used from. Left out or null: anywhere.")]
+Scopes = Annotated[
+    tuple[Scope, ...], Meta(max_length=32, description="What the key may do. Left out or null: all that its user may.")
+]
+Networks = Annotated[
+    tuple[Network, ...],
+    Meta(min_length=1, max_length=64, description="Where the key may be used from. Left out or null: anywhere."),
+]
 
 
 # ---- what arrives
@@ -155,7 +190,9 @@ class PasswordChange(Body):
 class Credentials(Body):
     """What a user signs in with."""
 
-    email: Annotated[str, Meta(min_length=1, max_length=254, description="The user's e-mail address.", examples=["alice@example.com"])]
+    email: Annotated[
+        str, Meta(min_length=1, max_length=254, description="The user's e-mail address.", examples=["alice@example.com"])
+    ]
     password: GivenPassword
 
 
@@ -217,7 +254,9 @@ class ListUsers(UserFilters):
 
 
 class DeleteUser(Query):
-    purge: Annotated[Literal["true", "false"], Meta(description="`true`: erase for good instead of keeping it restorable.")] | None = None
+    purge: (
+        Annotated[Literal["true", "false"], Meta(description="`true`: erase for good instead of keeping it restorable.")] | None
+    ) = None
 
 
 class ListKeys(Query):
@@ -350,5 +389,3 @@ class Health(Struct, frozen=True, omit_defaults=True):
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, str] | UnsetType = UNSET
-
-

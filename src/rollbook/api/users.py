@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.api import paging, types
-from rollbook.api.answers import answer, created, etag, event_shown, no_content, not_modified
+from rollbook.api.answers import answer, answer_json, created, encode, etag, event_shown, no_content, not_modified
 from rollbook.api.parsing import invalid, refuse
 from rollbook.auth import attempts, permissions
 from rollbook.errors import Fault, InsufficientScope, NotFound, NotYourself, UserSuspended, WrongPassword
@@ -43,18 +43,21 @@ async def list_users(call: Call) -> Response:
         if query.offset:
             refuse("cursor", "and offset cannot go together")
         position = paging.position(call.services.secret, sort, query.cursor, len(directory.keys_of(order)))
-    columns = directory.LISTED if query.fields is None else directory.WHOLE
-    if plain:
+    page: directory.Page | directory.Listing
+    if plain and query.fields is None and (position is None or not position.backwards):
         if position is None:
-            page = await call.db.read(directory.plain_page, columns, query.limit, query.offset)
+            page = await call.db.read(directory.listing, query.limit, query.offset)
         else:
-            page = await call.db.read(directory.plain_neighbour, columns, query.limit, position)
+            page = await call.db.read(directory.next_listing, query.limit, position)
+        body = page.json
     else:
-        bounded = filters.q is None and query.offset <= NEAR and query.count is None and _is_indexed(filters, order)
-        read = call.db.read if bounded else call.db.read_aside
-        page = await read(directory.page, columns, filters, order, query.limit, query.offset, position, query.count is not None)
+        page = await _page(call, plain, filters, order, position)
+        if query.fields is None:
+            body = encode([types.UserListed(id, name, email, clock.shown(at)) for _, id, name, email, at in page.rows])
+        else:
+            body = encode([_fields(User._make(row), query.fields) for row in page.rows])
     head = paging.link(
-        call.services.settings.url + "/v1/users",
+        call.services.url + "/v1/users",
         [] if plain and query.fields is None else _parameters(query),
         query.limit,
         page,
@@ -62,9 +65,21 @@ async def list_users(call: Call) -> Response:
     )
     if page.total is not None:
         head += b"X-Total-Count: %d\r\n" % page.total
-    if query.fields is None:
-        return answer(200, [types.UserListed(id, name, email, clock.shown(at)) for _, id, name, email, at in page.rows], head)
-    return answer(200, [_fields(User._make(row), query.fields) for row in page.rows], head)
+    return answer_json(200, body, head)
+
+
+async def _page(
+    call: Call, plain: bool, filters: directory.Filters, order: tuple[directory.Order, ...], position: directory.Position | None
+) -> directory.Page:
+    query: types.ListUsers = call.query
+    columns = directory.LISTED if query.fields is None else directory.WHOLE
+    if plain:
+        if position is None:
+            return await call.db.read(directory.plain_page, columns, query.limit, query.offset)
+        return await call.db.read(directory.plain_neighbour, columns, query.limit, position)
+    bounded = filters.q is None and query.offset <= NEAR and query.count is None and _is_indexed(filters, order)
+    read = call.db.read if bounded else call.db.read_aside
+    return await read(directory.page, columns, filters, order, query.limit, query.offset, position, query.count is not None)
 
 
 async def create_user(call: Call) -> Response:
@@ -108,7 +123,11 @@ async def update_user(call: Call) -> Response:
     Fields that are left out stay as they are. A user may change its own name, e-mail and metadata, an admin the rest too. With `If-Match`,
     the change is made only to the version named there.
     """
-    changes = {name: _plain(value) for name in types.UserChanges.__struct_fields__ if (value := getattr(call.body, name)) is not msgspec.UNSET}
+    changes = {
+        name: _plain(value)
+        for name in types.UserChanges.__struct_fields__
+        if (value := getattr(call.body, name)) is not msgspec.UNSET
+    }
     user = await call.write(
         users.update, _id(call.item), changes, call.actor, _may(call), _if_match(call), answer=lambda user: _updated(call, user)
     )
@@ -146,7 +165,14 @@ async def verify_password(call: Call) -> Response:
     """
     given: types.Credentials = call.body
     user, hash = await users.sign_in(call.db, given.email)
-    await attempts.verify(call.services.passwords, call.services.limiter, call.services.settings, attempts.account(given.email), hash, given.password)
+    await attempts.verify(
+        call.services.passwords,
+        call.services.limiter,
+        call.services.settings,
+        attempts.account(given.email),
+        hash,
+        given.password,
+    )
     if user is None or hash is None:
         raise WrongPassword()
     if user.status != "active":
@@ -219,7 +245,9 @@ def _may(call: Call) -> users.May:
     def may(user: User, changed: Mapping[str, Any]) -> None:
         permissions.may_touch(call.caller.role, user.role)
         if not call.reaches_all and not OWN_FIELDS.issuperset(changed):
-            raise InsufficientScope(f"Only an admin may change {', '.join(sorted(set(changed) - OWN_FIELDS))}.", scope="users:write")
+            raise InsufficientScope(
+                f"Only an admin may change {', '.join(sorted(set(changed) - OWN_FIELDS))}.", scope="users:write"
+            )
         if "role" in changed:
             _may_grant(call, changed["role"])
         if changed.get("status") == "suspended" and user.id == call.caller.user_id:
@@ -239,7 +267,9 @@ async def _prove(call: Call, user: User, password: str | None) -> None:
         return  # its first one
     if password is None:
         refuse("current_password", "is required to change your own password")
-    await attempts.verify(call.services.passwords, call.services.limiter, call.services.settings, attempts.account(user.email), hash, password)
+    await attempts.verify(
+        call.services.passwords, call.services.limiter, call.services.settings, attempts.account(user.email), hash, password
+    )
 
 
 def _check_password(call: Call, password: str, email: str, name: str) -> None:
@@ -305,7 +335,19 @@ def _is_indexed(filters: directory.Filters, order: tuple[directory.Order, ...]) 
 def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
     """What the links to other pages repeat."""
     found: list[tuple[str, str]] = []
-    for name in ("sort", "fields", "email", "external_id", "ids", "role", "status", "created_after", "created_before", "q", "count"):
+    for name in (
+        "sort",
+        "fields",
+        "email",
+        "external_id",
+        "ids",
+        "role",
+        "status",
+        "created_after",
+        "created_before",
+        "q",
+        "count",
+    ):
         value = getattr(query, name)
         if value is None:
             continue
@@ -333,7 +375,9 @@ def _if_match(call: Call) -> frozenset[int] | None:
         return None
     if not _ETAGS.fullmatch(text):
         _bad_if_match()
-    return frozenset(int(tag) for weak, tag in _ETAG.findall(text) if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19)
+    return frozenset(
+        int(tag) for weak, tag in _ETAG.findall(text) if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19
+    )
 
 
 def _bad_if_match() -> NoReturn:

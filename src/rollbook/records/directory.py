@@ -21,12 +21,17 @@ _SORT_COLUMN = {"created_at": "seq", "name": "name", "email": "email_key"}
 LISTED = "seq, id, name, email, created_at"
 WHOLE = COLUMNS
 
-_PAGE = "SELECT {columns} FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?"
-_NEXT = "SELECT {columns} FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
-_PREVIOUS = "SELECT {columns} FROM users WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-PAGE = {columns: _PAGE.format(columns=columns) for columns in (LISTED, WHOLE)}
-NEXT = {columns: _NEXT.format(columns=columns) for columns in (LISTED, WHOLE)}
-PREVIOUS = {columns: _PREVIOUS.format(columns=columns) for columns in (LISTED, WHOLE)}
+PAGE = {columns: f"SELECT {columns} FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?" for columns in (LISTED, WHOLE)}
+NEXT = {columns: f"SELECT {columns} FROM users WHERE seq > ? ORDER BY seq LIMIT ?" for columns in (LISTED, WHOLE)}
+PREVIOUS = {columns: f"SELECT {columns} FROM users WHERE seq < ? ORDER BY seq DESC LIMIT ?" for columns in (LISTED, WHOLE)}
+
+# The list as most ask for it, made into JSON by SQLite: one row instead of twenty crosses over to Python, which halves its cost.
+_AS_JSON = """
+    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq)
+    FROM (SELECT seq, id, name, email, created FROM users WHERE seq {start} ? ORDER BY seq LIMIT ?{offset})"""
+LISTED_PAGE = _AS_JSON.format(start=">=", offset=" OFFSET ?")
+LISTED_NEXT = _AS_JSON.format(start=">", offset="")
+ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
 PENDING = "SELECT {columns} FROM (SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
@@ -73,6 +78,41 @@ class Page(NamedTuple):
     total: int | None
     before: Position | None
     after: Position | None
+
+
+class Listing(NamedTuple):
+    """A page of the list itself as the JSON of its rows (id, name, email, created_at)."""
+
+    json: bytes
+    total: int
+    before: Position | None
+    after: Position | None
+
+
+async def listing(queries: Queries, limit: int, offset: int) -> Listing:
+    """The list itself, oldest first, as JSON."""
+    runs = await places.top(queries)
+    total = places.total(runs)
+    start = await places.find(queries, runs, offset) if offset else (0, 0)
+    if start is None:
+        return Listing(b"[]", total, None, None)
+    row = await queries.one(LISTED_PAGE, start[0], limit, start[1])
+    assert row is not None  # an aggregate always has a row
+    json, users, first, last = row
+    before = Position((first,), True) if offset else None
+    return Listing(json, total, before, Position((last,), False) if offset + users < total else None)
+
+
+async def next_listing(queries: Queries, limit: int, position: Position) -> Listing:
+    """The page after a position in the list itself, as JSON."""
+    row = await queries.one(LISTED_NEXT, *position.values, limit)
+    assert row is not None  # an aggregate always has a row
+    json, users, first, last = row
+    total = places.total(await places.top(queries))
+    if not users:
+        return Listing(json, total, None, None)
+    after = Position((last,), False) if users == limit and await queries.one(ANY_AFTER, last) is not None else None
+    return Listing(json, total, Position((first,), True), after)
 
 
 async def plain_page(queries: Queries, columns: str, limit: int, offset: int) -> Page:
@@ -153,7 +193,15 @@ _ROW_INDEX = {"seq": 0, "name": 2, "email_key": -1}
 
 
 async def _search(
-    queries: Queries, columns: str, q: str, where: str, values: list[Any], keys: list[tuple[str, bool]], tail: str, limit: int, skip: int
+    queries: Queries,
+    columns: str,
+    q: str,
+    where: str,
+    values: list[Any],
+    keys: list[tuple[str, bool]],
+    tail: str,
+    limit: int,
+    skip: int,
 ) -> list[Row]:
     """What the index finds and what is pending, merged in the order of `tail`."""
     qualified = ", ".join(f"users.{name}" for name in columns.split(", ")) + ", users.email_key"
@@ -232,7 +280,9 @@ def _beyond(keys: list[tuple[str, bool]], position: Position) -> tuple[str, list
     return sql + " OR ".join(alternatives) + ")", values
 
 
-def _neighbour(rows: list[Row], limit: int, position: Position, total: int | None, values_of: Callable[[Row], tuple[Any, ...]]) -> Page:
+def _neighbour(
+    rows: list[Row], limit: int, position: Position, total: int | None, values_of: Callable[[Row], tuple[Any, ...]]
+) -> Page:
     more = len(rows) > limit
     rows = rows[:limit]
     if not rows:

@@ -1,4 +1,5 @@
--- Users that live. `seq` is a user's place in the list: given once, rising with created_at, never used again (AUTOINCREMENT).
+-- Users that live. `seq` is a user's place in the list: given once, rising with created_at, never used again (AUTOINCREMENT). `created` is
+-- created_at as lists show it, written once so that no list has to make it again for each of its rows.
 CREATE TABLE users (
     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
     id              TEXT    NOT NULL UNIQUE,
@@ -15,7 +16,8 @@ CREATE TABLE users (
     version         INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
-    last_sign_in_at INTEGER
+    last_sign_in_at INTEGER,
+    created         TEXT    GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%SZ', created_at / 1000000, 'unixepoch')) STORED
 ) STRICT;
 CREATE UNIQUE INDEX users_external_id ON users (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX users_created_at ON users (created_at);
