@@ -16,7 +16,11 @@ ROLES = ("member", "viewer", "admin", "owner")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker, limits wide enough for a module's worth of requests, everything else as shipped."""
     with running(
-        tmp_path_factory.mktemp("server") / "data", "--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute"
+        tmp_path_factory.mktemp("server") / "data",
+        "--rate-limit",
+        "1000000/minute,10000000/hour",
+        "--unauthenticated-limit",
+        "1000000/minute",
     ) as server:
         yield server
 

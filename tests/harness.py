@@ -28,7 +28,9 @@ CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
 class Server:
     """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
 
-    def __init__(self, data: Path, *flags: str, environment: dict[str, str] | None = None, cheap: bool = True, owner_key: str | None = None) -> None:
+    def __init__(
+        self, data: Path, *flags: str, environment: dict[str, str] | None = None, cheap: bool = True, owner_key: str | None = None
+    ) -> None:
         self.data = data
         self.flags = flags
         self.key = owner_key or keys.mint()
@@ -50,11 +52,25 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "rollbook.cli.main", "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data", str(self.data), *self.flags]
+        return [
+            sys.executable,
+            "-m",
+            "rollbook.cli.main",
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.data),
+            *self.flags,
+        ]
 
     def start(self) -> Server:
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.data.parent)
+            self.process = subprocess.Popen(
+                self.command(), env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.data.parent
+            )
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -88,7 +104,12 @@ class Server:
     def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
         done = subprocess.run(
-            [sys.executable, "-m", "rollbook.cli.main", *arguments], env=self.environment, capture_output=True, text=True, input=input, cwd=self.data.parent
+            [sys.executable, "-m", "rollbook.cli.main", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            input=input,
+            cwd=self.data.parent,
         )
         if check and done.returncode:
             raise RuntimeError(f"rollbook {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")

@@ -107,7 +107,9 @@ class App:
         self._access_log.line(request, response.status, microseconds)
         return response
 
-    def refuse(self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b"") -> Response:
+    def refuse(
+        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+    ) -> Response:
         """The answer to what never became a request."""
         response = render(error, id, self._url, accept)
         self._metrics.add(error.code)

@@ -18,7 +18,9 @@ def account(email: str) -> str:
     return "attempts:" + sha256(rules.email_key(email).encode()).hexdigest()[:32]
 
 
-async def verify(passwords: Passwords, limiter: Limiter, settings: Settings, bucket: str, hash: str | None, password: str) -> None:
+async def verify(
+    passwords: Passwords, limiter: Limiter, settings: Settings, bucket: str, hash: str | None, password: str
+) -> None:
     """Returns when the password is right. `hash` None (nobody has the address) takes as long as a wrong password.
 
     A try is counted before the hash is computed and given back when it was right, so that parallel guesses are counted too; also when

@@ -294,5 +294,3 @@ async def _keep_an_owner(tx: Tx, user: User) -> None:
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:
     return {"users.email_key": EmailTaken, "users.external_id": ExternalIdTaken}.get(refused.constraint, lambda: refused)()
-
-

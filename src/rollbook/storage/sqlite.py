@@ -44,7 +44,10 @@ class SQLite(Reads, Database):
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], synchronous: Synchronous = "full", committed: Callable[[int], None] = lambda writes: None
+        cls,
+        path: str | os.PathLike[str],
+        synchronous: Synchronous = "full",
+        committed: Callable[[int], None] = lambda writes: None,
     ) -> SQLite:
         """Make or open the database. Needs no event loop. Raises DatabaseUnusable with a sentence that says how to mend it.
 
@@ -62,7 +65,9 @@ class SQLite(Reads, Database):
                 f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk."
             ) from problem
 
-    def __init__(self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous, committed: Callable[[int], None]) -> None:
+    def __init__(
+        self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous, committed: Callable[[int], None]
+    ) -> None:
         super().__init__(reader)
         self.path = path
         self._reader = reader
