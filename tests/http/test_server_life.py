@@ -231,9 +231,11 @@ class TestStart:
             bind(host, 0)
 
     def test_a_host_that_is_not_ours_is_no_fault_of_who_has_the_port_elsewhere(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            with pytest.raises(ConfigurationError, match="cannot listen on 192.0.2.1"):
-                bind("192.0.2.1", other.getsockname()[1])
+        with (
+            socket.create_server(("127.0.0.1", 0)) as other,
+            pytest.raises(ConfigurationError, match="cannot listen on 192.0.2.1"),
+        ):
+            bind("192.0.2.1", other.getsockname()[1])
 
     def test_all_addresses_of_a_host_have_the_same_port(self) -> None:
         sockets = bind("localhost", 0)
