@@ -293,7 +293,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key came with another request before (another path or another body). Make a new key for each new request; reuse it only to repeat the same one."""
+    """This Idempotency-Key came with another request before (another path, another body, or from a key that may do more or less). Make a new key for each new request; reuse it only to repeat the same one."""
 
     status = 422
     code = "idempotency_key_reused"

@@ -44,13 +44,15 @@ MOST_CALLERS = 50_000
 class Caller:
     """A key and its user, as far as the gate must know them."""
 
-    __slots__ = ("every", "expires_at", "itself", "key_id", "limit", "networks", "own_limit", "revoked_at", "role", "suspended", "user_id")
+    __slots__ = ("every", "expires_at", "itself", "key_id", "limit", "networks", "own_limit", "powers", "revoked_at", "role", "suspended", "user_id")
 
     def __init__(self, holder: key_records.Holder, limit: Limit) -> None:
         self.key_id = holder.key_id
         self.user_id = holder.user_id
         self.role = holder.role
         self.suspended = holder.status != "active"
+        # All that tells this key from a wider or narrower one of the same user.
+        self.powers = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
         self.expires_at = holder.expires_at
         self.revoked_at = holder.revoked_at
         self.limit = limit

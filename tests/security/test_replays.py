@@ -1,0 +1,48 @@
+"""A stored answer is for keys that may do what the first one could: no more, no less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook import errors
+from tests.contract.answers import refused
+from tests.harness import OWNER_PASSWORD, Server, new_key
+
+NARROWER: list[dict[str, Any]] = [
+    {"scopes": ["keys:read", "keys:write"]},
+    {"expires_at": "2999-01-01T00:00:00Z"},
+    {"ip_allow": ["127.0.0.0/8"]},
+    {"rate_limit": "1000/minute"},
+]
+
+
+@pytest.mark.parametrize("fields", NARROWER, ids=lambda fields: next(iter(fields)))
+def test_a_narrower_key_is_not_replayed_the_text_of_a_wider_one(server: Server, http: httpx2.Client, fields: dict[str, Any]) -> None:
+    again = {"Idempotency-Key": f"narrower {fields}"}
+    made = http.post("/v1/keys", json={"name": "wide"}, headers=again).json()
+    reveal = f"/v1/keys/{made['id']}/reveal"
+    shown = {"Idempotency-Key": f"reveal {fields}"}
+    assert http.post(reveal, json={"password": OWNER_PASSWORD}, headers=shown).json()["key"] == made["key"]
+    with server.http(new_key(http, **fields)) as narrower:
+        refused(narrower.post("/v1/keys", json={"name": "wide"}, headers=again), errors.KeyReused)
+        refused(narrower.post(reveal, json={"password": OWNER_PASSWORD}, headers=shown), errors.KeyReused)
+
+
+def test_who_has_lost_a_role_is_not_replayed_what_it_could_do_with_it(http: httpx2.Client, as_role: Any, user: dict[str, Any]) -> None:
+    admin = as_role("admin")
+    body, again = {"name": "for another", "user_id": user["id"]}, {"Idempotency-Key": "role"}
+    assert "key" in admin.post("/v1/keys", json=body, headers=again).json()
+    assert http.patch(f"/v1/users/{admin.user['id']}", json={"role": "viewer"}).status_code == 200
+    refused(admin.post("/v1/keys", json=body, headers=again), errors.KeyReused)
+
+
+def test_a_rotated_key_is_replayed_what_the_old_one_was_told(server: Server, http: httpx2.Client) -> None:
+    again = {"Idempotency-Key": "rotated"}
+    with server.http(new_key(http, scopes=["keys:write", "keys:read"])) as old:
+        made = old.post("/v1/keys", json={"name": "x"}, headers=again)
+        new = old.post("/v1/keys/current/rotate", json={"overlap": 60}).json()["key"]
+    with server.http(new) as client:
+        assert client.post("/v1/keys", json={"name": "x"}, headers=again).content == made.content
