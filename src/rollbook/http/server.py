@@ -162,7 +162,7 @@ def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, par
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
-    except ImportError:  # Windows, PyPy
+    except ImportError:  # PyPy
         return asyncio.new_event_loop
     return uvloop.new_event_loop
 
