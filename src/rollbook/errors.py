@@ -86,7 +86,7 @@ class InvalidJson(BadRequest):
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or a field of the body is unknown, repeated, missing or has a value we do not take. `param` names the first, `errors` lists them all."""
+    """A query parameter or a field of the body is unknown, repeated, missing or has a value we do not take. `param` names the first, `errors` lists them all, or the first 100."""
 
     code = "invalid_parameter"
 

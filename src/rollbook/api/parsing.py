@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from ipaddress import ip_network
@@ -23,7 +24,9 @@ from rollbook.records import directory, rules, search
 S = TypeVar("S", bound=Struct)
 
 METADATA_BYTES = 16_384
+LIMIT_LENGTH = 100
 MOST_IDS = 200  # as many as a target of 8 KiB has room for, and some room to spare
+MOST_FAULTS = 100  # told at once: a body of thousands of made-up names would else be answered with megabytes
 # So that a client may read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
@@ -35,7 +38,10 @@ _RFC_3339 = re.compile(
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _LARGEST = (1 << 62) - 1
 _decode = msgspec.json.Decoder().decode
-_MEDIA_TYPE = re.compile(rb"\s*application/(?:[\w.-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*\Z", re.I).match
+# `*+` gives nothing back: two runs of blanks in a row would be parted in every way there is, seconds for a long header.
+_MEDIA_TYPE = re.compile(
+    rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I
+).match
 
 
 class NoQuery(types.Query):
@@ -99,9 +105,13 @@ def dec_hook(password_min_length: int) -> Callable[[type, Any], Any]:
         if kind is types.Time:
             return _time(value)
         if kind is types.LimitText:
+            if len(value) > LIMIT_LENGTH:
+                raise ValueError(f"must have at most {LIMIT_LENGTH} characters")
             return types.LimitText(windows.text(windows.parse(value)))
         if kind is types.Network:
             try:
+                if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
+                    raise ValueError(value)
                 return types.Network(ip_network(value))
             except ValueError:
                 raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
@@ -135,8 +145,8 @@ def _look_closely(body: bytes) -> None:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            counts = Counter([name for name, _ in pairs])
+            twice = next(name for name, count in counts.items() if count > 1)
             raise InvalidJson(f"The body has the name {_quoted(twice)} more than once.")
         for name, value in pairs:
             if "\0" in name or (isinstance(value, str) and "\0" in value):
@@ -181,7 +191,7 @@ def _faults(kind: type[Struct], found: dict[str, Any], hook: Callable[[type, Any
         except ValidationError as problem:
             faults.append(Fault(field.encode_name, _message(field.encode_name, str(problem), field.type)))
     for name in found:
-        if name not in fields:
+        if name not in fields and len(faults) < MOST_FAULTS:
             faults.append(Fault(_short(name), _unknown_field(name, kind)))
     return faults
 
@@ -249,6 +259,8 @@ def parse_query(kind: type[S], query: str) -> S:
     for part in query.split("&") if query else ():
         if not part:
             continue
+        if len(faults) >= MOST_FAULTS:
+            break
         raw_name, _, raw_value = part.partition("=")
         try:
             name, value = _decoded(raw_name), _decoded(raw_value)

@@ -1,0 +1,66 @@
+"""What a caller sends is read in time that grows with its size, and answered with no more than it is worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice, product
+from string import ascii_letters
+
+import httpx2
+import pytest
+
+from rollbook import errors
+from tests.contract.answers import refused
+
+NAMES = ["".join(letters) for letters in islice(product(ascii_letters, repeat=3), 8_000)]
+
+
+@pytest.fixture
+def member(as_role: Callable[..., httpx2.Client]) -> httpx2.Client:
+    return as_role("member")
+
+
+def quickly(call: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """The answer, which must come within half a second: meanwhile nobody else of this worker is served. Quadratic reading takes more."""
+    begun = time.perf_counter()
+    answer = call()
+    assert time.perf_counter() - begun < 0.5
+    return answer
+
+
+@pytest.mark.parametrize("start", ["application/json", "application/json;charset=utf-8"])
+def test_a_media_type_with_thousands_of_blanks(member: httpx2.Client, start: str) -> None:
+    answer = quickly(lambda: member.patch("/v1/users/me", content=b"{}", headers={"Content-Type": f"{start}{' ' * 30_000}x"}))
+    refused(answer, errors.UnsupportedMediaType)
+
+
+@pytest.mark.parametrize("kind", ["application/json  ;", "application/json ; charset = utf-8 ;", "application/merge-patch+json"])
+def test_blanks_in_a_media_type_are_taken(member: httpx2.Client, kind: str) -> None:
+    assert member.patch("/v1/users/me", content=b"{}", headers={"Content-Type": kind}).status_code == 200
+
+
+def test_the_last_of_thousands_of_names_comes_twice(member: httpx2.Client) -> None:
+    body = f"{{{','.join(f'{chr(34)}{name}{chr(34)}:1' for name in [*NAMES, 'zzz', 'zzz'])}}}".encode()
+    content = refused(quickly(lambda: member.patch("/v1/users/me", content=body)), errors.InvalidJson)
+    assert content["error"] == 'The body has the name "zzz" more than once.'
+
+
+def test_thousands_of_unknown_names_are_not_all_told(member: httpx2.Client) -> None:
+    for answer in (
+        member.patch("/v1/users/me", json=dict.fromkeys(NAMES, 1)),
+        member.get(f"/v1/users/me?{'&'.join(NAMES[:2_000])}"),
+    ):
+        assert len(refused(answer, errors.InvalidParameter)["errors"]) == 100
+        assert len(answer.content) < 32_768
+
+
+def test_a_limit_longer_than_any_is_refused_and_not_repeated(http: httpx2.Client, user: dict) -> None:
+    for text in ("x" * 60_000, ",".join(f"1/{seconds}s" for seconds in range(1, 6_000)), "100/minute" + " " * 91):
+        answer = http.patch(f"/v1/users/{user['id']}", json={"rate_limit": text})
+        assert refused(answer, errors.InvalidParameter)["error"] == "rate_limit must have at most 100 characters."
+
+
+@pytest.mark.parametrize("network", ["fe80::1%a b", "fe80::1%eth0", "fe80::%eth0/64"])
+def test_an_address_with_a_zone_is_no_network(http: httpx2.Client, network: str) -> None:
+    refused(http.post("/v1/keys", json={"name": "x", "ip_allow": [network]}), errors.InvalidParameter)
