@@ -41,8 +41,8 @@ class Connection:
         sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
         content = None if body is None else json.dumps(body).encode()
         self._connection.request(method, path, content, sent)
-        answer = self._connection.getresponse()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        with self._connection.getresponse() as answer:
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     def close(self) -> None:
         self._connection.close()
