@@ -55,8 +55,8 @@ def test_a_loaded_user_is_what_a_created_one_is(data: Path) -> None:
     good("users", "create", "--name", "Zoë Ångström", "--email", "Zoë@exämple.com", "--password", PASSWORD, "--data", str(data))
     load(data, line(name="Zoë Ångström", email="Zoe@exämple.com") + "\n")
     created, loaded = rows(data, "SELECT * FROM users ORDER BY seq")
-    columns = [row[1] for row in rows(data, "PRAGMA table_info(users)")]
-    own = {"seq", "id", "email", "email_key", "password_hash", "created_at", "updated_at"}
+    columns = [row[1] for row in rows(data, "PRAGMA table_xinfo(users)")]
+    own = {"seq", "id", "email", "email_key", "password_hash", "created_at", "created", "updated_at"}
     for name, one, other in zip(columns, created, loaded, strict=True):
         assert one == other or name in own, name
     assert loaded[columns.index("email_key")] == "zoe@xn--exmple-cua.com"
