@@ -41,10 +41,14 @@ FRESH = clock.SECOND // 4
 MOST_CALLERS = 50_000
 
 
+# When a key ends that was revoked, or that does not expire, in microseconds as all other times.
+REVOKED, NEVER = -1, 1 << 62
+
+
 class Caller:
     """A key and its user, as far as the gate must know them."""
 
-    __slots__ = ("every", "expires_at", "itself", "key_id", "limit", "networks", "own_limit", "powers", "revoked_at", "role", "suspended", "user_id")
+    __slots__ = ("ends_at", "every", "itself", "key_id", "limit", "networks", "own_limit", "powers", "role", "suspended", "user_id")
 
     def __init__(self, holder: key_records.Holder, limit: Limit) -> None:
         self.key_id = holder.key_id
@@ -53,8 +57,7 @@ class Caller:
         self.suspended = holder.status != "active"
         # All that tells this key from a wider or narrower one of the same user.
         self.powers = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
-        self.expires_at = holder.expires_at
-        self.revoked_at = holder.revoked_at
+        self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         self.limit = limit
         self.own_limit = windows.parse(holder.key_limit) if holder.key_limit else ()
         scopes = None if holder.scopes is None else frozenset(holder.scopes.split())
@@ -149,8 +152,13 @@ class Gate:
         Raises Unauthorized, or TooManyRequests once the user, the key or, without a valid key, the address has used up a window.
         """
         now = clock.now()
+        header = request.headers.get(b"authorization")
         try:
-            caller = await self._identify(request, now)
+            if not 0 <= now - self._asked_at < FRESH:
+                await self._refresh(now)
+            caller = self._callers.get(header) or await self._identify(header)
+            if caller.ends_at <= now:
+                raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
         except Unauthorized:
             limit = self._unauthenticated
             verdict = await self._limiter.take(f"address:{request.address}", limit, now)
@@ -168,22 +176,14 @@ class Gate:
             raise TooManyRequests(windows.retry_after(verdict))
         return caller
 
-    async def _identify(self, request: Request, now: int) -> Caller:
-        header = request.headers.get(b"authorization")
-        if not 0 <= now - self._asked_at < FRESH:
-            await self._refresh(now)
-        caller = self._callers.get(header)
-        if caller is None:
-            holder = await key_records.holder(self._db, keys.digest(keys.from_header(header)))
-            if holder is None:
-                raise InvalidKey()
-            if len(self._callers) >= MOST_CALLERS:
-                self._callers.clear()
-            caller = self._callers[header] = Caller(holder, self._limit_of(holder))
-        if caller.revoked_at is not None:
-            raise RevokedKey()
-        if caller.expires_at is not None and caller.expires_at <= now:
-            raise ExpiredKey()
+    async def _identify(self, header: bytes | None) -> Caller:
+        """A caller not met lately."""
+        holder = await key_records.holder(self._db, keys.digest(keys.from_header(header)))
+        if holder is None:
+            raise InvalidKey()
+        if len(self._callers) >= MOST_CALLERS:
+            self._callers.clear()
+        caller = self._callers[header] = Caller(holder, self._limit_of(holder))
         return caller
 
     def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
