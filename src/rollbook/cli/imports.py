@@ -85,11 +85,12 @@ def load(
         db = open_database(settings)
         try:
             for batch in batches:
-                taken = db.write_now(imports.add_many, batch.users, CLI) if batch.users else []
+                with _uninterrupted():
+                    taken = db.write_now(imports.add_many, batch.users, CLI) if batch.users else []
+                    summary.added += len(batch.users) - len(taken)
                 refused = [*batch.faults, *[(batch.lines[at], problem.message) for at, problem in taken]]
                 for line, reason in sorted(refused):
                     refuse(line, reason)
-                summary.added += len(batch.users) - len(taken)
                 summary.refused += len(refused)
                 summary.seconds = time.perf_counter() - began
                 progress(batch.bytes)
@@ -109,6 +110,24 @@ def index(settings: Settings, progress: Callable[[int], None]) -> None:
                 break
     finally:
         db.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits for the end of this block, so that what was written is counted."""
+    asked = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
 
 
 @contextmanager
