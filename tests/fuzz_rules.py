@@ -13,10 +13,10 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from rollbook.api import openapi
+from rollbook.api import openapi_tables
 
 OWNER = os.environ["FUZZ_OWNER"]
-EXAMPLE_KEY = openapi.PARAMETERS["Idempotency-Key"]["example"]
+EXAMPLE_KEY = openapi_tables.PARAMETERS["Idempotency-Key"]["example"]
 READS = ("GET", "HEAD", "OPTIONS")
 
 # Requests that follow the schema and are refused for what a schema cannot say.

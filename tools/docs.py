@@ -15,7 +15,7 @@ import msgspec
 import typer
 
 from rollbook import config, errors
-from rollbook.api import openapi
+from rollbook.api import openapi, openapi_tables
 from rollbook.api.routes import ROUTES
 from rollbook.auth import permissions
 from rollbook.cli.commands import app
@@ -74,8 +74,8 @@ def settings_part() -> str:
 def routes_part() -> str:
     description = openapi.describe("")
     found = list(_every_call())
-    for tag in openapi.TAGS:
-        found += [f"## {tag}", openapi.TAGS[tag]]
+    for tag in openapi_tables.TAGS:
+        found += [f"## {tag}", openapi_tables.TAGS[tag]]
         for route in ROUTES:
             if openapi.tag(route) == tag:
                 found += list(_call(description, route))
@@ -172,14 +172,14 @@ def _every_call() -> Iterator[str]:
     yield "## Every call"
     yield (
         "Any answer may be one of these errors, and carries "
-        + ", ".join(f"`{name}`" for name in openapi.LIMITED)
+        + ", ".join(f"`{name}`" for name in openapi_tables.LIMITED)
         + " (the limits' only where a key is asked for):"
     )
     rows = [
-        ("every call", openapi.OF_EVERY_CALL),
-        ("calls that need a key", openapi.OF_CALLS_WITH_A_KEY),
-        ("calls with a body", openapi.OF_CALLS_WITH_A_BODY),
-        ("every POST", openapi.OF_POSTS),
+        ("every call", openapi_tables.OF_EVERY_CALL),
+        ("calls that need a key", openapi_tables.OF_CALLS_WITH_A_KEY),
+        ("calls with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
+        ("every POST", openapi_tables.OF_POSTS),
     ]
     yield _table(("", ""), [(name, _links(found)) for name, found in rows])
 
@@ -213,7 +213,7 @@ def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _answer(operation: dict[str, Any], route: Any) -> str:
     answer = operation["responses"][str(route.success)]
-    own = ", ".join(f"`{name}`" for name in answer["headers"] if name not in openapi.LIMITED)
+    own = ", ".join(f"`{name}`" for name in answer["headers"] if name not in openapi_tables.LIMITED)
     content = ""
     for kind, body in answer.get("content", {}).items():
         names = re.findall(r"schemas/(\w+)", str(body["schema"]))

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 from rollbook import errors
-from rollbook.api import openapi
+from rollbook.api import openapi, openapi_tables
 from rollbook.api.routes import ROUTES, Route
 from rollbook.config import Settings
 from tests.harness import Server
@@ -52,7 +52,7 @@ def test_every_call_says_what_it_is_and_which_scope_it_needs(route: Route) -> No
     assert operation["summary"]
     assert operation["description"]
     assert operation["tags"] == [openapi.tag(route)]
-    assert operation["security"] == ([] if route.scope is None else [{openapi.SCHEME: [route.scope]}])
+    assert operation["security"] == ([] if route.scope is None else [{openapi_tables.SCHEME: [route.scope]}])
 
 
 @each_route
@@ -79,7 +79,7 @@ def test_every_answer_to_a_key_has_the_limits_headers(route: Route) -> None:
         names = set(_resolved(answer)["headers"])
         assert "X-Request-Id" in names
         has_limits = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit"} <= names
-        assert has_limits == (route.scope is not None and int(status) not in openapi.BEFORE_THE_KEY)
+        assert has_limits == (route.scope is not None and int(status) not in openapi_tables.BEFORE_THE_KEY)
         if status in ("429", "503"):
             assert "Retry-After" in names
         if status == "401":

@@ -1,0 +1,307 @@
+"""What the OpenAPI description says that routes, types and errors do not say of themselves: patterns, words, headers, examples."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any, get_args
+
+from rollbook import __version__, errors
+from rollbook.api import types
+from rollbook.auth import permissions
+from rollbook.records import directory, events
+
+Schema = dict[str, Any]
+
+# ---- schemas
+
+ANY_TEXT = "^[^\\u0000]*$"
+USER_ID = "user_[0-9a-v]{26}"
+KEY_ID = "key_[0-9a-v]{26}"
+EVENT_ID = "evt_[0-9a-v]{26}"
+ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
+BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
+CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
+THE_KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
+THE_EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
+REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
+# Of the right form, made for this page and nobody's.
+KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
+
+
+def string(description: str, longest: int, *, pattern: str = ANY_TEXT, **more: Any) -> Schema:
+    return {"type": "string", "maxLength": longest, "pattern": pattern, "description": description, **more}
+
+
+def uri(description: str, longest: int) -> Schema:
+    return {"type": "string", "format": "uri", "maxLength": longest, "description": description}
+
+
+def identifier(pattern: str, description: str, example: str) -> Schema:
+    return string(description, 31, pattern=f"^{pattern}$", examples=[example])
+
+
+def moment(description: str, example: str = "2023-10-27T10:00:00Z") -> Schema:
+    return {"type": "string", "format": "date-time", "maxLength": 20, "description": description, "examples": [example]}
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+# Names as `records/rules` takes them: white space around, nothing inside that cannot be shown, and something to see.
+_WHITE = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000"
+_REFUSED = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069"
+_INVISIBLE = "\\u00ad\\u115f\\u1160\\u200b-\\u200f\\u2060-\\u2065\\u2800\\u3164\\ufeff\\uffa0"
+_WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
+_FIELD = f"({'|'.join(types.USER_FIELDS)})"
+
+PATTERNS: dict[type, Schema] = {
+    types.Name: {"pattern": f"^[{_WHITE}]*[^{_REFUSED}]*[^{_REFUSED}{_WHITE}{_INVISIBLE}][^{_REFUSED}]*[{_WHITE}]*$"},
+    types.Time: {"pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"},
+    types.LimitText: {"pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$"},
+    types.Network: {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"},
+    types.Fields: {"pattern": f"^(\\*|{_FIELD}(,{_FIELD})*)$", "maxLength": 8192},
+    types.Ids: {"pattern": "^[^,\\u0000]+(,[^,\\u0000]+)*$"},
+    types.Sort: {"pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(directory.SORTABLE))})$"},
+    types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
+    types.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
+}
+
+_ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in permissions.ROLES.items())
+_STATUS = "`suspended`: its keys and its password do nothing until it is activated."
+
+# What bodies' plain fields mean, by name, or by type and name. Fields with a type of their own say it there.
+BODIES: dict[str, Schema] = {
+    "Credentials.email": {"pattern": ANY_TEXT},
+    "NewUser.role": {"description": _ROLE, "default": "member"},
+    "role": {"description": _ROLE},
+    "status": {"description": _STATUS},
+    "external_id": {"description": "The caller's own identifier of the user. Unique. Null takes it away."},
+    "email_verified": {"description": "Whether the address is known to be the user's."},
+    "rate_limit": {"description": "Requests per window, such as `100/minute,5000/hour`, or `none`. Null: what applies without one."},
+    "ip_allow": {"description": "Where the key may be used from. Left out or null: anywhere."},
+    "password": {"format": "password"},
+    "current_password": {"format": "password"},
+    "expires_at": {"description": "When the key stops working, an RFC 3339 time in the future. Left out or null: never."},
+    "user_id": {"pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
+    "scopes": {"description": "What the key may do. Left out or null: all that its user may."},
+}  # fmt: skip
+
+# What queries' plain parameters look like, by name.
+QUERIES: dict[str, Schema] = {
+    "email": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["alice@example.com"]},
+    "external_id": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["crm-1042"]},
+    "role": {"description": "Only users with this role."},
+    "status": {"description": "Only users with this status."},
+    "created_after": {"description": "Only users created after this RFC 3339 time."},
+    "created_before": {"description": "Only users created before this RFC 3339 time."},
+    "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
+    "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [THE_EVENT_ID]},
+    "type": {"enum": list(events.TYPES), "description": "Only events of this type. " + " ".join(f"`{name}`: {text}" for name, text in events.TYPES.items())},
+    "limit": {"examples": [2]},
+    "offset": {"examples": [0]},
+}  # fmt: skip
+
+# What plain strings and raw JSON of an answer look like: by the field's name, or by type and field where the name means several things.
+ANSWERS: dict[str, Schema] = {
+    "id": identifier(USER_ID, "Identifier of the user, never used again.", ALICE_ID),
+    "Key.id": identifier(KEY_ID, "Identifier of the key.", THE_KEY_ID),
+    "Event.id": identifier(EVENT_ID, "Identifier of the event: `after` takes it.", THE_EVENT_ID),
+    "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
+    "Key.name": string("What the key is for.", 100, minLength=1, examples=["billing service"]),
+    "email": {"type": "string", "format": "email", "maxLength": 254, "description": "The user's e-mail address.", "examples": ["alice@example.com"]},
+    "role": {"enum": list(permissions.ROLES), "description": _ROLE},
+    "status": {"enum": list(get_args(types.Status)), "description": _STATUS},
+    "external_id": string("The caller's own identifier of the user.", 255, examples=["crm-1042"]),
+    "metadata": {"type": "object", "additionalProperties": True, "description": "A JSON object of the caller's own.", "examples": [{"plan": "pro"}]},
+    "email_verified": {"type": "boolean", "description": "Whether the address is known to be the user's."},
+    "rate_limit": string("Requests per window, or `none`; null: what applies without one.", 100, examples=["1000/minute"]),
+    "created_at": moment("When it came into being."),
+    "updated_at": moment("When it was changed last.", "2023-10-27T11:00:00Z"),
+    "last_sign_in_at": moment("When the user's password was last given rightly."),
+    "user_id": identifier(USER_ID, "Whose it is.", CHARLIE_ID),
+    "Event.user_id": identifier(USER_ID, "The user that the event is about, or whose key it is about.", CHARLIE_ID),
+    "EventActor.user_id": identifier(USER_ID, "The user whose key made the request.", ALICE_ID),
+    "masked": string("Beginning and end of the key's text, by which people tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
+    "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(permissions.SCOPES)}, "description": "What the key may do; null: all that its user may."},
+    "ip_allow": {"type": "array", "maxItems": 64, "items": string("An address or network.", 43), "description": "Where the key may be used from; null: anywhere."},
+    "revealable": {"type": "boolean", "description": "Whether its owner can be shown the key again."},
+    "expires_at": moment("When the key stops working; null: never.", "2024-10-27T10:00:00Z"),
+    "last_used_at": moment("When the key was last used, to within some seconds; null: never."),
+    "revoked_at": moment("When the key was revoked; null: it was not."),
+    "key": string("The key itself.", 42, pattern="^rbk_[0-9A-Za-z]{38}$", examples=[KEY_TEXT]),
+    "type": {"enum": list(events.TYPES), "description": "What happened."},
+    "key_id": identifier(KEY_ID, "The key that made the request.", THE_KEY_ID),
+    "address": string("Where the request came from: an address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
+    "request_id": string("Identifier of the request, also in `X-Request-Id` and in the server's log.", 28, pattern="^req_[0-9a-v]{24}$", examples=[REQUEST_ID]),
+    "object": {"description": "The user or key after the change, as the API shows it. Of an erased user only the id.", "anyOf": [reference("UserFields"), reference("Key")]},
+    "before": {"description": "What the changed fields of the user were, or the key that was replaced; null where nothing was before.", "anyOf": [reference("UserFields"), reference("Key"), {"type": "null"}]},
+    "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "How many users there are."},
+    "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without their text."},
+    "Export.events": {"type": "array", "maxItems": 100_000, "items": reference("Event"), "description": "The log of changes to the user and its keys."},
+    "error": string("What went wrong, in a sentence for people.", 2048, examples=["Email address is already in use."]),
+    "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Never changes its meaning."},
+    "doc_url": uri("A page about this error.", 2048),
+    "param": string("The query parameter, header or field of the body that is at fault.", 64, examples=["email"]),
+    "errors": {"type": "array", "maxItems": 10_000, "items": reference("FaultShown"), "description": "Everything that is wrong with the request."},
+    "FaultShown.message": string("What is wrong with it.", 2048),
+    "Health.status": {"enum": ["ok", "unavailable"], "description": "Whether all is well."},
+    "checks": {"type": "object", "maxProperties": 16, "additionalProperties": string("`ok`, or what is wrong.", 1024), "description": "What was looked at."},
+}  # fmt: skip
+
+# ---- calls
+
+SCHEME = "key"
+
+ABOUT = """\
+Users, their API keys, and the log of what happened to them.
+
+- **Keys.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts as its user, and can do no more than the user's role and its own scopes allow.
+- **Errors.** JSON with `error` (a sentence), `code` (for programs) and `request_id`; with `Accept: application/problem+json`, RFC 9457.
+- **Limits.** By default 100 requests a minute and 5,000 an hour for each user, all its keys together. The `RateLimit` headers tell what is left.
+- **Retries.** Every POST takes an `Idempotency-Key`: sent again within 24 hours, the same request is answered again, not done again.
+- **Methods.** HEAD is answered wherever GET is; OPTIONS names the methods of a path in `Allow`, as does 405.
+"""
+
+TAGS: dict[str, str] = {
+    "Users": "People with a name, an e-mail address and a password.",
+    "Keys": "API keys: what they may do, from where, how long.",
+    "Events": "What happened, in the order in which it was committed.",
+    "Operations": "What operators and tools ask for.",
+}
+
+OF_EVERY_CALL = (
+    errors.InvalidParameter, errors.BadMessage, errors.RequestTimeout, errors.UriTooLong, errors.HeadersTooLarge, errors.ApiError,
+    errors.StorageUnavailable, errors.Stopping,
+)  # fmt: skip
+OF_CALLS_WITH_A_KEY = (
+    errors.MissingKey, errors.MalformedKey, errors.InvalidKey, errors.ExpiredKey, errors.RevokedKey, errors.InsufficientScope,
+    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests, errors.Overloaded,
+)  # fmt: skip
+OF_CALLS_WITH_A_BODY = (errors.InvalidJson, errors.ContentTooLarge, errors.UnsupportedMediaType)
+OF_POSTS = (errors.StillRunning, errors.KeyReused)
+# Answered by the transport, which has not looked at the key yet.
+BEFORE_THE_KEY = (408, 413, 414, 431)
+
+# ---- headers
+
+EVERYWHERE = ("X-Request-Id",)
+LIMITED = (*EVERYWHERE, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit")
+PAGED = {"list_users": ("Link", "X-Total-Count"), "list_keys": ("X-Total-Count",)}
+
+
+def header(description: str, schema: Schema, example: Any) -> Schema:
+    return {"description": description, "schema": schema, "example": example}
+
+
+def number(least: int = 0) -> Schema:
+    return {"type": "integer", "format": "int64", "minimum": least, "maximum": 1 << 53}
+
+
+def line(pattern: str = "^[ -~]*$", longest: int = 8192) -> Schema:
+    return {"type": "string", "maxLength": longest, "pattern": pattern}
+
+
+HEADERS: Schema = {
+    "X-Request-Id": header("Identifier of this request in the server's log.", line("^req_[0-9a-v]{24}$", 28), REQUEST_ID),
+    "RateLimit-Limit": header("Requests that fit into the window with the fewest left.", number(1), 100),
+    "RateLimit-Remaining": header("Requests left in that window.", number(), 97),
+    "RateLimit-Reset": header("Seconds until that window starts anew.", number(1), 42),
+    "RateLimit-Policy": header("All windows: how many requests (`q`) in how many seconds (`w`).", line(), '"minute";q=100;w=60, "hour";q=5000;w=3600'),
+    "RateLimit": header("All windows: how many requests are left (`r`) for how many seconds (`t`).", line(), '"minute";r=97;t=42, "hour";r=4890;t=2871'),
+    "Retry-After": header("Seconds to wait before the request is worth sending again.", number(1), 23),
+    "ETag": header("The user's version, for `If-Match` and `If-None-Match`.", line('^"[0-9]+"$', 32), '"3"'),
+    "Link": header("Other pages of this list (RFC 8288): `first`, `prev`, `next`, each where there is one.", line(longest=32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
+    "X-Total-Count": header("How many items the whole list has. On a filtered list of users only with `count=exact`.", number(), 2),
+    "Location": header("Where the new thing is.", line("^/v1/[a-z]+/[a-z]+_[0-9a-v]{26}$", 64), f"/v1/users/{CHARLIE_ID}"),
+    "WWW-Authenticate": header("How to identify oneself, and what was wrong (RFC 6750).", line(longest=512), errors.InvalidKey.challenge),
+    "Idempotency-Replayed": header("`true`: this is the answer that the first request with this `Idempotency-Key` got.", {"type": "string", "enum": ["true"]}, "true"),
+}  # fmt: skip
+
+PARAMETERS: Schema = {
+    "userId": {
+        "name": "userId", "in": "path", "required": True,
+        "description": "Identifier of the user, or `me` for the caller's own.",
+        "schema": string("", 31, pattern=f"^(me|{USER_ID})$"), "example": CHARLIE_ID,
+    },
+    "keyId": {
+        "name": "keyId", "in": "path", "required": True,
+        "description": "Identifier of the key, or `current` for the one that makes this request.",
+        "schema": string("", 30, pattern=f"^(current|{KEY_ID})$"), "example": THE_KEY_ID,
+    },
+    "code": {
+        "name": "code", "in": "path", "required": True, "description": "The `code` of an error.",
+        "schema": {"type": "string", "enum": ANSWERS["code"]["enum"]}, "example": "email_taken",
+    },
+    "Idempotency-Key": {
+        "name": "Idempotency-Key", "in": "header", "required": False,
+        "description": "Any text that is new for each new request, such as a random UUID. The same text with the same request within 24 hours gets the stored answer.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": '^(?!""$)[!-~]([ -~]*[!-~])?$'}, "example": "0b2c7f0e-9a54-4b43-8d3e-6a1f0c7d2e55",
+    },
+    "If-Match": {
+        "name": "If-Match", "in": "header", "required": False,
+        "description": "Do it only if the user still has this `ETag`; else 412.",
+        "schema": line('^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$', 1024), "example": '"3"',
+    },
+    "If-None-Match": {
+        "name": "If-None-Match", "in": "header", "required": False,
+        "description": "Answer 304 if the user still has this `ETag`.",
+        "schema": line(longest=1024), "example": '"3"',
+    },
+}  # fmt: skip
+
+
+def scheme_text() -> str:
+    scopes = "\n".join(f"- `{scope}`: {text}" for scope, text in permissions.SCOPES.items())
+    return f"An API key in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Scopes:\n\n{scopes}"
+
+
+# ---- examples
+
+ALICE = {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com", "created_at": "2023-10-27T10:00:00Z"}
+BOB = {"id": BOB_ID, "name": "Bob The Builder", "email": "bob@example.com", "created_at": "2023-10-27T10:05:00Z"}
+CHARLIE = {"id": CHARLIE_ID, "name": "Charlie Chaplin", "email": "charlie@example.com", "created_at": "2023-10-27T10:15:00Z"}
+CHARLES = {"id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "updated_at": "2023-10-27T11:00:00Z"}
+WHOLE_CHARLES = {
+    "id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "role": "member", "status": "active",
+    "external_id": "crm-1042", "metadata": {"plan": "pro"}, "email_verified": False, "rate_limit": None,
+    "created_at": "2023-10-27T10:15:00Z", "updated_at": "2023-10-27T11:00:00Z", "last_sign_in_at": None,
+}  # fmt: skip
+LISTED_KEY = {
+    "id": THE_KEY_ID, "user_id": CHARLIE_ID, "name": "billing service", "masked": f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}",
+    "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute", "revealable": True,
+    "created_at": "2023-10-27T10:20:00Z", "expires_at": "2024-10-27T10:00:00Z", "last_used_at": None, "revoked_at": None,
+}  # fmt: skip
+RENAMED = {
+    "id": THE_EVENT_ID, "type": "user.updated", "created_at": "2023-10-27T11:00:00Z", "user_id": CHARLIE_ID,
+    "actor": {"user_id": ALICE_ID, "key_id": THE_KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID},
+    "object": WHOLE_CHARLES, "before": {"name": "Charlie Chaplin", "email": "charlie@example.com"},
+}  # fmt: skip
+
+# One for each type that a body or an answer has.
+EXAMPLES: dict[str, Any] = {
+    "NewUser": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
+    "UserChanges": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
+    "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
+    "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
+    "NewKey": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
+    "KeyRotation": {"overlap": 3600},
+    "PasswordProof": {"password": "securepassword123"},
+    "UserListed": CHARLIE,
+    "UserUpdated": CHARLES,
+    "User": WHOLE_CHARLES,
+    "UserFields": {"id": CHARLIE_ID, "role": "member"},
+    "Count": {"count": 2},
+    "Key": {**LISTED_KEY, "key": KEY_TEXT},
+    "Event": RENAMED,
+    "Export": {"user": WHOLE_CHARLES, "keys": [LISTED_KEY], "events": [RENAMED]},
+    "Health": {"status": "ok"},
+    "dict": {"openapi": "3.1.0", "info": {"title": "Rollbook", "version": __version__}},
+}
+
+LISTS: dict[str, list[Any]] = {"UserListed": [ALICE, BOB], "Key": [LISTED_KEY], "Event": [RENAMED]}
+
+TEXTS: dict[str, tuple[str, Schema, str]] = {
+    "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),
+    "explain_error": ("text/markdown", string("The page.", 10_000), "# `email_taken`\n\nStatus 400.\n\nAnother user has this e-mail address.\n"),
+}  # fmt: skip
