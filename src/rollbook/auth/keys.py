@@ -17,8 +17,9 @@ PREFIX = "rbk_"
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
-# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme's name in any case (section 11.1).
-_HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(rbk_[0-9A-Za-z]{38})").fullmatch
+# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme's name in any case (section 11.1). Not any number of blanks:
+# the gate remembers callers by the whole header, and one key could fill its memory with headers of every length.
+_HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] {1,8}(rbk_[0-9A-Za-z]{38})").fullmatch
 
 
 def mint() -> str:

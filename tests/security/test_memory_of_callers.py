@@ -1,0 +1,32 @@
+"""What the gate remembers of callers is bounded in bytes, whatever one caller sends."""
+
+from __future__ import annotations
+
+import http.client
+from pathlib import Path
+
+from tests.harness import Server
+
+
+def memory(server: Server) -> int:
+    """Resident bytes of the server's one process."""
+    assert server.process is not None
+    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
+
+
+def test_one_key_in_headers_of_many_lengths_takes_no_memory(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    before = 0
+    for number, blanks in enumerate(range(28_000, 29_600)):
+        connection.request("GET", "/v1/users/me", headers={"Authorization": f"Bearer{' ' * blanks}{server.key}"})
+        connection.getresponse().read()
+        if number == 100:
+            before = memory(server)
+    connection.close()
+    assert memory(server) - before < 20_000_000  # all of these headers together have 46 million bytes
+
+
+def test_a_few_blanks_before_the_key_are_taken(server: Server) -> None:
+    with server.http(None) as client:
+        for blanks in (1, 2, 8):
+            assert client.get("/v1/users/me", headers={"Authorization": f"bearer{' ' * blanks}{server.key}"}).status_code == 200
