@@ -20,6 +20,7 @@ from rollbook.limits import windows
 from rollbook.limits.windows import Limit
 from rollbook.records import keys, users
 from rollbook.records.keys import Key
+from rollbook.storage.database import Tx
 
 PURPOSE = "keys"  # of the secret that seals them
 
@@ -58,7 +59,13 @@ async def create_key(call: Call) -> Response:
         expires_at=_expiry(own, new.expires_at),
         revealable=new.revealable,
     )
-    return await call.write(keys.add, record, call.actor, answer=lambda key: _created(key, text))
+    return await call.write(_add, record, call, answer=lambda key: _created(key, text))
+
+
+async def _add(tx: Tx, new: keys.NewKey, call: Call) -> Key:
+    """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while this waited."""
+    permissions.may_touch(call.caller.role, (await users.get(tx, new.user_id)).role)
+    return await keys.add(tx, new, call.actor)
 
 
 async def get_key(call: Call) -> Response:
