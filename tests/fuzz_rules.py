@@ -38,6 +38,7 @@ SENTENCES = {
     "ip_allow must be an address or a network": "a pattern for IPv6 would be longer than the parser",
     "expires_at must be in the future": "depends on the time",
     "which the role": "depends on whose key it is to be",
+    "The name is blank": "Unicode tells by its tables what shows something",
     "two windows of the same length": "a pattern cannot compare",
     "must be a whole number, not a number": "JSON Schema takes 1.0 for an integer, we do not",
     "The body holds a NUL character": "anywhere in a body, also within metadata",

@@ -239,6 +239,7 @@ def test_total_count_and_list_agree_while_users_come_and_go(server: Server) -> N
     done = sum(together(*(lambda number=number: writer(number) for number in range(6)), reader, reader), Counter())
     now = before + done["created"] - done["deleted"]
     assert looked > 5 and done["deleted"] > 20
+    listed: list[dict[str, Any]] = []
     with of_each_worker(server, WORKERS) as connections:
         for each in connections:
             listed = pages(each, "/v1/users?limit=1000")
