@@ -78,7 +78,7 @@ class Background:
         before = clock.now() - self._settings.deleted_retention * clock.DAY
         ids = await users.expired(self._db, before, BATCH)
         for id in ids:
-            await self._db.write(users.purge, id, events.SYSTEM)
+            await self._db.write(users.expire, id, before, events.SYSTEM)
         return len(ids) == BATCH
 
     async def expire_events(self) -> bool:
