@@ -2,7 +2,8 @@
 
 A checkpoint inside a commit makes the slowest commits (p99.9 of 14 ms); from a thread of its own it makes 3 to 5 ms. But a log that is
 written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6 s). So past EMPTY_SIZE the thread
-keeps the writers out while it moves the last bit; past RESTART_SIZE, should that not have come about, the writer does it itself.
+keeps the writers out while it moves the last bit; past RESTART_SIZE, should that not have come about, the writer does it itself. And a
+log that does not grow is emptied by the clock, so that what was erased does not go on standing in it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
 SHORT_PATIENCE, PATIENCE = 0.01, 0.2
 """Seconds that an emptying past EMPTY_SIZE and RESTART_SIZE waits for reads of older snapshots, or for another checkpoint, to end. All
 writers stand meanwhile, so the first only looks whether it is cheap."""
+EMPTY_AFTER = 60.0
+"""Seconds after which a log is emptied, however short it is: a user that was purged stands in it, and in the database, until then."""
 _RETRY = 1.0
 """Seconds until a checkpoint that failed is tried again: the disk may have room by then."""
 
@@ -45,7 +48,7 @@ def restart_log(connection: sqlite3.Connection, patience: float) -> bool:
 
 
 class Checkpointer:
-    """`notice` is cheap and called after each commit; the thread and its connection come when there is something to do."""
+    """`notice` is cheap and called after each commit; the thread comes with the first one, its connection when there is something to do."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,12 +63,12 @@ class Checkpointer:
         if size < self._size:  # it was emptied, here or by another process
             self._due = CHECKPOINT_SIZE
         self._size = size
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="rollbook-checkpointer", daemon=True)
+            self._thread.start()
         if size >= self._due:
             self._due = size + CHECKPOINT_SIZE
             self._wake.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="rollbook-checkpointer", daemon=True)
-                self._thread.start()
 
     def close(self) -> None:
         self._closing.set()
@@ -75,22 +78,24 @@ class Checkpointer:
 
     def _work(self) -> None:
         while True:
-            self._wake.wait()
+            is_long = self._wake.wait(EMPTY_AFTER)
             self._wake.clear()
             if self._closing.is_set():
                 return
             try:
-                self._checkpoint()
+                if is_long or os.stat(f"{self._path}-wal").st_size:
+                    self._checkpoint(EMPTY_SIZE if is_long else 0)
             except (sqlite3.Error, OSError):
                 if not self._closing.wait(_RETRY):
                     self._wake.set()
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, empty_size: int) -> None:
+        """Also empty a log of `empty_size` bytes or more."""
         connection = connect_writer(self._path, "full")
         try:
             # When it gets to the end, the next commit starts the log again; when another process is at it, so much the better.
             connection.execute(_PASSIVE).fetchone()
-            if os.stat(f"{self._path}-wal").st_size >= EMPTY_SIZE:
+            if os.stat(f"{self._path}-wal").st_size >= empty_size:
                 connection.execute(
                     _PASSIVE
                 ).fetchone()  # what was written during the first: leaves less for the writers to wait for
