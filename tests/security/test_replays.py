@@ -20,7 +20,9 @@ NARROWER: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fields", NARROWER, ids=lambda fields: next(iter(fields)))
-def test_a_narrower_key_is_not_replayed_the_text_of_a_wider_one(server: Server, http: httpx2.Client, fields: dict[str, Any]) -> None:
+def test_a_narrower_key_is_not_replayed_the_text_of_a_wider_one(
+    server: Server, http: httpx2.Client, fields: dict[str, Any]
+) -> None:
     again = {"Idempotency-Key": f"narrower {fields}"}
     made = http.post("/v1/keys", json={"name": "wide"}, headers=again).json()
     reveal = f"/v1/keys/{made['id']}/reveal"
@@ -31,7 +33,9 @@ def test_a_narrower_key_is_not_replayed_the_text_of_a_wider_one(server: Server, 
         refused(narrower.post(reveal, json={"password": OWNER_PASSWORD}, headers=shown), errors.KeyReused)
 
 
-def test_who_has_lost_a_role_is_not_replayed_what_it_could_do_with_it(http: httpx2.Client, as_role: Any, user: dict[str, Any]) -> None:
+def test_who_has_lost_a_role_is_not_replayed_what_it_could_do_with_it(
+    http: httpx2.Client, as_role: Any, user: dict[str, Any]
+) -> None:
     admin = as_role("admin")
     body, again = {"name": "for another", "user_id": user["id"]}, {"Idempotency-Key": "role"}
     assert "key" in admin.post("/v1/keys", json=body, headers=again).json()

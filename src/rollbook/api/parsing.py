@@ -39,9 +39,7 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _LARGEST = (1 << 62) - 1
 _decode = msgspec.json.Decoder().decode
 # `*+` gives nothing back: two runs of blanks in a row would be parted in every way there is, seconds for a long header.
-_MEDIA_TYPE = re.compile(
-    rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I
-).match
+_MEDIA_TYPE = re.compile(rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I).match
 
 
 class NoQuery(types.Query):
