@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from http import HTTPStatus
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -18,6 +17,7 @@ from rollbook.api import parsing, routes, types
 from rollbook.api.openapi_tables import Schema
 from rollbook.api.routes import Route
 from rollbook.errors import ApiError, Fault
+from rollbook.http.wire import REASON
 
 
 def document(server_url: str) -> bytes:
@@ -241,7 +241,7 @@ def _shared() -> dict[int, list[type[ApiError]]]:
 
 
 def _shared_name(status: int) -> str:
-    return "".join(word for word in HTTPStatus(status).phrase.title() if word.isalpha())
+    return "".join(word for word in REASON[status].title() if word.isalpha())
 
 
 def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Schema:

@@ -110,11 +110,16 @@ async def get_user(call: Call) -> Response:
     All that is kept of it, except the password. `me` stands for the caller's own user. The `ETag` changes with the user: send it as
     `If-None-Match` to ask whether it did, or as `If-Match` with a change.
     """
-    user = await users.get(call.db, call.item)  # one that is no id is nobody's, as the look-up finds
-    if not_modified(call.request, user.version):
-        return Response(304, etag(user.version))
     fields = call.query.fields
-    return answer(200, users.shown(user) if fields is None else _fields(user, fields), etag(user.version))
+    # An item that is no id is nobody's, as the look-up finds.
+    if fields is None:
+        body, version = await users.as_json(call.db, call.item)
+    else:
+        user = await users.get(call.db, call.item)
+        body, version = encode(_fields(user, fields)), user.version
+    if not_modified(call.request, version):
+        return Response(304, etag(version))
+    return answer_json(200, body, etag(version))
 
 
 async def update_user(call: Call) -> Response:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from rollbook.errors import ApiError
 from rollbook.http.response import JSON, PRIVATE, PROBLEM, Response, line
+from rollbook.http.wire import REASON
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,7 +30,7 @@ def render(error: ApiError, request_id: str, base_url: str, accept: bytes | None
         kind = PROBLEM
         content = {
             "type": content["doc_url"],
-            "title": HTTPStatus(error.status).phrase,
+            "title": REASON[error.status],
             "status": error.status,
             "detail": error.message,
             "instance": f"urn:rollbook:request:{request_id}",

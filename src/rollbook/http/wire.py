@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import http
 import time
 from email.utils import formatdate
+from http import HTTPStatus
 
 from rollbook.http.response import Response
 
 
-def _status_line(status: int) -> bytes:
-    try:
-        phrase = http.HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
-
-
-STATUS_LINE = {status: _status_line(status) for status in range(100, 600)}
+# As RFC 9110 section 15 calls them. Before 3.13 Python had older names for some, and an answer does not depend on Python's age.
+REASON = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+STATUS_LINE = {status: f"HTTP/1.1 {status} {REASON.get(status, '')}\r\n".encode("ascii") for status in range(100, 600)}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Statuses whose answers have neither a body nor a length (RFC 9110 section 8.6).
 BODYLESS = frozenset((204, 304))
