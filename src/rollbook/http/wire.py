@@ -8,7 +8,6 @@ from http import HTTPStatus
 
 from rollbook.http.response import Response
 
-
 # As RFC 9110 section 15 calls them. Before 3.13 Python had older names for some, and an answer does not depend on Python's age.
 REASON = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
