@@ -24,6 +24,7 @@ class Echo:
         self.settings = settings
         self.worker = worker
         self.written = 0
+        self.connections = 0
 
     async def start(self) -> None:
         if os.environ.get("ECHO_FAILS_TO_START"):

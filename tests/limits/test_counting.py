@@ -101,6 +101,7 @@ def test_a_window_of_the_same_length_keeps_its_count_among_others(counter: Any) 
 
 
 def test_limits_may_change_for_ever(counter: Any) -> None:
+    limit: Limit = ()
     for seconds in range(1, 200):
         limit = tuple(Window(5, seconds + more) for more in range(4))
         assert counter.take("user", limit, NOW + seconds).admitted

@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -36,7 +37,7 @@ def _as_before() -> Iterator[None]:
         each.handlers[:], each.level, each.propagate = handlers, level, propagate
 
 
-def configured(form: str, level: str = "info") -> io.StringIO:
+def configured(form: Any, level: Any = "info") -> io.StringIO:
     stream = io.StringIO()
     log.configure(Settings(log=form, log_level=level), stream)
     return stream
