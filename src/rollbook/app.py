@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from rollbook.api import openapi
@@ -31,7 +30,6 @@ from rollbook.records import access, rules
 from rollbook.storage.sqlite import SQLite
 
 logger = logging.getLogger("rollbook")
-DATABASE = "rollbook.db"
 
 
 class Common(NamedTuple):
@@ -46,10 +44,6 @@ def common(settings: Settings) -> Common:
     return Common(limiter, Metrics([f"{route.method} {route.path}" for route in ROUTES], settings.workers))
 
 
-def database_path(settings: Settings) -> Path:
-    return settings.data / DATABASE
-
-
 class App:
     """One worker's application: `answer` for a request, `refuse` for what the transport turns away."""
 
@@ -60,7 +54,7 @@ class App:
         self._metrics.join(worker)
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate(ROUTES)}
-        self._db = SQLite.open(database_path(settings), settings.synchronous, self._metrics.commit)
+        self._db = SQLite.open(settings.database, settings.synchronous, self._metrics.commit)
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
@@ -71,7 +65,6 @@ class App:
         self._openapi: bytes | None = None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
-        self._stopping = False
 
     async def start(self) -> None:
         self._access_log.start(self._worker)
@@ -84,7 +77,6 @@ class App:
         self._secret.seal("keys", b"")
 
     async def stop(self) -> None:
-        self._stopping = True
         await self._background.stop()
         self._passwords.close()
         self._db.close()
@@ -140,8 +132,6 @@ class App:
     # ---- what the application tells of itself
 
     async def checks(self) -> dict[str, str]:
-        if self._stopping:
-            return {"server": "stopping"}
         try:
             await access.version(self._db)
         except StorageUnavailable as problem:

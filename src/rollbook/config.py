@@ -137,6 +137,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigurationError(f"trusted_proxy: {problem}. Write a network such as 10.0.0.0/8.") from None
 
     @property
+    def database(self) -> Path:
+        """The file that holds everything but the server's secret."""
+        return self.data / "rollbook.db"
+
+    @property
     def url(self) -> str:
         """Base of every link we make, without a slash at its end."""
         if self.public_url:

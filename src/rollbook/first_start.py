@@ -21,7 +21,6 @@ from rollbook.storage import migrate
 from rollbook.storage.database import DatabaseUnusable, Queries, Tx
 from rollbook.storage.sqlite import SQLite
 
-DATABASE = "rollbook.db"
 EMAIL, PASSWORD, KEY = "ROLLBOOK_OWNER_EMAIL", "ROLLBOOK_OWNER_PASSWORD", "ROLLBOOK_OWNER_KEY"
 DEFAULT_EMAIL = "owner@example.com"
 NAME = "Owner"
@@ -44,7 +43,7 @@ OWNER = "SELECT email FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 
 def open_database(settings: Settings, make: bool = True) -> SQLite:
     """The folder's database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
-    path = settings.data / DATABASE
+    path = settings.database
     if not make:
         if not path.exists():
             raise DatabaseUnusable(

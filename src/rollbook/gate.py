@@ -48,7 +48,19 @@ REVOKED, NEVER = -1, 1 << 62
 class Caller:
     """A key and its user, as far as the gate must know them."""
 
-    __slots__ = ("ends_at", "every", "itself", "key_id", "limit", "networks", "own_limit", "powers", "role", "suspended", "user_id")
+    __slots__ = (
+        "ends_at",
+        "every",
+        "itself",
+        "key_id",
+        "limit",
+        "networks",
+        "own_limit",
+        "powers",
+        "role",
+        "suspended",
+        "user_id",
+    )
 
     def __init__(self, holder: key_records.Holder, limit: Limit) -> None:
         self.key_id = holder.key_id

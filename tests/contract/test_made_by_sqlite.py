@@ -8,7 +8,12 @@ import pytest
 from tests.harness import new_user
 
 NAMES = ["Zoë 🦊 O'Brien", 'quote " backslash \\ slash /', "العربية", "<script>&amp;</script>", "e\u0301 composed"]
-METADATA = {"nested": {"list": [1, -2.5, 1e30, True, None, "ü\u2028"]}, "empty": {}, 'key "quoted"': "\\", "large": 12345678901234567890}
+METADATA = {
+    "nested": {"list": [1, -2.5, 1e30, True, None, "ü\u2028"]},
+    "empty": {},
+    'key "quoted"': "\\",
+    "large": 12345678901234567890,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rollbook import clock
-from rollbook.app import DATABASE
+from rollbook.config import Settings
 from rollbook.records import replies
 from tests.callers import Connection, events, pages
 from tests.harness import Server
@@ -244,5 +244,5 @@ def _retell(log: list[dict[str, Any]], users: dict[str, dict[str, Any]], keys: d
 
 def check_file(data: Path) -> None:
     """The database by itself is whole: for when no server runs on it."""
-    with closing(sqlite3.connect(data / DATABASE)) as database:
+    with closing(sqlite3.connect(Settings(data=data).database)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

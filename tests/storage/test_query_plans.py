@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rollbook import first_start
-from rollbook.app import App, database_path
+from rollbook.app import App
 from rollbook.auth import keys as key_texts
 from rollbook.config import Settings
 from rollbook.http.request import Request
@@ -148,7 +148,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[st
 
         statements.clear()  # migrations and the first start happen once
         asyncio.run(run())
-    return database_path(settings), list(dict.fromkeys(statements))
+    return settings.database, list(dict.fromkeys(statements))
 
 
 def walks(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[str]:

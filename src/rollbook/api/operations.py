@@ -26,7 +26,7 @@ async def live(call: Call) -> Response:
 async def ready(call: Call) -> Response:
     """Is the server ready for requests?
 
-    200 when the database answers, 503 when it does not or the server is about to stop. Takes no key and counts against no limit.
+    200 when the database answers, 503 when it does not. Takes no key and counts against no limit.
     """
     checks = await call.services.operations.checks()
     healthy = all(state == "ok" for state in checks.values())

@@ -9,7 +9,6 @@ import typer
 from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.output import as_json, hint
-from rollbook.first_start import DATABASE
 from rollbook.storage import migrate as migrations
 from rollbook.storage.sqlite import SQLite
 
@@ -24,7 +23,7 @@ def migrate(
 ) -> None:
     """Apply pending migrations to the database. The server does it at every start."""
     settings, _ = config.load({"data": data})
-    db = SQLite.open(settings.data / DATABASE, settings.synchronous)
+    db = SQLite.open(settings.database, settings.synchronous)
     try:
         found = migrations.pending(db) if check else migrations.migrate(db)
     finally:
