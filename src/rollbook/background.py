@@ -34,9 +34,11 @@ class Background:
             self._loops += [
                 ("fold search", 0.2, self.fold_search),
                 ("erase deleted users", 60.0, self.erase_deleted),
+                ("erase from search", 3600.0, self.erase_from_search),
                 ("expire events", 60.0, self.expire_events),
                 ("expire replies", 60.0, self.expire_replies),
             ]
+        self._compacting = 0  # what `last_erased` was when the compaction that runs began
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -80,6 +82,19 @@ class Background:
         for id in ids:
             await self._db.write(users.expire, id, before, events.SYSTEM)
         return len(ids) == BATCH
+
+    async def erase_from_search(self) -> bool:
+        """Write the search index anew, piece by piece, once users were erased whose names and e-mails are still in it."""
+        begin = self._compacting == 0
+        if begin:
+            self._compacting = await search.last_erased(self._db)
+        if self._compacting == 0:
+            return False
+        if await self._db.write(search.compact, begin):
+            return True
+        await self._db.write(search.compacted, self._compacting)
+        self._compacting = 0
+        return False
 
     async def expire_events(self) -> bool:
         """Drop events that are older than they are kept."""

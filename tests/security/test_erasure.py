@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from rollbook import clock
-from rollbook.records import users
+from rollbook.background import Background
+from rollbook.config import Settings
+from rollbook.records import search, users
 from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
@@ -62,3 +65,36 @@ def test_a_user_restored_just_before_its_erasure_stays(db: SQLite) -> None:
     assert db.read_now(users.deleted, user.id)
     db.write_now(users.expire, user.id, clock.now() + 1, SYSTEM)
     assert not db.read_now(users.deleted, user.id)
+
+
+def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
+    runes = "\u16a0\u16a2\u16a6\u16a8\u16b1\u16b2"  # no other name has them, so that their entries are written out in full
+
+    def in_files() -> bool:
+        return any(runes[:3].encode() in file.read_bytes() for file in db.path.parent.iterdir())
+
+    user = db.write_now(users.add, users.NewUser(runes, EMAIL), SYSTEM)
+    db.write_now(search.fold)
+    for number in range(1000):
+        db.write_now(users.add, users.NewUser(f"User {number}", f"user{number}@example.com"), SYSTEM)
+    while db.write_now(search.fold):
+        pass
+    db.write_now(users.purge, user.id, SYSTEM)
+    time.sleep(0.5)  # the log is emptied
+    assert in_files(), "the search index lets go of letters by itself: compaction is not needed"
+
+    background = Background(Settings(), db, None, None, first=True)  # type: ignore[arg-type]
+
+    async def step() -> None:
+        while await background.erase_from_search():
+            pass
+
+    asyncio.run(step())
+    assert db.read_now(search.last_erased) == 0
+    until = time.monotonic() + 10
+    while in_files():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    while db.write_now(search.fold):
+        pass
+    assert db.write_now(search.compact, True) is False  # nothing is left to do

@@ -20,6 +20,14 @@ FORGET = "DELETE FROM user_search WHERE rowid = ?"
 INDEX = "INSERT INTO user_search (rowid, text) VALUES (?, ?)"
 FOLDED = "DELETE FROM user_search_pending WHERE number <= ?"
 
+ERASED = "INSERT INTO user_search_erased DEFAULT VALUES"
+LAST_ERASED = "SELECT coalesce(max(number), 0) FROM user_search_erased"
+COMPACTED = "DELETE FROM user_search_erased WHERE number <= ?"
+# https://sqlite.org/fts5.html#the_merge_command: a negative number makes one segment of all, the following positive ones go on with it.
+MERGE = "INSERT INTO user_search (user_search, rank) VALUES ('merge', ?)"
+CHANGES = "SELECT total_changes()"
+PAGES = 64  # written anew in one transaction: some 5 ms
+
 
 async def touched(tx: Tx, seq: int) -> None:
     """The name or e-mail at this place is new, other or gone."""
@@ -37,6 +45,33 @@ async def fold(tx: Tx) -> int:
     if notes:
         await tx.run(FOLDED, notes[-1][0])
     return len(notes)
+
+
+async def erased(tx: Tx, seq: int) -> None:
+    """The user that was at this place is erased for good. Its entry is forgotten at once, its letters go with the next compaction."""
+    await tx.run(FORGET, seq)
+    await tx.run(ERASED)
+
+
+async def last_erased(queries: Queries) -> int:
+    """What to begin a compaction with; 0 when there is nothing to do."""
+    row = await queries.one(LAST_ERASED)
+    assert row is not None  # max() always has a row
+    return row[0]
+
+
+async def compact(tx: Tx, begin: bool) -> bool:
+    """Write the next pages of the index anew, without entries that were deleted. Whether there are more."""
+    before = await tx.one(CHANGES)
+    await tx.run(MERGE, -PAGES if begin else PAGES)
+    after = await tx.one(CHANGES)
+    assert before is not None and after is not None  # neither has a FROM
+    return after[0] - before[0] >= 2
+
+
+async def compacted(tx: Tx, number: int) -> None:
+    """The compaction that began with this `last_erased` is done."""
+    await tx.run(COMPACTED, number)
 
 
 async def is_pending(queries: Queries) -> bool:

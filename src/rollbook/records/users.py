@@ -87,7 +87,7 @@ REMOVE = "DELETE FROM users WHERE seq = ?"
 DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
 BRING_BACK = f"INSERT INTO users ({KEPT}) SELECT {KEPT} FROM deleted_users WHERE seq = ?"
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE seq = ? RETURNING {COLUMNS}"
-ERASE = "DELETE FROM deleted_users WHERE id = ?"
+ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 
@@ -263,8 +263,10 @@ async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozens
         await delete(tx, id, by, may, if_match)
     elif (row := await tx.one(DELETED, id)) is not None:
         may(User._make(row[:-1]), {})
-    if not await tx.run(ERASE, id):
+    gone = await tx.one(ERASE, id)
+    if gone is None:
         raise NotFound()
+    await search.erased(tx, gone[0])
     await keys.erase_all(tx, id)
     await events.record(tx, "user.purged", id, by, {"id": id})
     await events.forget(tx, id)
