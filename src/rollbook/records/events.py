@@ -53,7 +53,8 @@ class Event(NamedTuple):
 RECORD = """
     INSERT INTO events (id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-SEQ = "SELECT seq FROM events WHERE id = ?1 UNION ALL SELECT seq FROM erased_events WHERE id = ?1"
+# Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
+SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
 AFTER = """
     SELECT seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before
     FROM events WHERE seq > ?{only} ORDER BY seq LIMIT ?"""
@@ -82,7 +83,7 @@ async def after(queries: Queries, event_id: str | None, type: str | None, user_i
     """Events that were committed after this one (None: from the oldest kept), oldest first."""
     seq = 0
     if event_id is not None:
-        row = await queries.one(SEQ, event_id)
+        row = await queries.one(SEQ, event_id, event_id)
         if row is None:
             message = "after: there is no such event; it may be older than the events that are kept. Leave it out to read from the oldest."
             raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
