@@ -333,8 +333,9 @@ def _is_indexed(filters: directory.Filters, order: tuple[directory.Order, ...]) 
     several = (filters.role is not None) + (filters.status is not None)
     if order[0].name == "created_at":
         return several <= 1
-    # In any other order the index gives all users, and those that pass the filters may be few and far between.
-    return several == 0 and filters.created_after is None and filters.created_before is None
+    # In order of e-mail the index gives all users, and those that pass the filters may be few and far between. A name may be that of half
+    # of them, which are then walked, or sorted, to find the place among equals.
+    return order[0].name == "email" and several == 0 and filters.created_after is None and filters.created_before is None
 
 
 def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
