@@ -30,3 +30,13 @@ def test_a_few_blanks_before_the_key_are_taken(server: Server) -> None:
     with server.http(None) as client:
         for blanks in (1, 2, 8):
             assert client.get("/v1/users/me", headers={"Authorization": f"bearer{' ' * blanks}{server.key}"}).status_code == 200
+
+
+def test_a_host_longer_than_any_name_is_refused(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    for host, status in (("a" * 253 + ":8000", 200), ("a" * 300, 400)):
+        connection.request("GET", "/health/live", headers={"Host": host})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    connection.close()

@@ -16,14 +16,15 @@ METHODS = frozenset(ALLOW.encode().split(b", "))
 
 # uri-host [":" port] of RFC 3986 section 3.2.2, without an empty host (RFC 9110 section 4.2.1).
 _HOST = re.compile(rb"((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
+_HOST_LENGTH = 255 + len(":65535")  # bytes; RFC 3986 section 3.2.2, RFC 1035 section 2.3.4
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _ENCODED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]").search
 
 
 def check_host(host: bytes) -> None:
-    """Raises BadMessage unless the value of a Host field names one host."""
-    if not _HOST(host):
+    """Raises BadMessage unless the value of a Host field names one host. Good ones are remembered, so none is longer than a name can be."""
+    if len(host) > _HOST_LENGTH or not _HOST(host):
         raise BadMessage("The Host header is invalid.")
 
 
