@@ -82,8 +82,8 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     if isinstance(value, msgspec.Raw):
-        return bytes(value).decode()
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    # What users are called must not move a terminal's cursor.
+        value = bytes(value).decode()
+    elif isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    # What users are called, or what is kept of them, must not move a terminal's cursor.
     return "".join(character if character.isprintable() else "�" for character in str(value))
