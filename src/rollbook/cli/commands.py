@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from rollbook import __version__
 
 # In the order in which `--help` lists them. The module of the same name holds `app`.
 COMMANDS = ("serve", "users", "keys", "doctor", "migrate", "openapi", "version")
@@ -34,6 +36,16 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"rollbook {__version__}")
+        raise typer.Exit()
+
+
 @app.callback()
-def rollbook() -> None:
+def rollbook(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """A self-hosted users API. Start with `rollbook serve`."""

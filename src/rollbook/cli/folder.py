@@ -150,7 +150,10 @@ class Folder:
         )
 
     def revoke_key(self, id: str) -> None:
-        self._db.write_now(keys.revoke, id, CLI)
+        try:
+            self._db.write_now(keys.revoke, id, CLI)
+        except NotFound:
+            raise NotFound(f"There is no key {id} in {self._settings.data}, or it was revoked before.") from None
 
     def _find(self, named: str) -> User:
         user = self._db.read_now(users.by_email if "@" in named else users.by_id, named)

@@ -13,6 +13,9 @@ from typing import Any
 
 import msgspec
 
+LEAST_COLUMNS = 3
+GAP = 3  # characters between two columns
+
 
 class Failure(Exception):
     """The command cannot do it. The message is one line that says why, and what to do."""
@@ -30,12 +33,25 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    lines = [[_text(row[name]) for name in columns] for row in rows]
+    widths = [max(map(len, [name, *(line[at] for line in lines)])) for at, name in enumerate(columns)]
+    # A narrow window gets fewer columns rather than broken lines: those at the right go first.
+    kept = len(columns)
+    while kept > LEAST_COLUMNS and sum(widths[:kept]) + GAP * (kept - 1) > console.width:
+        kept -= 1
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        shown.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        shown.add_row(*[Text(_text(row[name])) for name in columns])
-    Console().print(shown)
+    for name in columns[:kept]:
+        # What people copy stays whole; a name may be cut.
+        whole = name in ("id", "email", "masked")
+        cut = 24 if name == "name" and kept < len(columns) else None
+        shown.add_column(name.replace("_", " "), no_wrap=True, overflow="fold" if whole else "ellipsis", max_width=cut)
+    for line in lines:
+        shown.add_row(*[Text(value) for value in line[:kept]])
+    console.print(shown)
+    if kept < len(columns):
+        left_out = ", ".join(name.replace("_", " ") for name in columns[kept:])
+        hint(f"Not shown, for want of width: {left_out}. --json has all.")
 
 
 def details(values: Mapping[str, Any]) -> None:
