@@ -173,7 +173,7 @@ class Gate:
                 raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
         except Unauthorized:
             limit = self._unauthenticated
-            verdict = await self._limiter.take(f"address:{request.address}", limit, now)
+            verdict = await self._limiter.take(stranger(request.address), limit, now)
             request.head = headers.render(limit, (), verdict)
             if verdict.admitted:
                 raise
@@ -233,6 +233,16 @@ class Gate:
         if holder.user_limit is not None:
             return windows.parse(holder.user_limit)
         return self._role_limits.get(holder.role, self._limit)
+
+
+def stranger(address: str) -> str:
+    """The bucket of requests without a valid key: an IPv4 address, or the /64 that one holder of IPv6 has all to itself."""
+    if ":" in address:
+        try:
+            return f"address:{int(ip_address(address)) >> 64:x}::/64"
+        except ValueError:
+            pass
+    return f"address:{address}"
 
 
 def role_limits(settings: Settings) -> dict[str, Limit]:
