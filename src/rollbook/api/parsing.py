@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NoReturn, TypeVar, get_args
 from urllib.parse import unquote
 
@@ -110,12 +110,19 @@ def dec_hook(password_min_length: int) -> Callable[[type, Any], Any]:
             try:
                 if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
                     raise ValueError(value)
-                return types.Network(ip_network(value))
+                return types.Network(_plain_network(value))
             except ValueError:
                 raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
         raise NotImplementedError(kind)
 
     return hook
+
+
+def _plain_network(value: str) -> IPv4Network | IPv6Network:
+    """An IPv4 network that was written as IPv6 (::ffff:192.0.2.0/120) is what it means: that is how callers' addresses are seen."""
+    network = ip_network(value)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
 
 
 def _metadata(value: Any) -> types.Metadata:
