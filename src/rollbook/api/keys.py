@@ -105,20 +105,8 @@ async def rotate_key(call: Call) -> Response:
     The new key may do what the old one may and expires when the old one would have. The old one goes on working for `overlap` seconds.
     """
     old = await _find(call)
-    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
-        raise NotFound("This key works no longer. Make a new one.")
     text = key_texts.mint()
-    record = make_record(
-        call.services.secret,
-        text,
-        user_id=old.user_id,
-        name=old.name,
-        scopes=old.scopes,
-        ip_allow=old.ip_allow,
-        rate_limit=old.rate_limit,
-        expires_at=old.expires_at,
-        revealable=bool(old.revealable),
-    )
+    record = make_successor(call.services.secret, text, old)
     overlap = call.body.overlap * clock.SECOND
     return await call.write(keys.rotate, old.id, record, overlap, call.actor, answer=lambda key: _created(key, text))
 
@@ -161,6 +149,23 @@ def make_record(
         ip_allow,
         rate_limit,
         expires_at,
+    )
+
+
+def make_successor(secret: Any, text: str, old: Key) -> keys.NewKey:
+    """What is kept of a key with this text that takes the place of another: all that the old one has. Raises NotFound when that works no longer."""
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
+        raise NotFound("This key works no longer. Make a new one.")
+    return make_record(
+        secret,
+        text,
+        user_id=old.user_id,
+        name=old.name,
+        scopes=old.scopes,
+        ip_allow=old.ip_allow,
+        rate_limit=old.rate_limit,
+        expires_at=old.expires_at,
+        revealable=bool(old.revealable),
     )
 
 

@@ -34,7 +34,7 @@ async def list_users(call: Call) -> Response:
     header, the total in `X-Total-Count`.
     """
     query: types.ListUsers = call.query
-    filters = _filters(query)
+    filters = filters_of(query)
     order = _order(query.sort)
     sort = ",".join(query.sort) if query.sort else "created_at"
     plain = query.sort is None and filters is directory.ANY
@@ -95,11 +95,11 @@ async def create_user(call: Call) -> Response:
         name=new.name,
         email=new.email,
         password_hash=hash,
-        role=_given(new.role, "member"),
-        external_id=_given(new.external_id, None),
-        metadata=_given(new.metadata, "{}"),
-        email_verified=_given(new.email_verified, False),
-        rate_limit=_given(new.rate_limit, None),
+        role=given(new.role, "member"),
+        external_id=given(new.external_id, None),
+        metadata=given(new.metadata, "{}"),
+        email_verified=given(new.email_verified, False),
+        rate_limit=given(new.rate_limit, None),
     )
     return await call.write(users.add, record, call.actor, answer=lambda user: _created(call, user))
 
@@ -157,7 +157,7 @@ async def count_users(call: Call) -> Response:
 
     How many there are, or how many pass the filters. Exact.
     """
-    filters = _filters(call.query)
+    filters = filters_of(call.query)
     read = call.db.read if filters is directory.ANY else call.db.read_aside
     return answer(200, types.Count(await read(directory.count, filters)))
 
@@ -305,7 +305,7 @@ def _id(item: str) -> str:
     return item
 
 
-def _filters(query: types.UserFilters) -> directory.Filters:
+def filters_of(query: types.UserFilters) -> directory.Filters:
     if query.created_after is None and query.created_before is None and query.q is None and query.email is None and query.external_id is None and query.ids is None and query.role is None and query.status is None:  # fmt: skip
         return directory.ANY
     return directory.Filters(
@@ -390,7 +390,8 @@ def _bad_if_match() -> NoReturn:
     refuse("If-Match", 'must hold entity tags in quotes, such as "3"')
 
 
-def _given(value: Any, otherwise: Any) -> Any:
+def given(value: Any, otherwise: Any) -> Any:
+    """A field of a body as plain data, or what stands for it when it was left out."""
     return otherwise if value is msgspec.UNSET else _plain(value)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from rollbook import clock, config
 from rollbook.api import types
-from rollbook.api.keys import make_record
+from rollbook.api.keys import make_record, make_successor
 from rollbook.api.parsing import dec_hook, invalid, parse_body, parse_query, refuse
+from rollbook.api.users import filters_of, given
 from rollbook.auth import keys as key_texts
 from rollbook.auth import permissions
 from rollbook.auth import secret as secrets
@@ -54,7 +54,7 @@ class Folder:
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         query = parse_query(types.ListUsers, urlencode(filters))
-        found = _filters(query)
+        found = filters_of(query)
         order = tuple(directory.Order(part.removeprefix("-"), part.startswith("-")) for part in query.sort or ("created_at",))
         position: directory.Position | None = None
         while limit is None or limit > 0:
@@ -68,7 +68,7 @@ class Folder:
 
     def count(self, filters: Mapping[str, str]) -> int:
         query = parse_query(types.ListUsers, urlencode(filters))
-        return self._db.read_now(directory.count, _filters(query))
+        return self._db.read_now(directory.count, filters_of(query))
 
     def user(self, named: str) -> Shown:
         return users.shown(self._find(named))
@@ -81,17 +81,17 @@ class Folder:
             name=str(new.name),
             email=str(new.email),
             password_hash=hash,
-            role=_given(new.role, "member"),
-            external_id=_given(new.external_id, None),
-            metadata=_given(new.metadata, "{}"),
-            email_verified=_given(new.email_verified, False),
-            rate_limit=_given(new.rate_limit, None),
+            role=given(new.role, "member"),
+            external_id=given(new.external_id, None),
+            metadata=given(new.metadata, "{}"),
+            email_verified=given(new.email_verified, False),
+            rate_limit=given(new.rate_limit, None),
         )
         return users.shown(self._db.write_now(users.add, record, CLI))
 
     def change_user(self, id: str, changes: Shown) -> Shown:
         parsed = parse_body(types.UserChanges, changes, self._hook)
-        plain = {name: _given(getattr(parsed, name), None) for name in changes}
+        plain = {name: given(getattr(parsed, name), None) for name in changes}
         return users.shown(self._db.write_now(users.update, id, plain, CLI))
 
     def set_password(self, id: str, password: str) -> None:
@@ -118,8 +118,10 @@ class Folder:
                 refuse("scopes", f"holds {scope}, which the role {user.role} does not have")
         if isinstance(new.expires_at, int) and new.expires_at <= clock.now():
             refuse("expires_at", "must be in the future")
-        return self._add_key(
-            keys.add,
+        text = key_texts.mint()
+        record = make_record(
+            secrets.load(self._settings.data),
+            text,
             user_id=user.id,
             name=new.name,
             scopes=None if scopes is None else " ".join(sorted(set(scopes))),
@@ -128,26 +130,14 @@ class Folder:
             expires_at=int(new.expires_at) if isinstance(new.expires_at, int) else None,
             revealable=new.revealable,
         )
+        return {**keys.shown(self._db.write_now(keys.add, record, CLI)), "key": text}
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
         overlap = parse_body(types.KeyRotation, {"overlap": overlap}, self._hook).overlap
-        old = self._db.read_now(keys.get, id)
-        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
-            raise NotFound("This key works no longer. Make a new one.")
-
-        async def rotate(tx: Any, new: keys.NewKey, by: Any) -> keys.Key:
-            return await keys.rotate(tx, id, new, overlap * clock.SECOND, by)
-
-        return self._add_key(
-            rotate,
-            user_id=old.user_id,
-            name=old.name,
-            scopes=old.scopes,
-            ip_allow=old.ip_allow,
-            rate_limit=old.rate_limit,
-            expires_at=old.expires_at,
-            revealable=bool(old.revealable),
-        )
+        text = key_texts.mint()
+        record = make_successor(secrets.load(self._settings.data), text, self._db.read_now(keys.get, id))
+        key = self._db.write_now(keys.rotate, id, record, overlap * clock.SECOND, CLI)
+        return {**keys.shown(key), "key": text}
 
     def revoke_key(self, id: str) -> None:
         try:
@@ -160,11 +150,6 @@ class Folder:
         if user is None:
             raise NotFound(f"There is no user {named} in {self._settings.data}.")
         return user
-
-    def _add_key(self, add: Any, **fields: Any) -> Shown:
-        text = key_texts.mint()
-        record = make_record(secrets.load(self._settings.data), text, **fields)
-        return {**keys.shown(self._db.write_now(add, record, CLI)), "key": text}
 
     def _check_password(self, password: str, email: str, name: str) -> None:
         try:
@@ -185,23 +170,3 @@ def open_existing(settings: Settings) -> SQLite:
             f"The database lacks {len(waiting)} migrations of this version. Run: rollbook migrate --data {settings.data}"
         )
     return db
-
-
-def _filters(query: types.UserFilters) -> directory.Filters:
-    return directory.Filters(
-        query.email,
-        query.external_id,
-        None if query.ids is None else tuple(query.ids),
-        query.role,
-        query.status,
-        query.created_after,
-        query.created_before,
-        query.q,
-    )
-
-
-def _given(value: Any, otherwise: Any) -> Any:
-    """A field as the records take it: our own kinds of text are plain text from here on."""
-    if value is msgspec.UNSET:
-        return otherwise
-    return str(value) if isinstance(value, str) else value
