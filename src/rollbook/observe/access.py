@@ -7,6 +7,7 @@ import select
 import stat
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 # Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
 _INTERVAL = 0.2
-# Lines encoded in one go. The encoder holds the interpreter's lock meanwhile: 128 lines are some 0.15 ms.
-_BATCH = 128
+# Lines encoded in one go. The encoder holds the interpreter's lock meanwhile: 64 lines are less than 0.1 ms.
+_HANDFUL = 64
 # Writes to a pipe up to this size are whole among those of other processes (POSIX write()); larger ones are not once the pipe is
 # full: 64 KiB writes of four workers came out torn. Files and terminals take a whole write under a lock of the kernel.
 _PIPE_BYTES = select.PIPE_BUF
@@ -83,6 +84,10 @@ class AccessLog:
         self._limit = 0 if self._off else limit
         self._on_dropped = dropped
         self._lines: list[Line] = []
+        # Lines made into text where they come, a handful at a time: a thread that encoded them all would hold the interpreter's lock for
+        # milliseconds, and every statement of SQLite, which lets that lock go, would wait for it.
+        self._texts: deque[bytes] = deque()
+        self._encoding = threading.Lock()
         self._overflow = 0  # lines lost at the door; only `line` counts here
         self._lost = 0  # lines lost on the way out; only the thread counts here
         self._told = self._reported = 0
@@ -95,7 +100,7 @@ class AccessLog:
     def line(self, request: Request, status: int, microseconds: int) -> None:
         """Note one answered request. `microseconds` from its last byte to its answer."""
         lines = self._lines
-        if len(lines) >= self._limit:
+        if len(lines) + _HANDFUL * len(self._texts) >= self._limit:
             self._overflow += 1
             return
         route = request.route
@@ -106,6 +111,12 @@ class AccessLog:
                 request.user_id, request.key_id, request.address, self._worker, path,
             )
         )  # fmt: skip
+        if len(lines) >= _HANDFUL and self._thread is not None and self._encoding.acquire(blocking=False):
+            try:
+                self._texts.append(self._encode(lines))
+                del lines[:]
+            finally:
+                self._encoding.release()
 
     def start(self, worker: int = 0) -> None:
         """Start the thread. To be called after the fork: a thread does not survive it. Lines from before it go out too."""
@@ -135,12 +146,17 @@ class AccessLog:
     def _flush(self) -> None:
         lines = self._lines
         while True:
-            # Taking a slice and deleting it are one step each for other threads; what `line` adds between comes behind it.
-            batch = lines[:_BATCH]
-            if not batch:
-                break
-            self._write(self._encode(batch))
-            del lines[: len(batch)]
+            if not self._texts:
+                with self._encoding:
+                    # Taking a slice and deleting it are one step each for other threads; what `line` adds between comes behind it.
+                    batch = lines[:_HANDFUL]
+                    if not self._texts and not batch:
+                        break
+                    if not self._texts:
+                        self._texts.append(self._encode(batch))
+                        del lines[: len(batch)]
+            self._write(self._texts[0])
+            self._texts.popleft()
             self._report()
         self._report()
 
