@@ -21,7 +21,9 @@ SOON = 1.0  # seconds within which all workers know of a change
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("workers") / "data", "--workers", str(WORKERS), *WIDE) as server:
+    # The system may hand most connections to one worker: its queue must hold all the passwords of a race.
+    flags = ("--workers", str(WORKERS), "--password-queue", "1000", *WIDE)
+    with running(tmp_path_factory.mktemp("workers") / "data", *flags) as server:
         yield server
 
 
