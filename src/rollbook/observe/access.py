@@ -35,7 +35,7 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
-    """One request. `time` is seconds since 1970 until the thread makes it text.
+    """One request. `time` is seconds since 1970 until the line is made text.
 
     The query string is never here, and of the path only the start, only where no route matched; else `route` is the pattern.
     """
