@@ -1,4 +1,4 @@
-"""What the tasks run on: virtual environments filled from the locked files, Node's linters, Debian's packages. Standard library only.
+"""What the tasks run on: virtual environments filled from the locked files, Node's packages, Debian's packages. Standard library only.
 
 A stamp beside what was installed holds a digest of all it came from, so that a second run reads a few files and does nothing.
 """
@@ -18,6 +18,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_NODE = (20, 19)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = (
+    "The browser tests and the screenshots need Chromium, and PATH has none.\n"
+    "On Debian:  sudo apt-get install chromium\n"
+    "Elsewhere install Chromium or Chrome, and name the program in ROLLBOOK_CHROMIUM if PATH does not have it."
+)
 
 
 class SetupFailed(Exception):
@@ -54,23 +60,23 @@ def prepare(stage: Stage) -> Path:
 
 
 def prepare_node() -> Path:
-    """Install the linters of package-lock.json if their stamp is not current; return the folder of their commands.
+    """Install what package-lock.json names if its stamp is not current; return the folder of the commands.
 
     Raises SetupFailed.
     """
     # Debian's npm brings Node.js along.
-    need("npm", "npm", "the linters of the API description, with Node.js 20.19 or newer,")
+    need("npm", "npm", "the linters of the API description and the browser tests, with Node.js 20.19 or newer,")
     version = _output(["node", "--version"])
     if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < OLDEST_NODE:
         raise SetupFailed(
-            f"The linters of the API description need Node.js {'.'.join(map(str, OLDEST_NODE))} or newer; this is {version}."
+            f"The linters and the browser tests need Node.js {'.'.join(map(str, OLDEST_NODE))} or newer; this is {version}."
         )
     stamp = ROOT / "node_modules" / ".setup-stamp"
     digest = _digest([ROOT / "package-lock.json", ROOT / ".npmrc"], version)
     if not _holds(stamp, digest):
         with _one_at_a_time():
-            _say("Installing the linters of the API description (npm ci)")
-            # No install script runs: none of these packages needs one to lint a file.
+            _say("Installing the packages of package-lock.json (npm ci)")
+            # No install script runs: none of these packages needs one.
             _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
             stamp.write_text(digest)
     return ROOT / "node_modules" / ".bin"
@@ -83,6 +89,27 @@ def need(command: str, package: str, purpose: str) -> None:
     """
     if not shutil.which(command):
         _install_from_debian(package, f"{command} is needed for {purpose} and is not on PATH.")
+
+
+def find_browser() -> str | None:
+    """The program that ROLLBOOK_CHROMIUM names, else a Chromium or Chrome on PATH, else None."""
+    named = os.environ.get("ROLLBOOK_CHROMIUM")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def need_browser() -> None:
+    """Have a Chromium: root on Debian gets it installed, anybody else the sentence that says how.
+
+    Raises SetupFailed.
+    """
+    if find_browser():
+        return
+    if os.environ.get("ROLLBOOK_CHROMIUM"):
+        raise SetupFailed(f"ROLLBOOK_CHROMIUM names {os.environ['ROLLBOOK_CHROMIUM']}, which is not a program.")
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise SetupFailed(NO_BROWSER)
+    # The font: a bare machine has none, and text without glyphs has no width.
+    _install_from_debian("chromium fonts-dejavu-core", "The browser tests need Chromium, and PATH has none.")
 
 
 def find_uv() -> str | None:
@@ -148,12 +175,13 @@ def _pip(python: Path) -> list[str]:
     return [str(python), "-m", "pip", *quiet]
 
 
-def _install_from_debian(package: str, problem: str) -> None:
+def _install_from_debian(packages: str, problem: str) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SetupFailed(f"{problem}\nOn Debian or Ubuntu:  sudo apt-get install {package}")
-    _say(f"{problem} Installing Debian's {package}")
+        raise SetupFailed(f"{problem}\nOn Debian or Ubuntu:  sudo apt-get install {packages}")
+    _say(f"{problem} Installing Debian's {packages.replace(' ', ' and ')}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]):
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages.split()]
+    for command in (["apt-get", "update", "-qq"], install):
         _run(command, environment=environment, quiet=True)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, prepare, prepare_node
+from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, need_browser, prepare, prepare_node
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work".split()
+MADE = ".venv .venv-bench node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -32,7 +32,22 @@ def serve(arguments: Arguments) -> NoReturn:
 
 def test(arguments: Arguments) -> NoReturn:
     """Run the tests; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
-    become([str(prepare(DEV)), "-m", "pytest", *arguments])
+    python = prepare(DEV)
+    if _may_need_browser(arguments):
+        try:
+            need_browser()
+            prepare_node()
+        except SetupFailed as failure:
+            # The browser tests then fail and say so; the others can run.
+            print(failure, file=sys.stderr, flush=True)
+    become([str(python), "-m", "pytest", *arguments])
+
+
+def screenshots(arguments: Arguments) -> NoReturn:
+    """Take pictures of every page in both themes at three widths, into screenshots/index.html."""
+    python = prepare(DEV)
+    need_browser()
+    become([str(python), "tools/screenshots.py", *arguments])
 
 
 def lint(arguments: Arguments) -> int:
@@ -112,7 +127,7 @@ def clean(arguments: Arguments) -> int:
 
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
-    task.__name__: task for task in (setup, serve, test, lint, bench, openapi, docs, fuzz, lock, clean)
+    task.__name__: task for task in (setup, serve, test, lint, bench, openapi, docs, fuzz, screenshots, lock, clean)
 }
 
 
@@ -120,7 +135,7 @@ def main(arguments: Arguments) -> int:
     """Run the task that the first argument names, or list them all. Returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         for name, task in TASKS.items():
-            print(f"  make {name:8} {task.__doc__}")
+            print(f"  make {name:11} {task.__doc__}")
         return 0
     name, *rest = arguments
     if name not in TASKS:
@@ -132,6 +147,14 @@ def main(arguments: Arguments) -> int:
     except SetupFailed as failure:
         print(failure, file=sys.stderr)
         return 1
+
+
+def _may_need_browser(arguments: Arguments) -> bool:
+    """Whether the tests that pytest's arguments name may hold a browser test: not when all of them are other files and folders."""
+    places = [Path(each.partition("::")[0]).resolve() for each in arguments if not each.startswith("-")]
+    named = [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()]
+    browser = ROOT / "tests" / "browser"
+    return not named or any(place.is_relative_to(browser) or browser.is_relative_to(place) for place in named)
 
 
 def become(command: Sequence[str]) -> NoReturn:

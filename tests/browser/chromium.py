@@ -1,0 +1,141 @@
+"""The real browser: how it is started, what is watched in it, and what is asked of every page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from tools.environment import NO_BROWSER, ROOT, find_browser
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# A page of ours is there in a fraction of a second; the rest is for a machine that is busy.
+PATIENCE = 15_000  # ms
+
+# Nothing goes out that a page did not ask for, and nothing pops up. playwright's own flags say most of it once more.
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Runs before every page's own scripts. What the policy refuses is told, and so is a script that got in through a name.
+WATCHER = """
+document.addEventListener("securitypolicyviolation", event =>
+    tellTest("violation", `${event.violatedDirective} refused ${event.blockedURI} ${event.sample} at ${event.sourceFile}:${event.lineNumber}`));
+window.alert = text => tellTest("alert", String(text));
+"""
+
+
+class NoBrowser(Exception):
+    """This machine lacks the browser, or the rules of axe. The message says what to do."""
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium with a profile of its own, gone at the end. Raises NoBrowser."""
+    program = find_browser()
+    if not program:
+        raise NoBrowser(NO_BROWSER)
+    with sync_playwright() as playwright:
+        # Chromium's sandbox does not work for root.
+        started = playwright.chromium.launch(executable_path=program, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+class Watch:
+    """What happened in a context that must not: all of it is empty at the end of a good test."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.violations: list[str] = []
+        """What the content security policy refused."""
+        self.errors: list[str] = []
+        """Errors that no script caught, errors on the console, alerts, and scripts, styles, images and fonts that did not come."""
+        self.strangers: list[str] = []
+        """Addresses elsewhere that were asked for."""
+
+    def over(self, context: BrowserContext) -> None:
+        context.expose_binding("tellTest", self._told)
+        context.add_init_script(WATCHER)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.errors.append(f"{error.page and error.page.url}: {error.error}"))
+        context.on("request", self._request)
+        context.on("response", self._response)
+
+    def seen(self) -> str:
+        """All of it, a line each."""
+        parts = {"refused by the policy": self.violations, "errors": self.errors, "asked of elsewhere": self.strangers}
+        return "\n".join(f"{name}: {each}" for name, found in parts.items() for each in found)
+
+    def clear(self) -> None:
+        """Forget: for a test that caused what was seen on purpose, and has looked at it."""
+        for found in (self.violations, self.errors, self.strangers):
+            found.clear()
+
+    def _told(self, source: dict[str, Any], kind: str, text: str) -> None:
+        (self.violations if kind == "violation" else self.errors).append(f"{source['page'].url}: {kind}: {text}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # An answer other than 2xx is written to the console too: what a test expects of a page is for the test to say.
+        if message.type == "error" and not message.text.startswith("Failed to load resource: the server responded"):
+            refused = "Content Security Policy" in message.text
+            (self.violations if refused else self.errors).append(f"{message.page and message.page.url}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.origin + "/", "data:", "blob:", "about:")):
+            self.strangers.append(f"{request.frame.url}: {request.method} {request.url}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type in ("script", "stylesheet", "image", "font", "manifest"):
+            self.errors.append(f"{response.request.frame.url}: {response.status} {response.url}")
+
+
+def sign_in(page: Page, email: str, password: str) -> None:
+    """By the form, as a person does, and wait for the page behind it."""
+    page.goto("/account/sign-in")
+    form = page.locator("form", has=page.locator("input[name=password]"))
+    form.locator("input[name=email]").fill(email)
+    form.locator("input[name=password]").fill(password)
+    with page.expect_response(
+        lambda response: response.request.method == "POST" and "/account/sign-in" in response.url
+    ) as answer:
+        form.locator("button[type=submit], button:not([type]), input[type=submit]").first.click()
+    assert answer.value.status == 303, f"signing in as {email} was answered with {answer.value.status}"
+    page.wait_for_url(lambda url: "/account/sign-in" not in url)
+
+
+def axe(page: Page) -> list[str]:
+    """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element."""
+    if not page.evaluate("typeof window.axe === 'object'"):
+        if not AXE.exists():
+            raise NoBrowser("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
+        page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "rules => axe.run(document, { runOnly: { type: 'tag', values: rules }, resultTypes: ['violations'] })", RULES
+    )
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def axe_in_both_themes(page: Page) -> list[str]:
+    """As `axe`, in light and in dark; each line begins with the theme."""
+    found = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        found += [f"{theme}: {each}" for each in axe(page)]
+    return found

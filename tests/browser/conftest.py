@@ -1,0 +1,81 @@
+"""Fixtures of the browser tests: one browser, a real server for each module, pages that are watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser import chromium
+from tests.browser.chromium import PATIENCE, Watch
+from tests.harness import Server, running
+
+
+# As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of this thread.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium.browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One worker, limits wide enough for a module's worth of pages and sign-ins, everything else as shipped."""
+    with running(
+        tmp_path_factory.mktemp("server") / "data",
+        "--rate-limit",
+        "1000000/minute,10000000/hour",
+        "--unauthenticated-limit",
+        "1000000/minute",
+        environment={"ROLLBOOK_ATTEMPTS_LIMIT": "none"},
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def watch(server: Server) -> Watch:
+    """What happened in this test's pages that must not. A test that causes some of it looks, then calls `clear`."""
+    return Watch(server.url)
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_in_the_browser(watch: Watch) -> Iterator[None]:
+    """After every test: the policy refused nothing, no script failed, nothing was asked of another server."""
+    yield
+    seen = watch.seen()
+    assert not seen, seen
+
+
+@pytest.fixture
+def new_context(
+    browser: Browser, server: Server, watch: Watch, nothing_wrong_in_the_browser: None
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers with nothing in them, as of another person; playwright's own options, such as `viewport`, are taken."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(
+            **{"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", **options}
+        )
+        context.set_default_timeout(PATIENCE)
+        watch.over(context)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_context: Callable[..., BrowserContext]) -> Page:
+    """A page of a browser with nothing in it, nobody signed in."""
+    return new_context().new_page()
+
+
+@pytest.fixture
+def page_without_scripts(new_context: Callable[..., BrowserContext]) -> Page:
+    """The same with JavaScript switched off."""
+    return new_context(java_script_enabled=False).new_page()
