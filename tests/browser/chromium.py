@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
 
 from tools.environment import NO_BROWSER, ROOT, find_browser
 
@@ -70,7 +70,7 @@ class Watch:
         context.expose_binding("tellTest", self._told)
         context.add_init_script(WATCHER)
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.errors.append(f"{error.page and error.page.url}: {error.error}"))
+        context.on("weberror", self._uncaught)
         context.on("request", self._request)
         context.on("response", self._response)
 
@@ -86,6 +86,9 @@ class Watch:
 
     def _told(self, source: dict[str, Any], kind: str, text: str) -> None:
         (self.violations if kind == "violation" else self.errors).append(f"{source['page'].url}: {kind}: {text}")
+
+    def _uncaught(self, error: WebError) -> None:
+        self.errors.append(f"{error.page and error.page.url}: {error.error}")
 
     def _console(self, message: ConsoleMessage) -> None:
         # An answer other than 2xx is written to the console too: what a test expects of a page is for the test to say.

@@ -56,9 +56,8 @@ def new_context(
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
-        context = browser.new_context(
-            **{"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", **options}
-        )
+        plain: dict[str, Any] = {"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
+        context = browser.new_context(**plain | options)
         context.set_default_timeout(PATIENCE)
         watch.over(context)
         contexts.append(context)
