@@ -5,6 +5,7 @@ A part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; what stan
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +21,13 @@ from rollbook.api.routes import ROUTES
 from rollbook.auth import permissions
 from rollbook.cli.commands import app
 from rollbook.config import Settings
+from rollbook.http.wire import REASON
 from rollbook.records import events
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+PAGE_URL = "http://127.0.0.1:8000"
+"""Where the pages' server listens."""
 
 
 def main(arguments: list[str]) -> int:
@@ -54,10 +58,23 @@ def renewed(page: str) -> str:
 # ---- parts
 
 
+def codes_part() -> str:
+    rows = [(f"[`{error.code}`](#{error.code})", str(error.status), _sentence(error)) for error in _by_code()]
+    return _table(("code", "status", ""), rows)
+
+
 def errors_part() -> str:
+    examples = openapi.describe(PAGE_URL)["components"]["examples"]
     found = []
     for error in _by_code():
         found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", error.__doc__ or ""]
+        calls = [route for route in ROUTES if error in route.errors]
+        if calls:
+            links = [f"[`{route.method} {route.path}`](reference.md#{_anchor(f'{route.method} {route.path}')})" for route in calls]
+            found.append(f"Answered by {', '.join(links)}.")
+        if error.code in examples:
+            body = json.dumps(examples[error.code]["value"], indent=2, ensure_ascii=False)
+            found.append(f"```http\nHTTP/1.1 {error.status} {REASON[error.status]}\n\n{body}\n```")
     return "\n\n".join(found)
 
 
@@ -124,6 +141,7 @@ def commands_part() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "codes": codes_part,
     "errors": errors_part,
     "settings": settings_part,
     "routes": routes_part,
@@ -139,6 +157,11 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def _by_code() -> list[type[errors.ApiError]]:
     return list({error.code: error for error in reversed(errors.tree())}.values())[::-1]
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _sentence(error: type[errors.ApiError]) -> str:
