@@ -1,0 +1,158 @@
+/* What makes the pages smoother where JavaScript runs: theme, copying, confirmation, filters, times, tabs. Every page works without it. */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // Storage may be forbidden; then a choice lasts as long as the page.
+  const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
+  const keep = (name, value) => {
+    try { value === null ? localStorage.removeItem(name) : localStorage.setItem(name, value); } catch { /* not kept */ }
+  };
+
+  root.classList.add("js");
+  const chosen = kept("theme");
+  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+
+  const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
+  function nameThemeSwitch() {
+    for (const button of document.querySelectorAll("[data-theme-switch]")) {
+      button.hidden = false;
+      button.setAttribute("aria-label", theme() === "dark" ? "Use the light theme" : "Use the dark theme");
+    }
+  }
+  function switchTheme() {
+    const next = theme() === "dark" ? "light" : "dark";
+    // Back at what the system says: follow the system again.
+    if (next === (dark.matches ? "dark" : "light")) {
+      delete root.dataset.theme;
+      keep("theme", null);
+    } else {
+      root.dataset.theme = next;
+      keep("theme", next);
+    }
+    nameThemeSwitch();
+  }
+  dark.addEventListener("change", nameThemeSwitch);
+
+  let live;
+  function say(text) {
+    live.textContent = "";
+    setTimeout(() => { live.textContent = text; }, 50);
+  }
+
+  async function copy(button) {
+    const from = button.dataset.copy ? document.querySelector(button.dataset.copy) : button.parentElement.querySelector("code, pre");
+    if (!from) return;
+    let done = true;
+    try {
+      await navigator.clipboard.writeText((from.value ?? from.textContent).trim());
+    } catch {
+      // Plain http on another host has no clipboard: the text is selected, and the old command tried.
+      getSelection().selectAllChildren(from);
+      done = document.execCommand("copy");
+    }
+    say(done ? "Copied" : "Selected. Press Ctrl+C or ⌘C to copy.");
+    button.dataset.text ??= button.textContent;
+    button.textContent = done ? "Copied" : "Selected";
+    clearTimeout(button.timer);
+    button.timer = setTimeout(() => { button.textContent = button.dataset.text; }, 2000);
+  }
+
+  const confirmed = new WeakSet();
+  function ask(form, submitter) {
+    const dialog = document.createElement("dialog");
+    dialog.className = "dialog";
+    dialog.setAttribute("aria-labelledby", "dialog-text");
+    const text = document.createElement("p");
+    text.id = "dialog-text";
+    text.textContent = submitter?.dataset.confirm || form.dataset.confirm;
+    const actions = document.createElement("form");
+    actions.method = "dialog";
+    actions.className = "actions";
+    for (const [value, label, kind] of [["", "Cancel", ""], ["yes", submitter?.textContent.trim() || "Continue", submitter?.className.includes("danger") ? " danger" : " primary"]]) {
+      const button = document.createElement("button");
+      button.value = value;
+      button.textContent = label;
+      button.className = "button" + kind;
+      actions.append(button);
+    }
+    dialog.append(text, actions);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (dialog.returnValue !== "yes") return submitter?.focus();
+      confirmed.add(form);
+      form.requestSubmit(submitter);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  function relate() {
+    for (const time of document.querySelectorAll("time[data-relative]")) {
+      let amount = (Date.parse(time.dateTime) - Date.now()) / 1000;
+      if (Number.isNaN(amount)) continue;
+      time.title ||= time.textContent;
+      for (const [size, unit] of steps) {
+        if (Math.abs(amount) < size) {
+          time.textContent = unit === "second" && amount > -45 && amount <= 0 ? "just now" : words.format(Math.round(amount), unit);
+          break;
+        }
+        amount /= size;
+      }
+    }
+  }
+
+  function choose(sync, value) {
+    for (const input of document.querySelectorAll(`.tabs[data-sync="${CSS.escape(sync)}"] > input`)) {
+      if (input.value === value) input.checked = true;
+    }
+  }
+
+  function dress() {
+    nameThemeSwitch();
+    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+    relate();
+    for (const sync of new Set([...document.querySelectorAll(".tabs[data-sync]")].map((tabs) => tabs.dataset.sync))) {
+      const value = kept("tab-" + sync);
+      if (value) choose(sync, value);
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button");
+    if (button?.hasAttribute("data-theme-switch")) switchTheme();
+    else if (button?.hasAttribute("data-copy")) copy(button);
+  });
+
+  // In the capture phase, so that htmx does not send before the answer.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.confirm && !event.submitter?.dataset.confirm) return;
+    if (confirmed.delete(form)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    ask(form, event.submitter);
+  }, true);
+
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    const tabs = input.closest(".tabs[data-sync]");
+    if (tabs && input.type === "radio") {
+      keep("tab-" + tabs.dataset.sync, input.value);
+      choose(tabs.dataset.sync, input.value);
+    }
+    if (input.closest("[data-auto-submit]") && input.form) input.form.requestSubmit();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    live = document.createElement("div");
+    live.className = "visually-hidden";
+    live.setAttribute("role", "status");
+    document.body.append(live);
+    dress();
+    setInterval(relate, 30000);
+  });
+  document.addEventListener("htmx:after:swap", dress);
+})();
