@@ -16,6 +16,7 @@ ROOMS = (
     ("cli",),
     ("app", "first_start"),
     ("background",),
+    ("web",),
     ("api",),
     ("gate",),
     ("auth",),
@@ -26,7 +27,6 @@ ROOMS = (
 
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
-    ("rollbook.http.request", "rollbook.api.routes"): "the gate notes the route on the request; http never looks into it",
     ("rollbook.observe.access", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
 }
 
@@ -51,6 +51,8 @@ INSIDE = {
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",
+    ("rollbook.web.templates", "jinja2"): "a server that nobody visits by browser starts faster and stays smaller without it",
+    ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",
     ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
     ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",
 }

@@ -28,6 +28,8 @@ from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.records import access, rules
 from rollbook.storage.sqlite import SQLite
+from rollbook.web.pages import PAGES
+from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
 
@@ -41,7 +43,7 @@ class Common(NamedTuple):
 
 def common(settings: Settings) -> Common:
     limiter = Memory() if settings.workers == 1 else Shared.create()
-    return Common(limiter, Metrics([f"{route.method} {route.path}" for route in ROUTES], settings.workers))
+    return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers))
 
 
 class App:
@@ -53,7 +55,7 @@ class App:
         self._limiter, self._metrics = shared or common(settings)
         self._metrics.join(worker)
         self._url = settings.url
-        self._route_index = {id(route): index for index, route in enumerate(ROUTES)}
+        self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
         self._db = SQLite.open(settings.database, settings.synchronous, self._metrics.commit)
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
@@ -61,7 +63,8 @@ class App:
         self._secret = secrets.load(settings.data)
         services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
         self._router = Router(ROUTES, services)
-        self._background = Background(settings, self._db, self._router.gate, self._gauge, first=worker == 0)
+        self._site = Site(PAGES, services, self._router)
+        self._background = Background(settings, self._db, self._router.gate, self._site, self._gauge, first=worker == 0)
         self._openapi: bytes | None = None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
@@ -85,7 +88,10 @@ class App:
     async def answer(self, request: Request) -> Response:
         """One request in, one answer out, whatever happens."""
         try:
-            response = await self._router.answer(request)
+            if request.path.startswith("/v1/") or not self._site.takes(request.path):
+                response = await self._router.answer(request)
+            else:
+                response = await self._site.answer(request)
         except ApiError as error:
             response = self._rendered(error, request)
         except Exception:
@@ -114,7 +120,7 @@ class App:
         if isinstance(error, TooManyRequests):
             by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"
             self._metrics.add(f"rate_limited_{by}")
-        return render(error, request.id, self._url, request.headers.get(b"accept"))
+        return self._site.error_page(error, request) or render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:
         """Numbers that others keep, brought to the metrics once a second."""

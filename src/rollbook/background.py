@@ -10,10 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from rollbook import clock
+from rollbook.auth import sessions as session_texts
 from rollbook.config import Settings
 from rollbook.gate import Gate
-from rollbook.records import events, keys, replies, search, users
+from rollbook.records import events, keys, password_links, replies, search, sessions, users
 from rollbook.storage.database import Database
+from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
 
@@ -25,11 +27,12 @@ Step = Callable[[], Awaitable[bool]]
 
 
 class Background:
-    def __init__(self, settings: Settings, db: Database, gate: Gate, gauge: Step, first: bool) -> None:
+    def __init__(self, settings: Settings, db: Database, gate: Gate, site: Site, gauge: Step, first: bool) -> None:
         self._settings = settings
         self._db = db
         self._gate = gate
-        self._loops: list[tuple[str, float, Step]] = [("note key uses", 5.0, self.note_uses), ("gauges", 1.0, gauge)]
+        self._site = site
+        self._loops: list[tuple[str, float, Step]] = [("note uses", 5.0, self.note_uses), ("gauges", 1.0, gauge)]
         if first:
             self._loops += [
                 ("fold search", 0.2, self.fold_search),
@@ -37,6 +40,7 @@ class Background:
                 ("erase from search", 3600.0, self.erase_from_search),
                 ("expire events", 60.0, self.expire_events),
                 ("expire replies", 60.0, self.expire_replies),
+                ("expire sessions", 60.0, self.expire_sessions),
             ]
         self._compacting = 0  # what `last_erased` was when the compaction that runs began
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,7 +56,7 @@ class Background:
         try:
             await self.note_uses()
         except Exception as problem:
-            logger.warning("the last uses of keys could not be noted: %s", problem)
+            logger.warning("the last uses of keys and sessions could not be noted: %s", problem)
 
     async def _run(self, name: str, pause: float, step: Step) -> None:
         """A step that fails is logged and tried again: one bad row or a full disk must not end a loop."""
@@ -65,10 +69,12 @@ class Background:
             await asyncio.sleep(BUSY_PAUSE if more else pause)
 
     async def note_uses(self) -> bool:
-        """When each key was last used, as far as this worker has seen."""
+        """When each key was last used, and each session last seen, by this worker."""
         uses = self._gate.take_uses()
         if uses:
             await self._db.write(keys.used, uses)
+        if seen := self._site.take_seen():
+            await self._db.write(sessions.seen, seen)
         return False
 
     async def fold_search(self) -> bool:
@@ -110,3 +116,12 @@ class Background:
         if not await replies.is_expired(self._db):
             return False
         return await self._db.write(replies.expire, BATCH) == BATCH
+
+    async def expire_sessions(self) -> bool:
+        """Drop sessions that have ended by themselves, and links that nobody used in time."""
+        if await password_links.is_expired(self._db):
+            await self._db.write(password_links.expire)
+        ended = await sessions.old(self._db, session_texts.lifetime(self._settings), BATCH)
+        if ended:
+            await self._db.write(sessions.forget, ended)
+        return len(ended) >= BATCH

@@ -72,6 +72,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 64
 
+    sign_in_roles: Annotated[
+        tuple[str, ...],
+        Meta(description="Roles whose users may sign in to the pages, such as `admin,owner`. API keys are not touched by it."),
+    ] = ("member", "viewer", "admin", "owner")
+    session_lifetime: Annotated[
+        int, Meta(ge=1, le=8760, description="Hours after which somebody who signed in must do so again.")
+    ] = 336
+    session_idle_timeout: Annotated[
+        int, Meta(ge=1, le=8760, description="Hours without a request after which a session ends.")
+    ] = 24
+    address_attempts_limit: Annotated[
+        str, Meta(description="Wrong passwords that one client address may give at the sign-in page, or `none`.")
+    ] = "30/minute,200/hour"
+    page_limit: Annotated[
+        str, Meta(description="Pages that somebody who is signed in, or else one client address, may ask for, or `none`.")
+    ] = "600/minute"
+
     synchronous: Annotated[
         Literal["full", "normal"], Meta(description="`full`: an acknowledged write survives a power cut. `normal`: it survives a crash of the process.")
     ] = "full"  # fmt: skip

@@ -33,6 +33,7 @@ from rollbook.limits.windows import Limit, Limiter
 from rollbook.records import access
 from rollbook.records import keys as key_records
 from rollbook.records.events import Actor
+from rollbook.records.users import User
 from rollbook.storage.database import Database
 
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
@@ -46,7 +47,7 @@ REVOKED, NEVER = -1, 1 << 62
 
 
 class Caller:
-    """A key and its user, as far as the gate must know them."""
+    """A key and its user, as far as the gate must know them. Without a key: a person who is signed in to the pages."""
 
     __slots__ = (
         "ends_at",
@@ -113,15 +114,16 @@ class Write(Protocol):
 class Call:
     """One admitted request, as its handler sees it. `query` and `body` have the types of the route's row."""
 
-    __slots__ = ("body", "caller", "db", "item", "query", "request", "services", "write")
+    __slots__ = ("body", "caller", "db", "item", "query", "request", "scope", "services", "write")
 
     caller: Caller  # not there on calls that take no key
     write: Write
 
-    def __init__(self, services: Services, request: Request, item: str) -> None:
+    def __init__(self, services: Services, request: Request, item: str, scope: str | None) -> None:
         self.services = services
         self.db: Database = services.db
         self.request = request
+        self.scope = scope  # that the call needs
         self.item = item  # what stands in the path's braces
         self.query: Any = None
         self.body: Any = None
@@ -138,8 +140,7 @@ class Call:
     @property
     def reaches_all(self) -> bool:
         """Whether the scope of this call reaches every user, not only the caller itself."""
-        route = self.request.route
-        return route is not None and route.scope in self.caller.every
+        return self.scope in self.caller.every
 
 
 class Gate:
@@ -180,7 +181,8 @@ class Gate:
             raise TooManyRequests(windows.retry_after(verdict)) from None
         request.user_id = caller.user_id
         request.key_id = key_id = caller.key_id
-        self._used[key_id] = now
+        if key_id is not None:
+            self._used[key_id] = now
         own = caller.own_limit
         verdict = await self._limiter.take(caller.user_id, caller.limit, now, key_id if own else None, own)
         request.head = headers.render(caller.limit, own, verdict)
@@ -197,6 +199,11 @@ class Gate:
             self._callers.clear()
         caller = self._callers[header] = Caller(holder, self._limit_of(holder))
         return caller
+
+    def person(self, user: User) -> Caller:
+        """Somebody who is signed in to the pages, as a caller: all that the role may do, without a key."""
+        holder = key_records.Holder(None, user.id, None, None, None, None, None, user.role, user.status, user.rate_limit)
+        return Caller(holder, self._limit_of(holder))
 
     def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
         """Whether this caller may make this call. Raises Forbidden.

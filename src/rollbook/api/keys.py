@@ -23,6 +23,8 @@ from rollbook.records.keys import Key
 from rollbook.storage.database import Tx
 
 PURPOSE = "keys"  # of the secret that seals them
+PERSON = Key("", "", "", "", "", 0, None, None, None, 0, None, None, None)
+"""Stands for the key of somebody who needs none: it has no bounds."""
 
 
 async def list_keys(call: Call) -> Response:
@@ -46,7 +48,7 @@ async def create_key(call: Call) -> Response:
     user_id = await _subject(call, None if new.user_id is UNSET else new.user_id)
     user = await users.get(call.db, user_id)
     permissions.may_touch(call.caller.role, user.role)
-    own = await keys.get(call.db, call.caller.key_id)
+    own = await _own(call)
     text = key_texts.mint()
     record = make_record(
         call.services.secret,
@@ -183,7 +185,7 @@ async def _subject(call: Call, named: str | None) -> str:
 async def _find(call: Call) -> Key:
     """The key the path names; for a caller that reaches only itself, others do not exist."""
     id = call.caller.key_id if call.item == "current" else call.item
-    if not ids.is_id("key", id):
+    if id is None or not ids.is_id("key", id):
         raise NotFound()
     key = await keys.get(call.db, id)
     role = call.caller.role
@@ -194,8 +196,13 @@ async def _find(call: Call) -> Key:
         if call.request.method != "GET":
             permissions.may_touch(call.caller.role, role)
     if call.request.method == "POST" and key.id != call.caller.key_id:
-        _no_wider(call, await keys.get(call.db, call.caller.key_id), key, role)
+        _no_wider(call, await _own(call), key, role)
     return key
+
+
+async def _own(call: Call) -> Key:
+    """The key of this request, which bounds those it makes. A person who is signed in is bound by the role alone."""
+    return PERSON if call.caller.key_id is None else await keys.get(call.db, call.caller.key_id)
 
 
 def _no_wider(call: Call, own: Key, key: Key, role: str) -> None:

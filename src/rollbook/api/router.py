@@ -8,7 +8,7 @@ from typing import Any
 from rollbook.api import idempotency, parsing
 from rollbook.api.routes import Route
 from rollbook.errors import MethodNotAllowed, NotFound
-from rollbook.gate import Call, Gate, Services
+from rollbook.gate import Call, Caller, Gate, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -42,7 +42,7 @@ class Router:
         if route is None:
             return await self._answer_other(request, methods)
         request.route = route
-        call = Call(self._services, request, item)
+        call = Call(self._services, request, item, route.scope)
         if route.scope is None:
             call.query = self._query(route, request.query)
             return await route.handler(call)
@@ -60,6 +60,33 @@ class Router:
                 return await idempotency.once(call, key, route.handler, lambda error: render(error, request.id, base, accept))
         elif route.body is not None:
             call.body = self._body(route, request)
+        return await route.handler(call)
+
+    async def act(
+        self,
+        caller: Caller,
+        page: Request,
+        method: str,
+        path: str,
+        query: str = "",
+        body: dict[str, Any] | None = None,
+        if_match: bytes | None = None,
+    ) -> Response:
+        """A call made for a person by a page: the same row, permissions, parsing and handler, without key and windows. Raises ApiError."""
+        methods, item = self._find(path)
+        route = methods.get(method) if methods is not None else None
+        if route is None or route.scope is None:
+            raise NotFound()
+        headers = {} if if_match is None else {b"if-match": if_match}
+        request = Request(method, path, query, headers, b"", page.address, page.secure, page.id, page.started)
+        request.user_id = caller.user_id
+        request.route = route
+        call = Call(self._services, request, caller.user_id if item == "me" else item, route.scope)
+        call.caller = caller
+        self._gate.check(caller, request, route.scope, route.own, call.item)
+        call.query = self._query(route, query)
+        if route.body is not None or body:
+            call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._hook)
         return await route.handler(call)
 
     async def _answer_other(self, request: Request, methods: dict[str, Route] | None) -> Response:

@@ -19,23 +19,39 @@ def account(email: str) -> str:
 
 
 async def verify(
-    passwords: Passwords, limiter: Limiter, settings: Settings, bucket: str, hash: str | None, password: str
+    passwords: Passwords,
+    limiter: Limiter,
+    settings: Settings,
+    bucket: str,
+    hash: str | None,
+    password: str,
+    address: str | None = None,
 ) -> None:
     """Returns when the password is right. `hash` None (nobody has the address) takes as long as a wrong password.
 
+    `address` is the bucket of the client's address, where the client is the person who signs in and not an application that serves many.
     A try is counted before the hash is computed and given back when it was right, so that parallel guesses are counted too; also when
     nothing was found out about it because too many wait.
     Raises WrongPassword, TooManyAttempts, Overloaded.
     """
-    limit = windows.parse(settings.attempts_limit)
+    limit, own_limit = windows.parse(settings.attempts_limit), ()
+    if address is not None:
+        own_limit = windows.parse(settings.address_attempts_limit)
     now = clock.now()
-    verdict = await limiter.take(bucket, limit, now)
+    # Of both at once, or of neither: an address that is refused does not lock the account.
+    verdict = await limiter.take(bucket, limit, now, address, own_limit)
     if not verdict.admitted:
         raise TooManyAttempts(windows.retry_after(verdict))
     try:
         if not await passwords.verify(hash, password):
             raise WrongPassword()
     except Overloaded:
-        await limiter.give_back(bucket, limit, now)
+        await _give_back(limiter, settings, bucket, address, now)
         raise
-    await limiter.give_back(bucket, limit, now)
+    await _give_back(limiter, settings, bucket, address, now)
+
+
+async def _give_back(limiter: Limiter, settings: Settings, bucket: str, address: str | None, now: int) -> None:
+    await limiter.give_back(bucket, windows.parse(settings.attempts_limit), now)
+    if address is not None:
+        await limiter.give_back(address, windows.parse(settings.address_attempts_limit), now)

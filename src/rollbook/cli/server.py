@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from rollbook import config, first_start
 from rollbook.app import App, common
+from rollbook.auth.sessions import check_roles
 from rollbook.cli.output import program
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
@@ -24,6 +25,7 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     """Serve with these settings (None: not given) until told to stop; the exit code. Raises ConfigurationError, DatabaseUnusable."""
     settings, _ = config.load(flags, file=config_file)
     check_limits(settings)
+    check_roles(settings)
     log.configure(settings)
     prepared = first_start.prepare(settings)
     announced = False
@@ -72,7 +74,7 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 def check_limits(settings: Settings) -> None:
     """Raises ConfigurationError when a limit is not written as one."""
-    for name in ("rate_limit", "unauthenticated_limit", "attempts_limit"):
+    for name in ("rate_limit", "unauthenticated_limit", "attempts_limit", "address_attempts_limit", "page_limit"):
         try:
             windows.parse(getattr(settings, name))
         except ValueError as problem:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import base64
 import itertools
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from rollbook.api.routes import Route
+
+class Row(Protocol):
+    """A row of a table of calls or pages: what the access line and the metrics know a request by."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str:
+        """The pattern, such as /v1/users/{userId}."""
+        ...
 
 
 class Request:
@@ -48,7 +57,7 @@ class Request:
         self.head = b""
         self.user_id: str | None = None
         self.key_id: str | None = None
-        self.route: Route | None = None
+        self.route: Row | None = None
 
 
 class RequestIds:

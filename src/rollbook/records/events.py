@@ -23,6 +23,9 @@ TYPES: dict[str, str] = {
     "key.revealed": "An API key was shown again.",
     "key.rotated": "An API key was replaced by a new one and expires soon.",
     "key.revoked": "An API key was revoked.",
+    "session.created": "A user signed in to the pages.",
+    "session.revoked": "A user signed out, or was signed out.",
+    "password_link.created": "A link was made with which a user sets a password once.",
 }
 
 

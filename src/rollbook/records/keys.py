@@ -49,7 +49,7 @@ class NewKey(NamedTuple):
 class Holder(NamedTuple):
     """What the gate must know of a key and its user."""
 
-    key_id: str
+    key_id: str | None  # None: a person who is signed in
     user_id: str
     scopes: str | None
     ip_allow: str | None

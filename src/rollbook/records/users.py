@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, LastOwner, NotFound, PreconditionFailed
-from rollbook.records import access, events, keys, places, rules, search
+from rollbook.records import access, events, keys, password_links, places, rules, search, sessions
 from rollbook.records.events import Actor
 from rollbook.storage.database import Duplicate, Queries, Tx
 
@@ -191,11 +191,13 @@ async def update(
 
 
 async def set_password(tx: Tx, id: str, hash: str, by: Actor, may: May = anyone) -> User:
-    """Raises NotFound."""
+    """Whoever is signed in with the old one is signed out, and a link that sets a password is used up. Raises NotFound."""
     may(await get(tx, id), {})
     if not await tx.run(SET_PASSWORD, hash, clock.now(), id):
         raise NotFound()
     user = await get(tx, id)
+    await sessions.end_all(tx, id)
+    await password_links.drop(tx, id)
     await events.record(tx, "user.password_changed", id, by, shown(user))
     return user
 
@@ -224,6 +226,8 @@ async def delete(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozen
     await places.count(tx, user.seq, -1)
     await search.touched(tx, user.seq)
     await keys.revoke_all(tx, id)
+    await sessions.end_all(tx, id)
+    await password_links.drop(tx, id)
     await access.changed(tx)
     await events.record(tx, "user.deleted", id, by, shown(user))
 

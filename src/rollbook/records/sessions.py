@@ -1,0 +1,136 @@
+"""Sessions: who is signed in to the pages, since when and from where. Known by digest, so a stolen database signs nobody in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.records import events
+from rollbook.records.events import Actor
+from rollbook.storage.database import Queries, Tx
+
+USER_AGENT_LENGTH = 300
+"""Characters of a browser's name that are kept."""
+
+
+class Session(NamedTuple):
+    """A session as we keep it. The cookie's text is never part of it."""
+
+    id: str
+    user_id: str
+    created_at: int
+    last_seen_at: int
+    address: str
+    user_agent: str
+
+
+class Lifetime(NamedTuple):
+    """How long a session lasts, in microseconds: at most `whole`, and `idle` without a request."""
+
+    whole: int
+    idle: int
+
+    def oldest(self, now: int) -> tuple[int, int]:
+        """The earliest `created_at` and `last_seen_at` of a session that is still one."""
+        return now - self.whole, now - self.idle
+
+
+COLUMNS = ", ".join(Session._fields)
+
+ADD = f"INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
+BY_ID = f"SELECT {COLUMNS} FROM sessions WHERE id = ?"
+OF_USER = (
+    f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id DESC LIMIT ? OFFSET ?"
+)
+COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
+SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
+END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
+END_ALL = "DELETE FROM sessions WHERE user_id = ? AND id != ?"
+OLD = """
+    SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?)
+    UNION SELECT id FROM (SELECT id FROM sessions WHERE last_seen_at <= ? ORDER BY last_seen_at LIMIT ?)"""
+FORGET = "DELETE FROM sessions WHERE id = ?"
+
+
+async def add(tx: Tx, digest: bytes, user_id: str, by: Actor, user_agent: str) -> Session:
+    """Its user has signed in."""
+    now = clock.now()
+    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, by.address, user_agent[:USER_AGENT_LENGTH])
+    assert row is not None  # RETURNING
+    session = Session._make(row)
+    await events.record(tx, "session.created", user_id, by, shown(session))
+    return session
+
+
+async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session | None:
+    """The session with this cookie, unless it has ended."""
+    row = await queries.one(BY_DIGEST, digest)
+    if row is None:
+        return None
+    session = Session._make(row)
+    created, seen = lifetime.oldest(clock.now())
+    return session if session.created_at > created and session.last_seen_at > seen else None
+
+
+async def get(queries: Queries, id: str) -> Session:
+    """Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None:
+        raise NotFound()
+    return Session._make(row)
+
+
+async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int = -1, offset: int = 0) -> list[Session]:
+    """A user's sessions that have not ended, newest first."""
+    rows = await queries.all(OF_USER, user_id, *lifetime.oldest(clock.now()), limit, offset)
+    return [Session._make(row) for row in rows]
+
+
+async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
+    row = await queries.one(COUNT, user_id, *lifetime.oldest(clock.now()))
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
+    """Note when these sessions were last seen."""
+    await tx.many(SEEN, [(at, id, at) for id, at in times])
+
+
+async def end(tx: Tx, id: str, by: Actor) -> None:
+    """It signs nobody in any longer. Raises NotFound."""
+    row = await tx.one(END, id)
+    if row is None:
+        raise NotFound()
+    session = Session._make(row)
+    await events.record(tx, "session.revoked", session.user_id, by, shown(session))
+
+
+async def end_all(tx: Tx, user_id: str, keep: str = "") -> int:
+    """End all sessions of a user but `keep`; how many. Part of a larger change, which has its own event."""
+    return await tx.run(END_ALL, user_id, keep)
+
+
+async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:
+    """Sessions that have ended by themselves."""
+    created, seen = lifetime.oldest(clock.now())
+    return [row[0] for row in await queries.all(OLD, created, limit, seen, limit)]
+
+
+async def forget(tx: Tx, ended: list[str]) -> None:
+    await tx.many(FORGET, [(id,) for id in ended])
+
+
+def shown(session: Session) -> dict[str, Any]:
+    """All that may be seen of a session, which is never its cookie."""
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "created_at": clock.shown(session.created_at),
+        "last_seen_at": clock.shown(session.last_seen_at),
+        "address": session.address,
+        "user_agent": session.user_agent,
+    }

@@ -1,0 +1,20 @@
+"""A row of the table of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+Who = Literal["anyone", "person", "admin"]
+
+
+class Page(NamedTuple):
+    """One page, or one form that is sent. `who` may see it: anyone, a person who is signed in, or an admin or owner.
+
+    `path` may have values in braces, each a whole segment: /admin/users/{id}.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    who: Who

@@ -1,0 +1,177 @@
+"""From a request to a page: the row of `pages`, the session, the guard against other sites, the handler; and errors as pages."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from rollbook import clock
+from rollbook.api.router import Router
+from rollbook.auth import sessions as session_texts
+from rollbook.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, TooManyRequests
+from rollbook.gate import Services, stranger
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.limits import windows
+from rollbook.records import sessions, users
+from rollbook.web.accept import takes_html
+from rollbook.web.page import Page
+from rollbook.web.visit import Person, Visit
+
+# A session's last request is noted to within this.
+SEEN_EVERY = 60 * clock.SECOND
+
+
+class Found(NamedTuple):
+    methods: dict[str, Page]
+    items: dict[str, str]
+
+
+class Site:
+    def __init__(self, pages: list[Page], services: Services, router: Router) -> None:
+        self._services = services
+        self._router = router
+        self._limit = windows.parse(services.settings.page_limit)
+        self._lifetime = session_texts.lifetime(services.settings)
+        self._plain: dict[str, dict[str, Page]] = {}
+        self._patterns: list[tuple[tuple[str, ...], dict[str, Page]]] = []
+        self._seen: dict[str, int] = {}
+        by_path: dict[str, dict[str, Page]] = {}
+        for page in pages:
+            by_path.setdefault(page.path, {})[page.method] = page
+        for path, methods in by_path.items():
+            if "{" in path:
+                self._patterns.append((tuple(path.split("/")), methods))
+            else:
+                self._plain[path] = methods
+
+    def takes(self, path: str) -> bool:
+        """Whether there is a page under this path."""
+        return self._find(path) is not None
+
+    async def answer(self, request: Request) -> Response:
+        """Raises ApiError."""
+        found = self._find(request.path)
+        if found is None:
+            raise NotFound()
+        method = "GET" if request.method == "HEAD" else request.method
+        allow = ", ".join(sorted({*found.methods, "OPTIONS"} | ({"HEAD"} if "GET" in found.methods else set())))
+        if method == "OPTIONS":
+            return Response(204, f"Allow: {allow}\r\n".encode())
+        page = found.methods.get(method)
+        if page is None:
+            raise MethodNotAllowed(request.method, allow)
+        request.route = page  # for the access line and the metrics
+        person = await self._person(request)
+        await self._count(request, person)
+        if method != "GET":
+            self._check_origin(request)
+        caller = None if person is None else self._router.gate.person(person.user)
+        visit = Visit(self._services, self._router, request, found.items, person, caller)
+        if page.who != "anyone" and person is None:
+            return self._to_sign_in(visit)
+        if page.who == "admin" and not (person is not None and person.is_admin):
+            raise Forbidden("This page is for admins.")
+        return await page.handler(visit)
+
+    def error_page(self, error: ApiError, request: Request) -> Response | None:
+        """The error as a page, None where it is not a browser that asks, or for the API."""
+        if request.path.startswith("/v1") or not takes_html(request):
+            return None
+        bare = Request(
+            "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started
+        )
+        visit = Visit(self._services, self._router, bare, {}, None, None)
+        headers = b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
+        return visit.render("error.html", error.status, headers=headers, error=error, request_id=request.id)
+
+    def take_seen(self) -> list[tuple[str, int]]:
+        """Sessions seen since the last call, with the time of their last request."""
+        seen, self._seen = self._seen, {}
+        return list(seen.items())
+
+    # ---- who, how often, from where
+
+    async def _person(self, request: Request) -> Person | None:
+        text = _cookie(request, session_texts.cookie_name(self._services.settings, request.secure))
+        if text is None:
+            return None
+        db = self._services.db
+        session = await sessions.find(db, session_texts.digest(text), self._lifetime)
+        if session is None:
+            return None
+        user = await users.by_id(db, session.user_id)
+        if user is None or user.status != "active" or user.role not in self._services.settings.sign_in_roles:
+            return None
+        now = clock.now()
+        if now - session.last_seen_at > SEEN_EVERY:
+            self._seen[session.id] = now
+        request.user_id = user.id
+        return Person(user, session)
+
+    async def _count(self, request: Request, person: Person | None) -> None:
+        if request.path.startswith("/static/"):
+            return
+        bucket = "pages:" + (stranger(request.address) if person is None else person.user.id)
+        verdict = await self._services.limiter.take(bucket, self._limit, clock.now())
+        if not verdict.admitted:
+            raise TooManyRequests(windows.retry_after(verdict))
+
+    def _check_origin(self, request: Request) -> None:
+        """A form is taken from our own pages only. Every browser of today says where a request comes from (Fetch Metadata); of older ones
+        the Origin does (RFC 6454). Without either it is no form of ours. Raises Forbidden."""
+        site = request.headers.get(b"sec-fetch-site")
+        if site is not None:
+            if site == b"same-origin":
+                return
+        elif (origin := request.headers.get(b"origin")) is not None:
+            host = request.headers.get(b"host", b"")
+            if origin.decode("latin-1") in (
+                f"http{'s' if request.secure else ''}://{host.decode('latin-1')}",
+                "/".join(self._services.url.split("/")[:3]),
+            ):
+                return
+        raise Forbidden("This form was not sent from a page of this server. Open the page here and send it again.")
+
+    def _to_sign_in(self, visit: Visit) -> Response:
+        request = visit.request
+        had_cookie = b"rollbook" in request.headers.get(b"cookie", b"")
+        path = "/account/sign-in"
+        if request.method in ("GET", "HEAD") and not visit.is_fragment:
+            target = request.path + (f"?{request.query}" if request.query else "")
+            path += f"?next={quote(target, safe='/')}"
+        return visit.redirect(path, "session-expired" if had_cookie else None)
+
+    def _find(self, path: str) -> Found | None:
+        if len(path) > 1 and path[-1] == "/":
+            path = path[:-1]
+        methods = self._plain.get(path)
+        if methods is not None:
+            return Found(methods, {})
+        segments = path.split("/")
+        for pattern, methods in self._patterns:
+            if len(pattern) != len(segments):
+                continue
+            items: dict[str, str] = {}
+            for wanted, segment in zip(pattern, segments, strict=True):
+                if wanted[:1] == "{":
+                    if not segment:
+                        break
+                    items[wanted[1:-1]] = segment
+                elif wanted != segment:
+                    break
+            else:
+                return Found(methods, items)
+        return None
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    """The value of our cookie; None when there is none, or several, of which one may have been put there by another."""
+    found = [
+        value
+        for key, _, value in (
+            part.strip().partition("=") for part in request.headers.get(b"cookie", b"").decode("latin-1").split(";")
+        )
+        if key == name
+    ]
+    return found[0] if len(found) == 1 and found[0] else None

@@ -1,0 +1,64 @@
+"""Templates: the Jinja2 environment, made at the first page, and what templates may call."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rollbook import __version__, clock
+from rollbook.web import static
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+def render(template: str, **context: Any) -> str:
+    """The text of a template. Every value is escaped; a name that is not in the context is an error."""
+    return environment().get_template(template).render(context)
+
+
+@cache
+def environment() -> Environment:
+    # Here, not at the top: a server that nobody visits by browser starts faster and stays smaller without it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found.filters |= {"time": time, "number": number, "day": day}
+    ours: dict[str, Any] = {"static": static.url, "version": __version__}
+    found.globals.update(ours)
+    return found
+
+
+def time(at: int | str | None, otherwise: str = "never") -> Markup | str:
+    """A `<time>` element: microseconds since 1970, or RFC 3339, as `25 Nov 2026, 10:00 UTC`."""
+    from markupsafe import Markup
+
+    if at is None:
+        return otherwise
+    micros = clock.parse(at) if isinstance(at, str) else at
+    when = datetime.fromtimestamp(micros / clock.SECOND, UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        clock.shown(micros), when.strftime("%Y-%m-%d %H:%M:%S UTC"), when.strftime("%-d %b %Y, %H:%M UTC")
+    )
+
+
+def day(at: int) -> str:
+    """`25 Nov`."""
+    return datetime.fromtimestamp(at / clock.SECOND, UTC).strftime("%-d %b")
+
+
+def number(n: int) -> str:
+    """With commas between thousands."""
+    return f"{n:,}"

@@ -1,0 +1,227 @@
+"""One request to a page, as its handler sees it: who is there, what was sent, and how to answer."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+
+from rollbook.api.router import Router
+from rollbook.auth import sessions as session_texts
+from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
+from rollbook.gate import Caller, Services
+from rollbook.http.request import Request
+from rollbook.http.response import Response, line
+from rollbook.records.events import Actor
+from rollbook.records.sessions import Session
+from rollbook.records.users import User
+from rollbook.storage.database import Database
+from rollbook.web import templates
+from rollbook.web.accept import takes_gzip
+from rollbook.web.notices import NOTICES, Notice
+
+HTML = b"Content-Type: text/html; charset=utf-8\r\n"
+FORM = b"application/x-www-form-urlencoded"
+MOST_FIELDS = 200
+# Nothing but our own files, no script or style inside the page, and nobody's frame round it (CSP level 3).
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# `same-origin` and not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+GUARDS = (
+    b"Referrer-Policy: same-origin\r\nX-Frame-Options: DENY\r\nCross-Origin-Opener-Policy: same-origin\r\n"
+    b"Cross-Origin-Resource-Policy: same-origin\r\nPermissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
+)
+SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
+PRIVATE = b"Cache-Control: no-store\r\n"
+# Below this a page is sent as it is: zipping saves no packet.
+LEAST_ZIPPED = 1000
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Person(NamedTuple):
+    """Somebody who is signed in."""
+
+    user: User
+    session: Session
+
+    @property
+    def is_admin(self) -> bool:
+        return self.user.role in ("admin", "owner")
+
+
+class Answer(NamedTuple):
+    """What a call of the API answered. Names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    content: Any
+
+
+class Visit:
+    def __init__(
+        self,
+        services: Services,
+        router: Router,
+        request: Request,
+        items: dict[str, str],
+        person: Person | None,
+        caller: Caller | None,
+    ) -> None:
+        self.services = services
+        self.db: Database = services.db
+        self.request = request
+        self.items = items
+        self.person = person
+        self._router = router
+        self._caller = caller
+        self.query = dict(_pairs(request.query))
+        self._form: list[tuple[str, str]] | None = None
+
+    # ---- what was sent
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of the form that was sent; of several with one name the last. Raises BadRequest, UnsupportedMediaType."""
+        return dict(self._fields())
+
+    def chosen(self, name: str) -> list[str]:
+        """All values of a field, such as boxes that were ticked."""
+        return [value for field, value in self._fields() if field == name]
+
+    def _fields(self) -> list[tuple[str, str]]:
+        if self._form is None:
+            request = self.request
+            kind = request.headers.get(b"content-type", FORM).partition(b";")[0].strip().lower()
+            if kind != FORM:
+                raise UnsupportedMediaType("A form is sent as application/x-www-form-urlencoded.")
+            try:
+                self._form = _pairs(request.body.decode("ascii"))
+            except UnicodeDecodeError:
+                raise BadRequest("The form is not encoded as forms are.") from None
+        return self._form
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether htmx asks for a part of the page."""
+        return self.request.headers.get(b"hx-request") == b"true"
+
+    # ---- who is there
+
+    @property
+    def me(self) -> Person:
+        """The person; there is one on pages that are not for anyone."""
+        assert self.person is not None
+        return self.person
+
+    @property
+    def actor(self) -> Actor:
+        """Whom the log of changes names."""
+        return Actor(None if self.person is None else self.person.user.id, None, self.request.address, self.request.id)
+
+    async def api(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None, **query: Any
+    ) -> Answer:
+        """A call of the API by this person: permissions, validation and errors are its own. Parameters that are None or empty are left
+        out. Raises ApiError."""
+        assert self._caller is not None
+        given = {name: str(value) for name, value in query.items() if value is not None and value != ""}
+        response = await self._router.act(
+            self._caller,
+            self.request,
+            method,
+            path,
+            urlencode(given, quote_via=quote),
+            None if body is None else dict(body),
+            None if if_match is None else if_match.encode(),
+        )
+        headers: dict[str, str] = {}
+        for each in response.head.decode("latin-1").split("\r\n"):
+            name, _, value = each.partition(": ")
+            headers[name.lower()] = value
+        return Answer(response.status, headers, _decode(response.body) if response.body else None)
+
+    # ---- how to answer
+
+    def render(
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        secret: bool = False,
+        headers: bytes = b"",
+        cache: bytes = PRIVATE,
+        **context: Any,
+    ) -> Response:
+        """A page or a part of one. `secret`: it holds one, and is not zipped, since the length of what is zipped tells of its content
+        (BREACH). `cache` is the line that says who may keep it."""
+        body = templates.render(
+            template,
+            visit=self,
+            person=self.person,
+            url=self.services.url,
+            notice=self.notice,
+            **{"section": "", **context},
+        ).encode()
+        head = HTML + cache + SAFE + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
+        if not secret and len(body) >= LEAST_ZIPPED and takes_gzip(self.request):
+            squeeze = zlib.compressobj(5, wbits=31)
+            return Response(status, head + b"Content-Encoding: gzip\r\n", squeeze.compress(body) + squeeze.flush())
+        return Response(status, head, body)
+
+    @property
+    def notice(self) -> Notice | None:
+        return NOTICES.get(self.query.get("notice", ""))
+
+    def redirect(self, path: str, notice: str | None = None, headers: bytes = b"") -> Response:
+        """On to another page of ours (303: it is asked for with GET). `notice` is a name of NOTICES."""
+        if notice is not None:
+            assert notice in NOTICES
+            path += ("&" if "?" in path else "?") + f"notice={notice}"
+        location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
+        if self.is_fragment:
+            # A redirect would be followed by the script and the page put into a part of this one.
+            return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)
+        return Response(303, location + PRIVATE + SAFE + headers)
+
+    def problems(self, error: ApiError) -> dict[str, str]:
+        """What to say beside which field of a form; under "" what belongs to none."""
+        if error.faults:
+            found: dict[str, str] = {}
+            for fault in error.faults:
+                found.setdefault(fault.param, fault.message)
+            return found
+        return {error.param or "": error.message}
+
+    # ---- the cookie
+
+    def cookie(self, text: str) -> bytes:
+        """The header line that signs this browser in."""
+        return self._cookie(text, self.services.settings.session_lifetime * 3600)
+
+    def no_cookie(self) -> bytes:
+        """The header line that takes the cookie away."""
+        return self._cookie("", 0)
+
+    def _cookie(self, text: str, seconds: int) -> bytes:
+        secure = self.request.secure
+        name = session_texts.cookie_name(self.services.settings, secure)
+        return line(
+            "Set-Cookie", f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+        )
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Fields of a form or query. Raises BadRequest."""
+    try:
+        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except (ValueError, UnicodeDecodeError):
+        raise BadRequest("The form is not encoded as forms are, or has too many fields.") from None
+    if any("\0" in name or "\0" in value for name, value in found):
+        raise BadRequest("A field holds a NUL character.")
+    return found
