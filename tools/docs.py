@@ -70,7 +70,9 @@ def errors_part() -> str:
         found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", error.__doc__ or ""]
         calls = [route for route in ROUTES if error in route.errors]
         if calls:
-            links = [f"[`{route.method} {route.path}`](reference.md#{_anchor(f'{route.method} {route.path}')})" for route in calls]
+            links = [
+                f"[`{route.method} {route.path}`](reference.md#{_anchor(f'{route.method} {route.path}')})" for route in calls
+            ]
             found.append(f"Answered by {', '.join(links)}.")
         if error.code in examples:
             body = json.dumps(examples[error.code]["value"], indent=2, ensure_ascii=False)

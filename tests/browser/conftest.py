@@ -12,6 +12,9 @@ from tests.browser import chromium
 from tests.browser.chromium import PATIENCE, Watch
 from tests.harness import Server, running
 
+# Of pages and sign-ins; what these limits do is tested where they are set.
+NO_LIMITS = {"ROLLBOOK_ATTEMPTS_LIMIT": "none", "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none", "ROLLBOOK_PAGE_LIMIT": "none"}
+
 
 # As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of this thread.
 @pytest.fixture(scope="package")
@@ -29,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "1000000/minute,10000000/hour",
         "--unauthenticated-limit",
         "1000000/minute",
-        environment={"ROLLBOOK_ATTEMPTS_LIMIT": "none"},
+        environment=NO_LIMITS,
     ) as server:
         yield server
 

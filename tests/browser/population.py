@@ -1,0 +1,216 @@
+"""A server with people in it: what the screenshots show, and what the tests of every page walk through.
+
+Seven days pass while it is made, by the server's clock file, so that there is something to plot. At the end its clock is right again.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import httpx2
+
+from rollbook.web.pages import PAGES
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
+
+HOURS = 7 * 24
+PASSWORD = "correct horse battery staple"
+HOSTILE = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><script>alert(1)</script>', "'-alert(1)-'{{7*7}}")
+"""Names that are scripts to whoever forgets to escape them."""
+
+NAMES = (
+    "Alice Wonderland", "Bob Builder", "Charlie Chaplin", "Диана Петрова", "Étienne Lefèvre", "Frank O'Connor", "Γεωργία Παπαδοπούλου",
+    "Hanna Şahin", "Ívar Þórsson", "José María Ñúñez de la Peña", "Karl-Heinz Müßig", "Løvise Ødegård", "محمد الفاتح", "Nguyễn Thị Ánh",
+    "Ola", "Przemysław Łukasiewicz", "Qiáng 强", "רות כהן", "田中 さくら", "थारा शर्मा", "Ursula K. Le Guin", "Võ Minh",
+    "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh, the Younger, of the Northern Marches", "Xochitl Ramírez", "Yusuf Demir",
+    "Zoë van den Berg", "김민준", "Анастасия Ковалёва", "Օլգա Սարգսյան", "ნინო ბერიძე", "Grace Hopper", "Alan Turing", "Ada Byron",
+    "Radia Perlman", "Barbara Liskov", "Edsger Dijkstra", *HOSTILE,
+)  # fmt: skip
+
+BROWSER_NAMES = (
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    f"Mozilla/5.0 {HOSTILE[1]} {HOSTILE[2]}",
+)
+
+
+class Population(NamedTuple):
+    """A server and what of it the paths of pages can name."""
+
+    server: Server
+    member: dict[str, Any]
+    """A member with keys, requests and sessions; signs in with PASSWORD."""
+    admin: dict[str, Any]
+    users: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+    """The owner's."""
+    request_id: str
+    """Of a request with one of the owner's keys."""
+
+
+class Place(NamedTuple):
+    """A page to visit."""
+
+    name: str
+    """Good for a file's name."""
+    path: str
+    who: str
+    pattern: str
+    """The path in the table of pages."""
+
+
+def populate(server: Server, hours: int = HOURS, progress: Callable[[int], object] = lambda hour: None) -> Population:
+    """Fill a server that has not been started; it runs afterwards. `progress` is told the hours that are left."""
+    chance = random.Random(7)
+    server.pass_time(-hours * 3600)
+    server.start()
+    with server.http() as http:
+        _done(http.patch("/v1/users/me", json={"name": "Ada Lindqvist"}))
+        users = [_user(http, number, name) for number, name in enumerate(NAMES)]
+        member, admin = users[0], next(user for user in users if user["role"] == "admin")
+        keys = _keys(http, hours)
+        theirs = [_key(http, name=name, user_id=member["id"]) for name in ("Home automation", HOSTILE[0])]
+        clients = [server.http(key["key"]) for key in (*(keys[number] for number in USED), *theirs)]
+        for hour in range(hours, 0, -1):
+            progress(hour)
+            server.pass_time(60 - hour * 3600)
+            # Busier by day, and one hour of trouble.
+            for _ in range(round((30 if 8 <= hour % 24 <= 18 else 12) * chance.random())):
+                _some_request(chance, chance.choice(clients[:3] * 3 + clients[3:]), users)
+            if hour == hours // 5:
+                for _ in range(60):
+                    _some_request(chance, clients[1], users)
+        server.pass_time(-600)
+        for number in SUSPENDED:
+            _done(http.patch(f"/v1/users/{users[number]['id']}", json={"status": "suspended"}))
+        for number in DELETED:
+            _done(http.delete(f"/v1/users/{users[number]['id']}"))
+        _done(http.delete(f"/v1/keys/{keys[-1]['id']}"))
+        _done(http.post(f"/v1/keys/{keys[-2]['id']}/rotate", json={"overlap": 86_400}))
+        server.pass_time(-60)
+        for name in BROWSER_NAMES:
+            sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD, name)
+            sign_in_by_form(server, member["email"], PASSWORD, name)
+        server.pass_time(0)
+        answers = [
+            client.get(f"/v1/users/{HOSTILE[0]}", headers={"User-Agent": f"probe/1.0 {HOSTILE[2]}"})
+            for client in reversed(clients)
+        ]
+    for client in clients:
+        client.close()
+    return Population(server, member, admin, users, keys, answers[-1].headers["x-request-id"])
+
+
+def places(population: Population) -> list[Place]:
+    """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nobody fills."""
+    found = []
+    for row in PAGES:
+        if row.method != "GET" or row.path in NO_PAGES:
+            continue
+        for name, path in _filled(row.path, population).items():
+            found.append(Place(name, path, row.who, row.path))
+    return found
+
+
+NO_PAGES = {
+    "/": "leads elsewhere",
+    "/static/{name}": "files",
+}
+"""Rows that show nothing by themselves, and why."""
+
+
+def _filled(pattern: str, population: Population) -> dict[str, str]:
+    """Addresses of one row, by name."""
+    values = {
+        "/account/keys/{id}": population.keys[0]["id"],
+        "/account/requests/{id}": population.request_id,
+        "/admin/users/{id}": population.member["id"],
+    }
+    path = pattern
+    for beginning, value in values.items():
+        if path.startswith(beginning):
+            path = beginning.partition("{")[0] + value + path[len(beginning) :]
+    if "{" in path:
+        raise LookupError(f"tests/browser/population.py must say what goes into the braces of {pattern}")
+    return {pattern.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "root": path}
+
+
+def sign_in_by_form(server: Server, email: str, password: str, browser: str = BROWSER_NAMES[0]) -> httpx2.Cookies:
+    """Sign in without a browser; the cookies of the session."""
+    with server.http(None) as http:
+        # A form is only taken from our own pages, and this is how older browsers say so.
+        headers = {"Origin": server.url, "User-Agent": browser}
+        answer = http.post("/account/sign-in", data={"email": email, "password": password}, headers=headers)
+        assert answer.status_code == 303, f"{answer.status_code} {answer.text}"
+        return http.cookies
+
+
+def _user(http: httpx2.Client, number: int, name: str) -> dict[str, Any]:
+    plain = "".join(letter for letter in name.split()[0].lower() if letter.isascii() and letter.isalpha()) or "person"
+    fields: dict[str, Any] = {"name": name, "email": f"{plain}.{number}@example.com", "password": PASSWORD}
+    if number % 4 == 0:
+        fields |= {"external_id": f"crm-{1000 + number}", "metadata": {"plan": "pro", "seats": number}}
+    if number % 9 == 3:
+        fields["rate_limit"] = "10/minute,100/hour"
+    if name in HOSTILE:
+        fields |= {"external_id": name, "metadata": {name: name}}
+    if name == "Grace Hopper":
+        fields["role"] = "admin"
+    if number % 11 == 5:
+        fields["role"] = "viewer"
+    return _done(http.post("/v1/users?fields=*", json=fields))
+
+
+USED = (0, 1, 3)
+"""Which of the owner's keys have requests."""
+SUSPENDED = (7, 22)
+DELETED = (14, 21)
+
+
+def _keys(http: httpx2.Client, hours: int) -> list[dict[str, Any]]:
+    """The owner's keys, one in every state. The last but one is to be rotated, the last to be revoked."""
+    now = time.time()
+    return [
+        _key(http, name="Production"),
+        _key(http, name="Nightly export", scopes=["users:read", "users:export"], rate_limit="30/minute,500/hour"),
+        _key(http, name="Never used", scopes=["users:read"], revealable=False),
+        _key(http, name=HOSTILE[1], ip_allow=["127.0.0.0/8", "203.0.113.0/24", "2001:db8::/32"]),
+        _key(http, name="Expires soon", expires_at=_text(now + 3 * 86_400)),
+        _key(http, name="Expired", scopes=["users:read"], expires_at=_text(now - hours * 3600 / 2)),
+        _key(http, name="Rotated"),
+        _key(http, name="Revoked"),
+    ]
+
+
+def _some_request(chance: random.Random, http: httpx2.Client, users: list[dict[str, Any]]) -> None:
+    """Mostly good ones. What comes is as may be: a key may be refused, or over its limit."""
+    user = chance.choice(users)
+    kind = chance.random()
+    if kind < 0.55:
+        http.get(f"/v1/users/{user['id']}")
+    elif kind < 0.8:
+        http.get("/v1/users", params={"limit": 20, "role": "member"})
+    elif kind < 0.87:
+        http.patch(f"/v1/users/{user['id']}", json={"metadata": {"seen": chance.randrange(100)}})
+    elif kind < 0.92:
+        http.get("/v1/users/user_00000000000000000000000000")
+    elif kind < 0.96:
+        http.post("/v1/users", json={"name": "Nobody", "email": "not an address"})
+    else:
+        http.post("/v1/users", json={"name": "Somebody else", "email": user["email"], "password": PASSWORD})
+
+
+def _key(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
+    return _done(http.post("/v1/keys", json=fields))
+
+
+def _done(answer: httpx2.Response) -> Any:
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+def _text(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,117 @@
+"""Takes a picture of every page, in both themes and three widths, on a server with people in it: `make screenshots`.
+
+They go to screenshots/, with index.html to look at all of them. Words in ARGS choose pages: ARGS="admin keys" takes those with such a word in their name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Page  # noqa: E402
+
+from tests.browser import chromium  # noqa: E402
+from tests.browser.population import HOURS, Place, places, populate  # noqa: E402
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server  # noqa: E402
+
+FOLDER = ROOT / "screenshots"
+WIDTHS = (390, 900, 1440)
+HEIGHT = 900
+# The owner's keys run into their windows now and then; the pages themselves do not.
+FLAGS = ("--rate-limit", "100/minute,5000/hour", "--unauthenticated-limit", "none")
+ENVIRONMENT = {"ROLLBOOK_ATTEMPTS_LIMIT": "none", "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none", "ROLLBOOK_PAGE_LIMIT": "none"}
+
+
+def main(words: list[str]) -> int:
+    """The exit code: 1 when a page was not there, or something went wrong in it."""
+    out = Console(stderr=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Progress(
+            TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), console=out, transient=not out.is_terminal
+        ) as bars,
+    ):
+        server = Server(Path(folder) / "data", *FLAGS, environment=ENVIRONMENT)
+        try:
+            filling = bars.add_task("Seven days pass", total=HOURS)
+            population = populate(server, progress=lambda hour: bars.update(filling, completed=HOURS - hour + 1))
+            wanted = [place for place in places(population) if not words or any(word in place.name for word in words)]
+            taking = bars.add_task("Pictures", total=len(wanted) * len(WIDTHS) * len(chromium.THEMES))
+            faults = []
+            with chromium.browser() as browser:
+                for theme in chromium.THEMES:
+                    watch = chromium.Watch(server.url)
+                    for signed_in in (False, True):
+                        context = browser.new_context(
+                            base_url=server.url, color_scheme=theme, locale="en-GB", timezone_id="UTC", reduced_motion="reduce"
+                        )
+                        context.set_default_timeout(chromium.PATIENCE)
+                        watch.over(context)
+                        page = context.new_page()
+                        if signed_in:
+                            chromium.sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+                        for place in wanted:
+                            if (place.who != "anyone") == signed_in:
+                                bars.update(taking, description=place.name)
+                                faults += _take(page, place, theme)
+                                bars.advance(taking, len(WIDTHS))
+                        context.close()
+                    faults += watch.seen().splitlines()
+        finally:
+            server.stop()
+    (FOLDER / "index.html").write_text(_sheet(wanted))
+    out.print(f"{len(list(FOLDER.glob('*.png')))} pictures: {(FOLDER / 'index.html').relative_to(ROOT)}")
+    for fault in faults:
+        out.print(fault, style="red", markup=False)
+    return 1 if faults else 0
+
+
+def _take(page: Page, place: Place, theme: str) -> list[str]:
+    """One picture for each width. What is wrong with the page."""
+    faults = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        # Anew for each width: what a page fits to its first width shows.
+        answer = page.goto(place.path)
+        if answer is None or answer.status >= 400:
+            faults.append(f"{place.path}: {answer and answer.status}")
+        page.wait_for_load_state("networkidle")
+        # The usual hiding of the caret puts a style into the page, which the policy refuses.
+        page.screenshot(path=FOLDER / _file(place, theme, width), full_page=True, caret="initial")
+    return faults
+
+
+def _file(place: Place, theme: str, width: int) -> str:
+    return f"{place.name}-{theme}-{width}.png"
+
+
+def _sheet(wanted: list[Place]) -> str:
+    """All pictures on one page."""
+    rows = []
+    for place in wanted:
+        pictures = "".join(
+            f'<a href="{_file(place, theme, width)}"><img loading=lazy src="{_file(place, theme, width)}" alt="{theme}, {width} px" width={width // 4}></a>'
+            for theme in chromium.THEMES
+            for width in WIDTHS
+        )
+        rows.append(f"<h2>{escape(place.path)}</h2><div>{pictures}</div>")
+    style = "body{font:14px system-ui;margin:2rem;background:#888}div{display:flex;gap:1rem;align-items:start;flex-wrap:wrap}"
+    return f"<!doctype html><meta charset=utf-8><title>Screenshots of Rollbook</title><style>{style}</style>{''.join(rows)}\n"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except chromium.NoBrowser as problem:
+        sys.exit(str(problem))
