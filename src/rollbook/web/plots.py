@@ -1,0 +1,134 @@
+"""Plots of requests by the hour, as SVG made here: widths in per cent, so that bars fit any window and words keep their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollbook import clock
+from rollbook.web import templates
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from rollbook.records.usage import Hour
+
+HEIGHT = 200
+TOP, BASE = 10, HEIGHT - 24
+"""Where the highest bar ends and all begin, in pixels from above."""
+LEAST = 2.0
+"""Pixels of a part that is there at all: one error among thousands is seen."""
+MOST_MARKS = 8
+STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
+
+
+class Part(NamedTuple):
+    """A part of a bar: its class in the style sheet, from where and how high."""
+
+    kind: str
+    y: float
+    height: float
+
+
+class Bar(NamedTuple):
+    x: float
+    width: float
+    says: str
+    parts: list[Part]
+
+
+class Mark(NamedTuple):
+    at: float
+    text: str
+
+
+def bars(hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot") -> Markup:
+    """A figure: what was answered in each hour from `since` to `until` (microseconds), the same in words for each bar, and as a table.
+
+    Served, refused (4xx), over a limit (429) and errors (5xx) stand on each other. `id` is needed where a page has several.
+    """
+    from markupsafe import Markup
+
+    start = since - since % clock.HOUR
+    whole = max(until - start, clock.HOUR)
+    shown = [hour for hour in hours if start <= hour.at < until]
+    most = ceiling(max((hour.requests for hour in shown), default=0))
+    return Markup(
+        templates.render(
+            "plot.html",
+            id=id,
+            label=label,
+            height=HEIGHT,
+            top=TOP,
+            base=BASE,
+            hours=shown,
+            hour_text=hour_text,
+            total=sum(hour.requests for hour in shown),
+            bars=[_bar(hour, (hour.at - start) / whole * 100, clock.HOUR / whole * 100, most) for hour in shown],
+            scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],
+            marks=_marks(start, whole),
+        )
+    )
+
+
+def ceiling(most: int) -> int:
+    """The number a scale ends with: the next of 2, 4, 6, 10, 20, 40, …, so that its half is whole."""
+    size = 1
+    while True:
+        for step in (2, 4, 6, 10):
+            if most <= step * size:
+                return step * size
+        size *= 10
+
+
+def short(number: float) -> str:
+    """`950`, `1.2k`, `30k`, `4M`."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + unit
+    return f"{number:.0f}"
+
+
+def hour_text(at: int) -> str:
+    """`Wed 25 Nov, 10:00–11:00`."""
+    when = datetime.fromtimestamp(at / clock.SECOND, UTC)
+    return f"{when:%a %-d %b, %H}:00–{(when.hour + 1) % 24:02}:00"
+
+
+def _bar(hour: Hour, x: float, width: float, most: int) -> Bar:
+    served = hour.requests - hour.errors - hour.refused - hour.limited
+    counts = (
+        ("", served, "served"),
+        ("muted", hour.refused, "refused"),
+        ("warn", hour.limited, "over a limit"),
+        ("bad", hour.errors, "errors"),
+    )
+    parts: list[Part] = []
+    y = float(BASE)
+    for kind, count, _ in counts:
+        if count > 0:
+            height = max(LEAST, count / most * (BASE - TOP))
+            y -= height
+            parts.append(Part(kind, round(y, 1), round(height, 1)))
+    words = ", ".join(f"{count:,} {word}" for _, count, word in counts if count > 0)
+    gap = width * 0.12
+    return Bar(round(x + gap / 2, 3), round(width - gap, 3), f"{hour_text(hour.at)} UTC: {words}", parts)
+
+
+def _marks(start: int, whole: int) -> list[Mark]:
+    """Hours or days below the bars; none so near the end that its words would not fit."""
+    step = next((step for step in STEPS if whole / step <= MOST_MARKS), STEPS[-1])
+    found: list[Mark] = []
+    at = -(-start // step) * step
+    while at < start + whole:
+        place = (at - start) / whole * 100
+        if place <= 92:
+            when = datetime.fromtimestamp(at / clock.SECOND, UTC)
+            found.append(Mark(round(place, 3), f"{when:%H:%M}" if step < clock.DAY else f"{when:%a %-d}"))
+        at += step
+    return found
+
+
+def _y(number: float, most: int) -> float:
+    return round(BASE - number / most * (BASE - TOP), 1)
