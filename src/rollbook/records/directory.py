@@ -34,6 +34,7 @@ LISTED_NEXT = _AS_JSON.format(start=">", offset="")
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
+FEW = {column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?)" for column in ("role", "status")}
 PENDING = "SELECT {columns} FROM (SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
 
 
@@ -186,6 +187,24 @@ async def count(queries: Queries, filters: Filters) -> int:
     row = await queries.one(sql, search.phrase(filters.q), *values)
     pending = await queries.all(PENDING.format(columns="users.seq, name, email") + where, *values)
     return (row[0] if row else 0) + sum([search.matches(user, filters.q) for user in pending])
+
+
+async def joined(queries: Queries, times: list[int]) -> list[int]:
+    """How many users were created later than each of these times, exactly, at the same small cost for any number of them."""
+    runs = await places.top(queries)
+    total = places.total(runs)
+    found = []
+    for at in times:
+        row = await queries.one(SINCE.format(comparison=">", direction=""), at)
+        found.append(0 if row is None else total - await places.before(queries, runs, row[0]))
+    return found
+
+
+async def count_few(queries: Queries, column: str, value: str, limit: int) -> int:
+    """How many users have this role or status; counting ends at `limit`."""
+    row = await queries.one(FEW[column], value, limit)
+    assert row is not None  # count(*) always has a row
+    return row[0]
 
 
 # Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.

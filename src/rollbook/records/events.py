@@ -61,6 +61,7 @@ SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_even
 AFTER = """
     SELECT seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before
     FROM events WHERE seq > ?{only} ORDER BY seq LIMIT ?"""
+BEFORE = AFTER.replace("seq > ?", "seq < ?").replace("ORDER BY seq", "ORDER BY seq DESC")
 OF_USER = AFTER.format(only=" AND user_id = ?")
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
@@ -91,13 +92,24 @@ async def after(queries: Queries, event_id: str | None, type: str | None, user_i
             message = "after: there is no such event; it may be older than the events that are kept. Leave it out to read from the oldest."
             raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
         seq = row[0]
-    only, values = "", []
-    if type is not None:
-        # A user has few events, a type may have most: the plus keeps SQLite from the index of types where the user is known.
-        only, values = only + (" AND type = ?" if user_id is None else " AND +type = ?"), [*values, type]
-    if user_id is not None:
-        only, values = only + " AND user_id = ?", [*values, user_id]
+    only, values = _only(type, user_id)
     return [_event(row) for row in await queries.all(AFTER.format(only=only), seq, *values, limit)]
+
+
+async def latest(
+    queries: Queries,
+    limit: int,
+    type: str | None = None,
+    user_id: str | None = None,
+    *,
+    before: int = 1 << 62,
+    after: int | None = None,
+) -> list[Event]:
+    """Newest first: those before a `seq`, or with `after` the ones that came right after it."""
+    only, values = _only(type, user_id)
+    if after is not None:
+        return [_event(row) for row in await queries.all(AFTER.format(only=only), after, *values, limit)][::-1]
+    return [_event(row) for row in await queries.all(BEFORE.format(only=only), before, *values, limit)]
 
 
 async def of_user(queries: Queries, user_id: str, limit: int) -> list[Event]:
@@ -124,6 +136,18 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
     gone = await tx.run(EXPIRE, before, limit)
     await tx.run(EXPIRE_PLACES)
     return gone
+
+
+def _only(type: str | None, user_id: str | None) -> tuple[str, list[str]]:
+    """Conditions, each beginning with AND, and their values."""
+    only: str = ""
+    values: list[str] = []
+    if type is not None:
+        # A user has few events, a type may have most: the plus keeps SQLite from the index of types where the user is known.
+        only, values = only + (" AND type = ?" if user_id is None else " AND +type = ?"), [*values, type]
+    if user_id is not None:
+        only, values = only + " AND user_id = ?", [*values, user_id]
+    return only, values
 
 
 def _event(row: Any) -> Event:

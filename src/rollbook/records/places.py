@@ -20,6 +20,7 @@ TOP_LEVEL = 3
 LEVELS = (3, 2)  # those with rows; a run of level 1 is counted inside its level 2
 
 TOP = f"SELECT block, n FROM user_blocks WHERE level = {TOP_LEVEL} ORDER BY block"
+SMALLEST = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
 PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
 
@@ -79,3 +80,16 @@ async def find(queries: Queries, runs: list[Row], offset: int) -> tuple[int, int
             offset -= n
             block += 1
     return block << BITS, offset
+
+
+async def before(queries: Queries, runs: list[Row], seq: int) -> int:
+    """How many users stand before this place, exactly: the other way round than `find`."""
+    users = sum([n for run, n in runs if run < seq >> BITS * TOP_LEVEL])
+    for level in LEVELS:
+        row = await queries.one(INSIDE, level, seq >> BITS * level)
+        if row is None:
+            return users  # nobody was ever in this run
+        users += sum(_counts.unpack(row[0])[: (seq >> BITS * (level - 1)) & WIDTH - 1])
+    row = await queries.one(SMALLEST, seq >> BITS << BITS, seq)
+    assert row is not None  # count(*) always has a row
+    return users + row[0]

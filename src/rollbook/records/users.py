@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, LastOwner, NotFound, PreconditionFailed
 from rollbook.records import access, events, keys, password_links, places, rules, search, sessions
 from rollbook.records.events import Actor
-from rollbook.storage.database import Duplicate, Queries, Tx
+from rollbook.storage.database import Duplicate, Queries, Row, Tx
 
 
 class User(NamedTuple):
@@ -88,6 +88,9 @@ DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
 BRING_BACK = f"INSERT INTO users ({KEPT}) SELECT {KEPT} FROM deleted_users WHERE seq = ?"
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE seq = ? RETURNING {COLUMNS}"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
+LATELY_DELETED = f"""
+    SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
+    ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 
@@ -256,9 +259,23 @@ async def restore(tx: Tx, id: str, by: Actor, may: May = anyone, since: int = 0)
     return user
 
 
-async def deleted(queries: Queries, id: str) -> User | None:
+class Deleted(NamedTuple):
+    """A user that was deleted, as it was, and when."""
+
+    user: User
+    deleted_at: int
+
+
+async def deleted(queries: Queries, id: str) -> Deleted | None:
+    """The deleted user, though its time to be restored may be over."""
     row = await queries.one(DELETED, id)
-    return User._make(row[:-1]) if row else None
+    return _deleted(row) if row else None
+
+
+async def lately_deleted(queries: Queries, since: int, limit: int, before: tuple[int, int] | None = None) -> list[Deleted]:
+    """Users that were deleted at or after this time, newest deletion first; the page after the user with this (deleted_at, seq)."""
+    rows = await queries.all(LATELY_DELETED, *(before or (clock.LATEST, 0)), since, limit)
+    return [_deleted(row) for row in rows]
 
 
 async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
@@ -304,6 +321,10 @@ def shown(user: User) -> dict[str, Any]:
         "updated_at": clock.shown(user.updated_at),
         "last_sign_in_at": None if user.last_sign_in_at is None else clock.shown(user.last_sign_in_at),
     }
+
+
+def _deleted(row: Row) -> Deleted:
+    return Deleted(User._make(row[:-1]), row[-1])
 
 
 @lru_cache(maxsize=256)
