@@ -1,0 +1,385 @@
+"""What holds on every page of the table, whoever wrote it: who may see it, what is in it, and that everybody can use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html import escape
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from rollbook.web.pages import PAGES
+from tests.browser.chromium import axe_in_both_themes
+from tests.browser.conftest import NO_LIMITS
+from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
+
+PATTERNS = [row.path for row in PAGES if row.method == "GET" and row.path not in NO_PAGES]
+FORMS = [row.path for row in PAGES if row.method == "POST"]
+every_page = pytest.mark.parametrize("pattern", PATTERNS)
+every_form = pytest.mark.parametrize("pattern", FORMS)
+
+WEIGHT = 60_000
+"""Bytes of /account with all that it needs, nothing kept from before."""
+NARROWEST = 360  # px
+
+OWN_POLICY = {"/docs/reference"}
+"""Pages whose policy is wider, and says so where it is set: what they show was written by others."""
+
+# Where names that are scripts must be seen, so that their absence elsewhere means something.
+SHOWN = {"/admin/users": HOSTILE, "/account/keys": HOSTILE[1:2]}
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Population]:
+    server = Server(
+        tmp_path_factory.mktemp("pages") / "data",
+        "--rate-limit",
+        "1000/minute,100000/hour",
+        "--unauthenticated-limit",
+        "none",
+        environment=NO_LIMITS,
+    )
+    try:
+        yield populate(server, hours=36)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(population: Population) -> Server:
+    return population.server
+
+
+@pytest.fixture(scope="module")
+def found(population: Population) -> dict[str, list[Place]]:
+    """Addresses to visit, by their row."""
+    by_pattern: dict[str, list[Place]] = {}
+    for place in places(population):
+        by_pattern.setdefault(place.pattern, []).append(place)
+    return by_pattern
+
+
+@pytest.fixture(scope="module")
+def clients(population: Population) -> Iterator[dict[str, httpx2.Client]]:
+    """Without a browser: nobody, a member, and the owner, signed in."""
+    server = population.server
+    people = {"owner": (OWNER_EMAIL, OWNER_PASSWORD), "member": (population.member["email"], PASSWORD)}
+    made = {"nobody": server.http(None)}
+    for name, (email, password) in people.items():
+        made[name] = server.http(None, cookies=sign_in_by_form(server, email, password))
+    for client in made.values():
+        client.headers["Accept"] = "text/html"
+    yield made
+    for client in made.values():
+        client.close()
+
+
+@pytest.fixture
+def as_owner(
+    new_context: Callable[..., BrowserContext], server: Server, clients: dict[str, httpx2.Client]
+) -> Callable[..., BrowserContext]:
+    """A browser whose owner signed in elsewhere: by form in every test would be most of what they do."""
+
+    def make(place: Place, **options: object) -> BrowserContext:
+        context = new_context(**options)
+        if place.who != "anyone":
+            cookies = clients["owner"].cookies.jar
+            context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies])
+        return context
+
+    return make
+
+
+def client_for(place: Place, clients: dict[str, httpx2.Client]) -> httpx2.Client:
+    return clients["nobody" if place.who == "anyone" else "owner"]
+
+
+# ---- who
+
+
+@every_page
+def test_a_page_is_there_for_whom_it_is_for(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    for place in found[pattern]:
+        answer = client_for(place, clients).get(place.path)
+        assert answer.status_code == 200, f"{place.path}: {answer.status_code} {answer.headers.get('location', '')}"
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@every_page
+def test_nobody_is_led_to_the_sign_in_page_and_told_nothing(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    for place in found[pattern]:
+        if place.who != "anyone":
+            answer = clients["nobody"].get(place.path)
+            assert answer.status_code == 303 and answer.headers["location"].startswith("/account/sign-in"), place.path
+            assert not answer.content
+
+
+@every_page
+def test_pages_for_admins_refuse_members(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client], population: Population
+) -> None:
+    for place in found[pattern]:
+        answer = clients["member"].get(place.path)
+        if place.who == "admin":
+            assert answer.status_code == 403, place.path
+            assert "Lindqvist" not in answer.text and population.users[1]["email"] not in answer.text
+
+
+@every_form
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {},
+    ],
+    ids=["cross-site", "same-site", "typed", "old-browser", "sandbox", "nothing"],
+)
+def test_a_form_of_another_site_is_refused(
+    pattern: str, headers: dict[str, str], clients: dict[str, httpx2.Client], population: Population
+) -> None:
+    path = re.sub(r"\{[^}]*\}", population.member["id"], pattern)
+    answer = clients["owner"].post(path, data={"name": "Mallory", "email": "mallory@example.com"}, headers=headers)
+    assert answer.status_code == 403, path
+    assert "set-cookie" not in answer.headers
+
+
+@every_form
+def test_nobody_can_send_a_form_that_is_for_somebody(
+    pattern: str, clients: dict[str, httpx2.Client], server: Server, population: Population
+) -> None:
+    who = next(row.who for row in PAGES if (row.method, row.path) == ("POST", pattern))
+    path = re.sub(r"\{[^}]*\}", population.member["id"], pattern)
+    headers = {"Origin": server.url}
+    if who != "anyone":
+        answer = clients["nobody"].post(path, headers=headers)
+        assert answer.status_code == 303 and answer.headers["location"].startswith("/account/sign-in"), path
+    if who == "admin":
+        assert clients["member"].post(path, headers=headers).status_code == 403, path
+
+
+# ---- what is in it
+
+
+class Tags(HTMLParser):
+    """All tags of a page, with their attributes and, of scripts and styles, what they hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.inline: list[str] = []
+        self.title = ""
+        self._in = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        self._in = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in in ("script", "style") and data.strip():
+            self.inline.append(data)
+        if self._in == "title" and not self.title:
+            self.title = data.strip()
+
+
+LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data", "use": "href"}
+
+
+@every_page
+def test_nothing_in_a_page_needs_a_wider_policy(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    for place in found[pattern]:
+        answer = client_for(place, clients).get(place.path)
+        policy = answer.headers["content-security-policy"]
+        if pattern not in OWN_POLICY:
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';") and "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy and "form-action 'self'" in policy and "base-uri 'none'" in policy
+        page = Tags(answer.text)
+        assert not page.inline
+        for tag, attributes in page.tags:
+            for name, value in attributes.items():
+                assert name != "style" and not name.startswith(("on", "hx-on")), f"{place.path}: <{tag} {name}={value!r}>"
+                assert not value.lower().lstrip().startswith("javascript:"), f"{place.path}: <{tag} {name}={value!r}>"
+            loads = attributes.get(LOADS.get(tag, ""), "")
+            if tag == "link" and attributes.get("rel") in ("canonical", "alternate"):
+                continue
+            assert not loads or (loads[0] in "/#" and not loads.startswith("//")), f"{place.path}: <{tag}> loads {loads}"
+            if tag == "form" and attributes.get("action"):
+                assert re.match(r"/(?!/)", attributes["action"]), f"{place.path}: a form goes to {attributes['action']}"
+
+
+@every_page
+def test_names_that_are_scripts_are_shown_as_text(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    for place in found[pattern]:
+        text = client_for(place, clients).get(place.path).text
+        for hostile in HOSTILE:
+            assert "<" not in hostile or hostile not in text, f"{place.path} has {hostile} in it"
+        for hostile in SHOWN.get(pattern, ()):
+            # The quotation marks of escape() and of the templates differ; both are right.
+            assert escape(hostile, quote=False).replace('"', "&#34;").replace("'", "&#39;") in text, (
+                f"{place.path} lacks {hostile}"
+            )
+
+
+@every_page
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_an_address_says_is_shown_as_text(
+    pattern: str, hostile: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab lang token".split()
+    for place in found[pattern]:
+        for query in (
+            httpx2.QueryParams(dict.fromkeys(names, hostile)),
+            *(httpx2.QueryParams({name: hostile}) for name in names),
+        ):
+            answer = client_for(place, clients).get(place.path, params=query)
+            assert answer.status_code < 500, f"{answer.url}: {answer.status_code}"
+            assert "<" not in hostile or hostile not in answer.text, str(answer.url)
+            assert hostile not in str(answer.headers.get("location", ""))
+
+
+@every_page
+def test_what_a_person_sees_is_not_kept_by_the_browser(
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    for place in found[pattern]:
+        if place.who != "anyone":
+            assert "no-store" in clients["owner"].get(place.path).headers["cache-control"], place.path
+
+
+def test_every_page_has_a_title_of_its_own(found: dict[str, list[Place]], clients: dict[str, httpx2.Client]) -> None:
+    titles: dict[str, str] = {}
+    for place in (each[0] for each in found.values()):
+        title = Tags(client_for(place, clients).get(place.path).text).title
+        assert title, place.path
+        assert title not in titles, f"{place.path} and {titles[title]} are both called {title}"
+        titles[title] = place.path
+
+
+def test_every_link_leads_somewhere(found: dict[str, list[Place]], clients: dict[str, httpx2.Client]) -> None:
+    broken, seen = [], set()
+    for place in (place for each in found.values() for place in each):
+        # As seen by somebody who is signed in: there are more links then.
+        for tag, attributes in Tags(clients["owner"].get(place.path).text).tags:
+            address = urljoin(place.path, attributes.get("href", ""))
+            parts = urlsplit(address)
+            if tag not in ("a", "link") or "href" not in attributes or parts.scheme or parts.netloc or address in seen:
+                continue
+            seen.add(address)
+            answer = clients["owner"].get(address.partition("#")[0])
+            if answer.status_code >= 400:
+                broken.append(f"{place.path} links to {address}: {answer.status_code}")
+            elif parts.fragment and answer.status_code == 200 and "text/html" in answer.headers["content-type"]:
+                if not any(other.get("id") == parts.fragment for _, other in Tags(answer.text).tags):
+                    broken.append(f"{place.path} links to {address}: nothing there is called so")
+    assert not broken, "\n".join(broken)
+
+
+# ---- that everybody can use it
+
+
+@every_page
+def test_nothing_stands_in_the_way_of_anybody(
+    pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
+) -> None:
+    """axe, with all that can be opened open. What the policy refused and what was loaded from elsewhere is looked at after every test."""
+    for place in found[pattern]:
+        page = as_owner(place).new_page()
+        page.goto(place.path)
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        problems = axe_in_both_themes(page)
+        assert not problems, f"{place.path}\n" + "\n".join(problems)
+
+
+@every_page
+def test_a_page_fits_a_narrow_phone(pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]) -> None:
+    for place in found[pattern]:
+        page = as_owner(place, viewport={"width": NARROWEST, "height": 640}).new_page()
+        page.goto(place.path)
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.evaluate("window.scrollTo(1000, 0)")
+        moved, wide = page.evaluate(
+            """() => [window.scrollX, [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > innerWidth + 1)
+                .map(each => each.tagName + '.' + each.className).slice(0, 5)]"""
+        )
+        assert moved == 0, f"{place.path} can be moved sideways by {moved} px; wider than the window: {wide}"
+
+
+FOCUSED = """() => {
+    const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+    const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
+    const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+    return { is: element === document.body ? '' : element.outerHTML.slice(0, 120), href: element.getAttribute('href'), shown, inside };
+}"""
+
+
+@every_page
+def test_a_page_can_be_used_by_keyboard(
+    pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
+) -> None:
+    """The skip link comes first and works, and wherever the focus goes it can be seen."""
+    for place in found[pattern]:
+        page = as_owner(place).new_page()
+        page.goto(place.path)
+        # Some pages put the focus into their first field; start from the top all the same.
+        page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges()")
+        first = _tab(page, place)
+        assert first["href"] and first["href"].startswith("#"), f"{place.path}: first comes {first['is']}"
+        for _ in range(40):
+            if not _tab(page, place)["is"]:
+                break
+        page.goto(place.path)
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        inside = page.evaluate("target => document.querySelector(target).contains(document.activeElement)", first["href"])
+        last = page.evaluate(
+            "target => !document.querySelector(target).querySelector('a, button, input, select, summary')", first["href"]
+        )
+        assert inside or last, f"{place.path}: the skip link does not lead to what it names"
+
+
+def _tab(page: Page, place: Place) -> dict:
+    page.keyboard.press("Tab")
+    focused = page.evaluate(FOCUSED)
+    if focused["is"]:
+        assert focused["inside"], f"{place.path}: the focus went out of sight, to {focused['is']}"
+        assert focused["shown"], f"{place.path}: the focus cannot be seen on {focused['is']}"
+    return focused
+
+
+def test_the_account_page_is_light(found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]) -> None:
+    """All that is transferred for it, headers too, by a browser that has nothing yet."""
+    [place] = found["/account"]
+    page = as_owner(place).new_page()
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    sizes: dict[str, int] = {}
+    addresses: dict[str, str] = {}
+    devtools.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
+    devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])}))
+    page.goto(place.path, wait_until="networkidle")
+    parts = {addresses[request]: size for request, size in sizes.items()}
+    assert len(parts) >= 3
+    assert sum(parts.values()) <= WEIGHT, parts
+    print(sum(parts.values()), parts)
