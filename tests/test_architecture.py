@@ -53,6 +53,7 @@ INSIDE = {
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",
     ("rollbook.web.templates", "jinja2"): "a server that nobody visits by browser starts faster and stays smaller without it",
     ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",
+    ("rollbook.web.plots", "markupsafe"): "comes with jinja2, and at the same time",
     ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
     ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",
 }
