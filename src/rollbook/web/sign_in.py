@@ -56,7 +56,7 @@ async def sign_in(visit: Visit) -> Response:
             headers=headers,
             email=email,
             next=form.get("next", ""),
-            problems={"": _sentence(error)},
+            problems={"": sentence(error)},
         )
     renewed = (hash, await services.passwords.hash(password)) if services.passwords.needs_renewal(hash) else None
     return visit.redirect(_next(form.get("next", "")), headers=await begin(visit, user.id, renewed))
@@ -92,12 +92,13 @@ def _next(path: str) -> str:
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isascii() and path.isprintable() else HOME
 
 
-def _sentence(error: ApiError) -> str:
+def sentence(error: ApiError) -> str:
+    """What to say about a password that was not taken, and how long to wait."""
     wait = error.headers.get("Retry-After")
-    return f"{error.message} Try again in {_spoken(int(wait))}." if wait else error.message
+    return f"{error.message} Try again in {spoken(int(wait))}." if wait else error.message
 
 
-def _spoken(seconds: int) -> str:
+def spoken(seconds: int) -> str:
     """`1 minute`, `40 seconds`."""
     number, unit = (seconds, "second") if seconds < 90 else (-(-seconds // 60), "minute")
     return f"{number} {unit}{'' if number == 1 else 's'}"
