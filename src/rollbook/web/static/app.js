@@ -1,4 +1,4 @@
-/* What makes the pages smoother where JavaScript runs: theme, copying, confirmation, filters, times, tabs. Every page works without it. */
+/* Theme, copying, confirmation, filters, times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -6,14 +6,15 @@
   // Storage may be forbidden; then a choice lasts as long as the page.
   const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
   const keep = (name, value) => {
-    try { value === null ? localStorage.removeItem(name) : localStorage.setItem(name, value); } catch { /* not kept */ }
+    try { localStorage.setItem(name, value); } catch { /* not kept */ }
   };
 
   root.classList.add("js");
   const chosen = kept("theme");
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
 
-  const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
+  const system = () => (dark.matches ? "dark" : "light");
+  const theme = () => root.dataset.theme || system();
   function nameThemeSwitch() {
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.hidden = false;
@@ -22,24 +23,14 @@
   }
   function switchTheme() {
     const next = theme() === "dark" ? "light" : "dark";
-    // Back at what the system says: follow the system again.
-    if (next === (dark.matches ? "dark" : "light")) {
-      delete root.dataset.theme;
-      keep("theme", null);
-    } else {
-      root.dataset.theme = next;
-      keep("theme", next);
-    }
+    root.dataset.theme = next;
+    // Back at what the system says: it is followed again.
+    keep("theme", next === system() ? "" : next);
     nameThemeSwitch();
   }
   dark.addEventListener("change", nameThemeSwitch);
 
   let live;
-  function say(text) {
-    live.textContent = "";
-    setTimeout(() => { live.textContent = text; }, 50);
-  }
-
   async function copy(button) {
     const from = button.dataset.copy ? document.querySelector(button.dataset.copy) : button.parentElement.querySelector("code, pre");
     if (!from) return;
@@ -51,7 +42,8 @@
       getSelection().selectAllChildren(from);
       done = document.execCommand("copy");
     }
-    say(done ? "Copied" : "Selected. Press Ctrl+C or ⌘C to copy.");
+    live.textContent = "";
+    setTimeout(() => { live.textContent = done ? "Copied" : "Selected. Press Ctrl+C or ⌘C to copy."; }, 50);
     button.dataset.text ??= button.textContent;
     button.textContent = done ? "Copied" : "Selected";
     clearTimeout(button.timer);
@@ -69,11 +61,13 @@
     const actions = document.createElement("form");
     actions.method = "dialog";
     actions.className = "actions";
-    for (const [value, label, kind] of [["", "Cancel", ""], ["yes", submitter?.textContent.trim() || "Continue", submitter?.className.includes("danger") ? " danger" : " primary"]]) {
+    const yes = submitter?.textContent.trim() || "Continue";
+    const kind = submitter?.classList.contains("danger") ? "danger" : "primary";
+    for (const [value, label, look] of [["", "Cancel", "button"], ["yes", yes, "button " + kind]]) {
       const button = document.createElement("button");
       button.value = value;
       button.textContent = label;
-      button.className = "button" + kind;
+      button.className = look;
       actions.append(button);
     }
     dialog.append(text, actions);
@@ -90,7 +84,7 @@
   const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   function relate() {
-    for (const time of document.querySelectorAll("time[data-relative]")) {
+    for (const time of document.querySelectorAll("time[data-relative], [data-relative] time")) {
       let amount = (Date.parse(time.dateTime) - Date.now()) / 1000;
       if (Number.isNaN(amount)) continue;
       time.title ||= time.textContent;
