@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook.api import openapi
@@ -14,9 +15,9 @@ from rollbook.api.routes import ROUTES
 from rollbook.auth import secret as secrets
 from rollbook.auth.passwords import Passwords
 from rollbook.background import Background
-from rollbook.config import Settings
+from rollbook.config import Settings, Source
 from rollbook.errors import ApiError, StorageUnavailable, TooManyAttempts, TooManyRequests
-from rollbook.gate import Services
+from rollbook.gate import About, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -39,11 +40,13 @@ class Common(NamedTuple):
 
     limiter: Limiter
     metrics: Metrics
+    sources: tuple[Source, ...] = ()
+    """Where each setting came from."""
 
 
-def common(settings: Settings) -> Common:
+def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     limiter = Memory() if settings.workers == 1 else Shared.create()
-    return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers))
+    return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers), tuple(sources))
 
 
 class App:
@@ -52,7 +55,7 @@ class App:
     def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
         self.settings = settings
         self._worker = worker
-        self._limiter, self._metrics = shared or common(settings)
+        self._limiter, self._metrics, self._sources = shared or common(settings)
         self._metrics.join(worker)
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
@@ -146,6 +149,11 @@ class App:
 
     def metrics(self) -> bytes:
         return self._metrics.render()
+
+    async def about(self) -> About:
+        metrics = self._metrics
+        database = await asyncio.to_thread(self._db.describe)
+        return About(self._sources, metrics.started, metrics.usages(), metrics.total("connections_open"), database)
 
     def openapi(self) -> bytes:
         if self._openapi is None:

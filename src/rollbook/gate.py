@@ -15,7 +15,7 @@ from rollbook import clock
 from rollbook.auth import keys, permissions
 from rollbook.auth.passwords import Passwords
 from rollbook.auth.secret import Secret
-from rollbook.config import Settings
+from rollbook.config import Settings, Source
 from rollbook.errors import (
     AddressNotAllowed,
     ExpiredKey,
@@ -30,6 +30,7 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.limits import headers, windows
 from rollbook.limits.windows import Limit, Limiter
+from rollbook.observe.metrics import Usage
 from rollbook.records import access
 from rollbook.records import keys as key_records
 from rollbook.records.events import Actor
@@ -80,6 +81,19 @@ class Caller:
         )
 
 
+class About(NamedTuple):
+    """What a server is and runs with, for those who keep it."""
+
+    sources: tuple[Source, ...]
+    """Its settings, each with where it came from."""
+    started: float
+    """Seconds since 1970."""
+    usages: list[Usage]
+    connections: int
+    database: dict[str, Any]
+    """As `SQLite.describe` tells."""
+
+
 class Operations(Protocol):
     """What the application tells of itself."""
 
@@ -90,6 +104,8 @@ class Operations(Protocol):
     def metrics(self) -> bytes: ...
 
     def openapi(self) -> bytes: ...
+
+    async def about(self) -> About: ...
 
 
 class Services(NamedTuple):

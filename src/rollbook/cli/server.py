@@ -23,7 +23,7 @@ from rollbook.observe import log
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     """Serve with these settings (None: not given) until told to stop; the exit code. Raises ConfigurationError, DatabaseUnusable."""
-    settings, _ = config.load(flags, file=config_file)
+    settings, sources = config.load(flags, file=config_file)
     check_limits(settings)
     check_roles(settings)
     log.configure(settings)
@@ -36,7 +36,7 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         _say(welcome(settings, prepared, url))
 
     try:
-        shared = common(settings)
+        shared = common(settings, sources)
         return serve(
             settings,
             lambda settings, worker: App(settings, shared, worker),

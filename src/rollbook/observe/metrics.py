@@ -68,6 +68,17 @@ _DURATIONS_SUM = _DURATIONS_AT + len(DURATIONS) + 1
 _ROUTE_WIDTH = _DURATIONS_SUM + 1
 
 
+class Usage(NamedTuple):
+    """What a process takes of the machine."""
+
+    process: str
+    """`parent`, or the number of the worker."""
+    memory: int
+    """Resident bytes, shared pages included."""
+    cpu: float
+    """Seconds of user and system time since it began."""
+
+
 class Metrics:
     """Counts in the row of this process; before `join`, that is the parent's own.
 
@@ -115,6 +126,20 @@ class Metrics:
         """Set this process's part of a gauge of `NAMED`, 0 or more. Raises KeyError when there is none of that name."""
         self._row[_NAMED_AT[gauge]] = value
 
+    @property
+    def started(self) -> float:
+        """When the server started, in seconds since 1970."""
+        return self._started
+
+    def usages(self) -> list[Usage]:
+        """What each process of the server takes; empty where the system does not tell."""
+        seen: dict[int, str] = {}
+        for number, row in enumerate(self._rows):
+            # With one worker, worker and parent can be one process.
+            if row[0]:
+                seen.setdefault(row[0], "parent" if number == len(self._rows) - 1 else str(number))
+        return [Usage(process, *usage) for pid, process in seen.items() if (usage := _usage(pid))]
+
     def total(self, name: str) -> int:
         """A number of `NAMED` over all processes."""
         at = _NAMED_AT[name]
@@ -161,12 +186,7 @@ class Metrics:
         return text.whole()
 
     def _processes(self, text: _Text) -> None:
-        seen: dict[int, str] = {}
-        for number, row in enumerate(self._rows):
-            # With one worker, worker and parent can be one process.
-            if row[0]:
-                seen.setdefault(row[0], "parent" if number == len(self._rows) - 1 else str(number))
-        usages = [(f'worker="{worker}"', usage) for pid, worker in seen.items() if (usage := _usage(pid))]
+        usages = [(f'worker="{process}"', (memory, cpu)) for process, memory, cpu in self.usages()]
         text.family("gauge", "rollbook_process_resident_memory_bytes", "Resident memory of each process, shared pages included.")
         for label, (memory, _) in usages:
             text.sample("rollbook_process_resident_memory_bytes", label, memory)
