@@ -175,6 +175,8 @@ def _sentence(error: type[errors.ApiError]) -> str:
 def _value(value: Any) -> str:
     if value in ("", ()):
         return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -33,7 +33,7 @@ ApiError 500
     - StorageUnavailable           the database cannot take writes now (a full disk, a failing one)
     - Stopping                     the server is going down
 
-Each class has a docstring that says when it happens and how to mend it: `/docs/errors/{code}` and `docs/errors.md` show it.
+Each class has a docstring that says when it happens and how to mend it: `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
 """
 
 from __future__ import annotations

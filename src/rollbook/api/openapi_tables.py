@@ -229,10 +229,6 @@ PARAMETERS: Schema = {
         "description": "Identifier of the key, or `current` for the one that makes this request.",
         "schema": string("", 30, pattern=f"^(current|{KEY_ID})$"), "example": THE_KEY_ID,
     },
-    "code": {
-        "name": "code", "in": "path", "required": True, "description": "The `code` of an error.",
-        "schema": {"type": "string", "enum": ANSWERS["code"]["enum"]}, "example": "email_taken",
-    },
     "Idempotency-Key": {
         "name": "Idempotency-Key", "in": "header", "required": False,
         "description": "Any text that is new for each new request, such as a random UUID. The same text with the same request within 24 hours gets the stored answer.",
@@ -303,5 +299,4 @@ LISTS: dict[str, list[Any]] = {"UserListed": [ALICE, BOB], "Key": [LISTED_KEY], 
 
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),
-    "explain_error": ("text/markdown", string("The page.", 10_000), "# `email_taken`\n\nStatus 400.\n\nAnother user has this e-mail address.\n"),
 }  # fmt: skip

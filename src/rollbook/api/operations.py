@@ -1,15 +1,12 @@
-"""What operators and tools ask for: health, metrics, the description of the API, what an error means."""
+"""What operators and tools ask for: health, metrics, the description of the API."""
 
 from __future__ import annotations
 
-from rollbook import errors
 from rollbook.api import types
 from rollbook.api.answers import answer
-from rollbook.errors import NotFound
 from rollbook.gate import Call
 from rollbook.http.response import Response
 
-MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
 # Prometheus text format 0.0.4.
 METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
 FRESH = b"Cache-Control: no-cache\r\n"
@@ -51,19 +48,3 @@ async def show_openapi(call: Call) -> Response:
     OpenAPI 3.1.
     """
     return Response(200, b"Content-Type: application/json\r\n" + FRESH, call.services.operations.openapi())
-
-
-async def explain_error(call: Call) -> Response:
-    """What an error code means
-
-    When it happens and how to mend it. `doc_url` of every error leads here.
-    """
-    for error in errors.tree():
-        if error.code == call.item:
-            return Response(200, MARKDOWN + FRESH, explain(error).encode())
-    raise NotFound()
-
-
-def explain(error: type[errors.ApiError]) -> str:
-    """An error code's page."""
-    return f"# `{error.code}`\n\nStatus {error.status}.\n\n{error.__doc__}\n"

@@ -60,5 +60,4 @@ ROUTES = [
     Route("GET", "/health/live", operations.live, None, answer=types.Health),
     Route("GET", "/health/ready", operations.ready, None, answer=types.Health, errors=(errors.Unavailable,)),
     Route("GET", "/openapi.json", operations.show_openapi, None, answer=dict),
-    Route("GET", "/docs/errors/{code}", operations.explain_error, None, answer=str, errors=FOUND),
 ]  # fmt: skip

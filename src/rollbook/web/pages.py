@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.web import sign_in, static
+from rollbook.web import docs, sign_in, static
 from rollbook.web.page import Page
 
 PAGES = [
@@ -11,4 +11,12 @@ PAGES = [
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
     Page("POST", "/account/sign-in", sign_in.sign_in, "anyone"),
     Page("POST", "/account/sign-out", sign_in.sign_out, "anyone"),
+    Page("GET", "/docs", docs.landing, "anyone"),
+    Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
+    Page("GET", "/docs/api", docs.reference, "anyone"),
+    Page("GET", "/docs/api/{name}", docs.reference_file, "anyone"),
+    Page("GET", "/docs/keys", docs.keys, "person"),
+    Page("POST", "/docs/key", docs.key, "person"),
+    Page("GET", "/docs/{name}", docs.chapter, "anyone"),
+    Page("GET", "/llms.txt", docs.llms, "anyone"),
 ]

@@ -1,0 +1,146 @@
+"""An example of the guide in three languages: the curl line that stands in the Markdown, and what Python and JavaScript make of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+# The reader's key: curl has it from the shell, the other two from the environment.
+KEY = "$KEY"
+# A literal that is longer stands on several lines.
+WIDTH = 88
+
+_NAME = re.compile(r"[A-Za-z_$][\w$]*")
+
+
+class Request(NamedTuple):
+    """What a curl line sends. `body` is the decoded JSON; None when there is none."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def needs_key(self) -> bool:
+        return "Authorization" in self.headers
+
+
+def parse(command: str) -> Request:
+    """The request of a curl line with the options that the guide uses. Raises ValueError."""
+    program, *arguments = shlex.split(command.replace("\\\n", " "))
+    if program != "curl":
+        raise ValueError(f"not a curl line: {command}")
+    method, url, body = "", "", None
+    headers: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
+            name, _, value = next(words).partition(": ")
+            headers[name] = value
+        elif word == "--json":
+            body = json.loads(next(words))
+        elif word.startswith("http") and not url:
+            url = word
+        elif word != "-i":
+            raise ValueError(f"curl's {word} is not known here: {command}")
+    return Request(method or ("GET" if body is None else "POST"), url, headers, body)
+
+
+def python(request: Request, shows: str) -> str:
+    """The request with httpx2 (the same lines are right for httpx and requests). `shows` is what is printed beside the status: "json",
+    "text" or nothing."""
+    arguments = [_quoted(request.url)]
+    if request.headers:
+        items = [f"{_quoted(name)}: {_python_header(value)}" for name, value in request.headers.items()]
+        arguments.append(f"headers={_wrapped('{', items, '}', 1, ' ' * 4)}")
+    if request.body is not None:
+        arguments.append(f"json={_python(request.body, 1)}")
+    call = f"answer = httpx2.{request.method.lower()}"
+    said = {"json": ", answer.json()", "text": ", answer.text"}.get(shows, "")
+    return "\n".join(
+        [
+            *(["import os", ""] if request.needs_key and KEY in request.headers["Authorization"] else []),
+            "import httpx2",
+            "",
+            call + _wrapped("(", arguments, ")", 0, " " * 4, len(call)),
+            f"print(answer.status_code{said})",
+        ]
+    )
+
+
+def javascript(request: Request, shows: str) -> str:
+    """The request with fetch, as a module that Node runs; in a browser the key comes from elsewhere."""
+    options = [] if request.method == "GET" else [f"method: {_quoted(request.method)}"]
+    headers = [f"{_property(name)}: {_javascript_header(value)}" for name, value in request.headers.items()]
+    if request.body is not None:
+        headers.append('"Content-Type": "application/json"')
+    if headers:
+        options.append(f"headers: {_wrapped('{ ', headers, ' }', 1, '  ')}")
+    if request.body is not None:
+        options.append(f"body: JSON.stringify({_javascript(request.body, 1)})")
+    indented = "".join(f"  {option},\n" for option in options)
+    said = {"json": ", await answer.json()", "text": ", await answer.text()"}.get(shows, "")
+    return "\n".join(
+        [
+            f"const answer = await fetch({_quoted(request.url)}" + (f", {{\n{indented}}});" if options else ");"),
+            f"console.log(answer.status{said});",
+        ]
+    )
+
+
+# ---- literals
+
+
+def _python(value: Any, depth: int) -> str:
+    if isinstance(value, dict):
+        items = [f"{_quoted(name)}: {_python(item, depth + 1)}" for name, item in value.items()]
+        return _wrapped("{", items, "}", depth, " " * 4)
+    if isinstance(value, list):
+        return _wrapped("[", [_python(item, depth + 1) for item in value], "]", depth, " " * 4)
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _javascript(value: Any, depth: int) -> str:
+    if isinstance(value, dict):
+        items = [f"{_property(name)}: {_javascript(item, depth + 1)}" for name, item in value.items()]
+        return _wrapped("{ ", items, " }", depth, "  ")
+    if isinstance(value, list):
+        return _wrapped("[", [_javascript(item, depth + 1) for item in value], "]", depth, "  ")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0) -> str:
+    """On one line where it fits, else an item on each."""
+    items = list(items)
+    if not items:
+        return opening.strip() + closing.strip()
+    line = f"{opening}{', '.join(items)}{closing}"
+    if "\n" not in line and before + len(indent) * depth + len(line) <= WIDTH:
+        return line
+    inner = "".join(f"{indent * (depth + 1)}{item},\n" for item in items)
+    return f"{opening.strip()}\n{inner}{indent * depth}{closing.strip()}"
+
+
+def _python_header(value: str) -> str:
+    return "f" + _quoted(value.replace(KEY, "{os.environ['KEY']}")) if KEY in value else _quoted(value)
+
+
+def _javascript_header(value: str) -> str:
+    return f"`{value.replace(KEY, '${process.env.KEY}')}`" if KEY in value else _quoted(value)
+
+
+def _property(name: str) -> str:
+    return name if _NAME.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """A string literal of both languages; in single quotes where that spares escapes in double ones."""
+    if '"' in text and "'" not in text and "\\" not in text:
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,282 @@
+"""Markdown into the HTML of a page: safe, with anchors, highlighted code by classes, and curl examples in three languages.
+
+Loaded at the first page of the guide, in a thread, as its two libraries take a while.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from html import escape
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from rollbook.web import examples, templates
+
+# What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to colour.
+LEXERS = {"sh": "bash", "console": "text", "http": "http"}
+
+# The kinds of words that style.css gives a colour; the others are left without a mark, which halves a page.
+COLOURED = frozenset(
+    "c c1 ch cm cs cp k kc kd kn kr kt ow nt s s1 s2 sb sd sa se si dl l m mi mf mh il nf fm nc nd nb bp na nv vi vc err".split()
+)
+
+_WORD = re.compile(r'<span class="(\w+)">([^<]*)</span>')
+_CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)")
+
+
+class Heading(NamedTuple):
+    level: int
+    text: str
+    anchor: str
+
+
+class Rendered(NamedTuple):
+    title: str
+    html: Markup
+    headings: list[Heading]
+
+
+class Shown(NamedTuple):
+    """Code as a template shows it."""
+
+    text: str
+    html: Markup
+
+
+class Example(NamedTuple):
+    """A curl line, the same in other languages, what a form on the page sends, and the answer that is expected."""
+
+    number: int
+    languages: list[tuple[str, Shown]]
+    method: str
+    path: str
+    headers: str
+    body: str
+    needs_key: bool
+    status: str
+    head: str
+    answer: Shown | None
+
+    @property
+    def is_good(self) -> bool:
+        return self.status[:1] in "23"
+
+
+def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rendered:
+    """A page. `link` gives the address for what a link of the Markdown names. With `columns`, each run of text stands beside the examples
+    that follow it."""
+    tokens = _parser().parse(text)
+    headings = _prepare(tokens, link)
+    parts: list[str] = []
+    prose: list[Token] = []
+    number = 0
+
+    def close(found: Sequence[str] = ()) -> None:
+        if not columns:
+            parts.append(_html(prose) + "".join(found))
+        elif prose or found:
+            begins = bool(prose) and prose[0].type == "heading_open"
+            parts.append(
+                f'<div class="docs-pair{" begins" if begins else ""}"><div class="prose">{_html(prose)}</div>'
+                + (f'<div class="docs-code">{"".join(found)}</div>' if found else "")
+                + "</div>"
+            )
+        prose.clear()
+
+    at = 0
+    shown: list[str] = []
+    while at < len(tokens):
+        token = tokens[at]
+        if token.type == "fence" and token.info == "sh" and token.content.startswith("curl "):
+            answer = tokens[at + 1] if at + 1 < len(tokens) else None
+            if answer is not None and not (answer.type == "fence" and answer.info in ("json", "http")):
+                answer = None
+            number += 1
+            shown.append(_example(number, token, answer))
+            at += 1 if answer is None else 2
+            continue
+        if shown:
+            close(shown)
+            shown = []
+        if columns and prose and token.type == "heading_open" and token.tag == "h2":
+            close()
+        prose.append(token)
+        at += 1
+    close(shown)
+    html = "".join(parts) if columns else f'<div class="prose">{"".join(parts)}</div>'
+    return Rendered(headings[0].text if headings else "", Markup(html), headings)
+
+
+def plain(text: str) -> list[tuple[Heading, str]]:
+    """The page's sections as text without marks, each with its heading: what a search looks through."""
+    tokens = _parser().parse(text)
+    headings = iter(_prepare(tokens, str))
+    found: list[tuple[Heading, list[str]]] = []
+    within = False
+    for token in tokens:
+        if token.type == "heading_open":
+            found.append((next(headings), []))
+        within = token.type == "heading_open" or (within and token.type != "heading_close")
+        if not within and found:
+            if token.type == "fence":
+                found[-1][1].append(token.content)
+            elif token.type == "inline":
+                found[-1][1].append("".join(child.content or " " for child in token.children or ()))
+    return [(heading, " ".join(" ".join(words).split())) for heading, words in found]
+
+
+# ---- the parser, and what is changed before it writes
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("fence", _fence)
+    parser.add_render_rule("code_inline", _code)
+    parser.add_render_rule("text", _text)
+    return parser
+
+
+def _html(tokens: Sequence[Token]) -> str:
+    parser = _parser()
+    return parser.renderer.render(tokens, parser.options, {})
+
+
+def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
+    """Anchors for the headings, addresses for the links, frames for the tables, a class for lines that name a call."""
+    headings: list[Heading] = []
+    seen: dict[str, int] = {}
+    tables: dict[str, int] = {}
+    for at, token in enumerate(tokens):
+        if token.type == "heading_open":
+            inline = tokens[at + 1]
+            text = "".join(child.content for child in inline.children or ())
+            anchor = slug(text)
+            seen[anchor] = seen.get(anchor, 0) + 1
+            if seen[anchor] > 1:
+                anchor = f"{anchor}-{seen[anchor] - 1}"
+            headings.append(Heading(int(token.tag[1]), text, anchor))
+            token.attrSet("id", anchor)
+            if token.tag != "h1":
+                inline.children = [*(inline.children or ()), *_own_link(anchor, text)]
+        elif token.type == "paragraph_open" and _names_a_call(tokens[at + 1]):
+            token.attrSet("class", "calls")
+        elif token.type == "table_open":
+            under = headings[-1].text if headings else ""
+            tables[under] = tables.get(under, 0) + 1
+            # Two regions of a page with one name could not be told apart.
+            token.meta["label"] = f"Table: {under}" + (f" ({tables[under]})" if tables[under] > 1 else "")
+        elif token.type == "th_open" and not tokens[at + 1].content:
+            token.tag = tokens[at + 2].tag = "td"
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrSet("href", link(str(child.attrGet("href"))))
+    _frame_tables(tokens)
+    return headings
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _own_link(anchor: str, text: str) -> Iterator[Token]:
+    """The sign behind a heading that leads to itself, to be copied."""
+    opening = Token("link_open", "a", 1)
+    opening.attrs = {"class": "anchor", "href": f"#{anchor}", "aria-label": f"Link to {text}"}
+    sign = Token("text", "", 0)
+    sign.content = "#"
+    yield from (opening, sign, Token("link_close", "a", -1))
+
+
+def _names_a_call(inline: Token) -> bool:
+    first = (inline.children or [None])[0]
+    return first is not None and first.type == "code_inline" and _CALL.fullmatch(first.content) is not None
+
+
+def _frame_tables(tokens: list[Token]) -> None:
+    """A frame round each table that scrolls where the page is narrow; reached by the keyboard, so that it can be scrolled."""
+    for at in reversed(range(len(tokens))):
+        if tokens[at].type == "table_open":
+            frame = Token("table_frame_open", "div", 1, block=True)
+            frame.attrs = {"class": "table", "tabindex": "0", "role": "region", "aria-label": tokens[at].meta["label"]}
+            tokens.insert(at, frame)
+        elif tokens[at].type == "table_close":
+            tokens.insert(at + 1, Token("table_frame_close", "div", -1, block=True))
+
+
+# ---- what is written otherwise
+
+
+def _text(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    # Tables have no other way to break a line in a cell.
+    return escape(tokens[at].content).replace("&lt;br&gt;", "<br>")
+
+
+def _code(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    call = _CALL.fullmatch(tokens[at].content)
+    if call is None:
+        return f"<code>{escape(tokens[at].content)}</code>"
+    # Where a path is too long for its column it breaks between its segments.
+    path = escape(call[2]).replace("/", "<wbr>/").removeprefix("<wbr>")
+    return f'<code class="call"><span class="method {call[1].lower()}">{call[1]}</span> {path}</code>'
+
+
+def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    token = tokens[at]
+    return templates.render("docs/code.html", code=coloured(token.content, token.info))
+
+
+def _example(number: int, commands: Token, answer: Token | None) -> str:
+    request = examples.parse(commands.content)
+    status, head, body = "", "", ""
+    if answer is not None:
+        body = answer.content
+        if answer.info == "http":
+            head, _, body = answer.content.partition("\n\n")
+            start, _, head = head.partition("\n")
+            status = start.partition(" ")[2]
+        else:
+            status = "200 OK" if request.method != "POST" else ""
+    shows = "json" if body.strip() else "text" if answer is None else ""
+    address = urlsplit(request.url)
+    example = Example(
+        number,
+        [
+            ("curl", coloured(commands.content, "sh")),
+            ("Python", coloured(examples.python(request, shows), "python")),
+            ("JavaScript", coloured(examples.javascript(request, shows), "javascript")),
+        ],
+        request.method,
+        address.path + (f"?{address.query}" if address.query else ""),
+        "\n".join(f"{name}: {value}" for name, value in request.headers.items() if name != "Authorization"),
+        "" if request.body is None else json.dumps(request.body, indent=2, ensure_ascii=False),
+        request.needs_key,
+        status,
+        head,
+        coloured(body, "json") if body.strip() else None,
+    )
+    return templates.render("docs/example.html", example=example)
+
+
+def coloured(code: str, language: str) -> Shown:
+    """Code with a class for each kind of word."""
+    code = code.strip("\n")
+    lexer = get_lexer_by_name(LEXERS.get(language, language or "text"), stripnl=False)
+    html = highlight(code, lexer, _formatter()).rstrip("\n")
+    return Shown(code, Markup(_WORD.sub(lambda word: word[0] if word[1] in COLOURED else word[2], html)))
+
+
+@cache
+def _formatter() -> HtmlFormatter[str]:
+    return HtmlFormatter(nowrap=True)

@@ -1,0 +1,178 @@
+/* "Try it" under the examples: sends the request for real and shows what comes. A key given here stays in this script's memory. */
+(() => {
+  "use strict";
+  const template = document.getElementById("try-form");
+  const FIRST = ["ratelimit", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy", "retry-after"];
+  let key = "";
+  let count = 0;
+
+  const make = (tag, text, className) => {
+    const found = document.createElement(tag);
+    if (text !== undefined) found.textContent = text;
+    if (className) found.className = className;
+    return found;
+  };
+  const fields = (form, name) => form.elements.namedItem(name);
+  const part = (form, name) => form.querySelector(`[data-part="${name}"]`);
+
+  function open(place, button) {
+    const form = template.content.firstElementChild.cloneNode(true);
+    // Each label needs its field, and ids are not repeated on a page.
+    for (const field of form.querySelectorAll(".field")) {
+      const input = field.querySelector("input, select, textarea");
+      input.id = `try-${++count}`;
+      field.querySelector("label").htmlFor = input.id;
+    }
+    fields(form, "method").value = place.dataset.method;
+    fields(form, "path").value = place.dataset.path;
+    fields(form, "headers").value = place.dataset.headers;
+    fields(form, "headers").rows = Math.max(1, place.dataset.headers.split("\n").length);
+    fields(form, "body").value = place.dataset.body;
+    if (place.dataset.body) fields(form, "body").rows = Math.min(14, place.dataset.body.split("\n").length + 1);
+    if (place.dataset.needsKey === undefined) part(form, "key").remove();
+    else fields(form, "key").value = key;
+    showBody(form);
+    fields(form, "method").addEventListener("change", () => showBody(form));
+    fields(form, "key")?.addEventListener("input", (event) => { key = event.target.value.trim(); });
+    form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
+    const own = part(form, "own");
+    if (own && !fields(form, "key")) own.remove();
+    else if (own) dressOwn(form, own);
+    place.append(form);
+    button.setAttribute("aria-expanded", "true");
+    (fields(form, "key") ?? fields(form, "path")).focus({ preventScroll: true });
+  }
+
+  function showBody(form) {
+    part(form, "body").hidden = ["GET", "DELETE"].includes(fields(form, "method").value) && !fields(form, "body").value;
+  }
+
+  function headersOf(form, body) {
+    const headers = new Headers();
+    for (const line of fields(form, "headers").value.split("\n")) {
+      const at = line.indexOf(":");
+      if (at > 0) headers.set(line.slice(0, at).trim(), line.slice(at + 1).trim());
+    }
+    const given = fields(form, "key")?.value.trim();
+    if (given) headers.set("Authorization", `Bearer ${given}`);
+    if (body !== undefined) headers.set("Content-Type", "application/json");
+    return headers;
+  }
+
+  async function send(form) {
+    const answer = part(form, "answer");
+    const button = form.querySelector("[type=submit]");
+    const method = fields(form, "method").value;
+    const body = method === "GET" || !fields(form, "body").value.trim() ? undefined : fields(form, "body").value;
+    button.disabled = true;
+    answer.setAttribute("aria-busy", "true");
+    try {
+      const url = new URL(fields(form, "path").value, location.origin);
+      if (url.origin !== location.origin) throw new Error("The path leads to another server.");
+      const began = performance.now();
+      // Without the cookie: what a program would send, and nothing more.
+      const response = await fetch(url, { method, headers: headersOf(form, body), body, credentials: "omit", cache: "no-store", redirect: "manual" });
+      const text = await response.text();
+      show(answer, response, text, performance.now() - began);
+    } catch (problem) {
+      answer.replaceChildren(make("p", `Nothing was sent: ${problem.message}`, "problem"));
+    } finally {
+      button.disabled = false;
+      answer.removeAttribute("aria-busy");
+    }
+  }
+
+  function show(place, response, text, took) {
+    const head = make("p", undefined, "answer-head");
+    const kind = response.status < 400 ? "ok" : response.status === 429 ? "warn" : "bad";
+    head.append(make("span", `${response.status} ${response.statusText}`.trim(), `badge ${kind}`), make("span", `${took.toFixed(0)} ms`, "muted"));
+    const list = make("dl", undefined, "try-fields");
+    const order = (name) => (FIRST.indexOf(name) + 1 || FIRST.length + 1);
+    const found = [...response.headers].sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));
+    for (const [name, value] of found) {
+      list.append(make("dt", name, FIRST.includes(name) ? "limit" : ""), make("dd", value));
+    }
+    place.replaceChildren(head, list);
+    if (text) {
+      const pre = make("pre");
+      pre.tabIndex = 0;
+      pre.append(make("code", pretty(text, response.headers.get("content-type") ?? "")));
+      const code = make("div", undefined, "code");
+      code.append(pre);
+      place.append(code);
+    }
+  }
+
+  function pretty(text, kind) {
+    if (!kind.includes("json")) return text;
+    try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
+  }
+
+  // ---- one's own key: the server shows it for the password, and it goes into the fields for keys and nowhere else
+
+  function dressOwn(form, own) {
+    const choice = fields(form, "own");
+    own.addEventListener("toggle", async () => {
+      if (!own.open || choice.options.length) return;
+      try {
+        const response = await fetch("/docs/keys", { headers: { Accept: "application/json" }, redirect: "manual" });
+        if (!response.ok) throw new Error((await problemOf(response)) || "You are not signed in any more. Sign in again.");
+        const keys = await response.json();
+        if (!keys.length) throw new Error("You have no key that can be shown. Make one in your account.");
+        for (const each of keys) choice.append(new Option(`${each.name} (${each.masked})`, each.id));
+      } catch (problem) {
+        say(form, problem.message);
+      }
+    });
+    own.querySelector("[data-own-fill]").addEventListener("click", () => fill(form, own));
+    fields(form, "password").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      fill(form, own);
+    });
+  }
+
+  async function fill(form, own) {
+    const password = fields(form, "password");
+    say(form, "");
+    const sent = new URLSearchParams({ key: fields(form, "own").value, password: password.value });
+    password.value = "";
+    try {
+      const response = await fetch("/docs/key", { method: "POST", body: sent, headers: { Accept: "application/json" }, redirect: "manual" });
+      if (!response.ok) throw new Error((await problemOf(response)) || "The key could not be fetched.");
+      key = (await response.json()).key;
+    } catch (problem) {
+      say(form, problem.message);
+      password.focus();
+      return;
+    }
+    for (const input of document.querySelectorAll(".try-form [name=key]")) input.value = key;
+    own.open = false;
+    form.querySelector("[type=submit]").focus();
+  }
+
+  async function problemOf(response) {
+    try { return (await response.json()).error; } catch { return ""; }
+  }
+
+  function say(form, text) {
+    const place = part(form, "own-problem");
+    place.textContent = text;
+    place.hidden = !text;
+  }
+
+  // ----
+
+  if (!template) return;
+  for (const button of document.querySelectorAll("[data-try-open]")) button.hidden = false;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-try-open]");
+    if (!button) return;
+    const place = button.closest("[data-try]");
+    const form = place.querySelector("form");
+    if (!form) return open(place, button);
+    form.hidden = !form.hidden;
+    button.setAttribute("aria-expanded", String(!form.hidden));
+  });
+  addEventListener("pagehide", () => { key = ""; for (const input of document.querySelectorAll(".try-form input[type=password]")) input.value = ""; });
+})();
