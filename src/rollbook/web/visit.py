@@ -15,6 +15,7 @@ from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.gate import Caller, Services
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
+from rollbook.limits.windows import Limit
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
@@ -123,6 +124,12 @@ class Visit:
     def actor(self) -> Actor:
         """Whom the log of changes names."""
         return Actor(None if self.person is None else self.person.user.id, None, self.request.address, self.request.id)
+
+    @property
+    def limit(self) -> Limit:
+        """The windows in which the calls of the person's keys are counted, all together."""
+        assert self._caller is not None
+        return self._caller.limit
 
     async def api(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None, **query: Any
