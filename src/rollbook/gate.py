@@ -203,6 +203,7 @@ class Gate:
         verdict = await self._limiter.take(caller.user_id, caller.limit, now, key_id if own else None, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
+            request.limited_by = windows.refused_by(caller.limit, own, verdict)
             raise TooManyRequests(windows.retry_after(verdict))
         return caller
 
@@ -213,13 +214,13 @@ class Gate:
             raise InvalidKey()
         if len(self._callers) >= MOST_CALLERS:
             self._callers.clear()
-        caller = self._callers[header] = Caller(holder, self._limit_of(holder))
+        caller = self._callers[header] = Caller(holder, self.limit_for(holder.role, holder.user_limit))
         return caller
 
     def person(self, user: User) -> Caller:
         """Somebody who is signed in to the pages, as a caller: all that the role may do, without a key."""
         holder = key_records.Holder(None, user.id, None, None, None, None, None, user.role, user.status, user.rate_limit)
-        return Caller(holder, self._limit_of(holder))
+        return Caller(holder, self.limit_for(holder.role, holder.user_limit))
 
     def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
         """Whether this caller may make this call. Raises Forbidden.
@@ -252,10 +253,9 @@ class Gate:
     def _forget(self) -> None:
         self._callers.clear()
 
-    def _limit_of(self, holder: key_records.Holder) -> Limit:
-        if holder.user_limit is not None:
-            return windows.parse(holder.user_limit)
-        return self._role_limits.get(holder.role, self._limit)
+    def limit_for(self, role: str, own: str | None) -> Limit:
+        """The windows of a user with this role and this `rate_limit`."""
+        return self._role_limits.get(role, self._limit) if own is None else windows.parse(own)
 
 
 def stranger(address: str) -> str:

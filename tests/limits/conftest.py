@@ -24,6 +24,9 @@ class Counter:
     def give_back(self, bucket: str, limit: Limit | str, now: int) -> None:
         finish(self.limiter.give_back(bucket, _limit(limit), now))
 
+    def peek(self, bucket: str, limit: Limit | str, now: int) -> tuple[tuple[int, int], ...]:
+        return finish(self.limiter.peek(bucket, _limit(limit), now))
+
     def admitted(self, tries: int, bucket: str, limit: Limit | str, now: int) -> int:
         return sum(self.take(bucket, limit, now).admitted for _ in range(tries))
 

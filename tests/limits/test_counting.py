@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollbook.clock import SECOND
-from rollbook.limits.windows import UNLIMITED, Limit, Verdict, Window, clear, look, parse, retry_after, settle
+from rollbook.limits.windows import UNLIMITED, Limit, Verdict, Window, clear, look, parse, refused_by, retry_after, settle
 
 NOW = 1_700_000_000 * SECOND
 MINUTE = 60 * SECOND
@@ -209,3 +209,54 @@ def test_a_slot_that_changes_hands_is_idle_in_between() -> None:
         cells.stores = 1_000_000
         clear(cells, 0)
         assert take(cells, parse("5/minute,9/hour"), NOW).left == ((4, 60), (8, 3600))
+
+
+def test_looking_counts_nothing_and_tells_what_the_next_request_would_find(counter: Any) -> None:
+    limit = "3/minute,5/hour"
+    assert counter.peek("user", limit, NOW) == ((3, 60), (5, 3600)), "of somebody who was never here"
+    counter.take("user", limit, NOW)
+    for _ in range(9):
+        assert counter.peek("user", limit, NOW + 30 * SECOND) == ((2, 30), (4, 3570))
+    assert counter.admitted(9, "user", limit, NOW + 30 * SECOND) == 2
+    assert counter.peek("user", limit, NOW + 30 * SECOND) == ((0, 30), (2, 3570))
+    assert counter.peek("user", limit, NOW + MINUTE - 1) == ((0, 1), (2, 3541))
+    assert counter.peek("user", limit, NOW + MINUTE) == ((3, 60), (2, 3540)), "a window that does not run has all its requests"
+    assert counter.peek("user", limit, NOW + HOUR) == ((3, 60), (5, 3600))
+    assert counter.peek("other", limit, NOW) == ((3, 60), (5, 3600))
+    assert counter.peek("user", "none", NOW) == ()
+
+
+def test_looking_starts_no_window_and_gives_up_none(counter: Any) -> None:
+    counter.take("user", "9/10s,9/minute,9/hour,9/day", NOW)
+    assert counter.peek("user", "5/30s", NOW) == ((5, 30),)
+    assert counter.take("user", "9/10s,9/minute,9/hour,9/day", NOW).left == ((7, 10), (7, 60), (7, 3600), (7, 86_400))
+    assert counter.peek("stranger", "5/minute", NOW) == ((5, 60),)
+    assert counter.take("stranger", "5/minute", NOW + 30 * SECOND).left == ((4, 60),)
+
+
+def test_looking_with_a_lowered_limit_or_a_clock_set_back_stays_within_the_window(counter: Any) -> None:
+    assert counter.admitted(5, "user", "5/minute", NOW) == 5
+    assert counter.peek("user", "2/minute", NOW) == ((0, 60),)
+    assert counter.peek("user", "9/minute", NOW - HOUR) == ((4, 60),)
+
+
+@pytest.mark.parametrize(
+    ("limit", "own", "calls", "name"),
+    [
+        ("2/minute,9/hour", "", 2, "minute"),
+        ("9/minute,2/hour", "", 2, "hour"),
+        ("2/minute,2/hour", "", 2, "hour"),
+        ("2/90s", "", 2, "90s"),
+        ("9/minute", "2/minute", 2, "key-minute"),
+        ("2/hour", "2/minute", 2, "hour"),
+        ("none", "9/minute,2/hour", 2, "key-hour"),
+    ],
+)
+def test_the_window_that_refuses_is_the_one_to_wait_for_longest(
+    counter: Any, limit: str, own: str, calls: int, name: str
+) -> None:
+    for _ in range(calls):
+        assert counter.take("user", limit, NOW, "key", own or ()).admitted
+    verdict = counter.take("user", limit, NOW, "key", own or ())
+    assert not verdict.admitted
+    assert refused_by(parse(limit), parse(own) if own else (), verdict) == name

@@ -41,6 +41,7 @@ class Asgi:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._new_id.refresh()
         id = self._new_id()
         method = scope["method"]
         raw_path = scope.get("raw_path") or scope["path"].encode("utf-8")

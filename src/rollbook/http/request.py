@@ -5,7 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import os
+import re
 from typing import Protocol
+
+from rollbook import clock
+
+_FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
 
 class Row(Protocol):
@@ -26,11 +31,13 @@ class Request:
     `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3).
     `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
     `time.perf_counter_ns()` when the last byte of the request had arrived. The gate fills in `user_id`, `key_id` and
-    `route` for the access line, and in `head` the header lines that every answer carries: the rate limits'.
+    `route` for the access line, in `head` the header lines that every answer carries: the rate limits', and in `limited_by` the window
+    that refused the request.
     """
 
     __slots__ = (
-        "address", "body", "head", "headers", "id", "key_id", "method", "path", "query", "route", "secure", "started", "user_id",
+        "address", "body", "head", "headers", "id", "key_id", "limited_by", "method", "path", "query", "route", "secure", "started",
+        "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -57,19 +64,34 @@ class Request:
         self.head = b""
         self.user_id: str | None = None
         self.key_id: str | None = None
+        self.limited_by: str | None = None
         self.route: Row | None = None
 
 
 class RequestIds:
     """Makes `req_` and 24 characters, never twice, at the cost of a counter. Make one in each process.
 
-    The first 16 are random for the process. The last eight are the counter multiplied by an odd number modulo 2^32, which
-    takes each value once, so that ids do not tell how many requests there were.
+    The first 7 are the second (base32hex, so that ids sort by age and a log knows where to look for one), the next 9 random for the
+    process. The last eight are the counter multiplied by an odd number modulo 2^32, which takes each value once, so that ids do not
+    tell how many requests there were.
     """
 
     def __init__(self) -> None:
-        self._prefix = "req_" + base64.b32hexencode(os.urandom(10)).decode("ascii").lower()
+        self._process = base64.b32hexencode(os.urandom(10)).decode("ascii").lower()[:9]
         self._next = itertools.count(int.from_bytes(os.urandom(4), "big")).__next__
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the clock. To be called every now and then: for each request it would cost as much as the rest of its id."""
+        second = (clock.now() // clock.SECOND).to_bytes(5, "big")
+        self._prefix = f"req_{base64.b32hexencode(second).decode('ascii').lower()[1:]}{self._process}"
 
     def __call__(self) -> str:
         return f"{self._prefix}{self._next() * 0x9E3779B1 & 0xFFFFFFFF:08x}"
+
+
+def made_at(id: str) -> int | None:
+    """When a request was given this id, in microseconds, or up to some seconds before; None when it is none of ours."""
+    if _FORM(id) is None:
+        return None
+    return int.from_bytes(base64.b32hexdecode(f"0{id[4:11]}".upper()), "big") * clock.SECOND

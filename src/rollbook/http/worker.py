@@ -82,6 +82,7 @@ class Worker:
         self.head_until = now + self.settings.header_timeout
         self.body_until = now + self.settings.body_timeout
         self.idle_until = now + self.settings.keep_alive_timeout
+        self.new_id.refresh()
         date = wire.date_line(time.time())
         self.common = (date + wire.EVERY, date + wire.SECURE)
         self.state.default_headers = [(b"Date", date[6:-2])]

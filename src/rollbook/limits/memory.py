@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, settle, undo, worth
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, seen, settle, undo, worth
 
 _EMPTY = [0] * SIZE
 _CANDIDATES = 16
@@ -51,6 +51,10 @@ class Memory:
         start = self._starts.get(bucket)
         if start is not None:
             undo(self._cells, start, limit, now)
+
+    async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
+        start = self._starts.get(bucket)
+        return limit if start is None else seen(self._cells, start, limit, now)
 
     def _add(self, bucket: str) -> int:
         if self._free:

@@ -20,7 +20,7 @@ import time
 from functools import lru_cache
 from hashlib import blake2b
 
-from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, settle, undo, worth
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, seen, settle, undo, worth
 
 # A group: the digests of its slots side by side, so that one search finds the slot, then the numbers of each slot.
 _WORD = 8
@@ -98,6 +98,15 @@ class Shared:
             start = self._find(group, digest)
             if start is not None:
                 undo(self._words, start, limit, now)
+        finally:
+            self._unlock(group)
+
+    async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
+        group, digest = self._locate(bucket)
+        self._lock(group)
+        try:
+            start = self._find(group, digest)
+            return limit if start is None else seen(self._words, start, limit, now)
         finally:
             self._unlock(group)
 

@@ -61,6 +61,10 @@ class Limiter(Protocol):
         """Undo one take of this bucket. `now` is the one that take was given: a window started since keeps its count."""
         ...
 
+    async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
+        """For each window how many requests are left and in how many seconds it starts anew, as in a Verdict. Nothing is counted."""
+        ...
+
 
 _new: Callable[[type[Verdict], tuple[object, ...]], Verdict] = tuple.__new__  # type: ignore[assignment]  # half the time of Verdict(...)
 UNLIMITED = Verdict(True, ())
@@ -106,6 +110,13 @@ def text(limit: Limit) -> str:
 def name(window: Window) -> str:
     """`minute`, or `30s` for a length that has no name."""
     return _NAMES.get(window.seconds) or f"{window.seconds}s"
+
+
+def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> str:
+    """The window that keeps a refused request waiting the longest: `minute`, or `key-minute` for one of the key's own."""
+    used_up = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
+    place = max(used_up)[1]
+    return name(limit[place]) if place < len(limit) else f"key-{name(own_limit[place - len(limit)])}"
 
 
 def retry_after(verdict: Verdict) -> int:
@@ -167,6 +178,19 @@ def settle(cells: Cells, left: Left, places: Places, room: bool) -> Verdict:
         else:
             cells[at + USED] += 1
     return _new(Verdict, (True, tuple(left)))
+
+
+def seen(cells: Cells, start: int, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
+    """What `look` would find before this request, without a trace: cells are only read."""
+    found = []
+    for calls, seconds in limit:
+        left, reset = calls, seconds
+        for at in range(start, start + SIZE, CELL):
+            wait = cells[at + ENDS] - now
+            if cells[at] == seconds and wait > 0:
+                left, reset = max(0, calls - cells[at + USED]), min(-(-wait // SECOND), seconds)
+        found.append((left, reset))
+    return tuple(found)
 
 
 def undo(cells: Cells, start: int, limit: Limit, now: int) -> None:
