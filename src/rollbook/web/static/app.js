@@ -38,7 +38,7 @@
     try {
       await navigator.clipboard.writeText((from.value ?? from.textContent).trim());
     } catch {
-      // Plain http on another host has no clipboard: the text is selected, and the old command tried.
+      // Plain http on another host has no clipboard.
       getSelection().selectAllChildren(from);
       done = document.execCommand("copy");
     }
