@@ -14,4 +14,9 @@ NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "You are signed out."),
     "session-expired": Notice("warn", "Your session has ended. Sign in again to go on."),
     "password-set": Notice("ok", "Your password is set, and you are signed in."),
+    "profile-saved": Notice("ok", "Saved."),
+    "password-changed": Notice("ok", "Your password is changed. All other browsers are signed out."),
+    "key-revoked": Notice("ok", "The key is revoked. It has stopped everywhere."),
+    "session-ended": Notice("ok", "That session has ended."),
+    "sessions-ended": Notice("ok", "All other browsers are signed out."),
 }

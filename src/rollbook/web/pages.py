@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.web import docs, sign_in, static
+from rollbook.web import account, docs, keys, sign_in, static
 from rollbook.web.page import Page
 
 PAGES = [
@@ -11,6 +11,20 @@ PAGES = [
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
     Page("POST", "/account/sign-in", sign_in.sign_in, "anyone"),
     Page("POST", "/account/sign-out", sign_in.sign_out, "anyone"),
+    Page("GET", "/account", account.show, "person"),
+    Page("POST", "/account/profile", account.change_profile, "person"),
+    Page("POST", "/account/password", account.change_password, "person"),
+    Page("GET", "/account/export", account.export, "person"),
+    Page("GET", "/account/keys", keys.show, "person"),
+    Page("POST", "/account/keys", keys.create, "person"),
+    Page("GET", "/account/keys/new", keys.show_form, "person"),
+    Page("GET", "/account/keys/{id}", keys.show_one, "person"),
+    Page("POST", "/account/keys/{id}/reveal", keys.reveal, "person"),
+    Page("POST", "/account/keys/{id}/rotate", keys.rotate, "person"),
+    Page("POST", "/account/keys/{id}/revoke", keys.revoke, "person"),
+    Page("GET", "/account/sessions", account.show_sessions, "person"),
+    Page("POST", "/account/sessions/end-others", account.end_others, "person"),
+    Page("POST", "/account/sessions/{id}/end", account.end_session, "person"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),

@@ -1,0 +1,156 @@
+"""One's own account: profile, password, export, and the browsers that are signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+
+from rollbook import clock
+from rollbook.auth import permissions
+from rollbook.auth import sessions as session_texts
+from rollbook.errors import ApiError, NotFound, TooManyAttempts, WrongPassword
+from rollbook.http.response import JSON, Response, line
+from rollbook.records import sessions
+from rollbook.web import browsers
+from rollbook.web.sign_in import begin, sentence
+from rollbook.web.visit import PRIVATE, SAFE, Visit
+
+LABELS = {
+    "password": "The new password",
+    "current_password": "Your present password",
+    "name": "The name",
+    "email": "The email address",
+}
+
+
+async def show(visit: Visit) -> Response:
+    return _page(visit)
+
+
+async def change_profile(visit: Visit) -> Response:
+    given = {name: visit.form.get(name, "").strip() for name in ("name", "email")}
+    try:
+        await visit.api("PATCH", "/v1/users/me", given)
+    except ApiError as error:
+        return _page(visit, error.status, given=given, problems=problems(visit, error, LABELS))
+    return visit.redirect("/account", "profile-saved")
+
+
+async def change_password(visit: Visit) -> Response:
+    """All sessions end with the old password; this browser gets a new one, so that only others are signed out."""
+    given = {name: visit.form.get(name, "") for name in ("password", "current_password")}
+    try:
+        await visit.api("PUT", "/v1/users/me/password", given)
+    except ApiError as error:
+        found = {"current_password": refusal(error)} if is_refusal(error) else problems(visit, error, LABELS)
+        return _page(visit, error.status, headers=retry_after(error), password_problems=found)
+    return visit.redirect("/account", "password-changed", await begin(visit, visit.me.user.id))
+
+
+async def export(visit: Visit) -> Response:
+    """All that is held about the person, as a file."""
+    answer = await visit.api("GET", "/v1/users/me/export")
+    name = f"rollbook-{visit.me.user.id}-{datetime.fromtimestamp(clock.now() / clock.SECOND, UTC):%Y-%m-%d}.json"
+    head = JSON + PRIVATE + SAFE + line("Content-Disposition", f'attachment; filename="{name}"')
+    return Response(200, head, msgspec.json.format(msgspec.json.encode(answer.content), indent=2) + b"\n")
+
+
+# ---- sessions
+
+
+async def show_sessions(visit: Visit) -> Response:
+    found = await _sessions(visit)
+    return visit.render(
+        "account/sessions.html",
+        section="account/sessions",
+        sessions=found,
+        others=len(found) - 1,
+        browser=browsers.name,
+        settings=visit.services.settings,
+    )
+
+
+async def end_session(visit: Visit) -> Response:
+    id = visit.items["id"]
+    if id == visit.me.session.id:
+        raise NotFound("This is the session you are using. Sign out to end it.")
+    if id not in {session.id for session in await _sessions(visit)}:
+        raise NotFound("This session has ended already.")
+    await visit.api("DELETE", f"/v1/sessions/{id}")
+    return visit.redirect("/account/sessions", "session-ended")
+
+
+async def end_others(visit: Visit) -> Response:
+    for session in await _sessions(visit):
+        if session.id != visit.me.session.id:
+            with suppress(NotFound):  # it has just ended by itself
+                await visit.api("DELETE", f"/v1/sessions/{session.id}")
+    return visit.redirect("/account/sessions", "sessions-ended")
+
+
+async def _sessions(visit: Visit) -> list[sessions.Session]:
+    """This one first, then those seen last."""
+    lifetime = session_texts.lifetime(visit.services.settings)
+    found = await sessions.of_user(visit.db, visit.me.user.id, lifetime)
+    return sorted(found, key=lambda session: (session.id != visit.me.session.id, -session.last_seen_at))
+
+
+# ---- what a form says
+
+
+def problems(visit: Visit, error: ApiError, labels: dict[str, str]) -> dict[str, str]:
+    """As `visit.problems`, in words that name the fields as the form does."""
+    found = visit.problems(error)
+    return (
+        {name: _named(text, name, labels) for name, text in found.items()}
+        if error.faults or error.param
+        else {"": sentence(error)}
+    )
+
+
+def is_refusal(error: ApiError) -> bool:
+    """Whether it is the password that was not taken."""
+    return isinstance(error, (WrongPassword, TooManyAttempts))
+
+
+def refusal(error: ApiError) -> str:
+    """What to say beside the password."""
+    return "That is not your password." if isinstance(error, WrongPassword) else sentence(error)
+
+
+def retry_after(error: ApiError) -> bytes:
+    wait = error.headers.get("Retry-After")
+    return b"" if wait is None else line("Retry-After", wait)
+
+
+def _named(text: str, name: str, labels: dict[str, str]) -> str:
+    if name in labels and text.startswith(name + " "):
+        return labels[name] + text[len(name) :]
+    return text
+
+
+def _page(
+    visit: Visit,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    given: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] = {},
+    password_problems: Mapping[str, str] = {},
+) -> Response:
+    user = visit.me.user
+    return visit.render(
+        "account/profile.html",
+        status,
+        headers=headers,
+        section="account",
+        user=user,
+        role_text=permissions.ROLES[user.role],
+        given=given or {"name": user.name, "email": user.email},
+        least=visit.services.settings.password_min_length,
+        problems=problems,
+        password_problems=password_problems,
+    )
