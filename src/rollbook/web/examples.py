@@ -1,4 +1,4 @@
-"""An example of the guide in three languages: the curl line that stands in the Markdown, and what Python and JavaScript make of it."""
+"""An example of the guide in three languages, all made from the curl line that stands in the Markdown."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any, NamedTuple
 # The reader's key: curl has it from the shell, the other two from the environment.
 KEY = "$KEY"
 # A literal that is longer stands on several lines.
-WIDTH = 88
+WIDTH = 68
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 
 
 class Request(NamedTuple):
-    """What a curl line sends. `body` is the decoded JSON; None when there is none."""
+    """What a curl line sends. `body` is the decoded JSON; None when there is none. `shows_head`: curl prints the header fields of the answer."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: Any
+    shows_head: bool
 
     @property
     def needs_key(self) -> bool:
@@ -34,7 +35,7 @@ def parse(command: str) -> Request:
     program, *arguments = shlex.split(command.replace("\\\n", " "))
     if program != "curl":
         raise ValueError(f"not a curl line: {command}")
-    method, url, body = "", "", None
+    method, url, body, shows_head = "", "", None, False
     headers: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
@@ -47,9 +48,29 @@ def parse(command: str) -> Request:
             body = json.loads(next(words))
         elif word.startswith("http") and not url:
             url = word
-        elif word != "-i":
+        elif word == "-i":
+            shows_head = True
+        else:
             raise ValueError(f"curl's {word} is not known here: {command}")
-    return Request(method or ("GET" if body is None else "POST"), url, headers, body)
+    return Request(method or ("GET" if body is None else "POST"), url, headers, body, shows_head)
+
+
+def curl(request: Request) -> str:
+    """The request as a line for a shell, with breaks where a narrow column needs them."""
+    usual = "GET" if request.body is None else "POST"
+    words = ["curl"]
+    if request.shows_head:
+        words.append("-i")
+    if request.method != usual:
+        words.append(f"-X {request.method}")
+    words.append(shlex.quote(request.url))
+    parts = [" ".join(words)]
+    parts += [f"-H {_shell(f'{name}: {value}')}" for name, value in request.headers.items()]
+    if request.body is not None:
+        line = json.dumps(request.body, ensure_ascii=False)
+        text = line if len(line) < WIDTH - 12 else json.dumps(request.body, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        parts.append(f"--json {shlex.quote(text)}")
+    return " \\\n  ".join(parts)
 
 
 def python(request: Request, shows: str) -> str:
@@ -125,6 +146,11 @@ def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, inden
         return line
     inner = "".join(f"{indent * (depth + 1)}{item},\n" for item in items)
     return f"{opening.strip()}\n{inner}{indent * depth}{closing.strip()}"
+
+
+def _shell(text: str) -> str:
+    # In double quotes the shell puts the key in.
+    return f'"{text}"' if KEY in text else shlex.quote(text)
 
 
 def _python_header(value: str) -> str:

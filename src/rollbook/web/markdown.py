@@ -181,6 +181,7 @@ def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("href", link(str(child.attrGet("href"))))
+    _drop_empty_heads(tokens)
     _frame_tables(tokens)
     return headings
 
@@ -202,6 +203,23 @@ def _own_link(anchor: str, text: str) -> Iterator[Token]:
 def _names_a_call(inline: Token) -> bool:
     first = (inline.children or [None])[0]
     return first is not None and first.type == "code_inline" and _CALL.fullmatch(first.content) is not None
+
+
+def _drop_empty_heads(tokens: list[Token]) -> None:
+    """Markdown has no table without a head: one in which no cell says anything is left out."""
+    kept: list[Token] = []
+    head: list[Token] | None = None
+    for token in tokens:
+        if token.type == "thead_open":
+            head = []
+        if head is None:
+            kept.append(token)
+        else:
+            head.append(token)
+        if token.type == "thead_close" and head is not None:
+            kept += head if any(each.content for each in head) else []
+            head = None
+    tokens[:] = kept
 
 
 def _frame_tables(tokens: list[Token]) -> None:
@@ -234,7 +252,14 @@ def _code(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -
 
 def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     token = tokens[at]
-    return templates.render("docs/code.html", code=coloured(token.content, token.info))
+    head, gap, body = token.content.partition("\n\n")
+    if token.info == "http" and body.startswith(("{", "[")):
+        # A message with a body of JSON, each coloured in its own way.
+        above, below = coloured(head, "http"), coloured(body, "json")
+        shown = Shown(token.content, above.html + gap + below.html)
+    else:
+        shown = coloured(token.content, token.info)
+    return templates.render("docs/code.html", code=shown)
 
 
 def _example(number: int, commands: Token, answer: Token | None) -> str:
@@ -253,7 +278,7 @@ def _example(number: int, commands: Token, answer: Token | None) -> str:
     example = Example(
         number,
         [
-            ("curl", coloured(commands.content, "sh")),
+            ("curl", coloured(examples.curl(request), "sh")),
             ("Python", coloured(examples.python(request, shows), "python")),
             ("JavaScript", coloured(examples.javascript(request, shows), "javascript")),
         ],
