@@ -27,6 +27,7 @@ from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
+from rollbook.observe.requests import Requests
 from rollbook.records import access, rules
 from rollbook.storage.sqlite import SQLite
 from rollbook.web.pages import PAGES
@@ -63,11 +64,12 @@ class App:
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
+        self._requests = Requests(settings.request_retention > 0, worker, settings.workers)
         self._secret = secrets.load(settings.data)
         services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
         self._router = Router(ROUTES, services)
         self._site = Site(PAGES, services, self._router)
-        self._background = Background(settings, self._db, self._router.gate, self._site, self._gauge, first=worker == 0)
+        self._background = Background(settings, self._db, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
@@ -106,6 +108,7 @@ class App:
         route = request.route
         self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], response.status, microseconds)
         self._access_log.line(request, response.status, microseconds)
+        self._requests.note(request, response.status, microseconds)
         return response
 
     def refuse(
@@ -115,7 +118,9 @@ class App:
         response = render(error, id, self._url, accept)
         self._metrics.add(error.code)
         self._metrics.request(UNMATCHED, response.status, 0)
-        self._access_log.line(Request(method, path, "", {}, b"", address, False, id, 0), response.status, 0)
+        request = Request(method, path, "", {}, b"", address, False, id, 0)
+        self._access_log.line(request, response.status, 0)
+        self._requests.note(request, response.status, 0)
         return response
 
     def _rendered(self, error: ApiError, request: Request) -> Response:
@@ -123,6 +128,7 @@ class App:
         if isinstance(error, TooManyRequests):
             by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"
             self._metrics.add(f"rate_limited_{by}")
+            request.limited_by = request.limited_by or by
         return self._site.error_page(error, request) or render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:

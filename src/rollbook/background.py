@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from rollbook import clock
 from rollbook.auth import sessions as session_texts
 from rollbook.config import Settings
 from rollbook.gate import Gate
-from rollbook.records import events, keys, password_links, replies, search, sessions, users
+from rollbook.observe.requests import Requests
+from rollbook.records import events, keys, password_links, replies, search, sessions, usage, users
 from rollbook.storage.database import Database
 from rollbook.web.site import Site
 
@@ -22,17 +24,33 @@ logger = logging.getLogger("rollbook")
 BATCH = 256
 # A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
 BUSY_PAUSE = 0.02
+# Seconds between two writings of what was noted about requests: a page shows what is 2 s old.
+USAGE_PAUSE = 1.5
+# Its writing takes up no more than one part in so many of the time; after a failure it is tried again so many pauses later.
+USAGE_SHARE, USAGE_RETRY = 8, 3
+# Tallies written in one commit, and made ready between two turns of the event loop: 0.2 ms.
+USAGE_BATCH, USAGE_HANDFUL = 512, 64
+# Seconds after which no worker holds anything any more about a user who was erased.
+USAGE_LAG = 60
 
 Step = Callable[[], Awaitable[bool]]
 
 
 class Background:
-    def __init__(self, settings: Settings, db: Database, gate: Gate, site: Site, gauge: Step, first: bool) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, gate: Gate, site: Site, requests: Requests, gauge: Step, first: bool
+    ) -> None:
         self._settings = settings
         self._db = db
         self._gate = gate
         self._site = site
-        self._loops: list[tuple[str, float, Step]] = [("note uses", 5.0, self.note_uses), ("gauges", 1.0, gauge)]
+        self._requests = requests
+        self._rest = 0  # pauses until requests are written down again
+        self._loops: list[tuple[str, float, Step]] = [
+            ("note uses", 5.0, self.note_uses),
+            ("write usage", USAGE_PAUSE, self.write_usage),
+            ("gauges", 1.0, gauge),
+        ]
         if first:
             self._loops += [
                 ("fold search", 0.2, self.fold_search),
@@ -41,6 +59,9 @@ class Background:
                 ("expire events", 60.0, self.expire_events),
                 ("expire replies", 60.0, self.expire_replies),
                 ("expire sessions", 60.0, self.expire_sessions),
+                ("expire usage", 60.0, self.expire_usage),
+                ("expire request log", 60.0, self.expire_request_log),
+                ("erase usage", 30.0, self.erase_usage),
             ]
         self._compacting = 0  # what `last_erased` was when the compaction that runs began
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,6 +78,10 @@ class Background:
             await self.note_uses()
         except Exception as problem:
             logger.warning("the last uses of keys and sessions could not be noted: %s", problem)
+        try:
+            await self.flush_usage()
+        except Exception as problem:
+            logger.warning("the last requests could not be counted and logged: %s", problem)
 
     async def _run(self, name: str, pause: float, step: Step) -> None:
         """A step that fails is logged and tried again: one bad row or a full disk must not end a loop."""
@@ -125,3 +150,61 @@ class Background:
         if ended:
             await self._db.write(sessions.forget, ended)
         return len(ended) >= BATCH
+
+    async def write_usage(self) -> bool:
+        """Write down what this worker has noted about requests, unless that takes too much of the time."""
+        if self._rest:
+            self._rest -= 1
+            return False
+        began = time.monotonic()
+        try:
+            await self.flush_usage()
+        except Exception:
+            self._rest = USAGE_RETRY
+            raise
+        self._rest = int((time.monotonic() - began) * USAGE_SHARE / USAGE_PAUSE)
+        return False
+
+    async def flush_usage(self) -> None:
+        """Count the requests and put them into the log. Those that cannot be written are counted at the next try, their lines are lost."""
+        requests = self._requests
+        requests.gather()
+        while tallies := requests.take(USAGE_BATCH):
+            batch = usage.Batch()
+            for start in range(0, len(tallies), USAGE_HANDFUL):
+                if start:
+                    await asyncio.sleep(0)
+                batch.add(tallies[start : start + USAGE_HANDFUL])
+            try:
+                await self._db.write(usage.add, batch)
+            except Exception:
+                lost = requests.give_back(tallies)
+                while tallies := requests.take(USAGE_BATCH):
+                    lost += requests.give_back(tallies)
+                logger.warning("%d lines of the request log are lost", lost)
+                raise
+        if requests.lost:
+            logger.warning("%d requests are missing in the usage of their keys: too much waited to be written", requests.lost)
+            requests.lost = 0
+
+    async def expire_usage(self) -> bool:
+        """Drop counts of requests that are older than they are kept."""
+        before = clock.now() - self._settings.usage_retention * clock.DAY
+        if not await usage.is_older(self._db, before):
+            return False
+        return await self._db.write(usage.expire, before, BATCH) == BATCH
+
+    async def expire_request_log(self) -> bool:
+        """Drop what is older in the log of requests than it is kept: all of it when there shall be none."""
+        before = clock.now() - self._settings.request_retention * clock.DAY
+        if not await usage.is_log_older(self._db, before):
+            return False
+        return await self._db.write(usage.expire_log, before, BATCH) == BATCH
+
+    async def erase_usage(self) -> bool:
+        """Erase what is left, or was written down afterwards, of users who were erased."""
+        user_id = await usage.erased_before(self._db, clock.now() - USAGE_LAG * clock.SECOND)
+        if user_id is None:
+            return False
+        await self._db.write(usage.forget_erased, user_id, BATCH)
+        return True

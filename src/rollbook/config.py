@@ -97,6 +97,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
     event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept; 0 keeps them for good.")] = 0
 
+    usage_retention: Annotated[
+        int, Meta(ge=1, le=3650, description="Days that the hourly counts of requests are kept, for each key and for the server.")
+    ] = 90
+    request_retention: Annotated[
+        int, Meta(ge=0, le=3650, description="Days that users can look up the requests of their keys; 0 keeps no log of them.")
+    ] = 7
+
     trusted_proxy: Annotated[
         tuple[str, ...],
         Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),

@@ -83,7 +83,7 @@ def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
     time.sleep(0.5)  # the log is emptied
     assert in_files(), "the search index lets go of letters by itself: compaction is not needed"
 
-    background = Background(Settings(), db, None, None, first=True)  # type: ignore[arg-type]
+    background = Background(Settings(), db, None, None, None, None, first=True)  # type: ignore[arg-type]
 
     async def step() -> None:
         while await background.erase_from_search():

@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, LastOwner, NotFound, PreconditionFailed
-from rollbook.records import access, events, keys, password_links, places, rules, search, sessions
+from rollbook.records import access, events, keys, password_links, places, rules, search, sessions, usage
 from rollbook.records.events import Actor
 from rollbook.storage.database import Duplicate, Queries, Row, Tx
 
@@ -92,6 +92,9 @@ LATELY_DELETED = f"""
     SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
     ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
+
+# Rows of a user's usage erased together with the user; the rest follows within minutes, so that nobody's write waits for it.
+MOST_ERASED = 256
 
 
 async def by_id(queries: Queries, id: str) -> User | None:
@@ -289,6 +292,7 @@ async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozens
         raise NotFound()
     await search.erased(tx, gone[0])
     await keys.erase_all(tx, id)
+    await usage.erased(tx, id, MOST_ERASED)
     await events.record(tx, "user.purged", id, by, {"id": id})
     await events.forget(tx, id)
 

@@ -1,0 +1,326 @@
+"""What callers did: requests counted by the hour, and the log of requests with a key. Both in batches, from `observe/requests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from rollbook import clock
+from rollbook.http.request import made_at
+from rollbook.observe.requests import SPAN, Tally, unpacked
+from rollbook.storage.database import Queries, Tx
+
+
+class Hour(NamedTuple):
+    at: int  # its first microsecond
+    requests: int
+    errors: int  # 5xx
+    refused: int  # 4xx other than 429
+    limited: int  # 429
+
+
+class Logged(NamedTuple):
+    """A request as its user may see it again."""
+
+    at: int  # when it was answered; no two of a user have the same
+    request_id: str
+    key_id: str
+    method: str
+    path: str  # without the query, at most 200 characters before its encoding
+    status: int
+    microseconds: int
+    address: str
+    headers: tuple[tuple[str, str], ...]  # those of observe/requests.HARMLESS
+    limited_by: str | None
+    left_out: int = 0  # so many more like it came within the same moment and were only counted
+
+
+MOST_SEARCHED = 1_000_000
+"""Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a second's."""
+LONGEST = 150 * clock.SECOND
+"""A request is in the log by so long after it was given its id: it runs for two minutes at most."""
+CLOCK = 5 * clock.SECOND
+"""By so much the clock may have been set back meanwhile."""
+ROWS = 64
+"""Rows written by one statement: each statement costs the writer's thread the interpreter's lock, which the event loop wants."""
+
+COUNT = (
+    "INSERT INTO usage (hour, user_id, key_id, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id) "
+    "DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors, refused = refused + excluded.refused, "
+    "limited = limited + excluded.limited"
+)
+COUNT_LIMITS = (
+    "INSERT INTO usage_limits (hour, user_id, key_id, name, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id, name) "
+    "DO UPDATE SET limited = limited + excluded.limited"
+)
+COUNT_SERVER = (
+    "INSERT INTO server_usage (hour, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour) "
+    "DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors, refused = refused + excluded.refused, "
+    "limited = limited + excluded.limited"
+)
+LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
+EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
+
+HOURS = """
+    SELECT hour, sum(requests), sum(errors), sum(refused), sum(limited) FROM usage WHERE user_id = ? AND hour >= ?{only}
+    GROUP BY hour ORDER BY hour"""
+HOURS_OF_USER = HOURS.format(only="")
+HOURS_OF_KEY = HOURS.format(only=" AND key_id = ?")
+SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
+HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ? GROUP BY name"
+# The inner query walks the index, so far and no farther; the outer one ends the walk when it has enough.
+FIND = f"""
+    SELECT id, last FROM (
+        SELECT id, last, status, key_id FROM request_log WHERE user_id = ? AND last < ? AND first < ?
+        ORDER BY last DESC LIMIT {MOST_SEARCHED})
+    WHERE status BETWEEN ? AND ? AND (? IS NULL OR key_id = ?) LIMIT ?"""
+CHUNK = "SELECT key_id, status, limited_by, left_out, lines FROM request_log WHERE id = ?"
+HOLDING = """
+    SELECT key_id, status, limited_by, left_out, lines FROM request_log
+    WHERE user_id = ? AND last BETWEEN ? AND ? AND instr(lines, CAST(? AS BLOB)) ORDER BY last LIMIT 1"""
+
+OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
+EXPIRE_USAGE = """
+    DELETE FROM usage WHERE (hour, user_id, key_id) IN (
+        SELECT hour, user_id, key_id FROM usage WHERE hour < ? ORDER BY hour LIMIT ?)"""
+EXPIRE_LIMITS = """
+    DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
+        SELECT hour, user_id, key_id, name FROM usage_limits WHERE hour < ? ORDER BY hour LIMIT ?)"""
+EXPIRE_SERVER = "DELETE FROM server_usage WHERE hour IN (SELECT hour FROM server_usage WHERE hour < ? ORDER BY hour LIMIT ?)"
+OLDEST_LINES = "SELECT last FROM request_log ORDER BY last LIMIT 1"
+EXPIRE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE last < ? ORDER BY last LIMIT ?)"
+
+NOTE_ERASED = "INSERT INTO erased_usage (user_id, erased_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+ERASED = "SELECT user_id FROM erased_usage WHERE erased_at < ? ORDER BY erased_at LIMIT 1"
+FORGET_ERASED = "DELETE FROM erased_usage WHERE user_id = ?"
+ERASE_USAGE = """
+    DELETE FROM usage WHERE (hour, user_id, key_id) IN (SELECT hour, user_id, key_id FROM usage WHERE user_id = ? LIMIT ?)"""
+ERASE_LIMITS = """
+    DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
+        SELECT hour, user_id, key_id, name FROM usage_limits WHERE user_id = ? LIMIT ?)"""
+ERASE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE user_id = ? LIMIT ?)"
+
+# A path as it is in a URL.
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
+# ---- writing
+
+
+class Batch:
+    """Tallies made ready for their statements, away from the transaction, which only has to run them."""
+
+    def __init__(self) -> None:
+        # The values of all rows, one after the other.
+        self._counts: list[Any] = []
+        self._limits: list[Any] = []
+        self._log: list[Any] = []
+        self._server: dict[int, list[int]] = {}
+        self.retried: list[tuple[str, list[Any], list[Any]]] = []
+
+    def add(self, tallies: Iterable[Tally]) -> None:
+        for tally in tallies:
+            count, status, hour = tally.count, tally.status, tally.hour
+            errors = count if status >= 500 else 0
+            limited = count if status == 429 else 0
+            refused = count if 400 <= status < 500 and not limited else 0
+            whole = self._server.setdefault(hour, [0, 0, 0, 0])
+            whole[0] += count
+            whole[1] += errors
+            whole[2] += refused
+            whole[3] += limited
+            user_id, key_id, limited_by = tally.user_id, tally.key_id, tally.limited_by
+            if user_id is None or key_id is None:
+                continue
+            counts, limits = self._counts, self._limits
+            if tally.retried:
+                counts, limits = [], []
+                self.retried.append((user_id, counts, limits))
+            counts += (hour, user_id, key_id, count, errors, refused, limited)
+            if limited_by is not None:
+                limits += (hour, user_id, key_id, limited_by, count)
+            if tally.kept:
+                left_out = count - tally.kept
+                self._log += (user_id, key_id, status, limited_by, tally.first, tally.last, left_out, tally.packed())
+
+    def statements(self) -> Iterator[tuple[str, list[Any]]]:
+        server = [value for hour, counts in self._server.items() for value in (hour, *counts)]
+        for text, values in ((COUNT, self._counts), (COUNT_LIMITS, self._limits), (COUNT_SERVER, server), (LOG, self._log)):
+            yield from _in_rows(text, values)
+
+
+async def add(tx: Tx, batch: Batch) -> None:
+    """Count them, and put their lines into the log."""
+    for statement, values in batch.statements():
+        await tx.run(statement, *values)
+    for user_id, counts, limits in batch.retried:  # their user may have been erased meanwhile
+        if await tx.one(EXISTS, user_id, user_id) is not None:
+            for text, rows in ((COUNT, counts), (COUNT_LIMITS, limits)):
+                for statement, values in _in_rows(text, rows):
+                    await tx.run(statement, *values)
+
+
+def _in_rows(text: str, values: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Statements with many rows each, in so few sizes that all of them stay prepared."""
+    columns = text[: text.index(")")].count(",") + 1
+    start, size = 0, ROWS
+    while start < len(values):
+        while size * columns > len(values) - start:
+            size //= 2
+        end = start + size * columns
+        yield _with_rows(text, size, columns), list(values[start:end])
+        start = end
+
+
+@cache
+def _with_rows(text: str, rows: int, columns: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return text.format(rows=", ".join([row] * rows))
+
+
+# ---- reading
+
+
+async def hours(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[Hour]:
+    """Hours since then in which the user, or one of its keys, made requests; oldest first."""
+    hour = since - since % clock.HOUR
+    if key_id is None:
+        return [Hour._make(row) for row in await queries.all(HOURS_OF_USER, user_id, hour)]
+    return [Hour._make(row) for row in await queries.all(HOURS_OF_KEY, user_id, hour, key_id)]
+
+
+async def server_hours(queries: Queries, since: int) -> list[Hour]:
+    """The same of all requests, also those without a key."""
+    return [Hour._make(row) for row in await queries.all(SERVER_HOURS, since - since % clock.HOUR)]
+
+
+async def hit(queries: Queries, user_id: str, since: int) -> dict[str, int]:
+    """Which windows refused the user's requests, and how many: `minute`, `key-minute` (a key's own), `attempts` (wrong passwords)."""
+    return dict(await queries.all(HIT, user_id, since - since % clock.HOUR))
+
+
+async def requests(
+    queries: Queries,
+    user_id: str,
+    key_id: str | None = None,
+    status: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Logged]:
+    """The user's last requests, newest first: of a key, with a status (`404`) or a class of them (`4xx`), answered before a time.
+
+    To be called by `read_aside`: a search looks at up to MOST_SEARCHED entries. Raises ValueError when the status is neither.
+    """
+    least, most = _statuses(status)
+    end = 1 << 62 if before is None else before
+    found: list[Logged] = []
+    chunks: Sequence[Any] = ()
+    wanted = limit + 1
+    while True:
+        read = len(chunks)
+        chunks = await queries.all(FIND, user_id, end + SPAN, end, least, most, key_id, key_id, wanted)
+        for id, last in chunks[read:]:
+            # Their lines overlap in time: done only when all that is left is older than what was found.
+            if len(found) >= limit and sum(line.at > last for line in found) >= limit:
+                return sorted(found, reverse=True)[:limit]
+            row = await queries.one(CHUNK, id)
+            if row is not None:
+                found += [line for line in _lines(row) if line.at < end]
+        if len(chunks) < wanted:
+            return sorted(found, reverse=True)[:limit]
+        wanted *= 2
+
+
+async def request(queries: Queries, user_id: str, request_id: str) -> Logged | None:
+    """One of the user's requests. To be called by `read_aside`."""
+    made = made_at(request_id)
+    if made is None:
+        return None
+    row = await queries.one(HOLDING, user_id, made - CLOCK, made + LONGEST + SPAN, request_id)
+    if row is None:
+        return None
+    return next((line for line in _lines(row) if line.request_id == request_id), None)
+
+
+def _lines(row: Sequence[Any]) -> list[Logged]:
+    key_id, status, limited_by, left_out, packed = row
+    clients, lines = unpacked(packed)
+    shown = [
+        (address, tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]))
+        for address, headers in clients
+    ]
+    found = [
+        Logged(
+            line.at, line.request_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
+            *shown[line.client], limited_by,
+        )
+        for line in lines
+    ]  # fmt: skip
+    found[-1] = found[-1]._replace(left_out=left_out)
+    return found
+
+
+def _statuses(status: str | None) -> tuple[int, int]:
+    if status is None:
+        return 0, 999
+    if len(status) == 3 and status[0] in "12345":
+        if status[1:] == "xx":
+            return int(status[0]) * 100, int(status[0]) * 100 + 99
+        if status.isascii() and status.isdigit():
+            return int(status), int(status)
+    raise ValueError(f"{status!r} is no status: write 404 or 4xx.")
+
+
+# ---- forgetting
+
+
+async def is_older(queries: Queries, before: int) -> bool:
+    """Whether there are counts from before this time."""
+    row = await queries.one(OLDEST_HOUR)
+    return row is not None and row[0] < before
+
+
+async def expire(tx: Tx, before: int, limit: int) -> int:
+    """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most did."""
+    gone = await tx.run(EXPIRE_USAGE, before, limit), await tx.run(EXPIRE_LIMITS, before, limit)
+    if max(gone) < limit:  # the server's counts last: they tell whether there is anything left
+        gone = *gone, await tx.run(EXPIRE_SERVER, before, limit)
+    return max(gone)
+
+
+async def is_log_older(queries: Queries, before: int) -> bool:
+    row = await queries.one(OLDEST_LINES)
+    return row is not None and row[0] < before
+
+
+async def expire_log(tx: Tx, before: int, limit: int) -> int:
+    """Drop up to `limit` pieces of the log from before this time. Returns how many went."""
+    return await tx.run(EXPIRE_LOG, before, limit)
+
+
+async def erase(tx: Tx, user_id: str, limit: int) -> bool:
+    """Erase up to `limit` rows of each kind about a user. False when none is left."""
+    gone = [await tx.run(statement, user_id, limit) for statement in (ERASE_USAGE, ERASE_LIMITS, ERASE_LOG)]
+    return max(gone) == limit
+
+
+async def erased(tx: Tx, user_id: str, limit: int) -> None:
+    """A user was erased. What is not erased here at once, or is written down by a worker later, `erased_before` leads to."""
+    await erase(tx, user_id, limit)
+    await tx.run(NOTE_ERASED, user_id, clock.now())
+
+
+async def erased_before(queries: Queries, before: int) -> str | None:
+    """A user that was erased before this time and of whom something may be left."""
+    row = await queries.one(ERASED, before)
+    return row[0] if row else None
+
+
+async def forget_erased(tx: Tx, user_id: str, limit: int) -> bool:
+    """Erase what is left of such a user. True when there is more to do."""
+    if await erase(tx, user_id, limit):
+        return True
+    await tx.run(FORGET_ERASED, user_id)
+    return False
