@@ -124,11 +124,7 @@ class App:
         return response
 
     def _rendered(self, error: ApiError, request: Request) -> Response:
-        self._metrics.add(error.code)
-        if isinstance(error, TooManyRequests):
-            by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"
-            self._metrics.add(f"rate_limited_{by}")
-            request.limited_by = request.limited_by or by
+        self.count(error, request)
         return self._site.error_page(error, request) or render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:
@@ -145,6 +141,13 @@ class App:
         return False
 
     # ---- what the application tells of itself
+
+    def count(self, error: ApiError, request: Request) -> None:
+        self._metrics.add(error.code)
+        if isinstance(error, TooManyRequests):
+            by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"
+            self._metrics.add(f"rate_limited_{by}")
+            request.limited_by = request.limited_by or by
 
     async def checks(self) -> dict[str, str]:
         try:

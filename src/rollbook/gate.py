@@ -18,6 +18,7 @@ from rollbook.auth.secret import Secret
 from rollbook.config import Settings, Source
 from rollbook.errors import (
     AddressNotAllowed,
+    ApiError,
     ExpiredKey,
     InsufficientScope,
     InvalidKey,
@@ -106,6 +107,10 @@ class Operations(Protocol):
     def openapi(self) -> bytes: ...
 
     async def about(self) -> About: ...
+
+    def count(self, error: ApiError, request: Request) -> None:
+        """For the metrics: this error was answered. Those that handlers raise are counted by themselves."""
+        ...
 
 
 class Services(NamedTuple):

@@ -23,6 +23,11 @@ def digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
+def password_link(url: str, text: str) -> str:
+    """The address that sets a password once. `url` is the server's."""
+    return f"{url.rstrip('/')}/account/set-password?token={text}"
+
+
 def lifetime(settings: Settings) -> Lifetime:
     """How long sessions last by these settings."""
     return Lifetime(settings.session_lifetime * clock.HOUR, settings.session_idle_timeout * clock.HOUR)

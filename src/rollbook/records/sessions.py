@@ -45,9 +45,11 @@ BY_ID = f"SELECT {COLUMNS} FROM sessions WHERE id = ?"
 OF_USER = (
     f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id DESC LIMIT ? OFFSET ?"
 )
+HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? ORDER BY id"
 COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
+END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_ALL = "DELETE FROM sessions WHERE user_id = ? AND id != ?"
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?)
@@ -89,6 +91,11 @@ async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int
     return [Session._make(row) for row in rows]
 
 
+async def held(queries: Queries, user_id: str) -> list[Session]:
+    """All that there are of a user, oldest first; also those that have ended by themselves and have not been dropped yet."""
+    return [Session._make(row) for row in await queries.all(HELD, user_id)]
+
+
 async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
     row = await queries.one(COUNT, user_id, *lifetime.oldest(clock.now()))
     assert row is not None  # count(*) always has a row
@@ -105,8 +112,14 @@ async def end(tx: Tx, id: str, by: Actor) -> None:
     row = await tx.one(END, id)
     if row is None:
         raise NotFound()
-    session = Session._make(row)
-    await events.record(tx, "session.revoked", session.user_id, by, shown(session))
+    await _ended(tx, Session._make(row), by)
+
+
+async def end_by_digest(tx: Tx, digest: bytes, by: Actor) -> None:
+    """The session with this cookie ends, if there is one."""
+    row = await tx.one(END_BY_DIGEST, digest)
+    if row is not None:
+        await _ended(tx, Session._make(row), by)
 
 
 async def end_all(tx: Tx, user_id: str, keep: str = "") -> int:
@@ -122,6 +135,10 @@ async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:
 
 async def forget(tx: Tx, ended: list[str]) -> None:
     await tx.many(FORGET, [(id,) for id in ended])
+
+
+async def _ended(tx: Tx, session: Session, by: Actor) -> None:
+    await events.record(tx, "session.revoked", session.user_id, by, shown(session))
 
 
 def shown(session: Session) -> dict[str, Any]:

@@ -189,6 +189,7 @@ async def update(
         await access.changed(tx)
     if "status" in changed:
         type = "user.suspended" if after.status == "suspended" else "user.activated"
+        await sessions.end_all(tx, id)  # for good: to be activated again is not to be signed in again
     else:
         type = "user.updated"
     was = shown(user)
@@ -208,10 +209,15 @@ async def set_password(tx: Tx, id: str, hash: str, by: Actor, may: May = anyone)
     return user
 
 
+async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
+    """The same password, hashed with stronger parameters."""
+    await tx.run(RENEW_HASH, new, id, old)
+
+
 async def signed_in(tx: Tx, id: str, renewed: tuple[str, str] | None) -> User:
     """A right password was given. `renewed` is its (old, new) hash where the old one had weaker parameters. Raises NotFound."""
     if renewed is not None:
-        await tx.run(RENEW_HASH, renewed[1], id, renewed[0])
+        await renew_hash(tx, id, *renewed)
     row = await tx.one(SIGNED_IN, clock.now(), id)
     if row is None:
         raise NotFound()

@@ -14,6 +14,7 @@ NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "You are signed out."),
     "session-expired": Notice("warn", "Your session has ended. Sign in again to go on."),
     "password-set": Notice("ok", "Your password is set, and you are signed in."),
+    "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),
     "password-changed": Notice("ok", "Your password is changed. All other browsers are signed out."),
     "key-revoked": Notice("ok", "The key is revoked. It has stopped everywhere."),

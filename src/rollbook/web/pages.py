@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.web import account, docs, keys, sign_in, static
+from rollbook.web import account, docs, keys, set_password, sign_in, static
 from rollbook.web.page import Page
 
 PAGES = [
@@ -11,6 +11,8 @@ PAGES = [
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
     Page("POST", "/account/sign-in", sign_in.sign_in, "anyone"),
     Page("POST", "/account/sign-out", sign_in.sign_out, "anyone"),
+    Page("GET", "/account/set-password", set_password.show, "anyone"),
+    Page("POST", "/account/set-password", set_password.set_password, "anyone"),
     Page("GET", "/account", account.show, "person"),
     Page("POST", "/account/profile", account.change_profile, "person"),
     Page("POST", "/account/password", account.change_password, "person"),

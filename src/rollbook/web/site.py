@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from rollbook import clock
 from rollbook.api.router import Router
@@ -11,12 +11,13 @@ from rollbook.auth import sessions as session_texts
 from rollbook.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, TooManyRequests
 from rollbook.gate import Services, stranger
 from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.response import Response, line
 from rollbook.limits import windows
 from rollbook.records import sessions, users
+from rollbook.web import origins
 from rollbook.web.accept import takes_html
 from rollbook.web.page import Page
-from rollbook.web.visit import Person, Visit
+from rollbook.web.visit import Person, Visit, cookie_of
 
 # A session's last request is noted to within this.
 SEEN_EVERY = 60 * clock.SECOND
@@ -62,17 +63,29 @@ class Site:
         if page is None:
             raise MethodNotAllowed(request.method, allow)
         request.route = page  # for the access line and the metrics
+        settings = self._services.settings
+        if page.who != "anyone" or method != "GET" or request.path.startswith("/account"):
+            origins.check_host(request, settings)
+        if request.path.startswith("/static/"):
+            return await page.handler(Visit(self._services, self._router, request, found.items, None, None))
         person = await self._person(request)
         await self._count(request, person)
         if method != "GET":
-            self._check_origin(request)
+            origins.check_form(request, settings)
         caller = None if person is None else self._router.gate.person(person.user)
         visit = Visit(self._services, self._router, request, found.items, person, caller)
-        if page.who != "anyone" and person is None:
-            return self._to_sign_in(visit)
-        if page.who == "admin" and not (person is not None and person.is_admin):
-            raise Forbidden("This page is for admins.")
-        return await page.handler(visit)
+        try:
+            if page.who != "anyone" and person is None:
+                return self._to_sign_in(visit)
+            if page.who == "admin" and not (person is not None and person.is_admin):
+                raise Forbidden("This page is for admins.")
+            return await page.handler(visit)
+        except ApiError as error:
+            if not takes_html(request):
+                raise
+            # Here, where it is known who is signed in.
+            self._services.operations.count(error, request)
+            return _error(visit, error)
 
     def error_page(self, error: ApiError, request: Request) -> Response | None:
         """The error as a page, None where it is not a browser that asks, or for the API."""
@@ -81,9 +94,7 @@ class Site:
         bare = Request(
             "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started
         )
-        visit = Visit(self._services, self._router, bare, {}, None, None)
-        headers = b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
-        return visit.render("error.html", error.status, headers=headers, error=error, request_id=request.id)
+        return _error(Visit(self._services, self._router, bare, {}, None, None), error)
 
     def take_seen(self) -> list[tuple[str, int]]:
         """Sessions seen since the last call, with the time of their last request."""
@@ -93,7 +104,7 @@ class Site:
     # ---- who, how often, from where
 
     async def _person(self, request: Request) -> Person | None:
-        text = _cookie(request, session_texts.cookie_name(self._services.settings, request.secure))
+        text = cookie_of(request, self._services.settings)
         if text is None:
             return None
         db = self._services.db
@@ -110,37 +121,30 @@ class Site:
         return Person(user, session)
 
     async def _count(self, request: Request, person: Person | None) -> None:
-        if request.path.startswith("/static/"):
-            return
         bucket = "pages:" + (stranger(request.address) if person is None else person.user.id)
         verdict = await self._services.limiter.take(bucket, self._limit, clock.now())
         if not verdict.admitted:
             raise TooManyRequests(windows.retry_after(verdict))
 
-    def _check_origin(self, request: Request) -> None:
-        """A form is taken from our own pages only. Every browser of today says where a request comes from (Fetch Metadata); of older ones
-        the Origin does (RFC 6454). Without either it is no form of ours. Raises Forbidden."""
-        site = request.headers.get(b"sec-fetch-site")
-        if site is not None:
-            if site == b"same-origin":
-                return
-        elif (origin := request.headers.get(b"origin")) is not None:
-            host = request.headers.get(b"host", b"")
-            if origin.decode("latin-1") in (
-                f"http{'s' if request.secure else ''}://{host.decode('latin-1')}",
-                "/".join(self._services.url.split("/")[:3]),
-            ):
-                return
-        raise Forbidden("This form was not sent from a page of this server. Open the page here and send it again.")
-
     def _to_sign_in(self, visit: Visit) -> Response:
         request = visit.request
-        had_cookie = b"rollbook" in request.headers.get(b"cookie", b"")
         path = "/account/sign-in"
-        if request.method in ("GET", "HEAD") and not visit.is_fragment:
-            target = request.path + (f"?{request.query}" if request.query else "")
+        if (target := self._wanted(visit)) is not None:
             path += f"?next={quote(target, safe='/')}"
+        had_cookie = cookie_of(request, self._services.settings) is not None
         return visit.redirect(path, "session-expired" if had_cookie else None)
+
+    def _wanted(self, visit: Visit) -> str | None:
+        """The page to come back to: the one that was asked for; where a form or a part of a page was, the one it is on."""
+        request = visit.request
+        if request.method in ("GET", "HEAD") and not visit.is_fragment:
+            return request.path + (f"?{request.query}" if request.query else "")
+        on = request.headers.get(b"hx-current-url") or request.headers.get(b"referer") or b""
+        url = on.decode("latin-1")
+        if not origins.is_ours(url, request, self._services.settings):
+            return None
+        parts = urlsplit(url)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
 
     def _find(self, path: str) -> Found | None:
         if len(path) > 1 and path[-1] == "/":
@@ -165,13 +169,9 @@ class Site:
         return None
 
 
-def _cookie(request: Request, name: str) -> str | None:
-    """The value of our cookie; None when there is none, or several, of which one may have been put there by another."""
-    found = [
-        value
-        for key, _, value in (
-            part.strip().partition("=") for part in request.headers.get(b"cookie", b"").decode("latin-1").split(";")
-        )
-        if key == name
-    ]
-    return found[0] if len(found) == 1 and found[0] else None
+def _error(visit: Visit, error: ApiError) -> Response:
+    """What went wrong, as a page. Its address may hold a link's secret."""
+    headers = b"".join([line(name, value) for name, value in error.headers.items()])
+    return visit.render(
+        "error.html", error.status, secret=True, headers=headers, error=error, request_id=visit.request.id, section="error"
+    )

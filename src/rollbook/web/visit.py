@@ -11,6 +11,7 @@ import msgspec
 
 from rollbook.api.router import Router
 from rollbook.auth import sessions as session_texts
+from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.gate import Caller, Services
 from rollbook.http.request import Request
@@ -20,7 +21,7 @@ from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Database
-from rollbook.web import templates
+from rollbook.web import origins, templates
 from rollbook.web.accept import takes_gzip
 from rollbook.web.notices import NOTICES, Notice
 
@@ -38,6 +39,8 @@ GUARDS = (
     b"Cross-Origin-Resource-Policy: same-origin\r\nPermissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
 )
 SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
+# Where the address of the page itself may hold a secret: it is not told to our own files either, whose requests a proxy may log.
+SAFE_SECRET = SAFE.replace(b"Referrer-Policy: same-origin", b"Referrer-Policy: strict-origin")
 PRIVATE = b"Cache-Control: no-store\r\n"
 # Below this a page is sent as it is: zipping saves no packet.
 LEAST_ZIPPED = 1000
@@ -165,8 +168,8 @@ class Visit:
         cache: bytes = PRIVATE,
         **context: Any,
     ) -> Response:
-        """A page or a part of one. `secret`: it holds one, and is not zipped, since the length of what is zipped tells of its content
-        (BREACH). `cache` is the line that says who may keep it."""
+        """A page or a part of one. `secret`: it, or its address, holds one. Then it is not zipped, since the length of what is zipped tells
+        of its content (BREACH), and its address is told to nobody. `cache` is the line that says who may keep it."""
         body = templates.render(
             template,
             visit=self,
@@ -175,7 +178,7 @@ class Visit:
             notice=self.notice,
             **{"section": "", **context},
         ).encode()
-        head = HTML + cache + SAFE + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
+        head = HTML + cache + (SAFE_SECRET if secret else SAFE) + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
         if not secret and len(body) >= LEAST_ZIPPED and takes_gzip(self.request):
             squeeze = zlib.compressobj(5, wbits=31)
             return Response(status, head + b"Content-Encoding: gzip\r\n", squeeze.compress(body) + squeeze.flush())
@@ -197,7 +200,8 @@ class Visit:
         return Response(303, location + PRIVATE + SAFE + headers)
 
     def problems(self, error: ApiError) -> dict[str, str]:
-        """What to say beside which field of a form; under "" what belongs to none."""
+        """What to say beside which field of a form; under "" what belongs to none. The error is counted as one that was answered."""
+        self.services.operations.count(error, self.request)
         if error.faults:
             found: dict[str, str] = {}
             for fault in error.faults:
@@ -206,6 +210,12 @@ class Visit:
         return {error.param or "": error.message}
 
     # ---- the cookie
+
+    @property
+    def cookie_digest(self) -> bytes | None:
+        """Digest of the session cookie that was sent, whether it signs anybody in or not."""
+        text = cookie_of(self.request, self.services.settings)
+        return None if text is None else session_texts.digest(text)
 
     def cookie(self, text: str) -> bytes:
         """The header line that signs this browser in."""
@@ -216,11 +226,22 @@ class Visit:
         return self._cookie("", 0)
 
     def _cookie(self, text: str, seconds: int) -> bytes:
-        secure = self.request.secure
+        secure = origins.is_secure(self.request, self.services.settings)
         name = session_texts.cookie_name(self.services.settings, secure)
         return line(
             "Set-Cookie", f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
         )
+
+
+def cookie_of(request: Request, settings: Settings) -> str | None:
+    """The value of our cookie; None when there is none, or several, of which one may have been put there by another."""
+    header = request.headers.get(b"cookie")
+    if header is None:
+        return None
+    name = session_texts.cookie_name(settings, origins.is_secure(request, settings))
+    parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
+    found = [value for key, _, value in parts if key == name]
+    return found[0] if len(found) == 1 and found[0] else None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -1,0 +1,120 @@
+"""By which address a browser reached us, and whether what it sends was sent from a page of ours."""
+
+from __future__ import annotations
+
+import socket
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from rollbook.config import Settings
+from rollbook.errors import Forbidden
+from rollbook.http.request import Request
+
+# Endings that no registry gives out (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`) or that home routers use and ICANN has put aside.
+LOCAL = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test")
+PORTS = {"http": "80", "https": "443"}
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port (RFC 6454), in lower case; the scheme's own port is empty, as browsers write it."""
+
+    scheme: str
+    host: str
+    port: str
+
+
+def is_secure(request: Request, settings: Settings) -> bool:
+    """Whether the browser speaks TLS: with us, with a proxy that we trust, or because it uses our public address, and that is an https one."""
+    return _called(request, settings).scheme == "https"
+
+
+def check_host(request: Request, settings: Settings) -> None:
+    """The browser must have found us by a name that is ours, wherever somebody signs in or is signed in. Raises Forbidden.
+
+    A page elsewhere can let its own name point to this machine (DNS rebinding); to the browser all that comes from here is then part of
+    that page, which could guess passwords from inside a network. Whoever does so must own a name in the public DNS. So what is not such
+    a name is good: an address, a name without a dot, one of an ending that nobody can register, the machine's own name and the one
+    to listen on; and of public names the one of `public_url`.
+    """
+    host = _called(request, settings).host
+    if "." not in host or host.endswith(LOCAL) or _is_address(host):
+        return
+    public = _public(settings)
+    if (public is not None and host == public.host) or host in (settings.host.lower(), socket.gethostname().lower()):
+        return
+    raise Forbidden(
+        f"This server does not know the name {host}. Open it under {settings.url}; or, if the name is right, set public_url to the "
+        "address that people use."
+    )
+
+
+def check_form(request: Request, settings: Settings) -> None:
+    """A form is taken from our own pages only. Every browser of today says where a request comes from (Fetch Metadata); older ones, and all
+    of them over plain HTTP from another machine, send the Origin (RFC 6454). Without either it is no form of ours. Raises Forbidden."""
+    site = request.headers.get(b"sec-fetch-site")
+    if site is not None:
+        if site == b"same-origin":
+            return
+    elif (origin := request.headers.get(b"origin")) is not None and is_ours(origin.decode("latin-1"), request, settings):
+        return
+    raise Forbidden("This form was not sent from a page of this server. Open the page here and send it again.")
+
+
+def is_ours(url: str, request: Request, settings: Settings) -> bool:
+    """Whether this is an address on this server, as the browser or `public_url` calls it."""
+    origin = _parse(url)
+    return origin is not None and origin in (_called(request, settings), _public(settings))
+
+
+def _called(request: Request, settings: Settings) -> Origin:
+    """The origin that the browser has in its address bar, as far as can be known here."""
+    host, port = _split(request.headers.get(b"host", b"").decode("latin-1").lower())
+    if request.secure:
+        return _origin("https", host, port)
+    public = _public(settings)
+    if public is not None and public == _origin(public.scheme, host, port):
+        return public  # a proxy that is not named in `trusted_proxy` may speak TLS for us
+    return _origin("http", host, port)
+
+
+def _public(settings: Settings) -> Origin | None:
+    return _parse_public(settings.public_url)
+
+
+@lru_cache(maxsize=4)
+def _parse_public(url: str) -> Origin | None:
+    return _parse(url)
+
+
+def _parse(url: str) -> Origin | None:
+    """The origin of an address; None for what has none, such as `null`."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme not in PORTS or not parts.netloc or "@" in parts.netloc:
+        return None
+    return _origin(parts.scheme, *_split(parts.netloc.lower()))
+
+
+def _origin(scheme: str, host: str, port: str) -> Origin:
+    return Origin(scheme, host, "" if port == PORTS[scheme] else port)
+
+
+def _split(authority: str) -> tuple[str, str]:
+    """Host and port."""
+    if authority.startswith("["):
+        host, _, rest = authority.partition("]")
+        return host + "]", rest.removeprefix(":")
+    host, _, port = authority.partition(":")
+    return host.removesuffix("."), port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
