@@ -78,7 +78,7 @@ def may_sign_in(visit: Visit, user: User) -> None:
 def sentence(error: ApiError) -> str:
     """What happened, and when to try again."""
     wait = error.headers.get("Retry-After")
-    return f"{error.message} Try again in {_spoken(int(wait))}." if wait else error.message
+    return f"{error.message} Try again in {spoken(int(wait))}." if wait else error.message
 
 
 async def _sign_in(visit: Visit, email: str, password: str) -> bytes:
@@ -126,7 +126,7 @@ def _next(path: str) -> str:
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
 
 
-def _spoken(seconds: int) -> str:
+def spoken(seconds: int) -> str:
     """`1 minute`, `40 seconds`."""
     number, unit = (seconds, "second") if seconds < 90 else (-(-seconds // 60), "minute")
     return f"{number} {unit}{'' if number == 1 else 's'}"
