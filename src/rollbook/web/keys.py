@@ -11,7 +11,8 @@ from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.limits import windows
 from rollbook.records import keys
-from rollbook.web import account
+from rollbook.records import usage as usage_records
+from rollbook.web import account, plots, usage
 from rollbook.web.visit import Visit
 
 SECTION = "account/keys"
@@ -159,6 +160,9 @@ async def _page(
     secret: str | None = None,
     problems: Mapping[str, str] = {},
 ) -> Response:
+    since, until = usage.last_week()
+    hours = await usage_records.hours(visit.db, key["user_id"], since, key["id"])
+    own = windows.parse(key["rate_limit"]) if key["rate_limit"] else ()
     return visit.render(
         "account/key.html",
         status,
@@ -172,6 +176,9 @@ async def _page(
         overlaps=OVERLAPS,
         scopes=permissions.SCOPES,
         call=_call(visit, key, secret),
+        gauges=await usage.gauges(visit, key["id"], own),
+        total=usage.totals(hours).requests,
+        plot=plots.bars(hours, since, until) if hours else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.web import account, docs, keys, set_password, sign_in, static
+from rollbook.web import account, docs, keys, set_password, sign_in, static, usage
 from rollbook.web.page import Page
 
 PAGES = [
@@ -24,6 +24,10 @@ PAGES = [
     Page("POST", "/account/keys/{id}/reveal", keys.reveal, "person"),
     Page("POST", "/account/keys/{id}/rotate", keys.rotate, "person"),
     Page("POST", "/account/keys/{id}/revoke", keys.revoke, "person"),
+    Page("GET", "/account/usage", usage.show, "person"),
+    Page("GET", "/account/usage/live", usage.show_live, "person"),
+    Page("GET", "/account/requests", usage.show_requests, "person"),
+    Page("GET", "/account/requests/{id}", usage.show_request, "person"),
     Page("GET", "/account/sessions", account.show_sessions, "person"),
     Page("POST", "/account/sessions/end-others", account.end_others, "person"),
     Page("POST", "/account/sessions/{id}/end", account.end_session, "person"),

@@ -41,16 +41,19 @@ def environment() -> Environment:
     return found
 
 
-def time(at: int | str | None, otherwise: str = "never") -> Markup | str:
-    """A `<time>` element: microseconds since 1970, or RFC 3339, as `25 Nov 2026, 10:00 UTC`."""
+def time(at: int | str | None, otherwise: str = "never", relative: bool = False) -> Markup | str:
+    """A `<time>` element: microseconds since 1970, or RFC 3339, as `25 Nov 2026, 10:00 UTC`. `relative`: scripts make it `2 hours ago`."""
     from markupsafe import Markup
 
     if at is None:
         return otherwise
     micros = clock.parse(at) if isinstance(at, str) else at
     when = datetime.fromtimestamp(micros / clock.SECOND, UTC)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        clock.shown(micros), when.strftime("%Y-%m-%d %H:%M:%S UTC"), when.strftime("%-d %b %Y, %H:%M UTC")
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+        clock.shown(micros),
+        when.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        Markup(" data-relative") if relative else "",
+        when.strftime("%-d %b %Y, %H:%M UTC"),
     )
 
 
