@@ -91,6 +91,8 @@ ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 LATELY_DELETED = f"""
     SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
     ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
+COUNT_LATELY_DELETED = "SELECT count(*) FROM (SELECT 1 FROM deleted_users WHERE deleted_at >= ? LIMIT ?)"
+NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_users WHERE id = ?"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 # Rows of a user's usage erased together with the user; the rest follows within minutes, so that nobody's write waits for it.
@@ -285,6 +287,19 @@ async def lately_deleted(queries: Queries, since: int, limit: int, before: tuple
     """Users that were deleted at or after this time, newest deletion first; the page after the user with this (deleted_at, seq)."""
     rows = await queries.all(LATELY_DELETED, *(before or (clock.LATEST, 0)), since, limit)
     return [_deleted(row) for row in rows]
+
+
+async def count_lately_deleted(queries: Queries, since: int, limit: int) -> int:
+    """How many were deleted at or after this time; counting ends at `limit`."""
+    row = await queries.one(COUNT_LATELY_DELETED, since, limit)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def name(queries: Queries, id: str) -> str | None:
+    """Of a living or deleted user; None of one that is gone for good."""
+    row = await queries.one(NAME, id, id)
+    return row[0] if row else None
 
 
 async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.web import account, docs, keys, set_password, sign_in, static, usage
+from rollbook.web import account, admin, admin_server, admin_users, docs, keys, set_password, sign_in, static, usage
 from rollbook.web.page import Page
 
 PAGES = [
@@ -31,6 +31,25 @@ PAGES = [
     Page("GET", "/account/sessions", account.show_sessions, "person"),
     Page("POST", "/account/sessions/end-others", account.end_others, "person"),
     Page("POST", "/account/sessions/{id}/end", account.end_session, "person"),
+    Page("GET", "/admin", admin.show, "admin"),
+    Page("GET", "/admin/events", admin.show_events, "admin"),
+    Page("GET", "/admin/server", admin_server.show, "admin"),
+    Page("GET", "/admin/users", admin_users.list_users, "admin"),
+    Page("GET", "/admin/users/deleted", admin_users.list_deleted, "admin"),
+    Page("GET", "/admin/users/new", admin_users.new, "admin"),
+    Page("POST", "/admin/users/new", admin_users.create, "admin"),
+    Page("GET", "/admin/users/{id}", admin_users.show, "admin"),
+    Page("POST", "/admin/users/{id}", admin_users.edit, "admin"),
+    Page("POST", "/admin/users/{id}/suspend", admin_users.suspend, "admin"),
+    Page("POST", "/admin/users/{id}/activate", admin_users.activate, "admin"),
+    Page("POST", "/admin/users/{id}/delete", admin_users.delete, "admin"),
+    Page("POST", "/admin/users/{id}/restore", admin_users.restore, "admin"),
+    Page("POST", "/admin/users/{id}/purge", admin_users.purge, "admin"),
+    Page("POST", "/admin/users/{id}/password-link", admin_users.make_link, "admin"),
+    Page("POST", "/admin/users/{id}/keys", admin_users.create_key, "admin"),
+    Page("POST", "/admin/users/{id}/keys/{key}/revoke", admin_users.revoke_key, "admin"),
+    Page("POST", "/admin/users/{id}/sessions/end", admin_users.end_sessions, "admin"),
+    Page("POST", "/admin/users/{id}/sessions/{session}/end", admin_users.end_session, "admin"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),

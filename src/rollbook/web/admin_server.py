@@ -1,0 +1,144 @@
+"""What a server is and runs with: version, database, processes, limits, and every setting with where it came from."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from rollbook import __version__, clock
+from rollbook.auth import permissions
+from rollbook.config import Settings, Source
+from rollbook.gate import role_limits
+from rollbook.http.response import Response
+from rollbook.limits import windows
+from rollbook.records import events
+from rollbook.web.visit import Visit
+
+MASKED = "set, not shown"
+"""Instead of a value that may be, or hold, a secret."""
+
+# A text under such a name is not shown, be it today the path of a file.
+_SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|token|tokens|credentials|dsn)($|_)").search
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+class Setting(NamedTuple):
+    """A setting in force, fit to be shown."""
+
+    name: str
+    value: str
+    origin: str
+    means: str
+
+
+class Allowance(NamedTuple):
+    """A limit in force and on whom it is."""
+
+    whom: str
+    limit: str
+    setting: str
+
+
+async def show(visit: Visit) -> Response:
+    """The page."""
+    services = visit.services
+    settings = services.settings
+    about = await services.operations.about()
+    checks = await services.operations.checks()
+    latest = await events.latest(visit.db, 1)
+    total = (await visit.api("GET", "/v1/users/count")).content["count"]
+    described = [_setting(source) for source in about.sources]
+    disk = shutil.disk_usage(settings.data)
+    return visit.render(
+        "admin/server.html",
+        section="admin/server",
+        about=about,
+        checks=checks,
+        database=about.database,
+        size=size,
+        free=disk.free,
+        total=total,
+        version=__version__,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        sqlite=sqlite3.sqlite_version,
+        system=f"{platform.system()} {platform.release()}, {platform.machine()}",
+        started=int(about.started * clock.SECOND),
+        uptime=spoken(time.time() - about.started),
+        last_change=latest[0].created_at if latest else None,
+        settings=settings,
+        chosen=[setting for setting in described if setting.origin != "default"],
+        defaults=[setting for setting in described if setting.origin == "default"],
+        allowances=_allowances(settings),
+    )
+
+
+def _setting(source: Source) -> Setting:
+    return Setting(source.name, shown(source.name, source.value), source.origin, _MEANINGS.get(source.name, ""))
+
+
+def shown(name: str, value: Any) -> str:
+    """A value as text, without what may be a secret."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        text = ", ".join(map(str, value))
+    elif isinstance(value, Path):
+        text = str(value.absolute())
+    else:
+        text = str(value)
+    if not text:
+        return "empty"
+    if isinstance(value, (str, tuple, Path)) and _SECRET(name):
+        return MASKED
+    return _CREDENTIALS.sub("…", text)
+
+
+_MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()}
+
+
+def _allowances(settings: Settings) -> list[Allowance]:
+    whole, own = windows.parse(settings.rate_limit), role_limits(settings)
+    roles = [
+        Allowance(
+            f"Each {role}",
+            windows.text(own.get(role, whole)),
+            "role_limits" if role in own else "rate_limit",
+        )
+        for role in permissions.ROLES
+    ]
+    return [
+        *roles,
+        *(
+            Allowance(whom, windows.text(windows.parse(getattr(settings, name))), name)
+            for whom, name in (
+                ("An address without a valid key", "unauthenticated_limit"),
+                ("Wrong passwords of an account", "attempts_limit"),
+                ("Wrong passwords from an address, at the sign-in page", "address_attempts_limit"),
+                ("Pages that a person or an address asks for", "page_limit"),
+            )
+        ),
+    ]
+
+
+def size(amount: int) -> str:
+    """`1.5 GiB`."""
+    for unit, least in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if amount >= least:
+            return f"{amount / least:.1f} {unit}"
+    return f"{amount} bytes"
+
+
+def spoken(seconds: float) -> str:
+    """`3 days, 4 hours`: the two largest units."""
+    left = int(seconds)
+    parts = []
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        count, left = divmod(left, length)
+        if count or (unit == "second" and not parts):
+            parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
+    return ", ".join(parts[:2])
