@@ -68,7 +68,7 @@ class Runner:
         for command in example.commands:
             arguments = [self._translated(argument) for argument in command]
             if arguments[0] == "curl":
-                answer = self._curl(arguments[1:])
+                answer = self.send(arguments)
                 if command is not example.commands[-1]:
                     assert answer.status_code < 400, f"{where}: {shlex.join(command)}: {answer.status_code} {answer.text}"
             elif arguments[0] == "rollbook":
@@ -86,21 +86,25 @@ class Runner:
 
     def _translated(self, argument: str) -> str:
         """A command's word with the server's own address, key, folder and ids in place of the page's."""
-        argument = argument.replace(PAGE_URL, self._server.url).replace("$KEY", self._server.key)
         if argument == "data":
             return str(self._server.data)
-        return _CHANGING.sub(lambda found: self._known.get(found[0], found[0]), argument)
+        return self.known(argument.replace(PAGE_URL, self._server.url))
 
-    def _curl(self, arguments: list[str]) -> httpx2.Response:
+    def known(self, text: str) -> str:
+        """The text with this run's ids, keys, times and cursors in place of the page's, as far as they have been met."""
+        return _CHANGING.sub(lambda found: self._known.get(found[0], found[0]), text)
+
+    def send(self, arguments: list[str]) -> httpx2.Response:
+        """The answer to a curl line."""
         method, body, url = "", None, ""
         headers: dict[str, str] = {}
-        words = iter(arguments)
+        words = iter(arguments[1:])
         for word in words:
             if word in ("-X", "--request"):
                 method = next(words)
             elif word in ("-H", "--header"):
                 name, _, value = next(words).partition(": ")
-                headers[name] = value
+                headers[name] = value.replace("$KEY", self._server.key)
             elif word == "--json":
                 body = next(words)
                 headers = {"Content-Type": "application/json", "Accept": "application/json"} | headers

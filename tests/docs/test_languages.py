@@ -1,0 +1,173 @@
+"""Each example in each of its languages, just as the page shows it: run against a new server, it is answered as the page says."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest import mock
+
+import httpx2
+import pytest
+
+from rollbook.web import examples, guide, markdown
+from tests.docs.examples import PAGE_URL, Runner
+from tests.docs.examples import examples as examples_of
+from tests.harness import Server, running
+
+LANGUAGES = ("curl", "Python", "JavaScript")
+PAGES = [name for name in guide.CHAPTERS if "```sh\ncurl" in guide.source(name, PAGE_URL)]
+
+_SHOWN = re.compile(r'<div class="panel">.*?<code>(.*?)</code>', re.DOTALL)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_the_examples_that_a_page_shows_run_in_every_language(name: str, language: str, tmp_path: Path) -> None:
+    run_page(name, language, tmp_path, lambda program: program)
+
+
+def test_python_readers_may_use_requests_as_the_conventions_say(tmp_path: Path) -> None:
+    assert "The lines are the same with `requests`" in guide.source("conventions", PAGE_URL)
+    run_page("users", "Python", tmp_path, lambda program: program.replace("httpx2", "requests"))
+
+
+def run_page(name: str, language: str, folder: Path, change: Callable[[str], str]) -> None:
+    programs = iter(shown(name, language))
+    with running(folder / "data") as server, listening(server) as between:
+        runner = ProgramRunner(server, guide.folder() / f"{name}.md", folder, language, between)
+        for example in examples_of(guide.source(name, PAGE_URL)):
+            for command in example.commands:
+                if command[0] == "curl":
+                    runner.programs.append(change(next(programs)))
+            runner.run(example)
+    assert next(programs, None) is None, "an example was shown that did not run"
+
+
+def shown(name: str, language: str) -> list[str]:
+    """The code of all examples on a page."""
+    html = markdown.render(guide.source(name, PAGE_URL), str, guide.CHAPTERS[name].columns).html
+    found = [unescape(re.sub(r"<[^>]*>", "", code)) for code in _SHOWN.findall(str(html))]
+    return found[LANGUAGES.index(language) :: len(LANGUAGES)]
+
+
+class ProgramRunner(Runner):
+    """Runs what the page shows instead of sending its curl lines itself. The answer is seen by a listener between program and server."""
+
+    def __init__(self, server: Server, page: Path, folder: Path, language: str, between: Between) -> None:
+        super().__init__(server, page)
+        self.programs: list[str] = []
+        self._folder = folder
+        self._language = language
+        self._between = between
+        self._environment = {"KEY": server.key, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+
+    def send(self, arguments: list[str]) -> httpx2.Response:
+        program = self.known(self.programs.pop(0)).replace(PAGE_URL, self._between.url)
+        self._between.seen.clear()
+        printed = self._python(program) if self._language == "Python" else self._process(program)
+        assert len(self._between.seen) == 1, program
+        answer = self._between.seen[0]
+        if self._language != "curl":
+            assert printed.split()[0] == str(answer.status_code), f"{program}\n{printed}"
+        return answer
+
+    def _python(self, program: str) -> str:
+        # Here, not in a process of its own, which would load its library anew for each example.
+        printed = io.StringIO()
+        with mock.patch.dict(os.environ, self._environment), redirect_stdout(printed):
+            exec(compile(program, "example", "exec"), {})
+        return printed.getvalue()
+
+    def _process(self, program: str) -> str:
+        if self._language == "curl":
+            command = ["bash", "-c", f'curl() {{ command curl -sS "$@"; }}\n{program}']
+        else:
+            node = shutil.which("node")
+            assert node, "the examples in JavaScript need Node.js"
+            file = self._folder / "example.mjs"
+            file.write_text(program)
+            command = [node, str(file)]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, f"{program}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+class Between(ThreadingHTTPServer):
+    """Passes requests on to a server, and keeps the answers."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(("127.0.0.1", 0), Passing)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.client = httpx2.Client(base_url=server.url, timeout=30)
+        self.seen: list[httpx2.Response] = []
+
+
+class Passing(BaseHTTPRequestHandler):
+    def answer(self) -> None:
+        between = self.server
+        assert isinstance(between, Between)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        answer = between.client.request(self.command, self.path, headers=headers | {"Accept-Encoding": "identity"}, content=body)
+        between.seen.append(answer)
+        self.send_response_only(answer.status_code)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[Between]:
+    between = Between(server)
+    thread = threading.Thread(target=between.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield between
+    finally:
+        between.shutdown()
+        between.server_close()
+        between.client.close()
+        thread.join()
+
+
+# ---- what the languages write, at their edges
+
+
+TRICKY = """curl -i -X PUT -H "Authorization: Bearer $KEY" -H 'If-Match: "1"' 'http://127.0.0.1:8000/v1/users/me?fields=*' \\
+  --json '{"name": "Žofie \\"the \\\\ bold\\" O'\\''Neil", "external_id": null, "metadata": {"a": [true, false, 1.5, {"b": ""}], "c-d": "${x} `y` {z}"}}'"""
+
+
+def test_a_body_with_everything_that_needs_care_arrives_as_it_stands(tmp_path: Path) -> None:
+    request = examples.parse(TRICKY)
+    programs = (examples.curl(request), examples.python(request, "json"), examples.javascript(request, "json"))
+    with running(tmp_path / "data") as server, listening(server) as between:
+        for language, program in zip(LANGUAGES, programs, strict=True):
+            runner = ProgramRunner(server, tmp_path, tmp_path, language, between)
+            runner.programs.append(program.replace('"1"', "*"))
+            answer = runner.send([])
+            assert answer.status_code == 200, answer.text
+            kept = {name: answer.json()[name] for name in request.body}
+            assert kept == request.body
+
+
+@pytest.mark.parametrize(
+    "line", ["curl --insecure http://127.0.0.1:8000/", "wget http://127.0.0.1:8000/", "curl http://a http://b"]
+)
+def test_a_line_that_cannot_be_translated_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="curl"):
+        examples.parse(line)
