@@ -69,7 +69,8 @@ async def show_sessions(visit: Visit) -> Response:
         sessions=found,
         others=len(found) - 1,
         browser=browsers.name,
-        settings=visit.services.settings,
+        idle=_hours(visit.services.settings.session_idle_timeout),
+        lifetime=_hours(visit.services.settings.session_lifetime),
     )
 
 
@@ -124,6 +125,12 @@ def refusal(error: ApiError) -> str:
 def retry_after(error: ApiError) -> bytes:
     wait = error.headers.get("Retry-After")
     return b"" if wait is None else line("Retry-After", wait)
+
+
+def _hours(hours: int) -> str:
+    """`1 hour`, `14 days`."""
+    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _named(text: str, name: str, labels: dict[str, str]) -> str:

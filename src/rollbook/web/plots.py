@@ -19,7 +19,7 @@ TOP, BASE = 10, HEIGHT - 24
 """Where the highest bar ends and all begin, in pixels from above."""
 LEAST = 2.0
 """Pixels of a part that is there at all: one error among thousands is seen."""
-MOST_MARKS = 8
+MOST_MARKS = 7
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
 
 
@@ -125,9 +125,14 @@ def _marks(start: int, whole: int) -> list[Mark]:
         place = (at - start) / whole * 100
         if place <= 92:
             when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-            found.append(Mark(round(place, 3), f"{when:%H:%M}" if step < clock.DAY else f"{when:%a %-d}"))
+            found.append(Mark(round(place, 3), _mark(when, step, whole)))
         at += step
     return found
+
+
+def _mark(when: datetime, step: int, whole: int) -> str:
+    """Short enough for a phone."""
+    return f"{when:%H:%M}" if step < clock.DAY else f"{when:%a}" if whole <= 8 * clock.DAY else f"{when:%-d %b}"
 
 
 def _y(number: float, most: int) -> float:

@@ -161,7 +161,7 @@ async def gauges(visit: Visit, bucket: str, limit: Limit) -> list[Gauge]:
     seen = await visit.services.limiter.peek(bucket, limit, clock.now())
     return [
         Gauge(
-            f"In {_length(window.seconds)}",
+            f"Per {_length(window.seconds)}",
             window.calls - left,
             window.calls,
             f"{left:,} left, starts anew in {spoken(reset)}." if left < window.calls else f"All {left:,} left.",
@@ -176,8 +176,7 @@ def window_name(name: str) -> str:
         return "Wrong passwords"
     whose = "A key’s own limit" if name.startswith("key-") else "All keys together"
     unit = name.removeprefix("key-")
-    seconds = windows.UNITS.get(unit) or (int(unit[:-1]) if unit[:-1].isdecimal() else 0)
-    return f"{whose}, {_length(seconds)}" if seconds else f"{whose}, {unit}"
+    return f"{whose}, per {f'{unit[:-1]} seconds' if unit[:-1].isdecimal() else unit}"
 
 
 async def own_key(visit: Visit, id: str) -> Key:
@@ -237,11 +236,8 @@ WORDS: Mapping[str, Any] = {"took": took, "moment": moment, "kind": kind, "shown
 
 
 def _length(seconds: int) -> str:
-    """`a minute`, `30 seconds`."""
-    for unit, length in windows.UNITS.items():
-        if seconds == length:
-            return f"an {unit}" if unit == "hour" else f"a {unit}"
-    return f"{seconds} seconds"
+    """`minute`, `30 seconds`."""
+    return next((unit for unit, length in windows.UNITS.items() if seconds == length), f"{seconds} seconds")
 
 
 def _reason(status: int) -> str:
