@@ -54,7 +54,7 @@ PAGES = [
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),
     Page("GET", "/docs/api/{name}", docs.reference_file, "anyone"),
-    Page("GET", "/docs/keys", docs.keys, "person"),
+    Page("GET", "/docs/key", docs.keys, "person"),
     Page("POST", "/docs/key", docs.key, "person"),
     Page("GET", "/docs/{name}", docs.chapter, "anyone"),
     Page("GET", "/llms.txt", docs.llms, "anyone"),

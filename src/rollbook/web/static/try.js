@@ -115,7 +115,7 @@
     own.addEventListener("toggle", async () => {
       if (!own.open || choice.options.length) return;
       try {
-        const response = await fetch("/docs/keys", { headers: { Accept: "application/json" }, redirect: "manual" });
+        const response = await fetch("/docs/key", { headers: { Accept: "application/json" }, redirect: "manual" });
         if (!response.ok) throw new Error((await problemOf(response)) || "You are not signed in any more. Sign in again.");
         const keys = await response.json();
         if (!keys.length) throw new Error("You have no key that can be shown. Make one in your account.");

@@ -1,0 +1,61 @@
+"""The package that is installed has all that its pages need, and shows the guide without the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from rollbook.web import guide
+from tests.harness import running
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of the wheel, as an installer puts them there."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "site")
+    return folder / "site"
+
+
+def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(installed: Path) -> None:
+    package = installed / "rollbook"
+    assert {path.name for path in (package / "docs").iterdir()} == {path.name for path in (ROOT / "docs").glob("*.md")}
+    source = ROOT / "src" / "rollbook" / "web"
+    for folder in ("templates", "static", "vendor"):
+        files = {path.relative_to(source) for path in (source / folder).rglob("*") if path.is_file()}
+        assert files and files == {
+            path.relative_to(package / "web") for path in (package / "web" / folder).rglob("*") if path.is_file()
+        }
+    assert {path.name for path in installed.iterdir()} == {"rollbook", *(path.name for path in installed.glob("*.dist-info"))}
+
+
+def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "data", environment={"PYTHONPATH": str(installed)}) as server:
+        where = subprocess.run(
+            [sys.executable, "-c", "from rollbook.web import guide; print(guide.folder())"],
+            env=server.environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert Path(where.stdout.strip()) == installed / "rollbook" / "docs"
+        for path in (*(chapter.path for chapter in guide.CHAPTERS.values()), "/docs/errors/not_found", "/docs/api"):
+            answer = httpx2.get(server.url + path, headers={"Accept": "text/html"})
+            assert answer.status_code == 200, path
+            assert "<h1" in answer.text or path == "/docs/api"
+
+
+def test_a_checkout_shows_its_own_files() -> None:
+    assert guide.folder() == ROOT / "docs"
