@@ -13,6 +13,7 @@ from tools.environment import NO_BROWSER, ROOT, find_browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # A page of ours is there in a fraction of a second; the rest is for a machine that is busy.
 PATIENCE = 15_000  # ms
@@ -119,14 +120,19 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.wait_for_url(lambda url: "/account/sign-in" not in url)
 
 
-def axe(page: Page) -> list[str]:
-    """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element."""
+def axe(page: Page, *, colours_only: bool = False, except_in: str = "") -> list[str]:
+    """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element.
+
+    `except_in`: a selector of what others wrote and we cannot mend.
+    """
     if not page.evaluate("typeof window.axe === 'object'"):
         if not AXE.exists():
             raise NoBrowser("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
         page.evaluate(AXE.read_text())
+    only = {"type": "rule", "values": COLOURS} if colours_only else {"type": "tag", "values": RULES}
     found = page.evaluate(
-        "rules => axe.run(document, { runOnly: { type: 'tag', values: rules }, resultTypes: ['violations'] })", RULES
+        "([only, except]) => axe.run(except ? { exclude: [except] } : document, { runOnly: only, resultTypes: ['violations'] })",
+        [only, except_in],
     )
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
@@ -135,10 +141,10 @@ def axe(page: Page) -> list[str]:
     ]
 
 
-def axe_in_both_themes(page: Page) -> list[str]:
-    """As `axe`, in light and in dark; each line begins with the theme."""
+def axe_in_both_themes(page: Page, *, except_in: str = "") -> list[str]:
+    """As `axe`, in light and in dark; each line begins with the theme. Between the two only colours differ, so dark is asked about those."""
     found = []
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        found += [f"{theme}: {each}" for each in axe(page)]
+        found += [f"{theme}: {each}" for each in axe(page, colours_only=theme == "dark", except_in=except_in)]
     return found

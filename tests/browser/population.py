@@ -6,13 +6,16 @@ Seven days pass while it is made, by the server's clock file, so that there is s
 from __future__ import annotations
 
 import random
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx2
 
+from rollbook.web import guide
 from rollbook.web.pages import PAGES
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
@@ -49,6 +52,8 @@ class Population(NamedTuple):
     """The owner's."""
     request_id: str
     """Of a request with one of the owner's keys."""
+    password_link: str
+    """With which one of the users can set a password: the query."""
 
 
 class Place(NamedTuple):
@@ -95,47 +100,62 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD, name)
             sign_in_by_form(server, member["email"], PASSWORD, name)
         server.pass_time(0)
+        link = urlsplit(_done(http.post(f"/v1/users/{users[2]['id']}/password-link"))["url"])
         answers = [
             client.get(f"/v1/users/{HOSTILE[0]}", headers={"User-Agent": f"probe/1.0 {HOSTILE[2]}"})
             for client in reversed(clients)
         ]
     for client in clients:
         client.close()
-    return Population(server, member, admin, users, keys, answers[-1].headers["x-request-id"])
-
-
-def places(population: Population) -> list[Place]:
-    """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nobody fills."""
-    found = []
-    for row in PAGES:
-        if row.method != "GET" or row.path in NO_PAGES:
-            continue
-        for name, path in _filled(row.path, population).items():
-            found.append(Place(name, path, row.who, row.path))
-    return found
+    return Population(server, member, admin, users, keys, answers[-1].headers["x-request-id"], f"?{link.query}")
 
 
 NO_PAGES = {
     "/": "leads elsewhere",
     "/static/{name}": "files",
+    "/docs/api/{name}": "files",
+    "/docs/keys": "read by a script",
+    "/account/export": "a file",
+    "/account/usage/live": "a part of a page, asked for by its script",
+    "/llms.txt": "plain text",
 }
 """Rows that show nothing by themselves, and why."""
 
+FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
+    "/account/set-password": lambda population: [population.password_link],
+    "/account/keys/{id}": lambda population: [key["id"] for key in population.keys[:2]],
+    "/account/requests/{id}": lambda population: [population.request_id],
+    "/docs/{name}": lambda population: [name for name in guide.CHAPTERS if name != guide.LANDING],
+    "/docs/errors/{code}": lambda population: ["not_found", "invalid_parameter"],
+    "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
+}
+"""What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
 
-def _filled(pattern: str, population: Population) -> dict[str, str]:
-    """Addresses of one row, by name."""
-    values = {
-        "/account/keys/{id}": population.keys[0]["id"],
-        "/account/requests/{id}": population.request_id,
-        "/admin/users/{id}": population.member["id"],
-    }
-    path = pattern
-    for beginning, value in values.items():
-        if path.startswith(beginning):
-            path = beginning.partition("{")[0] + value + path[len(beginning) :]
-    if "{" in path:
+ALSO: dict[str, tuple[str, ...]] = {}
+"""Addresses of a row beside the plain one."""
+
+
+def places(population: Population) -> list[Place]:
+    """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nothing goes into."""
+    found = []
+    for row in PAGES:
+        if row.method == "GET" and row.path not in NO_PAGES:
+            name = re.sub(r"[^a-z]+", "-", row.path).strip("-")
+            paths = [*_filled(row.path, population), *(row.path + more for more in ALSO.get(row.path, ()))]
+            found += [Place(f"{name}-{n}" if n > 1 else name, path, row.who, row.path) for n, path in enumerate(paths, 1)]
+    return found
+
+
+def _filled(pattern: str, population: Population) -> list[str]:
+    for beginning, values in FILLED.items():
+        if pattern.startswith(beginning):
+            rest = pattern[len(beginning) :]
+            if "{" not in rest and (not rest or rest.startswith("/")):
+                found = [beginning.partition("{")[0] + value + rest for value in values(population)]
+                return found[:1] if rest else found
+    if "{" in pattern:
         raise LookupError(f"tests/browser/population.py must say what goes into the braces of {pattern}")
-    return {pattern.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "root": path}
+    return [pattern]
 
 
 def sign_in_by_form(server: Server, email: str, password: str, browser: str = BROWSER_NAMES[0]) -> httpx2.Cookies:

@@ -1,0 +1,561 @@
+"""Account settings in a real browser: profile, password, keys, usage, the log of requests, sessions. The essentials without JavaScript too."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
+
+from tests.browser.chromium import sign_in
+from tests.browser.population import BROWSER_NAMES, HOSTILE, sign_in_by_form
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user
+
+with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+SOON = 5.0
+"""Seconds within which what was just asked for is on the pages."""
+NEW_PASSWORD = "a lobster in the library"
+
+
+class Member(NamedTuple):
+    """Somebody who is signed in, in a browser."""
+
+    user: dict[str, Any]
+    page: Page
+
+
+@pytest.fixture
+def member(server: Server, http: httpx2.Client, new_context: Callable[..., BrowserContext]) -> Callable[..., Member]:
+    """Makes a member without keys and signs it in, in a browser of its own."""
+
+    def make(scripts: bool = True, **fields: Any) -> Member:
+        user = new_user(http, **fields)
+        page = new_context(java_script_enabled=scripts).new_page()
+        sign_in(page, user["email"], user["password"])
+        return Member(user, page)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as client:
+        yield client
+
+
+def send(page: Page, button: str | Locator) -> Response:
+    """Press a button that sends a form; the answer to the form."""
+    pressed = page.get_by_role("button", name=button, exact=True) if isinstance(button, str) else button
+    with page.expect_response(lambda response: response.request.method == "POST") as answer:
+        pressed.click()
+    page.wait_for_load_state()
+    return answer.value
+
+
+def shown_key(page: Page) -> str:
+    text = page.locator("#new-key").text_content() or ""
+    assert re.fullmatch(r"rbk_\w{38}", text), text
+    return text
+
+
+def with_key(server: Server, key: str, path: str = "/v1/users/me", **options: Any) -> httpx2.Response:
+    with server.http(key) as client:
+        return client.get(path, **options)
+
+
+def soon(page: Page, path: str, seen: Callable[[], bool]) -> None:
+    """Load the page until it shows it."""
+    until = time.monotonic() + SOON
+    while True:
+        page.goto(path)
+        if seen():
+            return
+        assert time.monotonic() < until, page.locator("main").inner_text()
+        time.sleep(0.2)
+
+
+# ---- keys
+
+
+@with_and_without_scripts
+def test_the_first_key_is_one_click_away_and_its_curl_line_works(
+    server: Server, member: Callable[..., Member], scripts: bool
+) -> None:
+    page = member(scripts).page
+    page.goto("/account/keys")
+    expect(page.get_by_text("You have no key yet")).to_be_visible()
+    answer = send(page, "Create my first key")
+    assert answer.status == 201
+    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    key = shown_key(page)
+    assert key not in page.url
+    line = page.locator(".code code").first.text_content() or ""
+    assert key in line and server.url in line
+    done = subprocess.run(["sh", "-c", line + " --silent --fail"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and json.loads(done.stdout)["email"], done.stderr
+    expect(page.get_by_text(f"ROLLBOOK_KEY={key}")).to_be_visible()
+    page.get_by_role("link", name="Done").click()
+    row = page.get_by_role("row").filter(has_text="My first key")
+    expect(row).to_contain_text(f"{key[:8]}…{key[-4:]}")
+    expect(row).to_contain_text("Active")
+    assert key not in page.content()
+
+
+def test_the_owners_key_lists_users(server: Server, page: Page) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    page.goto("/account/keys/new")
+    page.get_by_label("Name").fill("Lists users")
+    send(page, "Create key")
+    assert "/v1/users \\" in (page.locator(".code code").first.text_content() or "")
+    assert with_key(server, shown_key(page), "/v1/users").status_code == 200
+
+
+def test_a_new_key_is_copied_by_a_click(member: Callable[..., Member]) -> None:
+    page = member().page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/account/keys")
+    send(page, "Create my first key")
+    page.get_by_role("button", name="Copy API key").click()
+    expect(page.get_by_text("Copied", exact=True).first).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == shown_key(page)
+
+
+@with_and_without_scripts
+def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Member], scripts: bool) -> None:
+    page = member(scripts).page
+    page.goto("/account/keys/new")
+    page.get_by_label("Name").fill("Narrow")
+    page.get_by_label("Only what I choose").check()
+    page.get_by_label("users:read").check()
+    page.get_by_label("keys:read").check()
+    assert page.get_by_label("users:delete").count() == 0, "a member is offered what it may not do"
+    page.get_by_label("Expires").select_option("date")
+    page.get_by_label("Last day").fill("2099-12-31")
+    page.get_by_label("I can be shown it again").uncheck()
+    page.get_by_text("Where from, and how often").click()
+    page.get_by_label("Allowed addresses").fill("127.0.0.1\n203.0.113.0/24")
+    page.get_by_label("A limit of its own").fill("7/minute")
+    send(page, "Create key")
+    expect(page.get_by_text("it is not shown again")).to_be_visible()
+    key = with_key(server, shown_key(page), "/v1/keys/current").json()
+    assert (
+        key["name"] == "Narrow" and key["scopes"] == ["keys:read", "users:read"] and key["expires_at"] == "2099-12-31T23:59:59Z"
+    )
+    assert key["ip_allow"] == ["127.0.0.1/32", "203.0.113.0/24"] and key["rate_limit"] == "7/minute" and not key["revealable"]
+    page.goto(f"/account/keys/{key['id']}")
+    assert page.get_by_text("Show the key…").count() == 0
+    expect(page.get_by_text("6 left")).to_be_visible()
+
+
+@pytest.mark.parametrize(("choice", "days"), [("30", 30), ("90", 90), ("365", 365), ("never", None)])
+def test_a_key_expires_when_it_was_chosen_to(
+    server: Server, member: Callable[..., Member], choice: str, days: int | None
+) -> None:
+    page = member().page
+    page.goto("/account/keys/new")
+    page.get_by_label("Name").fill("Ends")
+    page.get_by_label("Expires").select_option(choice)
+    send(page, "Create key")
+    expires_at = with_key(server, shown_key(page), "/v1/keys/current").json()["expires_at"]
+    if days is None:
+        assert expires_at is None
+    else:
+        assert expires_at[:10] == time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * 86_400))
+
+
+@with_and_without_scripts
+def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[..., Member], scripts: bool) -> None:
+    page = member(scripts).page
+    page.goto("/account/keys/new")
+    page.get_by_label("Name").fill("Kept as it was")
+    page.get_by_label("Only what I choose").check()
+    page.get_by_text("Where from, and how often").click()
+    page.get_by_label("Allowed addresses").fill("the moon")
+    page.get_by_label("A limit of its own").fill("often")
+    assert send(page, "Create key").status == 400
+    expect(page.locator("#scopes-problem")).to_have_text("Choose at least one, or everything.")
+    page.get_by_label("users:read").check()
+    page.get_by_label("Expires").select_option("date")
+    page.get_by_label("Last day").fill("2001-01-01")
+    assert send(page, "Create key").status == 400
+    expect(page.locator("#field-ip_allow-problem")).to_have_text(
+        "The list of addresses must be an address or a network such as 203.0.113.0/24 (item 1)."
+    )
+    expect(page.locator("#field-rate_limit-problem")).to_contain_text("is not a rate limit")
+    page.get_by_label("Allowed addresses").fill("")
+    page.get_by_label("A limit of its own").fill("")
+    assert send(page, "Create key").status == 400
+    expect(page.locator("#field-expires_on-problem")).to_have_text("The expiry must be in the future.")
+    expect(page.get_by_label("Name")).to_have_value("Kept as it was")
+    expect(page.get_by_label("users:read")).to_be_checked()
+    expect(page.get_by_label("Last day")).to_have_value("2001-01-01")
+    page.goto("/account/keys")
+    expect(page.get_by_text("You have no key yet")).to_be_visible()
+
+
+@with_and_without_scripts
+def test_a_key_is_shown_again_for_the_password(server: Server, member: Callable[..., Member], scripts: bool) -> None:
+    user, page = member(scripts)
+    page.goto("/account/keys")
+    send(page, "Create my first key")
+    key = shown_key(page)
+    page.goto("/account/keys")
+    page.get_by_role("link", name="My first key").click()
+    page.get_by_text("Show the key…").click()
+    page.get_by_label("Your password").fill("not my password")
+    assert send(page, "Show the key").status == 401
+    expect(page.locator("#field-password-problem")).to_have_text("That is not your password.")
+    assert key not in page.content() and "not my password" not in page.content()
+    page.get_by_label("Your password").fill(user["password"])
+    answer = send(page, "Show the key")
+    assert answer.status == 200 and answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    assert shown_key(page) == key
+    assert key in (page.locator(".code code").first.text_content() or "")
+
+
+@pytest.mark.parametrize("overlap", ["0", "3600"])
+def test_a_replaced_key_goes_on_as_long_as_was_chosen(server: Server, member: Callable[..., Member], overlap: str) -> None:
+    page = member().page
+    page.goto("/account/keys")
+    send(page, "Create my first key")
+    old = shown_key(page)
+    page.goto("/account/keys")
+    page.get_by_role("link", name="My first key").click()
+    page.get_by_label("The old key goes on").select_option(overlap)
+    assert send(page, "Replace key").status == 201
+    new = shown_key(page)
+    assert with_key(server, new).status_code == 200
+    assert with_key(server, old).status_code == (401 if overlap == "0" else 200)
+    expect(page.get_by_text("The old key has stopped" if overlap == "0" else "The old key goes on until")).to_be_visible()
+    page.goto("/account/keys")
+    states = page.get_by_role("row").filter(has_text="My first key").locator(".badge").all_text_contents()
+    assert states == ["Active" if overlap == "0" else "Active", "Revoked" if overlap == "0" else "Expires soon"]
+
+
+@with_and_without_scripts
+def test_a_revoked_key_stops_at_once(server: Server, member: Callable[..., Member], scripts: bool) -> None:
+    page = member(scripts).page
+    page.goto("/account/keys")
+    send(page, "Create my first key")
+    key = shown_key(page)
+    page.goto("/account/keys")
+    page.get_by_role("link", name="My first key").click()
+    expect(page.get_by_role("button", name="Revoke key", exact=True)).to_be_hidden()
+    page.get_by_text("Revoke key…").click()
+    assert with_key(server, key).status_code == 200, "a question alone revokes nothing"
+    assert send(page, "Revoke key").status == 303
+    expect(page.get_by_text("The key is revoked.")).to_be_visible()
+    answer = with_key(server, key)
+    assert answer.status_code == 401 and answer.json()["code"] == "revoked_key"
+    page.get_by_role("link", name="My first key").click()
+    expect(page.locator("h1 + .badge")).to_have_text("Revoked")
+    for gone in ("Show the key…", "Replace key", "Revoke key…"):
+        assert page.get_by_text(gone, exact=True).count() == 0
+
+
+def test_many_keys_are_listed_newest_first_by_the_page(
+    server: Server, member: Callable[..., Member], http: httpx2.Client
+) -> None:
+    user, page = member()
+    for number in range(45):
+        new_key(http, name=f"Key {number:02}", user_id=user["id"])
+    seen = []
+    page.goto("/account/keys")
+    while True:
+        names = page.locator("tbody th a").all_text_contents()
+        seen += names
+        if len(names) < 20:
+            break
+        page.get_by_role("link", name="Next").click()
+    assert seen == [f"Key {number:02}" for number in reversed(range(45))]
+    page.get_by_role("link", name="Previous").click()
+    expect(page.locator("tbody th a").first).to_have_text("Key 24")
+
+
+def test_nobody_sees_or_touches_the_keys_of_others(
+    server: Server, http: httpx2.Client, member: Callable[..., Member], page: Page
+) -> None:
+    """Not members those of others, and not even the owner here: that is for the admin pages."""
+    mine, theirs = member(), new_user(http)
+    text = new_key(http, name="Not yours", user_id=theirs["id"])
+    key_id = with_key(server, text, "/v1/keys/current").json()["id"]
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    for browser in (mine.page, page):
+        answer = browser.goto(f"/account/keys/{key_id}")
+        assert answer is not None and answer.status == 404 and "Not yours" not in browser.content()
+        for path in (f"/account/usage?key={key_id}", f"/account/requests?key={key_id}"):
+            answer = browser.goto(path)
+            assert answer is not None and answer.status == 404, path
+        cookies = {str(each["name"]): str(each["value"]) for each in browser.context.cookies()}
+        with server.http(None, cookies=cookies) as client:
+            for action in ("reveal", "rotate", "revoke"):
+                refused = client.post(
+                    f"/account/keys/{key_id}/{action}",
+                    data={"password": OWNER_PASSWORD, "overlap": "0"},
+                    headers={"Origin": server.url},
+                )
+                assert refused.status_code == 404, action
+    assert with_key(server, text).status_code == 200
+
+
+def test_names_of_keys_that_are_scripts_are_text(member: Callable[..., Member]) -> None:
+    page = member().page
+    page.goto("/account/keys/new")
+    page.get_by_label("Name").fill(HOSTILE[1])
+    send(page, "Create key")
+    expect(page.locator(".lead")).to_have_text(HOSTILE[1])
+    page.goto("/account/keys")
+    page.get_by_role("link", name=HOSTILE[1]).click()
+    expect(page.locator("h1")).to_have_text(HOSTILE[1])
+    page.goto("/account/requests")
+    assert HOSTILE[1] in page.get_by_label("Key").inner_text()
+
+
+# ---- profile
+
+
+@with_and_without_scripts
+def test_name_and_email_are_changed(server: Server, http: httpx2.Client, member: Callable[..., Member], scripts: bool) -> None:
+    user, page = member(scripts)
+    email = "new." + user["email"]
+    page.goto("/account")
+    expect(page.get_by_text(user["id"])).to_be_visible()
+    page.get_by_label("Name").fill(HOSTILE[0])
+    page.get_by_label("Email").first.fill(email)
+    assert send(page, "Save").status == 303
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value(HOSTILE[0])
+    kept = http.get(f"/v1/users/{user['id']}").json()
+    assert kept["name"] == HOSTILE[0] and kept["email"] == email
+
+
+@with_and_without_scripts
+def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(
+    http: httpx2.Client, member: Callable[..., Member], scripts: bool
+) -> None:
+    user, page = member(scripts)
+    page.goto("/account")
+    page.get_by_label("Name").fill("Another name")
+    page.get_by_label("Email").first.fill(OWNER_EMAIL.upper())
+    assert send(page, "Save").status == 400
+    expect(page.locator("#field-email-problem")).to_be_visible()
+    expect(page.get_by_label("Email").first).to_have_value(OWNER_EMAIL.upper())
+    expect(page.get_by_label("Name")).to_have_value("Another name")
+    page.get_by_label("Name").fill("\u2800")
+    assert send(page, "Save").status == 400
+    expect(page.locator("#field-name-problem")).to_have_text("The name is blank.")
+    assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
+
+
+@with_and_without_scripts
+def test_a_new_password_signs_out_all_other_browsers(
+    server: Server, member: Callable[..., Member], new_context: Callable[..., BrowserContext], scripts: bool
+) -> None:
+    user, page = member(scripts)
+    other = new_context().new_page()
+    sign_in(other, user["email"], user["password"])
+    page.goto("/account")
+    before = page.context.cookies()
+    page.get_by_label("Present password").fill("not my password")
+    page.get_by_label("New password").fill(NEW_PASSWORD)
+    assert send(page, "Change password").status == 401
+    expect(page.locator("#field-current_password-problem")).to_have_text("That is not your password.")
+    assert NEW_PASSWORD not in page.content()
+    other.goto("/account")
+    expect(other.locator("h1")).to_have_text("Profile")
+
+    page.get_by_label("Present password").fill(user["password"])
+    page.get_by_label("New password").fill("password")
+    assert send(page, "Change password").status == 400
+    expect(page.locator("#field-password-problem")).to_be_visible()
+
+    page.get_by_label("Present password").fill(user["password"])
+    page.get_by_label("New password").fill(NEW_PASSWORD)
+    assert send(page, "Change password").status == 303
+    expect(page.get_by_text("Your password is changed.")).to_be_visible()
+    assert page.context.cookies() != before, "a session outlived its password"
+    page.goto("/account/sessions")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    other.goto("/account/keys")
+    assert "/account/sign-in" in other.url
+    sign_in(other, user["email"], NEW_PASSWORD)
+
+
+def test_all_that_is_kept_about_oneself_is_a_file(member: Callable[..., Member]) -> None:
+    user, page = member()
+    page.goto("/account/keys")
+    send(page, "Create my first key")
+    key = shown_key(page)
+    page.goto("/account")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download my data").click()
+    assert download.value.suggested_filename.startswith(f"rollbook-{user['id']}-")
+    text = download.value.path().read_text()
+    held = json.loads(text)
+    assert held["user"]["email"] == user["email"] and held["keys"][0]["name"] == "My first key" and held["events"]
+    assert key not in text and user["password"] not in text
+
+
+# ---- sessions
+
+
+@with_and_without_scripts
+def test_sessions_are_listed_and_ended(server: Server, member: Callable[..., Member], scripts: bool) -> None:
+    user, page = member(scripts)
+    others = [sign_in_by_form(server, user["email"], user["password"], name) for name in (*BROWSER_NAMES, "curl/8.5.0")]
+    page.goto("/account/sessions")
+    expect(page.locator("tbody tr").first).to_contain_text("Chrome on Linux")
+    expect(page.locator("tbody tr").first).to_contain_text("this one")
+    for name in ("Firefox on Linux", "Safari on iPhone", "Unknown browser", "curl"):
+        expect(page.get_by_role("rowheader", name=name)).to_be_visible()
+    assert send(page, page.get_by_role("row").filter(has_text="Firefox").get_by_role("button")).status == 303
+    expect(page.get_by_text("That session has ended.")).to_be_visible()
+
+    def is_in(cookies: httpx2.Cookies) -> bool:
+        with server.http(None, cookies=cookies) as client:
+            return client.get("/account").status_code == 200
+
+    assert [is_in(cookies) for cookies in others] == [False, True, True, True]
+    assert send(page, "Sign out all others").status == 303
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert [is_in(cookies) for cookies in others] == [False] * 4
+
+
+def test_nobody_ends_the_session_of_another(server: Server, member: Callable[..., Member], http: httpx2.Client) -> None:
+    mine, theirs = member(), member()
+    theirs.page.goto("/account/sessions")
+    sign_in_by_form(server, theirs.user["email"], theirs.user["password"])
+    theirs.page.reload()
+    action = theirs.page.locator("form[action$='/end']").get_attribute("action")
+    assert action is not None
+    cookies = {str(each["name"]): str(each["value"]) for each in mine.page.context.cookies()}
+    with server.http(None, cookies=cookies) as client:
+        assert client.post(action, headers={"Origin": server.url}).status_code == 404
+    theirs.page.reload()
+    expect(theirs.page.locator("tbody tr")).to_have_count(2)
+
+
+# ---- usage and requests
+
+
+@pytest.fixture
+def limited(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> tuple[Member, str]:
+    """A member with five requests a minute who made seven with a key: three good ones, two for nothing, two too many."""
+    made = member(rate_limit="5/minute,100/hour")
+    key = new_key(http, name="Limited", user_id=made.user["id"])
+    with server.http(key, headers={"User-Agent": f"tests {HOSTILE[0]}", "Cookie": "secret=crumbs"}) as client:
+        for path in ("/v1/users/me",) * 3 + ("/v1/keys/key_00000000000000000000000000",) * 2 + ("/v1/users/me",) * 2:
+            client.get(path, params={"fields": "id"} if path.endswith("me") else None)
+    return made, key
+
+
+@with_and_without_scripts
+def test_before_there_is_anything_pages_say_what_to_do(member: Callable[..., Member], scripts: bool) -> None:
+    page = member(scripts).page
+    page.goto("/account/usage")
+    expect(page.get_by_text("No requests in the last 7 days")).to_be_visible()
+    page.goto("/account/requests")
+    expect(page.get_by_text("No requests yet")).to_be_visible()
+    expect(page.get_by_text("kept 7 days")).to_be_visible()
+
+
+def test_usage_shows_what_was_just_asked_for(limited: tuple[Member, str]) -> None:
+    page = limited[0].page
+    soon(page, "/account/usage", lambda: page.locator(".stat .number").all_text_contents() == ["7", "2", "2", "0"])
+    minute, hour = page.locator("#live .gauge").all()
+    expect(minute).to_contain_text("5 of 5")
+    expect(minute).to_contain_text("0 left, starts anew in")
+    expect(hour).to_contain_text("5 of 100")
+    expect(page.locator("svg[role=img] g title")).to_have_count(1)
+    assert "3 served, 2 refused, 2 over a limit" in (page.locator("svg[role=img] g title").text_content() or "")
+    page.get_by_text("The numbers as a table").click()
+    assert page.locator(".numbers tbody td").all_text_contents() == ["7", "2", "2", "0"]
+    expect(page.get_by_role("row").filter(has_text="All keys together, per minute")).to_contain_text("2")
+
+
+def test_usage_is_told_for_one_key(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
+    user, page = member()
+    one, two = (new_key(http, name=name, user_id=user["id"]) for name in ("One", "Two"))
+    for key, times in ((one, 1), (two, 3)):
+        for _ in range(times):
+            with_key(server, key)
+    soon(page, "/account/usage", lambda: page.locator(".stat .number").all_text_contents()[:1] == ["4"])
+    page.get_by_label("Key").select_option(label=f"Two (…{two[-4:]})")
+    expect(page.locator(".stat .number").first).to_have_text("3")
+    page.goto("/account/keys")
+    page.get_by_role("link", name="One").click()
+    expect(page.get_by_text("1 request in the last 7 days")).to_be_visible()
+
+
+def test_windows_are_live_while_the_page_is_open(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
+    user, page = member(rate_limit="50/minute")
+    key = new_key(http, user_id=user["id"])
+    page.goto("/account/usage")
+    expect(page.locator("#live")).to_contain_text("0 of 50")
+    page.evaluate("window.stillTheSame = true")
+    for used in (1, 2):
+        with_key(server, key)
+        expect(page.locator("#live")).to_contain_text(f"{used} of 50", timeout=8000)
+    assert page.evaluate("window.stillTheSame")
+
+
+def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Member, str]) -> None:
+    (_, page), key = limited
+    soon(page, "/account/requests", lambda: page.locator("tbody tr").count() == 7)
+    assert page.locator("tbody .badge").all_text_contents() == ["429"] * 2 + ["404"] * 2 + ["200"] * 3
+    page.get_by_label("Status").select_option("429")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert set(page.locator("tbody .badge").all_text_contents()) == {"429"}
+    page.locator("tbody a").first.click()
+    expect(page.get_by_text("It was over a limit: All keys together, per minute.")).to_be_visible()
+    expect(page.locator("h1")).to_have_text("GET /v1/users/me")
+    expect(page.get_by_role("row", name="user-agent")).to_contain_text(f"tests {HOSTILE[0]}")
+    text = page.content()
+    assert key not in text and "Bearer" not in text and "crumbs" not in text and "authorization" not in text.lower()
+    page.get_by_role("link", name="What to do").click()
+    expect(page.locator("h1")).to_contain_text("rate_limit_exceeded")
+
+
+def test_a_request_is_found_by_its_id(server: Server, limited: tuple[Member, str], member: Callable[..., Member]) -> None:
+    (_, page), _ = limited
+    soon(page, "/account/requests?status=4xx", lambda: page.locator("tbody tr").count() >= 2)
+    id = page.locator("tbody code").last.text_content() or ""
+    page.goto("/account/requests")
+    page.get_by_label("Request id").fill(f" {id} ")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url(f"**/account/requests/{id}")
+    stranger = member().page
+    answer = stranger.goto(f"/account/requests/{id}")
+    assert answer is not None and answer.status == 404
+    stranger.goto(f"/account/requests?id={id}")
+    expect(stranger.get_by_text("No request with this id")).to_be_visible()
+
+
+@with_and_without_scripts
+def test_a_long_log_is_turned_page_by_page(
+    server: Server, http: httpx2.Client, member: Callable[..., Member], scripts: bool
+) -> None:
+    user, page = member(scripts)
+    key = new_key(http, user_id=user["id"])
+    with server.http(key) as client:
+        ids = [client.get("/v1/users/me").headers["x-request-id"] for _ in range(120)][::-1]
+
+    def listed() -> list[str]:
+        return page.locator("tbody code").all_text_contents()
+
+    soon(page, "/account/requests", lambda: listed() == ids[:50])
+    page.get_by_role("link", name="Older").click()
+    assert listed() == ids[50:100]
+    page.get_by_role("link", name="Older").click()
+    assert listed() == ids[100:]
+    assert page.get_by_role("link", name="Older").count() == 0
+    page.get_by_role("link", name="Newer").click()
+    assert listed() == ids[50:100]
+    page.get_by_role("link", name="Newer").click()
+    assert listed() == ids[:50]
