@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +14,9 @@ from rollbook.records import directory, events, usage, users
 from rollbook.records.events import Event
 from rollbook.records.usage import Hour
 from rollbook.storage.database import Queries
-from rollbook.web.plots import bars, ceiling, short
+from rollbook.web import browsers
+from rollbook.web import usage as usage_pages
+from rollbook.web.plots import BASE, HEIGHT, LEAST, TOP, bars, ceiling, short
 from rollbook.web.visit import Visit
 
 DAYS = 30
@@ -30,21 +31,13 @@ NO_WORDS = ("updated_at", "last_sign_in_at")
 _decode = msgspec.json.Decoder().decode
 
 
-class Totals(NamedTuple):
-    """Requests of some hours, added up."""
-
-    requests: int
-    errors: int
-    refused: int
-    limited: int
-
-
 class Day(NamedTuple):
-    """How many users came on a day and are still here, and its bar: per cent of the width, per cent of the height."""
+    """How many users came on a day and are still here, and its bar: per cent of the width, pixels of the height."""
 
     at: int
     users: int
     x: float
+    width: float
     height: float
 
 
@@ -81,13 +74,13 @@ async def show(visit: Visit) -> Response:
     """The overview."""
     now = clock.now()
     today = now - now % clock.DAY
+    since, until = usage_pages.last_week()
     days = [today - age * clock.DAY for age in range(DAYS - 1, -1, -1)]
     times = [*days, now - clock.DAY, now - 7 * clock.DAY]
-    since = now - 7 * clock.DAY
     restorable = now - visit.services.settings.deleted_retention * clock.DAY
     board = await visit.db.read(_board, times, since, restorable)
     total = (await visit.api("GET", "/v1/users/count")).content["count"]
-    lately = [hour for hour in board.hours if hour.at >= now - clock.DAY]
+    lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
     most = ceiling(max(_on_each_day(board.joined[:DAYS])))
     return visit.render(
         "admin/overview.html",
@@ -96,15 +89,17 @@ async def show(visit: Visit) -> Response:
         new_day=board.joined[DAYS],
         new_week=board.joined[DAYS + 1],
         days=_days(days, board.joined[:DAYS], most),
-        scale=[(short(most * part / 2), 100 - part * 50) for part in range(3)],
+        scale=[(short(most * part / 2), BASE - part * (BASE - TOP) / 2) for part in range(3)],
+        height=HEIGHT,
+        top=TOP,
+        base=BASE,
         few=board.few,
         most_counted=FEW,
         deleted=board.deleted,
-        now=now,
-        day=_added_up(lately),
-        week=_added_up(board.hours),
-        day_plot=bars(lately, now - clock.DAY, now, "Requests per hour, last 24 hours", "day"),
-        week_plot=bars(board.hours, since, now, "Requests per hour, last 7 days", "week"),
+        day=usage_pages.totals(lately),
+        week=usage_pages.totals(board.hours),
+        day_plot=bars(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", "day"),
+        week_plot=bars(board.hours, since, until, "Requests per hour, last 7 days", "week"),
         changes=board.changes,
     )
 
@@ -182,7 +177,7 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
 def _about(type: str, object: dict[str, Any]) -> str:
     if type.startswith("key."):
         return f"{object.get('name', '')} {object.get('masked', '')}".strip()
-    return str(object.get("address", "")) if type.startswith("session.") else ""
+    return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
@@ -240,15 +235,6 @@ def _wrong(name: str, message: str) -> InvalidParameter:
     return InvalidParameter(message, param=name, faults=[Fault(name, message)])
 
 
-def _added_up(hours: list[Hour]) -> Totals:
-    return Totals(
-        sum(hour.requests for hour in hours),
-        sum(hour.errors for hour in hours),
-        sum(hour.refused for hour in hours),
-        sum(hour.limited for hour in hours),
-    )
-
-
 def _on_each_day(joined: list[int]) -> list[int]:
     """Of how many came since the beginning of each day: how many came on it."""
     return [count - later for count, later in zip(joined, [*joined[1:], 0], strict=True)]
@@ -257,11 +243,6 @@ def _on_each_day(joined: list[int]) -> list[int]:
 def _days(days: list[int], joined: list[int], most: int) -> list[Day]:
     width = 100 / len(days)
     return [
-        Day(at, count, round(number * width, 3), round(count / most * 100, 2))
+        Day(at, count, round(number * width, 3), round(width * 0.88, 3), round(max(LEAST, count / most * (BASE - TOP)), 1))
         for number, (at, count) in enumerate(zip(days, _on_each_day(joined), strict=True))
     ]
-
-
-def weekday(at: int) -> str:
-    """`Wed 25 Nov`."""
-    return datetime.fromtimestamp(at / clock.SECOND, UTC).strftime("%a %-d %b")

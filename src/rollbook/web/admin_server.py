@@ -136,7 +136,7 @@ def size(amount: int) -> str:
 def spoken(seconds: float) -> str:
     """`3 days, 4 hours`: the two largest units."""
     left = int(seconds)
-    parts = []
+    parts: list[str] = []
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         count, left = divmod(left, length)
         if count or (unit == "second" and not parts):

@@ -26,6 +26,7 @@ from rollbook.records.users import Deleted, User
 from rollbook.storage.database import Queries
 from rollbook.web import account, admin, browsers
 from rollbook.web import keys as key_pages
+from rollbook.web import usage as usage_pages
 from rollbook.web.admin import Change
 from rollbook.web.plots import bars
 from rollbook.web.visit import Visit
@@ -34,8 +35,8 @@ PAGE = 50
 MOST_SHOWN = 50
 """Keys and sessions of one user on its page."""
 LATEST = 20
-"""Changes and requests of one user on its page."""
-USAGE_DAYS = 7
+"""Changes to one user on its page."""
+LATEST_REQUESTS = 10
 ROLES = ("member", "viewer", "admin", "owner")
 SORTS = [
     ("", "Oldest first"),
@@ -80,6 +81,7 @@ class Whole(NamedTuple):
     user: User
     deleted: Deleted | None
     keys: list[Key]
+    key_count: int
     sessions: list[Session]
     hours: list[Hour]
     changes: list[Change]
@@ -397,13 +399,14 @@ async def _render(
 ) -> Response:
     """The page of a user. `form` is what was sent and refused; `stale` what was sent for a version that is no longer there."""
     whole = await _read(visit)
-    user, now = whole.user, clock.now()
+    user = whole.user
     stored = _form_of(user)
     problems = dict(problems or {})
     if stale is not None:
         problems = {"": "Somebody else changed this user meanwhile, and nothing of yours was saved. Below is what is stored now."}
         problems |= {name: f"Your form had “{stale.get(name, '')}”." for name in stored if _differs(name, stale, stored)}
-    since = now - USAGE_DAYS * clock.DAY
+    since, until = usage_pages.last_week()
+    limit = _limit_of(visit, user.role)
     requests: list[Logged] = [] if whole.deleted else await visit.db.read_aside(_requests, user.id)
     return visit.render(
         "admin/deleted_user.html" if whole.deleted else "admin/user.html",
@@ -414,6 +417,8 @@ async def _render(
         keys=[keys.shown(key) for key in reversed(whole.keys)],
         state=key_pages.state,
         requests=requests,
+        gauges=[] if whole.deleted else await usage_pages.gauges(visit, user.id, windows.parse(user.rate_limit or limit)),
+        **usage_pages.WORDS,
         browser=browsers.name,
         form=stored if form is None else form,
         problems=problems,
@@ -425,18 +430,17 @@ async def _render(
         expiries=list(EXPIRIES.items()),
         scopes=[(scope, text) for scope, text in permissions.SCOPES.items() if scope in permissions.grantable(user.role)],
         most=MOST_SHOWN,
-        now=now,
         retention=visit.services.settings.deleted_retention * clock.DAY,
         retention_days=visit.services.settings.deleted_retention,
-        limit=_limit_of(visit, user.role),
+        limit=limit,
         key_scopes=visit.chosen("scopes") if key_form else [],
-        plot=None if whole.deleted or not whole.hours else bars(whole.hours, since, now, "Requests per hour over 7 days"),
+        plot=None if whole.deleted or not whole.hours else bars(whole.hours, since, until, "Requests per hour over 7 days"),
     )
 
 
 async def _read(visit: Visit) -> Whole:
     """Raises NotFound."""
-    return await visit.db.read(_whole, _id(visit), _lifetime(visit), clock.now() - USAGE_DAYS * clock.DAY)
+    return await visit.db.read(_whole, _id(visit), _lifetime(visit), usage_pages.last_week()[0])
 
 
 async def _whole(queries: Queries, id: str, lifetime: Lifetime, since: int) -> Whole:
@@ -446,11 +450,13 @@ async def _whole(queries: Queries, id: str, lifetime: Lifetime, since: int) -> W
         deleted = await users.deleted(queries, id)
         if deleted is None:
             raise NotFound()
-        return Whole(deleted.user, deleted, [], [], [], changes)
+        return Whole(deleted.user, deleted, [], 0, [], [], changes)
+    key_count = await keys.count(queries, id)
     return Whole(
         user,
         None,
-        await keys.of_user(queries, id, MOST_SHOWN + 1),
+        await keys.of_user(queries, id, MOST_SHOWN, max(0, key_count - MOST_SHOWN)),
+        key_count,
         await sessions.of_user(queries, id, lifetime, MOST_SHOWN + 1),
         await usage.hours(queries, id, since),
         changes,
@@ -458,7 +464,7 @@ async def _whole(queries: Queries, id: str, lifetime: Lifetime, since: int) -> W
 
 
 async def _requests(queries: Queries, id: str) -> list[Logged]:
-    return await usage.requests(queries, id, limit=LATEST)
+    return await usage.requests(queries, id, limit=LATEST_REQUESTS)
 
 
 def _form_of(user: User) -> dict[str, str]:
