@@ -38,6 +38,8 @@ from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Database
 
+# Calls whose handlers narrow themselves to what is the caller's.
+NARROWED = ("keys", "sessions")
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
 FRESH = clock.SECOND // 4
 # Callers a worker remembers; beyond it, it begins anew.
@@ -231,7 +233,7 @@ class Gate:
         """Whether this caller may make this call. Raises Forbidden.
 
         `own` says what a caller whose scope reaches only itself may do: "" nothing, "user" the call about its own user, "keys" the call,
-        whose handler shows it no keys but its own.
+        whose handler shows it no keys but its own, "sessions" the same of sessions.
         """
         if caller.suspended:
             raise UserSuspended()
@@ -239,7 +241,7 @@ class Gate:
             raise AddressNotAllowed()
         if scope in caller.every:
             return
-        if scope in caller.itself and (own == "keys" or (own == "user" and item == caller.user_id)):
+        if scope in caller.itself and (own in NARROWED or (own == "user" and item == caller.user_id)):
             return
         raise InsufficientScope(scope=scope)
 

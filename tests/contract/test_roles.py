@@ -17,6 +17,7 @@ from rollbook.api.routes import KEY, ROUTES, USER, Route
 from rollbook.auth.permissions import SCOPES, grantable
 from tests.contract.answers import Log, refused
 from tests.harness import Server, new_key, new_user, running
+from tests.visitor import signed_in
 
 ROLES = ("member", "viewer", "admin", "owner")
 TARGETS = ("own", "other", "owner")
@@ -36,6 +37,7 @@ PUT /v1/users/{userId}           member yes no no             viewer yes no no  
 PATCH /v1/users/{userId}         member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 DELETE /v1/users/{userId}        member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 PUT /v1/users/{userId}/password  member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
+POST /v1/users/{userId}/password-link member no no no          viewer no no no              admin yourself yes no       owner yourself yes yes
 POST /v1/users/{userId}/suspend  member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
@@ -46,6 +48,8 @@ GET /v1/keys/{keyId}             member yes none none         viewer yes none no
 DELETE /v1/keys/{keyId}          member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes no no            owner yes no no
 POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
+GET /v1/sessions                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
     "no": errors.InsufficientScope, "none": errors.NotFound, "missing": errors.NotFound, "yourself": errors.NotYourself,
@@ -72,7 +76,7 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 
 
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
-    about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith("/v1/keys")]
+    about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith(("/v1/keys", "/v1/sessions"))]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
     cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
     assert set(EXPECTED) == cells
@@ -107,8 +111,11 @@ class People:
         if "{keyId}" in path:
             made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
             path = path.replace("{keyId}", made["id"])
+        if "{sessionId}" in path:
+            signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
+            path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
         self.log.news()
-        if f"{route.method} {route.path}" == "GET /v1/keys":
+        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions"):
             return caller.get(path, params={"user": about["id"]})
         return caller.request(route.method, path, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
 
@@ -339,7 +346,7 @@ def test_a_suspended_user_is_refused_everything(people: People, user: dict) -> N
     people.http.post(f"/v1/users/{admin.user['id']}/suspend")  # type: ignore[attr-defined]
     with people.log.silent():
         for route in WITH_KEY.values():
-            path = route.path.replace("{userId}", user["id"]).replace("{keyId}", "current")
+            path = route.path.replace("{userId}", user["id"]).replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
             refused(admin.request(route.method, path, json=people.body(route, user, admin.user)), errors.UserSuspended)  # type: ignore[attr-defined]
     admin.close()
 
@@ -379,7 +386,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
                     answer.text,
                 )
         else:
-            path = route.path.replace("{userId}", "me").replace("{keyId}", "current")
+            path = route.path.replace("{userId}", "me").replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
             with people.log.silent():
                 refused(narrow.request(route.method, path, json=people.body(route, me, me)), errors.InsufficientScope)
     narrow.close()

@@ -17,12 +17,14 @@ import httpx2
 import pytest
 
 from rollbook import errors, ids
-from rollbook.api.routes import KEY, ROUTES, USER, Route
+from rollbook.api import types
+from rollbook.api.routes import KEY, ROUTES, SESSION, USER, Route
 from rollbook.auth import keys
 from rollbook.auth.permissions import SCOPES
 from rollbook.errors import ApiError
 from tests.contract.answers import Log, fits, refused, told_whole
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.visitor import signed_in
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WITH_KEY = [route for route in ROUTES if route.scope is not None]
@@ -78,14 +80,18 @@ class World:
     def new_key_id(self, **fields: Any) -> str:
         return self.http.post("/v1/keys", json={"name": "test", **fields}).json()["id"]
 
+    def new_session_id(self) -> str:
+        """Of the owner, who signs in."""
+        signed_in(self.server).close()
+        return self.http.get("/v1/sessions").json()[0]["id"]
+
     def valid(self, route: Route) -> Ask:
         """A request to this row that will succeed once."""
         return VALID[name(route)](self)
 
     def any(self, route: Route) -> Ask:
         """The same for a request that is refused before anything happens: nothing is made for it."""
-        path = route.path.replace("{userId}", self.user["id"]).replace("{keyId}", "current").replace("{code}", "not_found")
-        return Ask(path, BODIES.get(name(route)))
+        return Ask(concrete(self, route.path), BODIES.get(name(route)))
 
 
 def _user(world: World, **fields: Any) -> str:
@@ -127,6 +133,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"PATCH {USER}": lambda world: Ask(_user(world), BODIES[f"PATCH {USER}"]),
     f"DELETE {USER}": lambda world: Ask(_user(world)),
     f"PUT {USER}/password": lambda world: Ask(_user(world) + "/password", BODIES[f"PUT {USER}/password"]),
+    f"POST {USER}/password-link": lambda world: Ask(_user(world) + "/password-link"),
     f"POST {USER}/suspend": lambda world: Ask(_user(world) + "/suspend"),
     f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
@@ -137,6 +144,8 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"DELETE {KEY}": lambda world: Ask(f"/v1/keys/{world.new_key_id()}"),
     f"POST {KEY}/reveal": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/reveal", BODIES[f"POST {KEY}/reveal"]),
     f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
+    "GET /v1/sessions": lambda world: Ask("/v1/sessions"),
+    f"DELETE {SESSION}": lambda world: Ask(f"/v1/sessions/{world.new_session_id()}"),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /metrics": lambda world: Ask("/metrics"),
     "GET /health/live": lambda world: Ask("/health/live"),
@@ -178,7 +187,7 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
     else:
         fits(answer, route.answer)
     assert ("ratelimit-remaining" in answer.headers) == (route.scope is not None)
-    assert ("location" in answer.headers) == (route.success == 201)
+    assert ("location" in answer.headers) == (route.success == 201 and route.answer is not types.PasswordLink)
     assert answer.headers["cache-control"] == ("no-store" if route.path.startswith(("/v1", "/health")) else "no-cache")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -232,7 +241,10 @@ def methods_of(path: str) -> list[str]:
 
 
 def concrete(world: World, path: str) -> str:
-    return path.replace("{userId}", world.user["id"]).replace("{keyId}", "current").replace("{code}", "not_found")
+    items = {"{userId}": world.user["id"], "{keyId}": "current", "{sessionId}": ids.new("ses")}
+    for braces, item in items.items():
+        path = path.replace(braces, item)
+    return path
 
 
 @every_path
@@ -360,13 +372,15 @@ Provoke = Callable[[World, Route], httpx2.Response]
 
 def unknown(world: World, route: Route) -> httpx2.Response:
     """An identifier that nobody has."""
-    path = route.path.replace("{userId}", ids.new("user")).replace("{keyId}", ids.new("key")).replace("{code}", "nothing")
+    path = (
+        route.path.replace("{userId}", ids.new("user")).replace("{keyId}", ids.new("key")).replace("{sessionId}", ids.new("ses"))
+    )
     return world.ask(route, Ask(path, BODIES.get(name(route))))
 
 
-def unknown_owner_of_keys(world: World, route: Route) -> httpx2.Response:
+def unknown_owner(world: World, route: Route) -> httpx2.Response:
     if route.method == "GET":
-        return world.http.get("/v1/keys", params={"user": ids.new("user")})
+        return world.http.get(route.path, params={"user": ids.new("user")})
     return world.http.post("/v1/keys", json={"name": "test", "user_id": ids.new("user")})
 
 
@@ -498,8 +512,9 @@ PROVOKED: dict[type[ApiError], Provoke] = {
 }
 # Rows that need another way than the error's usual one.
 OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
-    ("GET /v1/keys", errors.NotFound): unknown_owner_of_keys,
-    ("POST /v1/keys", errors.NotFound): unknown_owner_of_keys,
+    ("GET /v1/keys", errors.NotFound): unknown_owner,
+    ("POST /v1/keys", errors.NotFound): unknown_owner,
+    ("GET /v1/sessions", errors.NotFound): unknown_owner,
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
@@ -527,10 +542,10 @@ def test_each_error_of_a_row_is_answered_as_the_table_says(world: World, route: 
         assert content["error"] == "Email address is already in use."
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{userId}" in route.path or "{keyId}" in route.path], ids=name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route.path], ids=name)
 @pytest.mark.parametrize("item", ["1", "user_", "user_abc123", "USER_06H102RKB9PIL1094RGI2I5EC4", "'%20OR%201=1--", "a" * 300])
 def test_a_malformed_id_is_404_like_an_unknown_one(world: World, route: Route, item: str) -> None:
-    path = route.path.replace("{userId}", item).replace("{keyId}", item)
+    path = route.path.replace("{userId}", item).replace("{keyId}", item).replace("{sessionId}", item)
     with world.log.silent():
         refused(world.ask(route, Ask(path, BODIES.get(name(route)))), errors.NotFound)
 

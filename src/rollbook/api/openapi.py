@@ -109,7 +109,12 @@ def _operation(route: Route) -> Schema:
     if route.scope is None:
         said.append("Needs no key.")
     else:
-        reach = {"": "", "user": " A member reaches only itself.", "keys": " A member reaches only its own keys."}[route.own]
+        reach = {
+            "": "",
+            "user": " A member reaches only itself.",
+            "keys": " A member reaches only its own keys.",
+            "sessions": " A member reaches only its own sessions.",
+        }[route.own]
         said.append(f"Scope: `{route.scope}`.{reach}")
     operation: Schema = {
         "operationId": operation_id(route),
@@ -167,7 +172,7 @@ def _answers(route: Route) -> Schema:
 
 def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
-    if route.success == 201:
+    if route.success == 201 and "id" in route.answer.__struct_fields__:
         names.append("Location")
     if route.answer in (types.User, types.UserListed, types.UserUpdated):
         names.append("ETag")

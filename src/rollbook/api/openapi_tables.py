@@ -17,11 +17,13 @@ Schema = dict[str, Any]
 ANY_TEXT = "^[^\\u0000]*$"
 USER_ID = "user_[0-9a-v]{26}"
 KEY_ID = "key_[0-9a-v]{26}"
+SESSION_ID = "ses_[0-9a-v]{26}"
 EVENT_ID = "evt_[0-9a-v]{26}"
 ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
 BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
 CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
 THE_KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
+THE_SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 THE_EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
 # Of the right form, made for this page and nobody's.
@@ -102,10 +104,17 @@ QUERIES: dict[str, Schema] = {
     "offset": {"examples": [0]},
 }  # fmt: skip
 
+# What the log holds of a link that sets a password: never the link.
+LINK_MADE: Schema = {
+    "type": "object", "additionalProperties": False, "required": ["user_id", "expires_at"],
+    "properties": {"user_id": identifier(USER_ID, "Whose link it is.", CHARLIE_ID), "expires_at": moment("When it stops working.")},
+}  # fmt: skip
+
 # What plain strings and raw JSON of an answer look like: by the field's name, or by type and field where the name means several things.
 ANSWERS: dict[str, Schema] = {
     "id": identifier(USER_ID, "Identifier of the user, never used again.", ALICE_ID),
     "Key.id": identifier(KEY_ID, "Identifier of the key.", THE_KEY_ID),
+    "Session.id": identifier(SESSION_ID, "Identifier of the session.", THE_SESSION_ID),
     "Event.id": identifier(EVENT_ID, "Identifier of the event: `after` takes it.", THE_EVENT_ID),
     "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
     "Key.name": string("What the key is for.", 100, minLength=1, examples=["billing service"]),
@@ -120,7 +129,14 @@ ANSWERS: dict[str, Schema] = {
     "updated_at": moment("When it was changed last.", "2023-10-27T11:00:00Z"),
     "last_sign_in_at": moment("When the user's password was last given rightly."),
     "user_id": identifier(USER_ID, "Whose it is.", CHARLIE_ID),
-    "Event.user_id": identifier(USER_ID, "The user that the event is about, or whose key it is about.", CHARLIE_ID),
+    "Session.user_id": identifier(USER_ID, "Who is signed in.", CHARLIE_ID),
+    "Session.created_at": moment("When the user signed in."),
+    "last_seen_at": moment("When the browser was last seen, to within a minute or so."),
+    "Session.address": string("Where the user signed in from.", 64, examples=["203.0.113.7"]),
+    "user_agent": string("What the browser calls itself.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
+    "PasswordLink.expires_at": moment("When the link stops working.", "2023-10-30T10:20:00Z"),
+    "url": uri("The link, which is shown only here.", 2048),
+    "Event.user_id": identifier(USER_ID, "The user that the event is about, or whose key, session or link it is about.", CHARLIE_ID),
     "EventActor.user_id": identifier(USER_ID, "The user whose key made the request.", ALICE_ID),
     "masked": string("Beginning and end of the key's text, by which people tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
     "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(permissions.SCOPES)}, "description": "What the key may do; null: all that its user may."},
@@ -134,10 +150,11 @@ ANSWERS: dict[str, Schema] = {
     "key_id": identifier(KEY_ID, "The key that made the request.", THE_KEY_ID),
     "address": string("Where the request came from: an address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
     "request_id": string("Identifier of the request, also in `X-Request-Id` and in the server's log.", 28, pattern="^req_[0-9a-v]{24}$", examples=[REQUEST_ID]),
-    "object": {"description": "The user or key after the change, as the API shows it. Of an erased user only the id.", "anyOf": [reference("UserFields"), reference("Key")]},
+    "object": {"description": "The user, key or session after the change, as the API shows it; of a link, when it expires. Of an erased user only the id.", "anyOf": [reference("UserFields"), reference("Key"), reference("Session"), LINK_MADE]},
     "before": {"description": "What the changed fields of the user were, or the key that was replaced; null where nothing was before.", "anyOf": [reference("UserFields"), reference("Key"), {"type": "null"}]},
     "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "How many users there are."},
     "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without their text."},
+    "sessions": {"type": "array", "maxItems": 1_000_000, "items": reference("Session"), "description": "The browsers in which the user is signed in."},
     "Export.events": {"type": "array", "maxItems": 100_000, "items": reference("Event"), "description": "The log of changes to the user and its keys."},
     "error": string("What went wrong, in a sentence for people.", 2048, examples=["Email address is already in use."]),
     "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Never changes its meaning."},
@@ -166,6 +183,7 @@ Users, their API keys, and the log of what happened to them.
 TAGS: dict[str, str] = {
     "Users": "People with a name, an e-mail address and a password.",
     "Keys": "API keys: what they may do, from where, how long.",
+    "Sessions": "Browsers in which people are signed in to the pages.",
     "Events": "What happened, in the order in which it was committed.",
     "Operations": "What operators and tools ask for.",
 }
@@ -187,7 +205,7 @@ BEFORE_THE_KEY = (408, 413, 414, 431)
 
 EVERYWHERE = ("X-Request-Id",)
 LIMITED = (*EVERYWHERE, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit")
-PAGED = {"list_users": ("Link", "X-Total-Count"), "list_keys": ("X-Total-Count",)}
+PAGED = {"list_users": ("Link", "X-Total-Count"), "list_keys": ("X-Total-Count",), "list_sessions": ("X-Total-Count",)}
 
 
 def header(description: str, schema: Schema, example: Any) -> Schema:
@@ -229,6 +247,10 @@ PARAMETERS: Schema = {
         "description": "Identifier of the key, or `current` for the one that makes this request.",
         "schema": string("", 30, pattern=f"^(current|{KEY_ID})$"), "example": THE_KEY_ID,
     },
+    "sessionId": {
+        "name": "sessionId", "in": "path", "required": True, "description": "Identifier of the session.",
+        "schema": string("", 30, pattern=f"^{SESSION_ID}$"), "example": THE_SESSION_ID,
+    },
     "Idempotency-Key": {
         "name": "Idempotency-Key", "in": "header", "required": False,
         "description": "Any text that is new for each new request, such as a random UUID. The same text with the same request within 24 hours gets the stored answer.",
@@ -268,6 +290,10 @@ LISTED_KEY = {
     "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute", "revealable": True,
     "created_at": "2023-10-27T10:20:00Z", "expires_at": "2024-10-27T10:00:00Z", "last_used_at": None, "revoked_at": None,
 }  # fmt: skip
+SIGNED_IN = {
+    "id": THE_SESSION_ID, "user_id": CHARLIE_ID, "created_at": "2023-10-27T10:25:00Z", "last_seen_at": "2023-10-27T10:40:00Z",
+    "address": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+}  # fmt: skip
 RENAMED = {
     "id": THE_EVENT_ID, "type": "user.updated", "created_at": "2023-10-27T11:00:00Z", "user_id": CHARLIE_ID,
     "actor": {"user_id": ALICE_ID, "key_id": THE_KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID},
@@ -289,13 +315,18 @@ EXAMPLES: dict[str, Any] = {
     "UserFields": {"id": CHARLIE_ID, "role": "member"},
     "Count": {"count": 2},
     "Key": {**LISTED_KEY, "key": KEY_TEXT},
+    "Session": SIGNED_IN,
+    "PasswordLink": {
+        "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",
+        "expires_at": "2023-10-30T10:20:00Z",
+    },
     "Event": RENAMED,
-    "Export": {"user": WHOLE_CHARLES, "keys": [LISTED_KEY], "events": [RENAMED]},
+    "Export": {"user": WHOLE_CHARLES, "keys": [LISTED_KEY], "sessions": [SIGNED_IN], "events": [RENAMED]},
     "Health": {"status": "ok"},
     "dict": {"openapi": "3.1.0", "info": {"title": "Rollbook", "version": __version__}},
 }
 
-LISTS: dict[str, list[Any]] = {"UserListed": [ALICE, BOB], "Key": [LISTED_KEY], "Event": [RENAMED]}
+LISTS: dict[str, list[Any]] = {"UserListed": [ALICE, BOB], "Key": [LISTED_KEY], "Session": [SIGNED_IN], "Event": [RENAMED]}
 
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),

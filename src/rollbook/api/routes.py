@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from rollbook import errors
-from rollbook.api import events, keys, operations, types, users
+from rollbook.api import events, keys, operations, sessions, types, users
 
 
 class Route(NamedTuple):
     """One call.
 
     `scope` is what a key needs, None for a call without key. `own` says what is left for a key whose scope reaches only its own user:
-    nothing, the call about that user ("user"), or the call narrowed to its own keys ("keys"). `errors` are those of this call beside
+    nothing, the call about that user ("user"), or the call narrowed to its own keys or sessions ("keys", "sessions"). `errors` are those of this call beside
     the ones that any call can have.
     """
 
@@ -31,6 +31,7 @@ class Route(NamedTuple):
 
 USER = "/v1/users/{userId}"
 KEY = "/v1/keys/{keyId}"
+SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
 MATCH = (errors.NotFound, errors.PreconditionFailed)
@@ -45,6 +46,7 @@ ROUTES = [
     Route("PATCH", USER, users.update_user, "users:write", 200, types.UserFields, types.UserChanges, types.UserUpdated, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user"),
     Route("DELETE", USER, users.delete_user, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner)),
     Route("PUT", USER + "/password", users.set_password, "users:write", 204, body=types.PasswordChange, errors=(errors.NotFound, errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded), own="user"),
+    Route("POST", USER + "/password-link", users.create_password_link, "users:write", 201, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself)),
     Route("POST", USER + "/suspend", users.suspend_user, "users:write", 200, types.UserFields, answer=types.UserUpdated, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner)),
     Route("POST", USER + "/activate", users.activate_user, "users:write", 200, types.UserFields, answer=types.UserUpdated, errors=FOUND),
     Route("POST", USER + "/restore", users.restore_user, "users:write", 200, types.UserFields, answer=types.UserListed, errors=(errors.NotFound, *TAKEN)),
@@ -55,6 +57,8 @@ ROUTES = [
     Route("DELETE", KEY, keys.revoke_key, "keys:write", 204, errors=FOUND, own="keys"),
     Route("POST", KEY + "/reveal", keys.reveal_key, "keys:write", 200, body=types.PasswordProof, answer=types.Key, errors=(errors.NotFound, errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded), own="keys"),
     Route("POST", KEY + "/rotate", keys.rotate_key, "keys:write", 201, body=types.KeyRotation, answer=types.Key, errors=FOUND, own="keys"),
+    Route("GET", "/v1/sessions", sessions.list_sessions, "sessions:read", query=types.ListSessions, answer=list[types.Session], errors=FOUND, own="sessions"),
+    Route("DELETE", SESSION, sessions.end_session, "sessions:write", 204, errors=FOUND, own="sessions"),
     Route("GET", "/v1/events", events.list_events, "events:read", query=types.ListEvents, answer=list[types.Event]),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),

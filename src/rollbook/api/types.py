@@ -135,6 +135,8 @@ Scope = Literal[
     "users:export",
     "keys:read",
     "keys:write",
+    "sessions:read",
+    "sessions:write",
     "events:read",
     "metrics:read",
 ]
@@ -265,6 +267,12 @@ class ListKeys(Query):
     offset: Offset = 0
 
 
+class ListSessions(Query):
+    user: Annotated[str, Meta(max_length=40, description="Whose sessions. Left out: the caller's.")] | None = None
+    limit: Limit = 50
+    offset: Offset = 0
+
+
 class ListEvents(Query):
     after: Annotated[str, Meta(max_length=40, description="Only events that came after the one with this id.")] | None = None
     type: Annotated[str, Meta(max_length=40, description="Only events of this type, such as `user.created`.")] | None = None
@@ -337,6 +345,24 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str | UnsetType = UNSET
 
 
+class Session(Struct, frozen=True):
+    """A browser in which a user is signed in to the pages."""
+
+    id: str
+    user_id: str
+    created_at: str
+    last_seen_at: str
+    address: str
+    user_agent: str
+
+
+class PasswordLink(Struct, frozen=True):
+    """A link that sets a user's password once."""
+
+    url: str
+    expires_at: str
+
+
 class EventActor(Struct, frozen=True):
     """Who did it: user and key of the request, the client's address (`cli` for the command line), the request's id."""
 
@@ -363,6 +389,7 @@ class Export(Struct, frozen=True):
 
     user: User
     keys: list[Any]
+    sessions: list[Session]
     events: list[Event]
 
 

@@ -13,10 +13,11 @@ from rollbook.api import paging, types
 from rollbook.api.answers import answer, answer_json, created, encode, etag, event_shown, no_content, not_modified
 from rollbook.api.parsing import invalid, refuse
 from rollbook.auth import attempts, permissions
+from rollbook.auth import sessions as session_texts
 from rollbook.errors import Fault, InsufficientScope, NotFound, NotYourself, UserSuspended, WrongPassword
 from rollbook.gate import Call
 from rollbook.http.response import Response
-from rollbook.records import directory, events, keys, rules, users
+from rollbook.records import directory, events, keys, password_links, rules, sessions, users
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
@@ -202,6 +203,31 @@ async def set_password(call: Call) -> Response:
     return await call.write(users.set_password, id, hash, call.actor, _may(call), answer=no_content)
 
 
+async def create_password_link(call: Call) -> Response:
+    """Make a link that sets a password
+
+    Who opens `url` sets the user's password, once, and is signed in. It works for three days, until a newer one is made or the password
+    is set in another way. For a user that has no password yet, or has forgotten it; hand it over by a way that you trust.
+    """
+    text = session_texts.mint()
+    url = session_texts.password_link(call.services.url, text)
+    return await call.write(
+        _add_password_link,
+        _id(call.item),
+        session_texts.digest(text),
+        call,
+        answer=lambda expires_at: answer(201, types.PasswordLink(url, clock.shown(expires_at))),
+    )
+
+
+async def _add_password_link(tx: Tx, id: str, digest: bytes, call: Call) -> int:
+    _may(call)(await users.get(tx, id), {})
+    if id == call.caller.user_id and await users.password_hash(tx, id) is not None:
+        # Or a key alone would be enough to set the password, for which `set_password` asks for the present one.
+        raise NotYourself("You have a password: change it with PUT /v1/users/me/password.")
+    return await password_links.add(tx, id, digest, call.actor)
+
+
 async def suspend_user(call: Call) -> Response:
     """Suspend a user
 
@@ -227,7 +253,7 @@ async def restore_user(call: Call) -> Response:
 async def export_user(call: Call) -> Response:
     """Export all that is held about a user
 
-    The user, its API keys (not their text) and the log of changes to it.
+    The user, its API keys (not their text), where it is signed in, and the log of changes to it.
     """
 
     async def held(queries: Queries) -> types.Export:
@@ -235,6 +261,7 @@ async def export_user(call: Call) -> Response:
         return types.Export(
             types.User(*_shown(user).values()),
             [keys.shown(key) for key in await keys.of_user(queries, user.id)],
+            [types.Session(**sessions.shown(session)) for session in await sessions.held(queries, user.id)],
             [event_shown(event) for event in await events.of_user(queries, user.id, MOST_EXPORTED_EVENTS)],
         )
 

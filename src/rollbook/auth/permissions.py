@@ -12,26 +12,28 @@ SCOPES: dict[str, str] = {
     "users:export": "Read all that is held about a user.",
     "keys:read": "List API keys, without their text.",
     "keys:write": "Create, reveal, rotate and revoke API keys.",
+    "sessions:read": "List the browsers in which users are signed in.",
+    "sessions:write": "End sessions.",
     "events:read": "Read the log of changes.",
     "metrics:read": "Read the server's metrics.",
 }
 
 ROLES: dict[str, str] = {
-    "member": "Reads and changes itself, and keeps its own API keys.",
+    "member": "Reads and changes itself, and keeps its own API keys and sessions.",
     "viewer": "Reads all users and events; otherwise as a member.",
     "admin": "Does all, but cannot touch owners.",
     "owner": "Does all.",
 }
 
 EVERYONE = frozenset(SCOPES)
-# Scopes that reach every user, by role; with those of ITSELF a role reaches only its own user and keys.
+# Scopes that reach every user, by role; with those of ITSELF a role reaches only its own user, keys and sessions.
 EVERY_USER: dict[str, frozenset[str]] = {
     "member": frozenset(),
     "viewer": frozenset({"users:read", "events:read"}),
     "admin": EVERYONE,
     "owner": EVERYONE,
 }
-ITSELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "keys:write"})
+ITSELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write"})
 
 
 def reach(role: str, scopes: frozenset[str] | None) -> tuple[frozenset[str], frozenset[str]]:

@@ -1,0 +1,55 @@
+"""A visitor of the pages who sends what browsers send: cookies, forms, and where they come from. For tests that need no real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
+
+FORM = {
+    "Accept": "text/html",
+    "Sec-Fetch-Site": "same-origin",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
+}
+
+
+def visitor(server: Server, **headers: str) -> httpx2.Client:
+    """Nobody is signed in yet. Redirects are not followed."""
+    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=30)
+
+
+def sign_in(visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, **fields: str) -> httpx2.Response:
+    """Send the form."""
+    return visitor.post("/account/sign-in", data={"email": email, "password": password, **fields})
+
+
+def signed_in(server: Server, user: dict[str, Any] | None = None, **headers: str) -> httpx2.Client:
+    """A visitor who has signed in: the owner, or a user as `new_user` gives it."""
+    found = visitor(server, **headers)
+    answer = sign_in(found) if user is None else sign_in(found, user["email"], user["password"])
+    assert answer.status_code == 303, answer.text
+    return found
+
+
+def is_signed_in(visitor: httpx2.Client) -> bool:
+    """Whether a page that needs somebody is shown."""
+    answer = visitor.get("/account/sessions")
+    assert answer.status_code == 200 or answer.headers["location"].startswith("/account/sign-in"), answer.text
+    return answer.status_code == 200
+
+
+def cookie(visitor: httpx2.Client, server: Server) -> str | None:
+    """The text of its session cookie."""
+    return visitor.cookies.get(f"rollbook-{server.port}")
+
+
+def set_password(visitor: httpx2.Client, link: str, password: str) -> httpx2.Response:
+    """Open a link and send its form."""
+    page = visitor.get(link)
+    assert page.status_code == 200, page.text
+    token = re.search(r'name="token" value="([^"]+)"', page.text)
+    assert token
+    return visitor.post("/account/set-password", data={"token": token[1], "password": password, "again": password})
