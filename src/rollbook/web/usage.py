@@ -26,7 +26,7 @@ MOST_KEYS = 200
 """Keys to choose from: the newest."""
 MOST_STEPS = 40
 """Pages that one can turn back to; from further back, one starts anew."""
-MOST_POLLS = 360
+MOST_POLLS = 600
 """Times that an open page asks for the windows by itself, half an hour: a browser that was left alone does not keep its session alive."""
 
 CLASSES = (
