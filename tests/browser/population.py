@@ -114,7 +114,7 @@ NO_PAGES = {
     "/": "leads elsewhere",
     "/static/{name}": "files",
     "/docs/api/{name}": "files",
-    "/docs/keys": "read by a script",
+    "/docs/key": "read by a script",
     "/account/export": "a file",
     "/account/usage/live": "a part of a page, asked for by its script",
     "/llms.txt": "plain text",

@@ -18,6 +18,7 @@ from rollbook.web.accept import takes_gzip, takes_html
 from rollbook.web.visit import Visit
 
 if TYPE_CHECKING:
+    from rollbook.web.docs_search import Result
     from rollbook.web.markdown import Rendered
 
 MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
@@ -60,6 +61,19 @@ async def error(visit: Visit) -> Response:
     return await _page(visit, f"errors/{code}", lambda: _render(guide.error_source(code, visit.services.url)), "errors")
 
 
+async def search(visit: Visit) -> Response:
+    """Sections of the guide that hold all the words of `q`."""
+    query = " ".join(visit.query.get("q", "")[:200].split())
+    results = await asyncio.get_running_loop().run_in_executor(None, _search, query)
+    return visit.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
+
+
+def _search(query: str) -> list[Result]:
+    from rollbook.web import docs_search
+
+    return docs_search.search(query)
+
+
 async def llms(visit: Visit) -> Response:
     return _text(visit, PLAIN, guide.llms(visit.services.url))
 
@@ -82,7 +96,12 @@ async def _page(visit: Visit, key: str, make: Callable[[], Rendered], chapter: s
         if article is None:
             # The first rendering takes tens of milliseconds, and the libraries for it as much again: the loop does not wait for that.
             article = _articles[key, url] = await asyncio.get_running_loop().run_in_executor(None, make)
-        context: dict[str, Any] = {"article": article, "here": guide.CHAPTERS[chapter], "markdown": f"/docs/{key}.md"}
+        context: dict[str, Any] = {
+            "article": article,
+            "query": "",
+            "here": guide.CHAPTERS[chapter],
+            "markdown": f"/docs/{key}.md",
+        }
         if not is_plain:
             return visit.render("docs/page.html", section="docs", guide=guide, **context)
         response = visit.render("docs/page.html", section="docs", guide=guide, cache=FRESH, **context)

@@ -67,9 +67,7 @@ def curl(request: Request) -> str:
     parts = [" ".join(words)]
     parts += [f"-H {_shell(f'{name}: {value}')}" for name, value in request.headers.items()]
     if request.body is not None:
-        line = json.dumps(request.body, ensure_ascii=False)
-        text = line if len(line) < WIDTH - 12 else json.dumps(request.body, indent=2, ensure_ascii=False).replace("\n", "\n  ")
-        parts.append(f"--json {shlex.quote(text)}")
+        parts.append(f"--json {shlex.quote(pretty(request.body, 1))}")
     return " \\\n  ".join(parts)
 
 
@@ -118,6 +116,16 @@ def javascript(request: Request, shows: str) -> str:
 # ---- literals
 
 
+def pretty(value: Any, depth: int = 0) -> str:
+    """JSON with breaks only where a line would be too long."""
+    if isinstance(value, dict):
+        items = [f"{json.dumps(name, ensure_ascii=False)}: {pretty(item, depth + 1)}" for name, item in value.items()]
+        return _wrapped("{", items, "}", depth, "  ", last="")
+    if isinstance(value, list):
+        return _wrapped("[", [pretty(item, depth + 1) for item in value], "]", depth, "  ", last="")
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _python(value: Any, depth: int) -> str:
     if isinstance(value, dict):
         items = [f"{_quoted(name)}: {_python(item, depth + 1)}" for name, item in value.items()]
@@ -136,16 +144,16 @@ def _javascript(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0) -> str:
-    """On one line where it fits, else an item on each."""
+def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0, last: str = ",") -> str:
+    """On one line where it fits, else an item on each. `before` is what stands on the line already, `last` what follows the last item."""
     items = list(items)
     if not items:
         return opening.strip() + closing.strip()
     line = f"{opening}{', '.join(items)}{closing}"
     if "\n" not in line and before + len(indent) * depth + len(line) <= WIDTH:
         return line
-    inner = "".join(f"{indent * (depth + 1)}{item},\n" for item in items)
-    return f"{opening.strip()}\n{inner}{indent * depth}{closing.strip()}"
+    inner = ",\n".join(f"{indent * (depth + 1)}{item}" for item in items)
+    return f"{opening.strip()}\n{inner}{last}\n{indent * depth}{closing.strip()}"
 
 
 def _shell(text: str) -> str:

@@ -5,7 +5,6 @@ Loaded at the first page of the guide, in a thread, as its two libraries take a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -131,7 +130,7 @@ def plain(text: str) -> list[tuple[Heading, str]]:
             if token.type == "fence":
                 found[-1][1].append(token.content)
             elif token.type == "inline":
-                found[-1][1].append("".join(child.content or " " for child in token.children or ()))
+                found[-1][1].append("".join(child.content.replace("<br>", " ") or " " for child in token.children or ()))
     return [(heading, " ".join(" ".join(words).split())) for heading, words in found]
 
 
@@ -285,7 +284,7 @@ def _example(number: int, commands: Token, answer: Token | None) -> str:
         request.method,
         address.path + (f"?{address.query}" if address.query else ""),
         "\n".join(f"{name}: {value}" for name, value in request.headers.items() if name != "Authorization"),
-        "" if request.body is None else json.dumps(request.body, indent=2, ensure_ascii=False),
+        "" if request.body is None else examples.pretty(request.body),
         request.needs_key,
         status,
         head,

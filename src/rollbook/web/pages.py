@@ -54,6 +54,7 @@ PAGES = [
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),
     Page("GET", "/docs/api/{name}", docs.reference_file, "anyone"),
+    Page("GET", "/docs/search", docs.search, "anyone"),
     Page("GET", "/docs/key", docs.keys, "person"),
     Page("POST", "/docs/key", docs.key, "person"),
     Page("GET", "/docs/{name}", docs.chapter, "anyone"),

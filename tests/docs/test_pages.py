@@ -1,0 +1,277 @@
+"""The guide over HTTP: for browsers as pages, for programs as Markdown; every link leads somewhere, nothing in it runs."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urldefrag, urljoin
+
+import httpx2
+import pytest
+
+from rollbook import errors
+from rollbook.auth import keys
+from rollbook.web import guide, markdown
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+
+HTML = {"Accept": "text/html"}
+PATHS = [chapter.path for chapter in guide.CHAPTERS.values()]
+CODES = list(dict.fromkeys(error.code for error in errors.tree()))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As shipped, but for the limit of pages: more are asked for here than anybody reads in a minute."""
+    with running(tmp_path_factory.mktemp("server") / "data", environment={"ROLLBOOK_PAGE_LIMIT": "none"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser(server: Server) -> Iterator[httpx2.Client]:
+    """What a browser of nobody in particular sends."""
+    with server.http(None) as client:
+        client.headers.update(HTML)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def owner(server: Server) -> Iterator[httpx2.Client]:
+    """The same, signed in as the owner."""
+    with server.http(None) as client:
+        client.headers.update(HTML | {"Origin": server.url})
+        answer = client.post("/account/sign-in", data={"email": OWNER_EMAIL, "password": OWNER_PASSWORD})
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+# ---- for people and for programs
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_is_html_for_browsers_and_markdown_for_all_others(path: str, browser: httpx2.Client, server: Server) -> None:
+    name = path.removeprefix("/docs").strip("/") or guide.LANDING
+    page = browser.get(path)
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert f'<h1 id="{markdown.slug(guide.title(name))}">{guide.title(name)}' in page.text
+    text = (guide.folder() / f"{name}.md").read_text()
+    for answer in (
+        httpx2.get(server.url + path, headers={"Accept": "*/*"}),
+        httpx2.get(server.url + path, headers={"Accept": "text/markdown"}),
+        httpx2.get(f"{server.url}/docs/{name}.md", headers=HTML),
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+        assert answer.text == re.sub(r"<!-- .* -->\n", "", text).replace(guide.PAGE_URL, server.url)
+        assert "Accept" in answer.headers["vary"] and "Accept" in page.headers["vary"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_error_has_a_page_that_says_what_it_means(code: str, browser: httpx2.Client) -> None:
+    error = next(each for each in errors.tree() if each.code == code)
+    page = browser.get(f"/docs/errors/{code}")
+    assert page.status_code == 200
+    shown = unescape(re.sub(r"<[^>]+>", "", page.text))
+    assert str(error.status) in shown
+    assert re.sub(r"`", "", str(error.__doc__)) in shown
+    text = browser.get(f"/docs/errors/{code}.md")
+    assert text.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert text.text.startswith(f"# {code}\n") and str(error.__doc__) in text.text
+
+
+@pytest.mark.parametrize("path", ["/docs/nothing", "/docs/nothing.md", "/docs/users.txt", "/docs/errors/nothing", "/docs/errors/.md", "/docs/decisions", "/docs/api/LICENSE", "/docs/users.md.md"])  # fmt: skip
+def test_what_is_not_there_is_404_in_the_form_that_is_asked_for(path: str, browser: httpx2.Client, server: Server) -> None:
+    page = browser.get(path)
+    assert page.status_code == 404
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    answer = httpx2.get(server.url + path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_language_models_find_a_map_whose_links_are_all_markdown(browser: httpx2.Client, server: Server) -> None:
+    answer = browser.get("/llms.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert lines[0] == "# Rollbook" and lines[2].startswith("> A users API")
+    links = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (.+)$", answer.text, re.MULTILINE)
+    assert len(links) == len(PATHS) - 1 + len(CODES)
+    for url, about in links:
+        assert url.startswith(server.url) and about
+        assert httpx2.get(url).headers["content-type"] == "text/markdown; charset=utf-8"
+
+
+# ---- asked for again
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/users", "/docs/users.md", "/docs/errors/not_found", "/llms.txt"])
+def test_who_has_a_page_is_told_that_it_is_the_same(path: str, browser: httpx2.Client) -> None:
+    first = browser.get(path)
+    assert first.headers["cache-control"] == "no-cache"
+    tag = first.headers["etag"]
+    again = browser.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == tag and again.headers["vary"] == first.headers["vary"]
+    assert browser.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_somebody_who_is_signed_in_gets_a_page_of_its_own_that_nobody_keeps(browser: httpx2.Client, owner: httpx2.Client) -> None:
+    tag = browser.get("/docs/users").headers["etag"]
+    page = owner.get("/docs/users", headers={"If-None-Match": tag})
+    assert page.status_code == 200
+    assert page.headers["cache-control"] == "no-store" and "etag" not in page.headers
+    assert OWNER_EMAIL in page.text
+    assert "Sign out" in page.text and "Sign out" not in browser.get("/docs/users").text
+
+
+# ---- what is in a page
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/docs/errors/email_taken"])
+def test_links_and_anchors_lead_somewhere(path: str, browser: httpx2.Client) -> None:
+    page = browser.get(path)
+    known: dict[str, httpx2.Response] = {}
+    for link in re.findall(r'<a [^>]*href="([^"]+)"', page.text):
+        target, anchor = urldefrag(urljoin(str(page.url), unescape(link)))
+        if not target.startswith(str(browser.base_url).rstrip("/")):
+            continue
+        answer = known.setdefault(target, browser.get(target))
+        # The account is for people who are signed in.
+        assert answer.status_code == 200 or answer.headers.get("location", "").startswith("/account/sign-in"), f"{path}: {link}"
+        if anchor:
+            assert f'id="{anchor}"' in answer.text, f"{path}: {link}"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_holds_script_or_style_or_one_id_twice(path: str, browser: httpx2.Client) -> None:
+    page = browser.get(path).text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)|javascript:", page)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, server: Server) -> None:
+    page = browser.get("/docs/users").text
+    assert f"{server.url}/v1/users" in page and guide.PAGE_URL not in page.replace(server.url, "")
+
+
+def test_markdown_cannot_bring_html_or_scripts_into_a_page() -> None:
+    text = "# Title\n\n<script>alert(1)</script>\n\n<b onclick=alert(1)>x</b> [a](javascript:alert(1)) [b](data:text/html,x)\n\n`<i>`\n\n```html\n<u>\n```\n\n| a |\n| --- |\n| <br><s> |\n"
+    html = str(markdown.render(text, str).html)
+    for never in ("<script", "<b ", "<i>", "<u>", "<s>", 'href="javascript', 'href="data'):
+        assert never not in html
+    # The one that tables need.
+    assert "<br>" in html
+
+
+def test_headings_of_one_text_have_anchors_of_their_own() -> None:
+    found = markdown.render("# A\n\n## Same\n\n## Same\n\n## `GET /v1/x`, *more*\n", str).headings
+    assert [each.anchor for each in found] == ["a", "same", "same-1", "get-v1x-more"]
+
+
+def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages(browser: httpx2.Client) -> None:
+    for name in ("users", "keys", "events", "health"):
+        page = browser.get(f"/docs/{name}").text
+        examples = page.count("data-try-open")
+        assert examples == guide.source(name, guide.PAGE_URL).count("```sh\n") > 0
+        assert page.count('class="panel"') == 3 * examples
+
+
+# ---- search
+
+
+def test_a_search_finds_sections_with_all_the_words_the_best_first(browser: httpx2.Client) -> None:
+    page = browser.get("/docs/search", params={"q": "Idempotency-Key 24"}).text
+    assert "/docs/conventions#sending-a-request-again" in page and "<mark>" in page
+    first = re.search(
+        r'<ol class="found">\s*<li><a href="([^"]+)"', browser.get("/docs/search", params={"q": "email_taken"}).text
+    )
+    assert first and first[1] == "/docs/errors/email_taken"
+
+
+@pytest.mark.parametrize("query", ["<script>alert(1)</script>", "\"'><b>", "ß İ", "a" * 500, "%", "zzzz qqqq", ""])
+def test_a_search_for_anything_is_answered_and_shown_as_text(query: str, browser: httpx2.Client) -> None:
+    answer = browser.get("/docs/search", params={"q": query})
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text and "<b>" not in answer.text
+
+
+# ---- the OpenAPI reference
+
+
+def test_the_reference_has_a_policy_of_its_own_and_the_other_pages_the_strict_one(browser: httpx2.Client) -> None:
+    strict = browser.get("/docs").headers["content-security-policy"]
+    own = browser.get("/docs/api").headers["content-security-policy"]
+    assert "data:" not in strict and "img-src 'self';" in strict
+    assert own.replace("img-src 'self' data:", "img-src 'self'") == strict
+    assert "unsafe" not in own
+
+
+def test_the_reference_loads_files_of_ours_that_browsers_keep_for_good(browser: httpx2.Client) -> None:
+    page = browser.get("/docs/api").text
+    sources = re.findall(r'(?:src|href)="(/(?:docs/api|static)/[^"]+)"', page)
+    assert len(sources) == 5
+    for source in sources:
+        answer = browser.get(source)
+        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+    bundle = next(source for source in sources if "bundle" in source)
+    with browser.stream("GET", bundle, headers={"Accept-Encoding": "gzip"}) as answer:
+        zipped = b"".join(answer.iter_raw())
+    assert answer.headers["content-encoding"] == "gzip" and len(zipped) < 500_000 < len(gzip.decompress(zipped))
+
+
+# ---- one's own key
+
+
+def test_nobody_is_given_keys_and_no_other_site_asks_for_them(server: Server, owner: httpx2.Client) -> None:
+    with server.http(None) as nobody:
+        nobody.headers["Origin"] = server.url
+        assert nobody.get("/docs/key").headers["location"].startswith("/account/sign-in")
+        asked = nobody.post("/docs/key", data={"key": "current", "password": OWNER_PASSWORD})
+        assert asked.status_code == 303 and server.key not in asked.text
+    found = owner.get("/docs/key").json()
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        asked = owner.post("/docs/key", data={"key": found[0]["id"], "password": OWNER_PASSWORD}, headers=headers)
+        assert asked.status_code == 403 and server.key not in asked.text
+
+
+def test_a_person_is_given_its_own_key_for_its_password_only_and_nothing_keeps_it(
+    server: Server, owner: httpx2.Client, http: httpx2.Client
+) -> None:
+    hidden = new_key(http, name="hidden", revealable=False)
+    answer = owner.get("/docs/key")
+    assert answer.headers["cache-control"] == "no-store"
+    found = answer.json()
+    assert server.key not in answer.text and hidden not in answer.text
+    assert "hidden" not in {each["name"] for each in found}
+    wrong = owner.post("/docs/key", data={"key": found[0]["id"], "password": "wrong password"})
+    assert (wrong.status_code, wrong.json()["error"]) == (401, errors.WrongPassword.message)
+    right = owner.post("/docs/key", data={"key": found[0]["id"], "password": OWNER_PASSWORD})
+    assert right.status_code == 200 and right.json() == {"key": server.key}
+    assert right.headers["cache-control"] == "no-store"
+    for path in PATHS:
+        assert server.key not in owner.get(path).text
+    assert server.key not in server.log.read_text()
+
+
+@pytest.mark.parametrize("form", [{}, {"key": "", "password": ""}, {"key": "key_nobody", "password": OWNER_PASSWORD}, {"key": "../users/me", "password": OWNER_PASSWORD}])  # fmt: skip
+def test_what_is_no_key_of_ones_own_is_refused(form: dict[str, str], owner: httpx2.Client, server: Server) -> None:
+    answer = owner.post("/docs/key", data=form)
+    assert answer.status_code in (400, 404)
+    assert set(answer.json()) == {"error"} and server.key not in answer.text
+
+
+def test_another_persons_key_is_not_shown(http: httpx2.Client, owner: httpx2.Client) -> None:
+    theirs = new_key(http, user_id=new_user(http)["id"])
+    listed = http.get("/v1/keys", params={"user": http.get("/v1/users?limit=1000").json()[-1]["id"]}).json()
+    answer = owner.post("/docs/key", data={"key": listed[0]["id"], "password": OWNER_PASSWORD})
+    assert answer.status_code in (403, 404) and theirs not in answer.text
+
+
+def test_the_example_keys_in_the_guide_are_nobodys() -> None:
+    shown = {key for name in guide.CHAPTERS for key in re.findall(r"rbk_\w{38}", guide.source(name, guide.PAGE_URL))}
+    assert shown
+    for key in shown:
+        with pytest.raises(errors.MalformedKey):
+            keys.from_header(f"Bearer {key}".encode())
