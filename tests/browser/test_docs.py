@@ -1,0 +1,203 @@
+"""The guide in a real browser: languages, requests tried from the page, one's own key, search, the OpenAPI reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.chromium import axe_in_both_themes, sign_in
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
+
+# What a page can keep, and what is written in it: nowhere there may a key be. Fields hold it as their value, which is none of these.
+KEPT = "() => document.documentElement.outerHTML + JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, history.state, location.href])"
+
+
+def example(page: Page, number: int = 0) -> Locator:
+    return page.locator(".example").nth(number)
+
+
+def opened(page: Page, number: int = 0) -> Locator:
+    """The form that tries an example."""
+    place = example(page, number)
+    place.get_by_role("button", name="Try it").click()
+    return place.locator("form")
+
+
+def code(place: Locator) -> str:
+    return place.locator(".panel code").locator("visible=true").inner_text()
+
+
+# ---- languages
+
+
+def test_languages_are_chosen_without_scripts(page_without_scripts: Page) -> None:
+    page = page_without_scripts
+    page.goto("/docs/users")
+    place = example(page)
+    assert code(place).startswith("curl")
+    place.get_by_text("Python", exact=True).click()
+    assert code(place).startswith("import os")
+    place.get_by_role("radio", name="Python").press("ArrowRight")
+    assert code(place).startswith("const answer")
+    # What needs scripts does not show.
+    expect(page.get_by_role("button", name="Try it")).to_have_count(0)
+
+
+def test_a_language_that_was_chosen_is_shown_everywhere_and_next_time(page: Page) -> None:
+    page.goto("/docs/users")
+    example(page).get_by_text("JavaScript", exact=True).click()
+    assert code(example(page, 1)).startswith("const answer")
+    page.goto("/docs/keys")
+    assert code(example(page)).startswith("const answer")
+
+
+# ---- try it
+
+
+def test_a_request_is_sent_and_its_answer_shown_the_limits_first(page: Page, server: Server) -> None:
+    page.goto("/docs/users")
+    form = opened(page)
+    assert form.get_by_label("Path").input_value() == "/v1/users"
+    form.get_by_label("API key").fill(server.key)
+    form.get_by_label("Body").fill('{"name": "Trudy", "email": "trudy@example.com", "password": "securepassword123"}')
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer .badge")).to_have_text("201 Created")
+    fields = form.locator(".try-fields dt").all_inner_texts()
+    assert [name.lower() for name in fields[:5]] == [
+        "ratelimit",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+        "ratelimit-policy",
+    ]
+    assert '"email": "trudy@example.com"' in form.locator(".try-answer pre").inner_text()
+    with server.http() as http:
+        assert http.get("/v1/users", params={"email": "trudy@example.com"}).json()[0]["name"] == "Trudy"
+    # A form opened later has the key already.
+    assert opened(page, 1).get_by_label("API key").input_value() == server.key
+
+
+def test_a_refusal_is_shown_with_its_body_and_text_from_the_server_stays_text(page: Page, server: Server) -> None:
+    page.goto("/docs/users")
+    form = opened(page)
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer .badge")).to_have_text("401 Unauthorized")
+    assert "missing_key" in form.locator(".try-answer pre").inner_text()
+    form.get_by_label("API key").fill(server.key)
+    form.get_by_label("Body").fill(
+        '{"name": "<img src=x onerror=alert(1)>", "email": "img@example.com", "password": "securepassword123"}'
+    )
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer .badge")).to_have_text("201 Created")
+    assert "<img src=x" in form.locator(".try-answer pre").inner_text()
+    assert page.locator(".try-answer img").count() == 0
+
+
+def test_a_request_is_sent_without_the_session_and_to_this_server_only(page: Page) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    page.goto("/docs/users")
+    form = opened(page)
+    with page.expect_request("**/v1/users") as sent:
+        form.get_by_role("button", name="Send").click()
+    assert "cookie" not in sent.value.all_headers() and "authorization" not in sent.value.all_headers()
+    form.get_by_label("Path").fill("https://evil.example/v1/users")
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer")).to_contain_text("another server")
+
+
+def test_the_form_is_usable_by_everybody(page: Page) -> None:
+    page.goto("/docs/users")
+    page.get_by_role("button", name="Try it").first.press("Enter")
+    expect(example(page).get_by_label("API key")).to_be_focused()
+    assert axe_in_both_themes(page) == []
+
+
+# ---- one's own key
+
+
+def test_ones_own_key_is_filled_in_for_the_password_and_is_nowhere_else(page: Page, server: Server) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    page.goto("/docs/keys")
+    other, form = opened(page, 1), opened(page)
+    form.get_by_text("Use my key").click()
+    expect(form.get_by_label("Key", exact=True)).to_contain_text(server.key[-4:])
+    form.get_by_label("Your password").fill("not the password")
+    form.get_by_role("button", name="Fill in").click()
+    expect(form.get_by_role("alert")).to_contain_text("password is wrong")
+    assert form.get_by_label("API key").input_value() == ""
+    form.get_by_label("Your password").fill(OWNER_PASSWORD)
+    form.get_by_label("Your password").press("Enter")
+    expect(form.get_by_label("API key")).to_have_value(server.key)
+    expect(other.get_by_label("API key")).to_have_value(server.key)
+    assert form.get_by_label("Your password").input_value() == ""
+    kept = page.evaluate(KEPT)
+    assert server.key not in kept
+    other.get_by_role("button", name="Send").click()
+    expect(other.locator(".try-answer .badge")).to_have_text("200 OK")
+    # It is gone with the page.
+    page.reload()
+    assert opened(page).get_by_label("API key").input_value() == ""
+
+
+def test_who_is_not_signed_in_is_not_offered_a_key(page: Page) -> None:
+    page.goto("/docs/keys")
+    expect(opened(page).get_by_text("Use my key")).to_have_count(0)
+
+
+def test_a_session_that_ended_is_said(page: Page, server: Server, new_context: Callable[..., BrowserContext]) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    page.goto("/docs/keys")
+    form = opened(page)
+    page.context.clear_cookies()
+    form.get_by_text("Use my key").click()
+    expect(form.get_by_role("alert")).to_contain_text("Sign in again")
+
+
+# ---- search
+
+
+def test_the_guide_is_searched_without_scripts(page_without_scripts: Page) -> None:
+    page = page_without_scripts
+    page.goto("/docs")
+    page.get_by_role("searchbox", name="Search the guide").fill("overlap rotate")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Rotate a key").click()
+    assert page.url.endswith("/docs/keys#rotate-a-key")
+    expect(page.get_by_role("heading", name="Rotate a key")).to_be_in_viewport()
+
+
+# ---- the OpenAPI reference
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_reference_shows_every_call_and_sends_one(
+    theme: str, new_context: Callable[..., BrowserContext], server: Server
+) -> None:
+    page = new_context(color_scheme=theme).new_page()
+    page.goto("/docs/api")
+    blocks = page.locator(".opblock")
+    expect(blocks.first).to_be_visible()
+    with server.http() as http:
+        described = http.get("/openapi.json").json()["paths"]
+    methods = [method for path in described.values() for method in path if method != "parameters"]
+    assert blocks.count() == len(methods)
+    count = page.locator("#operations-Users-count_users")
+    count.locator(".opblock-summary-control").click()
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator(".auth-container input").fill(server.key)
+    page.locator(".auth-btn-wrapper .authorize").click()
+    page.locator(".auth-btn-wrapper .btn-done").click()
+    count.get_by_role("button", name="Try it out").click()
+    count.get_by_role("button", name="Execute").click()
+    expect(count.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == theme
+    # A key that was given is gone with the page.
+    assert server.key not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+
+
+def test_without_scripts_the_reference_leads_to_the_one_that_needs_none(page_without_scripts: Page) -> None:
+    page_without_scripts.goto("/docs/api")
+    page_without_scripts.get_by_role("main").get_by_role("link", name="reference as text").click()
+    expect(page_without_scripts.get_by_role("heading", name="Reference", level=1)).to_be_visible()
