@@ -1,4 +1,4 @@
-"""Before the port opens: the database, the server's secret, and, the first time, an owner and its key.
+"""Before the port opens: the database, the server's secret, and, the first time, an owner, its key and a link to set its password.
 
 So there is never a moment in which a stranger could claim the server.
 """
@@ -12,10 +12,11 @@ from typing import NamedTuple
 from rollbook.api.keys import make_record
 from rollbook.auth import keys as key_texts
 from rollbook.auth import secret as secrets
+from rollbook.auth import sessions as session_texts
 from rollbook.auth.secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, rules, users
+from rollbook.records import keys, password_links, rules, users
 from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate
 from rollbook.storage.database import DatabaseUnusable, Queries, Tx
@@ -36,9 +37,18 @@ class Prepared(NamedTuple):
     """The owner's key, when it was made just now; None when it came from the environment, or was made before."""
     remark: str | None
     """A variable that had no effect, and why."""
+    link: str | None
+    """The text of the link with which the owner sets its first password, when it was made just now."""
+    needs_password: bool
+    """Whether the owner could sign in to the pages, had it a password."""
 
 
-OWNER = "SELECT email FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
+class Owner(NamedTuple):
+    email: str
+    has_password: int
+
+
+OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 
 
 def open_database(settings: Settings, make: bool = True) -> SQLite:
@@ -66,7 +76,7 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         secret = secrets.load(settings.data)
         owner = db.read_now(_owner)
         if owner is not None:
-            return Prepared(owner, False, None, _remark(db, environment))
+            return Prepared(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
         return _make_owner(db, settings, secret, environment)
     finally:
         db.close()
@@ -88,28 +98,36 @@ def _make_owner(db: SQLite, settings: Settings, secret: Secret, environment: Map
             "out and a key is made and shown at the first start."
         )
     text = given or key_texts.mint()
+    needs_password = _needs_password(settings, Owner(email, hash is not None))
+    link = session_texts.mint() if needs_password else None
     try:
-        made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text)
+        made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text, link)
     except EmailTaken:
         raise ConfigurationError(
             f"{EMAIL}: {email} is a user already, but no owner. Run: rollbook users set {email} --role owner --data {settings.data}"
         ) from None
     if not made:  # another server that starts on this folder was faster
-        return Prepared(email, False, None, None)
-    return Prepared(email, True, None if given else text, None)
+        return Prepared(email, False, None, None, None, needs_password)
+    return Prepared(email, True, None if given else text, None, link, needs_password)
 
 
-async def _owner(queries: Queries) -> str | None:
+def _needs_password(settings: Settings, owner: Owner) -> bool:
+    return not owner.has_password and "owner" in settings.sign_in_roles
+
+
+async def _owner(queries: Queries) -> Owner | None:
     row = await queries.one(OWNER)
-    return row[0] if row else None
+    return Owner._make(row) if row else None
 
 
-async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str) -> bool:
-    """The owner and its key, both or none. False when there is an owner by now."""
+async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str, link: str | None) -> bool:
+    """The owner, its key and its link, all or none. False when there is an owner by now."""
     if await _owner(tx) is not None:
         return False
     user = await users.add(tx, new, SYSTEM)
     await keys.add(tx, make_record(secret, text, user_id=user.id, name="first key"), SYSTEM)
+    if link is not None:
+        await password_links.add(tx, user.id, session_texts.digest(link), SYSTEM)
     return True
 
 

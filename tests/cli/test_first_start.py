@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from rollbook.auth import keys
@@ -172,3 +173,81 @@ def test_a_worker_starts_without_what_only_some_calls_need() -> None:
     code = f"import rollbook.cli.main, rollbook.cli.server, sys; print([name for name in {needless!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def link(said: str) -> str:
+    (found,) = re.findall(r"Sign in +(http\S+/account/set-password\?token=\S+)", said)
+    return found
+
+
+def set_password(link: str, password: str = PASSWORD) -> httpx2.Response:
+    base, _, token = link.partition("/account/set-password?token=")
+    fields = {"token": token, "password": password, "again": password}
+    return httpx2.post(f"{base}/account/set-password", data=fields, headers={"Origin": base}, timeout=20)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_first_start_prints_one_link_with_which_the_owner_signs_in(tmp_path: Path, workers: str) -> None:
+    with started(tmp_path, "--port", "0", "--workers", workers) as start:
+        said = start.ready()
+        assert said.index("Sign in") < said.index("curl")
+        # The address is that of the port which was taken for 0.
+        assert link(said).startswith(re.search(r"listens at (\S+)", said)[1] + "/")  # type: ignore[index]
+        assert httpx2.get(link(said)).status_code == 200
+        answer = set_password(link(said))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account/keys?notice=password-set")
+        again = set_password(link(said), "another good password")
+        assert again.status_code == 404 and "set-cookie" not in again.headers
+        assert start.said.count("token=") == 1
+    with started(tmp_path, "--port", "0") as start:
+        said = start.ready()
+        assert "token=" not in said and "users invite" not in said and "/account\n" in said
+
+
+def test_a_later_start_says_how_an_owner_without_a_password_gets_a_link_and_the_old_one_goes_on(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0") as start:
+        first = link(start.ready())
+    with started(tmp_path, "--port", "0") as start:
+        said = start.ready()
+        assert "token=" not in said
+        url = re.search(r"listens at (\S+)", said)[1]  # type: ignore[index]
+        moved = re.sub(r"http://[^/]+", url, first)
+        assert httpx2.get(moved).status_code == 200, "the first link is good for three days, whatever the server does"
+        (command,) = [line.partition(": ")[2] for line in said.splitlines() if "users invite" in line]
+        made = subprocess.run(
+            ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+        ).stdout.strip()
+        assert made.startswith(url + "/"), "the pasted command makes a link to this server"
+        assert httpx2.get(moved).status_code == 404, "the newest link counts"
+        assert set_password(made).status_code == 303
+
+
+def test_an_owner_with_a_password_gets_no_link_and_neither_does_one_that_may_not_sign_in(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0", owner_password=PASSWORD) as start:
+        said = start.ready()
+        assert "token=" not in said and "users invite" not in said
+    other = tmp_path / "other"
+    other.mkdir()
+    with started(other, "--port", "0", sign_in_roles="member") as start:
+        said = start.ready()
+        assert "token=" not in said and "users invite" not in said
+
+
+def test_nobody_can_set_the_owners_password_without_the_link(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0") as start:
+        said = start.ready()
+        url = re.search(r"listens at (\S+)", said)[1]  # type: ignore[index]
+        for token in ("", "a", "0" * 43, link(said)[-43:-1], "owner@example.com"):
+            assert set_password(f"{url}/account/set-password?token={token}").status_code == 404
+        for password in ("", "owner@example.com"):
+            fields = {"email": "owner@example.com", "password": password}
+            assert httpx2.post(f"{url}/account/sign-in", data=fields, headers={"Origin": url}).status_code == 401
+        assert set_password(link(said)).status_code == 303
+
+
+def test_a_server_that_could_not_start_says_how_to_set_the_owners_password(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = refused("serve", "--port", str(taken.getsockname()[1]), "--data", str(tmp_path / "data"))
+    assert "users invite owner@example.com" in said

@@ -17,6 +17,7 @@ from rollbook.api.users import filters_of, given
 from rollbook.auth import keys as key_texts
 from rollbook.auth import permissions
 from rollbook.auth import secret as secrets
+from rollbook.auth import sessions as session_texts
 from rollbook.auth.passwords import Passwords
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure
@@ -24,10 +25,11 @@ from rollbook.config import Settings
 from rollbook.errors import Fault, NotFound
 from rollbook.first_start import open_database
 from rollbook.limits import windows
-from rollbook.records import directory, keys, rules, users
+from rollbook.records import directory, keys, password_links, rules, users
 from rollbook.records.events import CLI
 from rollbook.records.users import User
 from rollbook.storage import migrate
+from rollbook.storage.database import Tx
 from rollbook.storage.sqlite import SQLite
 
 PAGE = 1_000
@@ -74,9 +76,11 @@ class Folder:
         return users.shown(self._find(named))
 
     def create_user(self, fields: Shown) -> Shown:
-        new = parse_body(types.NewUser, fields, self._hook)
-        self._check_password(new.password, new.email, new.name)
-        hash = self._hash(new.password)
+        new = parse_body(types.NewUser, {"password": session_texts.mint(), **fields}, self._hook)
+        hash = None
+        if "password" in fields:
+            self._check_password(new.password, new.email, new.name)
+            hash = self._hash(new.password)
         record = users.NewUser(
             name=str(new.name),
             email=str(new.email),
@@ -99,6 +103,11 @@ class Folder:
         new = parse_body(types.PasswordChange, {"password": password}, self._hook)
         self._check_password(new.password, user.email, user.name)
         self._db.write_now(users.set_password, id, self._hash(new.password), CLI)
+
+    def password_link(self, id: str, base: str | None) -> Shown:
+        text = session_texts.mint()
+        expires_at = self._db.write_now(_add_password_link, id, session_texts.digest(text))
+        return {"url": session_texts.password_link(base or self.address, text), "expires_at": clock.shown(expires_at)}
 
     def delete_user(self, id: str, purge: bool) -> None:
         self._db.write_now(users.purge if purge else users.delete, id, CLI)
@@ -159,6 +168,11 @@ class Folder:
 
     def _hash(self, password: str) -> str:
         return Passwords(self._settings).hash_now(password)
+
+
+async def _add_password_link(tx: Tx, id: str, digest: bytes) -> int:
+    await users.get(tx, id)
+    return await password_links.add(tx, id, digest, CLI)
 
 
 def open_existing(settings: Settings) -> SQLite:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from rollbook import __version__
+from rollbook.auth.sessions import mint
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure
 
@@ -66,13 +67,19 @@ class Remote:
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:
-        return self._ask("POST", "/v1/users", params={"fields": "*"}, json=fields).json()
+        # The API wants one.
+        return self._ask("POST", "/v1/users", params={"fields": "*"}, json={"password": mint(), **fields}).json()
 
     def change_user(self, id: str, changes: Shown) -> Shown:
         return self._ask("PATCH", f"/v1/users/{_segment(id)}", params={"fields": "*"}, json=changes).json()
 
     def set_password(self, id: str, password: str) -> None:
         self._ask("PUT", f"/v1/users/{_segment(id)}/password", json={"password": password})
+
+    def password_link(self, id: str, base: str | None) -> Shown:
+        if base is not None:
+            raise Failure("--public-url and --url cannot go together: a running server knows its own public_url.")
+        return self._ask("POST", f"/v1/users/{_segment(id)}/password-link").json()
 
     def delete_user(self, id: str, purge: bool) -> None:
         self._ask("DELETE", f"/v1/users/{_segment(id)}", params={"purge": "true"} if purge else {})

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from rollbook import config, first_start
 from rollbook.app import App, common
-from rollbook.auth.sessions import check_roles
+from rollbook.auth.sessions import check_roles, password_link
 from rollbook.cli.output import program
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
@@ -46,6 +46,8 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     finally:
         if prepared.key and not announced:  # nothing will show it again, and the next start will not make another
             _say([f"The server did not start, but the owner {prepared.owner} was made. Its API key: {prepared.key}"])
+        if prepared.link and not announced:
+            _say([f"To set its password, once the server runs: {invite(settings, prepared, '')}"])
 
 
 def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -88,24 +90,37 @@ def check_limits(settings: Settings) -> None:
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
     """What a person needs to go on: where it listens, whose it is, and the first time a call that works when pasted."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)} --data {shlex.quote(str(settings.data))}"
-    lines = ["", f"  Rollbook listens at {url}", f"  Data   {settings.data.absolute()}", f"  Owner  {prepared.owner}"]
+    base = settings.public_url.rstrip("/") or url
+    lines = ["", f"  Rollbook listens at {url}", f"  Data     {settings.data.absolute()}", f"  Owner    {prepared.owner}"]
+    if prepared.is_new and prepared.key:
+        lines.append(f"  Key      {prepared.key}  (shown only now)")
+    if prepared.link:
+        lines.append(f"  Sign in  {password_link(base, prepared.link)}  (once, within 3 days)")
+    elif not prepared.needs_password:
+        lines.append(f"  Sign in  {base}/account")
     if prepared.is_new:
-        if prepared.key:
-            lines.append(f"  Key    {prepared.key}  (shown only now)")
         key = prepared.key or f"${first_start.KEY}"
         lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Another key: {make_key}"]
     else:
         lines += ["", f"  To make a key: {make_key}"]
+        if prepared.needs_password:
+            lines.append(f"  To set the owner's password: {invite(settings, prepared, base)}")
     if prepared.remark:
         lines += ["", f"  {prepared.remark}"]
     return [*lines, ""]
+
+
+def invite(settings: Settings, prepared: Prepared, base: str) -> str:
+    """The command that makes the owner a link to set its password. It knows no flags of the server: `base` is told where it cannot guess it."""
+    command = f"{program()} users invite {shlex.quote(prepared.owner)} --data {shlex.quote(str(settings.data))}"
+    return command if base in ("", Settings().url) else f"{command} --public-url {shlex.quote(base)}"
 
 
 def _say(lines: list[str]) -> None:
     """On standard error, where the log of events goes: standard output is for the lines of requests."""
     styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     for line in lines:
-        if styled and line.lstrip().startswith(("curl ", "Rollbook ")):
+        if styled and line.lstrip().startswith(("curl ", "Rollbook ", "Sign in ")):
             line = f"\x1b[1m{line}\x1b[0m"
         print(line, file=sys.stderr)
     sys.stderr.flush()

@@ -109,6 +109,70 @@ def create_user(
             hint(f"An API key for it: {program()} keys create {shlex.quote(user['email'])} {place.place}")
 
 
+@app.command("invite")
+def invite_user(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the address]", show_default=False),
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="The role of a new user: member, viewer, admin or owner. [default: member]",
+            show_default=False,
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            metavar="URL",
+            help="Where people reach the server. [default: as `serve` is set up by environment and file]",
+            show_default=False,
+        ),
+    ] = None,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print just the link.")] = False,
+    data: options.Data = None,
+    url: options.Url = None,
+    key: options.Key = None,
+) -> None:
+    """Make a link with which a person sets a password and signs in, and the user if there is none.
+
+    The link works once, for three days; a newer one takes its place. The server sends no mail: hand it over by a way that you trust.
+    """
+    if public_url is not None and not public_url.startswith(("http://", "https://")):
+        raise typer.BadParameter("--public-url: write it with http:// or https://.")
+    with backend(data, url, key, make=True) as place:
+        user = next(place.users({"email": email}, 1, 0), None)
+        is_new = user is None
+        if user is None:
+            user = place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"})
+        elif user["status"] != "active":
+            again = f"{program()} users set {shlex.quote(email)} --status active {place.place}"
+            raise Failure(f"{email} is suspended and could not sign in. To activate: {again}")
+        link = place.password_link(user["id"], public_url)
+        if json:
+            as_json({"user": user, "is_new": is_new, **link})
+            return
+        print(link["url"])
+        if quiet:
+            return
+        hint(f"{user['email']} is {'a new user' if is_new else 'a user already'}, {_article(user['role'])}.")
+        if not is_new and role not in (None, user["role"]):
+            hint(
+                f"It keeps its role. To change it: {program()} users set {shlex.quote(email)} --role {shlex.quote(str(role))} {place.place}"
+            )
+        hint(
+            f"Who opens the link sets the password and is signed in. It works once, until {link['expires_at']}: send it by a way that you trust."
+        )
+        if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
+            hint("It leads to this machine. For people elsewhere, or another port, say where the server is with --public-url.")
+
+
 @app.command("set")
 def set_user(
     user: options.Named,
@@ -217,6 +281,10 @@ def import_users(
                 f"{summary.added:,} users added, {summary.refused:,} lines refused, in {summary.seconds:.1f} s ({rate:,} users/s)."
             )
     raise typer.Exit(1 if summary.refused else 0)
+
+
+def _article(role: str) -> str:
+    return f"{'an' if role[0] in 'ao' else 'a'} {role}"
 
 
 def _limit(text: str) -> str | None:

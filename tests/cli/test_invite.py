@@ -1,0 +1,94 @@
+"""`rollbook users invite`: a link, and a user where there is none; on a folder and on a running server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rollbook.auth import sessions
+from tests.cli.command import good, refused, rollbook
+from tests.harness import OWNER_EMAIL, Server, running
+from tests.visitor import is_signed_in, set_password, visitor
+
+Place = tuple[str, ...]
+PASSWORD = "a few random words"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none") as server:
+        yield server
+
+
+@pytest.fixture(params=["a folder that is served", "a server"])
+def place(request: pytest.FixtureRequest, server: Server) -> Place:
+    if request.param == "a server":
+        return ("--url", server.url, "--key", server.key)
+    return ("--data", str(server.data), "--public-url", server.url)
+
+
+@pytest.fixture
+def email(request: pytest.FixtureRequest) -> str:
+    return f"person{abs(hash(request.node.name))}@example.com"
+
+
+def test_somebody_who_is_invited_sets_a_password_and_is_signed_in(server: Server, place: Place, email: str) -> None:
+    done = rollbook("users", "invite", email, "--name", "Ada Byron", "--role", "viewer", *place)
+    assert done.returncode == 0, done.stderr
+    link = done.stdout.strip()
+    assert link.startswith(f"{server.url}/account/set-password?token=")
+    assert "a new user, a viewer" in done.stderr and link not in done.stderr
+    with server.http() as http, visitor(server) as person:
+        [user] = http.get("/v1/users", params={"email": email, "fields": "*"}).json()
+        assert (user["name"], user["role"]) == ("Ada Byron", "viewer")
+        assert set_password(person, link, PASSWORD).status_code == 303
+        assert is_signed_in(person)
+
+
+def test_a_user_that_there_is_keeps_its_name_and_role(server: Server, place: Place, email: str) -> None:
+    first = json.loads(good("users", "invite", email, "--json", *place))
+    assert first["is_new"] and first["user"]["name"] == email.partition("@")[0] and first["user"]["role"] == "member"
+    done = rollbook("users", "invite", email.upper(), "--name", "Another", "--role", "admin", *place)
+    assert "a user already, a member" in done.stderr and "--role admin" in done.stderr
+    with server.http() as http, visitor(server) as person:
+        assert http.get(f"/v1/users/{first['user']['id']}").json()["name"] == first["user"]["name"]
+        assert person.get(first["url"]).status_code == 404, "the newest link counts"
+        assert person.get(done.stdout.strip()).status_code == 200
+
+
+def test_quiet_prints_just_the_link(place: Place, email: str) -> None:
+    done = rollbook("users", "invite", email, "--quiet", *place)
+    assert done.stdout.count("\n") == 1 and done.stdout.startswith("http") and done.stderr == ""
+
+
+def test_the_suspended_are_not_invited(server: Server, place: Place, email: str) -> None:
+    good("users", "invite", email, *place)
+    place_only = place[:2] if place[0] == "--data" else place
+    good("users", "set", email, "--status", "suspended", *place_only)
+    assert "--status active" in refused("users", "invite", email, *place)
+
+
+def test_what_is_no_address_is_refused(place: Place) -> None:
+    assert "email" in refused("users", "invite", "nobody", *place).lower()
+
+
+def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> None:
+    found = json.loads(
+        good(
+            "users", "invite", "ada@example.org", "--json", "--data", str(tmp_path / "data"), public_url="https://u.example.org/"
+        )
+    )
+    assert found["url"].startswith("https://u.example.org/account/set-password?token=")
+    token = found["url"].partition("=")[2]
+    content = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir() if path.is_file())
+    assert token.encode() not in content and sessions.digest(token) in content
+
+
+def test_a_server_tells_its_own_address(server: Server) -> None:
+    words = refused(
+        "users", "invite", OWNER_EMAIL, "--url", server.url, "--key", server.key, "--public-url", "https://elsewhere.example"
+    )
+    assert "public_url" in words
