@@ -43,7 +43,7 @@ LABELS = {
     "name": "The name",
     "scopes": "What it may do",
     "expires_at": "The expiry",
-    "ip_allow": "The list of addresses",
+    "ip_allow": "Each entry",
     "rate_limit": "The limit",
 }
 
