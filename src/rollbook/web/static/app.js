@@ -3,10 +3,10 @@
   "use strict";
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  // Storage may be forbidden; then a choice lasts as long as the page.
-  const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
+  // Storage may be forbidden.
+  const kept = (name) => { try { return localStorage.getItem(name); } catch {} };
   const keep = (name, value) => {
-    try { localStorage.setItem(name, value); } catch { /* not kept */ }
+    try { localStorage.setItem(name, value); } catch {}
   };
 
   root.classList.add("js");
@@ -43,21 +43,19 @@
       done = document.execCommand("copy");
     }
     live.textContent = "";
-    setTimeout(() => { live.textContent = done ? "Copied" : "Selected. Press Ctrl+C or ⌘C to copy."; }, 50);
-    button.dataset.text ??= button.textContent;
+    setTimeout(() => { live.textContent = done ? "Copied" : "Selected: press Ctrl+C"; }, 50);
     button.textContent = done ? "Copied" : "Selected";
     clearTimeout(button.timer);
-    button.timer = setTimeout(() => { button.textContent = button.dataset.text; }, 2000);
+    button.timer = setTimeout(() => { button.textContent = "Copy"; }, 2000);
   }
 
   const confirmed = new WeakSet();
   function ask(form, submitter) {
     const dialog = document.createElement("dialog");
     dialog.className = "dialog";
-    dialog.setAttribute("aria-labelledby", "dialog-text");
     const text = document.createElement("p");
-    text.id = "dialog-text";
     text.textContent = submitter?.dataset.confirm || form.dataset.confirm;
+    dialog.setAttribute("aria-label", text.textContent);
     const actions = document.createElement("form");
     actions.method = "dialog";
     actions.className = "actions";
@@ -147,6 +145,8 @@
     document.body.append(live);
     dress();
     setInterval(relate, 30000);
+    // A bar that scrolls sideways shows where one is.
+    for (const here of document.querySelectorAll("nav [aria-current]")) here.closest("nav").scrollLeft = here.getBoundingClientRect().left - 60;
   });
   document.addEventListener("htmx:after:swap", dress);
 })();
