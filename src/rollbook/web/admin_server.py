@@ -58,6 +58,7 @@ async def show(visit: Visit) -> Response:
         "admin/server.html",
         section="admin/server",
         about=about,
+        address=shown("public_url", services.url),
         checks=checks,
         database=about.database,
         size=size,

@@ -327,9 +327,9 @@ async def make_link(visit: Visit) -> Response:
 
 
 async def _link(visit: Visit, id: str, is_new: bool = False) -> Response:
-    link = await visit.api("POST", f"/v1/users/{id}/password-link")
+    made = await visit.api("POST", f"/v1/users/{id}/password-link")
     user = await users.get(visit.db, id)
-    return visit.render("admin/link.html", secret=True, section="admin/users", user=user, link=link.content, is_new=is_new)
+    return visit.render("admin/link.html", secret=True, section="admin/users", user=user, made=made.content, is_new=is_new)
 
 
 # ---- its keys and sessions

@@ -1,0 +1,728 @@
+"""The admin pages in a real browser: finding, making, changing and deleting users, their keys and sessions, what changed, and the server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Page, Response, expect
+
+from rollbook.web.admin_server import MASKED, shown
+from tests.browser.population import HOSTILE, sign_in_by_form
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+
+with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+SOON = 5.0
+"""Seconds within which what was just asked for is on the pages."""
+MANY = 120
+"""Users with one name, more than two pages of them."""
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def crowd(http: httpx2.Client) -> list[dict[str, Any]]:
+    return [new_user(http, name=f"Crowd {number:03}", email=f"crowd{number:03}@example.com") for number in range(MANY)]
+
+
+@pytest.fixture(scope="module")
+def owner_cookies(server: Server) -> httpx2.Cookies:
+    return sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
+
+
+@pytest.fixture
+def browse(server: Server, new_context: Callable[..., BrowserContext], owner_cookies: httpx2.Cookies) -> Callable[..., Page]:
+    """A page of the owner's browser, or of another user's."""
+
+    def make(scripts: bool = True, user: dict[str, Any] | None = None) -> Page:
+        context = new_context(java_script_enabled=scripts)
+        cookies = owner_cookies if user is None else sign_in_by_form(server, user["email"], user["password"])
+        context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
+        return context.new_page()
+
+    return make
+
+
+def press(page: Page, button: str, confirm: bool = False, last: bool = False) -> Response:
+    """Press a button that sends a form, and the one of the question where scripts ask; the answer to the form."""
+    found = page.get_by_role("button", name=button, exact=True)
+    with page.expect_response(lambda response: response.request.method == "POST") as answer:
+        (found.last if last else found.first).click()
+        if confirm:
+            page.locator("dialog").get_by_role("button", name=button, exact=True).click()
+    page.wait_for_load_state()
+    return answer.value
+
+
+def of(user: dict[str, Any]) -> str:
+    return f"/admin/users/{user['id']}"
+
+
+def names(page: Page) -> list[str]:
+    return [(text or "").strip() for text in page.locator("#users tbody th a").all_text_contents()]
+
+
+def stored(http: httpx2.Client, user: dict[str, Any]) -> dict[str, Any]:
+    return http.get(f"/v1/users/{user['id']}").json()
+
+
+# ---- who
+
+
+def test_a_member_is_refused_and_nobody_led_to_sign_in(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], page: Page
+) -> None:
+    theirs = browse(user=new_user(http))
+    for path in ("/admin", "/admin/users", "/admin/server", "/admin/events"):
+        answer = theirs.goto(path)
+        assert answer and answer.status == 403, path
+        expect(theirs.get_by_text("This page is for admins.")).to_be_visible()
+    theirs.goto("/account")
+    assert theirs.get_by_role("link", name="Admin", exact=True).count() == 0
+    page.goto("/admin/users?role=admin")
+    assert page.url == f"{server.url}/account/sign-in?next=/admin/users%3Frole%3Dadmin"
+
+
+# ---- overview
+
+
+def test_the_overview_tells_how_many_users_there_are_exactly(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]
+) -> None:
+    page = browse()
+    page.goto("/admin")
+    total = http.get("/v1/users/count").json()["count"]
+    assert page.locator(".stat", has_text="Users").locator(".number").inner_text() == f"{total:,}"
+    new = page.locator(".stat", has_text="in the last 24 hours").first.locator(".number").inner_text()
+    assert new == f"{total:,}", "all of them are new"
+    gone = new_user(http)
+    http.delete(f"/v1/users/{gone['id']}")
+    page.goto("/admin")
+    assert page.locator(".stat", has_text="Users").locator(".number").inner_text() == f"{total:,}"
+    expect(page.locator("tbody tr", has_text="user.deleted").first).to_contain_text(gone["name"])
+
+
+def test_requests_are_plotted_and_their_failures_counted(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
+    user = new_user(http)
+    with server.http(new_key(http, user_id=user["id"], rate_limit="1/day")) as client:
+        assert [client.get("/v1/users/me").status_code for _ in range(3)] == [200, 429, 429]
+    page = browse()
+    until = time.monotonic() + SOON
+    while True:
+        page.goto("/admin")
+        said = page.locator("section", has=page.get_by_role("heading", name="Requests, last 24 hours"))
+        if re.search(r"\b[2-9]\d* over a limit", said.inner_text()):
+            break
+        assert time.monotonic() < until, said.inner_text()
+        time.sleep(0.2)
+    assert said.locator("svg .bar.warn").count() >= 1
+    page.goto(of(user))
+    expect(page.get_by_role("region", name="Recent requests")).to_contain_text("/v1/users/me")
+    expect(page.get_by_role("region", name="Recent requests")).to_contain_text("429")
+    assert page.locator("svg.plot .bar.warn").count() == 1
+
+
+# ---- the list
+
+
+def test_users_are_found_while_typing(server: Server, browse: Callable[..., Page], crowd: list[Any]) -> None:
+    page = browse()
+    page.goto("/admin/users")
+    field = page.get_by_label("Search")
+    field.press_sequentially("owd 04")
+    expect(page.locator("#users tbody tr")).to_have_count(10)
+    assert names(page) == [f"Crowd {number:03}" for number in range(40, 50)]
+    expect(field).to_be_focused()
+    assert page.url == f"{server.url}/admin/users?q=owd+04"
+    page.get_by_label("Status").select_option("suspended")
+    expect(page.get_by_text("Nobody found")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Nobody found")).to_be_visible()
+    expect(field).to_have_value("owd 04")
+
+
+def test_users_are_found_without_scripts(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
+    page = browse(scripts=False)
+    page.goto("/admin/users")
+    page.get_by_label("Search").fill("CROWD11")
+    page.get_by_role("button", name="Search").click()
+    assert names(page) == [f"Crowd {number}" for number in range(110, 120)]
+    page.get_by_label("Search").fill(crowd[7]["id"])
+    page.get_by_role("button", name="Search").click()
+    assert names(page) == ["Crowd 007"]
+    page.get_by_role("link", name="Crowd 007").click()
+    expect(page.get_by_role("heading", name="Crowd 007")).to_be_visible()
+
+
+def test_filters_narrow_the_list_and_are_counted_when_asked(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]
+) -> None:
+    new_user(http, name="Vera Viewer", role="viewer")
+    page = browse()
+    page.goto("/admin/users?role=viewer")
+    assert names(page) == ["Vera Viewer"]
+    page.goto("/admin/users?role=member&q=crowd")
+    assert len(names(page)) == 50
+    expect(page.get_by_text("120 users found")).to_have_count(0)
+    page.get_by_role("link", name="Count all that were found").click()
+    expect(page.get_by_text("120 users found · page 1 of 3")).to_be_visible()
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("page 2 of 3")).to_be_visible()
+
+
+def test_the_list_is_sorted_both_ways(browse: Callable[..., Page], crowd: list[Any]) -> None:
+    page = browse()
+    page.goto("/admin/users?q=crowd")
+    for heading, first, sort in (
+        ("Created", "Crowd 119", "descending"),
+        ("Created", "Crowd 000", "ascending"),
+        ("Name and email", "Crowd 000", "ascending"),
+        ("Name and email", "Crowd 119", "descending"),
+    ):
+        page.get_by_role("columnheader", name=heading).get_by_role("link").click()
+        expect(page.locator("#users tbody th a").first).to_have_text(first)
+        assert page.get_by_role("columnheader", name=heading).get_attribute("aria-sort") == sort
+        assert page.locator("th[aria-sort]").count() == 1
+    page.goto("/admin/users?q=crowd&sort=-email")
+    assert names(page)[0] == "Crowd 119"
+
+
+def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]) -> None:
+    total = http.get("/v1/users/count").json()["count"]
+    pages = -(-total // 50)
+    everybody = [user["name"] for user in http.get("/v1/users?limit=1000").json()]
+    page = browse(scripts=False)
+    page.goto("/admin/users")
+    seen: list[str] = []
+    for number in range(1, pages + 1):
+        expect(page.get_by_text(f"page {number} of {pages}")).to_be_visible()
+        seen += names(page)
+        if number < pages:
+            page.get_by_role("link", name="Next").click()
+    assert seen == everybody
+    assert page.get_by_role("link", name="Next").count() == 0
+    page.get_by_role("link", name="Previous").click()
+    assert names(page) == everybody[(pages - 2) * 50 : (pages - 1) * 50]
+    page.get_by_label("Page", exact=True).fill("2")
+    page.get_by_role("button", name="Go").click()
+    assert names(page) == everybody[50:100]
+    page.get_by_label("Page", exact=True).fill("900")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_text("There is no page 900")).to_be_visible()
+    page.get_by_role("link", name="Last page").click()
+    assert names(page) == everybody[(pages - 1) * 50 :]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("q=ab", "Write at least three characters."),
+        ("role=king", "role must be one of"),
+        ("sort=age", "sort"),
+        ("page=0", "A page is a whole number from 1."),
+        ("page=x", "A page is a whole number from 1."),
+        ("page=99999999999999999999", "A page is a whole number from 1."),
+        ("cursor=made-up", "cursor is not one that this server gave"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], query: str, sentence: str) -> None:
+    page = browse()
+    answer = page.goto(f"/admin/users?{query}")
+    assert answer and answer.status == 400
+    expect(page.locator(".problems")).to_contain_text(sentence)
+    expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
+
+
+def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http, name=HOSTILE[0], external_id=HOSTILE[1], metadata={HOSTILE[1]: HOSTILE[2]})
+    new_key(http, user_id=user["id"], name=HOSTILE[1])
+    http.patch(f"/v1/users/{user['id']}", json={"name": HOSTILE[2]})
+    page = browse()
+    page.goto(of(user))
+    expect(page.get_by_role("heading", name=HOSTILE[2]).first).to_be_visible()
+    expect(page.get_by_text(HOSTILE[1]).first).to_be_visible()
+    page.goto(f"/admin/events?user={user['id']}")
+    expect(page.get_by_text(f"{HOSTILE[0]} → {HOSTILE[2]}")).to_be_visible()
+    http.delete(f"/v1/users/{user['id']}")
+    for path in (of(user), "/admin/users/deleted"):
+        page.goto(path)
+        expect(page.get_by_text(HOSTILE[2]).first).to_be_visible()
+
+
+# ---- making one
+
+
+@with_and_without_scripts
+def test_a_user_is_made_with_a_password(server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    email = f"made{time.perf_counter_ns()}@example.com"
+    page = browse(scripts)
+    page.goto("/admin/users")
+    page.get_by_role("link", name="New user").click()
+    page.get_by_label("Name").fill("Made Here")
+    page.get_by_label("Email", exact=True).fill(email)
+    page.get_by_label("Role").select_option("viewer")
+    page.get_by_label("Password").fill("orchard lantern 42")
+    press(page, "Create user")
+    expect(page.get_by_text("The user is created and can sign in")).to_be_visible()
+    [made] = http.get("/v1/users", params={"email": email, "fields": "*"}).json()
+    assert page.url.startswith(f"{server.url}/admin/users/{made['id']}")
+    assert (made["name"], made["role"]) == ("Made Here", "viewer")
+    sign_in_by_form(server, email, "orchard lantern 42")
+    assert "orchard lantern 42" not in page.content()
+
+
+@with_and_without_scripts
+def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
+    server: Server, browse: Callable[..., Page], new_context: Callable[..., BrowserContext], scripts: bool
+) -> None:
+    email = f"linked{time.perf_counter_ns()}@example.com"
+    page = browse(scripts)
+    page.goto("/admin/users/new")
+    page.get_by_label("Name").fill("Linked Here")
+    page.get_by_label("Email", exact=True).fill(email)
+    answer = press(page, "Create user")
+    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    link = page.locator(".copyable code").inner_text()
+    assert link.startswith(server.url) and link not in page.url
+    theirs = new_context(java_script_enabled=scripts).new_page()
+    theirs.goto(link)
+    passwords = theirs.locator("input[type=password]")
+    for number in range(passwords.count()):
+        passwords.nth(number).fill("a lobster in the library")
+    theirs.locator("main form button").first.click()
+    theirs.wait_for_url(lambda url: "set-password" not in url)
+    sign_in_by_form(server, email, "a lobster in the library")
+    page.get_by_role("link", name="Go to the user").click()
+    assert link.rpartition("/")[2] not in page.content()
+
+
+def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    taken = new_user(http)
+    page = browse()
+    page.goto("/admin/users/new")
+    page.get_by_label("Name").fill("Twice")
+    page.get_by_label("Email", exact=True).fill(taken["email"].upper())
+    page.get_by_label("Password").fill("orchard lantern 42")
+    assert press(page, "Create user").status == 400
+    expect(page.locator("#field-email-problem")).to_have_text("Email address is already in use.")
+    expect(page.get_by_label("Name")).to_have_value("Twice")
+    page.get_by_label("Email", exact=True).fill(f"twice{time.perf_counter_ns()}@example.com")
+    page.get_by_label("Password").fill("password1")
+    assert press(page, "Create user").status == 400
+    expect(page.locator("#field-password-problem")).to_be_visible()
+    assert "password1" not in page.content()
+
+
+# ---- changing one
+
+
+@with_and_without_scripts
+def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    user = new_user(http)
+    email = f"other{time.perf_counter_ns()}@example.com"
+    page = browse(scripts)
+    page.goto(of(user))
+    page.get_by_label("Name", exact=True).fill("Other Name")
+    page.get_by_label("Email", exact=True).fill(email)
+    page.get_by_label("Email is verified").check()
+    page.get_by_label("Role").select_option("admin")
+    page.get_by_label("Rate limit").fill("7/minute")
+    page.get_by_label("External id").fill(email)
+    page.get_by_label("Metadata").fill('{"plan": "pro", "n": 12345678901234567890}')
+    press(page, "Save")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    now = stored(http, user)
+    assert {name: now[name] for name in ("name", "email", "role", "rate_limit", "external_id", "metadata", "email_verified")} == {
+        "name": "Other Name",
+        "email": email,
+        "role": "admin",
+        "rate_limit": "7/minute",
+        "external_id": email,
+        "metadata": {"plan": "pro", "n": 12345678901234567890},
+        "email_verified": True,
+    }
+    expect(page.get_by_role("region", name="Changes")).to_contain_text("name Alice Wonderland → Other Name")
+    press(page, "Save")
+    assert stored(http, user) == now, "what is saved as it was read changes nothing"
+
+
+def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    page = browse()
+    page.goto(of(user))
+    page.get_by_label("Name", exact=True).fill("Mine")
+    page.get_by_label("External id").fill("mine")
+    http.patch(f"/v1/users/{user['id']}", json={"name": "Theirs", "role": "viewer"})
+    assert press(page, "Save").status == 412
+    expect(page.locator(".problems")).to_contain_text("Somebody else changed this user meanwhile")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Theirs")
+    expect(page.locator("#field-name-problem")).to_have_text("Your form had “Mine”.")
+    expect(page.locator("#field-role-problem")).to_have_text("Your form had “member”.")
+    expect(page.locator("#field-external_id-problem")).to_have_text("Your form had “mine”.")
+    assert page.locator("#field-email-problem").count() == 0
+    assert (stored(http, user)["name"], stored(http, user)["external_id"]) == ("Theirs", None)
+    page.get_by_label("External id").fill("mine")
+    press(page, "Save")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert (stored(http, user)["name"], stored(http, user)["external_id"]) == ("Theirs", "mine")
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "field", "sentence"),
+    [
+        ("Metadata", "{broken", "metadata", "This is not valid JSON."),
+        ("Metadata", "[1]", "metadata", "This must be a JSON object."),
+        ("Rate limit", "many", "rate_limit", "not a rate limit"),
+        ("Email", "nobody@", "email", "There must be something after the @-sign."),
+    ],
+)
+def test_what_is_wrong_with_a_change_is_said_beside_the_field(
+    http: httpx2.Client, browse: Callable[..., Page], label: str, value: str, field: str, sentence: str
+) -> None:
+    user = new_user(http)
+    page = browse(scripts=False)
+    page.goto(of(user))
+    page.locator("form").evaluate_all("forms => forms.forEach(form => { form.noValidate = true })")
+    page.get_by_label("Name", exact=True).fill("Kept in the form")
+    page.get_by_label(label, exact=True).fill(value)
+    assert press(page, "Save").status == 400
+    expect(page.locator(f"#field-{field}-problem")).to_contain_text(sentence)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Kept in the form")
+    expect(page.get_by_label(label, exact=True)).to_have_value(value)
+    assert stored(http, user)["name"] == user["name"]
+
+
+@with_and_without_scripts
+def test_a_suspended_user_stops_until_it_is_activated(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    user = new_user(http)
+    with server.http(new_key(http, user_id=user["id"])) as client:
+        page = browse(scripts)
+        page.goto(of(user))
+        press(page, "Suspend", confirm=scripts)
+        expect(page.get_by_text("The user is suspended.")).to_be_visible()
+        assert client.get("/v1/users/me").status_code == 403
+        press(page, "Activate")
+        expect(page.get_by_text("The user is active again.")).to_be_visible()
+        assert client.get("/v1/users/me").status_code == 200
+
+
+@with_and_without_scripts
+def test_a_deleted_user_is_listed_and_restored(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    user = new_user(http, name="Gone Girl")
+    page = browse(scripts)
+    page.goto(of(user))
+    page.get_by_text("Delete Gone Girl…").click()
+    press(page, "Yes, delete")
+    expect(page.get_by_text("The user is deleted. It can still be restored.")).to_be_visible()
+    assert http.get(f"/v1/users/{user['id']}").status_code == 404
+    page.get_by_role("link", name="Deleted users").click()
+    row = page.get_by_role("row").filter(has_text=user["email"])
+    expect(row).to_contain_text("Gone Girl")
+    assert page.locator("tbody tr").first.inner_text() == row.inner_text(), "the last deletion comes first"
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        row.get_by_role("button").click()
+    expect(page.get_by_text("The user is back where it was.")).to_be_visible()
+    assert stored(http, user)["email"] == user["email"]
+
+
+def test_a_user_whose_email_is_taken_is_not_restored_and_that_is_said(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    http.delete(f"/v1/users/{user['id']}")
+    new_user(http, email=user["email"])
+    page = browse()
+    page.goto(of(user))
+    assert press(page, "Restore").status == 400
+    expect(page.locator(".problems")).to_contain_text("Email address is already in use.")
+
+
+def test_deleted_users_are_paged(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    gone = [new_user(http, name=f"Paged {number}") for number in range(55)]
+    for user in gone:
+        http.delete(f"/v1/users/{user['id']}")
+    page = browse()
+    page.goto("/admin/users/deleted")
+    first = page.locator("tbody th a").all_text_contents()
+    assert first == [f"Paged {number}" for number in range(54, 4, -1)]
+    page.get_by_role("link", name="Older").click()
+    assert page.locator("tbody th a").all_text_contents()[:5] == [f"Paged {number}" for number in range(4, -1, -1)]
+
+
+@with_and_without_scripts
+def test_a_user_is_erased_for_good_once_its_address_is_typed(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    user = new_user(http)
+    page = browse(scripts)
+    page.goto(of(user))
+    page.get_by_text("Erase for good…").click()
+    page.get_by_label("to confirm").fill("somebody@example.com")
+    assert press(page, "Erase for good").status == 400
+    expect(page.locator("#field-confirm-problem")).to_be_visible()
+    assert stored(http, user)["id"] == user["id"]
+    page.get_by_label("to confirm").fill(user["email"].upper())
+    press(page, "Erase for good")
+    expect(page.get_by_text("The user is erased for good.")).to_be_visible()
+    answer = page.goto(of(user))
+    assert answer and answer.status == 404
+    assert http.post(f"/v1/users/{user['id']}/restore").status_code == 404
+
+
+def test_a_deleted_user_is_erased_for_good(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    http.delete(f"/v1/users/{user['id']}")
+    page = browse()
+    page.goto(of(user))
+    page.get_by_text("Erase for good…").click()
+    page.get_by_label("to confirm").fill(user["email"])
+    press(page, "Erase for good")
+    page.goto("/admin/users/deleted")
+    assert user["email"] not in page.content()
+
+
+def test_a_set_password_link_is_made_for_a_user(server: Server, http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    page = browse()
+    page.goto(of(user))
+    answer = press(page, "Set-password link")
+    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    link = page.locator(".copyable code").inner_text()
+    assert link.startswith(server.url)
+    sign_in_by_form(server, user["email"], user["password"])
+
+
+# ---- keys and sessions
+
+
+@with_and_without_scripts
+def test_a_key_is_made_for_a_user_and_revoked(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    user = new_user(http)
+    page = browse(scripts)
+    page.goto(of(user))
+    page.get_by_text("Create a key for").click()
+    page.get_by_label("Name of the key").fill("Made by an admin")
+    page.get_by_label("users:read").check()
+    page.get_by_label("Expires").select_option("30")
+    answer = press(page, "Create key")
+    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    key = page.locator(".copyable code").inner_text()
+    with server.http(key) as client:
+        assert client.get("/v1/users/me").json()["id"] == user["id"]
+        own = client.get("/v1/keys/current")
+        assert own.status_code == 403, "it has only the scope that was ticked"
+        page.get_by_role("link", name="Back to the user").click()
+        assert key not in page.content()
+        row = page.get_by_role("region", name="API keys").get_by_role("row").filter(has_text="Made by an admin")
+        expect(row).to_contain_text(f"{key[:8]}…{key[-4:]}")
+        expect(row).to_contain_text("users:read")
+        with page.expect_response(lambda response: response.request.method == "POST"):
+            row.get_by_role("button").click()
+            if scripts:
+                page.locator("dialog").get_by_role("button", name="Revoke").click()
+        expect(page.get_by_text("The key is revoked.")).to_be_visible()
+        assert client.get("/v1/users/me").status_code == 401
+    expect(row).to_contain_text("Revoked")
+
+
+def test_what_is_wrong_with_a_new_key_is_said_beside_the_field(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    page = browse()
+    page.goto(of(user))
+    page.get_by_text("Create a key for").click()
+    page.get_by_label("Name of the key").fill("Badly limited")
+    page.get_by_label("A limit of its own").fill("many")
+    assert press(page, "Create key").status == 400
+    expect(page.locator("#field-key_limit-problem")).to_contain_text("not a rate limit")
+    expect(page.get_by_label("Name of the key")).to_have_value("Badly limited")
+    assert http.get("/v1/keys", params={"user": user["id"]}).json() == []
+
+
+@with_and_without_scripts
+def test_sessions_of_a_user_are_ended(server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    user = new_user(http)
+    cookies = [sign_in_by_form(server, user["email"], user["password"]) for _ in range(3)]
+
+    def signed_in() -> int:
+        count = 0
+        for each in cookies:
+            with server.http(None, cookies=each) as client:
+                count += client.get("/account").status_code == 200
+        return count
+
+    page = browse(scripts)
+    page.goto(of(user))
+    assert signed_in() == 3
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.get_by_role("region", name="Sessions").get_by_role("button").first.click()
+    expect(page.get_by_text("That session has ended.")).to_be_visible()
+    assert signed_in() == 2
+    press(page, "End all")
+    expect(page.get_by_text("The user is signed out everywhere.")).to_be_visible()
+    assert signed_in() == 0
+    expect(page.get_by_text("Not signed in anywhere.")).to_be_visible()
+
+
+def test_a_key_or_session_is_touched_below_its_own_user_only(
+    server: Server, http: httpx2.Client, owner_cookies: httpx2.Cookies
+) -> None:
+    one, other = new_user(http), new_user(http)
+    new_key(http, user_id=one["id"])
+    [key] = http.get("/v1/keys", params={"user": one["id"]}).json()
+    with server.http(None, cookies=owner_cookies) as client:
+        client.headers["Origin"] = server.url
+        assert client.post(f"{of(other)}/keys/{key['id']}/revoke").status_code == 404
+    [key] = http.get("/v1/keys", params={"user": one["id"]}).json()
+    assert key["revoked_at"] is None
+
+
+# ---- owners
+
+
+def test_an_admin_sees_an_owner_and_cannot_touch_it(server: Server, http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    admin, owner = new_user(http, role="admin"), new_user(http, role="owner", name="Olivia Owner")
+    new_key(http, user_id=owner["id"])
+    [key] = http.get("/v1/keys", params={"user": owner["id"]}).json()
+    sign_in_by_form(server, owner["email"], owner["password"])
+    page = browse(user=admin)
+    page.goto(of(owner))
+    expect(page.get_by_text("Only an owner may change an owner.")).to_be_visible()
+    assert page.locator("main form").count() == 0, "no form is offered"
+    page.goto(of(admin))
+    assert "owner" not in page.get_by_label("Role").locator("option").all_text_contents()
+    cookies = sign_in_by_form(server, admin["email"], admin["password"])
+    with server.http(None, cookies=cookies) as client:
+        client.headers["Origin"] = server.url
+        version = {"version": "1", "name": "Mallory", "email": owner["email"], "role": "member", "status": "active"}
+        for path, form in (
+            ("", version),
+            ("/suspend", {}),
+            ("/delete", {}),
+            ("/purge", {"confirm": owner["email"]}),
+            ("/password-link", {}),
+            ("/keys", {"key_name": "mine"}),
+            (f"/keys/{key['id']}/revoke", {}),
+            ("/sessions/end", {}),
+        ):
+            assert client.post(of(owner) + path, data=form).status_code == 403, path
+        assert client.post(of(admin), data={**version, "email": admin["email"], "role": "owner"}).status_code == 403
+    assert stored(http, owner)["name"] == "Olivia Owner" and stored(http, owner)["status"] == "active"
+    assert stored(http, admin)["role"] == "admin"
+    http.delete(f"/v1/users/{owner['id']}")
+    page.goto(of(owner))
+    expect(page.get_by_text("Only an owner may restore or erase an owner.")).to_be_visible()
+    assert page.locator("main form").count() == 0
+    page.goto("/admin/users/deleted")
+    assert page.get_by_role("row").filter(has_text=owner["email"]).get_by_role("button").count() == 0
+
+
+def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    me = http.get("/v1/users/me").json()
+    page = browse()
+    page.goto(of(me))
+    for button in ("Suspend", "Yes, delete", "Erase for good"):
+        assert page.get_by_role("button", name=button).count() == 0
+    page.get_by_label("Role").select_option("member")
+    assert press(page, "Save").status == 403
+    expect(page.locator(".problems")).to_contain_text("The last owner cannot be removed.")
+    assert stored(http, me)["role"] == "owner"
+
+
+# ---- changes
+
+
+def test_changes_are_filtered_and_paged(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    for number in range(70):
+        http.patch(f"/v1/users/{user['id']}", json={"name": f"Name {number}"})
+    page = browse(scripts=False)
+    page.goto("/admin/events")
+    page.get_by_label("User id").fill(user["id"])
+    page.get_by_label("Kind").select_option("user.updated")
+    page.get_by_role("button", name="Show").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(50)
+    expect(rows.first).to_contain_text("Name 68 → Name 69")
+    page.get_by_role("link", name="Older").click()
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("Name 18 → Name 19")
+    assert page.get_by_role("link", name="Older").count() == 0
+    page.get_by_role("link", name="Newer").click()
+    expect(rows).to_have_count(50)
+    expect(rows.first).to_contain_text("Name 68 → Name 69")
+    assert page.get_by_role("link", name="Newer").count() == 0
+    page.goto("/admin/events?type=user.created")
+    expect(rows.first).to_contain_text("user.created")
+    assert page.locator("tbody tr", has_text="user.updated").count() == 0
+
+
+@pytest.mark.parametrize("query", ["type=user.married", "user=alice", "before=x", "after=9" * 30])
+def test_an_address_of_the_log_that_means_nothing_is_said(browse: Callable[..., Page], query: str) -> None:
+    page = browse()
+    answer = page.goto(f"/admin/events?{query}")
+    assert answer and answer.status == 400
+    expect(page.locator(".problems")).to_be_visible()
+
+
+# ---- the server
+
+
+def test_the_server_page_tells_what_is_in_force_and_where_it_came_from(server: Server, browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto("/admin/server")
+    expect(page.get_by_role("heading", name="Server", exact=True)).to_be_visible()
+    chosen = page.get_by_role("region", name="Settings that were chosen")
+    row = chosen.get_by_role("row").filter(has=page.get_by_role("rowheader", name="rate_limit", exact=True))
+    expect(row).to_contain_text("1000000/minute,10000000/hour")
+    expect(row).to_contain_text("flag")
+    row = chosen.get_by_role("row").filter(has=page.get_by_role("rowheader", name="page_limit", exact=True))
+    expect(row).to_contain_text("ROLLBOOK_PAGE_LIMIT")
+    page.get_by_text("with their defaults").click()
+    expect(page.get_by_role("region", name="Settings with their defaults")).to_contain_text("session_lifetime")
+    expect(page.get_by_text(str(server.data / "rollbook.db")).first).to_be_visible()
+    expect(page.get_by_role("region", name="Processes")).to_contain_text("MiB")
+    secret = (server.data / "secret").read_text().strip()
+    assert secret not in page.content() and server.key not in page.content()
+
+
+def test_the_server_page_knows_all_workers_and_the_file(tmp_path: Path) -> None:
+    (tmp_path / "rollbook.toml").write_text('password_min_length = 9\nrole_limits = ["admin=7/minute"]\n')
+    environment = {"ROLLBOOK_PUBLIC_URL": "http://somebody:hunter2hunter2@127.0.0.1"}
+    with running(tmp_path / "data", "--workers", "2", environment=environment) as server:
+        cookies = sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
+        with server.http(None, cookies=cookies) as client:
+            text = client.get("/admin/server").text
+    assert "2 workers." in text
+    assert re.search(r"password_min_length</th><td[^>]*>9</td><td[^>]*>rollbook.toml<", text)
+    assert re.search(r"Each admin</th><td[^>]*>7/minute</td>", text)
+    assert "Worker 0" in text and "Worker 1" in text and "Parent" in text
+    assert "hunter2hunter2" not in text and "ROLLBOOK_PUBLIC_URL" in text
+
+
+@pytest.mark.parametrize("name", ["tls_key", "secret", "smtp_password", "webhook_token", "key", "database_dsn"])
+def test_no_text_under_the_name_of_a_secret_is_shown(name: str) -> None:
+    assert shown(name, "/etc/keys/private.pem") == MASKED
+    assert shown(name, Path("/etc/keys/private.pem")) == MASKED
+    assert shown(name, ("one", "two")) == MASKED
+    assert shown(name, "") == "empty"
+
+
+def test_other_settings_are_shown(tmp_path: Path) -> None:
+    assert shown("password_min_length", 8) == "8"
+    assert shown("keep_alive_timeout", 30.0) == "30.0"
+    assert shown("access_log", True) == "on"
+    assert shown("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
+    assert shown("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"
