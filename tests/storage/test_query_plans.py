@@ -21,10 +21,10 @@ from rollbook.auth import keys as key_texts
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.records import access, directory, events, imports, keys, places, replies, search, users
+from rollbook.records import access, directory, events, imports, keys, places, replies, search, usage, users
 from rollbook.storage import sqlite_connection
 
-RECORDS = (access, directory, events, imports, keys, places, replies, search, users)
+RECORDS = (access, directory, events, imports, keys, places, replies, search, usage, users)
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 
 # Tables that hold little, whatever the number of users.
@@ -163,6 +163,8 @@ def walks(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] 
     found = []
     for step in plan:
         if (scan := re.match(r"SCAN ([\w.]+)", step)) is None or scan[1] in SMALL or bounded:
+            continue
+        if step.endswith(("VALUES CLAUSE", "CONSTANT ROWS")):  # what the statement itself brings
             continue
         # FTS5 calls everything a scan; behind the colon it says that it looks up a row (=) or a text (M).
         if re.search(r"VIRTUAL TABLE INDEX \d+:[^ ]*[=M]", step) or scan[1] == "CONSTANT":

@@ -1,14 +1,14 @@
 """Requests noted for their users to see: counted exactly, kept as packed lines until somebody writes them down.
 
 `note` only appends. Every 64th makes what has gathered into tallies: one for each key, status and refusing window of an hour, with a
-count and the lines themselves. `gather` and `take` hand them to who writes them; all of it runs on the event loop, which no thread may
+count and the lines themselves. `gather` and `first` hand them to whoever writes them; all of it runs on the event loop, which no thread may
 keep waiting for the interpreter's lock (docs/decisions/0004-logging.md).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -41,7 +41,7 @@ HARMLESS = frozenset(
 )
 
 _pack = msgspec.msgpack.Encoder().encode
-_pack_into = msgspec.msgpack.Encoder().encode_into
+_unpack = msgspec.msgpack.Decoder(tuple[list[tuple[str, bytes]], list[tuple[int, str, str, str, int, int]]]).decode
 
 
 class Line(NamedTuple):
@@ -55,40 +55,52 @@ class Line(NamedTuple):
     client: int
 
 
-Client = tuple[str, tuple[tuple[bytes, bytes], ...]]
-_unpack = msgspec.msgpack.Decoder(tuple[list[Client], list[tuple[int, str, str, str, int, int]]]).decode
+class Client(NamedTuple):
+    address: str
+    headers: tuple[tuple[str, str], ...]
 
 
 class Tally:
-    """Requests of one hour with the same key, status and refusing window. Without a key they are only counted."""
+    """Requests of one hour with the same key, status and refusing window, and the first of them as lines.
+
+    Lines and clients are packed where they come: objects that stay would cost more than their packing, once there are thousands.
+    """
 
     __slots__ = (
-        "address", "client", "clients", "count", "first", "headers", "hour", "kept", "key_id", "last", "limited_by", "lines", "retried",
-        "status", "user_id",
+        "address", "client", "clients", "count", "fields", "first", "headers", "hour", "kept", "key_id", "last", "limited_by", "lines",
+        "most", "places", "retried", "status", "user_id",
     )  # fmt: skip
 
-    def __init__(self, user_id: str | None, key_id: str | None, status: int, limited_by: str | None, hour: int) -> None:
+    def __init__(
+        self, user_id: str | None, key_id: str | None, status: int, limited_by: str | None, hour: int, most: int
+    ) -> None:
         self.user_id = user_id
         self.key_id = key_id
         self.status = status
         self.limited_by = limited_by
         self.hour = hour  # when it began
         self.count = 0
+        self.most = most  # lines
         self.kept = 0
-        self.first = self.last = 0  # of the lines
+        self.first = self.last = 0  # times of the lines
         self.lines = bytearray()
-        self.clients: dict[Client, int] = {}
-        self.retried = False
-        # Of the last line: mostly the next one has the same.
-        self.address: str | None = None
+        self.clients = bytearray()
+        # The client of the last line, and where it stands in the table. Mostly the next line has the same.
+        self.address = ""
+        self.fields = b""
         self.headers: dict[bytes, bytes] | None = None
-        self.client = 0
+        self.client = -1
+        self.places: dict[tuple[str, bytes], int] | None = None  # of all clients, once there are several
+        self.retried = False
 
     def packed(self) -> bytes:
-        """The lines as `unpacked` reads them: a table of clients, then the lines, in the order of their times."""
-        packed = b"".join((b"\x92", _pack(list(self.clients)), b"\xdd", self.kept.to_bytes(4, "big"), self.lines))
+        """The lines as `unpacked` reads them."""
+        clients = 1 if self.places is None else len(self.places)
+        packed = b"".join(
+            (b"\x92\xdd", clients.to_bytes(4, "big"), self.clients, b"\xdd", self.kept.to_bytes(4, "big"), self.lines)
+        )
         # Two looks at the bytes for all lines; almost always neither finds anything.
-        return _repacked(packed) if b"rbk_" in packed or b"$argon2" in packed else packed
+        return _masked(packed) if b"rbk_" in packed or b"$argon2" in packed else packed
 
 
 class Requests:
@@ -123,19 +135,22 @@ class Requests:
             self._sort()
 
     def gather(self) -> None:
-        """Let `take` give all that was noted so far."""
+        """Let `first` give all that was noted so far."""
         self._sort()
+        if not self._gathered:  # what is handed over to be written counts no longer, so there may be twice as much in all
+            self._waiting = self._bytes = 0
         self._gathered.extend(self._again.values())
         self._gathered.extend(self._tallies.values())
         self._again, self._tallies = {}, {}
 
-    def take(self, limit: int) -> list[Tally]:
-        """Up to `limit` tallies, no longer ours: whoever writes them gives back what could not be written."""
-        gathered = self._gathered
-        taken = [gathered.popleft() for _ in range(min(limit, len(gathered)))]
-        if not gathered:
-            self._waiting = self._bytes = 0
-        return taken
+    def first(self, limit: int) -> list[Tally]:
+        """Up to `limit` of the tallies gathered. They stay until `drop`: nothing is lost when somebody who makes them ready is stopped."""
+        return list(islice(self._gathered, limit))
+
+    def drop(self, count: int) -> None:
+        """So many of the first were handed over to be written."""
+        for _ in range(count):
+            self._gathered.popleft()
 
     def give_back(self, tallies: list[Tally]) -> int:
         """Count these again at the next try, without their lines. Returns how many lines are lost."""
@@ -148,7 +163,7 @@ class Requests:
                 if len(self._again) >= MOST_TALLIES and tally.key_id is not None:
                     self.lost += tally.count
                     continue
-                again = self._again[name] = Tally(tally.user_id, tally.key_id, tally.status, tally.limited_by, tally.hour)
+                again = self._again[name] = Tally(tally.user_id, tally.key_id, tally.status, tally.limited_by, tally.hour, 0)
                 again.retried = True
             again.count += tally.count
         return lost
@@ -158,6 +173,7 @@ class Requests:
         noted, self._noted = self._noted, []
         tallies = self._tallies
         worker, workers, last = self._worker, self._workers, self._last
+        waiting = self._waiting
         for at, user_id, key_id, status, limited_by, id, method, path, microseconds, address, headers in noted:
             at += worker - at % workers
             if at <= last < at + clock.SECOND:  # not after the clock was set back by more
@@ -170,9 +186,9 @@ class Requests:
                     self.lost += 1
                     continue
             tally.count += 1
-            if key_id is None or tally.kept >= MOST_LINES or not self._keep or self._waiting >= MOST_WAITING:
+            if tally.kept >= tally.most or waiting >= MOST_WAITING:
                 continue
-            if tally.kept == 0:
+            if not tally.kept:
                 tally.first = at
             elif not 0 <= at - tally.first < SPAN:
                 continue
@@ -181,12 +197,15 @@ class Requests:
                     continue
                 self._meet(tally, address, headers)
             if len(path) > CUT:
-                path = masked(path)[:CUT]
-            _pack_into((at, id, method[:_METHOD], path, microseconds, tally.client), tally.lines, -1)
+                path = masked(path)[:CUT]  # in this order, so that no piece of a key is left over
+            try:
+                tally.lines += _pack((at, id, method[:_METHOD], path, microseconds, tally.client))
+            except UnicodeEncodeError:  # a lone surrogate, which no transport lets through
+                continue
             tally.kept += 1
             tally.last = at
-            self._waiting += 1
-        self._last = last
+            waiting += 1
+        self._last, self._waiting = last, waiting
 
     def _tally(self, at: int, user_id: str | None, key_id: str | None, status: int, limited_by: str | None) -> Tally | None:
         """A new tally; None when there are too many."""
@@ -195,37 +214,56 @@ class Requests:
             self._gathered.append(self._tallies[name])  # of another hour
         elif len(self._tallies) + len(self._gathered) >= MOST_TALLIES and key_id is not None:
             return None
-        tally = self._tallies[name] = Tally(user_id, key_id, status, limited_by, at - at % clock.HOUR)
+        most = MOST_LINES if self._keep and key_id is not None else 0
+        tally = self._tallies[name] = Tally(user_id, key_id, status, limited_by, at - at % clock.HOUR, most)
         return tally
 
     def _meet(self, tally: Tally, address: str, headers: dict[bytes, bytes]) -> None:
         """Find the client's place in the tally's table, or give it one."""
-        tally.address, tally.headers = address, headers
-        shown = tuple([(name, _cut(value)) for name, value in headers.items() if name in HARMLESS])
-        client = (address, shown)
-        place = tally.clients.get(client)
+        # Names and values in turn with a line feed between, which no field may hold.
+        fields = b"\n".join([part for field in headers.items() if field[0] in HARMLESS for part in field])
+        if len(fields) > CUT:
+            fields = b"\n".join([part for name, value in headers.items() if name in HARMLESS for part in (name, _cut(value))])
+        if fields == tally.fields and address == tally.address and tally.client >= 0:
+            tally.headers = headers  # kept from the second time on: most tallies have one line
+            return
+        client = (address, fields)
+        if tally.client < 0:
+            place: int | None = None
+        elif tally.places is None:
+            place, tally.places = None, {(tally.address, tally.fields): 0}
+        else:
+            place = tally.places.get(client)
         if place is None:
-            place = tally.clients[client] = len(tally.clients)
-            self._bytes += 64 + sum([len(value) for _, value in shown])
-        tally.client = place
+            place = 0 if tally.places is None else len(tally.places)
+            if tally.places is not None:
+                tally.places[client] = place
+            tally.clients += _pack(client)
+            self._bytes += len(fields) + 64
+        tally.address, tally.fields, tally.headers, tally.client = address, fields, None, place
 
 
-def unpacked(packed: bytes) -> tuple[list[Client], Iterator[Line]]:
+def unpacked(packed: bytes) -> tuple[list[Client], list[Line]]:
     """Clients and lines, oldest first."""
     clients, lines = _unpack(packed)
-    return clients, map(Line._make, lines)
+    return [Client(address, _fields(fields)) for address, fields in clients], [Line._make(line) for line in lines]
+
+
+def _fields(fields: bytes) -> tuple[tuple[str, str], ...]:
+    parts = fields.decode("latin-1").split("\n")
+    return tuple(zip(parts[::2], parts[1::2], strict=False))
 
 
 def _cut(value: bytes) -> bytes:
-    """Masked before it is cut, so that no piece of a key is left over."""
-    return value if len(value) <= CUT else masked(value.decode("latin-1"))[:CUT].encode("latin-1")
+    return value if len(value) <= CUT else _hidden(value)[:CUT]
 
 
-def _repacked(packed: bytes) -> bytes:
+def _hidden(value: bytes) -> bytes:
+    return masked(value.decode("latin-1")).encode("latin-1")
+
+
+def _masked(packed: bytes) -> bytes:
     """The same without what looks like a key or a password's hash."""
-    clients, lines = unpacked(packed)
-    safe = [
-        (address, [(name, masked(value.decode("latin-1")).encode("latin-1")) for name, value in headers])
-        for address, headers in clients
-    ]
-    return _pack((safe, [line._replace(method=masked(line.method), path=masked(line.path)) for line in lines]))
+    clients, lines = _unpack(packed)
+    safe = [(address, _hidden(fields)) for address, fields in clients]
+    return _pack((safe, [(at, id, masked(method), masked(path), *rest) for at, id, method, path, *rest in lines]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -120,30 +120,31 @@ class Batch:
         self._server: dict[int, list[int]] = {}
         self.retried: list[tuple[str, list[Any], list[Any]]] = []
 
-    def add(self, tallies: Iterable[Tally]) -> None:
-        for tally in tallies:
-            count, status, hour = tally.count, tally.status, tally.hour
-            errors = count if status >= 500 else 0
-            limited = count if status == 429 else 0
-            refused = count if 400 <= status < 500 and not limited else 0
-            whole = self._server.setdefault(hour, [0, 0, 0, 0])
-            whole[0] += count
-            whole[1] += errors
-            whole[2] += refused
-            whole[3] += limited
-            user_id, key_id, limited_by = tally.user_id, tally.key_id, tally.limited_by
-            if user_id is None or key_id is None:
-                continue
-            counts, limits = self._counts, self._limits
-            if tally.retried:
-                counts, limits = [], []
-                self.retried.append((user_id, counts, limits))
-            counts += (hour, user_id, key_id, count, errors, refused, limited)
-            if limited_by is not None:
-                limits += (hour, user_id, key_id, limited_by, count)
-            if tally.kept:
-                left_out = count - tally.kept
-                self._log += (user_id, key_id, status, limited_by, tally.first, tally.last, left_out, tally.packed())
+    def add(self, tally: Tally) -> None:
+        count, status, hour = tally.count, tally.status, tally.hour
+        errors = count if status >= 500 else 0
+        limited = count if status == 429 else 0
+        refused = count if 400 <= status < 500 and not limited else 0
+        whole = self._server.get(hour)
+        if whole is None:
+            whole = self._server[hour] = [0, 0, 0, 0]
+        whole[0] += count
+        whole[1] += errors
+        whole[2] += refused
+        whole[3] += limited
+        user_id, key_id, limited_by = tally.user_id, tally.key_id, tally.limited_by
+        if user_id is None or key_id is None:
+            return
+        counts, limits = self._counts, self._limits
+        if tally.retried:
+            counts, limits = [], []
+            self.retried.append((user_id, counts, limits))
+        counts += (hour, user_id, key_id, count, errors, refused, limited)
+        if limited_by is not None:
+            limits += (hour, user_id, key_id, limited_by, count)
+        if tally.kept:
+            left_out = count - tally.kept
+            self._log += (user_id, key_id, status, limited_by, tally.first, tally.last, left_out, tally.packed())
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
         server = [value for hour, counts in self._server.items() for value in (hour, *counts)]
@@ -217,7 +218,7 @@ async def requests(
     end = 1 << 62 if before is None else before
     found: list[Logged] = []
     chunks: Sequence[Any] = ()
-    wanted = limit + 1
+    wanted = limit + 50
     while True:
         read = len(chunks)
         chunks = await queries.all(FIND, user_id, end + SPAN, end, least, most, key_id, key_id, wanted)
@@ -247,14 +248,10 @@ async def request(queries: Queries, user_id: str, request_id: str) -> Logged | N
 def _lines(row: Sequence[Any]) -> list[Logged]:
     key_id, status, limited_by, left_out, packed = row
     clients, lines = unpacked(packed)
-    shown = [
-        (address, tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]))
-        for address, headers in clients
-    ]
     found = [
         Logged(
             line.at, line.request_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            *shown[line.client], limited_by,
+            *clients[line.client], limited_by,
         )
         for line in lines
     ]  # fmt: skip

@@ -1,0 +1,306 @@
+"""Usage and request log in the database: every line found again, in order, at a bounded cost; and gone when it shall be."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollbook import clock
+from rollbook.http.request import Request, RequestIds
+from rollbook.observe import requests as noted
+from rollbook.observe.requests import Requests, Tally
+from rollbook.records import usage, users
+from rollbook.records.events import SYSTEM
+from rollbook.records.usage import Batch, Hour, Logged
+from rollbook.storage import migrate
+from rollbook.storage.sqlite import SQLite
+
+START = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
+STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[SQLite]:
+    db = SQLite.open(tmp_path / "data" / "rollbook.db", "normal")
+    migrate.migrate(db)
+    yield db
+    db.close()
+
+
+class World:
+    """Workers that note requests while time passes, and what they noted."""
+
+    def __init__(self, db: SQLite, monkeypatch: pytest.MonkeyPatch, workers: int = 3) -> None:
+        self.db = db
+        self.now = START
+        monkeypatch.setattr(clock, "now", lambda: self.now)
+        self.workers = [(Requests(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
+        self.sent: list[tuple[str, str, int, str | None]] = []  # id, key, status, window
+
+    def request(self, worker: int, key: str, status: int, window: str | None = None, path: str = "/v1/users") -> str:
+        requests, new_id = self.workers[worker]
+        new_id.refresh()
+        made = Request("GET", path, "", {b"user-agent": b"test"}, b"", "10.0.0.1", False, new_id(), 0)
+        made.user_id, made.key_id, made.limited_by = "user_" + key.partition("_")[2][0], key, window
+        requests.note(made, status, 70)
+        self.sent.append((made.id, key, status, window))
+        return made.id
+
+    def write(self, worker: int) -> None:
+        self.db.write_now(usage.add, batch(taken(self.workers[worker][0])))
+
+    def write_all(self) -> None:
+        for worker in range(len(self.workers)):
+            self.write(worker)
+
+    def lines(self, user: str = "user_a", **only: Any) -> list[Logged]:
+        return self.db.read_now(
+            usage.requests, user, *[only.get(name) for name in ("key", "status", "before")], only.get("limit", 50)
+        )
+
+    def all_lines(self, limit: int = 50, **only: Any) -> list[Logged]:
+        """Page by page."""
+        found: list[Logged] = []
+        while page := self.lines(before=found[-1].at if found else None, limit=limit, **only):
+            assert len(page) <= limit
+            found += page
+        return found
+
+
+def taken(requests: Requests) -> list[Tally]:
+    requests.gather()
+    tallies = requests.first(1_000_000)
+    requests.drop(len(tallies))
+    return tallies
+
+
+def batch(tallies: list[Tally]) -> Batch:
+    made = Batch()
+    for tally in tallies:
+        made.add(tally)
+    return made
+
+
+@pytest.fixture
+def world(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(db, monkeypatch)
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """Three workers, three keys of two users; each worker writes when it likes, so that pieces of the log overlap in time."""
+    choose = random.Random(7)
+    for _ in range(3_000):
+        world.now += choose.randrange(0, 20_000)
+        status = choose.choice(STATUSES)
+        window = choose.choice(["minute", "hour", "key-minute"]) if status == 429 else None
+        world.request(choose.randrange(3), choose.choice(["key_a1", "key_a2", "key_b"]), status, window)
+        if choose.random() < 0.02:
+            world.write(choose.randrange(3))
+    world.write_all()
+    return world
+
+
+def test_pages_hold_every_line_once_newest_first(busy: World) -> None:
+    for limit in (1, 7, 50, 5_000):
+        lines = busy.all_lines(limit)
+        times = [line.at for line in lines]
+        assert times == sorted(set(times), reverse=True)
+        assert {line.request_id for line in lines} == {id for id, key, _, _ in busy.sent if key != "key_b"}
+
+
+def test_filters_find_all_and_nothing_else(busy: World) -> None:
+    for key, status in product((None, "key_a1", "key_a2", "key_b"), (None, "2xx", "4xx", "5xx", "404", "429", "418")):
+        lines = busy.all_lines(40, key=key, status=status)
+        wanted = {
+            id
+            for id, of, code, _ in busy.sent
+            if of != "key_b" and key in (None, of) and (status is None or str(code) == status or f"{code // 100}xx" == status)
+        }
+        assert {line.request_id for line in lines} == wanted
+        times = [line.at for line in lines]
+        assert times == sorted(set(times), reverse=True)
+
+
+def test_a_line_is_told_as_it_was_noted(world: World) -> None:
+    id = world.request(1, "key_a1", 429, "key-minute", path="/v1/a b/ü")
+    world.write_all()
+    (line,) = world.lines()
+    assert line == Logged(
+        line.at, id, "key_a1", "GET", "/v1/a%20b/%C3%BC", 429, 70, "10.0.0.1", (("user-agent", "test"),), "key-minute", 0
+    )
+    assert abs(line.at - world.now) < clock.SECOND
+
+
+@pytest.mark.parametrize("status", ["", "4", "xxx", "6xx", "4xy", "4040", "²00", "20٣"])
+def test_a_status_that_is_none_is_an_error(world: World, status: str) -> None:
+    with pytest.raises(ValueError, match="no status"):
+        world.lines(status=status)
+
+
+def test_every_request_is_found_by_its_id_by_its_own_user_only(busy: World) -> None:
+    for id, key, status, window in busy.sent[::50]:
+        mine, other = ("user_b", "user_a") if key == "key_b" else ("user_a", "user_b")
+        line = busy.db.read_now(usage.request, mine, id)
+        assert line is not None
+        assert (line.request_id, line.key_id, line.status, line.limited_by) == (id, key, status, window)
+        assert busy.db.read_now(usage.request, other, id) is None
+    for id in ("", "req_", "req_" + "0" * 24, busy.sent[0][0][:-1], busy.sent[0][0].upper(), "%", "req_" + "v" * 24):
+        assert busy.db.read_now(usage.request, "user_a", id) is None
+
+
+def test_a_request_that_ran_for_two_minutes_is_found(world: World) -> None:
+    requests, new_id = world.workers[0]
+    made = Request("POST", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
+    made.user_id, made.key_id = "user_a", "key_a"
+    world.now += 2 * clock.MINUTE
+    requests.note(made, 201, 120_000_000)
+    world.write(0)
+    assert world.db.read_now(usage.request, "user_a", made.id) is not None
+
+
+def test_counts_of_all_workers_add_up_by_user_key_and_hour(busy: World) -> None:
+    assert busy.now - START < clock.HOUR
+
+    def hour(*keys: str) -> Hour:
+        codes = [status for _, key, status, _ in busy.sent if not keys or key in keys]
+        refused = sum(400 <= code < 500 and code != 429 for code in codes)
+        return Hour(START, len(codes), sum(code >= 500 for code in codes), refused, codes.count(429))
+
+    read = busy.db.read_now
+    assert read(usage.hours, "user_a", START + clock.MINUTE) == [hour("key_a1", "key_a2")]
+    assert read(usage.hours, "user_a", 0, "key_a1") == [hour("key_a1")]
+    assert read(usage.hours, "user_b", 0) == [hour("key_b")]
+    assert read(usage.hours, "user_a", 0, "key_b") == read(usage.hours, "user_c", 0) == []
+    assert read(usage.server_hours, 0) == [hour()]
+    assert read(usage.hours, "user_a", START + clock.HOUR) == read(usage.server_hours, START + clock.HOUR) == []
+    windows = [window for _, key, _, window in busy.sent if key != "key_b" and window]
+    assert read(usage.hit, "user_a", 0) == {name: windows.count(name) for name in set(windows)}
+    assert read(usage.hit, "user_a", START + clock.HOUR) == {}
+
+
+def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
+    for hour in (5, 0, 2):
+        world.now = START + hour * clock.HOUR
+        world.request(0, "key_a", 200)
+        world.write(0)
+    assert [hour.at for hour in world.db.read_now(usage.hours, "user_a", 0)] == [START + hour * clock.HOUR for hour in (0, 2, 5)]
+    assert [hour.at for hour in world.db.read_now(usage.server_hours, START + clock.HOUR)] == [
+        START + hour * clock.HOUR for hour in (2, 5)
+    ]
+
+
+def test_the_log_says_what_it_left_out(world: World) -> None:
+    for _ in range(noted.MOST_LINES + 30):
+        world.request(0, "key_a", 200)
+    world.write(0)
+    lines = world.all_lines()
+    assert len(lines) == noted.MOST_LINES and sum(line.left_out for line in lines) == 30
+
+
+def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) -> None:
+    for step in range(20):
+        world.now = START + step * clock.HOUR
+        world.request(0, "key_a", 429, "minute")
+        world.write(0)
+    read, write, before = world.db.read_now, world.db.write_now, START + 10 * clock.HOUR
+    assert read(usage.is_log_older, before) and read(usage.is_older, before)
+    assert [write(usage.expire_log, before, 4) for _ in range(4)] == [4, 4, 2, 0]
+    while write(usage.expire, before, 4) == 4:
+        pass
+    assert not read(usage.is_log_older, before) and not read(usage.is_older, before)
+    assert {line.at // clock.HOUR for line in world.all_lines()} == {START // clock.HOUR + step for step in range(10, 20)}
+    for hours in (read(usage.hours, "user_a", 0), read(usage.server_hours, 0)):
+        assert [hour.at for hour in hours] == [START + step * clock.HOUR for step in range(10, 20)]
+    assert read(usage.hit, "user_a", 0) == {"minute": 10}
+
+
+def rows_about(db: SQLite, user_id: str) -> int:
+    connection = sqlite3.connect(db.path)
+    try:
+        tables = ("usage", "usage_limits", "request_log", "erased_usage")
+        return sum(
+            connection.execute(f"SELECT count(*) FROM {table} WHERE user_id = ?", (user_id,)).fetchone()[0] for table in tables
+        )
+    finally:
+        connection.close()
+
+
+def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: World) -> None:
+    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"), SYSTEM)
+    requests, new_id = world.workers[0]
+
+    def ask(times: int) -> list[Tally]:
+        for _ in range(times):
+            made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
+            made.user_id, made.key_id, made.limited_by = user.id, "key_x", "minute"
+            requests.note(made, 429, 1)
+        return taken(requests)
+
+    for _ in range(users.MOST_ERASED + 50):
+        world.now += clock.SECOND
+        world.db.write_now(usage.add, batch(ask(1)))
+    world.request(1, "key_b", 200)
+    world.write(1)
+    late = ask(3)
+    world.db.write_now(users.purge, user.id, SYSTEM)
+    assert world.db.read_now(usage.hours, user.id, 0) == []
+    world.db.write_now(usage.add, batch(late))
+    assert rows_about(world.db, user.id) > 0
+    assert world.db.read_now(usage.erased_before, world.now) is None
+    world.now += clock.MINUTE
+    assert world.db.read_now(usage.erased_before, world.now) == user.id
+    while world.db.write_now(usage.forget_erased, user.id, 20):
+        pass
+    assert rows_about(world.db, user.id) == 0
+    assert world.db.read_now(usage.erased_before, world.now) is None
+
+    ask(1)
+    requests.give_back(ask(1))  # a write that failed, tried again when its user is long gone
+    world.db.write_now(usage.add, batch(taken(requests)))
+    assert rows_about(world.db, user.id) == 0
+    assert rows_about(world.db, "user_b") == 2
+
+
+def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_restored(world: World) -> None:
+    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"), SYSTEM)
+    requests, new_id = world.workers[0]
+    for expected in (1, 2):
+        made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
+        made.user_id, made.key_id = user.id, "key_x"
+        requests.note(made, 200, 1)
+        requests.give_back(taken(requests))
+        world.db.write_now(usage.add, batch(taken(requests)))
+        assert [hour.requests for hour in world.db.read_now(usage.hours, user.id, 0)] == [expected]
+        if expected == 1:
+            world.db.write_now(users.delete, user.id, SYSTEM)
+
+
+def test_a_filter_that_finds_nothing_in_a_long_log_answers_in_a_tenth_of_a_second(world: World) -> None:
+    connection = sqlite3.connect(world.db.path)
+    with connection:
+        connection.execute(
+            """INSERT INTO request_log (user_id, key_id, status, first, last, left_out, lines)
+            WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 200000)
+            SELECT 'user_a', 'key_a', 200, n * 1000000, n * 1000000 + 900000, 0, x'92' FROM n"""
+        )
+    connection.close()
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    world.db._reader.set_progress_handler(count, 1_000)
+    assert world.lines(status="500") == []
+    assert steps < 200_000 * 20 / 1_000, "a look at an entry of the index, and no line opened"
+    steps = 0
+    assert world.db.read_now(usage.request, "user_a", world.workers[0][1]()) is None
+    assert steps <= 1, "the id tells where to look"
