@@ -118,7 +118,7 @@
     else if (button?.hasAttribute("data-copy")) copy(button);
   });
 
-  // In the capture phase, so that htmx does not send before the answer.
+  // Captured, so that htmx does not send before the answer.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.dataset.confirm && !event.submitter?.dataset.confirm) return;
