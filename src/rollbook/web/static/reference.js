@@ -10,6 +10,11 @@
   paint();
 
   addEventListener("DOMContentLoaded", () => {
+    // Swagger UI keeps the part of the address behind # to itself, so the skip link is followed here.
+    document.querySelector(".skip-link").addEventListener("click", (event) => {
+      event.preventDefault();
+      document.getElementById("reference").focus();
+    });
     SwaggerUIBundle({
       url: "/openapi.json",
       dom_id: "#reference",
