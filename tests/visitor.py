@@ -28,9 +28,12 @@ def sign_in(visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OW
 
 def signed_in(server: Server, user: dict[str, Any] | None = None, **headers: str) -> httpx2.Client:
     """A visitor who has signed in: the owner, or a user as `new_user` gives it."""
+    with visitor(server, **headers) as first:
+        answer = sign_in(first) if user is None else sign_in(first, user["email"], user["password"])
+        assert answer.status_code == 303, answer.text
+    # Another client with the same cookies, since one that has been used is not opened again.
     found = visitor(server, **headers)
-    answer = sign_in(found) if user is None else sign_in(found, user["email"], user["password"])
-    assert answer.status_code == 303, answer.text
+    found.cookies = first.cookies
     return found
 
 
