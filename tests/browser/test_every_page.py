@@ -241,20 +241,16 @@ def test_names_that_are_scripts_are_shown_as_text(
 
 
 @every_page
-@pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_an_address_says_is_shown_as_text(
-    pattern: str, hostile: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
 ) -> None:
-    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab lang token".split()
-    for place in found[pattern]:
-        for query in (
-            httpx2.QueryParams(dict.fromkeys(names, hostile)),
-            *(httpx2.QueryParams({name: hostile}) for name in names),
-        ):
-            answer = client_for(place, clients).get(place.path, params=query)
-            assert answer.status_code < 500, f"{answer.url}: {answer.status_code}"
-            assert "<" not in hostile or hostile not in answer.text, str(answer.url)
-            assert hostile not in str(answer.headers.get("location", ""))
+    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab token".split()
+    place, hostile = found[pattern][0], " ".join(HOSTILE)
+    for chosen in (names, *([name] for name in names)):
+        answer = client_for(place, clients).get(place.path, params=[(name, hostile) for name in chosen])
+        assert answer.status_code < 500, f"{answer.url}: {answer.status_code}"
+        assert not any(each in answer.text for each in HOSTILE if "<" in each), str(answer.url)
+        assert "<" not in answer.headers.get("location", "")
 
 
 @every_page
@@ -301,32 +297,30 @@ def test_every_link_leads_somewhere(found: dict[str, list[Place]], clients: dict
 def test_nothing_stands_in_the_way_of_anybody(
     pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
 ) -> None:
-    """axe, with all that can be opened open. What the policy refused and what was loaded from elsewhere is looked at after every test."""
+    """axe, with all that can be opened open, and then on a narrow phone, where nothing moves the page sideways.
+
+    What the policy refused and what was loaded from elsewhere is looked at after every test.
+    """
     for place in found[pattern]:
+        by_others = BY_OTHERS.get(pattern, "")
         page = as_owner(place).new_page()
         page.goto(place.path)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        problems = axe_in_both_themes(page, except_in=BY_OTHERS.get(pattern, ""))
-        assert not problems, f"{place.path}\n" + "\n".join(problems)
-
-
-@every_page
-def test_a_page_fits_a_narrow_phone(pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]) -> None:
-    for place in found[pattern]:
-        page = as_owner(place, viewport={"width": NARROWEST, "height": 640}).new_page()
-        page.goto(place.path)
-        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        page.evaluate("window.scrollTo(1000, 0)")
-        moved, wide = page.evaluate(
-            """() => [window.scrollX, [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > innerWidth + 1)
-                .map(each => each.tagName + '.' + each.className).slice(0, 5)]"""
-        )
-        assert moved == 0, f"{place.path} can be moved sideways by {moved} px; wider than the window: {wide}"
+        problems = axe_in_both_themes(page, except_in=by_others)
+        page.set_viewport_size({"width": NARROWEST, "height": 640})
         if place == found[pattern][0]:
-            problems = axe(page, except_in=BY_OTHERS.get(pattern, ""))
-            assert not problems, f"{place.path}\n" + "\n".join(problems)
+            problems += [f"narrow: {each}" for each in axe(page, except_in=by_others)]
+        assert not problems, f"{place.path}\n" + "\n".join(problems)
+        moved, wide = page.evaluate(SIDEWAYS)
+        assert moved == 0, f"{place.path} can be moved sideways by {moved} px; wider than the window: {wide}"
+        page.context.close()
 
 
+SIDEWAYS = """() => {
+    scrollTo(1000, 0);
+    const wide = [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > innerWidth + 1);
+    return [scrollX, wide.slice(0, 5).map(each => each.tagName + '.' + each.className)];
+}"""
 # Some pages put the focus into their first field; the keyboard is tried from the top all the same.
 TO_THE_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); }"
 FOCUSED = """() => {
@@ -343,31 +337,34 @@ def test_a_page_can_be_used_by_keyboard(
     pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
 ) -> None:
     """The skip link comes first and works, and wherever the focus goes it can be seen."""
-    for place in found[pattern][:2]:
-        page = as_owner(place).new_page()
-        page.goto(place.path)
-        page.evaluate(TO_THE_TOP)
-        first = _tab(page, place)
-        assert first["href"] and first["href"].startswith("#"), f"{place.path}: first comes {first['is']}"
-        for _ in range(30):
-            if not _tab(page, place)["is"]:
-                break
-        page.goto(place.path)
-        page.evaluate(TO_THE_TOP)
-        page.keyboard.press("Tab")
-        page.keyboard.press("Enter")
-        page.keyboard.press("Tab")
-        inside = page.evaluate("target => document.querySelector(target).contains(document.activeElement)", first["href"])
-        last = page.evaluate(
-            "target => !document.querySelector(target).querySelector('a, button, input, select, summary')", first["href"]
-        )
-        assert inside or last, f"{place.path}: the skip link does not lead to what it names"
+    place = found[pattern][0]
+    page = as_owner(place).new_page()
+    page.goto(place.path)
+    page.evaluate(TO_THE_TOP)
+    first = _tab(page, place)
+    assert first["href"] and first["href"].startswith("#"), f"{place.path}: first comes {first['is']}"
+    for _ in range(25):
+        if not _tab(page, place)["is"]:
+            break
+    page.evaluate(TO_THE_TOP)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate(LANDED, first["href"]), f"{place.path}: the skip link does not lead to what it names"
+
+
+# In what it names, or where that has nothing to be focused, behind it.
+LANDED = """target => {
+    const named = document.querySelector(target), active = document.activeElement;
+    return named.contains(active) || !named.querySelector('a, button, input, select, summary, [tabindex="0"]');
+}"""
 
 
 def _tab(page: Page, place: Place) -> dict:
     page.keyboard.press("Tab")
     focused = page.evaluate(FOCUSED)
-    if focused["is"]:
+    by_others = BY_OTHERS.get(place.pattern)
+    if focused["is"] and not (by_others and page.evaluate("other => document.activeElement.closest(other) !== null", by_others)):
         assert focused["inside"], f"{place.path}: the focus went out of sight, to {focused['is']}"
         # In a field for a date the browser itself marks the part that has the focus.
         assert focused["shown"] or focused["parts"], f"{place.path}: the focus cannot be seen on {focused['is']}"
