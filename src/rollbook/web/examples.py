@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 # The reader's key: curl has it from the shell, the other two from the environment.
 KEY = "$KEY"
 # A literal that is longer stands on several lines.
-WIDTH = 68
+WIDTH = 56
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 
@@ -85,7 +85,7 @@ def python(request: Request, shows: str) -> str:
     return "\n".join(
         [
             *(["import os", ""] if request.needs_key and KEY in request.headers["Authorization"] else []),
-            "import httpx2",
+            "import httpx2  # pip install httpx2",
             "",
             call + _wrapped("(", arguments, ")", 0, " " * 4, len(call)),
             f"print(answer.status_code{said})",
