@@ -140,7 +140,10 @@ def test_users_are_found_while_typing(server: Server, browse: Callable[..., Page
     page = browse()
     page.goto("/admin/users")
     field = page.get_by_label("Search")
-    field.press_sequentially("owd 04")
+    field.press_sequentially("ow")
+    expect(page.get_by_text("Write at least three characters.")).to_be_visible()
+    expect(field).to_be_focused()
+    field.press_sequentially("d 04")
     expect(page.locator("#users tbody tr")).to_have_count(10)
     assert names(page) == [f"Crowd {number:03}" for number in range(40, 50)]
     expect(field).to_be_focused()
@@ -240,7 +243,7 @@ def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], quer
     page = browse()
     answer = page.goto(f"/admin/users?{query}")
     assert answer and answer.status == 400
-    expect(page.locator(".problems")).to_contain_text(sentence)
+    expect(page.locator("#users .notice")).to_contain_text(sentence)
     expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
 
 
@@ -367,9 +370,9 @@ def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: ht
     assert press(page, "Save").status == 412
     expect(page.locator(".problems")).to_contain_text("Somebody else changed this user meanwhile")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Theirs")
-    expect(page.locator("#field-name-problem")).to_have_text("Your form had “Mine”.")
-    expect(page.locator("#field-role-problem")).to_have_text("Your form had “member”.")
-    expect(page.locator("#field-external_id-problem")).to_have_text("Your form had “mine”.")
+    expect(page.locator("#field-name-problem")).to_have_text("The name in your form was “Mine”.")
+    expect(page.locator("#field-role-problem")).to_have_text("The role in your form was “member”.")
+    expect(page.locator("#field-external_id-problem")).to_have_text("The external id in your form was “mine”.")
     assert page.locator("#field-email-problem").count() == 0
     assert (stored(http, user)["name"], stored(http, user)["external_id"]) == ("Theirs", None)
     page.get_by_label("External id").fill("mine")

@@ -18,7 +18,7 @@ from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotF
 from rollbook.gate import role_limits
 from rollbook.http.response import Response, line
 from rollbook.limits import windows
-from rollbook.records import keys, sessions, usage, users
+from rollbook.records import keys, search, sessions, usage, users
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Lifetime, Session
 from rollbook.records.usage import Hour, Logged
@@ -103,7 +103,7 @@ async def list_users(visit: Visit) -> Response:
         listed = await _list(visit, asked, number)
     except InvalidParameter as error:
         problems = visit.problems(error)
-        if "q" in problems and len(asked["q"]) < 3:
+        if "q" in problems and len(asked["q"]) < search.SHORTEST:
             problems["q"] = "Write at least three characters."
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
@@ -123,11 +123,10 @@ async def list_users(visit: Visit) -> Response:
         "count_link": _address(asked, count="exact"),
         "last_link": None if pages is None else _address(asked, page=pages),
     }
-    status = 400 if problems else 200
     if visit.is_fragment:
         # What is asked while typing is an address too, without the fields that are empty.
-        return visit.render("admin/users_table.html", status, headers=line("HX-Replace-Url", _address(asked)), **context)
-    return visit.render("admin/users.html", status, **context)
+        return visit.render("admin/users_table.html", headers=line("HX-Replace-Url", _address(asked)), **context)
+    return visit.render("admin/users.html", 400 if problems else 200, **context)
 
 
 async def _list(visit: Visit, asked: dict[str, str], number: int) -> Listed:
@@ -404,7 +403,9 @@ async def _render(
     problems = dict(problems or {})
     if stale is not None:
         problems = {"": "Somebody else changed this user meanwhile, and nothing of yours was saved. Below is what is stored now."}
-        problems |= {name: f"Your form had “{stale.get(name, '')}”." for name in stored if _differs(name, stale, stored)}
+        problems |= {
+            name: f"{LABELS[name]} in your form was “{stale.get(name, '')}”." for name in stored if _differs(name, stale, stored)
+        }
     since, until = usage_pages.last_week()
     limit = _limit_of(visit, user.role)
     requests: list[Logged] = [] if whole.deleted else await visit.db.read_aside(_requests, user.id)
