@@ -1,0 +1,186 @@
+"""What the admin pages read: exact at any number of users, newest first, and at a cost that does not grow with the number of users."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from test_query_plans import STATEMENT, tracing, walks
+
+from rollbook import clock, first_start
+from rollbook.app import App
+from rollbook.auth import keys as key_texts
+from rollbook.config import Settings
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.records import directory, events, places, users
+from rollbook.records.events import SYSTEM
+from rollbook.storage import migrate
+from rollbook.storage.database import Tx
+from rollbook.storage.sqlite import SQLite
+
+SOME = 4_000
+"""Users at places of three of the largest runs."""
+OWNER = "owner@example.com"
+PASSWORD = "correct horse battery staple"
+INSERT = """
+    INSERT INTO users (seq, id, name, email, email_key, role, status, metadata, email_verified, version, created_at, updated_at)
+    VALUES (?, ?, 'Alice', ?, ?, ?, 'active', '{}', 0, 1, ?, 0)"""
+
+
+@pytest.fixture
+def people(path: Path) -> Iterator[SQLite]:
+    db = SQLite.open(path)
+    migrate.migrate(db)
+    yield db
+    db.close()
+
+
+async def at_places(tx: Tx, seqs: list[int]) -> None:
+    """Users created at the microsecond that is their place."""
+    await tx.many(INSERT, [(seq, f"user_{seq}", f"{seq}@example.com", f"{seq}@example.com", "member", seq) for seq in seqs])
+    await places.count_many(tx, seqs, +1)
+
+
+# ---- how many came since when
+
+
+async def test_how_many_came_since_is_exact_at_every_place(people: SQLite) -> None:
+    chance = random.Random(5)
+    seqs = sorted(chance.sample(range(1, 600_000), SOME))
+    await people.write(at_places, seqs)
+    gone = chance.sample(seqs, SOME // 10)
+    for seq in gone:
+        await people.write(users.delete, f"user_{seq}", SYSTEM)
+    left = sorted(set(seqs) - set(gone))
+    edges = [0, 1, 63, 64, 4_095, 4_096, 262_143, 262_144, 524_288, left[0] - 1, left[0], left[-1] - 1, left[-1], 10**9]
+    times = [*edges, *chance.sample(range(600_000), 500)]
+    found = await people.read(directory.joined, times)
+    assert found == [sum(seq > at for seq in left) for at in times]
+
+
+async def test_counting_a_role_ends_where_it_was_told_to(people: SQLite) -> None:
+    await people.write(at_places, list(range(1, 51)))
+    assert await directory.count_few(people, "role", "member", 1_000) == 50
+    assert await directory.count_few(people, "role", "member", 20) == 20
+    assert await directory.count_few(people, "status", "suspended", 20) == 0
+
+
+# ---- newest first
+
+
+async def test_deleted_users_come_newest_first_and_each_once(people: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+    await people.write(at_places, list(range(1, 31)))
+    chance = random.Random(2)
+    order = chance.sample(range(1, 31), 30)
+    for number, seq in enumerate(order):
+        # Several at the same microsecond: their places tell them apart.
+        monkeypatch.setattr(clock, "now", lambda number=number: 1_000 + number // 4)
+        await people.write(users.delete, f"user_{seq}", SYSTEM)
+    seen: list[users.Deleted] = []
+    before = None
+    while page := await users.lately_deleted(people, 0, 7, before):
+        seen += page
+        before = (page[-1].deleted_at, page[-1].user.seq)
+    wanted = sorted(((1_000 + number // 4, seq) for number, seq in enumerate(order)), reverse=True)
+    assert [(each.deleted_at, each.user.seq) for each in seen] == wanted
+    assert len(await users.lately_deleted(people, 1_005, 100)) == sum(at >= 1_005 for at, _ in wanted)
+    assert await users.count_lately_deleted(people, 1_005, 100) == sum(at >= 1_005 for at, _ in wanted)
+    assert await users.count_lately_deleted(people, 0, 11) == 11
+
+
+async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
+    async def record(tx: Tx) -> None:
+        for number in range(40):
+            await events.record(
+                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", SYSTEM, {"number": number}
+            )
+
+    await people.write(record)
+    whole = await events.latest(people, 100)
+    assert [event.seq for event in whole] == list(range(40, 0, -1))
+    for type, user_id in ((None, None), ("user.updated", None), (None, "user_1"), ("user.updated", "user_1")):
+        wanted = [event for event in whole if type in (None, event.type) and user_id in (None, event.user_id)]
+        first = await events.latest(people, 5, type, user_id)
+        second = await events.latest(people, 5, type, user_id, before=first[-1].seq)
+        assert first + second == wanted[:10]
+        assert await events.latest(people, 5, type, user_id, after=second[0].seq) == first
+
+
+# ---- their cost
+
+
+class Visitor:
+    """The owner's browser, without the browser: pages of an application in this process."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.cookie = ""
+
+    async def __call__(self, method: str, target: str, **form: str) -> Response:
+        path, _, query = target.partition("?")
+        headers = {b"accept": b"text/html", b"sec-fetch-site": b"same-origin", b"cookie": self.cookie.encode()}
+        request = Request(
+            method, path, query, headers, urlencode(form).encode(), "127.0.0.1", False, "req_pages", time.perf_counter_ns()
+        )
+        response: Response = await self.app.answer(request)
+        assert response.status < 400, (method, target, response.body[:2000])
+        if found := re.search(rb"Set-Cookie: ([^;]+)", response.head):
+            self.cookie = found[1].decode()
+        return response
+
+
+async def every_read(visit: Visitor) -> None:
+    await visit("POST", "/account/sign-in", email=OWNER, password=PASSWORD)
+    made = [
+        await visit("POST", "/admin/users/new", name=f"Alice {n}", email=f"alice{n}@example.com", password=PASSWORD)
+        for n in range(3)
+    ]
+    [one, gone] = [re.search(rb"user_\w{26}", response.head)[0].decode() for response in made[:2]]  # type: ignore[index]
+    await visit("POST", f"/admin/users/{gone}/delete")
+    await visit("POST", f"/admin/users/{one}/keys", key_name="a key")
+    lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact")  # fmt: skip
+    logs = ("", "type=user.created", f"user={one}", f"type=user.created&user={one}", "before=3", "after=1")
+    for path in (
+        "/admin",
+        *(f"/admin/users?{query}" for query in lists),
+        *(f"/admin/events?{query}" for query in logs),
+        "/admin/users/deleted",
+        "/admin/users/deleted?before=9-9",
+        f"/admin/users/{one}",
+        f"/admin/users/{gone}",
+        "/admin/server",
+    ):
+        await visit("GET", path.rstrip("?"))
+
+
+def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(
+        data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit="none", log="none", access_log=False
+    )
+    with tracing(monkeypatch) as sent:
+        given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_texts.mint()}
+        first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in given.items()})
+
+        async def run() -> None:
+            app = App(settings)
+            try:
+                await every_read(Visitor(app))
+            finally:
+                await app.stop()
+
+        sent.clear()
+        asyncio.run(run())
+    asked = [statement for statement in dict.fromkeys(sent) if STATEMENT.match(statement)]
+    assert len(asked) > 80
+    with closing(sqlite3.connect(settings.database)) as database:
+        found = {statement: walks(database, statement) for statement in asked}
+    assert {statement: steps for statement, steps in found.items() if steps} == {}
