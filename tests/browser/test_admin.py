@@ -381,6 +381,19 @@ def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: ht
     assert (stored(http, user)["name"], stored(http, user)["external_id"]) == ("Theirs", "mine")
 
 
+def test_a_user_that_only_signed_in_meanwhile_is_changed_all_the_same(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
+    user = new_user(http)
+    page = browse()
+    page.goto(of(user))
+    page.get_by_label("Name", exact=True).fill("Mine")
+    sign_in_by_form(server, user["email"], user["password"])
+    press(page, "Save")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert stored(http, user)["name"] == "Mine"
+
+
 @pytest.mark.parametrize(
     ("label", "value", "field", "sentence"),
     [

@@ -83,7 +83,6 @@ class Whole(NamedTuple):
     keys: list[Key]
     key_count: int
     sessions: list[Session]
-    hours: list[Hour]
     changes: list[Change]
 
 
@@ -274,7 +273,7 @@ async def edit(visit: Visit) -> Response:
     except InvalidJson as error:
         return await _render(visit, 400, form=form, problems={"metadata": error.message.replace("The body", "This")})
     try:
-        await visit.api("PATCH", f"/v1/users/{id}", body, if_match=f'"{form.get("version", "")}"')
+        await _change(visit, id, body)
     except PreconditionFailed as error:
         return await _render(visit, error.status, stale=form)
     except NotFound:
@@ -282,6 +281,21 @@ async def edit(visit: Visit) -> Response:
     except ApiError as error:
         return await _render(visit, error.status, form=form, problems=account.problems(visit, error, LABELS))
     return visit.redirect(f"/admin/users/{id}", "user-saved")
+
+
+async def _change(visit: Visit, id: str, body: dict[str, Any]) -> None:
+    """To the version that the form was made from, or to one that differs by sign-ins only: they do not count as a change of the user.
+
+    Raises ApiError.
+    """
+    form = visit.form
+    try:
+        await visit.api("PATCH", f"/v1/users/{id}", body, if_match=f'"{form.get("version", "")}"')
+    except PreconditionFailed:
+        user = await users.get(visit.db, id)
+        if str(user.updated_at) != form.get("updated_at"):
+            raise
+        await visit.api("PATCH", f"/v1/users/{id}", body, if_match=f'"{user.version}"')
 
 
 async def suspend(visit: Visit) -> Response:
@@ -408,7 +422,7 @@ async def _render(
         }
     since, until = usage_pages.last_week()
     limit = _limit_of(visit, user.role)
-    requests: list[Logged] = [] if whole.deleted else await visit.db.read_aside(_requests, user.id)
+    hours, requests = ([], []) if whole.deleted else await visit.db.read_aside(_used, user.id, since)
     return visit.render(
         "admin/deleted_user.html" if whole.deleted else "admin/user.html",
         status,
@@ -435,23 +449,23 @@ async def _render(
         retention_days=visit.services.settings.deleted_retention,
         limit=limit,
         key_scopes=visit.chosen("scopes") if key_form else [],
-        plot=None if whole.deleted or not whole.hours else bars(whole.hours, since, until, "Requests per hour over 7 days"),
+        plot=bars(hours, since, until, "Requests per hour over 7 days") if hours else None,
     )
 
 
 async def _read(visit: Visit) -> Whole:
     """Raises NotFound."""
-    return await visit.db.read(_whole, _id(visit), _lifetime(visit), usage_pages.last_week()[0])
+    return await visit.db.read(_whole, _id(visit), _lifetime(visit))
 
 
-async def _whole(queries: Queries, id: str, lifetime: Lifetime, since: int) -> Whole:
+async def _whole(queries: Queries, id: str, lifetime: Lifetime) -> Whole:
     changes = await admin.latest(queries, LATEST, user_id=id)
     user = await users.by_id(queries, id)
     if user is None:
         deleted = await users.deleted(queries, id)
         if deleted is None:
             raise NotFound()
-        return Whole(deleted.user, deleted, [], 0, [], [], changes)
+        return Whole(deleted.user, deleted, [], 0, [], changes)
     key_count = await keys.count(queries, id)
     return Whole(
         user,
@@ -459,19 +473,20 @@ async def _whole(queries: Queries, id: str, lifetime: Lifetime, since: int) -> W
         await keys.of_user(queries, id, MOST_SHOWN, max(0, key_count - MOST_SHOWN)),
         key_count,
         await sessions.of_user(queries, id, lifetime, MOST_SHOWN + 1),
-        await usage.hours(queries, id, since),
         changes,
     )
 
 
-async def _requests(queries: Queries, id: str) -> list[Logged]:
-    return await usage.requests(queries, id, limit=LATEST_REQUESTS)
+async def _used(queries: Queries, id: str, since: int) -> tuple[list[Hour], list[Logged]]:
+    """What its keys did: by the hour, and the last requests. Grows with the number of keys."""
+    return await usage.hours(queries, id, since), await usage.requests(queries, id, limit=LATEST_REQUESTS)
 
 
 def _form_of(user: User) -> dict[str, str]:
     """The fields of its form as they are stored."""
     found = {
         "version": str(user.version),
+        "updated_at": str(user.updated_at),
         "name": user.name,
         "email": user.email,
         "role": user.role,
@@ -484,7 +499,7 @@ def _form_of(user: User) -> dict[str, str]:
 
 
 def _differs(name: str, sent: dict[str, str], stored: dict[str, str]) -> bool:
-    if name in ("version", "email_verified"):
+    if name in ("version", "updated_at", "email_verified"):
         return False
     if name == "metadata":
         return "".join(sent.get(name, "").split()) != "".join(stored[name].split())
