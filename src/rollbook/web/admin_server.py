@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import shutil
 import sqlite3
 import time
@@ -61,6 +62,7 @@ async def show(visit: Visit) -> Response:
         address=shown("public_url", services.url),
         checks=checks,
         database=about.database,
+        path=shlex.quote(about.database["path"]),
         size=size,
         free=disk.free,
         total=total,
