@@ -199,7 +199,7 @@ async def server_hours(queries: Queries, since: int) -> list[Hour]:
 
 async def hit(queries: Queries, user_id: str, since: int) -> dict[str, int]:
     """Which windows refused the user's requests, and how many: `minute`, `key-minute` (a key's own), `attempts` (wrong passwords)."""
-    return dict(await queries.all(HIT, user_id, since - since % clock.HOUR))
+    return {row[0]: row[1] for row in await queries.all(HIT, user_id, since - since % clock.HOUR)}
 
 
 async def requests(
