@@ -208,7 +208,7 @@ def elsewhere() -> Iterator[Callable[[str], int]]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

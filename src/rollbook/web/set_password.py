@@ -67,12 +67,26 @@ async def _user(visit: Visit, token: str) -> User | None:
     return None if id is None else await users.by_id(visit.db, id)
 
 
-def _form(visit: Visit, token: str, user: User, status: int = 200, *, headers: bytes = b"", **context: object) -> Response:
-    least = visit.services.settings.password_min_length
-    given: dict[str, object] = {"problems": {}, **context}
+def _form(
+    visit: Visit,
+    token: str,
+    user: User,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    problems: dict[str, str] | None = None,
+) -> Response:
     return visit.render(
-        "sign_in/set_password.html", status, secret=True, headers=headers, section="sign-in", token=token, user=user, least=least, **given
-    )  # fmt: skip
+        "sign_in/set_password.html",
+        status,
+        secret=True,
+        headers=headers,
+        section="sign-in",
+        token=token,
+        user=user,
+        least=visit.services.settings.password_min_length,
+        problems=problems or {},
+    )
 
 
 def _dead(visit: Visit) -> Response:

@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
     wanted = visit.query.get("next", "")
     if visit.person is not None:
         return visit.redirect(_next(wanted))
-    return _form(visit, next=wanted)
+    return _form(visit, wanted)
 
 
 async def sign_in(visit: Visit) -> Response:
@@ -40,7 +40,7 @@ async def sign_in(visit: Visit) -> Response:
     except ApiError as error:
         visit.problems(error)
         headers = b"".join([line(name, value) for name, value in error.headers.items()])
-        return _form(visit, error.status, headers=headers, email=email, next=wanted, problems={"": sentence(error)})
+        return _form(visit, wanted, error.status, headers=headers, email=email, problem=sentence(error))
     return visit.redirect(_next(wanted), headers=cookie)
 
 
@@ -113,9 +113,13 @@ async def _started(tx: Tx, visit: Visit, digest: bytes, user_id: str, proven: st
     await start(tx, visit, digest, user_id)
 
 
-def _form(visit: Visit, status: int = 200, *, headers: bytes = b"", **context: object) -> Response:
-    given: dict[str, object] = {"email": "", "problems": {}, **context}
-    return visit.render("sign_in/sign_in.html", status, headers=headers, section="sign-in", **given)
+def _form(
+    visit: Visit, wanted: str, status: int = 200, *, headers: bytes = b"", email: str = "", problem: str | None = None
+) -> Response:
+    problems = {} if problem is None else {"": problem}
+    return visit.render(
+        "sign_in/sign_in.html", status, headers=headers, section="sign-in", next=wanted, email=email, problems=problems
+    )
 
 
 def _next(path: str) -> str:
