@@ -112,6 +112,13 @@ def need_browser() -> None:
     _install_from_debian("chromium fonts-dejavu-core", "The browser tests need Chromium, and PATH has none.")
 
 
+def need_fonts() -> None:
+    """Have letters for all that people are called, where root can install them; elsewhere pictures show boxes for some."""
+    listed = subprocess.run(["fc-list", ":lang=ja"], check=False, capture_output=True) if shutil.which("fc-list") else None
+    if not (listed and listed.stdout) and os.geteuid() == 0 and shutil.which("apt-get"):
+        _install_from_debian("fontconfig fonts-droid-fallback", "Some names in the pictures need more letters.")
+
+
 def find_uv() -> str | None:
     """The machine's uv, else the one in .venv, else None."""
     own = ROOT / ".venv" / "bin" / "uv"

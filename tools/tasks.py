@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, need_browser, prepare, prepare_node
+from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, need_browser, need_fonts, prepare, prepare_node
 
 Arguments = Sequence[str]
 
@@ -47,6 +47,7 @@ def screenshots(arguments: Arguments) -> NoReturn:
     """Take pictures of every page in both themes at three widths, into screenshots/index.html."""
     python = prepare(DEV)
     need_browser()
+    need_fonts()
     become([str(python), "tools/screenshots.py", *arguments])
 
 

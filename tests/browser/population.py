@@ -28,7 +28,7 @@ HOSTILE = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><scri
 NAMES = (
     "Alice Wonderland", "Bob Builder", "Charlie Chaplin", "Диана Петрова", "Étienne Lefèvre", "Frank O'Connor", "Γεωργία Παπαδοπούλου",
     "Hanna Şahin", "Ívar Þórsson", "José María Ñúñez de la Peña", "Karl-Heinz Müßig", "Løvise Ødegård", "محمد الفاتح", "Nguyễn Thị Ánh",
-    "Ola", "Przemysław Łukasiewicz", "Qiáng 强", "רות כהן", "田中 さくら", "थारा शर्मा", "Ursula K. Le Guin", "Võ Minh",
+    "Ola", "Przemysław Łukasiewicz", "Qiáng 强", "רות כהן", "田中 さくら", "李 小龍", "Ursula K. Le Guin", "Võ Minh",
     "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh, the Younger, of the Northern Marches", "Xochitl Ramírez", "Yusuf Demir",
     "Zoë van den Berg", "김민준", "Анастасия Ковалёва", "Օլգա Սարգսյան", "ნინო ბერიძე", "Grace Hopper", "Alan Turing", "Ada Byron",
     "Radia Perlman", "Barbara Liskov", "Edsger Dijkstra", *HOSTILE,
@@ -47,7 +47,6 @@ class Population(NamedTuple):
     server: Server
     member: dict[str, Any]
     """A member with keys, requests and sessions; signs in with PASSWORD."""
-    admin: dict[str, Any]
     users: list[dict[str, Any]]
     keys: list[dict[str, Any]]
     """The owner's."""
@@ -75,17 +74,22 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
     server.start()
     with server.http() as http:
         _done(http.patch("/v1/users/me", json={"name": "Ada Lindqvist"}))
-        users = [_user(http, number, name) for number, name in enumerate(NAMES)]
-        member, admin = users[0], next(user for user in users if user["role"] == "admin")
+        # Half of them are there from the start, the others come one by one.
+        users = [_user(http, number, name) for number, name in enumerate(NAMES[: len(NAMES) // 2])]
+        member = users[0]
         keys = _keys(http, hours)
         theirs = [_key(http, name=name, user_id=member["id"]) for name in ("Home automation", HOSTILE[0])]
         clients = [server.http(key["key"]) for key in (*(keys[number] for number in USED), *theirs)]
         for hour in range(hours, 0, -1):
             progress(hour)
-            server.pass_time(60 - hour * 3600)
+            server.pass_time(1800 - hour * 3600)
+            while len(users) < len(NAMES) * (2 * hours - hour) / (2 * hours):
+                users.append(_user(http, len(users), NAMES[len(users)]))
             # Busier by day, and one hour of trouble.
+            for _ in range(round((8 if 8 <= hour % 24 <= 18 else 3) * chance.random())):
+                clients[chance.choice((3, 3, 4))].get(chance.choice(("/v1/users/me", "/v1/users/me", "/v1/keys", "/v1/users")))
             for _ in range(round((30 if 8 <= hour % 24 <= 18 else 12) * chance.random())):
-                _some_request(chance, chance.choice(clients[:3] * 3 + clients[3:]), users)
+                _some_request(chance, chance.choice(clients[:3]), users)
             if hour == hours // 5:
                 for _ in range(60):
                     _some_request(chance, clients[1], users)
@@ -102,7 +106,6 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             sign_in_by_form(server, member["email"], PASSWORD, name)
         server.pass_time(0)
         link = urlsplit(_done(http.post(f"/v1/users/{users[2]['id']}/password-link"))["url"])
-        time.sleep(1.5)  # ids of requests tell their second, and the server looks at its clock once in one
         # Ids of requests hold the second, read every now and then: those given right after the clock was moved say another one.
         deadline = time.monotonic() + 30
         while abs((made_at(http.get("/health/live").headers["x-request-id"]) or 0) / 1e6 - time.time()) > 5:
@@ -110,13 +113,13 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             time.sleep(0.1)
         for _ in range(60):
             _some_request(chance, chance.choice(clients[:3]), users)
-            _some_request(chance, chance.choice(clients[3:]), users)
+            clients[3].get("/v1/users/me")
         probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
         request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
     time.sleep(2)  # so long it may take until a request is in the log
     for client in clients:
         client.close()
-    return Population(server, member, admin, users, keys, request_id, f"?{link.query}")
+    return Population(server, member, users, keys, request_id, f"?{link.query}")
 
 
 NO_PAGES = {
@@ -140,7 +143,11 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
 }
 """What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
 
-ALSO: dict[str, tuple[str, ...]] = {}
+ALSO: dict[str, tuple[str, ...]] = {
+    "/docs/search": ("?q=limit",),
+    "/admin/users": ("?q=script",),
+    "/account/requests": ("?status=4xx",),
+}
 """Addresses of a row beside the plain one."""
 
 
@@ -149,10 +156,17 @@ def places(population: Population) -> list[Place]:
     found = []
     for row in PAGES:
         if row.method == "GET" and row.path not in NO_PAGES:
-            name = re.sub(r"[^a-z]+", "-", row.path).strip("-")
+            plain = _name(row.path)
             paths = [*_filled(row.path, population), *(row.path + more for more in ALSO.get(row.path, ()))]
-            found += [Place(f"{name}-{n}" if n > 1 else name, path, row.who, row.path) for n, path in enumerate(paths, 1)]
+            for number, path in enumerate(paths, 1):
+                # By what is in the braces where that is a word, not an id.
+                name = plain if path == row.path or any(map(str.isdigit, path)) else _name(path.partition("?")[0])
+                found.append(Place(f"{name}-{number}" if name == plain and number > 1 else name, path, row.who, row.path))
     return found
+
+
+def _name(path: str) -> str:
+    return re.sub(r"[^a-z]+", "-", path).strip("-")
 
 
 def _filled(pattern: str, population: Population) -> list[str]:

@@ -233,7 +233,7 @@ def test_names_that_are_scripts_are_shown_as_text(
         text = client_for(place, clients).get(place.path).text
         for hostile in HOSTILE:
             assert "<" not in hostile or hostile not in text, f"{place.path} has {hostile} in it"
-        for hostile in SHOWN.get(pattern, ()):
+        for hostile in SHOWN.get(place.path, ()):
             # The quotation marks of escape() and of the templates differ; both are right.
             assert escape(hostile, quote=False).replace('"', "&#34;").replace("'", "&#39;") in text, (
                 f"{place.path} lacks {hostile}"
@@ -384,5 +384,5 @@ def test_the_account_page_is_light(found: dict[str, list[Place]], as_owner: Call
     page.goto(place.path, wait_until="networkidle")
     parts = {addresses[request]: size for request, size in sizes.items()}
     assert len(parts) >= 3
+    print("bytes transferred for /account:", sum(parts.values()), {urlsplit(each).path: size for each, size in parts.items()})
     assert sum(parts.values()) <= WEIGHT, parts
-    print(sum(parts.values()), parts)
