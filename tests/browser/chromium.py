@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
 
@@ -148,3 +148,43 @@ def axe_in_both_themes(page: Page, *, except_in: str = "") -> list[str]:
         page.emulate_media(color_scheme=theme)
         found += [f"{theme}: {each}" for each in axe(page, colours_only=theme == "dark", except_in=except_in)]
     return found
+
+
+def sideways(page: Page) -> str:
+    """By how much the page can be moved sideways, and what sticks out; empty when it cannot."""
+    moved, wide = page.evaluate(
+        """() => {
+            scrollTo(1000, scrollY);
+            const wide = [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right + scrollX > innerWidth + 1);
+            return [scrollX, wide.slice(0, 5).map(each => each.tagName + '.' + each.className)];
+        }"""
+    )
+    return f"{moved} px, {wide}" if moved else ""
+
+
+class Focus(NamedTuple):
+    """Where the keyboard is. `element` and `href` are empty when it is nowhere."""
+
+    element: str
+    href: str
+    is_in_sight: bool
+    is_shown: bool
+
+
+def focused(page: Page, by_others: str = "") -> Focus:
+    """What has the focus, and whether a person sees that. What is inside `by_others` is taken as it is."""
+    return Focus(
+        *page.evaluate(
+            """others => {
+                const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+                if (element === document.body) return ['', '', true, true];
+                const taken = others && element.closest(others) !== null;
+                // In a field for a date the browser itself marks the part that has the focus.
+                const parts = element.matches('[type=date], [type=time], [type=datetime-local]');
+                const drawn = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
+                const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+                return [element.outerHTML.slice(0, 120), element.getAttribute('href') || '', !!(inside || taken), !!(drawn || parts || taken)];
+            }""",
+            by_others,
+        )
+    )

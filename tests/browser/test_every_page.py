@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from rollbook.web.pages import PAGES
-from tests.browser.chromium import axe, axe_in_both_themes
+from tests.browser.chromium import Focus, axe, axe_in_both_themes, focused, sideways
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -311,25 +311,12 @@ def test_nothing_stands_in_the_way_of_anybody(
         if place == found[pattern][0]:
             problems += [f"narrow: {each}" for each in axe(page, except_in=by_others)]
         assert not problems, f"{place.path}\n" + "\n".join(problems)
-        moved, wide = page.evaluate(SIDEWAYS)
-        assert moved == 0, f"{place.path} can be moved sideways by {moved} px; wider than the window: {wide}"
+        assert not sideways(page), f"{place.path} can be moved sideways: {sideways(page)}"
         page.context.close()
 
 
-SIDEWAYS = """() => {
-    scrollTo(1000, 0);
-    const wide = [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > innerWidth + 1);
-    return [scrollX, wide.slice(0, 5).map(each => each.tagName + '.' + each.className)];
-}"""
 # Some pages put the focus into their first field; the keyboard is tried from the top all the same.
 TO_THE_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); }"
-FOCUSED = """() => {
-    const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-    const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
-    const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-    const parts = element.matches('[type=date], [type=time], [type=datetime-local]');
-    return { parts, is: element === document.body ? '' : element.outerHTML.slice(0, 120), href: element.getAttribute('href'), shown, inside };
-}"""
 
 
 @every_page
@@ -342,15 +329,15 @@ def test_a_page_can_be_used_by_keyboard(
     page.goto(place.path)
     page.evaluate(TO_THE_TOP)
     first = _tab(page, place)
-    assert first["href"] and first["href"].startswith("#"), f"{place.path}: first comes {first['is']}"
+    assert first.href.startswith("#"), f"{place.path}: first comes {first.element}"
     for _ in range(25):
-        if not _tab(page, place)["is"]:
+        if not _tab(page, place).element:
             break
     page.evaluate(TO_THE_TOP)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate(LANDED, first["href"]), f"{place.path}: the skip link does not lead to what it names"
+    assert page.evaluate(LANDED, first.href), f"{place.path}: the skip link does not lead to what it names"
 
 
 # In what it names, or where that has nothing to be focused, behind it.
@@ -360,15 +347,12 @@ LANDED = """target => {
 }"""
 
 
-def _tab(page: Page, place: Place) -> dict:
+def _tab(page: Page, place: Place) -> Focus:
     page.keyboard.press("Tab")
-    focused = page.evaluate(FOCUSED)
-    by_others = BY_OTHERS.get(place.pattern)
-    if focused["is"] and not (by_others and page.evaluate("other => document.activeElement.closest(other) !== null", by_others)):
-        assert focused["inside"], f"{place.path}: the focus went out of sight, to {focused['is']}"
-        # In a field for a date the browser itself marks the part that has the focus.
-        assert focused["shown"] or focused["parts"], f"{place.path}: the focus cannot be seen on {focused['is']}"
-    return focused
+    focus = focused(page, BY_OTHERS.get(place.pattern, ""))
+    assert focus.is_in_sight, f"{place.path}: the focus went out of sight, to {focus.element}"
+    assert focus.is_shown, f"{place.path}: the focus cannot be seen on {focus.element}"
+    return focus
 
 
 def test_the_account_page_is_light(found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from tests.browser.chromium import Watch, axe, axe_in_both_themes
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, focused, sideways
 from tests.harness import Server
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
@@ -101,3 +101,22 @@ def test_two_browsers_share_nothing(server: Server, new_context: Callable[..., B
     one, other = new_context(), new_context()
     one.add_cookies([{"name": "mine", "value": "1", "url": server.url}])
     assert one.cookies() and not other.cookies()
+
+
+def test_what_makes_a_phone_scroll_sideways_is_found(page: Page, server: Server) -> None:
+    page.set_viewport_size({"width": 360, "height": 640})
+    show(page, server, GOOD)
+    assert sideways(page) == ""
+    show(page, server, GOOD.replace("<p>", "<p class=wide>").replace("</head>", "<style>.wide { width: 500px }</style></head>"), "style-src 'unsafe-inline'")  # fmt: skip
+    assert "P.wide" in sideways(page)
+
+
+def test_a_focus_that_cannot_be_seen_is_found(page: Page, server: Server) -> None:
+    style = "<style>.none:focus { outline: none } .off { position: absolute; left: -900px }</style>"
+    links = "<a href=/1>seen</a> <a href=/2 class=none>unmarked</a> <a href=/3 class=off>outside</a>"
+    show(page, server, GOOD.replace("</head>", style + "</head>").replace("<p>", links + "<p>"), "style-src 'unsafe-inline'")
+    found = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        found.append(focused(page)[1:])
+    assert found == [("/1", True, True), ("/2", True, False), ("/3", False, True), ("", True, True)]
