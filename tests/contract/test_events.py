@@ -15,6 +15,7 @@ from rollbook import clock, errors, ids
 from rollbook.records.events import TYPES
 from tests.contract.answers import Log, refused
 from tests.harness import OWNER_PASSWORD, Server, new_user, running
+from tests.visitor import signed_in
 
 FIELDS = {"id", "type", "created_at", "user_id", "actor", "object", "before"}
 
@@ -64,6 +65,7 @@ CHANGES = [
     Change("user.restored", lambda http, user: http.post(path(user) + "/restore"), None, lambda http, user: http.delete(path(user))),
     Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true")),
     Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true"), None, lambda http, user: http.delete(path(user))),
+    Change("password_link.created", lambda http, user: http.post(path(user) + "/password-link")),
     Change("key.created", lambda http, user: http.post("/v1/keys", json={"name": "test", "user_id": user["id"]})),
 ]  # fmt: skip
 
@@ -92,6 +94,8 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
         assert event["object"] == {"id": user["id"]}
     elif change.type == "key.created":
         assert event["object"] == http.get(f"/v1/keys/{answer.json()['id']}").json()
+    elif change.type == "password_link.created":
+        assert event["object"] == {"user_id": user["id"], "expires_at": answer.json()["expires_at"]}
     elif change.type == "user.deleted":
         assert event["object"] == was
     else:
@@ -124,6 +128,20 @@ def test_each_change_of_a_key_writes_one_event(http: httpx2.Client, log: Log, me
             assert event["before"]["id"] == key["id"] and event["before"]["expires_at"] is not None
 
 
+def test_a_session_writes_one_event_when_it_begins_and_one_when_it_ends(
+    server: Server, http: httpx2.Client, log: Log, me: dict[str, Any], user: dict
+) -> None:
+    log.news()
+    signed_in(server, user).close()
+    [session] = http.get("/v1/sessions", params={"user": user["id"]}).json()
+    answer = http.delete(f"/v1/sessions/{session['id']}")
+    began, ended = log.news()
+    assert (began["type"], ended["type"]) == ("session.created", "session.revoked")
+    assert began["object"] == ended["object"] == session and began["user_id"] == ended["user_id"] == user["id"]
+    assert began["actor"]["user_id"] == user["id"] and began["actor"]["key_id"] is None
+    assert (ended["actor"]["user_id"], ended["actor"]["request_id"]) == (me["id"], answer.headers["x-request-id"])
+
+
 def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log) -> None:
     key = key_of(http)
     log.news()
@@ -134,6 +152,7 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
+    seen |= {"session.created", "session.revoked"}
     assert seen == set(TYPES)
 
 

@@ -69,6 +69,7 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
         "/v1/users/verify-password": Post(
             "/v1/users/verify-password", {"email": user["email"], "password": user["password"]}, 200, ""
         ),
+        "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
