@@ -52,13 +52,13 @@ _client = httpx2.Client(base_url=os.environ["FUZZ_URL"], headers={"Authorization
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Keep the fuzzer's own account, give half of the well-formed requests about a user or key one that exists, and use no
+    """Keep the fuzzer's own account, give half of the well-formed requests about a user, key or session one that exists, and use no
     Idempotency-Key of the documentation twice."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     if positive and case.headers and case.headers.get("Idempotency-Key") == EXAMPLE_KEY:
         case.headers["Idempotency-Key"] = os.urandom(8).hex()
     item = case.path_parameters or {}
-    name = next((name for name in ("userId", "keyId") if name in item), None)
+    name = next((name for name in ("userId", "keyId", "sessionId") if name in item), None)
     if name is None:
         return
     # Any key it has found may be the one it needs.
@@ -74,6 +74,11 @@ def _new(name: str) -> str:
     user.raise_for_status()
     if name == "userId":
         return user.json()["id"]
+    if name == "sessionId":
+        form = {"email": user.json()["email"], "password": "securepassword123"}
+        with httpx2.Client(base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}) as browser:
+            assert browser.post("/account/sign-in", data=form).status_code == 303
+        return _client.get("/v1/sessions", params={"user": user.json()["id"]}).json()[0]["id"]
     key = _client.post("/v1/keys", json={"name": "a key", "user_id": user.json()["id"]})
     key.raise_for_status()
     return key.json()["id"]
