@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +15,7 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.limits import windows
 from rollbook.records import sessions, users
-from rollbook.web import origins
+from rollbook.web import origins, templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page import Page
 from rollbook.web.visit import Person, Visit, cookie_of
@@ -68,6 +69,9 @@ class Site:
             origins.check_host(request, settings)
         if request.path.startswith("/static/"):
             return await page.handler(Visit(self._services, self._router, request, found.items, None, None))
+        if not templates.is_prepared():
+            # A third of a second the first time, in which the loop goes on with other callers.
+            await asyncio.get_running_loop().run_in_executor(None, templates.prepare)
         person = await self._person(request)
         await self._count(request, person)
         if method != "GET":

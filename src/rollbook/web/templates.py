@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from rollbook import __version__, clock
@@ -22,6 +23,24 @@ def render(template: str, **context: Any) -> str:
     return environment().get_template(template).render(context)
 
 
+def prepare() -> None:
+    """Read and compile all templates, so that no page has to. Other threads may render meanwhile."""
+    with _preparing:
+        if not is_prepared():
+            found = environment()
+            for name in found.list_templates():
+                found.get_template(name)
+            _prepared.set()
+
+
+def is_prepared() -> bool:
+    return _prepared.is_set()
+
+
+_preparing = Lock()
+_prepared = Event()
+
+
 @cache
 def environment() -> Environment:
     # Here, not at the top: a server that nobody visits by browser starts faster and stays smaller without it.
@@ -34,6 +53,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        cache_size=-1,
     )
     found.filters |= {"time": time, "number": number, "day": day}
     ours: dict[str, Any] = {"static": static.url, "version": __version__}
