@@ -30,7 +30,7 @@ NAMES = (
     "Hanna Şahin", "Ívar Þórsson", "José María Ñúñez de la Peña", "Karl-Heinz Müßig", "Løvise Ødegård", "محمد الفاتح", "Nguyễn Thị Ánh",
     "Ola", "Przemysław Łukasiewicz", "Qiáng 强", "רות כהן", "田中 さくら", "李 小龍", "Ursula K. Le Guin", "Võ Minh",
     "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh, the Younger, of the Northern Marches", "Xochitl Ramírez", "Yusuf Demir",
-    "Zoë van den Berg", "김민준", "Анастасия Ковалёва", "Օլգա Սարգսյան", "ნინო ბერიძე", "Grace Hopper", "Alan Turing", "Ada Byron",
+    "Zoë van den Berg", "Kim Min-jun", "Анастасия Ковалёва", "Օլգա Սարգսյան", "ნინო ბერიძე", "Grace Hopper", "Alan Turing", "Ada Byron",
     "Radia Perlman", "Barbara Liskov", "Edsger Dijkstra", *HOSTILE,
 )  # fmt: skip
 
