@@ -304,7 +304,7 @@ def test_nothing_stands_in_the_way_of_anybody(
     for place in found[pattern]:
         by_others = BY_OTHERS.get(pattern, "")
         page = as_owner(place).new_page()
-        page.goto(place.path)
+        _open(page, place)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         problems = axe_in_both_themes(page, except_in=by_others)
         page.set_viewport_size({"width": NARROWEST, "height": 640})
@@ -326,7 +326,7 @@ def test_a_page_can_be_used_by_keyboard(
     """The skip link comes first and works, and wherever the focus goes it can be seen."""
     place = found[pattern][0]
     page = as_owner(place).new_page()
-    page.goto(place.path)
+    _open(page, place)
     page.evaluate(TO_THE_TOP)
     first = _tab(page, place)
     assert first.href.startswith("#"), f"{place.path}: first comes {first.element}"
@@ -345,6 +345,12 @@ LANDED = """target => {
     const named = document.querySelector(target), active = document.activeElement;
     return named.contains(active) || !named.querySelector('a, button, input, select, summary, [tabindex="0"]');
 }"""
+
+
+def _open(page: Page, place: Place) -> None:
+    """Until what it is about is there: some pages draw that by a script."""
+    page.goto(place.path)
+    page.locator("main").wait_for()
 
 
 def _tab(page: Page, place: Place) -> Focus:
