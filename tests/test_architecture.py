@@ -53,7 +53,10 @@ INSIDE = {
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",
     ("rollbook.web.docs", "rollbook.web.docs_search"): "needs the renderer",
-    ("rollbook.web.docs", "rollbook.web.markdown"): "the renderer and its libraries, 0.15 s, wait for the first page of the guide",
+    (
+        "rollbook.web.docs",
+        "rollbook.web.markdown",
+    ): "the renderer and its libraries, 0.15 s, wait for the first page of the guide",
     ("rollbook.web.templates", "jinja2"): "a server that nobody visits by browser starts faster and stays smaller without it",
     ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",
     ("rollbook.web.plots", "markupsafe"): "comes with jinja2, and at the same time",
