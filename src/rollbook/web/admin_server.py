@@ -137,11 +137,11 @@ def size(amount: int) -> str:
 
 
 def spoken(seconds: float) -> str:
-    """`3 days, 4 hours`: the two largest units."""
+    """`3 days, 4 hours`, `5 hours`, `6 minutes`: days with their hours, else the largest unit."""
     left = int(seconds)
     parts: list[str] = []
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         count, left = divmod(left, length)
         if count or (unit == "second" and not parts):
             parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
-    return ", ".join(parts[:2])
+    return ", ".join(parts[: 2 if seconds >= 86_400 else 1])
