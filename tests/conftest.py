@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.harness import Server, new_key, new_user, running
+from tests.valkey import ValkeyServer, running_valkey
 
 ROLES = ("member", "viewer", "admin", "owner")
 
@@ -22,6 +23,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "--unauthenticated-limit",
         "1000000/minute",
     ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One for all tests that do no harm to it."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 

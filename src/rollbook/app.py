@@ -16,11 +16,12 @@ from rollbook.auth import secret as secrets
 from rollbook.auth.passwords import Passwords
 from rollbook.background import Background
 from rollbook.config import Settings, Source
-from rollbook.errors import ApiError, StorageUnavailable, TooManyAttempts, TooManyRequests
+from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.gate import About, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.limits import valkey, valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
 from rollbook.limits.windows import Limiter
@@ -46,7 +47,9 @@ class Common(NamedTuple):
 
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
-    limiter = Memory() if settings.workers == 1 else Shared.create()
+    limiter: Limiter = Memory() if settings.workers == 1 else Shared.create()
+    if settings.limits:
+        limiter = valkey.build(valkey_address.parse(settings.limits), limiter, settings.limits_when_away == "closed")
     return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers), tuple(sources))
 
 
@@ -60,7 +63,7 @@ class App:
         self._metrics.join(worker)
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
-        self._db = SQLite.open(settings.database, settings.synchronous, self._metrics.commit)
+        self._db = SQLite.open(settings.sqlite_file, settings.synchronous, self._metrics.commit)
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
@@ -71,12 +74,15 @@ class App:
         self._site = Site(PAGES, services, self._router)
         self._background = Background(settings, self._db, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
         self._openapi: bytes | None = None
+        self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
 
     async def start(self) -> None:
         self._access_log.start(self._worker)
         self._background.start()
+        if self._valkey is not None:
+            await self._valkey.start()
         # What is loaded at its first use takes up to a tenth of a second: not while a caller waits for it.
         asyncio.get_running_loop().run_in_executor(None, self._warm_up)
 
@@ -86,6 +92,8 @@ class App:
 
     async def stop(self) -> None:
         await self._background.stop()
+        if self._valkey is not None:
+            await self._valkey.stop()
         self._passwords.close()
         self._db.close()
         self._access_log.stop()
@@ -135,6 +143,9 @@ class App:
         told = {"hashes_done": passwords.done, "hashes_refused": passwords.refused}
         if self._worker == 0:  # the table of several workers is one
             told["limiter_evictions"] = self._limiter.evicted
+        if self._valkey is not None:
+            metrics.set("limits_away", 1 if self._valkey.away else 0)
+            told["limits_local"] = self._valkey.locally
         for name, value in told.items():
             metrics.add(name, value - self._told.get(name, 0))
         self._told = told
@@ -149,12 +160,19 @@ class App:
             self._metrics.add(f"rate_limited_{by}")
             request.limited_by = request.limited_by or by
 
-    async def checks(self) -> dict[str, str]:
+    async def checks(self) -> tuple[bool, dict[str, str]]:
+        ready, found = True, {"database": "ok"}
         try:
             await access.version(self._db)
         except StorageUnavailable as problem:
-            return {"database": problem.message}
-        return {"database": "ok"}
+            ready, found["database"] = False, problem.message
+        if (limiter := self._valkey) is not None:
+            found["limits"] = "ok"
+            if limiter.away and limiter.closed:
+                ready, found["limits"] = False, LimitsUnavailable.message
+            elif limiter.away:
+                found["limits"] = "counted on this server only: Valkey cannot be reached"
+        return ready, found
 
     def metrics(self) -> bytes:
         return self._metrics.render()

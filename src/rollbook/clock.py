@@ -42,6 +42,11 @@ def follow(path: str) -> None:
     now = moved
 
 
+def is_moved() -> bool:
+    """Whether a file moves the clock of this process."""
+    return now is not _system
+
+
 def move(path: str, microseconds: int) -> None:
     """Write the shift that `follow` reads; makes the file when there is none."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

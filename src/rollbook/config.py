@@ -27,6 +27,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a server runs with. Read once, never changed."""
 
     data: Annotated[Path, Meta(description="Folder of the database and the server's secret. Made at first start.")] = Path("data")
+    database: Annotated[
+        str, Meta(description="Where users are kept. Empty: in a SQLite file in the data folder. `postgresql://user@host/name`: in PostgreSQL, for any number of servers.")
+    ] = ""  # fmt: skip
+    database_direct: Annotated[
+        str, Meta(description="Address of PostgreSQL for migrations, where `database` leads through a pooler such as PgBouncer. Empty: the same.")
+    ] = ""  # fmt: skip
+    database_replicas: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses of standby servers. They answer lists and searches whose caller says `?consistency=eventual`."
+        ),
+    ] = ()
+    database_connections: Annotated[
+        int, Meta(ge=2, le=64, description="Connections that each worker holds to PostgreSQL. Few are enough: callers that wait at the same moment share a statement.")
+    ] = 4  # fmt: skip
+    database_timeout: Annotated[
+        float, Meta(gt=0, le=600, description="Seconds a statement or a connection of PostgreSQL may take; beyond it, 503 with `Retry-After`.")
+    ] = 5.0  # fmt: skip
+    limits: Annotated[
+        str, Meta(description="Where requests are counted. Empty: on this machine, for its workers together. `valkey://host:6379` (or `redis://`, `valkeys://`, `rediss://` with TLS): for all servers together.")
+    ] = ""  # fmt: skip
+    limits_when_away: Annotated[
+        Literal["local", "closed"],
+        Meta(
+            description="What happens while Valkey cannot be reached. `local`: each server counts by itself, with the same limits. `closed`: 503 with `Retry-After`."
+        ),
+    ] = "local"
     host: Annotated[str, Meta(description="Address to listen on. The default is reachable from this machine only.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints it.")] = 8000
     workers: Annotated[int, Meta(ge=1, le=256, description="Processes that share the port, the database and the limits.")] = 1
@@ -161,8 +188,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigurationError(f"trusted_proxy: {problem}. Write a network such as 10.0.0.0/8.") from None
 
     @property
-    def database(self) -> Path:
-        """The file that holds everything but the server's secret."""
+    def sqlite_file(self) -> Path:
+        """The file that holds everything but the server's secret, where `database` names no PostgreSQL."""
         return self.data / "rollbook.db"
 
     @property

@@ -31,6 +31,7 @@ ApiError 500
   x Unavailable 503                carries `Retry-After`
     - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
     - StorageUnavailable           the database cannot take writes now (a full disk, a failing one)
+    - LimitsUnavailable            requests cannot be counted, and uncounted ones are not let in
     - Stopping                     the server is going down
 
 Each class has a docstring that says when it happens and how to mend it: `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
@@ -349,6 +350,13 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
     message = "The database cannot take writes at the moment. Nothing was changed."
+
+
+class LimitsUnavailable(Unavailable):
+    """Requests are counted in Valkey, it cannot be reached, and the setting `limits_when_away` is `closed`: nobody is let in uncounted. Nothing was done. Send the request again after the seconds in `Retry-After`."""
+
+    code = "limits_unavailable"
+    message = "Requests cannot be counted at the moment. Nothing was done."
 
 
 class Stopping(Unavailable):

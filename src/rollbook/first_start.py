@@ -53,7 +53,7 @@ OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner'
 
 def open_database(settings: Settings, make: bool = True) -> SQLite:
     """The folder's database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
-    path = settings.database
+    path = settings.sqlite_file
     if not make:
         if not path.exists():
             raise DatabaseUnusable(

@@ -60,6 +60,7 @@ class Caller:
         "key_id",
         "limit",
         "networks",
+        "own_bucket",
         "own_limit",
         "powers",
         "role",
@@ -77,6 +78,7 @@ class Caller:
         self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         self.limit = limit
         self.own_limit = windows.parse(holder.key_limit) if holder.key_limit else ()
+        self.own_bucket = key_bucket(holder.user_id, holder.key_id) if holder.key_id and self.own_limit else None
         scopes = None if holder.scopes is None else frozenset(holder.scopes.split())
         self.every, self.itself = permissions.reach(holder.role, scopes)
         self.networks: tuple[IPv4Network | IPv6Network, ...] | None = (
@@ -100,8 +102,8 @@ class About(NamedTuple):
 class Operations(Protocol):
     """What the application tells of itself."""
 
-    async def checks(self) -> dict[str, str]:
-        """For each thing it needs, `ok` or what is wrong."""
+    async def checks(self) -> tuple[bool, dict[str, str]]:
+        """Whether it can serve, and for each thing it needs `ok` or what is wrong."""
         ...
 
     def metrics(self) -> bytes: ...
@@ -207,7 +209,7 @@ class Gate:
         if key_id is not None:
             self._used[key_id] = now
         own = caller.own_limit
-        verdict = await self._limiter.take(caller.user_id, caller.limit, now, key_id if own else None, own)
+        verdict = await self._limiter.take(caller.user_id, caller.limit, now, caller.own_bucket, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
             request.limited_by = windows.refused_by(caller.limit, own, verdict)
@@ -263,6 +265,11 @@ class Gate:
     def limit_for(self, role: str, own: str | None) -> Limit:
         """The windows of a user with this role and this `rate_limit`."""
         return self._role_limits.get(role, self._limit) if own is None else windows.parse(own)
+
+
+def key_bucket(user_id: str, key_id: str) -> str:
+    """The bucket of a key with a limit of its own. It names the user, with whose bucket it is counted in one step."""
+    return f"{user_id}:{key_id}"
 
 
 def stranger(address: str) -> str:

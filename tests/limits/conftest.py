@@ -1,15 +1,20 @@
-"""The two limiters, and a way to call them without an event loop: neither ever suspends."""
+"""The three limiters, and a way to call them without an event loop of the test's own."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from rollbook.limits import valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
-from rollbook.limits.windows import Limit, Limiter, Verdict, parse
+from rollbook.limits.valkey import Valkey
+from rollbook.limits.windows import UNLIMITED, Limit, Limiter, Verdict, parse
+from tests.valkey import ValkeyServer
 
 
 class Counter:
@@ -43,16 +48,68 @@ def _limit(limit: Limit | str) -> Limit:
     return parse(limit) if isinstance(limit, str) else limit
 
 
-@pytest.fixture(params=["memory", "shared"])
+class ValkeyCounter(Counter):
+    """The same over a connection, on a loop of its own that turns while a call waits. The test's clock decides, as in the others."""
+
+    def __init__(self, url: str, own_clock: bool = True, local: Limiter | None = None, closed: bool = False) -> None:
+        self.valkey = Valkey(valkey_address.parse(url), local or Memory(), closed, own_clock)
+        super().__init__(self.valkey)
+        self.loop = asyncio.new_event_loop()
+        self.run(self.valkey.start())
+
+    def run(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(call)
+
+    def take(self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = ()) -> Verdict:
+        verdict = self.run(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit)))
+        if verdict.at:
+            assert verdict.at == now
+            return verdict._replace(at=0)
+        assert verdict is UNLIMITED or self.valkey.away
+        return verdict
+
+    def give_back(self, bucket: str, limit: Limit | str, now: int) -> None:
+        self.run(self.limiter.give_back(bucket, _limit(limit), now, now))
+
+    def peek(self, bucket: str, limit: Limit | str, now: int) -> tuple[tuple[int, int], ...]:
+        return self.run(self.limiter.peek(bucket, _limit(limit), now))
+
+    def close(self) -> None:
+        self.run(self.valkey.stop())
+        self.run(asyncio.sleep(0.01))
+        self.loop.close()
+
+
+@pytest.fixture(params=["memory", "shared", "valkey"])
 def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
     if request.param == "memory":
         yield Counter(Memory())
-    else:
+    elif request.param == "shared":
         shared = Shared.create(groups=64)
         yield Counter(shared)
         shared.close()
+    else:
+        with _over(request.getfixturevalue("valkey")) as counter:
+            yield counter
+
+
+@contextmanager
+def _over(valkey: ValkeyServer) -> Iterator[ValkeyCounter]:
+    valkey.ask("FLUSHALL")
+    counter = ValkeyCounter(valkey.url)
+    assert not counter.valkey.away
+    try:
+        yield counter
+        assert counter.valkey.locally == 0, "Valkey counted, and not the table that stands in for it"
+    finally:
+        counter.close()
 
 
 @pytest.fixture(scope="session")
 def counters() -> type[Counter]:
     return Counter
+
+
+@pytest.fixture(scope="session")
+def valkey_counters() -> type[ValkeyCounter]:
+    return ValkeyCounter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import limits
@@ -66,7 +67,14 @@ def test_every_verdict_is_that_of_the_model(
     counters: Any, kind: str, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
 ) -> None:
     limiter = Memory() if kind == "memory" else Shared.create(groups=1 if "one" in kind else 64)
-    counter, model, now = counters(limiter), Model(), NOW
+    check(counters(limiter), limit, own_limit, takes)
+    assert limiter.evicted == 0
+    if isinstance(limiter, Shared):
+        limiter.close()
+
+
+def check(counter: Any, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]) -> None:
+    model, now = Model(), NOW
     for step, bucket, key, times, back in takes:
         now += step
         for _ in range(times):
@@ -75,9 +83,23 @@ def test_every_verdict_is_that_of_the_model(
         if back and all(len(model.running(bucket, window.seconds, now)) > 1 for window in limit):
             counter.give_back(bucket, limit, now)
             model.give_back(bucket, limit, now)
-    assert limiter.evicted == 0
-    if isinstance(limiter, Shared):
-        limiter.close()
+
+
+@pytest.fixture(scope="module")
+def over_valkey(valkey: Any, valkey_counters: Any) -> Iterator[Any]:
+    counter = valkey_counters(valkey.url)
+    yield counter
+    assert counter.valkey.locally == 0
+    counter.close()
+
+
+@hypothesis_settings(max_examples=150, deadline=None)
+@given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
+def test_every_verdict_of_valkey_is_that_of_the_model(
+    over_valkey: Any, valkey: Any, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
+) -> None:
+    valkey.ask("FLUSHALL")
+    check(over_valkey, limit, own_limit, takes)
 
 
 @pytest.mark.parametrize("calls", [1, 3, 100])

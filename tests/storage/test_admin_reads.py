@@ -181,6 +181,6 @@ def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch
         asyncio.run(run())
     asked = [statement for statement in dict.fromkeys(sent) if STATEMENT.match(statement)]
     assert len(asked) > 80
-    with closing(sqlite3.connect(settings.database)) as database:
+    with closing(sqlite3.connect(settings.sqlite_file)) as database:
         found = {statement: walks(database, statement) for statement in asked}
     assert {statement: steps for statement, steps in found.items() if steps} == {}

@@ -148,7 +148,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[st
 
         statements.clear()  # migrations and the first start happen once
         asyncio.run(run())
-    return settings.database, list(dict.fromkeys(statements))
+    return settings.sqlite_file, list(dict.fromkeys(statements))
 
 
 def walks(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[str]:

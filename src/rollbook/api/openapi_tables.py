@@ -194,7 +194,8 @@ OF_EVERY_CALL = (
 )  # fmt: skip
 OF_CALLS_WITH_A_KEY = (
     errors.MissingKey, errors.MalformedKey, errors.InvalidKey, errors.ExpiredKey, errors.RevokedKey, errors.InsufficientScope,
-    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests, errors.Overloaded,
+    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests, errors.LimitsUnavailable,
+    errors.Overloaded,
 )  # fmt: skip
 OF_CALLS_WITH_A_BODY = (errors.InvalidJson, errors.ContentTooLarge, errors.UnsupportedMediaType)
 OF_POSTS = (errors.StillRunning, errors.KeyReused)

@@ -46,12 +46,12 @@ async def verify(
         if not await passwords.verify(hash, password):
             raise WrongPassword()
     except Overloaded:
-        await _give_back(limiter, settings, bucket, address, now)
+        await _give_back(limiter, settings, bucket, address, now, verdict.at)
         raise
-    await _give_back(limiter, settings, bucket, address, now)
+    await _give_back(limiter, settings, bucket, address, now, verdict.at)
 
 
-async def _give_back(limiter: Limiter, settings: Settings, bucket: str, address: str | None, now: int) -> None:
-    await limiter.give_back(bucket, windows.parse(settings.attempts_limit), now)
+async def _give_back(limiter: Limiter, settings: Settings, bucket: str, address: str | None, now: int, at: int) -> None:
+    await limiter.give_back(bucket, windows.parse(settings.attempts_limit), now, at)
     if address is not None:
-        await limiter.give_back(address, windows.parse(settings.address_attempts_limit), now)
+        await limiter.give_back(address, windows.parse(settings.address_attempts_limit), now, at)

@@ -142,7 +142,12 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("fault", "data folder", f"{data} is no folder", "Name a folder with --data.")
         return
     yield _file(data, "data folder", os.R_OK | os.W_OK | os.X_OK, "700")
-    for name in (settings.database.name, f"{settings.database.name}-wal", f"{settings.database.name}-shm", "writer.lock"):
+    for name in (
+        settings.sqlite_file.name,
+        f"{settings.sqlite_file.name}-wal",
+        f"{settings.sqlite_file.name}-shm",
+        "writer.lock",
+    ):
         if (file := data / name).exists():
             finding = _file(file, name, os.R_OK | os.W_OK, "600")
             if finding.state != "ok":
@@ -177,7 +182,7 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
 
 
 def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
-    path = settings.database
+    path = settings.sqlite_file
     if not path.exists():
         yield Finding("ok", "database", "none yet; the first start makes it")
         return

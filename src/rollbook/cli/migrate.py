@@ -23,7 +23,7 @@ def migrate(
 ) -> None:
     """Apply pending migrations to the database. The server does it at every start."""
     settings, _ = config.load({"data": data})
-    db = SQLite.open(settings.database, settings.synchronous)
+    db = SQLite.open(settings.sqlite_file, settings.synchronous)
     try:
         found = migrations.pending(db) if check else migrations.migrate(db)
     finally:

@@ -17,7 +17,7 @@ from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
 from rollbook.gate import role_limits
 from rollbook.http.server import serve
-from rollbook.limits import windows
+from rollbook.limits import valkey_address, windows
 from rollbook.observe import log
 
 
@@ -81,6 +81,11 @@ def check_limits(settings: Settings) -> None:
             windows.parse(getattr(settings, name))
         except ValueError as problem:
             raise ConfigurationError(f"{name}: {problem}") from None
+    if settings.limits:
+        try:
+            valkey_address.parse(settings.limits)
+        except ValueError as problem:
+            raise ConfigurationError(f"limits: {problem}") from None
     try:
         role_limits(settings)
     except ValueError as problem:

@@ -47,7 +47,7 @@ class Memory:
             self._sweep(now)
         return verdict
 
-    async def give_back(self, bucket: str, limit: Limit, now: int) -> None:
+    async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
         start = self._starts.get(bucket)
         if start is not None:
             undo(self._cells, start, limit, now)

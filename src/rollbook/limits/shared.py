@@ -91,7 +91,7 @@ class Shared:
         finally:
             self._unlock(group)
 
-    async def give_back(self, bucket: str, limit: Limit, now: int) -> None:
+    async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
         group, digest = self._locate(bucket)
         self._lock(group)
         try:

@@ -2,7 +2,7 @@
 
 A limit is up to four windows. A window starts with the first request it admits and lasts its seconds; the next one starts with the
 first request after that. A request is admitted when every window has room, and is then counted in all of them; a refused one is
-counted in none. This file decides; `memory` and `shared` only keep the numbers.
+counted in none. This file decides; `memory` and `shared` only keep the numbers. `valkey_script` says the same in Lua.
 
 A bucket (what one user, key or address has used) is twelve signed 64-bit numbers: four cells of SECONDS (the window's length),
 ENDS (microseconds since the epoch; 0: not running) and USED. Any mutable sequence of such numbers will do, from any position on.
@@ -36,14 +36,17 @@ Limit = tuple[Window, ...]
 
 class Verdict(NamedTuple):
     """Whether a request was admitted, and for each window (those of the bucket, then the key's own) how many requests are left
-    and in how many seconds it starts anew (rounded up, at least 1; for one that does not run, its length)."""
+    and in how many seconds it starts anew (rounded up, at least 1; for one that does not run, its length).
+
+    `at` is the moment it was counted, where another clock than the caller's decides (Valkey's); else 0."""
 
     admitted: bool
     left: tuple[tuple[int, int], ...]
+    at: int = 0
 
 
 class Limiter(Protocol):
-    """Where the counts are kept: `memory.Memory` for one process, `shared.Shared` for those of one machine."""
+    """Where the counts are kept: `memory.Memory` for one process, `shared.Shared` for those of one machine, `valkey.Valkey` for several."""
 
     @property
     def evicted(self) -> int:
@@ -57,8 +60,9 @@ class Limiter(Protocol):
         """
         ...
 
-    async def give_back(self, bucket: str, limit: Limit, now: int) -> None:
-        """Undo one take of this bucket. `now` is the one that take was given: a window started since keeps its count."""
+    async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
+        """Undo one take of this bucket. `now` is the one that take was given, `at` that of its verdict: a window started since keeps
+        its count."""
         ...
 
     async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
@@ -177,7 +181,7 @@ def settle(cells: Cells, left: Left, places: Places, room: bool) -> Verdict:
             cells[at + ENDS] = ends
         else:
             cells[at + USED] += 1
-    return _new(Verdict, (True, tuple(left)))
+    return _new(Verdict, (True, tuple(left), 0))
 
 
 def seen(cells: Cells, start: int, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:

@@ -50,7 +50,7 @@ async def show(visit: Visit) -> Response:
     services = visit.services
     settings = services.settings
     about = await services.operations.about()
-    checks = await services.operations.checks()
+    _, checks = await services.operations.checks()
     latest = await events.latest(visit.db, 1)
     total = (await visit.api("GET", "/v1/users/count")).content["count"]
     described = [_setting(source) for source in about.sources]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import clock
 from rollbook.auth import permissions
 from rollbook.errors import ApiError, NotFound
+from rollbook.gate import key_bucket
 from rollbook.http.response import Response
 from rollbook.limits import windows
 from rollbook.records import keys
@@ -176,7 +177,7 @@ async def _page(
         overlaps=OVERLAPS,
         scopes=permissions.SCOPES,
         call=_call(visit, key, secret),
-        gauges=await usage.gauges(visit, key["id"], own),
+        gauges=await usage.gauges(visit, key_bucket(key["user_id"], key["id"]), own),
         total=usage.totals(hours).requests,
         plot=plots.bars(hours, since, until) if hours else None,
     )
