@@ -87,7 +87,8 @@
       if (Number.isNaN(amount)) continue;
       time.title ||= time.textContent;
       for (const [size, unit] of steps) {
-        if (Math.abs(amount) < size) {
+        // What would be rounded to a whole one of the next unit is told in that: no "60 seconds ago".
+        if (Math.abs(Math.round(amount)) < size) {
           time.textContent = unit === "second" && amount > -45 && amount <= 0 ? "just now" : words.format(Math.round(amount), unit);
           break;
         }
