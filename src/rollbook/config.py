@@ -7,6 +7,7 @@ file. `docs/configuration.md` is written from this table.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -17,6 +18,8 @@ import msgspec
 from msgspec import Meta
 
 PREFIX = "ROLLBOOK_"
+CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
+"""User and password in an address: never shown."""
 
 
 class ConfigurationError(Exception):
@@ -40,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     database_connections: Annotated[
-        int, Meta(ge=2, le=64, description="Connections that each worker holds to PostgreSQL. Few are enough: callers that wait at the same moment share a statement.")
+        int, Meta(ge=3, le=64, description="Connections that each worker holds to PostgreSQL. Few are enough: callers that wait at the same moment share a statement.")
     ] = 4  # fmt: skip
     database_timeout: Annotated[
         float, Meta(gt=0, le=600, description="Seconds a statement or a connection of PostgreSQL may take; beyond it, 503 with `Retry-After`.")

@@ -1,0 +1,359 @@
+"""Two servers that count in one Valkey limit as one; and what they do when it is killed, frozen or was never there."""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import re
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook import clock
+from rollbook.limits import valkey_address
+from rollbook.limits.memory import Memory
+from rollbook.limits.valkey import Valkey
+from rollbook.limits.windows import parse
+from tests.harness import Server, new_key, new_user, running
+from tests.valkey import ValkeyServer, running_valkey
+
+# No file moves the clock: Valkey's decides, as where it ships.
+REAL_CLOCK = {"ROLLBOOK_CLOCK_FILE": ""}
+PASSWORD = "securepassword123"
+
+
+class Nodes:
+    """Two servers with the same users, and the text of a key of each of their users."""
+
+    def __init__(self, first: Server, second: Server, keys: dict[str, str]) -> None:
+        self.both = (first, second)
+        self.keys = keys
+
+
+@contextmanager
+def two_nodes(folder: Path, valkey: ValkeyServer, *users: str, flags: tuple[str, ...] = ()) -> Iterator[Nodes]:
+    """Each has a folder of its own with the same users in it, as if on one database."""
+    with running(folder / "one") as server, server.http() as http:
+        keys = {}
+        for user in users:
+            made = new_user(http, email=f"{user}@example.com", password=PASSWORD)
+            keys[user] = new_key(http, user_id=made["id"])
+        owner_key = server.key
+    shutil.copytree(folder / "one", folder / "two")
+    flags = ("--workers", "2", "--limits", valkey.url, *flags)
+    with (
+        running(folder / "one", *flags, owner_key=owner_key, environment=REAL_CLOCK) as one,
+        running(folder / "two", *flags, owner_key=owner_key, environment=REAL_CLOCK) as two,
+    ):
+        yield Nodes(one, two, keys)
+
+
+async def flood(servers: tuple[Server, ...], key: str, connections: int, each: int) -> list[tuple[int, int]]:
+    """Status and RateLimit-Remaining of so many requests on so many connections to each server."""
+
+    async def one(port: int) -> list[tuple[int, int]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await ready.wait()
+        authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+        writer.write(f"GET /v1/users/me HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode() * each)
+        found = []
+        for _ in range(each):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
+            await reader.readexactly(int(fields["content-length"]))
+            found.append((int(head.split(" ")[1]), int(fields["ratelimit-remaining"])))
+        writer.close()
+        await writer.wait_closed()
+        return found
+
+    ready = asyncio.Event()
+    tasks = [asyncio.create_task(one(server.port)) for server in servers for _ in range(connections)]
+    await asyncio.sleep(0.2)
+    ready.set()
+    return [answer for answers in await asyncio.gather(*tasks) for answer in answers]
+
+
+def wait_until(happened: Callable[[], Any], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def answered(node: Server) -> list[dict[str, Any]]:
+    """What its log says of the flood: no other request with a key was answered so."""
+    return [line for line in node.logged() if line.get("user_id") and line.get("status") in (200, 429)]
+
+
+# ---- exact
+
+
+def test_of_10000_takes_of_8_processes_exactly_100_are_admitted(valkey: ValkeyServer) -> None:
+    admitted = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+
+    async def hammer(who: int) -> None:
+        limiter = Valkey(valkey_address.parse(valkey.url), Memory())
+        await limiter.start()
+        limit, own = parse("100/minute,5000/hour"), parse("100/minute")
+        for _ in range(25):
+            verdicts = await asyncio.gather(
+                *(limiter.take("user_eight", limit, clock.now(), "user_eight:key_1", own) for _ in range(50))
+            )
+            admitted[who] += sum(verdict.admitted for verdict in verdicts)
+        assert limiter.locally == 0
+        await limiter.stop()
+
+    children = []
+    for who in range(8):
+        child = os.fork()
+        if child == 0:
+            try:
+                asyncio.run(asyncio.wait_for(hammer(who), 60))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 8
+    assert sum(admitted[:8]) == 100
+
+
+def test_of_10000_parallel_requests_to_4_workers_on_2_servers_exactly_100_are_let_in(
+    tmp_path: Path, valkey: ValkeyServer
+) -> None:
+    with two_nodes(tmp_path, valkey, "alice") as nodes:
+        answers = asyncio.run(flood(nodes.both, nodes.keys["alice"], connections=20, each=250))
+        assert Counter(status for status, _ in answers) == {200: 100, 429: 9_900}
+        assert sorted(left for status, left in answers if status == 200) == list(range(100)), "each number is told once"
+        for node in nodes.both:
+            wait_until(lambda node=node: len(answered(node)) == 5_000)
+            assert len({line["worker"] for line in answered(node)}) == 2
+            assert "away" not in node.log.read_text()
+
+
+def test_addresses_guesses_and_pages_are_counted_for_both_servers_together(tmp_path: Path, valkey: ValkeyServer) -> None:
+    flags = ("--unauthenticated-limit", "9/minute", "--attempts-limit", "5/minute", "--page-limit", "7/minute")
+    valkey.ask("FLUSHALL")
+    with two_nodes(tmp_path, valkey, "alice", flags=flags) as nodes:
+        one, two = (node.http() for node in nodes.both)
+        with one, two:
+            strangers = [node.http(None) for node in nodes.both]
+            assert Counter(strangers[turn % 2].get("/v1/users/me").status_code for turn in range(20)) == {401: 9, 429: 11}
+
+            def tried(http: httpx2.Client, password: str) -> int:
+                body = {"email": "alice@example.com", "password": password}
+                return http.post("/v1/users/verify-password", json=body).status_code
+
+            assert [tried((one, two)[turn % 2], PASSWORD) for turn in range(12)] == [200] * 12, "a right one is given back"
+            assert [tried((one, two)[turn % 2], "wrong" * 3) for turn in range(8)] == [401] * 5 + [429] * 3
+            assert tried(one, PASSWORD) == 429
+            pages = [strangers[turn % 2].get("/account/sign-in").status_code for turn in range(10)]
+            assert pages == [200] * 7 + [429] * 3
+            for client in strangers:
+                client.close()
+
+
+def test_requests_in_one_piece_are_answered_in_their_order(tmp_path: Path, valkey: ValkeyServer) -> None:
+    with running(tmp_path / "data", "--limits", valkey.url, environment=REAL_CLOCK) as server, server.http() as http:
+        key = new_key(http, user_id=new_user(http)["id"])
+
+        async def pipelined() -> list[tuple[int, int]]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            paths = ["/v1/users/me", "/v1/nowhere", "/v1/users"] * 20
+            fields = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
+            writer.write("".join(f"GET {path} {fields}" for path in paths).encode())
+            found = []
+            for _ in paths:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                told = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+                await reader.readexactly(int(told["content-length"]))
+                found.append((int(head.split(" ")[1]), int(told["ratelimit-remaining"])))
+            writer.close()
+            return found
+
+        answers = asyncio.run(asyncio.wait_for(pipelined(), 20))
+        assert [status for status, _ in answers] == [200, 404, 403] * 20
+        assert [left for _, left in answers] == list(range(99, 39, -1))
+
+
+# ---- away
+
+
+class Load:
+    """Requests of one user, one after the other in each of a few threads, until it ends."""
+
+    def __init__(self, server: Server, key: str, callers: int = 4) -> None:
+        self.answers: list[tuple[float, float, int, str]] = []  # began, took, status, code
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=partial(self._call, server, key)) for _ in range(callers)]
+
+    def _call(self, server: Server, key: str) -> None:
+        with server.http(key) as http:
+            while not self._over.is_set():
+                began = time.monotonic()
+                answer = http.get("/v1/users/me")
+                code = "" if answer.status_code == 200 else answer.json()["code"]
+                self.answers.append((began, time.monotonic() - began, answer.status_code, code))
+                if answer.status_code == 503:
+                    assert answer.headers["retry-after"] == "1"
+                time.sleep(0.002)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def statuses(self, since: float, until: float) -> Counter[int]:
+        return Counter(status for began, took, status, _ in self.answers if since <= began and began + took <= until)
+
+    def longest(self) -> float:
+        return max(took for _, took, _, _ in self.answers)
+
+
+def metric(server: Server, name: str) -> int:
+    with server.http() as http:
+        found = re.search(rf"^{name} (\d+)", http.get("/metrics").text, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+def told(server: Server) -> tuple[int, int]:
+    """How often the log says that Valkey is away, and that it is back."""
+    text = server.log.read_text()
+    return text.count("is away"), text.count("is back")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with running_valkey(tmp_path / "valkey") as server:
+        yield server
+
+
+@contextmanager
+def under_load(tmp_path: Path, valkey: ValkeyServer, policy: str) -> Iterator[tuple[Server, Load]]:
+    """A server of two workers, and a user without end that calls it. The owner has no limit, so it can always look."""
+    flags = ("--workers", "2", "--limits", valkey.url, "--limits-when-away", policy, "--role-limits", "owner=none")
+    with running(tmp_path / "data", *flags, "--rate-limit", "1000000/minute", environment=REAL_CLOCK) as server:
+        with server.http() as http:
+            key = new_key(http, user_id=new_user(http)["id"])
+        with Load(server, key) as load:
+            time.sleep(0.5)
+            yield server, load
+
+
+def ready(server: Server) -> tuple[int, dict[str, str]]:
+    answer = httpx2.get(f"{server.url}/health/ready")
+    return answer.status_code, answer.json()["checks"]
+
+
+def test_local_nobody_notices_that_valkey_was_killed_and_started_again(tmp_path: Path, own: ValkeyServer) -> None:
+    with under_load(tmp_path, own, "local") as (server, load):
+        assert ready(server) == (200, {"database": "ok", "limits": "ok"})
+        own.kill()
+        wait_until(lambda: metric(server, "rollbook_limits_away") == 2)
+        state, checks = ready(server)
+        assert state == 200 and checks["limits"].startswith("counted on this server only")
+        time.sleep(1)
+        assert told(server) == (1, 0), "once for both workers, however often they try"
+        own.start()
+        wait_until(lambda: metric(server, "rollbook_limits_away") == 0)
+        wait_until(lambda: told(server) == (1, 1))
+        assert ready(server)[1]["limits"] == "ok"
+        counted = metric(server, "rollbook_limits_counted_locally_total")
+        assert counted > 50
+        time.sleep(1.2)
+        assert metric(server, "rollbook_limits_counted_locally_total") <= counted + 50, "it counts there again"
+    assert Counter(status for _, _, status, _ in load.answers).keys() == {200}
+    assert load.longest() < 1
+
+
+def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(tmp_path: Path, own: ValkeyServer) -> None:
+    with under_load(tmp_path, own, "closed") as (server, load):
+        own.kill()
+        wait_until(
+            lambda: (
+                ready(server)
+                == (503, {"database": "ok", "limits": "Requests cannot be counted at the moment. Nothing was done."})
+            )
+        )
+        closed = time.monotonic()
+        time.sleep(1)
+        opened = time.monotonic()
+        own.start()
+        wait_until(lambda: ready(server)[0] == 200 and metric(server, "rollbook_limits_away") == 0)
+        back = time.monotonic()
+        time.sleep(0.5)
+        assert told(server) == (1, 1)
+        assert metric(server, "rollbook_limits_counted_locally_total") == 0
+    assert load.statuses(closed + 0.2, opened).keys() == {503}
+    assert load.statuses(back, time.monotonic()).keys() == {200}
+    assert {code for _, _, status, code in load.answers if status == 503} == {"limits_unavailable"}
+    assert load.longest() < 1
+
+
+@pytest.mark.parametrize("policy", ["local", "closed"])
+def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(tmp_path: Path, own: ValkeyServer, policy: str) -> None:
+    with under_load(tmp_path, own, policy) as (server, load):
+        own.freeze()
+        time.sleep(2)
+        assert told(server) == (1, 0)
+        own.thaw()
+        wait_until(lambda: metric(server, "rollbook_limits_away") == 0)
+        back = time.monotonic()
+        time.sleep(0.5)
+    assert load.statuses(back, time.monotonic()).keys() == {200}
+    assert load.longest() < 1
+    assert sum(took > 0.2 for _, took, _, _ in load.answers) <= 8, "each caller waits once for each worker, nobody a second time"
+
+
+def test_a_server_starts_without_valkey_holds_the_limits_and_goes_over_to_it_by_itself(tmp_path: Path, own: ValkeyServer) -> None:
+    own.kill()
+    flags = ("--workers", "2", "--limits", own.url, "--role-limits", "owner=none")
+    with running(tmp_path / "data", *flags, environment=REAL_CLOCK) as server, server.http() as http:
+        key = new_key(http, user_id=new_user(http)["id"])
+        assert Counter(status for status, _ in asyncio.run(flood((server,), key, 10, 20))) == {200: 100, 429: 100}
+        assert told(server) == (1, 0)
+        own.start()
+        wait_until(lambda: metric(server, "rollbook_limits_away") == 0)
+        assert Counter(status for status, _ in asyncio.run(flood((server,), key, 10, 20))) == {200: 100, 429: 100}
+
+
+def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
+    with running_valkey(tmp_path / "valkey", "--requirepass", "hunter2") as valkey:
+        flags = ("--role-limits", "owner=none")
+        environment = {**REAL_CLOCK, "ROLLBOOK_LIMITS": f"valkey://:hunter3@127.0.0.1:{valkey.port}"}
+        with running(tmp_path / "data", *flags, environment=environment) as server:
+            assert "the user or the password is wrong" in server.log.read_text()
+            with server.http() as http:
+                assert http.get("/v1/users/me").status_code == 200
+            found = server.rollbook("doctor", "--data", str(server.data), check=False).stdout
+            assert "the user or the password is wrong" in found
+            right = {"ROLLBOOK_LIMITS": f"valkey://:hunter2@127.0.0.1:{valkey.port}"}
+            server.environment |= right
+            found += server.rollbook("doctor", "--data", str(server.data), "--json", check=False).stdout
+            assert "Valkey 8" in found or "Redis" in found
+            assert "hunter" not in found + server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://:hunter2@127.0.0.1:1", "valkey://:hunter2@127.0.0.1:none", "valkey://:hunter2@127.0.0.1/x"]
+)
+def test_a_bad_address_keeps_the_server_from_starting_and_says_how_to_write_it(tmp_path: Path, url: str) -> None:
+    server = Server(tmp_path / "data", environment={"ROLLBOOK_LIMITS": url})
+    done = server.rollbook("serve", "--data", str(server.data), check=False)
+    assert done.returncode != 0 and "limits: " in done.stderr and "valkey://host:6379" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
