@@ -28,7 +28,9 @@ from environment import (
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
+MADE = (
+    ".venv .venv-bench .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
+)
 
 
 def setup(arguments: Arguments) -> int:

@@ -43,6 +43,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
     "Running it": (
         Chapter("configuration"),
         Chapter("cli"),
+        Chapter("deployment"),
         Chapter("operations"),
     ),
 }

@@ -1,0 +1,89 @@
+"""Nodes behind Caddy and HAProxy, as deploy/ configures them: restarting one after the other fails no request."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from rollbook.auth import keys
+from tests.deploy.balancers import BALANCERS, Caller, balancing, command, environment
+from tests.deploy.programs import run
+from tests.harness import Server, free_port
+
+# Two databases behind one balancer: callers of one key may meet either. What is tried here is the stop and the balancer.
+FLAGS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--trusted-proxy", "127.0.0.1/32")
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
+    key, folder = keys.mint(), tmp_path_factory.mktemp("nodes")
+    nodes = [Server(folder / f"node{number}", *FLAGS, owner_key=key) for number in (1, 2)]
+    try:
+        yield [node.start() for node in nodes]
+    finally:
+        for node in nodes:
+            node.stop()
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
+    node = Server(tmp_path / "node")
+    run(*command(name, check=True), environment=environment(name, free_port(), [node, node], tmp_path))
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Server], tmp_path: Path) -> None:
+    key = nodes[0].key
+    with balancing(name, nodes, tmp_path) as url:
+        callers = [Caller(url, key, ("read",)) for _ in range(4)]
+        callers += [Caller(url, key, ("create once", "read", "create"), pause=0.02) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.5)
+        for node in nodes:
+            assert node.stop(signal.SIGTERM) == 0
+            # Gone for longer than between two looks of the balancer.
+            time.sleep(1.5)
+            node.start()
+            # The balancer looks once a second: the next node stops when this one takes part again.
+            time.sleep(2.2)
+        for caller in callers:
+            caller.stop()
+    outcomes = sum((caller.outcomes for caller in callers), Counter[tuple[str, str]]())
+    assert set(outcomes) == {("read", "200"), ("create", "201"), ("create once", "201")}, outcomes
+    assert outcomes["read", "200"] > 500 and outcomes["create", "201"] > 50
+    assert max(caller.slowest for caller in callers) < 8
+    for node in nodes:
+        # Both have taken part, or nothing was balanced.
+        assert sum("/v1/users" in str(line) for line in node.logged()) > 100
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(name: str, nodes: list[Server], tmp_path: Path) -> None:
+    with balancing(name, nodes, tmp_path) as url:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), source_address=("127.0.0.7", 0), timeout=20)
+        connection.request("GET", "/v1/nothing", headers={"X-Forwarded-For": "203.0.113.9"})
+        answer = connection.getresponse()
+        id = answer.headers["X-Request-Id"]
+        answer.read()
+        connection.close()
+    deadline = time.monotonic() + 5
+    while not (found := [line for node in nodes for line in node.logged() if line.get("request_id") == id]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "127.0.0.7" in str(found) and "203.0.113.9" not in str(found)
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_path: Path) -> None:
+    with balancing(name, [Server(tmp_path / "1"), Server(tmp_path / "2")], tmp_path, path="") as url:
+        started = time.monotonic()
+        assert httpx2.post(f"{url}/v1/users", json={}, timeout=20).status_code in (502, 503)
+        assert time.monotonic() - started < 10
