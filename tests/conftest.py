@@ -14,7 +14,13 @@ ROLES = ("member", "viewer", "admin", "owner")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def engine() -> str:
+    """The database that servers run on. Folders whose tests hold for each of them override it, see `tests/engines.py`."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker, limits wide enough for a module's worth of requests, everything else as shipped."""
     with running(
         tmp_path_factory.mktemp("server") / "data",

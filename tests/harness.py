@@ -25,6 +25,23 @@ OWNER_PASSWORD = "correct horse battery staple"
 CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
 
 
+engine = "sqlite"
+"""The database of servers that say nothing about theirs; the fixture `engine` chooses it for a module of tests."""
+
+_databases: dict[Path, str] = {}
+
+
+def database_of(data: Path) -> str:
+    """What the setting `database` is for a server on this folder: on PostgreSQL a new database, the same one when it starts again."""
+    if engine == "sqlite":
+        return ""
+    from tests import postgres
+
+    if data not in _databases:
+        _databases[data] = postgres.new_database()
+    return _databases[data]
+
+
 class Server:
     """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
 
@@ -46,6 +63,7 @@ class Server:
             "ROLLBOOK_OWNER_KEY": self.key,
             "ROLLBOOK_CLOCK_FILE": str(self.clock_file),
             "ROLLBOOK_LOG": "json",
+            "ROLLBOOK_DATABASE": database_of(data),
             **(CHEAP if cheap else {}),
             **(environment or {}),
         }

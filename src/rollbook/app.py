@@ -29,8 +29,7 @@ from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.requests import Requests
-from rollbook.records import access, rules
-from rollbook.storage.sqlite import SQLite
+from rollbook.records import access, opening, rules
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -63,7 +62,7 @@ class App:
         self._metrics.join(worker)
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
-        self._db = SQLite.open(settings.sqlite_file, settings.synchronous, self._metrics.commit)
+        self._db = opening.open_database(settings, self._metrics.commit)
         self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
@@ -95,7 +94,7 @@ class App:
         if self._valkey is not None:
             await self._valkey.stop()
         self._passwords.close()
-        self._db.close()
+        await self._db.stop()
         self._access_log.stop()
 
     async def answer(self, request: Request) -> Response:
@@ -179,7 +178,7 @@ class App:
 
     async def about(self) -> About:
         metrics = self._metrics
-        database = await asyncio.to_thread(self._db.describe)
+        database = await self._db.about()
         return About(self._sources, metrics.started, metrics.usages(), metrics.total("connections_open"), database)
 
     def openapi(self) -> bytes:

@@ -1,6 +1,7 @@
 """What runs beside the requests: loops with a name, a pause and one step each, and how they stop.
 
-Every worker notes the use of its own keys; the rest is done by the first worker only.
+Every worker notes the use of its own keys; the rest is done by the first worker only and, of several servers on one PostgreSQL, by the one that
+has the lease.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.auth import sessions as session_texts
 from rollbook.config import Settings
+from rollbook.errors import ApiError
 from rollbook.gate import Gate
 from rollbook.observe.requests import Requests
-from rollbook.records import events, keys, password_links, replies, search, sessions, usage, users
+from rollbook.records import events, keys, leases, password_links, places, replies, search, sessions, usage, users
 from rollbook.storage.database import Database
 from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
 
 BATCH = 256
+LEAD = "background"
+"""The lease of what one of several servers does for all."""
 # A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
 BUSY_PAUSE = 0.02
 # Seconds between two writings of what was noted about requests: a page shows what is 2 s old.
@@ -52,17 +57,26 @@ class Background:
             ("write usage", USAGE_PAUSE, self.write_usage),
             ("gauges", 1.0, gauge),
         ]
-        if first:
+        self._holder = ids.new("srv")
+        self._leads_until = 0.0
+        if first and db.engine == "postgresql":
+            self._loops.append(("take the lead", leases.SECONDS / 3, self.take_lead))
+            self._loops.append(("fold counts", 0.2, self.fold_counts))
+            self._loops.append(("number events", 0.5, self.number_events))
+        if first and db.engine == "sqlite":
             self._loops += [
                 ("fold search", 0.2, self.fold_search),
-                ("erase deleted users", 60.0, self.erase_deleted),
                 ("erase from search", 3600.0, self.erase_from_search),
-                ("expire events", 60.0, self.expire_events),
-                ("expire replies", 60.0, self.expire_replies),
-                ("expire sessions", 60.0, self.expire_sessions),
-                ("expire usage", 60.0, self.expire_usage),
-                ("expire request log", 60.0, self.expire_request_log),
-                ("erase usage", 30.0, self.erase_usage),
+            ]
+        if first:
+            self._loops += [
+                ("erase deleted users", 60.0, self._led(self.erase_deleted)),
+                ("expire events", 60.0, self._led(self.expire_events)),
+                ("expire replies", 60.0, self._led(self.expire_replies)),
+                ("expire sessions", 60.0, self._led(self.expire_sessions)),
+                ("expire usage", 60.0, self._led(self.expire_usage)),
+                ("expire request log", 60.0, self._led(self.expire_request_log)),
+                ("erase usage", 30.0, self._led(self.erase_usage)),
             ]
         self._compacting = 0  # what `last_erased` was when the compaction that runs began
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,16 +97,52 @@ class Background:
             await self.flush_usage()
         except Exception as problem:
             logger.warning("the last requests could not be counted and logged: %s", problem)
+        if self._leads_until:
+            with suppress(Exception):  # it ends by itself soon
+                await self._db.write(leases.give_back, LEAD, self._holder)
 
     async def _run(self, name: str, pause: float, step: Step) -> None:
         """A step that fails is logged and tried again: one bad row or a full disk must not end a loop."""
         while True:
             try:
                 more = await step()
+            except ApiError as problem:  # the database is away, or busy
+                logger.warning("%s: %s", name, problem.message)
+                more = False
             except Exception as problem:
                 logger.warning("%s: %s", name, problem, exc_info=not isinstance(problem, OSError))
                 more = False
             await asyncio.sleep(BUSY_PAUSE if more else pause)
+
+    def _led(self, step: Step) -> Step:
+        """The step, done by the one server that leads."""
+
+        async def led() -> bool:
+            return self.leads and await step()
+
+        return led
+
+    async def take_lead(self) -> bool:
+        """Be, or stay, the one of several servers that does what only one needs to."""
+        began = time.monotonic()
+        self._leads_until = began + leases.SECONDS if await self._db.write(leases.take, LEAD, self._holder) else 0.0
+        return False
+
+    @property
+    def leads(self) -> bool:
+        return self._db.engine == "sqlite" or time.monotonic() < self._leads_until
+
+    async def fold_counts(self) -> bool:
+        """Count users who came or went into the totals of their runs."""
+        if self.leads and await places.is_appended(self._db):
+            await self._db.write(places.fold)
+        return False
+
+    async def number_events(self) -> bool:
+        """Bring what was committed lately into the log, so that who reads it has little left to do."""
+        if self.leads:
+            await events.settle(self._db)
+        return False
 
     async def note_uses(self) -> bool:
         """When each key was last used, and each session last seen, by this worker."""

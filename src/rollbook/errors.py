@@ -32,6 +32,7 @@ ApiError 500
     - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
     - StorageUnavailable           the database cannot take writes now (a full disk, a failing one)
     - LimitsUnavailable            requests cannot be counted, and uncounted ones are not let in
+    - OutcomeUnknown               the connection to the database broke at the moment of saving
     - Stopping                     the server is going down
 
 Each class has a docstring that says when it happens and how to mend it: `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
@@ -357,6 +358,13 @@ class LimitsUnavailable(Unavailable):
 
     code = "limits_unavailable"
     message = "Requests cannot be counted at the moment. Nothing was done."
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection to the database broke at the moment of saving: the change may have been made, or not. Look before you repeat it, or repeat it with the same `Idempotency-Key`."""
+
+    code = "outcome_unknown"
+    message = "The connection to the database broke while this was being saved: it may have been saved, or not. Look before you repeat it."
 
 
 class Stopping(Unavailable):

@@ -16,11 +16,10 @@ from rollbook.auth import sessions as session_texts
 from rollbook.auth.secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, password_links, rules, users
+from rollbook.records import keys, opening, password_links, rules, users
 from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate
-from rollbook.storage.database import DatabaseUnusable, Queries, Tx
-from rollbook.storage.sqlite import SQLite
+from rollbook.storage.database import Database, DatabaseUnusable, Queries, Tx
 
 EMAIL, PASSWORD, KEY = "ROLLBOOK_OWNER_EMAIL", "ROLLBOOK_OWNER_PASSWORD", "ROLLBOOK_OWNER_KEY"
 DEFAULT_EMAIL = "owner@example.com"
@@ -51,16 +50,15 @@ class Owner(NamedTuple):
 OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 
 
-def open_database(settings: Settings, make: bool = True) -> SQLite:
-    """The folder's database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
-    path = settings.sqlite_file
+def open_database(settings: Settings, make: bool = True) -> Database:
+    """The database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
     if not make:
-        if not path.exists():
+        if not opening.exists(settings):
             raise DatabaseUnusable(
                 f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
             )
-        return SQLite.open(path, settings.synchronous)
-    db = SQLite.open(path, settings.synchronous)
+        return opening.open_for_migration(settings)
+    db = opening.open_for_migration(settings)
     try:
         migrate.migrate(db)
     except BaseException:
@@ -74,6 +72,7 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
     db = open_database(settings)
     try:
         secret = secrets.load(settings.data)
+        _check_secret(db, secret)
         owner = db.read_now(_owner)
         if owner is not None:
             return Prepared(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
@@ -82,7 +81,31 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         db.close()
 
 
-def _make_owner(db: SQLite, settings: Settings, secret: Secret, environment: Mapping[str, str]) -> Prepared:
+FINGERPRINT = "SELECT fingerprint FROM server_secret"
+KEEP_FINGERPRINT = "INSERT INTO server_secret VALUES (1, ?) ON CONFLICT DO NOTHING"
+
+
+def _check_secret(db: Database, secret: Secret) -> None:
+    """Servers on one PostgreSQL have one secret: what one of them seals or signs, another must be able to open. Raises ConfigurationError."""
+    if db.engine == "sqlite":
+        return
+    own = secret.mac("fingerprint", b"")
+    if db.write_now(_fingerprint, own) != own:
+        raise ConfigurationError(
+            "This server's secret is not that of the other servers on this database. Give all of them the same one: the file `secret` in the "
+            f"data folder, {secrets.SECRET}, or a file that {secrets.SECRET_FILE} names. After the secret was lost for good: "
+            "DELETE FROM server_secret; API keys then still work but can no longer be shown."
+        )
+
+
+async def _fingerprint(tx: Tx, own: bytes) -> bytes:
+    await tx.run(KEEP_FINGERPRINT, own)
+    row = await tx.one(FINGERPRINT)
+    assert row is not None  # kept just now, or before
+    return bytes(row[0])
+
+
+def _make_owner(db: Database, settings: Settings, secret: Secret, environment: Mapping[str, str]) -> Prepared:
     email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
     hash = None
     if password := environment.get(PASSWORD):
@@ -131,7 +154,7 @@ async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str, link
     return True
 
 
-def _remark(db: SQLite, environment: Mapping[str, str]) -> str | None:
+def _remark(db: Database, environment: Mapping[str, str]) -> str | None:
     """The variables speak at the first start only; who changes one later must hear that it did nothing."""
     if (text := environment.get(KEY)) and db.read_now(keys.holder, key_texts.digest(text)) is None:
         return f"{KEY} is set, but there is an owner already and this is no key of its server: it was not added. Make one with `rollbook keys create`."

@@ -96,7 +96,7 @@ class About(NamedTuple):
     usages: list[Usage]
     connections: int
     database: dict[str, Any]
-    """As `SQLite.describe` tells."""
+    """As `Database.about` tells."""
 
 
 class Operations(Protocol):

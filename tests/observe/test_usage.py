@@ -38,7 +38,7 @@ def count(read: Callable[..., Any], user: str) -> int:
     return sum(hour.requests for hour in read(usage.hours, user, 0))
 
 
-def wait_for(server: Server, user: str, requests: int, seconds: float = 4.0) -> None:
+def wait_for(server: Server, user: str, requests: int, seconds: float = 15.0) -> None:
     """Until so many requests of the user are counted."""
     until = time.monotonic() + seconds
     with reading(server) as read:

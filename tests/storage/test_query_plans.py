@@ -29,12 +29,18 @@ STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 
 # Tables that hold little, whatever the number of users.
 SMALL = {
+    **dict.fromkeys(
+        ("few", "searched", "oldest", "idle"), "the rows that a subquery with a LIMIT gives; what it walks itself is another step"
+    ),
     "access": "one row",
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",
     "sqlite_sequence": "a row for each table",
     "main.user_search_config": "FTS5's own, one row",
 }
+
+# Statements that only PostgreSQL is asked: what stands in them is not in SQLite's schema, or not in its language.
+POSTGRES = re.compile(r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|FOR UPDATE|LATERAL")
 
 # Named statements of which a part walks, and why it does not walk far.
 WALKS = {"rollbook.records.imports.LAST": "the newest user: a part with a LIMIT of its own"}
@@ -195,7 +201,7 @@ def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[
         for name, value in vars(module).items():
             texts = value.values() if isinstance(value, dict) else [value]
             for text in texts:
-                if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
+                if isinstance(text, str) and STATEMENT.match(text) and "{" not in text and not POSTGRES.search(text):
                     named[f"{module.__name__}.{name}"] = inspect.cleandoc(text)
     assert len(named) > 50
     with closing(sqlite3.connect(path)) as database:

@@ -19,6 +19,7 @@ async def list_events(call: Call) -> Response:
     query: types.ListEvents = call.query
     if query.type is not None and query.type not in events.TYPES:
         refuse("type", f"must be one of {', '.join(events.TYPES)}")
+    await events.settle(call.db)
     # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
     read = call.db.read if query.type is None or query.user is None else call.db.read_aside
     found = await read(events.after, query.after, query.type, query.user, query.limit)

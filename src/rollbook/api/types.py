@@ -253,6 +253,13 @@ class ListUsers(UserFilters):
     sort: Sort | None = None
     fields: Fields | None = None
     count: Annotated[Literal["exact"], Meta(description="`exact`: send `X-Total-Count` for a filtered list too.")] | None = None
+    consistency: (
+        Annotated[
+            Literal["strong", "eventual"],
+            Meta(description="`eventual`: may be answered by a standby server, and lag behind. Otherwise a list shows every change that was answered before."),
+        ]
+        | None
+    ) = None  # fmt: skip
 
 
 class DeleteUser(Query):

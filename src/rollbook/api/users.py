@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -27,6 +27,8 @@ MOST_EXPORTED_EVENTS = 100_000
 # Reads that a cursor, an index or a block count bounds stay on the loop; beyond this many skipped rows they leave it.
 NEAR = 1_000
 
+Read = Callable[..., Awaitable[Any]]
+
 
 async def list_users(call: Call) -> Response:
     """List users
@@ -46,11 +48,13 @@ async def list_users(call: Call) -> Response:
         position = paging.position(call.services.secret, sort, query.cursor, len(directory.keys_of(order)))
     page: directory.Page | directory.Listing
     if plain and query.fields is None and (position is None or not position.backwards):
+        read = _reader(call, bounded=True)
+        listing: directory.Listing
         if position is None:
-            page = await call.db.read(directory.listing, query.limit, query.offset)
+            page = listing = await read(directory.listing, query.limit, query.offset)
         else:
-            page = await call.db.read(directory.next_listing, query.limit, position)
-        body = page.json
+            page = listing = await read(directory.next_listing, query.limit, position)
+        body = listing.json
     else:
         page = await _page(call, plain, filters, order, position)
         if query.fields is None:
@@ -59,7 +63,7 @@ async def list_users(call: Call) -> Response:
             body = encode([_fields(User._make(row), query.fields) for row in page.rows])
     head = paging.link(
         call.services.url + "/v1/users",
-        [] if plain and query.fields is None else _parameters(query),
+        [] if plain and query.fields is None and query.consistency is None else _parameters(query),
         query.limit,
         page,
         lambda at: paging.cursor(call.services.secret, sort, at),
@@ -75,12 +79,18 @@ async def _page(
     query: types.ListUsers = call.query
     columns = directory.LISTED if query.fields is None else directory.WHOLE
     if plain:
+        read = _reader(call, bounded=True)
         if position is None:
-            return await call.db.read(directory.plain_page, columns, query.limit, query.offset)
-        return await call.db.read(directory.plain_neighbour, columns, query.limit, position)
-    bounded = filters.q is None and query.offset <= NEAR and query.count is None and _is_indexed(filters, order)
-    read = call.db.read if bounded else call.db.read_aside
+            return await read(directory.plain_page, columns, query.limit, query.offset)
+        return await read(directory.plain_neighbour, columns, query.limit, position)
+    read = _reader(call, filters.q is None and query.offset <= NEAR and query.count is None and _is_indexed(filters, order))
     return await read(directory.page, columns, filters, order, query.limit, query.offset, position, query.count is not None)
+
+
+def _reader(call: Call, bounded: bool) -> Read:
+    if call.query.consistency == "eventual":
+        return call.db.read_eventually
+    return call.db.read if bounded else call.db.read_aside
 
 
 async def create_user(call: Call) -> Response:
@@ -265,6 +275,7 @@ async def export_user(call: Call) -> Response:
             [event_shown(event) for event in await events.of_user(queries, user.id, MOST_EXPORTED_EVENTS)],
         )
 
+    await events.settle(call.db)
     return answer(200, await call.db.read_aside(held))
 
 
@@ -380,6 +391,7 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
         "created_before",
         "q",
         "count",
+        "consistency",
     ):
         value = getattr(query, name)
         if value is None:

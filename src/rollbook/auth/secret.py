@@ -1,4 +1,7 @@
-"""The server's secret: 32 random bytes in the data folder, from which every key we encrypt or sign with is derived.
+"""The server's secret: 32 random bytes, from which every key we encrypt or sign with is derived.
+
+It is in the data folder, or in the environment: ROLLBOOK_SECRET holds it, or ROLLBOOK_SECRET_FILE names its file. Servers on one database
+have the same one.
 
 Whoever has it can read revealable API keys in a copy of the database and forge cursors and links. A backup without it still knows all
 users, keys and passwords; only keys can no longer be shown again.
@@ -11,6 +14,7 @@ import hmac
 import os
 import re
 import stat
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +24,7 @@ from rollbook.config import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-Purpose = Literal["keys", "cursors", "replies", "links"]
+Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint"]
 """What a derived key is for. A text sealed or signed for one purpose is nothing for another."""
 
 _FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch
@@ -90,8 +94,29 @@ class Secret:
             return key
 
 
-def load(folder: Path) -> Secret:
-    """The secret in `folder/secret`; made when there is none. Raises ConfigurationError when it is not whole or others can read it."""
+SECRET, SECRET_FILE = "ROLLBOOK_SECRET", "ROLLBOOK_SECRET_FILE"
+
+
+def is_given(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment says it, so that no file in the data folder is needed."""
+    return bool(environment.get(SECRET) or environment.get(SECRET_FILE))
+
+
+def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
+    """The secret that the environment names, else that in `folder/secret`; made when there is none.
+
+    Raises ConfigurationError when it is not whole or others can read it.
+    """
+    if text := environment.get(SECRET):
+        if not _FORM(text.strip().encode()):
+            raise ConfigurationError(f"{SECRET} must hold 64 hexadecimal digits. Make one with: openssl rand -hex 32")
+        return Secret(bytes.fromhex(text.strip()))
+    if named := environment.get(SECRET_FILE):
+        try:
+            # A group may read it: that is how containers are handed their secrets.
+            return Secret(_read(Path(named), others=0o037, hint="openssl rand -hex 32 makes one."))
+        except OSError as problem:
+            raise ConfigurationError(f"{named} ({SECRET_FILE}): {problem.strerror}.") from None
     path = folder / "secret"
     try:
         try:
@@ -104,17 +129,18 @@ def load(folder: Path) -> Secret:
         raise ConfigurationError(f"{path}: {problem.strerror}. The server must be able to read and make this file.") from None
 
 
-def _read(path: Path) -> bytes:
+_RESTORE = "Restore it from a backup; or delete it to get a new one, after which API keys still work but can no longer be shown."
+
+
+def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
+    """`others` are the permissions that nobody may have."""
     with open(path, "rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
+        if mode & others:
             raise ConfigurationError(f"{path} can be read or changed by others (mode {mode:04o}). Run: chmod 600 {path}")
         text = file.read(100)
     if not _FORM(text):
-        raise ConfigurationError(
-            f"{path} is damaged: it should hold 64 hexadecimal digits. Restore it from a backup; or delete it to get a new one, "
-            "after which API keys still work but can no longer be shown."
-        )
+        raise ConfigurationError(f"{path} is damaged: it should hold 64 hexadecimal digits. {hint}")
     return bytes.fromhex(text.decode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import platform
@@ -14,22 +15,23 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from rollbook import __version__, clock, config, first_start
 from rollbook.auth import secret as secrets
 from rollbook.cli import options
-from rollbook.cli.output import as_json, program
+from rollbook.cli.output import as_json, program, where
 from rollbook.cli.server import check_limits
-from rollbook.config import PREFIX, ConfigurationError, Settings, Source
+from rollbook.config import CREDENTIALS, PREFIX, ConfigurationError, Settings, Source
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
-from rollbook.records import users
+from rollbook.limits import valkey_address, valkey_facts
+from rollbook.records import opening, users
 from rollbook.records.search import ANY_PENDING
 from rollbook.storage import migrate
-from rollbook.storage.database import DatabaseUnusable, Queries, Row
+from rollbook.storage.database import Database, DatabaseUnusable, Queries, Row
 from rollbook.storage.sqlite import SQLite
 from rollbook.storage.sqlite_connection import check_version, connect_reader
 
@@ -41,14 +43,17 @@ GIBIBYTE = 1 << 30
 LARGE = GIBIBYTE
 LONG_LOG = 256 * MEBIBYTE
 LITTLE_SPACE, NO_SPACE = GIBIBYTE, 100 * MEBIBYTE
-NOT_SETTINGS = {"CONFIG", "URL", "KEY", "OWNER_EMAIL", "OWNER_PASSWORD", "OWNER_KEY", "CLOCK_FILE"}
+NOT_SETTINGS = {"CONFIG", "URL", "KEY", "OWNER_EMAIL", "OWNER_PASSWORD", "OWNER_KEY", "SECRET", "SECRET_FILE", "CLOCK_FILE"}
 ANY_SEALED = "SELECT 1 FROM keys WHERE sealed IS NOT NULL LIMIT 1"
+
+
+State = Literal["ok", "warning", "fault"]
 
 
 class Finding(NamedTuple):
     """One thing that was looked at. `mend` says what to do, where there is something to do."""
 
-    state: Literal["ok", "warning", "fault"]
+    state: State
     what: str
     found: str
     mend: str = ""
@@ -74,7 +79,13 @@ def doctor(
     except ConfigurationError as problem:
         findings.append(Finding("fault", "settings", str(problem), "Correct this setting; the rest was not looked at."))
     else:
-        findings += [*_settings(settings, sources), *_folder(settings), *_database(settings, deep), *_network(settings)]
+        findings += [
+            *_settings(settings, sources),
+            *_folder(settings),
+            *_database(settings, deep),
+            *_limits(settings),
+            *_network(settings),
+        ]
     faulty = any(finding.state == "fault" for finding in findings)
     if json:
         in_force = [{"name": source.name, "value": _value(source), "origin": source.origin} for source in sources]
@@ -182,6 +193,9 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
 
 
 def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
+    if not opening.is_sqlite(settings):
+        yield from _postgres(settings)
+        return
     path = settings.sqlite_file
     if not path.exists():
         yield Finding("ok", "database", "none yet; the first start makes it")
@@ -223,7 +237,45 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         db.close()
 
 
-def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    try:
+        db = opening.open_for_migration(settings)
+    except DatabaseUnusable as problem:
+        yield Finding("fault", "database", str(problem))
+        return
+    try:
+        about = asyncio.run(_about(settings))
+        yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {_size(about['size'])}")
+        wanted = settings.database_connections * settings.workers
+        room = about["most_connections"] - about["connections"]
+        mend = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
+        state: State = "ok" if room >= wanted else "warning"
+        yield Finding(
+            state, "connections", f"{about['connections']} of {about['most_connections']} in use", "" if state == "ok" else mend
+        )
+        if about["synchronous_commit"] == "off":
+            yield Finding(
+                "warning", "synchronous_commit", "off", "A crash of PostgreSQL may lose acknowledged writes; `on` does not."
+            )
+        if not about["trigrams"]:
+            mend = "Run once as a superuser: CREATE EXTENSION pg_trgm; then rollbook migrate makes the index."
+            yield Finding("warning", "search", "the extension pg_trgm is missing: each search looks at every user", mend)
+        yield from _contents(db, settings)
+    except ApiError as problem:
+        yield Finding("fault", "database", problem.message)
+    finally:
+        db.close()
+
+
+async def _about(settings: Settings) -> dict[str, Any]:
+    db = opening.open_database(settings)
+    try:
+        return await db.about()
+    finally:
+        await db.stop()
+
+
+def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
     try:
         waiting = migrate.pending(db)
     except DatabaseUnusable as problem:
@@ -235,7 +287,7 @@ def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
             "warning",
             "migrations",
             f"pending: {names}",
-            f"The next start applies them, or: {program()} migrate --data {settings.data}",
+            f"The next start applies them, or: {program()} migrate{where(settings)}",
         )
         return
     yield Finding("ok", "migrations", "up to date")
@@ -246,7 +298,7 @@ def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "warning", "owners", "none", f"The next start makes {first_start.DEFAULT_EMAIL}, or what {first_start.EMAIL} says."
         )
-    if not (settings.data / "secret").exists() and db.read_now(_one, ANY_SEALED):
+    if not (settings.data / "secret").exists() and not secrets.is_given() and db.read_now(_one, ANY_SEALED):
         mend = "Put it back from a backup. Without it keys work, but those made before cannot be shown again."
         yield Finding("warning", "secret", f"{settings.data / 'secret'} is gone", mend)
     newest = db.read_now(_one, users.NEWEST)
@@ -254,7 +306,7 @@ def _contents(db: SQLite, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "warning", "clock", f"the newest user is of {clock.shown(newest[0])}", "The clock was set back. Turn on NTP."
         )
-    if db.read_now(_one, ANY_PENDING):
+    if db.engine == "sqlite" and db.read_now(_one, ANY_PENDING):
         yield Finding("ok", "search", "new names wait for the index; searches find them all the same")
 
 
@@ -271,6 +323,29 @@ def _pages(path: Path, check: str) -> Finding:
     if found == ["ok"]:
         return Finding("ok", "pages", f"{check}: all are whole")
     return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged: restore a backup, and check the disk.")
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    if not settings.limits:
+        return
+    address = valkey_address.parse(settings.limits)
+    try:
+        facts = asyncio.run(valkey_facts.ask(address))
+    except valkey_facts.Gone as problem:
+        instead = "each server counts by itself" if settings.limits_when_away == "local" else "requests are refused with 503"
+        state: Literal["warning", "fault"] = "warning" if settings.limits_when_away == "local" else "fault"
+        yield Finding(state, "limits", f"Valkey at {address}: {problem}", f"Until requests can be counted there, {instead}.")
+        return
+    shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if facts.mode == 'cluster' else ''}"
+    if facts.policy and facts.policy not in valkey_facts.SAFE_POLICIES:
+        yield Finding(
+            "warning",
+            "limits",
+            f"{shown}, maxmemory-policy {facts.policy}",
+            "When its memory is full it forgets counts of windows that run: set maxmemory-policy to noeviction or volatile-ttl.",
+        )
+    else:
+        yield Finding("ok", "limits", shown)
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
@@ -321,7 +396,9 @@ def _answers(settings: Settings) -> bool:
 
 def _value(source: Source) -> object:
     value = source.value
-    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [CREDENTIALS.sub("…", text) for text in value]
+    return CREDENTIALS.sub("…", str(value)) if isinstance(value, (str, Path)) else value
 
 
 def _print(finding: Finding) -> None:

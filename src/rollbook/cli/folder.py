@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
@@ -20,17 +19,16 @@ from rollbook.auth import secret as secrets
 from rollbook.auth import sessions as session_texts
 from rollbook.auth.passwords import Passwords
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure
+from rollbook.cli.output import Failure, where
 from rollbook.config import Settings
 from rollbook.errors import Fault, NotFound
 from rollbook.first_start import open_database
 from rollbook.limits import windows
-from rollbook.records import directory, keys, password_links, rules, users
+from rollbook.records import directory, keys, opening, password_links, rules, users
 from rollbook.records.events import CLI
 from rollbook.records.users import User
 from rollbook.storage import migrate
-from rollbook.storage.database import Tx
-from rollbook.storage.sqlite import SQLite
+from rollbook.storage.database import Database, Tx
 
 PAGE = 1_000
 
@@ -44,8 +42,8 @@ class Folder:
         settings, _ = config.load({"data": data})
         return cls(settings, open_existing(settings) if not make else open_database(settings))
 
-    def __init__(self, settings: Settings, db: SQLite) -> None:
-        self.place = f"--data {shlex.quote(str(settings.data))}"
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self.place = where(settings).strip()
         self.address = settings.url
         self._settings = settings
         self._db = db
@@ -152,12 +150,12 @@ class Folder:
         try:
             self._db.write_now(keys.revoke, id, CLI)
         except NotFound:
-            raise NotFound(f"There is no key {id} in {self._settings.data}, or it was revoked before.") from None
+            raise NotFound(f"There is no key {id} in {opening.place(self._settings)}, or it was revoked before.") from None
 
     def _find(self, named: str) -> User:
         user = self._db.read_now(users.by_email if "@" in named else users.by_id, named)
         if user is None:
-            raise NotFound(f"There is no user {named} in {self._settings.data}.")
+            raise NotFound(f"There is no user {named} in {opening.place(self._settings)}.")
         return user
 
     def _check_password(self, password: str, email: str, name: str) -> None:
@@ -175,12 +173,10 @@ async def _add_password_link(tx: Tx, id: str, digest: bytes) -> int:
     return await password_links.add(tx, id, digest, CLI)
 
 
-def open_existing(settings: Settings) -> SQLite:
-    """The database of a folder that has been used before. Raises DatabaseUnusable, Failure."""
+def open_existing(settings: Settings) -> Database:
+    """A database that has been used before. Raises DatabaseUnusable, Failure."""
     db = open_database(settings, make=False)
     if waiting := migrate.pending(db):
         db.close()
-        raise Failure(
-            f"The database lacks {len(waiting)} migrations of this version. Run: rollbook migrate --data {settings.data}"
-        )
+        raise Failure(f"The database lacks {len(waiting)} migrations of this version. Run: rollbook migrate{where(settings)}")
     return db

@@ -9,8 +9,8 @@ import typer
 from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.output import as_json, hint
+from rollbook.records import opening
 from rollbook.storage import migrate as migrations
-from rollbook.storage.sqlite import SQLite
 
 app = options.single()
 
@@ -20,10 +20,19 @@ def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit code 1 when something is.")] = False,
     json: options.Json = False,
     data: options.Data = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="PostgreSQL instead of a data folder. Better in the environment: others can see a command line. [env: ROLLBOOK_DATABASE]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Apply pending migrations to the database. The server does it at every start."""
-    settings, _ = config.load({"data": data})
-    db = SQLite.open(settings.sqlite_file, settings.synchronous)
+    settings, _ = config.load({"data": data, "database": database})
+    db = opening.open_for_migration(settings)
     try:
         found = migrations.pending(db) if check else migrations.migrate(db)
     finally:

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from rollbook.config import Settings
+
 LEAST_COLUMNS = 3
 GAP = 3  # characters between two columns
 
@@ -78,6 +80,11 @@ def as_json_list(values: Iterable[Any]) -> None:
 def hint(text: str) -> None:
     """A word to people beside what the command prints."""
     print(text, file=sys.stderr)
+
+
+def where(settings: Settings) -> str:
+    """The option that leads a command to this server's data. An address of PostgreSQL is in the environment or a file: it may hold a password."""
+    return "" if settings.database else f" --data {shlex.quote(str(settings.data))}"
 
 
 def program() -> str:

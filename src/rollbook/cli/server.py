@@ -12,13 +12,14 @@ from typing import Any, get_args, get_type_hints
 from rollbook import config, first_start
 from rollbook.app import App, common
 from rollbook.auth.sessions import check_roles, password_link
-from rollbook.cli.output import program
+from rollbook.cli.output import program, where
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
 from rollbook.gate import role_limits
 from rollbook.http.server import serve
 from rollbook.limits import valkey_address, windows
 from rollbook.observe import log
+from rollbook.records import opening
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
@@ -94,9 +95,14 @@ def check_limits(settings: Settings) -> None:
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
     """What a person needs to go on: where it listens, whose it is, and the first time a call that works when pasted."""
-    make_key = f"{program()} keys create {shlex.quote(prepared.owner)} --data {shlex.quote(str(settings.data))}"
+    make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
-    lines = ["", f"  Rollbook listens at {url}", f"  Data     {settings.data.absolute()}", f"  Owner    {prepared.owner}"]
+    lines = [
+        "",
+        f"  Rollbook listens at {url}",
+        f"  Data     {settings.data.absolute() if opening.is_sqlite(settings) else opening.place(settings)}",
+        f"  Owner    {prepared.owner}",
+    ]
     if prepared.is_new and prepared.key:
         lines.append(f"  Key      {prepared.key}  (shown only now)")
     if prepared.link:
@@ -117,7 +123,7 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
 
 def invite(settings: Settings, prepared: Prepared, base: str) -> str:
     """The command that makes the owner a link to set its password. It knows no flags of the server: `base` is told where it cannot guess it."""
-    command = f"{program()} users invite {shlex.quote(prepared.owner)} --data {shlex.quote(str(settings.data))}"
+    command = f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
     return command if base in ("", Settings().url) else f"{command} --public-url {shlex.quote(base)}"
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+
+from rollbook import clock
 from rollbook.records import places, rules, search
 from rollbook.records.users import COLUMNS
-from rollbook.storage.database import Queries, Row
+from rollbook.storage.database import Queries, Row, one_statement
 
 SORTABLE = ("created_at", "name", "email")
 # `seq` is the order of created_at and id: users are never created at the same microsecond.
@@ -31,10 +34,38 @@ _AS_JSON = """
     FROM (SELECT seq, id, name, email, created FROM users WHERE seq {start} ? ORDER BY seq LIMIT ?{offset})"""
 LISTED_PAGE = _AS_JSON.format(start=">=", offset=" OFFSET ?")
 LISTED_NEXT = _AS_JSON.format(start=">", offset="")
+
+# The same on PostgreSQL, where rows that are made into JSON cost more than those that are not: the total before each row, in one statement and
+# so of one moment. A page at an offset is found by the walk of `places.find`, in SQL.
+ROWS_AFTER = """
+    SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
+        + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), page.*
+    FROM (SELECT 1) AS always LEFT JOIN LATERAL (
+        SELECT seq, id, name, email, created_at FROM users WHERE seq > ? ORDER BY seq LIMIT ?) AS page ON true"""
+
+_RUN = """
+        SELECT block, n, sum(n) OVER (ORDER BY block) AS upto FROM (SELECT block, sum(n) AS n FROM ({counts}) AS counted GROUP BY block) AS summed"""
+_INSIDE = """
+        SELECT kept.block, kept.n FROM {outer}, user_blocks AS kept
+        WHERE kept.level = {level} AND kept.block BETWEEN {outer}.block * 64 AND {outer}.block * 64 + 63
+        UNION ALL SELECT run >> {shift}, deltas.n FROM {outer}, deltas WHERE run >> {shift} >> 6 = {outer}.block"""
+_FALLS_INTO = "SELECT {runs}.block, {skip} - (upto - n) AS skip FROM {runs}{outer} WHERE upto > {skip} ORDER BY block LIMIT 1"
+ROWS_AT = f"""
+    WITH deltas AS (SELECT run, sum(change) AS n FROM user_block_deltas GROUP BY run),
+    tops AS ({_RUN.format(counts="SELECT block, n FROM user_blocks WHERE level = 3 UNION ALL SELECT run >> 12, n FROM deltas")}),
+    top AS ({_FALLS_INTO.format(runs="tops", skip="$1::bigint", outer="")}),
+    middles AS ({_RUN.format(counts=_INSIDE.format(outer="top", level=2, shift=6))}),
+    middle AS ({_FALLS_INTO.format(runs="middles", skip="top.skip", outer=", top").replace("ORDER BY block", "ORDER BY middles.block")}),
+    lows AS ({_RUN.format(counts=_INSIDE.format(outer="middle", level=1, shift=0))}),
+    low AS ({_FALLS_INTO.format(runs="lows", skip="middle.skip", outer=", middle").replace("ORDER BY block", "ORDER BY lows.block")})
+    SELECT CAST((SELECT coalesce(sum(n), 0) FROM tops) AS bigint), page.*
+    FROM (SELECT 1) AS always LEFT JOIN LATERAL (
+        SELECT seq, id, name, email, created_at FROM users WHERE seq >= (SELECT block << 6 FROM low) ORDER BY seq
+        LIMIT $2::bigint OFFSET (SELECT CAST(skip AS bigint) FROM low)) AS page ON true"""
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
-FEW = {column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?)" for column in ("role", "status")}
+FEW = {column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")}
 PENDING = "SELECT {columns} FROM (SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
 
 
@@ -90,8 +121,13 @@ class Listing(NamedTuple):
     after: Position | None
 
 
+@one_statement
 async def listing(queries: Queries, limit: int, offset: int) -> Listing:
     """The list itself, oldest first, as JSON."""
+    if queries.engine == "postgresql":
+        if not offset:
+            return _listing(await queries.all(ROWS_AFTER, 0, limit + 1), limit, False)
+        return _listing(await queries.all(ROWS_AT, offset, limit + 1), limit, True)
     runs = await places.top(queries)
     total = places.total(runs)
     start = await places.find(queries, runs, offset) if offset else (0, 0)
@@ -104,8 +140,11 @@ async def listing(queries: Queries, limit: int, offset: int) -> Listing:
     return Listing(json, total, before, Position((last,), False) if offset + users < total else None)
 
 
+@one_statement
 async def next_listing(queries: Queries, limit: int, position: Position) -> Listing:
     """The page after a position in the list itself, as JSON."""
+    if queries.engine == "postgresql":
+        return _listing(await queries.all(ROWS_AFTER, *position.values, limit + 1), limit, True)
     row = await queries.one(LISTED_NEXT, *position.values, limit)
     assert row is not None  # an aggregate always has a row
     json, users, first, last = row
@@ -114,6 +153,27 @@ async def next_listing(queries: Queries, limit: int, position: Position) -> List
         return Listing(json, total, None, None)
     after = Position((last,), False) if users == limit and await queries.one(ANY_AFTER, last) is not None else None
     return Listing(json, total, Position((first,), True), after)
+
+
+def _listing(rows: list[Row], limit: int, is_inside: bool) -> Listing:
+    """From rows of the total and LISTED, one more than the page has when there is a next one; a single row without a user when it is empty."""
+    total = rows[0][0]
+    users = [row[1:] for row in rows[:limit] if row[1] is not None]
+    if not users:
+        return Listing(b"[]", total, None, None)
+    json = _encode([_Listed(id, name, email, clock.shown(at)) for _, id, name, email, at in users])
+    before = Position((users[0][0],), True) if is_inside else None
+    return Listing(json, total, before, Position((users[-1][0],), False) if len(rows) > limit else None)
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    email: str
+    created_at: str
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def plain_page(queries: Queries, columns: str, limit: int, offset: int) -> Page:
@@ -153,9 +213,9 @@ async def page(
         beyond, more = _beyond(keys, position)
         where, values = where + beyond, values + more
     tail = _order_by(keys, position is not None and position.backwards)
-    if filters.q is None:
+    if filters.q is None or queries.engine == "postgresql":
         # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
-        by_name = " INDEXED BY users_name" if keys[0][0] == "name" and not where else ""
+        by_name = " INDEXED BY users_name" if keys[0][0] == "name" and not where and queries.engine == "sqlite" else ""
         sql = f"SELECT {columns}, email_key FROM users{by_name} WHERE true{where}{tail} LIMIT ? OFFSET ?"
         rows = await queries.all(sql, *values, limit + 1, offset)
     else:
@@ -180,7 +240,7 @@ async def count(queries: Queries, filters: Filters) -> int:
     if filters is ANY:
         return places.total(await places.top(queries))
     where, values = await _where(queries, filters)
-    if filters.q is None:
+    if filters.q is None or queries.engine == "postgresql":
         row = await queries.one(f"SELECT count(*) FROM users WHERE true{where}", *values)
         return row[0] if row else 0
     sql = FOUND.format(columns="count(*)") + where
@@ -257,6 +317,9 @@ async def _where(queries: Queries, filters: Filters) -> tuple[str, list[Any]]:
     if filters.status is not None:
         parts.append(" AND status = ?")
         values.append(filters.status)
+    if filters.q is not None and queries.engine == "postgresql":
+        parts.append(" AND search_text LIKE ?")
+        values.append(search.pattern(filters.q))
     # Age is the order of `seq`, so a time becomes the place where it falls, found in its index.
     if filters.created_after is not None:
         row = await queries.one(SINCE.format(comparison=">", direction=""), filters.created_after)

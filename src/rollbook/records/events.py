@@ -8,7 +8,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Database, Queries, Tx
 
 TYPES: dict[str, str] = {
     "user.created": "A user was created.",
@@ -72,6 +72,20 @@ EXPIRE = """
 EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq < (SELECT min(seq) FROM events)"
 OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 
+# On PostgreSQL transactions commit in another order than they write in, so each appends to `events_new`. Whoever reads moves what is
+# committed by then into the log; the row of `numbers` is held meanwhile, so that one does it at a time.
+APPEND = RECORD.replace("INTO events", "INTO events_new")
+ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
+NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
+NUMBER = """
+    WITH moved AS (
+        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY created_at, id LIMIT ?)
+        RETURNING id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
+    INSERT INTO events (seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
+    SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY created_at, id), moved.* FROM moved"""
+NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
+BATCH = 5_000
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -81,6 +95,23 @@ async def record(tx: Tx, type: str, user_id: str, by: Actor, object: Any, before
         RECORD, ids.new("evt"), type, user_id, clock.now(), *by,
         _encode(object).decode(), None if before is None else _encode(before).decode(),
     )  # fmt: skip
+
+
+async def settle(db: Database) -> None:
+    """To be awaited before the log is read, so that all that was committed by then is in it. On SQLite it always is."""
+    if db.engine == "postgresql":
+        while await db.one(ANY_NEW) is not None:
+            await db.write(number)
+
+
+async def number(tx: Tx) -> int:
+    """Move new events into the log, in the order of their times. Returns how many: BATCH or fewer."""
+    row = await tx.one(NEXT)
+    assert row is not None  # the migration wrote it
+    moved = await tx.run(NUMBER, BATCH, row[0] - 1)
+    if moved:
+        await tx.run(NUMBERED, row[0] + moved)
+    return moved
 
 
 async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> list[Event]:
@@ -121,6 +152,9 @@ async def forget(tx: Tx, user_id: str) -> None:
 
     The places stay, without what stood there: a consumer whose last event is erased goes on from where it was.
     """
+    if tx.engine == "postgresql":
+        while await number(tx) == BATCH:
+            pass
     await tx.run(KEEP_PLACES, user_id)
     await tx.run(FORGET, user_id)
 
@@ -143,8 +177,8 @@ def _only(type: str | None, user_id: str | None) -> tuple[str, list[str]]:
     only: str = ""
     values: list[str] = []
     if type is not None:
-        # A user has few events, a type may have most: the plus keeps SQLite from the index of types where the user is known.
-        only, values = only + (" AND type = ?" if user_id is None else " AND +type = ?"), [*values, type]
+        # A user has few events, a type may have most: the empty text keeps the index of types out of it where the user is known.
+        only, values = only + (" AND type = ?" if user_id is None else " AND type || '' = ?"), [*values, type]
     if user_id is not None:
         only, values = only + " AND user_id = ?", [*values, user_id]
     return only, values

@@ -77,6 +77,7 @@ REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoke
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
+ALL = 1 << 62
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
 
@@ -102,7 +103,7 @@ async def get(queries: Queries, id: str) -> Key:
     return Key._make(row)
 
 
-async def of_user(queries: Queries, user_id: str, limit: int = -1, offset: int = 0) -> list[Key]:
+async def of_user(queries: Queries, user_id: str, limit: int = ALL, offset: int = 0) -> list[Key]:
     """A user's keys, oldest first."""
     return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
 

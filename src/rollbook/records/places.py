@@ -9,7 +9,7 @@ lowers counts, nothing is renumbered.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct
 
 from rollbook.storage.database import Queries, Row, Tx
@@ -24,6 +24,15 @@ SMALLEST = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
 PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
 
+# On PostgreSQL writers append, and the background folds what they appended into runs of all three levels.
+APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
+ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
+FOLD = """
+    WITH gone AS (DELETE FROM user_block_deltas RETURNING run, change)
+    INSERT INTO user_blocks (level, block, n)
+    SELECT level, run >> (6 * (level - 1)), sum(change) FROM gone, generate_series(1, 3) AS level GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (level, block) DO UPDATE SET n = user_blocks.n + excluded.n"""
+
 _counts = Struct(f"<{WIDTH}H")
 _NONE = (0,) * WIDTH
 
@@ -36,6 +45,8 @@ async def count(tx: Tx, seq: int, change: int) -> None:
 async def count_many(tx: Tx, seqs: Iterable[int], change: int) -> None:
     """The same for many, with one row written for each run they touch."""
     smallest = Counter(seq >> BITS for seq in seqs)
+    if tx.engine == "postgresql":
+        return await tx.many(APPEND, [(run, change * users) for run, users in smallest.items()])
     for level in LEVELS:
         runs: dict[int, dict[int, int]] = {}
         for child, users in smallest.items():
@@ -74,7 +85,7 @@ async def find(queries: Queries, runs: list[Row], offset: int) -> tuple[int, int
         row = await queries.one(INSIDE, level, block)
         assert row is not None  # its run has users
         block <<= BITS
-        for n in _counts.unpack(row[0]):
+        for n in _inside(row[0]):
             if offset < n:
                 break
             offset -= n
@@ -89,7 +100,22 @@ async def before(queries: Queries, runs: list[Row], seq: int) -> int:
         row = await queries.one(INSIDE, level, seq >> BITS * level)
         if row is None:
             return users  # nobody was ever in this run
-        users += sum(_counts.unpack(row[0])[: (seq >> BITS * (level - 1)) & WIDTH - 1])
+        users += sum(_inside(row[0])[: (seq >> BITS * (level - 1)) & WIDTH - 1])
     row = await queries.one(SMALLEST, seq >> BITS << BITS, seq)
     assert row is not None  # count(*) always has a row
     return users + row[0]
+
+
+async def is_appended(queries: Queries) -> bool:
+    """Whether there is anything to `fold`; never on SQLite, whose only writer counts at once."""
+    return queries.engine == "postgresql" and await queries.one(ANY_APPENDED) is not None
+
+
+async def fold(tx: Tx) -> None:
+    """Count what was appended by now into its runs."""
+    await tx.run(FOLD)
+
+
+def _inside(counts: bytes | Sequence[int]) -> Sequence[int]:
+    """How many users each run inside another one has: packed on SQLite, an array on PostgreSQL."""
+    return _counts.unpack(counts) if isinstance(counts, bytes) else counts

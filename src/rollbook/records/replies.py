@@ -20,7 +20,8 @@ FIND = "SELECT request, owner, started_at, status, head, sealed FROM replies WHE
 CLAIM = """
     INSERT INTO replies (user_id, key, request, owner, started_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (user_id, key) DO UPDATE
-    SET request = excluded.request, owner = excluded.owner, started_at = excluded.started_at, status = NULL, head = NULL, sealed = NULL"""
+    SET request = excluded.request, owner = excluded.owner, started_at = excluded.started_at, status = NULL, head = NULL, sealed = NULL
+    WHERE replies.started_at < ? OR (replies.status IS NULL AND replies.started_at < ?)"""
 FINISH = "UPDATE replies SET status = ?, head = ?, sealed = ? WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
 RELEASE = "DELETE FROM replies WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
 OLDEST = "SELECT started_at FROM replies ORDER BY started_at LIMIT 1"
@@ -64,9 +65,11 @@ async def find(queries: Queries, claim: Claim) -> Reply | None:
 
 async def claim(tx: Tx, claim: Claim) -> Reply | None:
     """Make the request ours, or give the answer another one has left meanwhile. Raises as `find`."""
-    reply = await find(tx, claim)
-    if reply is None:
-        await tx.run(CLAIM, *claim, clock.now())
+    while (reply := await find(tx, claim)) is None:
+        now = clock.now()
+        if await tx.run(CLAIM, *claim, now, now - KEPT, now - LONGEST):
+            return None
+        # On PostgreSQL another server was faster between the two statements: what it wrote is the answer.
     return reply
 
 

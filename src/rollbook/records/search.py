@@ -30,7 +30,9 @@ PAGES = 64  # written anew in one transaction: some 5 ms
 
 
 async def touched(tx: Tx, seq: int) -> None:
-    """The name or e-mail at this place is new, other or gone."""
+    """The name or e-mail at this place is new, other or gone. On PostgreSQL the index of `users.search_text` follows by itself."""
+    if tx.engine == "postgresql":
+        return
     await tx.run(TOUCHED, seq)
 
 
@@ -49,6 +51,8 @@ async def fold(tx: Tx) -> int:
 
 async def erased(tx: Tx, seq: int) -> None:
     """The user that was at this place is erased for good. Its entry is forgotten at once, its letters go with the next compaction."""
+    if tx.engine == "postgresql":
+        return
     await tx.run(FORGET, seq)
     await tx.run(ERASED)
 
@@ -86,6 +90,11 @@ def indexed_text(name: str, email: str) -> str:
 def phrase(term: str) -> str:
     """The term as an FTS5 string: any text is data there, none is syntax."""
     return '"' + rules.fold(term).replace('"', '""') + '"'
+
+
+def pattern(term: str) -> str:
+    """The term for LIKE over `users.search_text`, whose wildcards are data here."""
+    return "%" + rules.fold(term).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def matches(row: Row, term: str) -> bool:

@@ -52,8 +52,8 @@ END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
 END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_ALL = "DELETE FROM sessions WHERE user_id = ? AND id != ?"
 OLD = """
-    SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?)
-    UNION SELECT id FROM (SELECT id FROM sessions WHERE last_seen_at <= ? ORDER BY last_seen_at LIMIT ?)"""
+    SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?) AS oldest
+    UNION SELECT id FROM (SELECT id FROM sessions WHERE last_seen_at <= ? ORDER BY last_seen_at LIMIT ?) AS idle"""
 FORGET = "DELETE FROM sessions WHERE id = ?"
 
 
@@ -85,7 +85,7 @@ async def get(queries: Queries, id: str) -> Session:
     return Session._make(row)
 
 
-async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int = -1, offset: int = 0) -> list[Session]:
+async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int = 1 << 62, offset: int = 0) -> list[Session]:
     """A user's sessions that have not ended, newest first."""
     rows = await queries.all(OF_USER, user_id, *lifetime.oldest(clock.now()), limit, offset)
     return [Session._make(row) for row in rows]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from rollbook import clock
 from rollbook.http.request import made_at
 from rollbook.observe.requests import SPAN, Tally, unpacked
 from rollbook.storage.database import Queries, Tx
+
+K = TypeVar("K")
 
 
 class Hour(NamedTuple):
@@ -48,17 +50,17 @@ ROWS = 64
 
 COUNT = (
     "INSERT INTO usage (hour, user_id, key_id, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id) "
-    "DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors, refused = refused + excluded.refused, "
-    "limited = limited + excluded.limited"
+    "DO UPDATE SET requests = usage.requests + excluded.requests, errors = usage.errors + excluded.errors, refused = usage.refused + excluded.refused, "
+    "limited = usage.limited + excluded.limited"
 )
 COUNT_LIMITS = (
     "INSERT INTO usage_limits (hour, user_id, key_id, name, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id, name) "
-    "DO UPDATE SET limited = limited + excluded.limited"
+    "DO UPDATE SET limited = usage_limits.limited + excluded.limited"
 )
 COUNT_SERVER = (
     "INSERT INTO server_usage (hour, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour) "
-    "DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors, refused = refused + excluded.refused, "
-    "limited = limited + excluded.limited"
+    "DO UPDATE SET requests = server_usage.requests + excluded.requests, errors = server_usage.errors + excluded.errors, refused = server_usage.refused + excluded.refused, "
+    "limited = server_usage.limited + excluded.limited"
 )
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
@@ -74,8 +76,8 @@ HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >=
 FIND = f"""
     SELECT id, last FROM (
         SELECT id, last, status, key_id FROM request_log WHERE user_id = ? AND last < ? AND first < ?
-        ORDER BY last DESC LIMIT {MOST_SEARCHED})
-    WHERE status BETWEEN ? AND ? AND (? IS NULL OR key_id = ?) LIMIT ?"""
+        ORDER BY last DESC LIMIT {MOST_SEARCHED}) AS searched
+    WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) LIMIT ?"""
 CHUNK = "SELECT key_id, status, limited_by, left_out, lines FROM request_log WHERE id = ?"
 HOLDING = """
     SELECT key_id, status, limited_by, left_out, lines FROM request_log
@@ -113,9 +115,9 @@ class Batch:
     """Tallies made ready for their statements, away from the transaction, which only has to run them."""
 
     def __init__(self) -> None:
-        # The values of all rows, one after the other.
-        self._counts: list[Any] = []
-        self._limits: list[Any] = []
+        # Each row once: PostgreSQL changes no row twice in one statement.
+        self._counts: dict[tuple[int, str, str], list[int]] = {}
+        self._limits: dict[tuple[int, str, str, str], list[int]] = {}
         self._log: list[Any] = []
         self._server: dict[int, list[int]] = {}
         self.retried: list[tuple[str, list[Any], list[Any]]] = []
@@ -125,31 +127,38 @@ class Batch:
         errors = count if status >= 500 else 0
         limited = count if status == 429 else 0
         refused = count if 400 <= status < 500 and not limited else 0
-        whole = self._server.get(hour)
-        if whole is None:
-            whole = self._server[hour] = [0, 0, 0, 0]
-        whole[0] += count
-        whole[1] += errors
-        whole[2] += refused
-        whole[3] += limited
+        numbers = (count, errors, refused, limited)
+        _add(self._server, hour, numbers)
         user_id, key_id, limited_by = tally.user_id, tally.key_id, tally.limited_by
         if user_id is None or key_id is None:
             return
-        counts, limits = self._counts, self._limits
         if tally.retried:
-            counts, limits = [], []
-            self.retried.append((user_id, counts, limits))
-        counts += (hour, user_id, key_id, count, errors, refused, limited)
-        if limited_by is not None:
-            limits += (hour, user_id, key_id, limited_by, count)
+            limits = [] if limited_by is None else [hour, user_id, key_id, limited_by, count]
+            self.retried.append((user_id, [hour, user_id, key_id, *numbers], limits))
+        else:
+            _add(self._counts, (hour, user_id, key_id), numbers)
+            if limited_by is not None:
+                _add(self._limits, (hour, user_id, key_id, limited_by), (count,))
         if tally.kept:
             left_out = count - tally.kept
             self._log += (user_id, key_id, status, limited_by, tally.first, tally.last, left_out, tally.packed())
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
-        server = [value for hour, counts in self._server.items() for value in (hour, *counts)]
-        for text, values in ((COUNT, self._counts), (COUNT_LIMITS, self._limits), (COUNT_SERVER, server), (LOG, self._log)):
+        # In the order of their keys: two workers that count for the same ones cannot wait for each other.
+        server = [value for hour, numbers in sorted(self._server.items()) for value in (hour, *numbers)]
+        counts = [value for key, numbers in sorted(self._counts.items()) for value in (*key, *numbers)]
+        limits = [value for name, numbers in sorted(self._limits.items()) for value in (*name, *numbers)]
+        for text, values in ((COUNT, counts), (COUNT_LIMITS, limits), (COUNT_SERVER, server), (LOG, self._log)):
             yield from _in_rows(text, values)
+
+
+def _add(sums: dict[K, list[int]], key: K, numbers: Sequence[int]) -> None:
+    found = sums.get(key)
+    if found is None:
+        sums[key] = list(numbers)
+    else:
+        for at, number in enumerate(numbers):
+            found[at] += number
 
 
 async def add(tx: Tx, batch: Batch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 Row = Sequence[Any]
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Engine = Literal["sqlite", "postgresql"]
 
 
 class Duplicate(Exception):
@@ -23,6 +25,11 @@ class DatabaseUnusable(Exception):
 
 class Queries(Protocol):
     """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to its end at once."""
+
+    @property
+    def engine(self) -> Engine:
+        """Where the two go about something in different ways: SQLite has one writer at a time, PostgreSQL many."""
+        ...
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
@@ -44,6 +51,10 @@ class Tx(Queries, Protocol):
         """Once this transaction is committed, call those who said `listen(channel)` in this process, before the writer gets its answer."""
         ...
 
+    async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
+        """On PostgreSQL only: numbers that nobody else is given, and times in the same order. See `postgres_writer`."""
+        ...
+
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         """The same statement for each row."""
         ...
@@ -60,9 +71,39 @@ class Database(Queries, Protocol):
         """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list, searches)."""
         ...
 
+    async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same, for callers who would rather have a quick answer than the newest state: from a standby where there is one."""
+        ...
+
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await fn(tx, *args)` in one write transaction; returns once it is durable. An error raised by `fn` undoes what `fn` did and
         reaches the caller; other writers of the same commit are not touched. `fn` may run more than once: it changes nothing but `tx`."""
         ...
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None: ...
+
+    def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`read` for code without an event loop."""
+        ...
+
+    def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`write` for code without an event loop. It blocks until the commit."""
+        ...
+
+    async def about(self) -> dict[str, Any]:
+        """What the server page shows; `engine` says of which kind."""
+        ...
+
+    async def stop(self) -> None:
+        """Commits the writes that wait, then closes."""
+        ...
+
+    def close(self) -> None:
+        """The same for code without an event loop."""
+        ...
+
+
+def one_statement(fn: F) -> F:
+    """Says of a function over `Queries` that it asks PostgreSQL for one statement only, which has a snapshot anyway."""
+    fn.one_statement = True  # type: ignore[attr-defined]
+    return fn

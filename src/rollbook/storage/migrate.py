@@ -1,12 +1,14 @@
 """Brings a database to the schema of this version, one numbered SQL file at a time.
 
-`migrations/0001_name.sql` and so on are applied in the order of their numbers, each in one transaction with the row that says so. A file
-that was released is never changed again: the next one mends it.
+`migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their numbers, each in one
+transaction with the row that says so. A file that was released is never changed again: the next one mends it. What a database can do
+without, such as an extension that its owner may have to allow, is in `optional/` and tried after them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,20 +16,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.storage.database import DatabaseUnusable, Queries, Tx
-from rollbook.storage.sqlite import SQLite
+from rollbook.storage.database import Database, DatabaseUnusable, Duplicate, Engine, Queries, Tx
+
+logger = logging.getLogger("rollbook")
 
 FOLDER = Path(__file__).with_name("migrations")
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql").fullmatch
-_TABLE = """
+_TABLE: dict[Engine, str] = {
+    "sqlite": """
     CREATE TABLE IF NOT EXISTS migrations (
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         checksum TEXT NOT NULL,
         applied_at INTEGER NOT NULL
-    ) STRICT"""
-_HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'"
+    ) STRICT""",
+    "postgresql": """
+    CREATE TABLE IF NOT EXISTS migrations (
+        number integer NOT NULL PRIMARY KEY,
+        name text NOT NULL,
+        checksum text NOT NULL,
+        applied_at bigint NOT NULL
+    )""",
+}
+_HAS_TABLE: dict[Engine, str] = {
+    "sqlite": "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
+    "postgresql": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+}
+# Servers that start together migrate in turn. On SQLite there is one writer anyway.
+_IN_TURN = "LOCK TABLE migrations IN EXCLUSIVE MODE"
 _APPLIED = "SELECT number, name, checksum FROM migrations ORDER BY number"
 _NOTE = "INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)"
 
@@ -46,22 +63,58 @@ class Migration(NamedTuple):
         return f"{self.number:04}_{self.name}.sql"
 
 
-def pending(db: SQLite, folder: Path = FOLDER) -> list[Migration]:
+def pending(db: Database, folder: Path | None = None) -> list[Migration]:
     """Those that `migrate` would apply. Raises DatabaseUnusable when the database does not belong to these files."""
-    return db.read_now(_missing, known(folder))
+    return db.read_now(_missing, known(folder or FOLDER / db.engine))
 
 
-def migrate(db: SQLite, folder: Path = FOLDER) -> list[Migration]:
+def migrate(db: Database, folder: Path | None = None) -> list[Migration]:
     """Apply what is pending; those this call applied. Several processes may do it at once: each file is applied by one of them.
 
-    Raises DatabaseUnusable when the database does not belong to these files, StorageUnavailable when the disk fails, and sqlite3.Error
-    when a file's SQL does; what came before it stays applied.
+    Raises DatabaseUnusable when the database does not belong to these files, StorageUnavailable when the disk fails, and the driver's own
+    error when a file's SQL does; what came before it stays applied.
     """
+    folder = folder or FOLDER / db.engine
     files = known(folder)
-    return [migration for migration in db.read_now(_missing, files) if db.write_now(_apply, migration, files)]
+    missing = db.read_now(_missing, files)
+    if missing and db.engine == "postgresql":
+        try:
+            db.write_now(_make_table)
+        except Duplicate:  # another server made it meanwhile; PostgreSQL's IF NOT EXISTS does not see that coming
+            db.write_now(_make_table)
+    applied = [migration for migration in missing if db.write_now(_apply, migration, files)]
+    for file in sorted((folder / "optional").glob("*.sql")):
+        _try(db, file)
+    return applied
 
 
-def known(folder: Path = FOLDER) -> tuple[Migration, ...]:
+def _try(db: Database, file: Path) -> None:
+    """The file makes a table or index of its own name, last; what is there already is not made again."""
+    if db.read_now(_exists, file.stem):
+        return
+    for statement in statements(file.read_text(encoding="utf-8")):
+        try:
+            db.write_now(_run, statement)
+        except Duplicate:
+            pass  # another server made it meanwhile
+        except Exception as problem:
+            logger.warning("%s could not be applied, and is done without: %s", file.name, problem)
+            return
+
+
+async def _exists(queries: Queries, name: str) -> bool:
+    return await queries.one("SELECT 1 WHERE to_regclass(?) IS NOT NULL", name) is not None
+
+
+async def _run(tx: Tx, statement: str) -> None:
+    await tx.run(statement)
+
+
+async def _make_table(tx: Tx) -> None:
+    await tx.run(_TABLE[tx.engine])
+
+
+def known(folder: Path) -> tuple[Migration, ...]:
     """The files of this version, in order."""
     found = []
     for file in sorted(folder.glob("*.sql")):
@@ -75,7 +128,7 @@ def known(folder: Path = FOLDER) -> tuple[Migration, ...]:
 
 
 async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migration]:
-    if await queries.one(_HAS_TABLE) is None:
+    if await queries.one(_HAS_TABLE[queries.engine]) is None:
         return list(files)
     by_number = {migration.number: migration for migration in files}
     for number, name, checksum in await queries.all(_APPLIED):
@@ -96,7 +149,9 @@ async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migra
 
 async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...]) -> bool:
     """False when another process was faster."""
-    await tx.run(_TABLE)
+    await tx.run(_TABLE[tx.engine])
+    if tx.engine == "postgresql":
+        await tx.run(_IN_TURN)
     if migration not in await _missing(tx, files):
         return False
     for statement in statements(migration.sql):

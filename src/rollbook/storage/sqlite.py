@@ -97,6 +97,9 @@ class SQLite(Reads, Database):
         future.add_done_callback(self._one_aside_less)
         return await future
 
+    async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return await self.read(fn, *args) if getattr(fn, "one_statement", False) else await self.read_aside(fn, *args)
+
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Raises StorageUnavailable when it could not be made durable, Overloaded when too many writes wait, Stopping after `close`.
 
@@ -110,6 +113,12 @@ class SQLite(Reads, Database):
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
+
+    async def about(self) -> dict[str, Any]:
+        return {"engine": self.engine, **await asyncio.to_thread(self.describe)}
+
+    async def stop(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Commits the writes that wait, then closes. The last process to do so leaves a single file: SQLite empties the log and removes it."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, TypeVar
 
 from rollbook.errors import StorageUnavailable
-from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
+from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row
 
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
@@ -108,7 +108,7 @@ def drive(coroutine: Coroutine[Any, Any, T], where: str) -> T:
 class Reads:
     """`Queries` over one reading connection."""
 
-    __slots__ = ("_execute",)
+    engine: Engine = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
-from rollbook.storage.database import Row
+from rollbook.storage.database import Engine, Row
 from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, restart_log
 from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, meaning
 
@@ -43,6 +43,7 @@ Outcome = tuple["asyncio.Future[Any] | concurrent.futures.Future[Any]", Any, Bas
 class Transaction:
     """The `Tx` that jobs of one commit are given, one after the other."""
 
+    engine: Engine = "sqlite"
     __slots__ = ("_connection", "_execute", "channels", "failure", "wrote")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -82,6 +83,9 @@ class Transaction:
             self._connection.executemany(sql, rows)
         except sqlite3.Error as problem:
             self._raise(problem)
+
+    async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
+        raise RuntimeError("the only writer knows the newest number")
 
     def notify(self, channel: str) -> None:
         self.channels.append(channel)

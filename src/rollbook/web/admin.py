@@ -78,6 +78,7 @@ async def show(visit: Visit) -> Response:
     days = [today - age * clock.DAY for age in range(DAYS - 1, -1, -1)]
     times = [*days, now - clock.DAY, now - 7 * clock.DAY]
     restorable = now - visit.services.settings.deleted_retention * clock.DAY
+    await events.settle(visit.db)
     board = await visit.db.read(_board, times, since, restorable)
     total = (await visit.api("GET", "/v1/users/count")).content["count"]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
@@ -117,6 +118,7 @@ async def show_events(visit: Visit) -> Response:
             raise _wrong("type", "There are no events of this type.")
         if user_id is not None and not ids.is_id("user", user_id):
             raise _wrong("user", "This is not a user's id. It begins with user_ and is shown on the user's page.")
+        await events.settle(visit.db)
         # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
         read = visit.db.read if type is None or user_id is None else visit.db.read_aside
         found, changes = await read(_page, type, user_id, before, after)

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock
 from rollbook.auth import permissions
-from rollbook.config import Settings, Source
+from rollbook.config import CREDENTIALS, Settings, Source
 from rollbook.gate import role_limits
 from rollbook.http.response import Response
 from rollbook.limits import windows
-from rollbook.records import events
+from rollbook.records import events, opening
 from rollbook.web.visit import Visit
 
 MASKED = "set, not shown"
@@ -25,7 +25,6 @@ MASKED = "set, not shown"
 
 # A text under such a name is not shown, be it today the path of a file.
 _SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|token|tokens|credentials|dsn)($|_)").search
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 class Setting(NamedTuple):
@@ -51,10 +50,11 @@ async def show(visit: Visit) -> Response:
     settings = services.settings
     about = await services.operations.about()
     _, checks = await services.operations.checks()
+    await events.settle(visit.db)
     latest = await events.latest(visit.db, 1)
     total = (await visit.api("GET", "/v1/users/count")).content["count"]
     described = [_setting(source) for source in about.sources]
-    disk = shutil.disk_usage(settings.data)
+    free = shutil.disk_usage(settings.data).free if opening.is_sqlite(settings) else 0
     return visit.render(
         "admin/server.html",
         section="admin/server",
@@ -62,9 +62,9 @@ async def show(visit: Visit) -> Response:
         address=shown("public_url", services.url),
         checks=checks,
         database=about.database,
-        path=shlex.quote(about.database["path"]),
+        path=shlex.quote(about.database.get("path", "")),
         size=size,
-        free=disk.free,
+        free=free,
         total=total,
         version=__version__,
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -98,7 +98,7 @@ def shown(name: str, value: Any) -> str:
         return "empty"
     if isinstance(value, (str, tuple, Path)) and _SECRET(name):
         return MASKED
-    return _CREDENTIALS.sub("…", text)
+    return CREDENTIALS.sub("…", text)
 
 
 _MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()}

@@ -18,7 +18,7 @@ from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotF
 from rollbook.gate import role_limits
 from rollbook.http.response import Response, line
 from rollbook.limits import windows
-from rollbook.records import keys, search, sessions, usage, users
+from rollbook.records import events, keys, search, sessions, usage, users
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Lifetime, Session
 from rollbook.records.usage import Hour, Logged
@@ -455,6 +455,7 @@ async def _render(
 
 async def _read(visit: Visit) -> Whole:
     """Raises NotFound."""
+    await events.settle(visit.db)
     return await visit.db.read(_whole, _id(visit), _lifetime(visit))
 
 

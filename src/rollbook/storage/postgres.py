@@ -1,0 +1,170 @@
+"""PostgreSQL as the database of any number of servers: each worker holds a few connections, on which its callers' statements go together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from rollbook.errors import Overloaded, StorageUnavailable
+from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
+from rollbook.storage.postgres_connection import FAILING, Group, address
+from rollbook.storage.postgres_reads import Lookups, Texts, in_snapshot
+from rollbook.storage.postgres_writer import Writer
+
+T = TypeVar("T")
+
+OLDEST = 140_000
+"""PostgreSQL 14: the oldest that its makers still mended when this was written."""
+MOST_SNAPSHOTS = 1_000
+"""Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
+
+
+class Postgres(Database):
+    """`one`, `all` and `run` directly on it are reads of a single statement. Connections are opened by the first call, in its event loop."""
+
+    engine: Engine = "postgresql"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        texts: Mapping[str, str],
+        locking: Mapping[str, str],
+        connections: int = 4,
+        timeout: float = 5.0,
+        replicas: Sequence[str] = (),
+        committed: Callable[[int], None] = lambda writes: None,
+    ) -> None:
+        """`texts` are the records' statements that differ here, `locking` those that read what a write transaction will change. Raises
+        DatabaseUnusable when the address is none."""
+        self.address = address(url)
+        self._texts = Texts(texts, locking)
+        self._timeout = timeout
+        self._now: asyncio.AbstractEventLoop | None = None
+        each = max(1, connections // 4)
+        lookups, writes, self._snapshots = (
+            Group(self.address, size, timeout) for size in (each, each, max(1, connections - 2 * each))
+        )
+        self._lookups = Lookups(lookups, self._texts)
+        self._writer = Writer(writes, lookups, self._texts, timeout, committed)
+        self._replicas = [Group(address(replica), each, timeout) for replica in replicas]
+        self._turn = 0
+        self._waiting = 0
+        self._groups: list[Group] = [lookups, writes, self._snapshots, *self._replicas]
+
+    async def one(self, sql: str, *values: Any) -> Row | None:
+        rows = await self._lookups.ask(sql, values)
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *values: Any) -> list[Row]:
+        return await self._lookups.ask(sql, values)
+
+    async def run(self, sql: str, *values: Any) -> int:
+        return len(await self._lookups.ask(sql, values))
+
+    async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        if getattr(fn, "one_statement", False):
+            return await fn(self, *args)
+        return await self._snapshot([self._snapshots], fn, args)
+
+    async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same as `read`: nothing here stands in the event loop's way."""
+        return await self.read(fn, *args)
+
+    async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """From a standby, which may lag behind; from the primary where there is none, or none that answers."""
+        replicas = self._replicas[self._turn :] + self._replicas[: self._turn]
+        self._turn = (self._turn + 1) % max(1, len(self._replicas))
+        return await self._snapshot([*replicas, self._snapshots], fn, args)
+
+    async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return await self._writer.write(fn, *args)
+
+    def listen(self, channel: str, callback: Callable[[], None]) -> None:
+        self._writer.listen(channel, callback)
+
+    async def stop(self) -> None:
+        """Commits the writes that wait, then closes."""
+        await self._writer.close()
+        for group in self._groups:
+            await group.close()
+
+    # ---- without an event loop: for the command line and the start
+
+    def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return self._until(self.read(fn, *args))
+
+    def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return self._until(self.write(fn, *args))
+
+    def close(self) -> None:
+        if self._now is not None:
+            self._until(self.stop())
+            self._now.close()
+            self._now = None
+
+    def check(self, within: float = 5.0) -> None:
+        """Raises DatabaseUnusable with a sentence that says how to mend it when PostgreSQL does not answer within these seconds, or is too old."""
+        try:
+            row = self._until(asyncio.wait_for(self._version(), within))
+        except (*FAILING, asyncpg.PostgresError, StorageUnavailable, ValueError) as problem:
+            cause = problem.__cause__ or problem
+            told = str(cause) or type(cause).__name__
+            raise DatabaseUnusable(
+                f"PostgreSQL at {self.address.shown} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
+            ) from None
+        if int(row) < OLDEST:
+            raise DatabaseUnusable(
+                f"PostgreSQL {OLDEST // 10000} or newer is needed, {self.address.shown} is {int(row) // 10000}."
+            )
+
+    async def about(self) -> dict[str, Any]:
+        found = await self.read(_described)
+        return {
+            "engine": self.engine,
+            "address": self.address.shown,
+            "replicas": [group.address.shown for group in self._replicas],
+            **found,
+        }
+
+    async def _version(self) -> str:
+        rows = await self._lookups.ask("SELECT current_setting('server_version_num')", ())
+        return str(rows[0][0])
+
+    async def _snapshot(self, groups: Sequence[Group], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+        if self._waiting >= MOST_SNAPSHOTS:
+            raise Overloaded("Too many searches are waiting. Try again shortly.")
+        self._waiting += 1
+        try:
+            for group in groups[:-1]:
+                with suppress(StorageUnavailable):
+                    return await self._in_task(group, fn, args)
+            return await self._in_task(groups[-1], fn, args)
+        finally:
+            self._waiting -= 1
+
+    async def _in_task(self, group: Group, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+        # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
+        return await asyncio.get_running_loop().create_task(in_snapshot(group, self._texts, fn, args))
+
+    def _until(self, coroutine: Any) -> Any:
+        if self._now is None:
+            self._now = asyncio.new_event_loop()
+        return self._now.run_until_complete(coroutine)
+
+
+async def _described(queries: Any) -> dict[str, Any]:
+    row = await queries.one(DESCRIBED)
+    names = ("version", "database", "size", "connections", "most_connections", "synchronous_commit", "standbys", "trigrams")
+    return dict(zip(names, row, strict=True))
+
+
+DESCRIBED = """
+    SELECT current_setting('server_version'), current_database()::text, pg_database_size(current_database()),
+           (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()), current_setting('max_connections')::int,
+           current_setting('synchronous_commit'), (SELECT count(*) FROM pg_stat_replication),
+           EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm')"""

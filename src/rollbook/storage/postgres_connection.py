@@ -1,0 +1,200 @@
+"""Connections to PostgreSQL: how they are made and used, what their errors mean, and the groups in which a worker holds them.
+
+Nothing here needs a session: each statement stands alone or inside one transaction, so PgBouncer may hand the session to others in between
+(transaction mode).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+
+from rollbook.errors import StorageUnavailable
+from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
+from rollbook.storage.postgres_text import Gathered, gathered
+
+MOST_PREPARED = 400
+"""Statements a connection keeps prepared; PgBouncer keeps them too (`max_prepared_statements`, 200 or more)."""
+PAUSE = 0.5
+"""Seconds after a failed connection in which callers are told so without another try."""
+
+FAILING = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.OperatorInterventionError,  # it is shutting down, starting up, or a statement took too long
+    asyncpg.InsufficientResourcesError,  # full disk, no memory, too many connections
+    asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.ProtocolError,
+)
+AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError)
+"""40001, 40P01, 40003: the same transaction, done again, may succeed."""
+BROKEN = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.ConnectionFailureError,
+    asyncpg.InterfaceError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
+"""The connection was cut: where nothing was done on it, another one may be tried."""
+# The statement, not the connection, is at fault: it can be used on.
+_USABLE = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DiskFullError)
+
+
+class Address(NamedTuple):
+    """A `postgresql://` address, checked."""
+
+    url: str
+
+    @property
+    def shown(self) -> str:
+        """Without its password."""
+        parts = urlsplit(self.url)
+        place = parts.netloc.rpartition("@")
+        user = place[0].partition(":")[0]
+        query = "&".join(part for part in parts.query.split("&") if part and not part.startswith(("password=", "sslpassword=")))
+        return urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, query, ""))
+
+
+def address(url: str) -> Address:
+    """Raises DatabaseUnusable with a sentence that does not repeat the address, which may hold a password."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise DatabaseUnusable("`database` is no address of PostgreSQL: write postgresql://user@host:5432/name.")
+    return Address(url)
+
+
+def meaning(problem: BaseException) -> BaseException:
+    """What the rest of the program calls this error: Duplicate, StorageUnavailable, or the error itself."""
+    if isinstance(problem, asyncpg.UniqueViolationError):
+        return Duplicate(getattr(problem, "constraint_name", None) or "")
+    if isinstance(problem, FAILING):
+        return StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.")
+    return problem
+
+
+class Connection:
+    """One connection with its prepared statements. Used by one task at a time."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
+        self._gathered: dict[str, Gathered | None] = {}
+
+    @classmethod
+    async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
+        """Raises what asyncpg raises."""
+        return cls(
+            await asyncpg.connect(
+                to.url, timeout=timeout, command_timeout=timeout, statement_cache_size=0, server_settings={"application_name": "rollbook"}
+            )
+        )  # fmt: skip
+
+    @property
+    def is_open(self) -> bool:
+        return not self._connection.is_closed()
+
+    async def execute(self, sql: str) -> None:
+        """Statements without values, several with semicolons between, in one round trip."""
+        await self._connection.execute(sql)
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        """Rows of a statement with numbered parameters."""
+        statement = self._prepared.get(sql) or await self._prepare(sql)
+        return await statement.fetch(*values)
+
+    async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
+        """Its rows, and how many it changed."""
+        statement = self._prepared.get(sql) or await self._prepare(sql)
+        rows = await statement.fetch(*values)
+        count = (statement.get_statusmsg() or "").rpartition(" ")[2]
+        return rows, int(count) if count.isdigit() else 0
+
+    async def form(self, sql: str) -> Gathered | None:
+        """The statement for many callers; its types are those that PostgreSQL finds for the single one."""
+        try:
+            return self._gathered[sql]
+        except KeyError:
+            statement = self._prepared.get(sql) or await self._prepare(sql)
+            form = self._gathered[sql] = gathered(sql, [type.name for type in statement.get_parameters()])
+            return form
+
+    async def _prepare(self, sql: str) -> PreparedStatement:
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.popitem(last=False)  # closed once nobody holds it
+            self._gathered.clear()
+        statement = self._prepared[sql] = await self._connection.prepare(sql)
+        return statement
+
+    def terminate(self) -> None:
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        try:
+            await self._connection.close(timeout=2)
+        except (*FAILING, asyncpg.PostgresError):
+            self._connection.terminate()
+
+
+class Group:
+    """Up to so many connections for one purpose, opened when they are first needed and again after they broke."""
+
+    def __init__(self, to: Address, size: int, timeout: float) -> None:
+        self.size = size
+        self.address = to
+        self._timeout = timeout
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(size)
+        self._failed_at = -PAUSE
+        self._closed = False
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[Connection]:
+        """A connection for as long as the block lasts; one that broke inside is not used again. Raises what asyncpg raises."""
+        async with self._free:
+            connection = self._idle.pop() if self._idle else None
+            if connection is None or not connection.is_open:
+                connection = await self._open()
+            try:
+                yield connection
+            except BaseException as problem:
+                if isinstance(problem, _USABLE) or not isinstance(problem, (*FAILING, asyncio.CancelledError)):
+                    self._give_back(connection)
+                else:
+                    connection.terminate()
+                raise
+            else:
+                self._give_back(connection)
+
+    async def _open(self) -> Connection:
+        if time.monotonic() - self._failed_at < PAUSE:
+            raise ConnectionError("the database could not be reached a moment ago")
+        try:
+            return await Connection.open(self.address, self._timeout)
+        except (*FAILING, asyncpg.PostgresError):
+            self._failed_at = time.monotonic()
+            raise
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed or not connection.is_open:
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+    async def close(self) -> None:
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.close()

@@ -1,0 +1,7 @@
+"""What callers are promised holds on each database."""
+
+from __future__ import annotations
+
+from tests.engines import engine
+
+__all__ = ["engine"]

@@ -1,0 +1,162 @@
+"""A real PostgreSQL on a free port of this machine: one for all tests, with a database for each server under test, or one's own to break."""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from tests.harness import free_port
+
+MISSING = "These tests need the programs of PostgreSQL 14 or newer. On Debian or Ubuntu: sudo apt-get install postgresql"
+USER = "rollbook"
+# For tests that are not about durability: what the disk costs would be most of their time.
+HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+
+
+@cache
+def programs() -> Path:
+    """The folder of the newest `initdb`: ROLLBOOK_POSTGRES names it, or Debian's folders or PATH hold it."""
+    if named := os.environ.get("ROLLBOOK_POSTGRES"):
+        return Path(named)
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found and int(found[-1].parts[-3]) >= 14:
+        return found[-1].parent
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    raise RuntimeError(MISSING)
+
+
+class Cluster:
+    """A PostgreSQL of its own, in a folder of its own. It can be killed, stopped and started again at the same port."""
+
+    def __init__(self, *options: str, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="rollbook-pg-"))
+        self.data = self.folder / "data"
+        self.port = free_port()
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        # PostgreSQL does not run as root.
+        self.user = "postgres" if os.geteuid() == 0 else None
+        if self.user:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            entry = pwd.getpwnam(self.user)
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+            for parent in self.folder.parents:  # it must be able to get there
+                if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+
+    def run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(programs() / program), *arguments], user=self.user, cwd="/", capture_output=True, text=True, env=_environment()
+        )
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def initialise(self) -> Cluster:
+        self.run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        return self
+
+    def start(self, wait: bool = True) -> Cluster:
+        settings = (
+            "listen_addresses=127.0.0.1",
+            f"port={self.port}",
+            f"unix_socket_directories={self.folder}",
+            "max_connections=300",
+        )
+        command = [str(programs() / "postgres"), "-D", str(self.data)]
+        for option in (*settings, *self.options):
+            command += ["-c", option]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                user=self.user,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_environment(),
+                process_group=0,
+            )
+        deadline = time.monotonic() + 30
+        while wait and not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+        return self
+
+    def answers(self) -> bool:
+        asked = ["pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"]
+        return subprocess.run([str(programs() / asked[0]), *asked[1:]], check=False).returncode == 0
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """SIGINT ends it at once but whole (its "fast" way), SIGKILL as a power cut does."""
+        if self.process is None:
+            return
+        if how == signal.SIGKILL:
+            os.killpg(self.process.pid, how)  # its helpers, too
+        else:
+            self.process.send_signal(how)
+        self.process.wait(30)
+        self.process = None
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def ask(self, sql: str, database: str = "postgres") -> str:
+        """Its answer as psql prints it, without headings."""
+        return self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", sql).strip()
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def own_cluster(*options: str) -> Iterator[Cluster]:
+    """One to break, which keeps its promises about the disk."""
+    cluster = Cluster(*options)
+    try:
+        yield cluster.initialise().start()
+    finally:
+        cluster.remove()
+
+
+@cache
+def shared() -> Cluster:
+    """The one of all other tests."""
+    cluster = Cluster(*HASTY).initialise().start()
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # not in a process that a test forked
+            cluster.remove()
+
+    atexit.register(remove)
+    return cluster
+
+
+_made = 0
+
+
+def new_database(prefix: str = "test") -> str:
+    """The address of an empty database in it."""
+    global _made
+    _made += 1
+    name = f"{prefix}_{os.getpid()}_{_made}"
+    shared().ask(f'CREATE DATABASE "{name}"')
+    return shared().url(name)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "USER": getpass.getuser()}
