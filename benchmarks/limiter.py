@@ -104,9 +104,7 @@ async def main(takes: int) -> None:
                     costs = [await measure(limiter, callers, takes, own, server_cpu) for _ in range(ROUNDS)]
                     best = min(costs, key=lambda cost: cost.client)
                     windows = "two and the key's own" if own else "two"
-                    print(
-                        f"{name:<16}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}"
-                    )
+                    print(f"{name:<16}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}")
         assert valkey.locally == 0, "some takes were counted elsewhere"
         await valkey.stop()
 

@@ -61,26 +61,31 @@ def two_nodes(folder: Path, valkey: ValkeyServer, *users: str, flags: tuple[str,
 async def flood(servers: tuple[Server, ...], key: str, connections: int, each: int) -> list[tuple[int, int]]:
     """Status and RateLimit-Remaining of so many requests on so many connections to each server."""
 
-    async def one(port: int) -> list[tuple[int, int]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        await ready.wait()
-        authorization = f"Authorization: Bearer {key}\r\n" if key else ""
-        writer.write(f"GET /v1/users/me HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode() * each)
-        found = []
-        for _ in range(each):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-            await reader.readexactly(int(fields["content-length"]))
-            found.append((int(head.split(" ")[1]), int(fields["ratelimit-remaining"])))
+    opened = []
+    for server in servers * connections:
+        # One after the other with a request each: a new connection goes to the worker that has just slept, so both get some.
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await read(reader)
+        opened.append((reader, writer))
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> list[tuple[int, int]]:
+        writer.write(f"GET /v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode() * each)
+        found = [await read(reader) for _ in range(each)]
         writer.close()
         await writer.wait_closed()
         return found
 
-    ready = asyncio.Event()
-    tasks = [asyncio.create_task(one(server.port)) for server in servers for _ in range(connections)]
-    await asyncio.sleep(0.2)
-    ready.set()
-    return [answer for answers in await asyncio.gather(*tasks) for answer in answers]
+    answers = await asyncio.gather(*(one(*streams) for streams in opened))
+    return [answer for found in answers for answer in found]
+
+
+async def read(reader: asyncio.StreamReader) -> tuple[int, int]:
+    """Status and RateLimit-Remaining (-1 without limits) of the next answer."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+    await reader.readexactly(int(fields["content-length"]))
+    return int(head.split(" ")[1]), int(fields.get("ratelimit-remaining", -1))
 
 
 def wait_until(happened: Callable[[], Any], seconds: float = 5) -> None:
@@ -171,12 +176,7 @@ def test_requests_in_one_piece_are_answered_in_their_order(tmp_path: Path, valke
             paths = ["/v1/users/me", "/v1/nowhere", "/v1/users"] * 20
             fields = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
             writer.write("".join(f"GET {path} {fields}" for path in paths).encode())
-            found = []
-            for _ in paths:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-                told = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
-                await reader.readexactly(int(told["content-length"]))
-                found.append((int(head.split(" ")[1]), int(told["ratelimit-remaining"])))
+            found = [await read(reader) for _ in paths]
             writer.close()
             return found
 
