@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx2
@@ -150,6 +151,8 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
         key["name"] == "Narrow" and key["scopes"] == ["keys:read", "users:read"] and key["expires_at"] == "2099-12-31T23:59:59Z"
     )
     assert key["ip_allow"] == ["127.0.0.1/32", "203.0.113.0/24"] and key["rate_limit"] == "7/minute" and not key["revealable"]
+    page.goto("/account/keys")
+    assert page.get_by_role("row").filter(has_text="Narrow").locator("code").all_text_contents() == key["scopes"]
     page.goto(f"/account/keys/{key['id']}")
     assert page.get_by_text("Show the key…").count() == 0
     expect(page.get_by_text("6 left")).to_be_visible()
@@ -427,6 +430,22 @@ def test_sessions_are_listed_and_ended(server: Server, member: Callable[..., Mem
     assert send(page, "Sign out all others").status == 303
     expect(page.locator("tbody tr")).to_have_count(1)
     assert [is_in(cookies) for cookies in others] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(20, "just now"), (59.7, "1 minute ago"), (3599, "1 hour ago"), (90_000, "yesterday")]
+)
+def test_how_long_ago_is_told_in_the_unit_that_it_rounds_to(
+    server: Server, member: Callable[..., Member], seconds: float, words: str
+) -> None:
+    user, page = member()
+    sign_in_by_form(server, user["email"], user["password"])
+    page.goto("/account/sessions")
+    seen = page.locator("tbody tr").nth(1).locator("td time").get_attribute("datetime")
+    assert seen is not None
+    page.clock.set_fixed_time(datetime.fromisoformat(seen) + timedelta(seconds=seconds))
+    page.reload()
+    expect(page.locator("tbody tr").nth(1).locator("td time")).to_have_text(words)
 
 
 def test_nobody_ends_the_session_of_another(server: Server, member: Callable[..., Member]) -> None:
