@@ -528,6 +528,16 @@ def test_windows_are_live_while_the_page_is_open(server: Server, http: httpx2.Cl
     assert page.evaluate("window.stillTheSame")
 
 
+def test_how_long_a_window_lasts_is_told_in_words_that_say_something(
+    server: Server, http: httpx2.Client, member: Callable[..., Member]
+) -> None:
+    user, page = member(rate_limit="50/minute,50/hour,50/day,50/2678400s")
+    with_key(server, new_key(http, user_id=user["id"]))
+    page.goto("/account/usage")
+    for words in (r"\d\d seconds", "60 minutes", "24 hours", "31 days"):
+        expect(page.locator("#live")).to_contain_text(re.compile(rf"49 left, starts anew in {words}\."))
+
+
 def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Member, str]) -> None:
     (_, page), key = limited
     soon(page, "/account/requests", lambda: page.locator("tbody tr").count() == 7)

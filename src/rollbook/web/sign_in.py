@@ -130,7 +130,12 @@ def _next(path: str) -> str:
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
 
 
+_UNITS = (("second", 1, 89), ("minute", 60, 89 * 60), ("hour", 3_600, 35 * 3_600), ("day", 86_400, float("inf")))
+"""Each with its seconds, and up to how many of them it is told in."""
+
+
 def spoken(seconds: int) -> str:
-    """`1 minute`, `40 seconds`."""
-    number, unit = (seconds, "second") if seconds < 90 else (-(-seconds // 60), "minute")
+    """`40 seconds`, `60 minutes`, `24 hours`, `31 days`: never less than it is."""
+    unit, length = next((unit, length) for unit, length, below in _UNITS if seconds <= below)
+    number = -(-seconds // length)
     return f"{number} {unit}{'' if number == 1 else 's'}"
