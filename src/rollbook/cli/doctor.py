@@ -137,6 +137,8 @@ def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
 
 def _folder(settings: Settings) -> Iterator[Finding]:
     data = settings.data
+    if not opening.is_sqlite(settings) and secrets.is_given():
+        return  # nothing of this server is in a folder
     if not data.exists():
         parent = next(folder for folder in data.absolute().parents if folder.exists())
         if os.access(parent, os.W_OK):

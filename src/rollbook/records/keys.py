@@ -163,7 +163,7 @@ async def erase_all(tx: Tx, user_id: str) -> None:
 
 async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:
     """Note when these keys were used last."""
-    await tx.many(USED, [(at, id, at) for id, at in uses])
+    await tx.many(USED, [(at, id, at) for id, at in sorted(uses)])  # in one order everywhere: nobody deadlocks
 
 
 def new_id() -> str:

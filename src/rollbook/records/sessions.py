@@ -104,7 +104,7 @@ async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
 
 async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
     """Note when these sessions were last seen."""
-    await tx.many(SEEN, [(at, id, at) for id, at in times])
+    await tx.many(SEEN, [(at, id, at) for id, at in sorted(times)])
 
 
 async def end(tx: Tx, id: str, by: Actor) -> None:

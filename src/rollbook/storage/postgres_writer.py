@@ -289,7 +289,8 @@ class Writer:
         except FAILING as problem:
             connection.terminate()
             raise _Unknown from problem
-        self._committed(sum(each.error is None for each in running))
+        if written := sum(each.error is None for each in running):
+            self._committed(written)
         return running, later
 
     async def _step(
@@ -322,6 +323,8 @@ class Writer:
         if numbers:
             await self._number(numbers)
         for sql, members in groups.items():
+            if is_lock(sql):  # always in the same order, so that two transactions that lock the same rows wait in turn
+                members.sort(key=lambda each: str(each.asks.values))  # type: ignore[union-attr]
             try:
                 answers = await _ask(connection, sql, members)
             except Exception as problem:
