@@ -110,6 +110,15 @@ def find_browser() -> str | None:
     return shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def need_valkey() -> None:
+    """Have valkey-server, or redis-server in its place, for the tests of limits.
+
+    Raises SetupFailed.
+    """
+    if not shutil.which("redis-server"):
+        need("valkey-server", "valkey-server", "the tests of limits that several servers share (redis-server will do as well),")
+
+
 def need_browser() -> None:
     """Have a Chromium: root on Debian gets it installed, anybody else the sentence that says how.
 

@@ -22,6 +22,7 @@ from environment import (
     need_balancers_and_linters,
     need_browser,
     need_fonts,
+    need_valkey,
     prepare,
     prepare_node,
 )
@@ -52,6 +53,7 @@ def test(arguments: Arguments) -> NoReturn:
         ("browser", need_browser),
         ("browser", prepare_node),
         ("deploy", need_balancers_and_linters),
+        *((folder, need_valkey) for folder in ("limits", "contract", "concurrency")),
     )
     for folder, provide in needs:
         if _may_hold_tests_of(folder, arguments):

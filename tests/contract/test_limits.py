@@ -16,18 +16,39 @@ from rollbook import clock, errors
 from rollbook.auth import keys
 from tests.contract.answers import Log, refused
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
+from tests.valkey import ValkeyServer
 
 FIELDS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy", "ratelimit")
 
 
+@pytest.fixture(scope="module", params=["here", "in valkey"])
+def store(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Flags that say where requests are counted. All that is promised holds in both places."""
+    if request.param == "here":
+        return ()
+    valkey: ValkeyServer = request.getfixturevalue("valkey")
+    valkey.ask("FLUSHALL")
+    return ("--limits", valkey.url)
+
+
+@pytest.fixture
+def emptied(request: pytest.FixtureRequest, store: tuple[str, ...]) -> tuple[str, ...]:
+    """The same for a test with a server of its own, whose clock knows nothing of the other's: what is counted is forgotten."""
+    if store:
+        request.getfixturevalue("valkey").ask("FLUSHALL")
+    return store
+
+
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """No flag at all: the limits a server has when nobody says anything. The owner alone has none, to arrange what tests need."""
-    with running(tmp_path_factory.mktemp("limits") / "data") as server:
+def shipped(tmp_path_factory: pytest.TempPathFactory, store: tuple[str, ...]) -> Iterator[Server]:
+    """No other flag: the limits a server has when nobody says anything. The owner alone has none, to arrange what tests need."""
+    with running(tmp_path_factory.mktemp("limits") / "data", *store) as server:
         server.rollbook("users", "set", OWNER_EMAIL, "--rate-limit", "none", "--data", str(server.data))
         with server.http() as http:
             wait_until(lambda: "ratelimit" not in http.get("/v1/users/me").headers)
         yield server
+        checks = httpx2.get(f"{server.url}/health/ready").json()["checks"]
+        assert checks.get("limits") == ("ok" if store else None) and "is away" not in server.log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +268,8 @@ def test_a_limit_that_is_none_is_refused(owner: httpx2.Client, limit: Any) -> No
     assert refused(answer, errors.InvalidParameter)["param"] == "rate_limit"
 
 
-def test_a_role_has_its_own_limit_where_the_server_says_so(tmp_path: Any) -> None:
-    flags = ("--rate-limit", "5/minute", "--role-limits", "admin=50/minute", "--role-limits", "owner=none")
+def test_a_role_has_its_own_limit_where_the_server_says_so(tmp_path: Any, emptied: tuple[str, ...]) -> None:
+    flags = (*emptied, "--rate-limit", "5/minute", "--role-limits", "admin=50/minute", "--role-limits", "owner=none")
     with running(tmp_path / "data", *flags) as server, server.http() as owner:
         assert "ratelimit-limit" not in owner.get("/v1/users/me").headers
         for role, expected in (("member", 5), ("viewer", 5), ("admin", 50)):
@@ -289,11 +310,9 @@ def test_guessing_keys_is_slow_and_hurts_no_valid_one(shipped: Server, owner: ht
         assert http.get("/v1/users").status_code == 401
 
 
-def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(tmp_path: Any) -> None:
-    with (
-        running(tmp_path / "data", "--unauthenticated-limit", "3/minute", "--trusted-proxy", "127.0.0.2/32") as server,
-        server.http(None) as direct,
-    ):
+def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(tmp_path: Any, emptied: tuple[str, ...]) -> None:
+    flags = (*emptied, "--unauthenticated-limit", "3/minute", "--trusted-proxy", "127.0.0.2/32")
+    with running(tmp_path / "data", *flags) as server, server.http(None) as direct:
         forged = [direct.get("/v1/users", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code for number in range(5)]
         assert forged == [401, 401, 401, 429, 429]
         proxy = httpx2.Client(base_url=server.url, transport=httpx2.HTTPTransport(local_address="127.0.0.2"))
@@ -309,9 +328,9 @@ def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(tmp_
 # ---- exact, however many at once
 
 
-@pytest.mark.parametrize("workers", [1, 4], ids=["in memory", "shared by 4 workers"])
-def test_of_2000_parallel_requests_exactly_100_are_let_in(tmp_path: Any, workers: int) -> None:
-    with running(tmp_path / "data", "--workers", str(workers)) as server, server.http() as owner:
+@pytest.mark.parametrize("workers", [1, 4], ids=["1 worker", "4 workers"])
+def test_of_2000_parallel_requests_exactly_100_are_let_in(tmp_path: Any, workers: int, emptied: tuple[str, ...]) -> None:
+    with running(tmp_path / "data", "--workers", str(workers), *emptied) as server, server.http() as owner:
         users = [new_user(owner) for _ in range(2)]
         tokens = [new_key(owner, user_id=users[0]["id"]) for _ in range(2)]
         answers = asyncio.run(flood(server, tokens, connections=40, each=50))
