@@ -26,14 +26,10 @@ BALANCERS = ("caddy", "haproxy")
 @contextmanager
 def balancing(name: str, nodes: list[Server], folder: Path, path: str = "/health/ready") -> Iterator[str]:
     """The balancer before the nodes, once it answers `path` well; the address it listens on. An empty path waits for the port only."""
-    port = free_port()
-    with open(folder / f"{name}.log", "ab") as log:
-        process = subprocess.Popen(
-            command(name), env=environment(name, port, nodes, folder), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
-    url = f"http://127.0.0.1:{port}"
+    log = folder / f"{name}.log"
+    process, url = _start(name, nodes, folder, log)
     try:
-        _wait(url, path, process, folder / f"{name}.log")
+        _wait(url, path, process, log)
         yield url
     finally:
         process.terminate()
@@ -57,10 +53,31 @@ def environment(name: str, port: int, nodes: list[Server], folder: Path) -> dict
     places = [f"127.0.0.1:{node.port}" for node in nodes]
     if name == "caddy":
         # Its own name for the address of its administration; `off` would do, but nothing in the file says so.
-        return {**basic, "SITE": f"http://127.0.0.1:{port}", "NODES": " ".join(places), "CADDY_ADMIN": f"127.0.0.1:{free_port()}"}
+        return {
+            **basic,
+            "SITE": f"http://127.0.0.1:{port}",
+            "BIND": "127.0.0.1",
+            "NODES": " ".join(places),
+            "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
+        }
     while len(places) < 3:
         places.append(f"127.0.0.1:{free_port()}")
     return {**basic, "BIND": f"127.0.0.1:{port}", **{f"NODE{number}": place for number, place in enumerate(places, 1)}}
+
+
+def _start(name: str, nodes: list[Server], folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """The balancer's process and its address. Another program may have taken the port meanwhile: then on another one."""
+    for _ in range(5):
+        port = free_port()
+        with open(log, "ab") as output:
+            process = subprocess.Popen(
+                command(name), env=environment(name, port, nodes, folder), stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            )
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return process, f"http://127.0.0.1:{port}"
+    raise RuntimeError(f"the balancer did not start:\n{log.read_text()[-4000:]}")
 
 
 def _wait(url: str, path: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -57,6 +57,18 @@ def test_several_workers_need_no_more_than_one(built: image.Stage, tmp_path: Pat
         assert server.stop() == 0
 
 
+def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_read(built: image.Stage, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("5e" * 32 + "\n")
+    # As Kubernetes leaves it: defaultMode 0400, and the group's right from fsGroup.
+    secret.chmod(0o440)
+    mounted = ("--ro-bind", str(secret), "/run/secrets/rollbook")
+    with _serving(built, tmp_path, *mounted, ROLLBOOK_SECRET_FILE="/run/secrets/rollbook") as server:
+        assert httpx2.get(f"{server.url}/health/ready").status_code == 200
+        assert server.stop() == 0
+    assert "secret" not in {path.name for path in server.data.iterdir()}
+
+
 def test_nothing_in_the_image_is_closed_to_its_user_or_left_to_be_compiled(built: image.Stage) -> None:
     for path in built.inside("/opt/rollbook").rglob("*"):
         if path.is_symlink():
@@ -77,12 +89,13 @@ def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(built: imag
 
 
 class _Served:
-    def __init__(self, stage: image.Stage, data: Path, variables: dict[str, str], log: Path) -> None:
+    def __init__(self, stage: image.Stage, data: Path, mounted: tuple[str, ...], variables: dict[str, str], log: Path) -> None:
         self.data = data
         self.key = keys.mint()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._stage = stage
+        self._mounted = mounted
         self._variables = {
             "ROLLBOOK_PORT": str(self.port),
             "ROLLBOOK_OWNER_EMAIL": OWNER_EMAIL,
@@ -95,7 +108,7 @@ class _Served:
             )
 
     def _sandbox(self) -> list[str]:
-        more = ["--bind", str(self.data), "/data"]
+        more = ["--bind", str(self.data), "/data", *self._mounted]
         for name, value in self._variables.items():
             more += ["--setenv", name, value]
         return image.sandbox(self._stage, *more)
@@ -119,10 +132,10 @@ class _Served:
 
 
 @contextmanager
-def _serving(stage: image.Stage, folder: Path, **variables: str) -> Iterator[_Served]:
+def _serving(stage: image.Stage, folder: Path, *mounted: str, **variables: str) -> Iterator[_Served]:
     data, log = folder / "data", folder / "log"
     data.mkdir(mode=0o700)
-    server = _Served(stage, data, variables, log)
+    server = _Served(stage, data, mounted, variables, log)
     try:
         deadline = time.monotonic() + 20
         while server.process.poll() is None:
