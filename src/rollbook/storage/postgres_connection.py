@@ -39,9 +39,12 @@ FAILING = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.exceptions.ProtocolError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,  # of several hosts, none is the primary at the moment
 )
-AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError)
-"""40001, 40P01, 40003: the same transaction, done again, may succeed."""
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError, asyncpg.exceptions.OutdatedSchemaCacheError)
+"""What was prepared is of use no longer: a migration changed its types, or a pooler has forgotten it."""
+AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError, *_STALE)
+"""40001, 40P01, 40003, and what is prepared anew: the same transaction, done again, may succeed."""
 BROKEN = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.ConnectionFailureError,
@@ -113,12 +116,20 @@ class Connection:
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """Rows of a statement with numbered parameters."""
         statement = self._prepared.get(sql) or await self._prepare(sql)
-        return await statement.fetch(*values)
+        try:
+            return await statement.fetch(*values)
+        except _STALE:
+            self._forget()
+            raise
 
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         """Its rows, and how many it changed."""
         statement = self._prepared.get(sql) or await self._prepare(sql)
-        rows = await statement.fetch(*values)
+        try:
+            rows = await statement.fetch(*values)
+        except _STALE:
+            self._forget()
+            raise
         count = (statement.get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
@@ -137,6 +148,20 @@ class Connection:
             self._gathered.clear()
         statement = self._prepared[sql] = await self._connection.prepare(sql)
         return statement
+
+    def _forget(self) -> None:
+        self._prepared.clear()
+        self._gathered.clear()
+
+    async def roll_back(self, after: BaseException) -> None:
+        """End the transaction in which this went wrong. A connection that does not answer is not asked again: it would take as long once more."""
+        if isinstance(after, (*FAILING, asyncio.CancelledError)) and not isinstance(after, _USABLE):
+            self.terminate()
+        elif self.is_open:
+            try:
+                await self.execute("ROLLBACK")
+            except (*FAILING, asyncpg.PostgresError):  # what went wrong before is what the caller must hear
+                self.terminate()
 
     def terminate(self) -> None:
         self._connection.terminate()

@@ -97,14 +97,27 @@ class Lookups:
             async with self._group.taken() as connection:
                 form = await connection.form(sql)
         if form is None:
-            for values, futures in asked.items():
-                _settle(futures, await repeated(self._group, sql, values))
-            return
+            return await self._one_by_one(sql, asked)
         found: list[list[Row]] = [[] for _ in asked]
-        for row in await repeated(self._group, form.text, list(map(list, zip(*asked, strict=True)))):
+        try:
+            rows = await repeated(self._group, form.text, list(map(list, zip(*asked, strict=True))))
+        except Exception as problem:
+            if isinstance(meaning(problem), StorageUnavailable):
+                raise
+            return await self._one_by_one(sql, asked)  # one of them asks for what cannot be: the others have a right to their rows
+        for row in rows:
             found[row[0] - 1].append(row[1:])
         for futures, rows in zip(asked.values(), found, strict=True):
             _settle(futures, rows)
+
+    async def _one_by_one(self, sql: str, asked: _Asked) -> None:
+        for values, futures in asked.items():
+            try:
+                _settle(futures, await repeated(self._group, sql, values))
+            except Exception as problem:
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(failure(problem))
 
 
 class Snapshot:
@@ -129,22 +142,27 @@ class Snapshot:
 
 async def in_snapshot(group: Group, texts: Texts, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
     """`await fn(queries, *args)`, all of it of one moment. Raises StorageUnavailable, and what `fn` raises."""
-    try:
-        async with group.taken() as connection:
-            await connection.execute(SNAPSHOT)
-            try:
-                value = await fn(Snapshot(connection, texts), *args)
-            except BaseException:
-                if connection.is_open:
-                    await connection.execute("ROLLBACK")
+    for attempt in range(TRIES):
+        try:
+            async with group.taken() as connection:
+                await connection.execute(SNAPSHOT)
+                try:
+                    value = await fn(Snapshot(connection, texts), *args)
+                except BaseException as problem:
+                    await connection.roll_back(after=problem)
+                    raise
+                await connection.execute("COMMIT")
+                return value
+        except AGAIN:  # on a standby, what was read has been cleared away by the primary
+            await pause(attempt)
+        except Exception as problem:
+            if isinstance(problem, BROKEN) and attempt == 0:
+                continue
+            meant = meaning(problem)
+            if meant is problem:
                 raise
-            await connection.execute("COMMIT")
-            return value
-    except Exception as problem:
-        meant = meaning(problem)
-        if meant is problem:
-            raise
-        raise meant from problem
+            raise meant from problem
+    raise StorageUnavailable("The database did not get to the end of a search. Nothing was changed.")
 
 
 async def repeated(group: Group, sql: str, values: Sequence[Any]) -> list[Row]:

@@ -176,9 +176,7 @@ class Writer:
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.append(Job(future, fn, args))
         if len(self._tasks) < self._group.size:
-            task = loop.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(loop.create_task(self._work()))
         # A caller that is cancelled here leaves its job in the queue: it is done once, and nobody hears of it.
         return await future
 
@@ -192,18 +190,22 @@ class Writer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
-        while self._jobs:
-            jobs = self._next()
-            try:
-                await self._together(jobs)
-            except _Alone:
-                for job in jobs:
-                    await self._alone(job)
-            except BaseException as problem:  # whatever it is, nobody may be left waiting
-                for job in jobs:
-                    _settle(job, None, failure(problem))
-                if not isinstance(problem, Exception):
-                    raise
+        try:
+            while self._jobs:
+                jobs = self._next()
+                try:
+                    await self._together(jobs)
+                except _Alone:
+                    for job in jobs:
+                        await self._alone(job)
+                except BaseException as problem:  # whatever it is, nobody may be left waiting
+                    for job in jobs:
+                        _settle(job, None, failure(problem))
+                    if not isinstance(problem, Exception):
+                        raise
+        finally:
+            # In the same turn in which it saw that nothing waits: a write that comes right after must find it gone, and begin another.
+            self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
 
     def _next(self) -> list[Job]:
         """The job that has waited longest, and others of its kind that are about other things."""
@@ -246,7 +248,10 @@ class Writer:
             raise _Alone from None
         for channel in dict.fromkeys(channel for each in done if each.error is None for channel in each.tx.channels):
             for callback in self._listeners.get(channel, ()):
-                callback()
+                try:
+                    callback()
+                except Exception:  # what was committed is committed
+                    log.exception("a listener of %s failed", channel)
         for each in done:
             _settle(each.job, each.result, each.error)
         self._jobs.extendleft(reversed(later))
@@ -276,11 +281,10 @@ class Writer:
                     raise _Alone
                 await connection.execute("ROLLBACK")
                 return running, later
-        except BaseException:
+        except BaseException as problem:
             for each in running:
                 each.drop()
-            if connection.is_open:
-                await connection.execute("ROLLBACK")
+            await connection.roll_back(after=problem)
             raise
         try:
             await connection.execute("COMMIT")
