@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from rollbook.auth import keys
+from tests import postgres
 from tests.deploy import image
 from tests.deploy.programs import program, run
 from tests.harness import OWNER_EMAIL, free_port
@@ -69,6 +70,27 @@ def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_rea
     assert "secret" not in {path.name for path in server.data.iterdir()}
 
 
+def test_a_node_on_postgresql_writes_nowhere_at_all(built: image.Stage, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("5e" * 32 + "\n")
+    secret.chmod(0o400)
+    mounted = ("--ro-bind", str(secret), "/run/secrets/rollbook")
+    variables = {"ROLLBOOK_DATABASE": postgres.new_database("image"), "ROLLBOOK_SECRET_FILE": "/run/secrets/rollbook"}
+    # The image's own /data is read-only here, like all the rest.
+    migrate = image.sandbox(built, *mounted, *(word for pair in variables.items() for word in ("--setenv", *pair)))
+    assert run(*migrate, "rollbook", "migrate", "--check", check=False).returncode != 0
+    run(*migrate, "rollbook", "migrate")
+    run(*migrate, "rollbook", "migrate", "--check")
+    with _serving(built, tmp_path, *mounted, writable=False, **variables) as server:
+        with httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=20) as client:
+            body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
+            assert client.post("/v1/users", json=body).status_code == 201
+            assert len(client.get("/v1/users").json()) == 2
+        assert server.healthy() == 0
+        assert server.stop() == 0
+    assert not list(server.data.iterdir())
+
+
 def test_nothing_in_the_image_is_closed_to_its_user_or_left_to_be_compiled(built: image.Stage) -> None:
     for path in built.inside("/opt/rollbook").rglob("*"):
         if path.is_symlink():
@@ -89,13 +111,15 @@ def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(built: imag
 
 
 class _Served:
-    def __init__(self, stage: image.Stage, data: Path, mounted: tuple[str, ...], variables: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, stage: image.Stage, data: Path, mounted: tuple[str, ...], variables: dict[str, str], log: Path, writable: bool
+    ) -> None:
         self.data = data
         self.key = keys.mint()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._stage = stage
-        self._mounted = mounted
+        self._mounted = ("--bind", str(data), "/data", *mounted) if writable else mounted
         self._variables = {
             "ROLLBOOK_PORT": str(self.port),
             "ROLLBOOK_OWNER_EMAIL": OWNER_EMAIL,
@@ -108,7 +132,7 @@ class _Served:
             )
 
     def _sandbox(self) -> list[str]:
-        more = ["--bind", str(self.data), "/data", *self._mounted]
+        more = [*self._mounted]
         for name, value in self._variables.items():
             more += ["--setenv", name, value]
         return image.sandbox(self._stage, *more)
@@ -132,10 +156,10 @@ class _Served:
 
 
 @contextmanager
-def _serving(stage: image.Stage, folder: Path, *mounted: str, **variables: str) -> Iterator[_Served]:
+def _serving(stage: image.Stage, folder: Path, *mounted: str, writable: bool = True, **variables: str) -> Iterator[_Served]:
     data, log = folder / "data", folder / "log"
     data.mkdir(mode=0o700)
-    server = _Served(stage, data, mounted, variables, log)
+    server = _Served(stage, data, mounted, variables, log, writable)
     try:
         deadline = time.monotonic() + 20
         while server.process.poll() is None:

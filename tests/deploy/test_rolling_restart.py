@@ -1,8 +1,9 @@
-"""Nodes behind Caddy and HAProxy, as deploy/ configures them: restarting one after the other fails no request."""
+"""Two nodes on one PostgreSQL behind Caddy and HAProxy, as deploy/ configures them: restarting one after the other fails no request."""
 
 from __future__ import annotations
 
 import http.client
+import secrets
 import signal
 import time
 from collections import Counter
@@ -13,18 +14,19 @@ import httpx2
 import pytest
 
 from rollbook.auth import keys
+from tests import postgres
 from tests.deploy.balancers import BALANCERS, Caller, balancing, command, environment
 from tests.deploy.programs import run
 from tests.harness import Server, free_port
 
-# Two databases behind one balancer: callers of one key may meet either. What is tried here is the stop and the balancer.
 FLAGS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--trusted-proxy", "127.0.0.1/32")
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     key, folder = keys.mint(), tmp_path_factory.mktemp("nodes")
-    nodes = [Server(folder / f"node{number}", *FLAGS, owner_key=key) for number in (1, 2)]
+    shared = {"ROLLBOOK_DATABASE": postgres.new_database("rolling"), "ROLLBOOK_SECRET": secrets.token_hex(32)}
+    nodes = [Server(folder / f"node{number}", *FLAGS, environment=shared, owner_key=key) for number in (1, 2)]
     try:
         yield [node.start() for node in nodes]
     finally:
@@ -42,6 +44,7 @@ def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
 def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Server], tmp_path: Path) -> None:
     key = nodes[0].key
     with balancing(name, nodes, tmp_path) as url:
+        before = _users(nodes[0])
         callers = [Caller(url, key, ("read",)) for _ in range(4)]
         callers += [Caller(url, key, ("create once", "read", "create"), pause=0.02) for _ in range(4)]
         for caller in callers:
@@ -60,6 +63,8 @@ def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Se
     assert set(outcomes) == {("read", "200"), ("create", "201"), ("create once", "201")}, outcomes
     assert outcomes["read", "200"] > 500 and outcomes["create", "201"] > 50
     assert max(caller.slowest for caller in callers) < 8
+    # Nothing was lost, and nothing done twice.
+    assert _users(nodes[0]) - before == outcomes["create", "201"] + outcomes["create once", "201"]
     for node in nodes:
         # Both have taken part, or nothing was balanced.
         assert sum("/v1/users" in str(line) for line in node.logged()) > 100
@@ -87,3 +92,8 @@ def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_p
         started = time.monotonic()
         assert httpx2.post(f"{url}/v1/users", json={}, timeout=20).status_code in (502, 503)
         assert time.monotonic() - started < 10
+
+
+def _users(node: Server) -> int:
+    with node.http() as http:
+        return int(http.get("/v1/users?limit=1").headers["X-Total-Count"])
