@@ -126,11 +126,13 @@ def _make_owner(db: Database, settings: Settings, secret: Secret, environment: M
     try:
         made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text, link)
     except EmailTaken:
+        if db.read_now(_owner) is not None:  # another server that starts on this database was faster
+            return Prepared(email, False, None, _remark(db, environment), None, needs_password)
         raise ConfigurationError(
             f"{EMAIL}: {email} is a user already, but no owner. Run: rollbook users set {email} --role owner --data {settings.data}"
         ) from None
-    if not made:  # another server that starts on this folder was faster
-        return Prepared(email, False, None, None, None, needs_password)
+    if not made:  # as above
+        return Prepared(email, False, None, _remark(db, environment), None, needs_password)
     return Prepared(email, True, None if given else text, None, link, needs_password)
 
 

@@ -218,12 +218,14 @@ class Gate:
 
     async def _identify(self, header: bytes | None) -> Caller:
         """A caller not met lately."""
+        # What is looked up now goes to those who are remembered now: once they are forgotten, it may be out of date already.
+        callers = self._callers
         holder = await key_records.holder(self._db, keys.digest(keys.from_header(header)))
         if holder is None:
             raise InvalidKey()
-        if len(self._callers) >= MOST_CALLERS:
-            self._callers.clear()
-        caller = self._callers[header] = Caller(holder, self.limit_for(holder.role, holder.user_limit))
+        if len(callers) >= MOST_CALLERS:
+            callers.clear()
+        caller = callers[header] = Caller(holder, self.limit_for(holder.role, holder.user_limit))
         return caller
 
     def person(self, user: User) -> Caller:
@@ -255,12 +257,12 @@ class Gate:
     async def _refresh(self, now: int) -> None:
         version = await access.version(self._db)
         if version != self._version:
-            self._callers.clear()
+            self._callers = {}
             self._version = version
         self._asked_at = now
 
     def _forget(self) -> None:
-        self._callers.clear()
+        self._callers = {}
 
     def limit_for(self, role: str, own: str | None) -> Limit:
         """The windows of a user with this role and this `rate_limit`."""

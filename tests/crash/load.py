@@ -244,5 +244,5 @@ def _retell(log: list[dict[str, Any]], users: dict[str, dict[str, Any]], keys: d
 
 def check_file(data: Path) -> None:
     """The database by itself is whole: for when no server runs on it."""
-    with closing(sqlite3.connect(Settings(data=data).database)) as database:
+    with closing(sqlite3.connect(Settings(data=data).sqlite_file)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

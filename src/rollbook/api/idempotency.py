@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from rollbook.api.parsing import refuse
@@ -63,6 +64,11 @@ async def once(
         finished = True
         return response
 
+    async def release() -> None:
+        # The handler's error is the answer, whatever becomes of the claim: above all that nobody knows whether the change was made.
+        with suppress(ApiError):
+            await db.write(replies.release, claim)
+
     call.write = write
     try:
         response = await handler(call)
@@ -71,10 +77,10 @@ async def once(
             response = render(error)
             await db.write(replies.finish, claim, kept(response))
             return response
-        await db.write(replies.release, claim)
+        await release()
         raise
     except BaseException:
-        await db.write(replies.release, claim)
+        await release()
         raise
     if not finished:
         await db.write(replies.finish, claim, kept(response))
