@@ -105,8 +105,9 @@ async def main(takes: int) -> None:
                     best = min(costs, key=lambda cost: cost.client)
                     windows = "two and the key's own" if own else "two"
                     print(f"{name:<16}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}")
-        assert valkey.locally == 0, "some takes were counted elsewhere"
         await valkey.stop()
+        if valkey.locally:
+            sys.exit("Valkey did not answer in time and some takes were counted here: this machine is too busy to measure on.")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from rollbook import clock
 from rollbook.limits import valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
+from rollbook.limits.valkey_link import TIMEOUT
 from rollbook.limits.windows import parse
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
@@ -278,7 +279,7 @@ def test_local_nobody_notices_that_valkey_was_killed_and_started_again(tmp_path:
         time.sleep(1.2)
         assert metric(server, "rollbook_limits_counted_locally_total") <= counted + 50, "it counts there again"
     assert Counter(status for _, _, status, _ in load.answers).keys() == {200}
-    assert load.longest() < 1
+    assert load.longest() < 1.5
 
 
 def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(tmp_path: Path, own: ValkeyServer) -> None:
@@ -302,7 +303,7 @@ def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(
     assert load.statuses(closed + 0.2, opened).keys() == {503}
     assert load.statuses(back, time.monotonic()).keys() == {200}
     assert {code for _, _, status, code in load.answers if status == 503} == {"limits_unavailable"}
-    assert load.longest() < 1
+    assert load.longest() < 1.5
 
 
 @pytest.mark.parametrize("policy", ["local", "closed"])
@@ -316,8 +317,10 @@ def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(tmp_path: P
         back = time.monotonic()
         time.sleep(0.5)
     assert load.statuses(back, time.monotonic()).keys() == {200}
-    assert load.longest() < 1
-    assert sum(took > 0.2 for _, took, _, _ in load.answers) <= 8, "each caller waits once for each worker, nobody a second time"
+    assert load.longest() < 1.5
+    assert sum(took > TIMEOUT * 0.9 for _, took, _, _ in load.answers) <= 8, (
+        "each caller waits once for each worker, nobody a second time"
+    )
 
 
 def test_a_server_starts_without_valkey_holds_the_limits_and_goes_over_to_it_by_itself(tmp_path: Path, own: ValkeyServer) -> None:

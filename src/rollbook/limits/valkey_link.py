@@ -17,7 +17,7 @@ from rollbook.limits.valkey_address import Address
 from rollbook.limits.valkey_wire import Reader, Reply, ReplyError, encode
 
 # Seconds that an answer may take, and a connection until it can be used.
-TIMEOUT, CONNECT_TIMEOUT = 0.25, 1.0
+TIMEOUT, CONNECT_TIMEOUT = 0.5, 1.0
 # When the time is over, a loop that was held up itself reads once more what has arrived.
 GRACE = 0.02
 # Seconds between two tries to connect: the pause doubles and is drawn from its upper half, so that nodes do not come all at once.
