@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -132,6 +133,44 @@ class Server:
         if check and done.returncode:
             raise RuntimeError(f"rollbook {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
+
+    @property
+    def database(self) -> str:
+        """The address of its PostgreSQL; empty when it is on SQLite."""
+        return self.environment["ROLLBOOK_DATABASE"]
+
+    def kept(self) -> dict[str, bytes]:
+        """All that it has written down: files of its folder, its log, and what is in its PostgreSQL."""
+        files = {path.name: path.read_bytes() for path in [*self.data.rglob("*"), self.log] if path.is_file()}
+        if self.database:
+            from tests import postgres
+
+            files["PostgreSQL"] = postgres.dump(self.database)
+        return files
+
+    @contextmanager
+    def writers_wait(self) -> Iterator[None]:
+        """No write gets on as long as this lasts."""
+        if self.database:
+            from tests import postgres
+
+            with postgres.locked(self.database, "users"):
+                yield
+        else:
+            with open(self.data / "writer.lock", "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+
+    def lose_database(self) -> None:
+        """Make it useless, for good."""
+        if self.database:
+            from tests import postgres
+
+            postgres.drop(self.database)
+            return
+        for name in ("rollbook.db-wal", "rollbook.db-shm", "rollbook.db"):
+            file = self.data / name
+            file.write_bytes(b"\xff" * file.stat().st_size)
 
     def pass_time(self, seconds: float) -> None:
         """Move the server's clock on by this much in all."""

@@ -158,5 +158,31 @@ def new_database(prefix: str = "test") -> str:
     return shared().url(name)
 
 
+def dump(url: str) -> bytes:
+    """All that is in a database, as text."""
+    done = subprocess.run([str(programs() / "pg_dump"), "--dbname", url], capture_output=True, check=True, env=_environment())
+    return done.stdout
+
+
+def drop(url: str) -> None:
+    """The database is gone, whoever was connected to it."""
+    shared().ask(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Nobody changes this table meanwhile, nor locks a row of it."""
+    command = [str(programs() / "psql"), "-X", "-q", "-t", "-A", "-d", url]
+    session = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment())
+    assert session.stdin is not None and session.stdout is not None
+    session.stdin.write(f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT 'held';\n")
+    session.stdin.flush()
+    assert session.stdout.readline().strip() == "held"
+    try:
+        yield
+    finally:
+        session.communicate("ROLLBACK;\n")
+
+
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "USER": getpass.getuser()}

@@ -26,6 +26,7 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 256
 LEAD = "background"
+LOOK = 0.5  # seconds between two looks whether this server has it
 """The lease of what one of several servers does for all."""
 # A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
 BUSY_PAUSE = 0.02
@@ -118,7 +119,9 @@ class Background:
         """The step, done by the one server that leads."""
 
         async def led() -> bool:
-            return self.leads and await step()
+            while not self.leads:  # noqa: ASYNC110 - the lead ends by the clock, too, which no event tells
+                await asyncio.sleep(LOOK)
+            return await step()
 
         return led
 

@@ -21,7 +21,7 @@ SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
 @pytest.fixture(scope="module")
-def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def later(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose clock these tests may move."""
     with running(tmp_path_factory.mktemp("later") / "data", "--rate-limit", "none") as server:
         yield server
@@ -265,7 +265,7 @@ def test_answers_outlive_a_restart_and_hold_no_password_and_no_key_in_the_clear(
 
 
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def slow(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers, and hashes that take long enough for a second request to arrive meanwhile."""
     with running(tmp_path_factory.mktemp("slow") / "data", "--rate-limit", "none", "--workers", "2", environment=SLOW) as server:
         yield server

@@ -394,7 +394,7 @@ def test_behind_a_trusted_proxy_the_callers_own_address_counts(
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+def proxied(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server that believes the proxy it is called by, and a key for one network."""
     with (
         running(tmp_path_factory.mktemp("proxied") / "data", *WIDE, "--trusted-proxy", "127.0.0.0/8") as server,
@@ -416,7 +416,7 @@ def test_a_keys_own_limit_holds_for_it_alone(server: Server, http: httpx2.Client
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def workers(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("workers") / "data", *WIDE, "--workers", "4") as server:
         yield server
 
@@ -492,7 +492,7 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
             "metrics": http.get("/metrics").text,
         }
         server.stop()
-        files = {str(path): path.read_bytes() for path in [*server.data.rglob("*"), server.log] if path.is_file()}
+        files = server.kept()
         assert any(b'"shown"' in content for content in files.values()), "the events are among what is searched"
         for key in [*(key["key"] for key in made), server.key]:
             for where, text in texts.items():

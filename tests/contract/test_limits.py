@@ -40,7 +40,7 @@ def emptied(request: pytest.FixtureRequest, store: tuple[str, ...]) -> tuple[str
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory, store: tuple[str, ...]) -> Iterator[Server]:
+def shipped(engine: str, tmp_path_factory: pytest.TempPathFactory, store: tuple[str, ...]) -> Iterator[Server]:
     """No other flag: the limits a server has when nobody says anything. The owner alone has none, to arrange what tests need."""
     with running(tmp_path_factory.mktemp("limits") / "data", *store) as server:
         server.rollbook("users", "set", OWNER_EMAIL, "--rate-limit", "none", "--data", str(server.data))

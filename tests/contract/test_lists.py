@@ -19,7 +19,7 @@ User = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.Client, list[User]]]:
+def several(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.Client, list[User]]]:
     """A server with users of many kinds, made over some minutes, and those users in the order in which they were made."""
     with running(tmp_path_factory.mktemp("several") / "data", "--rate-limit", "none") as server, server.http() as http:
         for number in range(39):
@@ -37,7 +37,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.C
 
 
 @pytest.fixture
-def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+def changing(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """A server of its own for tests that count."""
     with running(tmp_path_factory.mktemp("changing") / "data", "--rate-limit", "none") as server, server.http() as http:
         yield http
@@ -427,7 +427,7 @@ def test_limit_may_change_between_pages(several: tuple[httpx2.Client, list[User]
     assert ids([http.get(following)]) == [user["id"] for user in users[3:14]]
 
 
-def test_a_cursor_outlives_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_cursor_outlives_a_restart(engine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     with running(tmp_path_factory.mktemp("restart") / "data") as server, server.http() as http:
         made = make(http, 5)
         following = links(http.get("/v1/users?limit=3"))["next"]

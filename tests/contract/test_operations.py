@@ -34,9 +34,7 @@ def test_health_needs_no_key_and_says_what_was_looked_at(anonymous: httpx2.Clien
 
 def test_a_server_whose_database_is_gone_lives_but_is_not_ready(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
-        for name in ("rollbook.db-wal", "rollbook.db-shm", "rollbook.db"):
-            file = server.data / name
-            file.write_bytes(b"\xff" * file.stat().st_size)
+        server.lose_database()
         assert http.get("/health/live").status_code == 200
         answer = http.get("/health/ready")
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
@@ -53,7 +51,7 @@ def test_a_server_whose_database_is_gone_lives_but_is_not_ready(tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def pair(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers, whose metrics are one."""
     with running(tmp_path_factory.mktemp("pair") / "data", "--workers", "2", "--rate-limit", "none") as server:
         yield server

@@ -5,7 +5,6 @@ The tests walk `api.routes.ROUTES`, so a new row fails here until somebody has s
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -474,7 +473,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
 def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
     """Two owners remove each other at the same moment: the one who comes second would leave nobody.
 
-    Both are let in, then wait for the lock that all writers of the folder take in turn, which the test holds.
+    Both are let in, then wait for what all writers need, which the test holds.
     """
     with (
         running(world.server.data.with_name("owners" + ids.new("key")), "--rate-limit", "none") as server,
@@ -484,14 +483,12 @@ def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
         two = new_user(first, role="owner")
         with server.http(new_key(first, user_id=two["id"])) as second, ThreadPoolExecutor(2) as pool:
             assert second.get("/v1/users/me").json()["id"] == two["id"]
-            with open(server.data / "writer.lock", "rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with server.writers_wait():
                 answers = []
                 for client, other in ((first, two), (second, one)):
                     path = route.path.replace("{userId}", other["id"])
                     answers.append(pool.submit(client.request, route.method, path))
                     time.sleep(0.1)
-                fcntl.flock(lock, fcntl.LOCK_UN)
             won, lost = answers[0].result(), answers[1].result()
             assert won.status_code == route.success
             assert first.get("/v1/users", params={"role": "owner", "status": "active"}).json()[0]["id"] == one["id"]

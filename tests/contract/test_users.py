@@ -20,7 +20,7 @@ DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def later(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose clock these tests may move."""
     with running(tmp_path_factory.mktemp("later") / "data", "--rate-limit", "none") as server:
         yield server
