@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter
-from rollbook.storage.database import Database, Queries, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx
 
 TYPES: dict[str, str] = {
     "user.created": "A user was created.",
@@ -79,11 +80,15 @@ ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
 NUMBER = """
     WITH moved AS (
-        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY created_at, id LIMIT ?)
-        RETURNING id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
+        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY written_at, id LIMIT ?)
+        RETURNING written_at, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
     INSERT INTO events (seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
-    SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY created_at, id), moved.* FROM moved"""
+    SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY written_at, id),
+        id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before FROM moved"""
 NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
+RECORD_NUMBERED = """
+    INSERT INTO events (seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 BATCH = 5_000
 
 _encode = msgspec.json.Encoder().encode
@@ -97,6 +102,19 @@ async def record(tx: Tx, type: str, user_id: str, by: Actor, object: Any, before
     )  # fmt: skip
 
 
+async def record_many(tx: Tx, rows: Sequence[Row]) -> None:
+    """Record these, written out as `RECORD` has them. To be done last: until the commit, nobody on PostgreSQL can number other events."""
+    if tx.engine == "sqlite":
+        return await tx.many(RECORD, rows)
+    # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
+    while await number(tx) == BATCH:
+        pass
+    row = await tx.one(NEXT)
+    assert row is not None  # the migration wrote it
+    await tx.many(RECORD_NUMBERED, [(row[0] + at, *values) for at, values in enumerate(rows)])
+    await tx.run(NUMBERED, row[0] + len(rows))
+
+
 async def settle(db: Database) -> None:
     """To be awaited before the log is read, so that all that was committed by then is in it. On SQLite it always is."""
     if db.engine == "postgresql":
@@ -105,7 +123,7 @@ async def settle(db: Database) -> None:
 
 
 async def number(tx: Tx) -> int:
-    """Move new events into the log, in the order of their times. Returns how many: BATCH or fewer."""
+    """Move new events into the log, in the order in which the database took them. Returns how many: BATCH or fewer."""
     row = await tx.one(NEXT)
     assert row is not None  # the migration wrote it
     moved = await tx.run(NUMBER, BATCH, row[0] - 1)

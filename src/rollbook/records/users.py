@@ -341,6 +341,8 @@ async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozens
         await delete(tx, id, by, may, if_match)
     elif (row := await tx.one(DELETED, id)) is not None:
         may(User._make(row[:-1]), {})
+    elif await tx.one(BY_ID, id) is not None:  # on PostgreSQL, it was restored between the two
+        await delete(tx, id, by, may, if_match)
     gone = await tx.one(ERASE, id)
     if gone is None:
         raise NotFound()

@@ -1,0 +1,249 @@
+"""Callers of two nodes who want the same thing at the same moment: one gets it, the others hear why not, nothing is half done or done twice."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.callers import Answer, Connection, ask, close, events, together
+from tests.harness import new_user
+from tests.nodes.pair import WIDE, Pair, pair
+
+CALLERS = 100
+
+
+def connections_to(nodes: Pair, count: int) -> list[Connection]:
+    """In turn to one and the other."""
+    return [Connection(node) for node, _ in zip(itertools.cycle(nodes.both), range(count), strict=False)]
+
+
+def at_once(nodes: Pair, calls: list[tuple[str, str, Any]], **headers: str) -> list[Answer]:
+    """Each call on a connection of its own, half of them to each node, all begun at the same moment."""
+    opened = connections_to(nodes, len(calls))
+
+    def made(connection: Connection, call: tuple[str, str, Any]) -> Callable[[], Answer]:
+        return lambda: connection.call(*call, **headers)
+
+    answers = together(*(made(*each) for each in zip(opened, calls, strict=True)))
+    close(opened)
+    return answers
+
+
+def person(email: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "Alice Wonderland", "email": email, "password": "securepassword123", **fields}
+
+
+def started_by(answers: list[Answer]) -> int:
+    """From how many worker processes they came."""
+    return len({answer.worker for answer in answers})
+
+
+def test_of_100_racing_creates_of_one_email_on_two_nodes_one_wins_and_99_hear_that_it_is_taken(nodes: Pair) -> None:
+    spellings = ["race@example.com", "Race@example.com", "RACE@EXAMPLE.COM", "race@Example.Com"]
+    answers = at_once(nodes, [("POST", "/v1/users", person(spellings[number % 4])) for number in range(CALLERS)])
+    assert Counter(answer.status for answer in answers) == {201: 1, 400: CALLERS - 1}
+    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"Email address is already in use."}
+    assert started_by(answers) > 2, "that was no race"
+    winners = [answer.json for answer in answers if answer.status == 201]
+    for node in nodes.both:
+        assert ask(node, "GET", "/v1/users?email=race@example.com").json == winners
+
+
+def test_of_100_racing_creates_with_one_external_id_on_two_nodes_one_wins(nodes: Pair) -> None:
+    calls = [("POST", "/v1/users", person(f"external{number}@example.com", external_id="wanted")) for number in range(CALLERS)]
+    answers = at_once(nodes, calls)
+    assert Counter(answer.status for answer in answers) == {201: 1, 400: CALLERS - 1}
+    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"External id is already in use."}
+    assert len(ask(nodes.both[0], "GET", "/v1/users?external_id=wanted").json) == 1
+    # The losers left nothing behind: their addresses are free.
+    loser = next(call[2] for call, answer in zip(calls, answers, strict=True) if answer.status == 400)
+    assert ask(nodes.both[1], "POST", "/v1/users", {**loser, "external_id": None}).status == 201
+
+
+@pytest.mark.parametrize("way", ["demote", "suspend", "delete"])
+def test_100_racing_calls_that_would_leave_no_owner_leave_one(tmp_path: Path, way: str) -> None:
+    with pair(tmp_path, *WIDE) as nodes:
+        admin = nodes.both[0]
+        with admin.http() as http:
+            first = http.get("/v1/users/me").json()["id"]
+            second = new_user(http, role="owner")["id"]
+            key = http.post("/v1/keys", json={"name": "second", "user_id": second}).json()["key"]
+        call = {
+            "demote": ("PUT", "/v1/users/{}", {"role": "admin"}),
+            "suspend": ("POST", "/v1/users/{}/suspend", None),
+            "delete": ("DELETE", "/v1/users/{}", None),
+        }[way]
+        opened = [Connection(nodes.both[number % 2], key if number // 2 % 2 else nodes.key) for number in range(CALLERS)]
+
+        def made(number: int) -> Callable[[], Answer]:
+            target = (first, second)[number // 4 % 2]
+            return lambda: opened[number].call(call[0], call[1].format(target), call[2])
+
+        answers = together(*map(made, range(CALLERS)))
+        close(opened)
+        assert {answer.status for answer in answers} <= {200, 204, 400, 401, 403, 404, 409}, Counter(
+            (answer.status, answer.body) for answer in answers
+        )
+        owners = []
+        for token in (nodes.key, key):
+            with Connection(nodes.both[1], token) as connection:
+                answer = connection.call("GET", "/v1/users?role=owner&status=active&fields=*")
+                if answer.status == 200:
+                    owners.append([user["id"] for user in answer.json])
+        assert owners and all(len(found) == 1 and found[0] in (first, second) for found in owners), owners
+
+
+def test_of_racing_changes_with_one_etag_on_two_nodes_one_is_made(nodes: Pair) -> None:
+    with nodes.both[0].http() as http:
+        user = new_user(http)
+        etag = http.get(f"/v1/users/{user['id']}").headers["etag"]
+    calls = [("PUT", f"/v1/users/{user['id']}", {"name": f"Alice {number}"}) for number in range(40)]
+    answers = at_once(nodes, calls, If_Match=etag)
+    assert Counter(answer.status for answer in answers) == {200: 1, 412: 39}
+    (winner,) = (answer.json["name"] for answer in answers if answer.status == 200)
+    assert ask(nodes.both[1], "GET", f"/v1/users/{user['id']}").json["name"] == winner
+
+
+def test_racing_creates_with_one_idempotency_key_on_two_nodes_make_one_user(nodes: Pair) -> None:
+    before = int(ask(nodes.both[0], "GET", "/v1/users/count").json["count"])
+    answers = at_once(nodes, [("POST", "/v1/users", person("once@example.com"))] * 60, Idempotency_Key="once")
+    assert {answer.status for answer in answers} <= {201, 409}, Counter(answer.body for answer in answers)
+    made = [answer for answer in answers if answer.status == 201]
+    assert len({answer.json["id"] for answer in made}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in made) == 1
+    for node in nodes.both:
+        again = ask(node, "POST", "/v1/users", person("once@example.com"), Idempotency_Key="once")
+        assert (again.status, again.headers["idempotency-replayed"]) == (201, "true")
+        assert again.json["id"] == made[0].json["id"]
+        assert ask(node, "GET", "/v1/users/count").json["count"] == before + 1
+
+
+def test_concurrent_updates_of_one_user_on_two_nodes_are_all_counted_and_logged_in_their_order(nodes: Pair) -> None:
+    with nodes.both[0].http() as http:
+        user = new_user(http)
+    path = f"/v1/users/{user['id']}"
+    start = ask(nodes.both[0], "GET", path).headers["etag"]
+    each, writers = 20, 8
+
+    def writer(number: int) -> Callable[[], list[str]]:
+        def write() -> list[str]:
+            made = []
+            with Connection(nodes.both[number % 2]) as connection:
+                for at in range(each):
+                    answer = connection.call("PUT", path, {"name": f"W{number} N{at}"})
+                    assert answer.status == 200, answer.body
+                    made.append(answer.headers["etag"])
+            return made
+
+        return write
+
+    tags = list(itertools.chain(*together(*map(writer, range(writers)))))
+    assert len(set(tags)) == each * writers, "two changes made the same version"
+    with Connection(nodes.both[1]) as connection:
+        log = [event for event in events(connection) if event["user_id"] == user["id"]]
+    updates = [event for event in log if event["type"] == "user.updated"]
+    assert len(updates) == each * writers
+    was = user["name"]
+    for event in updates:  # each change began where the one before it ended
+        assert event["before"]["name"] == was
+        was = event["object"]["name"]
+    now = ask(nodes.both[0], "GET", path)
+    assert (now.json["name"] == was and now.headers["etag"] not in (start, *tags[:-1])) or now.headers["etag"] in tags
+
+
+def test_the_log_tells_changes_in_their_order_though_the_clocks_of_the_nodes_differ(tmp_path: Path) -> None:
+    with pair(tmp_path, *WIDE) as nodes:
+        ahead, behind = nodes.both
+        ahead.pass_time(30)
+        with ahead.http() as http:
+            user = new_user(http)
+        names = [f"Name {number}" for number in range(20)]
+        for number, name in enumerate(names):
+            node = nodes.both[number % 2]
+            assert ask(node, "PUT", f"/v1/users/{user['id']}", {"name": name}).status == 200
+        with Connection(behind) as connection:
+            log = [event for event in events(connection) if event["user_id"] == user["id"]]
+        assert [event["type"] for event in log][:1] == ["user.created"]
+        assert [event["object"]["name"] for event in log[1:]] == names
+
+
+def test_racing_restores_purges_and_creates_of_one_email_leave_at_most_one_user(nodes: Pair) -> None:
+    first = nodes.both[0]
+    with first.http() as http:
+        user = new_user(http, email="back@example.com")
+        http.delete(f"/v1/users/{user['id']}")
+    calls: list[tuple[str, str, Any]] = []
+    for _ in range(8):
+        calls += [("POST", f"/v1/users/{user['id']}/restore", None), ("POST", "/v1/users", person("BACK@example.com"))]
+    answers = at_once(nodes, calls)
+    assert sum(answer.status in (200, 201) for answer in answers) == 1, Counter(answer.body for answer in answers)
+    assert {answer.status for answer in answers} <= {200, 201, 400, 404}
+    assert len(ask(nodes.both[1], "GET", "/v1/users?email=back@example.com").json) == 1
+
+
+def test_a_user_that_is_purged_while_it_is_restored_is_never_said_to_be_unknown(nodes: Pair) -> None:
+    """At every moment it lives or can be restored: a purge finds it in one of both."""
+    with nodes.both[0].http() as http:
+        for _ in range(15):
+            user = new_user(http)
+            http.delete(f"/v1/users/{user['id']}")
+            path = f"/v1/users/{user['id']}"
+            calls: list[tuple[str, str, Any]] = [("POST", f"{path}/restore", None), ("DELETE", f"{path}?purge=true", None)]
+            restored, purged = at_once(nodes, calls)
+            assert purged.status == 204, (purged.body, restored.status)
+            assert restored.status in (200, 404)
+            assert http.get(path).status_code == 404
+            assert http.post(f"{path}/restore").status_code == 404
+
+
+def test_writers_of_both_nodes_who_lock_the_same_users_do_not_stand_in_each_others_way(nodes: Pair) -> None:
+    """Each transaction takes its users in the same order: nobody waits for PostgreSQL to find a deadlock, which takes it a second."""
+    with nodes.both[0].http() as http:
+        users = [new_user(http)["id"] for _ in range(12)]
+    slowest = 0.0
+
+    def writer(number: int) -> Callable[[], int]:
+        def write() -> int:
+            nonlocal slowest
+            done = 0
+            with Connection(nodes.both[number % 2]) as connection:
+                until = time.monotonic() + 3
+                while time.monotonic() < until:
+                    id = users[(done * 7 + number * 5) % len(users)]
+                    began = time.monotonic()
+                    assert connection.call("PUT", f"/v1/users/{id}", {"name": f"W{number} {done}"}).status == 200
+                    slowest = max(slowest, time.monotonic() - began)
+                    done += 1
+            return done
+
+        return write
+
+    before = deadlocks()
+    assert sum(together(*map(writer, range(32)))) > 100
+    assert deadlocks() == before
+    assert slowest < 1, slowest
+
+
+def deadlocks() -> int:
+    return (postgres.shared().folder / "log").read_text().count("deadlock detected")
+
+
+def test_servers_that_start_together_on_an_empty_database_make_one_owner(tmp_path: Path) -> None:
+    for round in range(2):
+        folder = tmp_path / f"{round}"
+        folder.mkdir()
+        nodes = Pair(folder, postgres.new_database("together"), *WIDE)
+        try:
+            together(*(lambda node=node: node.start() for node in nodes.both))
+            for node in nodes.both:
+                assert len(ask(node, "GET", "/v1/users?role=owner").json) == 1
+            nodes.check_logs()
+        finally:
+            nodes.stop()
