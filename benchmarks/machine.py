@@ -68,11 +68,11 @@ class Process:
 
     def pids(self) -> list[int]:
         """Every process of the session that `command` leads."""
-        return [pid for pid, fields in _stat() if int(fields[3]) == self.pid]
+        return [pid for pid, fields in stat() if int(fields[3]) == self.pid]
 
     def cpu_seconds(self) -> float:
         """User and system time of the processes of this session, ended children included. Resolution 10 ms."""
-        return sum(sum(map(int, fields[11:15])) for _, fields in _stat() if int(fields[3]) == self.pid) / TICK
+        return sum(sum(map(int, fields[11:15])) for _, fields in stat() if int(fields[3]) == self.pid) / TICK
 
     def memory_mib(self) -> float:
         """Proportional set size: memory shared with other processes counts in parts, so that a sum over processes is right."""
@@ -166,7 +166,7 @@ def description() -> dict[str, str]:
     }
 
 
-def _stat() -> Iterator[tuple[int, list[str]]]:
+def stat() -> Iterator[tuple[int, list[str]]]:
     """Process id and the fields of /proc/PID/stat after the name: state, parent, group, session, … (proc(5))."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -91,10 +91,11 @@ def lint(arguments: Arguments) -> int:
 
 
 def bench(arguments: Arguments) -> NoReturn:
-    """Measure against other servers and write benchmarks/RESULTS.md."""
+    """Measure against other servers and write benchmarks/RESULTS.md; --postgresql in ARGS does so on PostgreSQL."""
     need("wrk", "wrk", "the benchmarks")
     prepare(BENCH)
-    become([str(prepare(DEV)), "benchmarks/run.py", *arguments])
+    script = "benchmarks/postgresql.py" if "--postgresql" in arguments else "benchmarks/run.py"
+    become([str(prepare(DEV)), script, *(each for each in arguments if each != "--postgresql")])
 
 
 def openapi(arguments: Arguments) -> int:

@@ -10,11 +10,10 @@ from load import Call
 from machine import Process
 
 
-class Peer(Protocol):
+class Server(Protocol):
     """A server under measurement. `calls` maps a workload (`W1`, …) to its request; one that is missing is not measured."""
 
     name: str
-    folder: Path
     port: int
     process: Process
     calls: Mapping[str, Call]
@@ -22,6 +21,12 @@ class Peer(Protocol):
     def version(self) -> str:
         """Names and versions, for the table's caption."""
         ...
+
+
+class Peer(Server, Protocol):
+    """One that brings its own database."""
+
+    folder: Path
 
     def start(self, users: int) -> None:
         """Fill a new data folder with `users` users, start the server on one core, return once it answers, `calls` ready."""

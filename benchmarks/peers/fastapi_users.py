@@ -1,4 +1,4 @@
-"""fastapi-users on SQLAlchemy and SQLite (`apps/accounts.py`), signed in with its bearer token, one uvicorn worker."""
+"""fastapi-users on SQLAlchemy, on SQLite or PostgreSQL (`apps/accounts.py`), signed in with its bearer token, under uvicorn."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class FastapiUsers:
     def __init__(self) -> None:
         self.folder = WORK / "fastapi-users"
         self.port = free_port()
+        self._log = WORK / "logs" / "fastapi-users.log"
 
     def version(self) -> str:
         return versions("fastapi-users", "fastapi", "sqlalchemy", "aiosqlite", "slowapi", "uvicorn")
@@ -31,24 +32,32 @@ class FastapiUsers:
     def start(self, users: int) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        ids, log = self.folder / "ids", WORK / "logs" / "fastapi-users.log"
-        environment = {"BENCH_DATABASE": str(self.folder / "users.db")}
-        filling = Process([program("python"), APP, str(users), ids], cpus=SERVER_CPU, log=log, env=environment)
+        self.fill(users, f"sqlite+aiosqlite:///{self.folder / 'users.db'}")
+        self.serve()
+
+    def fill(self, users: int, database: str) -> None:
+        """`users` users in the empty database at SQLAlchemy's address of it."""
+        self._users, self._ids = users, self.folder / "ids"
+        self._environment = {"BENCH_DATABASE": database}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        filling = Process([program("python"), APP, str(users), self._ids], cpus=SERVER_CPU, log=self._log, env=self._environment)
         if filling.wait():
-            raise RuntimeError(log.read_text()[-2000:])
+            raise RuntimeError(self._log.read_text()[-2000:])
+
+    def serve(self, workers: int = 1, cpus: str = SERVER_CPU) -> None:
         self.process = Process(
             [program("uvicorn"), "accounts:app", "--app-dir", APP.parent, "--host", "127.0.0.1", "--port", str(self.port),
-             "--loop", "uvloop", "--http", "httptools", "--no-access-log"],
-            cpus=SERVER_CPU, log=log, env=environment,
+             "--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--no-access-log"],
+            cpus=cpus, log=self._log, env=self._environment,
         )  # fmt: skip
         wait_for_answer(self.process, self.port, "/openapi.json")
         bearer = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         new = {"name": "Charlie Mboya", "email": "c@N@@example.com", "password": PASSWORD}
         self.calls = {
             "W1": Call("GET", "/users?limit=20&offset=0", bearer),
-            "W1d": Call("GET", f"/users?limit=20&offset={users - 100}", bearer),
-            "W2": Call("GET", "/users/@ID@", bearer, ids=ids),
-            "W3": Call("PATCH", "/users/@ID@", bearer, '{"name": "Renamed @N@"}', ids),
+            "W1d": Call("GET", f"/users?limit=20&offset={self._users - 100}", bearer),
+            "W2": Call("GET", "/users/@ID@", bearer, ids=self._ids),
+            "W3": Call("PATCH", "/users/@ID@", bearer, '{"name": "Renamed @N@"}', self._ids),
             "W4": Call("POST", "/auth/register", bearer, json.dumps(new)),
         }
 

@@ -38,6 +38,11 @@ class Rollbook:
         return f"rollbook {rollbook.__version__}"
 
     @property
+    def database(self) -> tuple[str | Path, ...]:
+        """The flags that say where the users are."""
+        return "--data", self.folder / "data"
+
+    @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
 
@@ -62,11 +67,11 @@ class Rollbook:
             raise RuntimeError(f"rollbook users import failed: {log.read_text(errors='replace')[-2000:]}")
         self.import_seconds = time.perf_counter() - began
 
-    def serve(self, *, cpus: str = SERVER_CPU, settings: Mapping[str, str] | None = None) -> float:
+    def serve(self, *, workers: int = 1, cpus: str = SERVER_CPU, settings: Mapping[str, str] | None = None) -> float:
         """Start it on what is in the folder. Returns the seconds from there to the first 200 of an authenticated call."""
         began = time.perf_counter()
         self.process = Process(
-            [PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data", self.folder / "data", "--workers", "1",
+            [PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(workers), *self.database,
              "--rate-limit", "1000000000/minute,1000000000/hour", "--unauthenticated-limit", "none"],
             cpus=cpus,
             log=WORK / "logs" / f"{self.folder.name}.log",

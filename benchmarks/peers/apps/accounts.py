@@ -1,4 +1,5 @@
 """fastapi-users written as its documentation shows, with the list of users that every team adds. Run by uvicorn; filled when run itself.
+BENCH_DATABASE is SQLAlchemy's address of the database.
 
 https://fastapi-users.github.io/fastapi-users/latest/configuration/full-example/ (SQLAlchemy), https://slowapi.readthedocs.io/
 Other than there: `name` and `created_at` with an index, and SQLite in WAL mode, without which its writers stand in each other's way.
@@ -34,14 +35,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 SECRET = "a-secret-of-the-benchmark-32-bytes-long"
 ADMIN = "admin@example.com"
 
-engine = create_async_engine(f"sqlite+aiosqlite:///{os.environ['BENCH_DATABASE']}")
+engine = create_async_engine(os.environ["BENCH_DATABASE"])
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 
 
-@event.listens_for(engine.sync_engine, "connect")
 def durable(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+if engine.dialect.name == "sqlite":
+    event.listen(engine.sync_engine, "connect", durable)
 
 
 def now() -> datetime:
@@ -129,7 +133,7 @@ async def fill(count: int, ids_file: Path) -> None:
     choose, began = random.Random(2), datetime(2026, 1, 1, tzinfo=UTC)
     ids = [uuid.UUID(int=choose.getrandbits(128), version=4) for _ in range(count)]
     common = {"hashed_password": PasswordHelper().hash(PASSWORD), "is_active": True, "is_verified": True}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": id,
             "email": person.email,
