@@ -1,0 +1,78 @@
+"""On PostgreSQL, too, no named statement of the records walks a table, however many rows it may come to hold."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+from test_query_plans import RECORDS, STATEMENT
+
+from rollbook.config import Settings
+from rollbook.records import opening, postgres
+from rollbook.storage import migrate
+from rollbook.storage.postgres_reads import Texts
+from tests.postgres import new_database
+
+# Statements that are SQLite's alone: their tables, or their language, are not there.
+SQLITE = re.compile(
+    r"user_search\b|user_search_|sqlite_|json_group_array|json_object|PRAGMA|total_changes|DEFAULT VALUES|AS BLOB|excluded\.inside|INTO users \(id"
+)
+# Tables that hold little: what was written within the last fraction of a second, or a few rows.
+SMALL = {"user_block_deltas", "events_new", "access", "numbers", "leases", "user_blocks"}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    address = new_database("plans")
+    db = opening.open_for_migration(Settings(database=address))
+    migrate.migrate(db)
+    db.close()
+    yield address
+
+
+def test_no_named_statement_walks_a_table(url: str) -> None:
+    texts = Texts(postgres.TEXTS, postgres.LOCKING)
+    named: dict[str, str] = {}
+    for module in RECORDS:
+        for name, value in vars(module).items():
+            for text in value.values() if isinstance(value, dict) else [value]:
+                if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
+                    told = texts.of(text)
+                    if not SQLITE.search(told):
+                        named[f"{module.__name__}.{name}"] = told
+    assert len(named) > 90, sorted(named)
+    assert asyncio.run(_walks(url, named)) == {}
+
+
+async def _walks(url: str, named: dict[str, str]) -> dict[str, list[str]]:
+    """Statements whose plan, whatever their values, goes through a whole table though it could use an index."""
+    connection = await asyncpg.connect(url)
+    found: dict[str, list[str]] = {}
+    try:
+        # Tables are empty here, and small ones are read whole; this asks for the plan that large ones get.
+        await connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+        for name, text in named.items():
+            try:
+                statement = await connection.prepare(text)
+            except asyncpg.PostgresError as problem:
+                raise AssertionError(f"{name}: {problem}\n{text}") from None
+            values = [_value(each.name) for each in statement.get_parameters()]
+            await connection.execute("BEGIN")
+            try:
+                rows = await connection.fetch(f"EXPLAIN {text}", *values)
+            finally:
+                await connection.execute("ROLLBACK")
+            steps = [row[0].strip() for row in rows]
+            walks = [step for step in steps if (scan := re.search(r"Seq Scan on (\w+)", step)) and scan[1] not in SMALL]
+            if walks:
+                found[name] = walks
+    finally:
+        await connection.close()
+    return found
+
+
+def _value(type: str) -> object:
+    return {"text": "x", "bytea": b"x", "int8": 1, "int4": 1, "bool": True, "float8": 1.0}.get(type)
