@@ -360,3 +360,26 @@ def test_a_bad_address_keeps_the_server_from_starting_and_says_how_to_write_it(t
     done = server.rollbook("serve", "--data", str(server.data), check=False)
     assert done.returncode != 0 and "limits: " in done.stderr and "valkey://host:6379" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_doctor_warns_of_a_valkey_that_would_throw_counts_away(tmp_path: Path, own: ValkeyServer) -> None:
+    server = Server(tmp_path / "data", environment={"ROLLBOOK_LIMITS": own.url})
+
+    def found() -> str:
+        said = server.rollbook("doctor", "--data", str(server.data), check=False).stdout
+        return next(line for line in said.splitlines() if " limits: " in line)
+
+    assert found().startswith("ok ")
+    own.ask("CONFIG", "SET", "maxmemory", "100mb")
+    for policy, state in (
+        ("noeviction", "ok "),
+        ("volatile-ttl", "ok "),
+        ("allkeys-lru", "warning "),
+        ("volatile-lru", "warning "),
+    ):
+        own.ask("CONFIG", "SET", "maxmemory-policy", policy)
+        assert found().startswith(state), policy
+    own.kill()
+    assert found().startswith("warning ")
+    server.environment["ROLLBOOK_LIMITS_WHEN_AWAY"] = "closed"
+    assert found().startswith("fault ")
