@@ -10,7 +10,7 @@ from tests.nodes.pair import WIDE, Pair, pair
 from tests.valkey import ValkeyServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def nodes(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     # Valkey's clock decides about limits, as where it ships; and more connections than one for each purpose, so that they overtake each other.
     environment = {"ROLLBOOK_LIMITS": valkey.url, "ROLLBOOK_CLOCK_FILE": "", "ROLLBOOK_DATABASE_CONNECTIONS": "8"}

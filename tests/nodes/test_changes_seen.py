@@ -1,0 +1,129 @@
+"""What one worker of one node changed, every worker of every node knows within a second and does not go back on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from tests.callers import Answer, Connection, ask, of_each_worker, together
+from tests.harness import new_key, new_user
+from tests.nodes.pair import Pair
+
+SOON = 1.0
+WORKERS = 4
+
+Change = Callable[[], object]
+
+
+@pytest.fixture
+def member(nodes: Pair) -> tuple[dict[str, Any], str]:
+    """A user and the text of its key."""
+    with nodes.both[0].http() as http:
+        user = new_user(http)
+        return user, new_key(http, user_id=user["id"])
+
+
+@contextmanager
+def every_worker(nodes: Pair, key: str) -> Iterator[list[Connection]]:
+    with ExitStack() as stack:
+        yield [each for node in nodes.both for each in stack.enter_context(of_each_worker(node, WORKERS, key))]
+
+
+def seen_by_all(nodes: Pair, key: str, *steps: tuple[Change, Callable[[Answer], bool], str]) -> None:
+    """Each change is made, and each of the eight workers, asked without pause, must tell of it in time and not go back on it."""
+    with every_worker(nodes, key) as connections:
+        for change, is_seen, path in steps:
+            for connection in connections:
+                assert not is_seen(connection.call("GET", path))  # each knows the key now, and remembers it
+            change()
+            done = time.monotonic()
+
+            def last_unseen(connection: Connection, done: float, is_seen: Callable[[Answer], bool], path: str) -> float:
+                last = done
+                while time.monotonic() < done + SOON + 0.3:
+                    asked = time.monotonic()
+                    if not is_seen(connection.call("GET", path)):
+                        last = asked
+                return last - done
+
+            late = together(
+                *(
+                    lambda connection=connection, done=done, is_seen=is_seen, path=path: last_unseen(
+                        connection, done, is_seen, path
+                    )
+                    for connection in connections
+                )
+            )
+            assert max(late) < SOON, late
+
+
+def by(nodes: Pair, number: int, method: str, path: str, body: Any = None) -> Change:
+    """The owner's call of that node."""
+
+    def call() -> None:
+        answer = ask(nodes.both[number], method, path, body)
+        assert answer.status < 300, answer.body
+
+    return call
+
+
+def test_a_revoked_key_is_refused_by_all_workers_of_both_nodes_within_a_second(
+    nodes: Pair, member: tuple[dict[str, Any], str]
+) -> None:
+    user, key = member
+    (found,) = ask(nodes.both[0], "GET", f"/v1/keys?user={user['id']}").json
+    seen_by_all(
+        nodes, key, (by(nodes, 0, "DELETE", f"/v1/keys/{found['id']}"), lambda answer: answer.status == 401, "/v1/users/me")
+    )
+
+
+def test_suspension_roles_and_limits_reach_all_workers_of_both_nodes_within_a_second(
+    nodes: Pair, member: tuple[dict[str, Any], str]
+) -> None:
+    user, key = member
+    path = f"/v1/users/{user['id']}"
+    seen_by_all(
+        nodes,
+        key,
+        (by(nodes, 1, "POST", f"{path}/suspend"), lambda answer: answer.status == 403, "/v1/users/me"),
+        (by(nodes, 0, "POST", f"{path}/activate"), lambda answer: answer.status == 200, "/v1/users/me"),
+        (by(nodes, 1, "PUT", path, {"role": "viewer"}), lambda answer: answer.status == 200, "/v1/users?limit=1"),
+        (
+            by(nodes, 0, "PUT", path, {"rate_limit": "777777/hour"}),
+            lambda answer: answer.headers.get("ratelimit-limit") == "777777",
+            "/v1/users/me",
+        ),
+        (by(nodes, 1, "DELETE", path), lambda answer: answer.status == 401, "/v1/users/me"),
+    )
+
+
+def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pair) -> None:
+    """All workers meet many keys for the first time at the moment in which they are revoked."""
+    with nodes.both[0].http() as http:
+        user = new_user(http)
+        made = [http.post("/v1/keys", json={"name": f"{number}", "user_id": user["id"]}).json() for number in range(40)]
+
+    def met(share: int) -> Callable[[], None]:
+        def meet() -> None:
+            for _ in range(4):
+                for each in made:
+                    with Connection(nodes.both[share % 2], each["key"]) as connection:
+                        assert connection.call("GET", "/v1/users/me").status in (200, 401)
+
+        return meet
+
+    def revoke() -> None:
+        for each in made:
+            assert ask(nodes.both[0], "DELETE", f"/v1/keys/{each['id']}").status == 204
+
+    together(revoke, *map(met, range(6)))
+    time.sleep(SOON)  # the promise
+    for each in made:
+        for node in nodes.both:
+            for _ in range(4):
+                with Connection(node, each["key"]) as connection:
+                    assert connection.call("GET", "/v1/users/me").status == 401
