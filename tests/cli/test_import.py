@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -11,13 +13,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from rollbook.records.imports import BATCH
+from tests import harness
 from tests.cli.command import PASSWORD, good, rollbook
-from tests.harness import Server, running
+from tests.engines import engine
+from tests.harness import Server, database_of, running
+
+__all__ = ["engine"]
 
 HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
 
@@ -39,34 +46,76 @@ def data(tmp_path: Path) -> Path:
 
 def load(data: Path, text: str, code: int = 0) -> tuple[dict[str, Any], list[str]]:
     """The summary, and what was said of bad lines."""
-    done = rollbook("users", "import", "-", "--json", "--data", str(data), input=text)
+    done = rollbook("users", "import", "-", "--json", "--data", str(data), input=text, database=database_of(data))
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout), done.stderr.splitlines()
 
 
 def rows(data: Path, sql: str) -> list[Any]:
+    if harness.engine == "postgresql":
+        return [tuple(row.values()) for row in asyncio.run(_asked(data, sql))]
     with sqlite3.connect(data / "rollbook.db") as connection:
         found = connection.execute(sql).fetchall()
     connection.close()
     return found
 
 
+async def _asked(data: Path, sql: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(database_of(data))
+    try:
+        return await connection.fetch(sql)
+    finally:
+        await connection.close()
+
+
+def columns_of(data: Path, table: str) -> list[str]:
+    if harness.engine == "postgresql":
+        sql = f"SELECT attname::text FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 ORDER BY attnum"
+        return [row[0] for row in rows(data, sql)]
+    return [row[1] for row in rows(data, f"PRAGMA table_xinfo({table})")]
+
+
+def kept_in(data: Path) -> list[Any]:
+    """Everything that an import may change."""
+    tables = ["users", "events", "user_blocks"]
+    if harness.engine == "postgresql":
+        tables += ["email_claims", "external_id_claims", "numbers", "events_new", "user_block_deltas"]
+    else:
+        tables += ["user_search_pending", "sqlite_sequence"]
+    return [sorted(rows(data, f"SELECT * FROM {table}"), key=repr) for table in tables]
+
+
 def test_a_loaded_user_is_what_a_created_one_is(data: Path) -> None:
-    good("users", "create", "--name", "Zoë Ångström", "--email", "Zoë@exämple.com", "--password", PASSWORD, "--data", str(data))
+    at: dict[str, str] = {"database": database_of(data)}
+    good(
+        "users",
+        "create",
+        "--name",
+        "Zoë Ångström",
+        "--email",
+        "Zoë@exämple.com",
+        "--password",
+        PASSWORD,
+        "--data",
+        str(data),
+        **at,
+    )
     load(data, line(name="Zoë Ångström", email="Zoe@exämple.com") + "\n")
     created, loaded = rows(data, "SELECT * FROM users ORDER BY seq")
-    columns = [row[1] for row in rows(data, "PRAGMA table_xinfo(users)")]
-    own = {"seq", "id", "email", "email_key", "password_hash", "created_at", "created", "updated_at"}
+    columns = columns_of(data, "users")
+    own = {"seq", "id", "email", "email_key", "password_hash", "created_at", "created", "updated_at", "search_text"}
     for name, one, other in zip(columns, created, loaded, strict=True):
         assert one == other or name in own, name
     assert loaded[columns.index("email_key")] == "zoe@xn--exmple-cua.com"
+    if harness.engine == "postgresql":
+        assert loaded[columns.index("search_text")] == "zoë ångström\nzoe@exämple.com"
     first, second = rows(data, "SELECT * FROM events ORDER BY seq")
-    columns = [row[1] for row in rows(data, "PRAGMA table_info(events)")]
+    columns = columns_of(data, "events")
     for name, one, other in zip(columns, first, second, strict=True):
         assert one == other or name in ("seq", "id", "user_id", "created_at", "object"), name
     before, after = json.loads(first[columns.index("object")]), json.loads(second[columns.index("object")])
     assert list(before) == list(after)
-    shown = json.loads(good("users", "get", "zoe@exämple.com", "--json", "--data", str(data)))
+    shown = json.loads(good("users", "get", "zoe@exämple.com", "--json", "--data", str(data), **at))
     assert after == shown
 
 
@@ -127,18 +176,11 @@ def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path
 def test_the_same_file_again_changes_nothing(data: Path) -> None:
     text = many(BATCH + 5)
     load(data, text)
-    before = [
-        rows(data, f"SELECT * FROM {table}")
-        for table in ("users", "events", "user_blocks", "user_search_pending", "sqlite_sequence")
-    ]
+    before = kept_in(data)
     summary, said = load(data, text, code=1)
     assert (summary["added"], summary["refused"]) == (0, BATCH + 5)
     assert said[-1] == f"line {BATCH + 5}: Email address is already in use."
-    after = [
-        rows(data, f"SELECT * FROM {table}")
-        for table in ("users", "events", "user_blocks", "user_search_pending", "sqlite_sequence")
-    ]
-    assert before == after
+    assert before == kept_in(data)
 
 
 def test_order_counts_events_and_search_are_those_of_users_made_one_by_one(data: Path) -> None:
@@ -149,7 +191,8 @@ def test_order_counts_events_and_search_are_those_of_users_made_one_by_one(data:
         (0,)
     ]
     assert rows(data, "SELECT count(*) FROM events WHERE type = 'user.created'") == [(total,)]
-    assert rows(data, "SELECT count(*) FROM user_search_pending") == [(0,)]
+    waiting = "user_search_pending" if harness.engine == "sqlite" else "user_block_deltas"
+    assert rows(data, f"SELECT count(*) FROM {waiting}") == [(0,)]
     with running(data) as server, server.http() as http:
         answer = http.get("/v1/users", params={"offset": total - 2, "limit": 5})
         assert answer.headers["x-total-count"] == str(total + 1)  # and the owner
@@ -171,12 +214,13 @@ def test_a_running_server_sees_the_users_and_goes_on_writing(data: Path) -> None
 
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=server.environment)
+    environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdin
     process.stdin.write(many(BATCH + 10))
     process.stdin.flush()
     until = time.monotonic() + 20
-    while not (data / "rollbook.db").exists() or not _count(data):
+    while not _count(data):
         assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -188,9 +232,11 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
 
 
 def _count(data: Path) -> int:
+    if harness.engine == "sqlite" and not (data / "rollbook.db").exists():
+        return 0
     try:
         return rows(data, "SELECT count(*) FROM users")[0][0]
-    except sqlite3.OperationalError:  # not made yet
+    except (sqlite3.OperationalError, asyncpg.UndefinedTableError):  # not made yet
         return 0
 
 
@@ -200,8 +246,10 @@ def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
     for count in (BATCH, 6 * BATCH):
         file = tmp_path / "users.ndjson"
         file.write_text(many(count))
-        command = [sys.executable, "-c", code, "users", "import", str(file), "--data", str(tmp_path / f"data{count}")]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=110)
+        into = tmp_path / f"data{count}"
+        command = [sys.executable, "-c", code, "users", "import", str(file), "--data", str(into)]
+        environment = {**os.environ, "ROLLBOOK_DATABASE": database_of(into)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=110, env=environment)
         peaks.append([int(number) for number in done.stdout.split()])
     # In KiB. The database's cache may fill up to its bound (256 MiB); the process that reads has no more to keep.
     assert peaks[1][0] < peaks[0][0] + 120_000

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
@@ -22,16 +22,19 @@ from rollbook.api.parsing import dec_hook, parse_body, read_object
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.cli.output import Failure
 from rollbook.config import Settings
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken
 from rollbook.first_start import open_database
 from rollbook.records import imports, rules
 from rollbook.records.events import CLI
 from rollbook.records.imports import BATCH, Prepared
 from rollbook.records.users import NewUser
+from rollbook.storage.database import Database, Duplicate
 
 STDIN = Path("-")
 # Passwords of one batch: some seconds of hashing, so that what is done is written and seen.
 MOST_PASSWORDS = 200
+# How often a batch is begun anew because somebody took an address of it at the same moment.
+MOST_RACES = 20
 LONGEST_LINE = 65_536  # bytes: the largest body of a call that creates a user
 
 
@@ -86,7 +89,7 @@ def load(
         try:
             for batch in batches:
                 with _uninterrupted():
-                    taken = db.write_now(imports.add_many, batch.users, CLI) if batch.users else []
+                    taken = _add(db, batch.users) if batch.users else []
                     summary.added += len(batch.users) - len(taken)
                 refused = [*batch.faults, *[(batch.lines[at], problem.message) for at, problem in taken]]
                 for line, reason in sorted(refused):
@@ -96,6 +99,13 @@ def load(
                 progress(batch.bytes)
         finally:
             db.close()
+
+
+def _add(db: Database, users: list[Prepared]) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
+    for _ in range(MOST_RACES):
+        with suppress(Duplicate):
+            return db.write_now(imports.add_many, users, CLI)
+    raise Failure("Others add the same users at this moment. The users added so far stay; run the command again.")
 
 
 def index(settings: Settings, progress: Callable[[int], None]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken
-from rollbook.records import events, places, rules, search, users
+from rollbook.records import claims, events, places, rules, search, users
 from rollbook.records.events import Actor
 from rollbook.records.users import NewUser, User
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Row, Tx
 
 BATCH = 20_000
 """Users of one transaction. It holds the writer lock for about half a second: no write of a running server waits longer."""
@@ -29,6 +29,13 @@ ADD = """
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 GIVEN = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
+# On PostgreSQL the numbers are given beforehand, and what others have is looked up for all at once.
+ADD_NUMBERED = """
+    INSERT INTO users (seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit,
+                       version, created_at, updated_at, search_text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?, ?)"""
+EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
+EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 TO_INDEX = """
     SELECT seq, name, email FROM users
     WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) ORDER BY seq"""
@@ -81,7 +88,12 @@ def prepare(new: NewUser) -> Prepared:
 
 
 async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
-    """Add these in their order. Those that the unique indexes refuse are left out and returned: which of `new`, and why."""
+    """Add these in their order. Those whose address or identifier another user has are left out and returned: which of `new`, and why.
+
+    Raises Duplicate on PostgreSQL when somebody took one at the same moment: then nothing was added, and it may be done again.
+    """
+    if tx.engine == "postgresql":
+        return await _add_numbered(tx, new, by)
     await tx.run(CACHE)
     last = await tx.one(LAST)
     assert last is not None  # a SELECT without FROM has a row
@@ -97,15 +109,52 @@ async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int
         return refused
     await places.count_many(tx, added, +1)
     await tx.many(search.TOUCHED, [(seq,) for seq in added])
-    rows = []
+    await events.record_many(tx, _created([(new[seq - first], start + seq - first) for seq in added], by))
+    return refused
+
+
+async def _add_numbered(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
+    emails = {row[0] for row in await tx.all(EMAILS_TAKEN, [user.email_key for user in new])}
+    wanted = [user.external_id for user in new if user.external_id is not None]
+    external_ids = {row[0] for row in await tx.all(EXTERNAL_IDS_TAKEN, wanted)} if wanted else set()
+    refused: list[tuple[int, EmailTaken | ExternalIdTaken]] = []
+    added: list[Prepared] = []
+    for at, user in enumerate(new):
+        if user.email_key in emails:
+            refused.append((at, EmailTaken()))
+        elif user.external_id in external_ids:
+            refused.append((at, ExternalIdTaken()))
+        else:
+            added.append(user)
+            emails.add(user.email_key)
+            if user.external_id is not None:
+                external_ids.add(user.external_id)
+    if not added:
+        return refused
+    # In the order of the index: two imports at once wait for each other, where they would be in each other's way for good.
+    await tx.many(claims.TAKE_EMAIL, sorted((user.email_key, user.id) for user in added))
+    claimed = sorted((user.external_id, user.id) for user in added if user.external_id is not None)
+    await tx.many(claims.TAKE_EXTERNAL_ID, claimed)
+    first, start = await tx.number(users.COUNTER, clock.now(), len(added))
+    rows = [
+        (first + at, *user[:10], start + at, start + at, search.indexed_text(user.name, user.email))
+        for at, user in enumerate(added)
+    ]
+    await tx.many(ADD_NUMBERED, rows)
+    await places.count_many(tx, range(first, first + len(added)), +1)
+    await events.record_many(tx, _created([(user, start + at) for at, user in enumerate(added)], by))
+    return refused
+
+
+def _created(added: Iterable[tuple[Prepared, int]], by: Actor) -> list[Row]:
+    """An event for each of these users and their times."""
+    rows: list[Row] = []
     second, times = -1, ""
-    for seq in added:
-        user, at = new[seq - first], start + seq - first
+    for user, at in added:
         if at // clock.SECOND != second:
             second, times = at // clock.SECOND, _TIMES.format(clock.shown(at))
         rows.append((user.event_id, "user.created", user.id, at, *by, user.object + times, None))
-    await tx.many(events.RECORD, rows)
-    return refused
+    return rows
 
 
 async def _refused(
@@ -120,7 +169,13 @@ async def _refused(
 
 
 async def index(tx: Tx) -> int:
-    """Bring noted users into the search index, as `search.fold` does, many at once. Returns how many notes it were: BATCH or fewer."""
+    """Bring noted users into the search index, as `search.fold` does, many at once. Returns how many notes it were: BATCH or fewer.
+
+    PostgreSQL's index follows by itself; there the counts of places are folded, so that no list has to add them up.
+    """
+    if tx.engine == "postgresql":
+        await places.fold(tx)
+        return 0
     await tx.run(CACHE)
     notes = await tx.all(search.OLDEST, BATCH)
     if not notes:

@@ -11,7 +11,7 @@ _MARK_OR_QUOTED = re.compile(r"\?|'(?:[^']|'')*'")
 _PARAMETER = re.compile(r"\$([0-9]+)")
 _SELECT = re.compile(r"\s*SELECT\b(?!.*\bFOR UPDATE\b)", re.DOTALL)
 _LOCK = re.compile(r"\s*SELECT\b.*\bFOR UPDATE\s*$", re.DOTALL)
-_INSERT = re.compile(r"\s*(INSERT INTO \w+ \([^)]*\)) VALUES \((.*)\)\s*(ON CONFLICT DO NOTHING)?\s*", re.DOTALL)
+_INSERT = re.compile(r"\s*(INSERT INTO \w+ \([^)]*\))\s+VALUES \((.*)\)\s*(ON CONFLICT DO NOTHING)?\s*", re.DOTALL)
 _UPDATE = re.compile(r"\s*(UPDATE \w+ SET .*?) WHERE (.*)", re.DOTALL)
 _DELETE = re.compile(r"\s*(DELETE FROM \w+) WHERE (.*)", re.DOTALL)
 
