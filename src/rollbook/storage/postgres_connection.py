@@ -7,6 +7,7 @@ Nothing here needs a session: each statement stands alone or inside one transact
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -38,8 +39,8 @@ FAILING = (
     asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.exceptions.ProtocolError,
-    asyncpg.exceptions.TargetServerAttributeNotMatched,  # of several hosts, none is the primary at the moment
+    # Of several hosts, none is the primary at the moment; or the server said that it goes while nobody had asked it anything.
+    asyncpg.exceptions.InternalClientError,
 )
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError, asyncpg.exceptions.OutdatedSchemaCacheError)
 """What was prepared is of use no longer: a migration changed its types, or a pooler has forgotten it."""
@@ -49,12 +50,16 @@ BROKEN = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.ConnectionFailureError,
     asyncpg.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
     ConnectionResetError,
     BrokenPipeError,
 )
 """The connection was cut: where nothing was done on it, another one may be tried."""
 # The statement, not the connection, is at fault: it can be used on.
 _USABLE = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DiskFullError)
+
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.%]*\]|[^:\[\]]*)(:[0-9]*)?").fullmatch
 
 
 class Address(NamedTuple):
@@ -76,7 +81,23 @@ def address(url: str) -> Address:
     """Raises DatabaseUnusable with a sentence that does not repeat the address, which may hold a password."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise DatabaseUnusable("`database` is no address of PostgreSQL: write postgresql://user@host:5432/name.")
+    if not _is_readable(url):
+        raise DatabaseUnusable(
+            "The address of PostgreSQL cannot be read: write postgresql://user@host:5432/name. In a password, write %2F for /, %3F for ?, %23 for #, "
+            "%40 for @ and %25 for %."
+        )
     return Address(url)
+
+
+def _is_readable(url: str) -> bool:
+    """Whether its parts are what they seem: a password with a bare slash in it would end up in the part that is shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    astray = parts.path + parts.fragment + ("" if "@" in parts.netloc else parts.query)
+    return "@" not in astray and not parts.fragment and all(map(_HOST, hosts))
 
 
 def meaning(problem: BaseException) -> BaseException:

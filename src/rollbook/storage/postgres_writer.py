@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import asyncpg
+
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Group, meaning
@@ -288,9 +290,7 @@ class Writer:
             raise
         try:
             await connection.execute("COMMIT")
-        except AGAIN:
-            raise  # it is rolled back
-        except FAILING as problem:
+        except (*FAILING, asyncpg.StatementCompletionUnknownError) as problem:
             connection.terminate()
             raise _Unknown from problem
         if written := sum(each.error is None for each in running):
