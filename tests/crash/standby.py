@@ -1,0 +1,75 @@
+"""A PostgreSQL primary with a synchronous standby, and what a script does when the primary dies: promote, and build a new standby."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.postgres import USER, Cluster
+
+NAME = "standby"
+
+
+class Two:
+    """`primary` takes writes and answers for each only when `standby` has applied it."""
+
+    def __init__(self) -> None:
+        self.primary = Cluster().initialise()
+        self._allow_replication(self.primary)
+        self.primary.start()
+        self.standby = self._built_from(self.primary)
+        self._wait_for(self.primary)
+
+    def url(self, database: str) -> str:
+        """Of both, whichever takes writes at the moment."""
+        hosts = ",".join(
+            f"127.0.0.1:{cluster.port}" for cluster in sorted((self.primary, self.standby), key=lambda each: each.port)
+        )
+        return f"postgresql://{USER}@{hosts}/{database}?target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Kill the primary as a power cut would, and let the standby take its place."""
+        dead, self.primary = self.primary, self.standby
+        dead.stop(signal.SIGKILL)
+        # The trap: it was copied with the name of a standby that it must wait for, and now it has none. Until this is cleared, every
+        # write on it waits without end.
+        self.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        self.primary.ask("SELECT pg_reload_conf()")
+        self.primary.ask("SELECT pg_promote()")
+        self._dead = dead
+
+    def rebuild(self) -> None:
+        """A new standby where the dead primary was, from the new one; from then on writes wait for it."""
+        port = self._dead.port
+        self._dead.remove()
+        self.standby = self._built_from(self.primary, port)
+        self._wait_for(self.primary)
+
+    def remove(self) -> None:
+        for cluster in {self.primary, self.standby, getattr(self, "_dead", self.primary)}:
+            cluster.stop(signal.SIGKILL)
+            cluster.remove()
+
+    @staticmethod
+    def _allow_replication(cluster: Cluster) -> None:
+        with open(cluster.data / "pg_hba.conf", "a") as file:
+            file.write("host replication all 127.0.0.1/32 trust\n")
+
+    @staticmethod
+    def _built_from(primary: Cluster, port: int | None = None) -> Cluster:
+        standby = Cluster()
+        if port is not None:
+            standby.port = port
+        source = f"host=127.0.0.1 port={primary.port} user={USER} application_name={NAME}"
+        standby.run("pg_basebackup", "-d", source, "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        return standby.start()
+
+    @staticmethod
+    def _wait_for(primary: Cluster) -> None:
+        primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{NAME}'")
+        primary.ask("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+        primary.ask("SELECT pg_reload_conf()")
+        until = time.monotonic() + 30
+        while primary.ask("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
+            assert time.monotonic() < until, "the standby does not take part"
+            time.sleep(0.05)
