@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from rollbook.config import Settings
+from rollbook.records import opening
+from rollbook.storage import migrate
+from rollbook.storage.database import Database
 from tests import harness
 
 ENGINES = ("sqlite", "postgresql")
+
+
+@contextmanager
+def migrated(engine: str, folder: Path) -> Iterator[Database]:
+    """An empty database of this kind with the schema of this version, to be used without a server."""
+    from tests import postgres
+
+    settings = Settings(data=folder / "data", database="" if engine == "sqlite" else postgres.new_database())
+    db = opening.open_for_migration(settings)
+    try:
+        migrate.migrate(db)
+        yield db
+    finally:
+        db.close()
 
 
 @pytest.fixture(scope="module", params=ENGINES, autouse=True)

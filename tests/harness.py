@@ -7,11 +7,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,15 @@ class Server:
             files["PostgreSQL"] = postgres.dump(self.database)
         return files
 
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of its database."""
+        if self.database:
+            from tests import postgres
+
+            return postgres.rows(self.database, sql)
+        with closing(sqlite3.connect(self.data / "rollbook.db")) as database:
+            return database.execute(sql).fetchall()
+
     @contextmanager
     def writers_wait(self) -> Iterator[None]:
         """No write gets on as long as this lasts."""
@@ -160,6 +170,20 @@ class Server:
             with open(self.data / "writer.lock", "rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
+
+    @contextmanager
+    def held(self, table: str) -> Iterator[None]:
+        """Somebody else's transaction keeps everybody from writing to it; on SQLite, to anything."""
+        if self.database:
+            from tests import postgres
+
+            with postgres.locked(self.database, table):
+                yield
+        else:
+            with closing(sqlite3.connect(self.data / "rollbook.db", isolation_level=None)) as tool:
+                tool.execute("BEGIN IMMEDIATE")
+                yield
+                tool.execute("ROLLBACK")
 
     def lose_database(self) -> None:
         """Make it useless, for good."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import getpass
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import asyncpg
 
 from tests.harness import free_port
 
@@ -159,9 +164,20 @@ def new_database(prefix: str = "test") -> str:
 
 
 def dump(url: str) -> bytes:
-    """All that is in a database, as text."""
+    """All that is in a database: as text, and the bytes that the text writes in hexadecimal digits."""
     done = subprocess.run([str(programs() / "pg_dump"), "--dbname", url], capture_output=True, check=True, env=_environment())
-    return done.stdout
+    return done.stdout + b"".join(bytes.fromhex(digits.decode()) for digits in re.findall(rb"\\\\x([0-9a-f]+)", done.stdout))
+
+
+def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
+    async def ask() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
 
 
 def drop(url: str) -> None:

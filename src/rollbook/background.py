@@ -26,7 +26,6 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 256
 LEAD = "background"
-LOOK = 0.5  # seconds between two looks whether this server has it
 """The lease of what one of several servers does for all."""
 # A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
 BUSY_PAUSE = 0.02
@@ -60,6 +59,7 @@ class Background:
         ]
         self._holder = ids.new("srv")
         self._leads_until = 0.0
+        self._lead = asyncio.Event()
         if first and db.engine == "postgresql":
             self._loops.append(("take the lead", leases.SECONDS / 3, self.take_lead))
             self._loops.append(("fold counts", 0.2, self.fold_counts))
@@ -119,8 +119,9 @@ class Background:
         """The step, done by the one server that leads."""
 
         async def led() -> bool:
-            while not self.leads:  # noqa: ASYNC110 - the lead ends by the clock, too, which no event tells
-                await asyncio.sleep(LOOK)
+            while not self.leads:  # a lead that is not renewed ends by the clock
+                self._lead.clear()
+                await self._lead.wait()
             return await step()
 
         return led
@@ -129,6 +130,8 @@ class Background:
         """Be, or stay, the one of several servers that does what only one needs to."""
         began = time.monotonic()
         self._leads_until = began + leases.SECONDS if await self._db.write(leases.take, LEAD, self._holder) else 0.0
+        if self.leads:
+            self._lead.set()
         return False
 
     @property

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -16,18 +15,21 @@ import httpx2
 import pytest
 
 from rollbook.auth import keys
-from rollbook.records import usage
+from rollbook.config import Settings
+from rollbook.records import opening, usage
 from rollbook.records.usage import Logged
-from rollbook.storage.sqlite import SQLite
+from tests.engines import engine
 from tests.harness import Server, new_key, new_user, running
 
 DAY = 86_400
+
+__all__ = ["engine"]  # each test holds on each database
 
 
 @contextmanager
 def reading(server: Server) -> Iterator[Callable[..., Any]]:
     """Its database, as a page reads it."""
-    db = SQLite.open(server.data / "rollbook.db")
+    db = opening.open_database(Settings(data=server.data, database=server.database))
     try:
         yield db.read_now
     finally:
@@ -153,9 +155,8 @@ def test_what_was_refused_before_the_key_was_known_is_nobodys(tmp_path: Path) ->
         with reading(server) as read:
             hours = read(usage.server_hours, 0)
             assert sum(hour.limited for hour in hours) == 2 and sum(hour.refused for hour in hours) == 3
-        with closing(sqlite3.connect(server.data / "rollbook.db")) as database:
-            for table in ("usage", "usage_limits", "request_log"):
-                assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        for table in ("usage", "usage_limits", "request_log"):
+            assert server.ask(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
@@ -182,10 +183,10 @@ def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
             log = read(usage.requests, user["id"])
             assert {line.path for line in log} >= {"/v1/users", "/v1/users/me", "/v1/users/***"}
             assert all(dict(line.headers)["user-agent"] == "agent ***" for line in log)
-        files = list(server.data.iterdir())
-        assert any(b"agent ***" in file.read_bytes() for file in files)
+        files = {name: content for name, content in server.kept().items() if name != server.log.name}
+        assert any(b"agent ***" in content for content in files.values())
         for secret in (text, text[4:30], *(f"secret-{number}" for number in range(1, 7))):
-            assert not [file for file in files if secret.encode() in file.read_bytes()], secret
+            assert not [name for name, content in files.items() if secret.encode() in content], secret
 
 
 def test_lines_and_counts_are_kept_as_long_as_set(tmp_path: Path) -> None:
@@ -222,8 +223,12 @@ def test_without_retention_there_is_no_log_and_the_old_one_goes(tmp_path: Path) 
             assert len(read(usage.requests, me)) == 1
         server.flags = ("--request-retention", "0")
         server.start()
-        with server.http() as http:
+        with server.http() as http, reading(server) as read:
             http.get("/v1/users/me")
+            until = time.monotonic() + 10  # the old one goes as soon as this server leads
+            while read(usage.requests, me):
+                assert time.monotonic() < until
+                time.sleep(0.02)
         server.stop()
         with reading(server) as read:
             assert count(read, me) == 2
@@ -246,9 +251,8 @@ def test_who_is_erased_leaves_no_usage(tmp_path: Path) -> None:
         server.pass_time(61)
         server.start()
         time.sleep(1)
-        with closing(sqlite3.connect(server.data / "rollbook.db")) as database:
-            for table in ("usage", "usage_limits", "request_log", "erased_usage"):
-                assert database.execute(f"SELECT count(*) FROM {table} WHERE user_id = ?", (user["id"],)).fetchone() == (0,)
+        for table in ("usage", "usage_limits", "request_log", "erased_usage"):
+            assert server.ask(f"SELECT count(*) FROM {table} WHERE user_id = '{user['id']}'") == [(0,)]
 
 
 def test_a_stop_loses_nothing_and_a_kill_only_what_was_not_yet_written(tmp_path: Path) -> None:
@@ -275,18 +279,17 @@ def test_a_stop_loses_nothing_and_a_kill_only_what_was_not_yet_written(tmp_path:
 
 def test_a_database_that_cannot_be_written_loses_lines_says_so_and_counts_later(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none") as server:
-        with server.http() as http, closing(sqlite3.connect(server.data / "rollbook.db", isolation_level=None)) as tool:
+        with server.http() as http:
             me = http.get("/v1/users/me").json()["id"]
             wait_for(server, me, 1)
-            tool.execute("BEGIN IMMEDIATE")  # somebody else's tool holds the file for longer than we wait
-            for _ in range(7):
-                assert http.get("/v1/users/me").status_code == 200
-            until = time.monotonic() + 15
-            while "lines of the request log are lost" not in server.log.read_text():
-                assert time.monotonic() < until
-                assert http.get("/v1/users/me/").status_code == 200
-                time.sleep(0.5)
-            tool.execute("ROLLBACK")
+            with server.held("server_usage"):  # by somebody else's tool, for longer than we wait
+                for _ in range(7):
+                    assert http.get("/v1/users/me").status_code == 200
+                until = time.monotonic() + 30
+                while "lines of the request log are lost" not in server.log.read_text():
+                    assert time.monotonic() < until
+                    assert http.get("/v1/users/me/").status_code == 200
+                    time.sleep(0.5)
             http.get("/v1/nothing")
         server.stop()
         sent = [line for line in server.logged() if line.get("event") == "request" and line.get("user_id") == me]
@@ -302,6 +305,6 @@ def test_a_request_of_a_page_counts_for_the_server_and_for_no_key(tmp_path: Path
         for _ in range(5):
             assert httpx2.get(f"{server.url}/account/sign-in", headers={"Accept": "text/html"}).status_code == 200
         server.stop()
-        with reading(server) as read, closing(sqlite3.connect(server.data / "rollbook.db")) as database:
+        with reading(server) as read:
             assert sum(hour.requests for hour in read(usage.server_hours, 0)) >= 5
-            assert database.execute("SELECT count(*) FROM usage").fetchone() == (0,)
+        assert server.ask("SELECT count(*) FROM usage") == [(0,)]

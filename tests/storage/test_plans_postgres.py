@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -25,12 +24,12 @@ SMALL = {"user_block_deltas", "events_new", "access", "numbers", "leases", "user
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url() -> str:
     address = new_database("plans")
     db = opening.open_for_migration(Settings(database=address))
     migrate.migrate(db)
     db.close()
-    yield address
+    return address
 
 
 def test_no_named_statement_walks_a_table(url: str) -> None:

@@ -18,25 +18,24 @@ from rollbook.observe.requests import Requests, Tally
 from rollbook.records import usage, users
 from rollbook.records.events import SYSTEM
 from rollbook.records.usage import Batch, Hour, Logged
-from rollbook.storage import migrate
+from rollbook.storage.database import Database, Queries
 from rollbook.storage.sqlite import SQLite
+from tests.engines import ENGINES, migrated
 
 START = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
 STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[SQLite]:
-    db = SQLite.open(tmp_path / "data" / "rollbook.db", "normal")
-    migrate.migrate(db)
-    yield db
-    db.close()
+@pytest.fixture(params=ENGINES)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with migrated(request.param, tmp_path) as db:
+        yield db
 
 
 class World:
     """Workers that note requests while time passes, and what they noted."""
 
-    def __init__(self, db: SQLite, monkeypatch: pytest.MonkeyPatch, workers: int = 3) -> None:
+    def __init__(self, db: Database, monkeypatch: pytest.MonkeyPatch, workers: int = 3) -> None:
         self.db = db
         self.now = START
         monkeypatch.setattr(clock, "now", lambda: self.now)
@@ -88,7 +87,7 @@ def batch(tallies: list[Tally]) -> Batch:
 
 
 @pytest.fixture
-def world(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(db: Database, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(db, monkeypatch)
 
 
@@ -221,15 +220,16 @@ def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) 
     assert read(usage.hit, "user_a", 0) == {"minute": 10}
 
 
-def rows_about(db: SQLite, user_id: str) -> int:
-    connection = sqlite3.connect(db.path)
-    try:
-        tables = ("usage", "usage_limits", "request_log", "erased_usage")
-        return sum(
-            connection.execute(f"SELECT count(*) FROM {table} WHERE user_id = ?", (user_id,)).fetchone()[0] for table in tables
-        )
-    finally:
-        connection.close()
+def rows_about(db: Database, user_id: str) -> int:
+    async def count(queries: Queries) -> int:
+        rows = 0
+        for table in ("usage", "usage_limits", "request_log", "erased_usage"):
+            row = await queries.one(f"SELECT count(*) FROM {table} WHERE user_id = ?", user_id)
+            assert row is not None
+            rows += row[0]
+        return rows
+
+    return db.read_now(count)
 
 
 def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: World) -> None:
@@ -282,7 +282,9 @@ def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_resto
             world.db.write_now(users.delete, user.id, SYSTEM)
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # whose steps can be counted
 def test_a_filter_that_finds_nothing_in_a_long_log_answers_in_a_tenth_of_a_second(world: World) -> None:
+    assert isinstance(world.db, SQLite)
     connection = sqlite3.connect(world.db.path)
     with connection:
         connection.execute(
