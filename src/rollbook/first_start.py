@@ -16,7 +16,7 @@ from rollbook.auth import sessions as session_texts
 from rollbook.auth.secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, opening, password_links, rules, users
+from rollbook.records import copy_tables, keys, opening, password_links, rules, users
 from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Queries, Tx
@@ -57,10 +57,20 @@ def open_database(settings: Settings, make: bool = True) -> Database:
             raise DatabaseUnusable(
                 f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
             )
-        return opening.open_for_migration(settings)
-    db = opening.open_for_migration(settings)
+        return _whole(opening.open_for_migration(settings))
+    db = _whole(opening.open_for_migration(settings))
     try:
         migrate.migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _whole(db: Database) -> Database:
+    """Raises DatabaseUnusable when it is half of a copy."""
+    try:
+        db.read_now(copy_tables.refuse_unfinished)
     except BaseException:
         db.close()
         raise

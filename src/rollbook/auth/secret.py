@@ -45,6 +45,11 @@ class Secret:
     def __repr__(self) -> str:
         return "<Secret>"
 
+    @property
+    def root(self) -> bytes:
+        """The 32 bytes, for the file that holds them."""
+        return self._root
+
     def seal(self, purpose: Purpose, plaintext: bytes, associated: bytes = b"") -> bytes:
         """The text encrypted with AES-256-GCM, 41 bytes longer. `associated` is not in it, but is needed to open it.
 
@@ -144,7 +149,15 @@ def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
     return bytes.fromhex(text.decode())
 
 
-def _make(path: Path) -> None:
+def keep(folder: Path, secret: Secret) -> None:
+    """Put it into `folder/secret`, unless it is there. Raises ConfigurationError when another one is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make(folder / "secret", secret.root)
+    if _read(folder / "secret") != secret.root:
+        raise ConfigurationError(f"{folder / 'secret'} is another secret already. Move it away, if no server needs it.")
+
+
+def _make(path: Path, root: bytes | None = None) -> None:
     """Puts a whole file there, or none: other processes and a power cut see nothing in between. What is there already stays."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -155,7 +168,7 @@ def _make(path: Path) -> None:
         unfinished.unlink(missing_ok=True)  # left by a process that was killed right here
         file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(file, os.urandom(32).hex().encode() + b"\n")
+            os.write(file, (root or os.urandom(32)).hex().encode() + b"\n")
             os.fsync(file)
         finally:
             os.close(file)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from rollbook import __version__
 
 # In the order in which `--help` lists them. The module of the same name holds `app`.
-COMMANDS = ("serve", "users", "keys", "doctor", "migrate", "openapi", "version")
+COMMANDS = ("serve", "users", "keys", "doctor", "migrate", "copy", "openapi", "version")
 
 
 class _Commands(TyperGroup):

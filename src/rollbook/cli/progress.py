@@ -1,4 +1,4 @@
-"""What a person sees while a file of users is loaded: how far it is, how fast, how long it will take."""
+"""What a person sees while users are loaded or a database is copied: how far it is, how fast, how long it will take."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Show = Callable[[float, str], None]
 def load_shown(settings: Settings, file: Path, summary: Summary) -> None:
     """`imports.load` and `imports.index` with a bar at a terminal, and refused lines on standard error."""
     size = file.stat().st_size if file != STDIN and file.is_file() else None
-    with _bar("Loading", size) as (say, show):
+    with bar("Loading", size) as (say, show):
 
         def refuse(line: int, reason: str) -> None:
             say(f"line {line}: {reason}")
@@ -30,12 +30,12 @@ def load_shown(settings: Settings, file: Path, summary: Summary) -> None:
 
         imports.load(settings, file, summary, refuse, loaded)
     if summary.added:
-        with _bar("Indexing for search", summary.added) as (_, show):
+        with bar("Indexing for search", summary.added) as (_, show):
             imports.index(settings, lambda done: show(done, f"{done:,} users"))
 
 
 @contextmanager
-def _bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None], Show]]:
+def bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None], Show]]:
     """A function that prints a line above the bar, and one that moves it."""
     if not sys.stderr.isatty():
         yield lambda line: print(line, file=sys.stderr), lambda done, text: None

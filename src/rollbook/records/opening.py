@@ -31,9 +31,14 @@ def open_for_migration(settings: Settings) -> Database:
     """The same for one who changes the schema: past a pooler, and with as much time as it takes. Raises DatabaseUnusable."""
     if is_sqlite(settings):
         return open_database(settings)
-    database = _postgres(settings, settings.database_direct or settings.database, LONGEST_MIGRATION, lambda writes: None)
+    database = _patient(settings)
     database.check(settings.database_timeout)
     return database
+
+
+def open_with_time(settings: Settings) -> Database:
+    """The same for code in an event loop. PostgreSQL is not asked yet whether it is there."""
+    return open_database(settings) if is_sqlite(settings) else _patient(settings)
 
 
 def exists(settings: Settings) -> bool:
@@ -48,6 +53,10 @@ def place(settings: Settings) -> str:
     from rollbook.storage.postgres_connection import address
 
     return address(settings.database).shown
+
+
+def _patient(settings: Settings) -> Postgres:
+    return _postgres(settings, settings.database_direct or settings.database, LONGEST_MIGRATION, lambda writes: None)
 
 
 def _postgres(settings: Settings, url: str, timeout: float, committed: Callable[[int], None]) -> Postgres:

@@ -1,0 +1,380 @@
+"""`rollbook copy`: all that a server kept is there in the other database, exactly, also after it was killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from rollbook.auth.passwords import Passwords
+from rollbook.config import Settings
+from tests import postgres
+from tests.cli.command import PASSWORD, good, refused, rollbook
+from tests.harness import OWNER_PASSWORD, new_user, running
+from tests.visitor import signed_in
+
+HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
+PEOPLE = 5_000
+FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
+TABLES = (
+    "users", "deleted_users", "keys", "sessions", "password_links", "events", "erased_events", "replies", "usage", "usage_limits",
+    "server_usage", "request_log", "erased_usage",
+)  # fmt: skip
+
+
+class Kept(NamedTuple):
+    """A folder that was served, and what a caller knew of it when it was stopped."""
+
+    data: Path
+    owner_key: str
+    key_id: str
+    event: str
+    deleted: dict[str, Any]
+    seen: dict[str, Any]
+
+
+def seen_by(http: httpx2.Client) -> dict[str, Any]:
+    """What does not depend on when, or on which database, it is asked."""
+    asked = {
+        "offset": "/v1/users?limit=20&fields=*&offset=4321",
+        "last": "/v1/users?limit=20&fields=*&sort=-created_at",
+        "by name": "/v1/users?limit=20&fields=*&sort=name",
+        "search": "/v1/users?limit=20&fields=*&q=person 00123",
+        "search beyond ASCII": "/v1/users?limit=20&fields=*&q=ångstr",
+        "filter": "/v1/users?limit=20&fields=*&role=admin",
+    }
+    found: dict[str, Any] = {}
+    for name, path in asked.items():
+        answer = http.get(path)
+        assert answer.status_code == 200, answer.text
+        found[name] = (answer.headers.get("x-total-count"), answer.json())
+    return found
+
+
+def newest_event(http: httpx2.Client) -> str:
+    last = None
+    while page := http.get("/v1/events", params={"limit": 100} | ({"after": last} if last else {})).json():
+        last = page[-1]["id"]
+    assert last
+    return last
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Something in every table."""
+    data = tmp_path_factory.mktemp("source") / "data"
+    people = "".join(
+        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH}) + "\n"
+        for number in range(PEOPLE)
+    )
+    good("users", "import", "-", "--data", str(data), input=people)
+    with running(data, *FLAGS) as server, server.http() as http:
+        new_user(http, name="Zoë Ångström", email="zoë@exämple.com", external_id="e1", metadata={"plan": "pro", "ü": [1, None]}, rate_limit="1/hour", role="admin", email_verified=True)  # fmt: skip
+        suspended, deleted, purged = (new_user(http, name=name) for name in ("Suspended", "Deleted", "Purged"))
+        assert http.post(f"/v1/users/{suspended['id']}/suspend").status_code == 200
+        assert http.delete(f"/v1/users/{deleted['id']}").status_code == 204
+        assert http.delete(f"/v1/users/{purged['id']}?purge=true").status_code == 204
+        key = http.post("/v1/keys", json={"name": "shown", "revealable": True, "scopes": ["users:read"]}).json()
+        revoked = http.post("/v1/keys", json={"name": "revoked"}).json()
+        assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
+        assert http.post(f"/v1/users/{suspended['id']}/password-link").status_code < 300
+        once = http.post("/v1/users", json={"name": "Once", "email": "once@example.com", "password": PASSWORD}, headers={"Idempotency-Key": "once"})  # fmt: skip
+        assert once.status_code == 201
+        limited = new_user(http, rate_limit="1/hour")
+        other = http.post("/v1/keys", json={"name": "l", "user_id": limited["id"]}).json()["key"]
+        with server.http(other) as theirs:
+            assert [theirs.get("/v1/users/me").status_code for _ in range(3)] == [200, 429, 429]
+        signed_in(server).close()
+        seen = seen_by(http)
+        time.sleep(2)  # usage is written every 1.5 s
+        event = newest_event(http)
+    return Kept(data, server.key, key["id"], event, deleted, seen)
+
+
+@pytest.fixture
+def empty() -> str:
+    return postgres.new_database("copy")
+
+
+def copy(source: str, target: str, *flags: str, code: int = 0, **variables: Any) -> dict[str, Any]:
+    done = rollbook("copy", "--from", source, "--to", target, "--json", *flags, **variables)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def ask(url: str, sql: str) -> str:
+    return postgres.shared().ask(sql, url.rpartition("/")[2])
+
+
+def test_there_and_back_everything_is_the_same(kept: Kept, empty: str, tmp_path: Path) -> None:
+    there = copy(f"sqlite:{kept.data}", empty)
+    assert [table["table"] for table in there["tables"]] == list(TABLES)
+    assert all(table["same"] and table["source_rows"] == table["target_rows"] for table in there["tables"])
+    # Every table had something to lose.
+    assert [table["table"] for table in there["tables"] if not table["source_rows"]] == []
+    back = tmp_path / "back"
+    back.mkdir(mode=0o700)
+    shutil.copy(kept.data / "secret", back / "secret")
+    again = copy(empty, f"sqlite:{back}")
+    assert [table["target_checksum"] for table in again["tables"]] == [table["source_checksum"] for table in there["tables"]]
+    columns = "seq, id, name, email, email_key, metadata, created_at, created"
+    assert rows(back, f"SELECT {columns} FROM users ORDER BY seq") == rows(kept.data, f"SELECT {columns} FROM users ORDER BY seq")
+    assert rows(back, "SELECT * FROM user_blocks ORDER BY level, block") == rows(
+        kept.data, "SELECT * FROM user_blocks ORDER BY level, block"
+    )
+    assert rows(back, "SELECT * FROM sqlite_sequence WHERE name = 'users'") == rows(
+        kept.data, "SELECT * FROM sqlite_sequence WHERE name = 'users'"
+    )
+    serves_the_same(kept, back, "")
+
+
+def test_a_server_on_the_copy_goes_on_where_the_other_one_stopped(kept: Kept, empty: str, tmp_path: Path) -> None:
+    copy(f"sqlite:{kept.data}", empty)
+    serves_the_same(kept, tmp_path / "node", empty, ROLLBOOK_SECRET_FILE=str(kept.data / "secret"))
+
+
+def serves_the_same(kept: Kept, data: Path, database: str, **variables: str) -> None:
+    options = {"environment": {"ROLLBOOK_DATABASE": database, **variables}, "owner_key": kept.owner_key}
+    with running(data, *FLAGS, **options) as server, server.http() as http:  # type: ignore[arg-type]
+        assert seen_by(http) == kept.seen
+        assert http.get("/v1/events", params={"after": kept.event}).json() == []
+        shown = http.post(f"/v1/keys/{kept.key_id}/reveal", json={"password": OWNER_PASSWORD})
+        assert shown.status_code == 200, shown.text
+        with server.http(shown.json()["key"]) as theirs:
+            assert theirs.get("/v1/users/me").status_code == 200
+        restored = http.post(f"/v1/users/{kept.deleted['id']}/restore")
+        assert restored.status_code == 200, restored.text
+        made = new_user(http, name="After")
+        last = http.get("/v1/users", params={"sort": "-created_at", "limit": 1}).json()
+        assert last[0]["id"] == made["id"]
+        taken = http.post("/v1/users", json={"name": "Seven", "email": "P7@example.com", "password": PASSWORD})
+        assert (taken.status_code, taken.json()["code"]) == (400, "email_taken")
+        types = [event["type"] for event in http.get("/v1/events", params={"after": kept.event}).json()]
+        assert types == ["key.revealed", "user.restored", "user.created"]
+        again = http.post("/v1/users", json={"name": "Once", "email": "once@example.com", "password": PASSWORD}, headers={"Idempotency-Key": "once"})  # fmt: skip
+        assert again.status_code == 201
+        assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_between_databases_of_one_kind(kept: Kept, empty: str, tmp_path: Path) -> None:
+    first = copy(f"sqlite:{kept.data}", f"sqlite:{tmp_path / 'second'}")
+    assert (tmp_path / "second" / "secret").read_text() == (kept.data / "secret").read_text()
+    copy(f"sqlite:{tmp_path / 'second' / 'rollbook.db'}", empty)
+    other = postgres.new_database("copy")
+    last = copy(empty, other)
+    assert [table["target_checksum"] for table in last["tables"]] == [table["target_checksum"] for table in first["tables"]]
+    assert ask(other, "SELECT encode(fingerprint, 'hex') FROM server_secret") == ask(
+        empty, "SELECT encode(fingerprint, 'hex') FROM server_secret"
+    )
+
+
+def test_events_that_have_no_number_yet_are_copied_in_their_order(kept: Kept, empty: str) -> None:
+    copy(f"sqlite:{kept.data}", empty)
+    for number in range(3):
+        good("users", "create", "--name", "New", "--email", f"new{number}@example.com", "--password", PASSWORD, database=empty)
+    assert ask(empty, "SELECT count(*) FROM events_new") == "3"
+    other = postgres.new_database("copy")
+    copy(empty, other)
+    assert ask(other, "SELECT count(*) FROM events_new") == "0"
+    newest = "SELECT string_agg(id, ',' ORDER BY seq) FROM (SELECT id, seq FROM events ORDER BY seq DESC LIMIT 3) AS e"
+    assert ask(other, newest) == ask(empty, "SELECT string_agg(id, ',' ORDER BY written_at, id) FROM events_new")
+    assert ask(other, "SELECT next - (SELECT max(seq) FROM events) FROM numbers WHERE counter = 'events'") == "1"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many users that a copy can be killed on its way."""
+    data = tmp_path_factory.mktemp("many") / "data"
+    text = "".join(
+        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH}) + "\n"
+        for number in range(100_000)
+    )
+    good("users", "import", "-", "--data", str(data), input=text)
+    with running(data):
+        pass
+    return data
+
+
+def begun(source: str, target: str) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+    command = [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", source, "--to", target]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def killed_on_the_way(source: str, target: str, is_half_done: Any) -> None:
+    process = begun(source, target)
+    until = time.monotonic() + 60
+    while not is_half_done():
+        assert process.poll() is None, "it was done before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+
+
+def test_a_copy_to_postgresql_that_was_killed_goes_on(many: Path, empty: str) -> None:
+    users = "SELECT count(*) FROM users"
+    killed_on_the_way(f"sqlite:{many}", empty, lambda: _some_users(empty))
+    there = int(ask(empty, users))
+    assert 0 < there < 100_001
+    # Half of the users are not served as if they were all.
+    assert "copy" in refused("users", "list", database=empty)
+    first = ask(
+        empty, "SELECT string_agg(ctid::text, ',' ORDER BY seq) FROM (SELECT ctid, seq FROM users ORDER BY seq LIMIT 10) AS u"
+    )
+    found = copy(f"sqlite:{many}", empty)
+    assert all(table["same"] for table in found["tables"])
+    # The first rows are still where the killed copy wrote them.
+    assert first == ask(
+        empty, "SELECT string_agg(ctid::text, ',' ORDER BY seq) FROM (SELECT ctid, seq FROM users ORDER BY seq LIMIT 10) AS u"
+    )
+    assert ask(empty, "SELECT count(*) FROM pg_indexes WHERE tablename = 'users'") == "9"
+    assert ask(empty, "SELECT to_regclass('copy_unfinished') IS NULL") == "t"
+
+
+def _some_users(url: str) -> bool:
+    try:
+        return int(ask(url, "SELECT count(*) FROM users")) > 0
+    except AssertionError:  # no such table yet
+        return False
+
+
+def test_a_copy_to_sqlite_that_was_killed_goes_on(many: Path, empty: str, tmp_path: Path) -> None:
+    copy(f"sqlite:{many}", empty)
+    data = tmp_path / "back"
+    data.mkdir(mode=0o700)
+    shutil.copy(many / "secret", data / "secret")
+    killed_on_the_way(empty, f"sqlite:{data}", lambda: _some(data))
+    assert 0 < rows(data, "SELECT count(*) FROM users")[0][0] < 100_001
+    assert "copy" in refused("users", "list", "--data", str(data))
+    found = copy(empty, f"sqlite:{data}")
+    assert all(table["same"] for table in found["tables"])
+    assert rows(data, "SELECT count(*) FROM user_search_pending") == [(0,)]
+
+
+def _some(data: Path) -> bool:
+    try:
+        return (data / "rollbook.db").exists() and rows(data, "SELECT count(*) FROM users")[0][0] > 0
+    except sqlite3.OperationalError:  # not made yet
+        return False
+
+
+def test_a_begun_copy_of_a_source_that_was_changed_is_refused(many: Path, empty: str, tmp_path: Path) -> None:
+    data = tmp_path / "changed"
+    shutil.copytree(many, data)
+    killed_on_the_way(f"sqlite:{data}", empty, lambda: _some_users(empty))
+    good("users", "create", "--name", "New", "--email", "new@example.com", "--password", PASSWORD, "--data", str(data))
+    assert "another source" in refused("copy", "--from", f"sqlite:{data}", "--to", empty)
+
+
+def test_a_target_that_is_not_empty_is_refused_and_left_alone(kept: Kept, empty: str, tmp_path: Path) -> None:
+    data = tmp_path / "served"
+    with running(data):
+        pass
+    before = rows(data, "SELECT * FROM users")
+    assert "not empty" in refused(
+        "copy", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{data}", secret_file=str(data / "secret")
+    )
+    assert rows(data, "SELECT * FROM users") == before
+    good("users", "create", "--name", "N", "--email", "n@example.com", "--password", PASSWORD, database=empty)
+    assert "not empty" in refused("copy", "--from", f"sqlite:{kept.data}", "--to", empty)
+    assert ask(empty, "SELECT count(*) FROM users") == "1"
+
+
+def test_a_source_that_is_served_is_refused(empty: str, tmp_path: Path) -> None:
+    data = tmp_path / "served"
+    with running(data):
+        assert "in use" in refused("copy", "--from", f"sqlite:{data}", "--to", empty)
+    with running(tmp_path / "node", environment={"ROLLBOOK_DATABASE": empty}):
+        assert "in use" in refused("copy", "--from", empty, "--to", f"sqlite:{tmp_path / 'there'}", "--without-secret")
+
+
+CHANGES = {
+    "a row that was changed": ("UPDATE users SET name = 'Mallory' WHERE seq = 77", "users", "seq 77 differs in name"),
+    "a row that is gone": ("DELETE FROM events WHERE seq = 12", "events", "seq 12 is missing in the target"),
+    "a row that was added": ("INSERT INTO erased_usage VALUES ('usr_x', 5)", "erased_usage", "user_id usr_x is only in the target"),
+    "a line of the log": ("UPDATE request_log SET left_out = left_out + 1", "request_log", ""),
+    "an address that is not its user's": ("DELETE FROM email_claims WHERE email_key = 'p9@example.com'", "", "claimed otherwise"),
+    "a place that is not counted": ("UPDATE user_blocks SET n = n - 1 WHERE level = 1 AND block = 5", "", "counted otherwise"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def copied(kept: Kept) -> str:
+    url = postgres.new_database("copy")
+    copy(f"sqlite:{kept.data}", url)
+    return url
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_comparison_finds(change: str, kept: Kept, copied: str) -> None:
+    sql, table, said = CHANGES[change]
+    assert copy(f"sqlite:{kept.data}", copied, "--verify")["differences"] == []
+    mine = postgres.new_database("copy")
+    name, template = mine.rpartition("/")[2], copied.rpartition("/")[2]
+    postgres.shared().ask(f'DROP DATABASE "{name}"')
+    postgres.shared().ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    ask(mine, sql)
+    found = copy(f"sqlite:{kept.data}", mine, "--verify", code=1)
+    assert [each["table"] for each in found["tables"] if not each["same"]] == ([table] if table else [])
+    assert said in " ".join((*found["differences"], *found["wrong"]))
+    assert "Mallory" not in json.dumps(found)
+
+
+def test_the_secret_of_another_server_is_refused(kept: Kept, copied: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("ab" * 32)
+    wrong.chmod(0o600)
+    said = refused("copy", "--from", copied, "--to", f"sqlite:{tmp_path / 'there'}", secret_file=str(wrong))
+    assert "secret" in said
+    assert "abab" not in said
+    assert "secret" in refused("copy", "--from", copied, "--to", f"sqlite:{tmp_path / 'there'}")
+    # A server that starts with a secret of its own does not serve what it could not open.
+    with pytest.raises(RuntimeError, match="secret"), running(tmp_path / "node", environment={"ROLLBOOK_DATABASE": copied}):
+        pass
+
+
+WRONG = (
+    "postgresql://rollbook:s3cr3t-word@127.0.0.1:1/none",
+    "postgresql://rollbook:s3cr3t-word/x@127.0.0.1:1/none",
+    "postgresql://rollbook:s3cr3t-word#x@127.0.0.1:1/none",
+    "postgresql://rollbook:s3cr3t-word?x@127.0.0.1:1/none",
+    "postgresql://127.0.0.1:1/none?user=rollbook&password=s3cr3t-word",
+    "mysql://rollbook:s3cr3t-word@127.0.0.1/none",
+)
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_no_password_is_ever_said(url: str, kept: Kept) -> None:
+    for done in (
+        rollbook("copy", "--from", f"sqlite:{kept.data}", "--to", url),
+        rollbook("copy", copy_from=url, copy_to=f"sqlite:{kept.data}"),
+    ):
+        assert done.returncode in (1, 2)
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("\n") < 6
+        assert "s3cr3t" not in done.stderr + done.stdout
+
+
+def test_both_must_be_said_and_be_two(kept: Kept, empty: str) -> None:
+    assert "ROLLBOOK_COPY_TO" in refused("copy", "--from", f"sqlite:{kept.data}", code=2)
+    assert "same database" in refused("copy", "--from", empty, "--to", empty)
+    assert "no database" in refused("copy", "--from", f"sqlite:{kept.data}/nowhere", "--to", empty)
+
+
+def rows(data: Path, sql: str) -> list[Any]:
+    connection = sqlite3.connect(data / "rollbook.db")
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
