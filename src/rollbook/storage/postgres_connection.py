@@ -10,8 +10,8 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,8 +42,13 @@ FAILING = (
     # Of several hosts, none is the primary at the moment; or the server said that it goes while nobody had asked it anything.
     asyncpg.exceptions.InternalClientError,
 )
-_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError, asyncpg.exceptions.OutdatedSchemaCacheError)
-"""What was prepared is of use no longer: a migration changed its types, or a pooler has forgotten it."""
+_STALE = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.exceptions.OutdatedSchemaCacheError,
+    asyncpg.exceptions.ProtocolError,  # "the number of columns in the result row is different from what was described"
+)
+"""What was prepared is of use no longer: a migration changed its columns or types, or a pooler has forgotten it."""
 AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError, *_STALE)
 """40001, 40P01, 40003, and what is prepared anew: the same transaction, done again, may succeed."""
 BROKEN = (
@@ -109,6 +114,10 @@ def meaning(problem: BaseException) -> BaseException:
     return problem
 
 
+class NotGathered(Exception):
+    """The statement has no form for many callers."""
+
+
 class Connection:
     """One connection with its prepared statements. Used by one task at a time."""
 
@@ -116,6 +125,7 @@ class Connection:
         self._connection = connection
         self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
         self._gathered: dict[str, Gathered | None] = {}
+        self._names = 0
 
     @classmethod
     async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
@@ -143,6 +153,13 @@ class Connection:
             self._forget()
             raise
 
+    async def fetch_gathered(self, sql: str, columns: Sequence[Any]) -> list[Row]:
+        """The same of the statement's form for many callers, from a list of values for each parameter. Raises NotGathered."""
+        form = self._gathered.get(sql) or await self.form(sql)
+        if form is None:
+            raise NotGathered
+        return await self.fetch(form.text, columns)
+
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         """Its rows, and how many it changed."""
         statement = self._prepared.get(sql) or await self._prepare(sql)
@@ -167,7 +184,9 @@ class Connection:
         if len(self._prepared) >= MOST_PREPARED:
             self._prepared.popitem(last=False)  # closed once nobody holds it
             self._gathered.clear()
-        statement = self._prepared[sql] = await self._connection.prepare(sql)
+        # With a name of its own: without one, asyncpg has PostgreSQL parse the text anew at every call, which more than doubles a look-up.
+        self._names += 1
+        statement = self._prepared[sql] = await self._connection.prepare(sql, name=f"rollbook_{self._names}")
         return statement
 
     def _forget(self) -> None:
@@ -206,23 +225,28 @@ class Group:
         self._failed_at = -PAUSE
         self._closed = False
 
-    @asynccontextmanager
-    async def taken(self) -> AsyncIterator[Connection]:
+    def taken(self) -> Taken:
         """A connection for as long as the block lasts; one that broke inside is not used again. Raises what asyncpg raises."""
-        async with self._free:
+        return Taken(self)
+
+    async def take(self) -> Connection:
+        await self._free.acquire()
+        try:
             connection = self._idle.pop() if self._idle else None
             if connection is None or not connection.is_open:
                 connection = await self._open()
-            try:
-                yield connection
-            except BaseException as problem:
-                if isinstance(problem, _USABLE) or not isinstance(problem, (*FAILING, asyncio.CancelledError)):
-                    self._give_back(connection)
-                else:
-                    connection.terminate()
-                raise
-            else:
-                self._give_back(connection)
+        except BaseException:
+            self._free.release()
+            raise
+        return connection
+
+    def give_back(self, connection: Connection, problem: BaseException | None) -> None:
+        """After this problem, if any."""
+        if problem is not None and not isinstance(problem, _USABLE) and isinstance(problem, (*FAILING, asyncio.CancelledError)):
+            connection.terminate()
+        else:
+            self._give_back(connection)
+        self._free.release()
 
     async def _open(self) -> Connection:
         if time.monotonic() - self._failed_at < PAUSE:
@@ -244,3 +268,21 @@ class Group:
         idle, self._idle = self._idle, []
         for connection in idle:
             await connection.close()
+
+
+class Taken:
+    """A block with a connection of a group."""
+
+    __slots__ = ("_connection", "_group")
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._group.take()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._group.give_back(self._connection, problem)
