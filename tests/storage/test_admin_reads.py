@@ -21,7 +21,7 @@ from rollbook.auth import keys as key_texts
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.records import directory, events, places, users
+from rollbook.records import directory, events, places, search, users
 from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate
 from rollbook.storage.database import Tx
@@ -72,6 +72,32 @@ async def test_counting_a_role_ends_where_it_was_told_to(people: SQLite) -> None
     assert await directory.count_few(people, "role", "member", 1_000) == 50
     assert await directory.count_few(people, "role", "member", 20) == 20
     assert await directory.count_few(people, "status", "suspended", 20) == 0
+
+
+async def test_a_search_among_few_looks_at_those_few(people: SQLite) -> None:
+    """Where all users have the word and hardly any the role, the index of words would be read to its end."""
+    await people.write(at_places, list(range(1, SOME + 1)))
+
+    async def prepare(tx: Tx) -> None:
+        await tx.many(search.TOUCHED, [(seq,) for seq in range(1, SOME + 1)])
+        await tx.run("UPDATE users SET role = 'viewer' WHERE seq IN (7, 4000)")
+        while await search.fold(tx):
+            pass
+
+    await people.write(prepare)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    people._reader.set_progress_handler(count, 100)
+    filters = directory.Filters(role="viewer", q="alice")
+    for order in (directory.OLDEST_FIRST, (directory.Order("name", True),)):
+        page = await people.read(directory.page, directory.LISTED, filters, order, 50, 0, None, True)
+        assert sorted(row[0] for row in page.rows) == [7, SOME] and page.total == 2
+    assert steps * 100 < 2 * SOME, "of those who match none but the few is opened"
 
 
 # ---- newest first

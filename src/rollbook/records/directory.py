@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock
-from rollbook.records import places, rules, search
+from rollbook.records import places, remembered_places, rules, search
 from rollbook.records.users import COLUMNS
 from rollbook.storage.database import Queries, Row, one_statement
 
@@ -66,6 +66,8 @@ ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
 FEW = {column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")}
+FEW_ENOUGH = 2_000
+"""Users whose names and addresses are looked at one by one: 5 ms."""
 PENDING = "SELECT {columns} FROM (SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
 
 
@@ -127,6 +129,9 @@ async def listing(queries: Queries, limit: int, offset: int) -> Listing:
     if queries.engine == "postgresql":
         if not offset:
             return _listing(await queries.all(ROWS_AFTER, 0, limit + 1), limit, False)
+        rows = await remembered_places.page(queries, limit + 1, offset)
+        if rows is not None:
+            return _listing(rows, limit, True)
         return _listing(await queries.all(ROWS_AT, offset, limit + 1), limit, True)
     runs = await places.top(queries)
     total = places.total(runs)
@@ -155,15 +160,30 @@ async def next_listing(queries: Queries, limit: int, position: Position) -> List
     return Listing(json, total, Position((first,), True), after)
 
 
+class _Latest:
+    """The listing that was made last, and of what: callers who wait for the same page at the same moment share its rows, so they can share it."""
+
+    rows: list[Row] | None = None
+    limit = 0
+    is_inside = False
+    listing = Listing(b"[]", 0, None, None)
+
+
 def _listing(rows: list[Row], limit: int, is_inside: bool) -> Listing:
-    """From rows of the total and LISTED, one more than the page has when there is a next one; a single row without a user when it is empty."""
+    """From rows of LISTED behind the total, one more than the page has when there is a next one; a single row without a user when it is empty."""
+    latest = _Latest
+    if rows is latest.rows and limit == latest.limit and is_inside == latest.is_inside:
+        return latest.listing
     total = rows[0][0]
-    users = [row[1:] for row in rows[:limit] if row[1] is not None]
-    if not users:
-        return Listing(b"[]", total, None, None)
-    json = _encode([_Listed(id, name, email, clock.shown(at)) for _, id, name, email, at in users])
-    before = Position((users[0][0],), True) if is_inside else None
-    return Listing(json, total, before, Position((users[-1][0],), False) if len(rows) > limit else None)
+    if rows[0][1] is None:
+        listing = Listing(b"[]", total, None, None)
+    else:
+        users = rows[:limit]
+        json = _encode([_Listed(row[2], row[3], row[4], clock.shown(row[5])) for row in users])
+        before = Position((users[0][1],), True) if is_inside else None
+        listing = Listing(json, total, before, Position((users[-1][1],), False) if len(rows) > limit else None)
+    latest.rows, latest.limit, latest.is_inside, latest.listing = rows, limit, is_inside, listing
+    return listing
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -219,7 +239,7 @@ async def page(
         sql = f"SELECT {columns}, email_key FROM users{by_name} WHERE true{where}{tail} LIMIT ? OFFSET ?"
         rows = await queries.all(sql, *values, limit + 1, offset)
     else:
-        rows = await _search(queries, columns, filters.q, where, values, keys, tail, limit + 1, offset)
+        rows = await _search(queries, columns, filters, where, values, keys, tail, limit + 1, offset)
     total = await count(queries, filters) if exact or filters == ANY else None
     at = [_ROW_INDEX[column] for column, _ in keys]
 
@@ -243,6 +263,9 @@ async def count(queries: Queries, filters: Filters) -> int:
     if filters.q is None or queries.engine == "postgresql":
         row = await queries.one(f"SELECT count(*) FROM users WHERE true{where}", *values)
         return row[0] if row else 0
+    if await _are_few(queries, filters):
+        few = await queries.all(f"SELECT seq, name, email FROM users WHERE true{where}", *values)
+        return sum([search.matches(user, filters.q) for user in few])
     sql = FOUND.format(columns="count(*)") + where
     row = await queries.one(sql, search.phrase(filters.q), *values)
     pending = await queries.all(PENDING.format(columns="users.seq, name, email") + where, *values)
@@ -274,7 +297,7 @@ _ROW_INDEX = {"seq": 0, "name": 2, "email_key": -1}
 async def _search(
     queries: Queries,
     columns: str,
-    q: str,
+    filters: Filters,
     where: str,
     values: list[Any],
     keys: list[tuple[str, bool]],
@@ -282,8 +305,13 @@ async def _search(
     limit: int,
     skip: int,
 ) -> list[Row]:
-    """What the index finds and what is pending, merged in the order of `tail`."""
+    """What the index finds and what is pending, merged in the order of `tail`; or, of the few who pass the other filters, those that match."""
+    q = filters.q
+    assert q is not None  # or it is no search
     qualified = ", ".join(f"users.{name}" for name in columns.split(", ")) + ", users.email_key"
+    if await _are_few(queries, filters):
+        few = await queries.all(f"SELECT {columns}, email_key FROM users WHERE true{where}", *values)
+        return _ordered([row for row in few if search.matches((row[0], row[2], row[3]), q)], keys, tail)[skip : skip + limit]
     by_age = keys[0][0] == "seq"
     # In the order of age the index is read in its own order and stops when the page is full.
     order = tail.replace("ORDER BY seq", "ORDER BY s.rowid") if by_age else tail
@@ -292,10 +320,25 @@ async def _search(
     found = await queries.all(sql, search.phrase(q), *values, skip + limit)
     pending = await queries.all(PENDING.format(columns=qualified) + where, *values)
     rows = found + [row for row in pending if search.matches((row[0], row[2], row[3]), q)]
+    return _ordered(rows, keys, tail)[skip : skip + limit]
+
+
+def _ordered(rows: list[Row], keys: list[tuple[str, bool]], tail: str) -> list[Row]:
     # Sorting by the last key first leaves the first key's order on top (Python's sort is stable).
     for (column, _), term in reversed(list(zip(keys, tail.split(","), strict=True))):
         rows.sort(key=lambda row, at=_ROW_INDEX[column]: row[at], reverse=term.endswith(" DESC"))  # type: ignore[misc]
-    return rows[skip : skip + limit]
+    return rows
+
+
+async def _are_few(queries: Queries, filters: Filters) -> bool:
+    """Whether so few pass the filters beside `q` that they are looked at sooner than what the search finds, which may be all but them."""
+    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return True
+    for column in FEW:
+        value = getattr(filters, column)
+        if value is not None and await count_few(queries, column, value, FEW_ENOUGH + 1) <= FEW_ENOUGH:
+            return True
+    return False
 
 
 async def _where(queries: Queries, filters: Filters) -> tuple[str, list[Any]]:
