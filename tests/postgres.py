@@ -17,11 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from tests.harness import free_port
+
+if TYPE_CHECKING:
+    from tests.pgbouncer import PgBouncer
 
 MISSING = "These tests need the programs of PostgreSQL 14 or newer. On Debian or Ubuntu: sudo apt-get install postgresql"
 USER = "rollbook"
@@ -122,6 +125,20 @@ class Cluster:
         """Its answer as psql prints it, without headings."""
         return self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", sql).strip()
 
+    def put(self, name: str, content: bytes) -> None:
+        """A file of its data folder, before it is started."""
+        file = self.data / name
+        file.write_bytes(content)
+        file.chmod(0o600)
+        if self.user:
+            entry = pwd.getpwnam(self.user)
+            os.chown(file, entry.pw_uid, entry.pw_gid)
+
+    def ask_locally(self, sql: str, database: str = "postgres") -> str:
+        """The same over its socket, where TLS is all that comes in from elsewhere."""
+        where = ["-h", str(self.folder), "-p", str(self.port), "-U", USER, "-d", database]
+        return self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where, "-c", sql).strip()
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -160,7 +177,79 @@ def new_database(prefix: str = "test") -> str:
     _made += 1
     name = f"{prefix}_{os.getpid()}_{_made}"
     shared().ask(f'CREATE DATABASE "{name}"')
-    return shared().url(name)
+    url = shared().url(name)
+    if VARIANT == "serializable":
+        shared().ask(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+    elif VARIANT == "partitioned":
+        partition(url)
+    elif VARIANT == "pgbouncer":
+        pooled = pooler().url(name)
+        _direct[pooled] = url
+        return pooled
+    return url
+
+
+VARIANT = os.environ.get("ROLLBOOK_TEST_POSTGRES", "")
+"""How databases for tests are made: `serializable` by default, with users `partitioned` by hash, or behind `pgbouncer`. Empty: as they come."""
+
+_direct: dict[str, str] = {}
+
+
+def direct(url: str) -> str:
+    """The same database, past a pooler; empty when there is none before it."""
+    return _direct.get(url, "")
+
+
+@cache
+def pooler() -> PgBouncer:
+    from tests.pgbouncer import PgBouncer
+
+    found, owner = PgBouncer(shared().port), os.getpid()
+    atexit.register(lambda: found.remove() if os.getpid() == owner else None)
+    return found
+
+
+def partition(url: str) -> None:
+    """Bring an empty database to this version's schema, then make `users` a table in four parts by the hash of the id, with the same indexes:
+    what Citus and CockroachDB ask of a table holds of it, too. Nothing is unique but the id."""
+    from rollbook.config import Settings
+    from rollbook.records import opening
+    from rollbook.storage import migrate
+
+    db = opening.open_for_migration(Settings(database=url))
+    try:
+        migrate.migrate(db)
+    finally:
+        db.close()
+    indexes = [
+        text.replace("CREATE UNIQUE INDEX", "CREATE INDEX")
+        for name, text in rows(url, "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'users'")
+        if name != "users_pkey"
+    ]
+    assert len(indexes) >= 7
+    parts = [f"CREATE TABLE users_{part} PARTITION OF users FOR VALUES WITH (MODULUS 4, REMAINDER {part})" for part in range(4)]
+    execute(
+        url,
+        "ALTER TABLE users RENAME TO users_whole",
+        "CREATE TABLE users (LIKE users_whole INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY HASH (id)",
+        "DROP TABLE users_whole",
+        "ALTER TABLE users ADD PRIMARY KEY (id)",
+        *parts,
+        *indexes,
+    )
+
+
+def execute(url: str, *statements: str) -> None:
+    """All of them, in one transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(";\n".join(statements))
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
 
 
 def dump(url: str) -> bytes:

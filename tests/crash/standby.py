@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.postgres import USER, Cluster
 
 NAME = "standby"
+
+
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[Cluster]:
+    """One that follows it without being waited for."""
+    Two._allow_replication(primary)
+    primary.ask("SELECT pg_reload_conf()")
+    standby = Two._built_from(primary)
+    try:
+        yield standby
+    finally:
+        standby.remove()
 
 
 class Two:
