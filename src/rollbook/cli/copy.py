@@ -198,7 +198,7 @@ async def _kept(place: Place) -> bytes | None:
 async def _copy(here: Place, there: Place, fingerprint: bytes | None) -> None:
     source = await here.read()
     try:
-        total = await copying.count(source)
+        total = await copying.count(source, indexed=there.file is not None)
         db = there.database_here()
         try:
             with bar("Copying", total) as (_, show):
@@ -278,11 +278,11 @@ def _next(here: Place, there: Place) -> str:
     """What to do with it."""
     if there.folder is not None:
         return f"Now start the server on it: {program()} serve --data {shlex.quote(str(there.folder))}"
-    secret = (
-        "the same secret as before"
-        if here.folder is None
-        else f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {secrets.SECRET_FILE}"
-    )
+    secret = "the same secret as before"
+    if here.folder is not None and (here.folder / "secret").exists():
+        secret = (
+            f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {secrets.SECRET_FILE}"
+        )
     return (
         f"Now give the servers {secret}, set ROLLBOOK_DATABASE to the address of --to, and start them: {program()} serve\n"
         "Keep the source until you have seen that all is well, and start no server on it."

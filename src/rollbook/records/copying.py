@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from rollbook.records import copy_tables
-from rollbook.records.copy_tables import TABLES, Table
+from rollbook.records.copy_tables import TABLES, USERS, Table
 from rollbook.records.copy_targets import Positions, Say, Target
 from rollbook.storage.bulk import Reading
 from rollbook.storage.database import DatabaseUnusable, Row
@@ -51,11 +51,12 @@ class Compared(NamedTuple):
         return self.source == self.target
 
 
-async def count(reading: Reading) -> int:
-    """All rows that would be copied."""
+async def count(reading: Reading, indexed: bool = False) -> int:
+    """All rows that would be copied; users twice, where each is brought into the search index afterwards."""
     total = 0
     for table in TABLES:
-        total += (await reading.all(table.counted(reading.engine)))[0][0]
+        rows = (await reading.all(table.counted(reading.engine)))[0][0]
+        total += 2 * rows if indexed and table is USERS else rows
     return total
 
 
