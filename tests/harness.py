@@ -44,6 +44,15 @@ def database_of(data: Path) -> str:
     return _databases[data]
 
 
+def direct_of(data: Path) -> str:
+    """The same past the pooler that tests may run behind, for migrations."""
+    if data not in _databases:
+        return ""
+    from tests import postgres
+
+    return postgres.direct(_databases[data])
+
+
 class Server:
     """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
 
@@ -66,6 +75,7 @@ class Server:
             "ROLLBOOK_CLOCK_FILE": str(self.clock_file),
             "ROLLBOOK_LOG": "json",
             "ROLLBOOK_DATABASE": database_of(data),
+            "ROLLBOOK_DATABASE_DIRECT": direct_of(data),
             **(CHEAP if cheap else {}),
             **(environment or {}),
         }
