@@ -24,14 +24,19 @@ SMALLEST = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
 PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
 
-# On PostgreSQL writers append, and the background folds what they appended into runs of all three levels.
+# On PostgreSQL writers append, and the background folds what they appended into runs of all three levels. One more row, of level 0, has a
+# number that is drawn anew with each fold: who remembers counts can tell by it whether they still hold.
+VERSION_LEVEL = 0
 APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
 ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
-FOLD = """
-    WITH gone AS (DELETE FROM user_block_deltas RETURNING run, change)
-    INSERT INTO user_blocks (level, block, n)
-    SELECT level, run >> (6 * (level - 1)), sum(change) FROM gone, generate_series(1, 3) AS level GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (level, block) DO UPDATE SET n = user_blocks.n + excluded.n"""
+FOLD = f"""
+    WITH gone AS (DELETE FROM user_block_deltas RETURNING run, change),
+    folded AS (
+        SELECT level, run >> (6 * (level - 1)) AS block, sum(change) AS n FROM gone, generate_series(1, 3) AS level GROUP BY 1, 2
+        UNION ALL SELECT {VERSION_LEVEL}, 0, floor(random() * 2000000000) + 1)
+    INSERT INTO user_blocks (level, block, n) SELECT level, block, n FROM folded ORDER BY 1, 2
+    ON CONFLICT (level, block) DO UPDATE
+    SET n = CASE WHEN excluded.level = {VERSION_LEVEL} THEN excluded.n ELSE user_blocks.n + excluded.n END"""
 
 _counts = Struct(f"<{WIDTH}H")
 _NONE = (0,) * WIDTH

@@ -132,7 +132,7 @@ class Postgres(Database):
         }
 
     async def _version(self) -> str:
-        rows = await self._lookups.ask("SELECT current_setting('server_version_num')", ())
+        rows: list[Row] = await self._lookups.ask("SELECT current_setting('server_version_num')", ())
         return str(rows[0][0])
 
     async def _snapshot(self, groups: Sequence[Group], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:

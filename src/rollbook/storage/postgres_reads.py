@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Engine, Row
-from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, meaning
+from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, NotGathered, meaning
 from rollbook.storage.postgres_text import is_select, numbered
 
 T = TypeVar("T")
@@ -55,19 +55,23 @@ class Lookups:
         self._asked: dict[str, _Asked] = {}
         self._waiting = 0
         self._running = 0
+        # Found once: until Python 3.12, to ask for the running loop is to ask the system for the process id.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def ask(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        """Its rows. Raises StorageUnavailable, Overloaded."""
+    def ask(self, sql: str, values: tuple[Any, ...]) -> asyncio.Future[list[Row]]:
+        """Its rows: the same list for callers of the same. Raises Overloaded, and in the future StorageUnavailable."""
         if self._waiting >= MOST_WAITING:
             raise Overloaded()
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Row]] = loop.create_future()
         self._asked.setdefault(sql, {}).setdefault(values, []).append(future)
         self._waiting += 1
         if self._running < self._group.size:
             self._running += 1
             loop.create_task(self._run())  # noqa: RUF006 - it ends by itself, and its callers hold its futures
-        return await future
+        return future
 
     async def _run(self) -> None:
         try:
@@ -92,19 +96,18 @@ class Lookups:
             self._running -= 1
 
     async def _answer(self, sql: str, asked: _Asked) -> None:
-        form = None
-        if len(asked) > 1 and is_select(sql):
-            async with self._group.taken() as connection:
-                form = await connection.form(sql)
-        if form is None:
+        if len(asked) == 1 or not is_select(sql):
             return await self._one_by_one(sql, asked)
-        found: list[list[Row]] = [[] for _ in asked]
         try:
-            rows = await repeated(self._group, form.text, list(map(list, zip(*asked, strict=True))))
+            rows = await repeated(self._group, sql, list(map(list, zip(*asked, strict=True))), gathered=True)
+        except NotGathered:
+            return await self._one_by_one(sql, asked)
         except Exception as problem:
             if isinstance(meaning(problem), StorageUnavailable):
                 raise
-            return await self._one_by_one(sql, asked)  # one of them asks for what cannot be: the others have a right to their rows
+            # One of them asks for what cannot be: the others have a right to their rows.
+            return await self._one_by_one(sql, asked)
+        found: list[list[Row]] = [[] for _ in asked]
         for row in rows:
             found[row[0] - 1].append(row[1:])
         for futures, rows in zip(asked.values(), found, strict=True):
@@ -165,11 +168,16 @@ async def in_snapshot(group: Group, texts: Texts, fn: Callable[..., Awaitable[T]
     raise StorageUnavailable("The database did not get to the end of a search. Nothing was changed.")
 
 
-async def repeated(group: Group, sql: str, values: Sequence[Any]) -> list[Row]:
-    """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle connection had broken."""
+async def repeated(group: Group, sql: str, values: Sequence[Any], gathered: bool = False) -> list[Row]:
+    """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle connection had broken.
+
+    With `gathered`, of the form of it that many share; raises NotGathered when it has none.
+    """
     for attempt in range(TRIES):
         try:
             async with group.taken() as connection:
+                if gathered:
+                    return await connection.fetch_gathered(sql, values)
                 return await connection.fetch(sql, values)
         except AGAIN:
             await pause(attempt)

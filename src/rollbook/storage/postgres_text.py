@@ -41,11 +41,13 @@ def numbered(sql: str) -> str:
     return _MARK_OR_QUOTED.sub(number, sql)
 
 
+@lru_cache(2048)
 def is_select(sql: str) -> bool:
     """Whether it only reads and locks nothing."""
     return _SELECT.match(sql) is not None
 
 
+@lru_cache(2048)
 def is_lock(sql: str) -> bool:
     """Whether it reads rows in order to change them."""
     return _LOCK.match(sql) is not None
