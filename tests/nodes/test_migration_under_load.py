@@ -1,0 +1,87 @@
+"""The schema of the next version arrives while servers of this one work: they notice nothing. One that starts afterwards says why it does not."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rollbook.config import Settings
+from rollbook.records import opening
+from rollbook.storage import migrate
+from tests.crash.load import WIDE
+from tests.crash.patient import settle_and_check, start, stop, wait_for
+from tests.crash.test_postgres_away import PATHS, Reader
+from tests.nodes.pair import ask as query
+from tests.nodes.pair import fill, pair
+
+NEXT = (
+    # What migrations are for the most part: something more that may be empty, and an index for it.
+    "ALTER TABLE users ADD COLUMN nickname text; CREATE INDEX users_nickname ON users (nickname) WHERE nickname IS NOT NULL;"
+    "ALTER TABLE keys ADD COLUMN note text; ALTER TABLE events ADD COLUMN note text; ALTER TABLE events_new ADD COLUMN note text;",
+    # What statements that are prepared already do not survive: their results have other types from now on.
+    "ALTER TABLE users ALTER COLUMN version TYPE bigint; ALTER TABLE users ALTER COLUMN email_verified TYPE bigint;"
+    "ALTER TABLE user_blocks ALTER COLUMN n TYPE bigint;",
+)
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> list[Path]:
+    """Folders with the migrations of the next version, and of the one after it."""
+    found = []
+    source = migrate.FOLDER / "postgresql"
+    first = len(migrate.known(source)) + 1
+    for at in range(len(NEXT)):
+        folder = tmp_path / f"next{at}"
+        shutil.copytree(source, folder)
+        for number, text in enumerate(NEXT[: at + 1], first):
+            (folder / f"{number:04}_next.sql").write_text(text)
+        found.append(folder)
+    return found
+
+
+def test_a_migration_under_load_fails_no_request_and_loses_no_change(tmp_path: Path, newer: list[Path]) -> None:
+    with pair(tmp_path, "--workers", "2", *WIDE) as nodes:
+        clients = start(nodes.both, "m", 8)
+        readers = [Reader(nodes.both[number % 2], path) for number, path in enumerate(PATHS * 2)]
+        for reader in readers:
+            reader.start()
+        for folder in newer:
+            wait_for(clients, 60)
+            db = opening.open_for_migration(Settings(database=nodes.database))
+            try:
+                assert len(migrate.migrate(db, folder)) == 1
+            finally:
+                db.close()
+            wait_for(clients, 60)
+        for reader in readers:
+            reader.stop()
+            assert set(reader.seen) == {200}, (reader._path, reader.seen)
+        stop(clients)
+        assert not any(client.refused or client.broken for client in clients), [client.refused for client in clients]
+        settle_and_check(nodes.both[0], clients)
+        # The one that starts now does not know what it would work on.
+        nodes.both[1].stop()
+        done = nodes.both[1].rollbook("serve", "--data", str(nodes.both[1].data), check=False)
+        assert done.returncode == 1
+        (sentence,) = done.stderr.strip().splitlines()
+        assert "The database is newer than this Rollbook" in sentence and "Start the newer Rollbook again" in sentence
+        nodes.check_logs()
+
+
+def test_servers_that_start_at_once_after_an_upgrade_migrate_once(tmp_path: Path, newer: list[Path]) -> None:
+    with pair(tmp_path, *WIDE) as nodes:
+        fill(nodes.database, 2_000)
+
+        def upgrade(_: int) -> int:
+            db = opening.open_for_migration(Settings(database=nodes.database))
+            try:
+                return len(migrate.migrate(db, newer[-1]))
+            finally:
+                db.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            assert sum(pool.map(upgrade, range(6))) == len(NEXT)
+        assert query(nodes.database, "SELECT count(*) FROM migrations")[0][0] == len(migrate.known(newer[-1]))
