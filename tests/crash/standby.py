@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.postgres import USER, Cluster
 
@@ -43,14 +45,26 @@ class Two:
 
     def fail_over(self) -> None:
         """Kill the primary as a power cut would, and let the standby take its place."""
-        dead, self.primary = self.primary, self.standby
-        dead.stop(signal.SIGKILL)
+        self.primary.stop(signal.SIGKILL)
+        self.promote()
+
+    def silence(self) -> list[int]:
+        """The primary answers nobody any more, and does not hang up either: its processes, to be waked in the end."""
+        process = self.primary.process
+        assert process is not None
+        found = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        return found
+
+    def promote(self) -> None:
+        """The standby takes the place of the primary."""
+        self._dead, self.primary = self.primary, self.standby
         # The trap: it was copied with the name of a standby that it must wait for, and now it has none. Until this is cleared, every
         # write on it waits without end.
         self.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
         self.primary.ask("SELECT pg_reload_conf()")
         self.primary.ask("SELECT pg_promote()")
-        self._dead = dead
 
     def rebuild(self) -> None:
         """A new standby where the dead primary was, from the new one; from then on writes wait for it."""

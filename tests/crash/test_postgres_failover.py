@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.crash.load import WIDE
 from tests.crash.patient import settle_and_check, start, stop, wait_for
 from tests.crash.standby import Two
 from tests.nodes.pair import Pair
+from tests.postgres import USER
 
 ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "2"))
 
@@ -61,3 +63,32 @@ def test_both_addresses_are_shown_without_their_password() -> None:
         "postgresql://rollbook:hunter2@one:5432,two:5433/users?target_session_attrs=read-write&password=hunter3"
     ).shown
     assert shown == "postgresql://rollbook@one:5432,two:5433/users?target_session_attrs=read-write"
+
+
+def test_a_primary_that_falls_silent_is_left_for_the_one_that_takes_its_place(tmp_path: Path) -> None:
+    """As when its machine has no power: nobody refuses the connection, nobody answers. It may stand first in the address."""
+    two = Two()
+    silent: list[int] = []
+    try:
+        two.primary.ask("CREATE DATABASE silent")
+        hosts = f"127.0.0.1:{two.primary.port},127.0.0.1:{two.standby.port}"
+        nodes = Pair(
+            tmp_path, f"postgresql://{USER}@{hosts}/silent?target_session_attrs=read-write", "--database-timeout", "2", *WIDE
+        )
+        try:
+            nodes.start()
+            clients = start(nodes.both, "s", 6)
+            wait_for(clients, 50)
+            silent = two.silence()
+            two.promote()
+            wait_for(clients, 50)
+            stop(clients)
+            assert max(client.slowest for client in clients) < 8
+            settle_and_check(nodes.both[1], clients)
+            nodes.check_logs()
+        finally:
+            nodes.stop()
+    finally:
+        for pid in silent:
+            os.kill(pid, signal.SIGCONT)
+        two.remove()

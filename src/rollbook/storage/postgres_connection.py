@@ -11,6 +11,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -81,6 +82,15 @@ class Address(NamedTuple):
         query = "&".join(part for part in parts.query.split("&") if part and not part.startswith(("password=", "sslpassword=")))
         return urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, query, ""))
 
+    @property
+    def each(self) -> list[str]:
+        """The addresses of its hosts one by one, where it names several."""
+        parts = urlsplit(self.url)
+        user, at, hosts = parts.netloc.rpartition("@")
+        if "prefer-standby" in parts.query:  # only who knows all of them can choose
+            return [self.url]
+        return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+
 
 def address(url: str) -> Address:
     """Raises DatabaseUnusable with a sentence that does not repeat the address, which may hold a password."""
@@ -129,10 +139,20 @@ class Connection:
 
     @classmethod
     async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
-        """Raises what asyncpg raises."""
+        """To the first of its hosts that will have us. Each has its share of the time: one that is silent, as a machine without power is, must not
+        use up all of it. Raises what asyncpg raises."""
+        *others, last = to.each
+        share = timeout / (len(others) + 1)
+        for url in others:
+            with suppress(*FAILING):
+                return await cls._to(url, share, timeout)
+        return await cls._to(last, share, timeout)
+
+    @classmethod
+    async def _to(cls, url: str, within: float, timeout: float) -> Connection:  # noqa: ASYNC109 - as above
         return cls(
             await asyncpg.connect(
-                to.url, timeout=timeout, command_timeout=timeout, statement_cache_size=0, server_settings={"application_name": "rollbook"}
+                url, timeout=within, command_timeout=timeout, statement_cache_size=0, server_settings={"application_name": "rollbook"}
             )
         )  # fmt: skip
 
