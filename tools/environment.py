@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,32 @@ def need_valkey() -> None:
     """
     if not shutil.which("redis-server"):
         need("valkey-server", "valkey-server", "the tests of limits that several servers share (redis-server will do as well),")
+
+
+def need_postgresql() -> None:
+    """Have the programs of PostgreSQL 14 or newer, where tests/postgres.py looks for them. No server of the machine's own is made or started.
+
+    Raises SetupFailed.
+    """
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    if os.environ.get("ROLLBOOK_POSTGRES") or shutil.which("initdb") or any(int(path.parts[-3]) >= 14 for path in debian):
+        return
+    problem = "The tests on PostgreSQL need the programs of PostgreSQL 14 or newer, and there are none."
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        # The package would make a cluster and start it on port 5432, unless it is told before that nobody wants one.
+        _install_from_debian("postgresql-common", problem)
+        settings = Path("/etc/postgresql-common/createcluster.conf")
+        settings.write_text(re.sub(r"(?m)^#?\s*create_main_cluster\s*=.*$", "create_main_cluster = false", settings.read_text()))
+    _install_from_debian("postgresql", problem)
+
+
+def need_pgbouncer() -> None:
+    """Have PgBouncer for the tests behind a pooler.
+
+    Raises SetupFailed.
+    """
+    if not Path("/usr/sbin/pgbouncer").exists():  # which is not on the PATH of everybody
+        need("pgbouncer", "pgbouncer", "the tests behind a pooler of connections")
 
 
 def need_browser() -> None:

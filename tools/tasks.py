@@ -22,6 +22,8 @@ from environment import (
     need_balancers_and_linters,
     need_browser,
     need_fonts,
+    need_pgbouncer,
+    need_postgresql,
     need_valkey,
     prepare,
     prepare_node,
@@ -53,7 +55,9 @@ def test(arguments: Arguments) -> NoReturn:
         ("browser", need_browser),
         ("browser", prepare_node),
         ("deploy", need_balancers_and_linters),
-        *((folder, need_valkey) for folder in ("limits", "contract", "concurrency")),
+        *((folder, need_valkey) for folder in ("limits", "contract", "concurrency", "nodes")),
+        *((folder, need_postgresql) for folder in ("cli", "contract", "crash", "deploy", "model", "nodes", "observe", "storage")),
+        ("nodes", need_pgbouncer),
     )
     for folder, provide in needs:
         if _may_hold_tests_of(folder, arguments):
