@@ -20,7 +20,7 @@ from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavail
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Group, meaning
 from rollbook.storage.postgres_reads import TRIES, Texts, failure, pause, repeated
-from rollbook.storage.postgres_text import is_lock, is_select
+from rollbook.storage.postgres_text import Statement
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,10 +39,12 @@ class Job(NamedTuple):
 class Ask:
     """A statement that a job waits for. The driver sends its rows, or its count, back into the coroutine."""
 
-    __slots__ = ("counts", "rows", "sql", "values")
+    __slots__ = ("counts", "rows", "statement", "values")
 
-    def __init__(self, sql: str, values: tuple[Any, ...], counts: bool = False, rows: Sequence[Row] | None = None) -> None:
-        self.sql = sql
+    def __init__(
+        self, statement: Statement, values: tuple[Any, ...], counts: bool = False, rows: Sequence[Row] | None = None
+    ) -> None:
+        self.statement = statement
         self.values = values
         self.counts = counts
         self.rows = rows  # of `many`
@@ -77,18 +79,18 @@ class Transaction:
         self.wrote = False
 
     async def one(self, sql: str, *values: Any) -> Row | None:
-        rows = await Ask(self._text(sql), values)
+        rows = await Ask(self._statement(sql), values)
         return rows[0] if rows else None
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
-        return await Ask(self._text(sql), values)
+        return await Ask(self._statement(sql), values)
 
     async def run(self, sql: str, *values: Any) -> int:
-        return await Ask(self._text(sql), values, counts=True)
+        return await Ask(self._statement(sql), values, counts=True)
 
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         if rows:
-            await Ask(self._text(sql), (), rows=rows)
+            await Ask(self._statement(sql), (), rows=rows)
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         """Numbers that no transaction on any server was given before, and a time for each, `at` or later, that rises with the number.
@@ -101,11 +103,11 @@ class Transaction:
     def notify(self, channel: str) -> None:
         self.channels.append(channel)
 
-    def _text(self, sql: str) -> str:
-        text = self._texts.locking(sql)
-        if not is_select(text) and not is_lock(text):
+    def _statement(self, sql: str) -> Statement:
+        found = self._texts.locking(sql)
+        if not found.reads and not found.locks:
             self.wrote = True
-        return text
+        return found
 
 
 class _Running:
@@ -166,6 +168,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # found once, see Lookups
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -174,7 +177,9 @@ class Writer:
             raise Stopping()
         if len(self._jobs) >= MOST_WAITING:
             raise Overloaded("Too many changes are waiting to be written. Try again shortly.")
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.append(Job(future, fn, args))
         if len(self._tasks) < self._group.size:
@@ -260,19 +265,28 @@ class Writer:
 
     async def _transaction(self, jobs: list[Job]) -> tuple[list[_Running], list[Job]]:
         """What was committed, or failed by itself, and the jobs that must wait for those."""
-        for last_try in (False, True):
-            async with self._group.taken() as connection:
-                try:
-                    await connection.execute(self._begin)
-                except FAILING:
-                    if last_try or connection.is_open:
-                        raise
-                    continue  # it had broken while it was idle: nothing was done on it, so a new one may be tried
-                return await self._run(connection, jobs)
+        running = [_Running(job, self._texts) for job in jobs]
+        try:
+            # Those who begin with a number get it before the transaction: a pooler with few sessions may have none for it while this one,
+            # and others like it, are held.
+            if numbers := [each for each in running if isinstance(each.asks, Number)]:
+                await self._number(numbers)
+            for last_try in (False, True):
+                async with self._group.taken() as connection:
+                    try:
+                        await connection.execute(self._begin)
+                    except FAILING:
+                        if last_try or connection.is_open:
+                            raise
+                        continue  # it had broken while it was idle: nothing was done on it, so a new one may be tried
+                    return await self._run(connection, running)
+        except BaseException:
+            for each in running:
+                each.drop()
+            raise
         raise AssertionError("the second try returns or raises")
 
-    async def _run(self, connection: Connection, jobs: list[Job]) -> tuple[list[_Running], list[Job]]:
-        running = [_Running(job, self._texts) for job in jobs]
+    async def _run(self, connection: Connection, running: list[_Running]) -> tuple[list[_Running], list[Job]]:
         later: list[Job] = []
         locked: set[tuple[str, tuple[Any, ...]]] = set()
         try:
@@ -284,8 +298,6 @@ class Writer:
                 await connection.execute("ROLLBACK")
                 return running, later
         except BaseException as problem:
-            for each in running:
-                each.drop()
             await connection.roll_back(after=problem)
             raise
         try:
@@ -307,6 +319,7 @@ class Writer:
     ) -> None:
         """Answer everybody who waits. Jobs that want what another of them has locked leave for the next transaction."""
         groups: dict[str, list[_Running]] = {}
+        locking: set[str] = set()
         numbers: list[_Running] = []
         for each in waiting:
             ask = each.asks
@@ -314,20 +327,21 @@ class Writer:
                 numbers.append(each)
                 continue
             assert ask is not None  # it waits
-            if is_lock(ask.sql):
-                if (ask.sql, ask.values) in locked and len(running) > 1:
+            if ask.statement.locks:
+                if (ask.statement.text, ask.values) in locked and len(running) > 1:
                     if each.tx.wrote:
                         raise _Alone
                     each.drop()
                     running.remove(each)
                     later.append(each.job)
                     continue
-                locked.add((ask.sql, ask.values))
-            groups.setdefault(ask.sql, []).append(each)
+                locked.add((ask.statement.text, ask.values))
+                locking.add(ask.statement.text)
+            groups.setdefault(ask.statement.text, []).append(each)
         if numbers:
             await self._number(numbers)
         for sql, members in groups.items():
-            if is_lock(sql):  # always in the same order, so that two transactions that lock the same rows wait in turn
+            if sql in locking:  # always in the same order, so that two transactions that lock the same rows wait in turn
                 members.sort(key=lambda each: str(each.asks.values))  # type: ignore[union-attr]
             try:
                 answers = await _ask(connection, sql, members)
