@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, NotGathered, meaning
-from rollbook.storage.postgres_text import is_select, numbered
+from rollbook.storage.postgres_text import Statement, is_select, numbered, statement
 
 T = TypeVar("T")
 
 MOST_TOGETHER = 128
 """Callers of one statement."""
 MOST_WAITING = 10_000
+MOST_STATEMENTS = 2_000
 TRIES = 12
 """How often a statement or transaction is begun anew when others were in its way."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
@@ -33,14 +34,21 @@ class Texts:
     def __init__(self, texts: Mapping[str, str], locking: Mapping[str, str]) -> None:
         self._texts = dict(texts)
         self._locking = dict(locking)
+        self._statements: dict[str, Statement] = {}
 
     def of(self, sql: str) -> str:
         found = self._texts.get(sql)
         return numbered(sql) if found is None else numbered(found)
 
-    def locking(self, sql: str) -> str:
-        found = self._locking.get(sql)
-        return self.of(sql) if found is None else numbered(found)
+    def locking(self, sql: str) -> Statement:
+        found = self._statements.get(sql)
+        if found is None:
+            locking = self._locking.get(sql)
+            found = statement(self.of(sql) if locking is None else numbered(locking))
+            if len(self._statements) >= MOST_STATEMENTS:
+                self._statements.clear()
+            self._statements[sql] = found
+        return found
 
 
 class Lookups:

@@ -16,6 +16,16 @@ _UPDATE = re.compile(r"\s*(UPDATE \w+ SET .*?) WHERE (.*)", re.DOTALL)
 _DELETE = re.compile(r"\s*(DELETE FROM \w+) WHERE (.*)", re.DOTALL)
 
 
+class Statement(NamedTuple):
+    """A statement with numbered parameters, and of which kind it is."""
+
+    text: str
+    reads: bool
+    """It only reads and locks nothing."""
+    locks: bool
+    """It reads rows in order to change them."""
+
+
 class Gathered(NamedTuple):
     """One statement for many callers: its parameters are arrays, one for each parameter of the single statement."""
 
@@ -47,10 +57,15 @@ def is_select(sql: str) -> bool:
     return _SELECT.match(sql) is not None
 
 
-@lru_cache(2048)
 def is_lock(sql: str) -> bool:
     """Whether it reads rows in order to change them."""
     return _LOCK.match(sql) is not None
+
+
+@lru_cache(2048)
+def statement(text: str) -> Statement:
+    """Of a text with numbered parameters."""
+    return Statement(text, is_select(text), is_lock(text))
 
 
 def gathered(sql: str, types: Sequence[str]) -> Gathered | None:
