@@ -247,3 +247,18 @@ def test_servers_that_start_together_on_an_empty_database_make_one_owner(tmp_pat
             nodes.check_logs()
         finally:
             nodes.stop()
+
+
+def test_a_key_that_is_rotated_while_its_user_is_deleted_does_not_come_back_with_the_user(nodes: Pair) -> None:
+    with nodes.both[0].http() as http:
+        for _ in range(25):
+            user = new_user(http)
+            made = http.post("/v1/keys", json={"name": "old", "user_id": user["id"]}).json()
+            calls: list[tuple[str, str, Any]] = [
+                ("POST", f"/v1/keys/{made['id']}/rotate", {"overlap": 60}), ("DELETE", f"/v1/users/{user['id']}", None),
+            ]  # fmt: skip
+            rotated, deleted = at_once(nodes, calls)
+            assert deleted.status == 204 and rotated.status in (201, 404), (deleted.body, rotated.body)
+            assert http.post(f"/v1/users/{user['id']}/restore").status_code == 200
+            keys = http.get(f"/v1/keys?user={user['id']}").json()
+            assert all(key["revoked_at"] for key in keys), keys

@@ -137,7 +137,7 @@ class Folder:
             expires_at=int(new.expires_at) if isinstance(new.expires_at, int) else None,
             revealable=new.revealable,
         )
-        return {**keys.shown(self._db.write_now(keys.add, record, CLI)), "key": text}
+        return {**keys.shown(self._db.write_now(_add_key, record)), "key": text}
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
         overlap = parse_body(types.KeyRotation, {"overlap": overlap}, self._hook).overlap
@@ -166,6 +166,11 @@ class Folder:
 
     def _hash(self, password: str) -> str:
         return Passwords(self._settings).hash_now(password)
+
+
+async def _add_key(tx: Tx, new: keys.NewKey) -> keys.Key:
+    await users.get(tx, new.user_id)  # it may have been deleted meanwhile
+    return await keys.add(tx, new, CLI)
 
 
 async def _add_password_link(tx: Tx, id: str, digest: bytes) -> int:

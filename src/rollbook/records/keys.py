@@ -77,6 +77,7 @@ REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoke
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
+USER_LIVES = "SELECT id FROM users WHERE id = ?"
 ALL = 1 << 62
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
@@ -137,6 +138,9 @@ async def revoke(tx: Tx, id: str, by: Actor) -> None:
 
 async def rotate(tx: Tx, id: str, new: NewKey, overlap: int, by: Actor) -> Key:
     """Put a new key in the old one's place; the old one works `overlap` microseconds longer, never longer than it would have. Raises NotFound."""
+    # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
+    if await tx.one(USER_LIVES, new.user_id) is None:
+        raise NotFound()
     old = await get(tx, id)
     if old.revoked_at is not None:
         raise NotFound()

@@ -42,6 +42,7 @@ LOCKING: dict[str, str] = {
         users.PASSWORD_HASH,
         users.DELETED,
         keys.BY_ID,
+        keys.USER_LIVES,
         sessions.BY_ID,
         replies.FIND,
     )
