@@ -117,9 +117,10 @@ async def record_many(tx: Tx, rows: Sequence[Row]) -> None:
 
 async def settle(db: Database) -> None:
     """To be awaited before the log is read, so that all that was committed by then is in it. On SQLite it always is."""
-    if db.engine == "postgresql":
-        while await db.one(ANY_NEW) is not None:
-            await db.write(number)
+    if db.engine == "postgresql" and await db.one(ANY_NEW) is not None:
+        # Not until nothing is new: writers who never stop would keep the reader here.
+        while await db.write(number) == BATCH:
+            pass
 
 
 async def number(tx: Tx) -> int:

@@ -1,0 +1,57 @@
+"""The log of changes on PostgreSQL: brought up to date for a reader in bounded time, though others never stop writing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from rollbook.config import Settings
+from rollbook.records import events, opening
+from rollbook.storage.database import Tx
+from tests.engines import migrated
+
+
+async def many(tx: Tx) -> None:
+    for number in range(50):
+        await events.record(tx, "user.updated", f"user_{number}", events.SYSTEM, {"id": number})
+
+
+async def busy(url: str, ended: asyncio.Event) -> int:
+    db = opening.open_database(Settings(database=url))
+    written = 0
+    try:
+        while not ended.is_set():
+            await db.write(many)
+            written += 50
+    finally:
+        await db.stop()
+    return written
+
+
+def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) -> None:
+    async def main(url: str) -> tuple[float, int, int]:
+        ended = asyncio.Event()
+        db = opening.open_database(Settings(database=url))
+        writers = [asyncio.ensure_future(busy(url, ended)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        slowest = 0.0
+        try:
+            for _ in range(20):
+                began = time.monotonic()
+                await asyncio.wait_for(events.settle(db), 10)
+                slowest = max(slowest, time.monotonic() - began)
+        finally:
+            ended.set()
+            written = sum(await asyncio.gather(*writers))
+        await events.settle(db)
+        found = await db.one("SELECT count(*), max(seq) FROM events")
+        await db.stop()
+        assert found is not None
+        assert tuple(found) == (written, written), "a place is missing or was given twice"
+        return slowest, written, found[0]
+
+    with migrated("postgresql", tmp_path) as db:
+        slowest, written, _ = asyncio.run(main(db.address.url))  # type: ignore[attr-defined]
+    assert written > 500
+    assert slowest < 2, slowest
