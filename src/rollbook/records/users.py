@@ -127,8 +127,10 @@ async def get(queries: Queries, id: str) -> User:
 async def as_json(queries: Queries, id: str) -> tuple[bytes, int]:
     """The user as `shown` shows it, in JSON, and its version. Raises NotFound."""
     if queries.engine == "postgresql":  # where a row that is made into JSON costs more than one that is not
-        user = await get(queries, id)
-        return _encode(shown(user)), user.version
+        row = await queries.one(BY_ID, id)
+        if row is None:
+            raise NotFound()
+        return _encode(_shown(*row)), row[10]
     row = await queries.one(AS_JSON, id)
     if row is None:
         raise NotFound()
@@ -381,6 +383,33 @@ def shown(user: User) -> dict[str, Any]:
         "updated_at": clock.shown(user.updated_at),
         "last_sign_in_at": None if user.last_sign_in_at is None else clock.shown(user.last_sign_in_at),
     }
+
+
+class _Shown(msgspec.Struct):
+    """The same as what `shown` makes, in half the time to make and to encode."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    status: str
+    external_id: str | None
+    metadata: msgspec.Raw
+    email_verified: bool
+    rate_limit: str | None
+    created_at: str
+    updated_at: str
+    last_sign_in_at: str | None
+
+
+def _shown(
+    seq: int, id: str, name: str, email: str, role: str, status: str, external_id: str | None, metadata: str, email_verified: int,
+    rate_limit: str | None, version: int, created_at: int, updated_at: int, last_sign_in_at: int | None,
+) -> _Shown:  # fmt: skip
+    return _Shown(
+        id, name, email, role, status, external_id, msgspec.Raw(metadata.encode()), bool(email_verified), rate_limit,
+        clock.shown(created_at), clock.shown(updated_at), None if last_sign_in_at is None else clock.shown(last_sign_in_at),
+    )  # fmt: skip
 
 
 def _deleted(row: Row) -> Deleted:
