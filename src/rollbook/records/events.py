@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import Fault, InvalidParameter
+from rollbook.errors import Fault, InvalidParameter, OutcomeUnknown, StorageUnavailable
 from rollbook.storage.database import Database, Queries, Row, Tx
 
 TYPES: dict[str, str] = {
@@ -118,9 +118,12 @@ async def record_many(tx: Tx, rows: Sequence[Row]) -> None:
 async def settle(db: Database) -> None:
     """To be awaited before the log is read, so that all that was committed by then is in it. On SQLite it always is."""
     if db.engine == "postgresql" and await db.one(ANY_NEW) is not None:
-        # Not until nothing is new: writers who never stop would keep the reader here.
-        while await db.write(number) == BATCH:
-            pass
+        try:
+            # Not until nothing is new: writers who never stop would keep the reader here.
+            while await db.write(number) == BATCH:
+                pass
+        except OutcomeUnknown as problem:  # to be told to who changes something, not to who reads
+            raise StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.") from problem
 
 
 async def number(tx: Tx) -> int:
