@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -378,3 +380,70 @@ def rows(data: Path, sql: str) -> list[Any]:
         return connection.execute(sql).fetchall()
     finally:
         connection.close()
+
+
+def test_of_two_copies_into_one_database_one_ends_with_a_word(many: Path, empty: str) -> None:
+    first = begun(f"sqlite:{many}", empty)
+    until = time.monotonic() + 60
+    while not _some_users(empty):
+        assert first.poll() is None
+        assert time.monotonic() < until
+    second = rollbook("copy", "--from", f"sqlite:{many}", "--to", empty)
+    assert {first.wait(60), second.returncode} <= {0, 1}
+    assert "Traceback" not in second.stderr
+    assert ask(empty, "SELECT count(*) = count(DISTINCT id) FROM users") == "t"
+    # Whichever of the two was ahead, the rows are there once.
+    assert copy(f"sqlite:{many}", empty, "--verify")["differences"] == []
+
+
+def test_a_connection_that_is_cut_is_told_and_the_copy_goes_on(many: Path, empty: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+    command = [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", f"sqlite:{many}", "--to", empty]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not _some_users(empty):
+        assert time.monotonic() < until
+    cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ask(empty, cut)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "goes on where it was" in said
+    assert all(table["same"] for table in copy(f"sqlite:{many}", empty)["tables"])
+
+
+def test_a_comparison_with_what_is_no_database_says_so(kept: Kept, empty: str, tmp_path: Path) -> None:
+    assert "migrations" in refused("copy", "--verify", "--from", f"sqlite:{kept.data}", "--to", empty)
+    assert "no database" in refused("copy", "--verify", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{tmp_path}")
+    (tmp_path / "rollbook.db").write_text("no database, but a text that is longer than a header")
+    assert "cannot be used" in refused("copy", "--from", f"sqlite:{tmp_path}", "--to", empty)
+
+
+def test_memory_does_not_grow_with_the_database(kept: Kept, many: Path) -> None:
+    code = "import resource, sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    peaks = []
+    for data in (kept.data, many):
+        command = [sys.executable, "-c", code, "copy", "--from", f"sqlite:{data}", "--to", postgres.new_database("copy")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        peaks.append(int(done.stderr.splitlines()[-1]))
+    # In KiB: 20,000 rows of the larger one are under way, and as many read ahead.
+    assert peaks[1] < peaks[0] + 150_000
+
+
+def test_a_terminal_shows_how_far_it_is(many: Path, empty: str) -> None:
+    command = [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", f"sqlite:{many}", "--to", empty]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, stdin=subprocess.DEVNULL, env=environment)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # Linux's way to say that the other end is closed
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert "Copying" in text
+    assert "Comparing" in text
+    assert "rows/s" in text
+    assert "100%" in text

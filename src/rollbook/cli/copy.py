@@ -23,7 +23,7 @@ from rollbook.records import copy_targets, copying, opening
 from rollbook.records.copy_targets import PostgresTarget, Say, SQLiteTarget
 from rollbook.records.copying import Compared
 from rollbook.storage import bulk, migrate
-from rollbook.storage.bulk import PostgresReading, Reading, SQLiteReading
+from rollbook.storage.bulk import PostgresReading, PostgresWriting, Reading, SQLiteReading
 from rollbook.storage.database import Database
 from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
@@ -71,6 +71,10 @@ class Place(NamedTuple):
         """A snapshot of it."""
         return SQLiteReading(self.file) if self.file else await PostgresReading.open(self._address)
 
+    async def write(self) -> PostgresWriting:
+        """A session that writes to it."""
+        return await PostgresWriting.open(self._address)
+
     async def is_served(self) -> bool:
         return bulk.is_open(self.file) if self.file else await bulk.servers(self._address) > 0
 
@@ -108,10 +112,19 @@ def copy(
     here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
     if here == there:
         raise Failure("--from and --to are the same database.")
-    if not verify:
-        fingerprint = _prepare(here, there, without_secret)
-        asyncio.run(_copy(here, there, fingerprint))
-    compared, wrong = asyncio.run(_compare(here, there, finish=not verify))
+    _check(here)
+    if verify:
+        _check(there)
+    try:
+        if not verify:
+            fingerprint = _prepare(here, there, without_secret)
+            asyncio.run(_copy(here, there, fingerprint))
+        compared, wrong = asyncio.run(_compare(here, there, finish=not verify))
+    except bulk.FAILED as problem:
+        told = str(problem).partition("\n")[0] or type(problem).__name__
+        raise Failure(
+            f"It ended early: {told}. Run the same command again once that is mended: it goes on where it was."
+        ) from None
     _show(compared, wrong, json)
     if wrong or not all(each.same for each in compared):
         hint(f"{there.shown} is NOT the same as {here.shown}.")
@@ -135,18 +148,22 @@ def _place(text: str | None, variable: str, option: str) -> Place:
     return Place(None, address(text))
 
 
-def _prepare(here: Place, there: Place, without_secret: bool) -> bytes | None:
-    """Both databases with this version's schema, and the secret where it belongs. The fingerprint of the secret, if it is known."""
-    if here.file:
-        bulk.check_sqlite(here.file)
-    if asyncio.run(here.is_served()):
-        raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
-    db = here.database()
+def _check(place: Place) -> None:
+    """There is a database with this version's schema, and it is whole."""
+    if place.file:
+        bulk.check_sqlite(place.file)
+    db = place.database()
     try:
         if waiting := migrate.pending(db):
-            raise Failure(f"{here.shown} lacks {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
+            raise Failure(f"{place.shown} lacks {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
     finally:
         db.close()
+
+
+def _prepare(here: Place, there: Place, without_secret: bool) -> bytes | None:
+    """The target with this version's schema, and the secret where it belongs. The fingerprint of the secret, if it is known."""
+    if asyncio.run(here.is_served()):
+        raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
     fingerprint = _secret(here, there, without_secret)
     db = there.database()
     try:
@@ -206,11 +223,11 @@ async def _copy(here: Place, there: Place, fingerprint: bytes | None) -> None:
                 if there.file:
                     await copying.copy(source, SQLiteTarget(db), fingerprint, say)
                 else:
-                    connection = await bulk.connect(address(there.settings.database))
+                    rows = await there.write()
                     try:
-                        await copying.copy(source, PostgresTarget(db, connection), fingerprint, say)
+                        await copying.copy(source, PostgresTarget(db, rows), fingerprint, say)
                     finally:
-                        await connection.close(timeout=5)
+                        await rows.close()
         finally:
             await db.stop()
     finally:

@@ -6,13 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-import asyncpg
-
 from rollbook.records import copy_tables, imports, places, search
 from rollbook.records.copy_tables import DELETED_USERS, MAKE_STATE, PUT_STATE, STEP, TABLES, USERS, Table
-from rollbook.storage.bulk import Reading
+from rollbook.storage.bulk import PostgresWriting, Reading
 from rollbook.storage.database import Database, DatabaseUnusable, Row, Tx
-from rollbook.storage.postgres_text import numbered
 
 SQLITE_BATCH = 20_000
 POSTGRES_BATCH = 20_000
@@ -149,10 +146,9 @@ async def _position(tx: Tx, positions: Positions) -> None:
 class PostgresTarget:
     batch = POSTGRES_BATCH
 
-    def __init__(self, db: Database, connection: asyncpg.Connection) -> None:
-        """`connection` is a session of its own, without a limit of time."""
+    def __init__(self, db: Database, rows: PostgresWriting) -> None:
         self._db = db
-        self._connection = connection
+        self._rows = rows
 
     async def begin(self, mark: str) -> dict[str, str]:
         return await self._db.write(_begin, mark)
@@ -165,22 +161,20 @@ class PostgresTarget:
             records = [(*row[:width], search.indexed_text(row[name], row[email])) for row in rows]
         else:
             columns, records = table.columns, [tuple(row[:width]) for row in rows]
-        async with self._connection.transaction():
-            # First: another copy, or the last statement of one that was killed, is waited for here.
-            if await self._connection.execute(numbered(STEP), now, table.name, was) != "UPDATE 1":
-                raise DatabaseUnusable(TWO)
-            await self._connection.copy_records_to_table(table.name, records=records, columns=columns)
+        # The step first: another copy, or the last statement of one that was killed, is waited for there.
+        if not await self._rows.put(STEP, (now, table.name, was), table.name, columns, records):
+            raise DatabaseUnusable(TWO)
 
     async def finish(self, positions: Positions, fingerprint: bytes | None, say: Say) -> None:
         say(0, "addresses and places")
         await self._db.write(_derive, positions, fingerprint)
         state = await self._db.read(copy_tables.state) or {}
-        await self._connection.execute(_MEMORY)
+        await self._rows.run(_MEMORY)
         for text in json.loads(state[copy_tables.INDEXES]):
             say(0, "indexes")
-            await self._connection.execute(text.replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))
+            await self._rows.run(text.replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))
         for table in TABLES:
-            await self._connection.execute(f"ANALYZE {table.name}")
+            await self._rows.run(f"ANALYZE {table.name}")
 
 
 async def _derive(tx: Tx, positions: Positions, fingerprint: bytes | None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -74,11 +74,12 @@ async def copy(source: Reading, target: Target, fingerprint: bytes | None, say: 
         batches = source.batches(table.select(source.engine, bool(was)), values, target.batch)
         if was:
             say((await _behind(source, table, values)), table.name)
-        async for rows in _ahead(batches):
-            now = copy_tables.key_of(table, source.engine, rows[-1])
-            await target.put(table, rows, was, now)
-            was = now
-            say(len(rows), table.name)
+        async with aclosing(batches), aclosing(_ahead(batches)) as ready:
+            async for rows in ready:
+                now = copy_tables.key_of(table, source.engine, rows[-1])
+                await target.put(table, rows, was, now)
+                was = now
+                say(len(rows), table.name)
     positions = (await source.all(copy_tables.POSITIONS[source.engine]))[0]
     await target.finish(Positions(*positions), fingerprint, say)
 
@@ -106,7 +107,7 @@ async def _behind(source: Reading, table: Table, values: list[object]) -> int:
     return int(rows[0][0])
 
 
-async def _ahead(batches: AsyncIterator[list[Row]]) -> AsyncIterator[list[Row]]:
+async def _ahead(batches: AsyncGenerator[list[Row], None]) -> AsyncGenerator[list[Row], None]:
     """The same, the next one being read while one is written."""
 
     async def following() -> list[Row]:

@@ -7,7 +7,8 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,8 @@ from rollbook.storage.sqlite_connection import connect_reader
 
 NAME = "rollbook copy"
 """How its connections are called in `pg_stat_activity`; those of servers are called `rollbook`."""
+FAILED = (*FAILING, asyncpg.PostgresError, sqlite3.Error)
+"""What a database, or the way to it, raises in the middle of a copy."""
 CACHE = 65_536  # KiB
 # The byte of the `-shm` file on which each connection of any process holds a shared lock (https://sqlite.org/walformat.html, 2.3.1).
 _OPEN_BYTE = 128
@@ -35,7 +38,7 @@ class Reading(Protocol):
 
     async def all(self, sql: str, *values: Any) -> list[Row]: ...
 
-    def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncIterator[list[Row]]:
+    def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
         """Its rows, `size` at a time, however many they are."""
         ...
 
@@ -48,19 +51,22 @@ class SQLiteReading:
     def __init__(self, path: Path) -> None:
         self._connection = connect_reader(path, CACHE)
         self._connection.execute("BEGIN")
+        # One thread, so that what it began is over before a cursor or the connection is closed: a caller may be cancelled at any time.
+        self._thread = ThreadPoolExecutor(1, "rollbook-copy")
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
-    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncIterator[list[Row]]:
+    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
         cursor = self._connection.execute(sql, tuple(values))
         try:
-            while rows := await asyncio.to_thread(cursor.fetchmany, size):
+            while rows := await asyncio.get_running_loop().run_in_executor(self._thread, cursor.fetchmany, size):
                 yield rows
         finally:
-            cursor.close()
+            self._thread.submit(cursor.close)
 
     async def close(self) -> None:
+        self._thread.shutdown()
         self._connection.close()
 
 
@@ -80,13 +86,64 @@ class PostgresReading:
     async def all(self, sql: str, *values: Any) -> list[Row]:
         return await self._connection.fetch(numbered(sql), *values)
 
-    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncIterator[list[Row]]:
+    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
         cursor = await self._connection.cursor(numbered(sql), *values)
         while rows := await cursor.fetch(size):
             yield rows
 
     async def close(self) -> None:
         await self._connection.close(timeout=5)
+
+
+class PostgresWriting:
+    """A session that writes rows by COPY, each batch in a transaction with one statement of its own."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        # A COPY that has to wait until it may send more is not told that there is nobody any more (asyncpg 0.32): so this one listens.
+        self._lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: self._lost.set())
+
+    @classmethod
+    async def open(cls, address: Address) -> PostgresWriting:
+        """Raises DatabaseUnusable."""
+        return cls(await connect(address))
+
+    async def put(self, sql: str, values: Sequence[Any], table: str, columns: Sequence[str], rows: Sequence[Row]) -> bool:
+        """The statement, and the rows if it changed one row; otherwise nothing, and False. Raises what asyncpg raises, and OSError."""
+        writing = asyncio.ensure_future(self._put(sql, values, table, columns, rows))
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait((writing, lost), return_when=asyncio.FIRST_COMPLETED)
+            if writing.done() and writing.exception() is None:
+                return writing.result()
+            if self._lost.is_set():
+                raise ConnectionError("the connection to PostgreSQL was lost")
+            return await writing
+        finally:
+            for task in (writing, lost):
+                task.cancel()
+            await asyncio.gather(writing, lost, return_exceptions=True)
+
+    async def run(self, sql: str) -> None:
+        """A statement without values, in a transaction of its own."""
+        await self._connection.execute(sql)
+
+    async def close(self) -> None:
+        await self._connection.close(timeout=5)
+
+    async def _put(self, sql: str, values: Sequence[Any], table: str, columns: Sequence[str], rows: Sequence[Row]) -> bool:
+        await self._connection.execute("BEGIN")
+        try:
+            done = await self._connection.execute(numbered(sql), *values) == "UPDATE 1"
+            if done:
+                await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+            await self._connection.execute("COMMIT")
+        except Exception:
+            if not self._connection.is_closed():
+                await self._connection.execute("ROLLBACK")
+            raise
+        return done
 
 
 async def connect(address: Address) -> asyncpg.Connection:
