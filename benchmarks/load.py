@@ -56,7 +56,7 @@ class Running:
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", HERE / "wrk.lua", *headers,
              f"http://127.0.0.1:{port}", "--", call.method, call.path, call.body, call.ids or "-", tag],
             cpus=CLIENT_CPU,
-            log=WORK / "logs" / f"wrk-{number % 4}.log",
+            log=WORK / "logs" / f"wrk-{os.getpid()}-{number % 4}.log",
         )  # fmt: skip
 
     def result(self) -> Load:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import machine
 from cluster import Database
 from measure import as_json, measure
 from own import search
@@ -30,7 +32,10 @@ def large_figures(database: Database, users: int, seconds: int, rounds: int, say
     """Everything of the large run, ready for JSON. The disk needs about 1.2 KB for each user."""
     peer = RollbookPostgresql(database)
     began = time.perf_counter()
+    on_all_cores(database)
     peer.load(users, say)
+    os.sched_setaffinity(0, {int(machine.CLIENT_CPU)})
+    database.move_to(machine.CLIENT_CPU)
     figures: dict[str, Any] = {"load_s": time.perf_counter() - began, "disk": sizes(database)}
     say("starting")
     figures["first_200_s"] = peer.run()
@@ -69,6 +74,12 @@ def large_figures(database: Database, users: int, seconds: int, rounds: int, say
     figures["memory_mib"] = peer.process.memory_mib()
     peer.process.stop()
     return figures
+
+
+def on_all_cores(database: Database) -> None:
+    """This process and PostgreSQL."""
+    os.sched_setaffinity(0, set(map(int, machine.BOTH_CPUS.split(","))))
+    database.move_to(machine.BOTH_CPUS)
 
 
 def exact_pages(database: Database, peer: RollbookPostgresql, living: int) -> int:
