@@ -254,7 +254,9 @@ def execute(url: str, *statements: str) -> None:
 
 def dump(url: str) -> bytes:
     """All that is in a database: as text, and the bytes that the text writes in hexadecimal digits."""
-    done = subprocess.run([str(programs() / "pg_dump"), "--dbname", direct(url) or url], capture_output=True, check=True, env=_environment())
+    done = subprocess.run(
+        [str(programs() / "pg_dump"), "--dbname", direct(url) or url], capture_output=True, check=True, env=_environment()
+    )
     return done.stdout + b"".join(bytes.fromhex(digits.decode()) for digits in re.findall(rb"\\\\x([0-9a-f]+)", done.stdout))
 
 
