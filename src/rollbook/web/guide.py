@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("configuration"),
         Chapter("cli"),
         Chapter("deployment"),
+        Chapter("scaling"),
         Chapter("operations"),
     ),
 }
