@@ -127,7 +127,7 @@ def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
         try:
             return Secret(_read(path))
         except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make(path)
             return Secret(_read(path))
     except OSError as problem:
