@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     database_connections: Annotated[
         int, Meta(ge=3, le=64, description="Connections that each worker holds to PostgreSQL. Few are enough: callers that wait at the same moment share a statement.")
-    ] = 4  # fmt: skip
+    ] = 5  # fmt: skip
     database_timeout: Annotated[
         float, Meta(gt=0, le=600, description="Seconds a statement or a connection of PostgreSQL may take; beyond it, 503 with `Retry-After`.")
     ] = 5.0  # fmt: skip

@@ -34,7 +34,7 @@ class Postgres(Database):
         *,
         texts: Mapping[str, str],
         locking: Mapping[str, str],
-        connections: int = 4,
+        connections: int = 5,
         timeout: float = 5.0,
         replicas: Sequence[str] = (),
         committed: Callable[[int], None] = lambda writes: None,
@@ -45,9 +45,10 @@ class Postgres(Database):
         self._texts = Texts(texts, locking)
         self._timeout = timeout
         self._now: asyncio.AbstractEventLoop | None = None
-        each = max(1, connections // 4)
+        # Two for writes: while PostgreSQL writes the log for one batch, the next one is on its way (1.5 to 2 times the updates).
+        each, writing = max(1, connections // 5), max(1, connections * 2 // 5)
         lookups, writes, self._snapshots = (
-            Group(self.address, size, timeout) for size in (each, each, max(1, connections - 2 * each))
+            Group(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
         )
         self._lookups = Lookups(lookups, self._texts)
         self._writer = Writer(writes, lookups, self._texts, timeout, committed)
