@@ -22,7 +22,7 @@ ROOMS = (
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),
-    ("config", "errors", "ids", "clock"),
+    ("config", "errors", "ids", "clock", "cores"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.

@@ -91,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_time_cost: Annotated[int, Meta(ge=1, le=100, description="Passes of argon2id over that memory.")] = 2
     password_parallelism: Annotated[int, Meta(ge=1, le=64, description="Lanes of argon2id.")] = 1
     password_threads: Annotated[
-        int, Meta(ge=0, le=64, description="Threads of a worker that hash passwords, at the lowest priority. 0: one for each core, shared out among the workers.")
+        int, Meta(ge=0, le=64, description="Threads of a worker that hash passwords, at the lowest priority. 0: one for each core (of the container's share, where it has one), shared out among the workers.")
     ] = 0  # fmt: skip
     password_queue: Annotated[
         int,

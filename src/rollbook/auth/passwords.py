@@ -26,6 +26,7 @@ from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import hash_secret, verify_secret
 
 from rollbook.config import ConfigurationError, Settings
+from rollbook.cores import cores
 from rollbook.errors import Overloaded
 from rollbook.records.rules import PASSWORD_LENGTH
 
@@ -65,7 +66,7 @@ class Passwords:
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         # Costs what a hash of today's parameters costs, and no password has it.
         self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
-        self._threads = settings.password_threads or max(1, _cores() // settings.workers)
+        self._threads = settings.password_threads or max(1, cores() // settings.workers)
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
         self._queue = settings.password_queue
         self._lock = threading.Lock()
@@ -195,10 +196,6 @@ def _encoded(password: str) -> bytes:
         return normalize("NFKC", password).encode()
     except UnicodeEncodeError:
         raise ValueError("The password contains half of a surrogate pair.") from None  # Python's own words would quote it
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _step_back() -> None:

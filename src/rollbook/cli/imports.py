@@ -22,6 +22,7 @@ from rollbook.api.parsing import dec_hook, parse_body, read_object
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.cli.output import Failure
 from rollbook.config import Settings
+from rollbook.cores import cores
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken
 from rollbook.first_start import open_database
 from rollbook.records import imports, rules
@@ -194,7 +195,7 @@ def _batches(settings: Settings, source: BinaryIO) -> Iterator[Batch]:
     parse = _parser(settings)
     passwords = Passwords(settings)
     number = size = 0
-    with ThreadPoolExecutor(max(1, multiprocessing.cpu_count())) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         ended = False
         while not ended:
             found: list[tuple[int, NewUser, Future[str] | None]] = []

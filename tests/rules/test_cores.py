@@ -1,0 +1,43 @@
+"""How many passwords are hashed at once by default: one for each core that the control groups leave to the process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rollbook.cores import cores
+
+MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "share"),
+    [
+        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "110000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, MACHINE),
+        ("0::/\n", {"cpu.max": "100000000 100000\n"}, MACHINE),
+        ("0::/\n", {}, MACHINE),
+        # A service whose own group has no limit, in a slice that has one.
+        ("0::/api.slice/rollbook.service\n", {"api.slice/cpu.max": "100000 100000", "api.slice/rollbook.service/cpu.max": "max 100000"}, 1),
+        # The path of the machine, seen inside a container, where its own group is the top.
+        ("4:cpu,cpuacct:/docker/1a2b\n", {"cpu,cpuacct/cpu.cfs_quota_us": "50000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 1),
+        ("4:cpu,cpuacct:/\n0::/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, MACHINE),
+        ("3:memory:/\n2:cpuset:/\n", {"cpu.cfs_quota_us": "1", "cpu.cfs_period_us": "1"}, MACHINE),
+        (None, {}, MACHINE),
+    ],
+)  # fmt: skip
+def test_cores_are_those_of_the_control_group(groups: str | None, files: dict[str, str], share: int, tmp_path: Path) -> None:
+    written = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {**written, **({"proc/self/cgroup": groups} if groups is not None else {})}.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert cores(tmp_path) == min(share, MACHINE)
+
+
+def test_this_machine_has_some() -> None:
+    assert 1 <= cores() <= MACHINE
