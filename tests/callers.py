@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 class Connection:
     """One connection of one client. `key` is the owner's by default; None sends none."""
 
-    def __init__(self, server: Server, key: str | None = "", timeout: float = 30) -> None:
+    def __init__(self, server: Server, key: str | None = "", timeout: float = 60) -> None:
         self._headers = {} if key is None else {"Authorization": f"Bearer {key or server.key}"}
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -101,7 +102,7 @@ class Server:
             self.process = subprocess.Popen(
                 self.command(), env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.data.parent
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 if httpx2.get(f"{self.url}/health/ready").status_code == 200:
@@ -119,7 +120,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -129,7 +130,7 @@ class Server:
     def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
         """A client with this key, the owner's by default; None sends no key."""
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=30, **options)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **options)
 
     def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
@@ -227,9 +228,17 @@ def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """One below those that the system gives to outgoing connections, of which one could take it before it is used."""
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
+            try:
+                found.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
 
 
 def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:

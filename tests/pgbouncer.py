@@ -59,7 +59,7 @@ class PgBouncer:
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         command = [program(), "--quiet", str(self.folder / "pgbouncer.ini")]
         self.process = subprocess.Popen(command, user=user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -78,5 +78,5 @@ class PgBouncer:
 
     def remove(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)

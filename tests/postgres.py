@@ -96,7 +96,7 @@ class Cluster:
                 env=_environment(),
                 process_group=0,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while wait and not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
@@ -115,7 +115,7 @@ class Cluster:
             os.killpg(self.process.pid, how)  # its helpers, too
         else:
             self.process.send_signal(how)
-        self.process.wait(30)
+        self.process.wait(60)
         self.process = None
 
     def url(self, database: str) -> str:

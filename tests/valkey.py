@@ -40,7 +40,7 @@ class ValkeyServer:
         command += ["--dir", str(self.folder), "--daemonize", "no", *self.options]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.ask("PING")[:1] not in (b"+", b"-"):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[0]} did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
@@ -51,7 +51,7 @@ class ValkeyServer:
         """What it answers to one command, as it comes over the wire; empty when nobody listens."""
         command = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
                 connection.sendall(command.encode())
                 return connection.recv(1 << 20)
         except OSError:
@@ -69,7 +69,7 @@ class ValkeyServer:
         """As by `kill -9`: what it counted is gone."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(30)
             self.process = None
 
 

@@ -18,7 +18,7 @@ FORM = {
 
 def visitor(server: Server, **headers: str) -> httpx2.Client:
     """Nobody is signed in yet. Redirects are not followed."""
-    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=30)
+    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60)
 
 
 def sign_in(visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, **fields: str) -> httpx2.Response:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import msgspec
@@ -29,7 +30,8 @@ class Echo:
     async def start(self) -> None:
         if os.environ.get("ECHO_FAILS_TO_START"):
             raise RuntimeError("no storage")
-        await asyncio.sleep(float(os.environ.get("ECHO_START_DELAY", "0")))
+        if path := os.environ.get("ECHO_START_HELD"):
+            await self._held(Path(path))
 
     async def stop(self) -> None:
         if path := os.environ.get("ECHO_STOPPED"):
@@ -41,6 +43,9 @@ class Echo:
         match request.path:
             case "/slow":
                 await self._pause(float(query.get("s", "0.05")))
+            case "/held":
+                await self._held(Path(query["by"]))
+                self.written += 1
             case "/turns":
                 for _ in range(3):
                     await asyncio.sleep(0)
@@ -73,6 +78,12 @@ class Echo:
     ) -> Response:
         head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
         return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))
+
+    async def _held(self, by: Path) -> None:
+        """Until somebody makes this file."""
+        by.with_suffix(".begun").touch()
+        while not by.exists():  # noqa: ASYNC240
+            await self._pause(0.01)
 
     async def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -9,12 +9,36 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 ECHO = Path(__file__).with_name("echo.py")
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for it. So long a time costs nothing when all is well, and a machine with other work needs some of it."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+class Hold:
+    """A request that the server has begun to answer, and answers when it is told to: `path` is what is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._end = folder / f"end-{time.monotonic_ns()}"
+        self.path = f"/held?by={self._end}"
+
+    def begun(self) -> None:
+        """Wait until its handler runs."""
+        until(self._end.with_suffix(".begun").exists)
+
+    def let_go(self) -> None:
+        self._end.touch()
 
 
 class Answer(NamedTuple):
@@ -32,7 +56,7 @@ class Answer(NamedTuple):
 class Client:
     """One connection."""
 
-    def __init__(self, port: int, *, timeout: float = 5.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
@@ -120,11 +144,21 @@ class Server:
     def client(self, **options: Any) -> Client:
         return Client(self.port, **options)
 
+    def refuses(self) -> bool:
+        """Whether its port is closed."""
+        try:
+            self.client().socket.close()
+        except ConnectionRefusedError:
+            return True
+        except ConnectionResetError:  # closed just now
+            pass
+        return False
+
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float, str]:
         """Exit code, seconds it took, and what was said on standard error."""
         began = time.monotonic()
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, time.monotonic() - began, errors
 
     def __enter__(self) -> Server:
