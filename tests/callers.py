@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -25,8 +26,13 @@ class Answer(NamedTuple):
 
     @property
     def worker(self) -> str:
-        """Which process answered: request ids begin alike in one process and in no two."""
-        return self.headers["x-request-id"][:20]
+        """Which process answered."""
+        return worker_of(self.headers["x-request-id"])
+
+
+def worker_of(request_id: str) -> str:
+    """Which process gave it: behind the second of the request its ids have nine characters alike, and no other process has them."""
+    return request_id[11:20]
 
 
 class Connection:
@@ -88,7 +94,11 @@ def of_each_worker(server: Server, workers: int, key: str | None = "") -> Iterat
     """One connection to each of the workers."""
     found: dict[str, Connection] = {}
     spare: list[Connection] = []
-    for _ in range(400):
+    began, tries = time.monotonic(), 0
+    while len(found) < workers and (tries < 400 or time.monotonic() < began + 30):
+        if tries > 200:
+            time.sleep(0.05)  # one of them is held up: it takes a connection when it runs again
+        tries += 1
         # The system gives a new connection to whoever takes it first, mostly the one that has just slept.
         connection = Connection(server, key)
         worker = connection.call("GET", "/health/live").worker
@@ -96,8 +106,6 @@ def of_each_worker(server: Server, workers: int, key: str | None = "") -> Iterat
             spare.append(connection)
         else:
             found[worker] = connection
-        if len(found) == workers:
-            break
     try:
         assert len(found) == workers, f"only {len(found)} of {workers} workers answered"
         yield list(found.values())

@@ -6,9 +6,15 @@ from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
+
+# How long an example takes says more about the machine than about the code.
+hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("tests")
 
 ROLES = ("member", "viewer", "admin", "owner")
 

@@ -47,7 +47,9 @@ SENTENCES = {
 # Too large for the transport, which answers before anybody has read what it is.
 TOO_LARGE = (413, 414, 431)
 
-_client = httpx2.Client(base_url=os.environ["FUZZ_URL"], headers={"Authorization": f"Bearer {os.environ['FUZZ_KEY']}"})
+_client = httpx2.Client(
+    base_url=os.environ["FUZZ_URL"], headers={"Authorization": f"Bearer {os.environ['FUZZ_KEY']}"}, timeout=60
+)
 
 
 @schemathesis.hook
@@ -76,7 +78,7 @@ def _new(name: str) -> str:
         return user.json()["id"]
     if name == "sessionId":
         form = {"email": user.json()["email"], "password": "securepassword123"}
-        with httpx2.Client(base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}) as browser:
+        with httpx2.Client(base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}, timeout=60) as browser:
             assert browser.post("/account/sign-in", data=form).status_code == 303
         return _client.get("/v1/sessions", params={"user": user.json()["id"]}).json()[0]["id"]
     key = _client.post("/v1/keys", json={"name": "a key", "user_id": user.json()["id"]})

@@ -193,7 +193,7 @@ def test_the_first_start_prints_one_link_with_which_the_owner_signs_in(tmp_path:
         assert said.index("Sign in") < said.index("curl")
         # The address is that of the port which was taken for 0.
         assert link(said).startswith(re.search(r"listens at (\S+)", said)[1] + "/")  # type: ignore[index]
-        assert httpx2.get(link(said)).status_code == 200
+        assert httpx2.get(link(said), timeout=60).status_code == 200
         answer = set_password(link(said))
         assert (answer.status_code, answer.headers["location"]) == (303, "/account/keys?notice=password-set")
         again = set_password(link(said), "another good password")
@@ -212,13 +212,13 @@ def test_a_later_start_says_how_an_owner_without_a_password_gets_a_link_and_the_
         assert "token=" not in said
         url = re.search(r"listens at (\S+)", said)[1]  # type: ignore[index]
         moved = re.sub(r"http://[^/]+", url, first)
-        assert httpx2.get(moved).status_code == 200, "the first link is good for three days, whatever the server does"
+        assert httpx2.get(moved, timeout=60).status_code == 200, "the first link is good for three days, whatever the server does"
         (command,) = [line.partition(": ")[2] for line in said.splitlines() if "users invite" in line]
         made = subprocess.run(
             ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
         ).stdout.strip()
         assert made.startswith(url + "/"), "the pasted command makes a link to this server"
-        assert httpx2.get(moved).status_code == 404, "the newest link counts"
+        assert httpx2.get(moved, timeout=60).status_code == 404, "the newest link counts"
         assert set_password(made).status_code == 303
 
 
@@ -241,7 +241,7 @@ def test_nobody_can_set_the_owners_password_without_the_link(tmp_path: Path) -> 
             assert set_password(f"{url}/account/set-password?token={token}").status_code == 404
         for password in ("", "owner@example.com"):
             fields = {"email": "owner@example.com", "password": password}
-            assert httpx2.post(f"{url}/account/sign-in", data=fields, headers={"Origin": url}).status_code == 401
+            assert httpx2.post(f"{url}/account/sign-in", data=fields, headers={"Origin": url}, timeout=60).status_code == 401
         assert set_password(link(said)).status_code == 303
 
 

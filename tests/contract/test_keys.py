@@ -230,7 +230,7 @@ def test_an_expired_key_stops_by_the_clock_and_is_told_so(server: Server, http: 
     server.pass_time(3590)
     assert status(server, key["key"]) == 200, "a key used a moment ago, kept in memory"
     server.pass_time(3601)
-    answer = httpx2.get(server.url + "/v1/users", headers={"Authorization": f"Bearer {key['key']}"})
+    answer = httpx2.get(server.url + "/v1/users", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60)
     refused(answer, errors.ExpiredKey)
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
@@ -239,7 +239,7 @@ def test_a_revoked_key_stops_and_stays_revoked(server: Server, http: httpx2.Clie
     key = make(http)
     assert status(server, key["key"]) == 200
     assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
-    answer = httpx2.get(server.url + "/v1/users", headers={"Authorization": f"Bearer {key['key']}"})
+    answer = httpx2.get(server.url + "/v1/users", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60)
     refused(answer, errors.RevokedKey)
     refused(http.delete(f"/v1/keys/{key['id']}"), errors.NotFound)
     assert http.get(f"/v1/keys/{key['id']}").json()["revoked_at"]
@@ -377,7 +377,9 @@ def test_a_key_works_from_its_addresses_only(server: Server, http: httpx2.Client
     elsewhere = make(http, ip_allow=["10.0.0.0/8", "::1/128"])
     assert status(server, here["key"]) == 200
     answer = httpx2.get(
-        server.url + "/v1/users/me", headers={"Authorization": f"Bearer {elsewhere['key']}", "X-Forwarded-For": "10.1.2.3"}
+        server.url + "/v1/users/me",
+        headers={"Authorization": f"Bearer {elsewhere['key']}", "X-Forwarded-For": "10.1.2.3"},
+        timeout=60,
     )
     refused(answer, errors.AddressNotAllowed)
 
@@ -481,8 +483,10 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
         for key in made:
             assert status(server, key["key"]) == 200
             # Where people put a key by mistake, it must not end up in a log or an answer's echo.
-            httpx2.get(f"{server.url}/v1/users/{key['key']}", headers={"Authorization": f"Bearer {key['key']}"})
-            httpx2.get(f"{server.url}/{key['key']}", params={"api_key": key["key"]}, headers={"User-Agent": key["key"]})
+            httpx2.get(f"{server.url}/v1/users/{key['key']}", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60)
+            httpx2.get(
+                f"{server.url}/{key['key']}", params={"api_key": key["key"]}, headers={"User-Agent": key["key"]}, timeout=60
+            )
             status(server, key["key"], f"/v1/users?api_key={key['key']}")
         texts = {
             "list": http.get("/v1/keys?limit=1000").text,

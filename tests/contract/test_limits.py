@@ -47,7 +47,7 @@ def shipped(engine: str, tmp_path_factory: pytest.TempPathFactory, store: tuple[
         with server.http() as http:
             wait_until(lambda: "ratelimit" not in http.get("/v1/users/me").headers)
         yield server
-        checks = httpx2.get(f"{server.url}/health/ready").json()["checks"]
+        checks = httpx2.get(f"{server.url}/health/ready", timeout=60).json()["checks"]
         assert checks.get("limits") == ("ok" if store else None) and "is away" not in server.log.read_text()
 
 
@@ -315,7 +315,7 @@ def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(tmp_
     with running(tmp_path / "data", *flags) as server, server.http(None) as direct:
         forged = [direct.get("/v1/users", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code for number in range(5)]
         assert forged == [401, 401, 401, 429, 429]
-        proxy = httpx2.Client(base_url=server.url, transport=httpx2.HTTPTransport(local_address="127.0.0.2"))
+        proxy = httpx2.Client(base_url=server.url, transport=httpx2.HTTPTransport(local_address="127.0.0.2"), timeout=60)
         with proxy:
             for client, expected in (
                 ("203.0.113.1", [401, 401, 401, 429]),

@@ -282,7 +282,7 @@ def test_a_key_alone_signs_nobody_in_and_a_session_is_no_key(server: Server, use
         assert not is_signed_in(program)
     refused(person.get("/v1/users/me"), errors.MissingKey)
     text = cookie(person, server)
-    refused(httpx2.get(f"{server.url}/v1/users/me", headers={"Authorization": f"Bearer {text}"}), errors.MalformedKey)
+    refused(httpx2.get(f"{server.url}/v1/users/me", headers={"Authorization": f"Bearer {text}"}, timeout=60), errors.MalformedKey)
 
 
 def test_the_export_holds_sessions_and_what_is_erased_has_none(

@@ -84,7 +84,7 @@ def _wait(url: str, path: str, process: subprocess.Popen[bytes], log: Path) -> N
     deadline = time.monotonic() + 20
     while True:
         try:
-            if path and httpx2.get(url + path).status_code == 200:
+            if path and httpx2.get(url + path, timeout=60).status_code == 200:
                 return
             if not path:
                 socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()

@@ -54,7 +54,9 @@ def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(b
 
 def test_several_workers_need_no_more_than_one(built: image.Stage, tmp_path: Path) -> None:
     with _serving(built, tmp_path, ROLLBOOK_WORKERS="2") as server:
-        assert httpx2.get(f"{server.url}/v1/users", headers={"Authorization": f"Bearer {server.key}"}).status_code == 200
+        assert (
+            httpx2.get(f"{server.url}/v1/users", headers={"Authorization": f"Bearer {server.key}"}, timeout=60).status_code == 200
+        )
         assert server.stop() == 0
 
 
@@ -65,7 +67,7 @@ def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_rea
     secret.chmod(0o440)
     mounted = ("--ro-bind", str(secret), "/run/secrets/rollbook")
     with _serving(built, tmp_path, *mounted, ROLLBOOK_SECRET_FILE="/run/secrets/rollbook") as server:
-        assert httpx2.get(f"{server.url}/health/ready").status_code == 200
+        assert httpx2.get(f"{server.url}/health/ready", timeout=60).status_code == 200
         assert server.stop() == 0
     assert "secret" not in {path.name for path in server.data.iterdir()}
 

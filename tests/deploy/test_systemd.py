@@ -84,7 +84,7 @@ def test_a_server_works_under_what_the_unit_forbids(workers: int, tmp_path: Path
             user = new_user(http)
             assert http.get(f"/v1/users/{user['id']}").status_code == 200
             assert http.get("/v1/users?q=alice").status_code == 200
-        assert httpx2.get(f"{server.url}/docs", headers={"Accept": "text/html"}).status_code == 200
+        assert httpx2.get(f"{server.url}/docs", headers={"Accept": "text/html"}, timeout=60).status_code == 200
     finally:
         code = server.stop()
     assert code == 0

@@ -52,7 +52,7 @@ def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) ->
         )
         assert Path(where.stdout.strip()) == installed / "rollbook" / "docs"
         for path in (*(chapter.path for chapter in guide.CHAPTERS.values()), "/docs/errors/not_found", "/docs/api"):
-            answer = httpx2.get(server.url + path, headers={"Accept": "text/html"})
+            answer = httpx2.get(server.url + path, headers={"Accept": "text/html"}, timeout=60)
             assert answer.status_code == 200, path
             assert "<h1" in answer.text or path == "/docs/api"
 

@@ -58,9 +58,9 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(path: str, brow
     assert f'<h1 id="{markdown.slug(guide.title(name))}">{guide.title(name)}' in page.text
     text = (guide.folder() / f"{name}.md").read_text()
     for answer in (
-        httpx2.get(server.url + path, headers={"Accept": "*/*"}),
-        httpx2.get(server.url + path, headers={"Accept": "text/markdown"}),
-        httpx2.get(f"{server.url}/docs/{name}.md", headers=HTML),
+        httpx2.get(server.url + path, headers={"Accept": "*/*"}, timeout=60),
+        httpx2.get(server.url + path, headers={"Accept": "text/markdown"}, timeout=60),
+        httpx2.get(f"{server.url}/docs/{name}.md", headers=HTML, timeout=60),
     ):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
@@ -86,7 +86,7 @@ def test_what_is_not_there_is_404_in_the_form_that_is_asked_for(path: str, brows
     page = browser.get(path)
     assert page.status_code == 404
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    answer = httpx2.get(server.url + path)
+    answer = httpx2.get(server.url + path, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -99,7 +99,7 @@ def test_language_models_find_a_map_whose_links_are_all_markdown(browser: httpx2
     assert len(links) == len(PATHS) - 1 + len(CODES)
     for url, about in links:
         assert url.startswith(server.url) and about
-        assert httpx2.get(url).headers["content-type"] == "text/markdown; charset=utf-8"
+        assert httpx2.get(url, timeout=60).headers["content-type"] == "text/markdown; charset=utf-8"
 
 
 # ---- asked for again

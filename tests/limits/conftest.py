@@ -9,12 +9,27 @@ from typing import Any
 
 import pytest
 
-from rollbook.limits import valkey_address
+from rollbook.limits import valkey as valkey_module
+from rollbook.limits import valkey_address, valkey_cluster, valkey_link
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import UNLIMITED, Limit, Limiter, Verdict, parse
 from tests.valkey import ValkeyServer
+
+# Seconds that Valkey has for an answer in these tests: a busy machine may hold it up for longer than it has where it ships.
+# There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not answer.
+TIMEOUT, CONNECT_TIMEOUT = 2.0, 10.0
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _patience() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (valkey_module, valkey_cluster, valkey_link):
+            patch.setattr(module, "CONNECT_TIMEOUT", CONNECT_TIMEOUT)
+        for module in (valkey_cluster, valkey_link):
+            patch.setattr(module, "TIMEOUT", TIMEOUT)
+        yield
 
 
 class Counter:

@@ -26,7 +26,7 @@ NOW = 1_700_000_000 * SECOND
 
 @pytest.fixture(autouse=True)
 def no_test_waits_for_ever() -> Iterator[None]:
-    signal.alarm(60)
+    signal.alarm(100)
     yield
     signal.alarm(0)
 
@@ -35,7 +35,7 @@ def worker(work: Callable[[], object]) -> int:
     """Run it in a forked process; returns the process id."""
     child = os.fork()
     if child == 0:
-        signal.alarm(60)  # not inherited
+        signal.alarm(100)  # not inherited
         try:
             work()
             os._exit(0)

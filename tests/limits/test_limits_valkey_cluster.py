@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ BOUNDS = [0, 5461, 10923, SLOTS]
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"]
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"]
     servers: list[ValkeyServer] = []
     try:
         for number in range(3):
@@ -49,7 +50,8 @@ def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
 
 
 def free_pair() -> int:
-    for port in range(21_000, 22_000):
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(10_000, 20_000)
         with socket.socket() as one, socket.socket() as other:
             try:
                 one.bind(("127.0.0.1", port))
@@ -86,7 +88,7 @@ def test_exactly_what_is_allowed_on_every_server_of_the_cluster(cluster: list[Va
         for limiter in limiters:
             await limiter.stop()
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 100))
     assert all(int(server.ask("DBSIZE")[1:]) >= 10 for server in cluster), "they share the users"
 
 
@@ -108,7 +110,7 @@ def test_two_buckets_that_lie_apart_count_together_or_not_at_all(cluster: list[V
         assert not refused.admitted and refused.left[1][0] == 29
         await limiter.stop()
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 100))
 
 
 def test_while_slots_move_nothing_is_lost_or_counted_twice(cluster: list[ValkeyServer]) -> None:
@@ -162,7 +164,7 @@ def test_while_slots_move_nothing_is_lost_or_counted_twice(cluster: list[ValkeyS
         for limiter in limiters:
             await limiter.stop()
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 100))
     assert int(cluster[1].ask("DBSIZE")[1:]) >= 40, "they did move"
 
 
@@ -171,17 +173,19 @@ def test_when_one_server_is_gone_the_others_go_on_counting(cluster: list[ValkeyS
         limiter = await joined(cluster[0])
         users = [f"user_{number}" for number in range(60)]
         cluster[2].kill()
-        await asyncio.sleep(0.2)
-        assert str(cluster[2].port) in limiter.away
+        deadline = time.monotonic() + 30
+        while str(cluster[2].port) not in limiter.away:
+            assert time.monotonic() < deadline, limiter.away
+            await asyncio.sleep(0.02)
         verdicts = {user: await limiter.take(user, LIMIT, now()) for user in users}
         for user, verdict in verdicts.items():
             assert verdict.admitted and bool(verdict.at) == (slot(valkey_script.name(user)) < BOUNDS[2])
         cluster[2].start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while limiter.away:
             assert time.monotonic() < deadline, limiter.away
             await asyncio.sleep(0.05)
         assert all([(await limiter.take(user, LIMIT, now())).at for user in users])
         await limiter.stop()
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 100))

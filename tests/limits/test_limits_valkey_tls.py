@@ -66,7 +66,7 @@ def away(url: str) -> str:
         await asyncio.sleep(0.05)
         return limiter.away
 
-    return asyncio.run(asyncio.wait_for(test(), 20))
+    return asyncio.run(asyncio.wait_for(test(), 60))
 
 
 @pytest.mark.parametrize("scheme", ["valkeys", "rediss"])

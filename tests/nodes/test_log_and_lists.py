@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers import Connection, ask, events, pages, together
+from tests.callers import Connection, ask, events, pages, together, worker_of
 from tests.harness import new_user
 from tests.nodes.pair import WIDE, Pair, fill, pair, wait_until
 from tests.nodes.pair import ask as query
@@ -82,7 +82,7 @@ def test_who_follows_the_events_on_either_node_misses_none_and_sees_none_twice(n
         return list(itertools.chain(*made))
 
     made, *followed = together(writers, *map(follower, range(3)))
-    assert len({id[:20] for id in made}) > 2, "hardly any worker wrote"
+    assert len({worker_of(id) for id in made}) > 2, "hardly any worker wrote"
     assert len(made) > 200
     for seen in followed:
         assert len(seen) == len(set(seen)) == len(made)

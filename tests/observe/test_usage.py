@@ -303,7 +303,7 @@ def test_a_database_that_cannot_be_written_loses_lines_says_so_and_counts_later(
 def test_a_request_of_a_page_counts_for_the_server_and_for_no_key(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         for _ in range(5):
-            assert httpx2.get(f"{server.url}/account/sign-in", headers={"Accept": "text/html"}).status_code == 200
+            assert httpx2.get(f"{server.url}/account/sign-in", headers={"Accept": "text/html"}, timeout=60).status_code == 200
         server.stop()
         with reading(server) as read:
             assert sum(hour.requests for hour in read(usage.server_hours, 0)) >= 5
