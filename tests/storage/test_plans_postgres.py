@@ -10,7 +10,7 @@ import pytest
 from test_query_plans import RECORDS, STATEMENT
 
 from rollbook.config import Settings
-from rollbook.records import opening, postgres, remembered_places
+from rollbook.records import opening, postgres, remembered_places, search_postgres
 from rollbook.storage import migrate
 from rollbook.storage.postgres_reads import Texts
 from tests.postgres import new_database
@@ -35,7 +35,7 @@ def url() -> str:
 def test_no_named_statement_walks_a_table(url: str) -> None:
     texts = Texts(postgres.TEXTS, postgres.LOCKING)
     named: dict[str, str] = {}
-    for module in (*RECORDS, remembered_places):
+    for module in (*RECORDS, remembered_places, search_postgres):
         for name, value in vars(module).items():
             for text in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock
-from rollbook.records import places, remembered_places, rules, search
+from rollbook.records import places, remembered_places, rules, search, search_postgres
 from rollbook.records.users import COLUMNS
 from rollbook.storage.database import Queries, Row, one_statement
 
@@ -229,17 +229,19 @@ async def page(
     """A page of those that pass the filters, in this order. `exact` counts them all; without filters their number is known anyway."""
     keys = keys_of(order)
     where, values = await _where(queries, filters)
-    if position is not None:
-        beyond, more = _beyond(keys, position)
-        where, values = where + beyond, values + more
+    beyond, more = ("", []) if position is None else _beyond(keys, position)
     tail = _order_by(keys, position is not None and position.backwards)
-    if filters.q is None or queries.engine == "postgresql":
+    if filters.q is None:
         # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
-        by_name = " INDEXED BY users_name" if keys[0][0] == "name" and not where and queries.engine == "sqlite" else ""
-        sql = f"SELECT {columns}, email_key FROM users{by_name} WHERE true{where}{tail} LIMIT ? OFFSET ?"
-        rows = await queries.all(sql, *values, limit + 1, offset)
+        by_name = " INDEXED BY users_name" if keys[0][0] == "name" and not where + beyond and queries.engine == "sqlite" else ""
+        sql = f"SELECT {columns}, email_key FROM users{by_name} WHERE true{where}{beyond}{tail} LIMIT ? OFFSET ?"
+        rows = await queries.all(sql, *values, *more, limit + 1, offset)
+    elif queries.engine == "postgresql":
+        passing, past = search_postgres.Part(where, values), search_postgres.Part(beyond, more)
+        are_few = await _are_few(queries, filters)
+        rows = await search_postgres.page(queries, columns, filters.q, passing, past, tail, limit + 1, offset, are_few)
     else:
-        rows = await _search(queries, columns, filters, where, values, keys, tail, limit + 1, offset)
+        rows = await _search(queries, columns, filters, where + beyond, values + more, keys, tail, limit + 1, offset)
     total = await count(queries, filters) if exact or filters == ANY else None
     at = [_ROW_INDEX[column] for column, _ in keys]
 
@@ -260,9 +262,12 @@ async def count(queries: Queries, filters: Filters) -> int:
     if filters is ANY:
         return places.total(await places.top(queries))
     where, values = await _where(queries, filters)
-    if filters.q is None or queries.engine == "postgresql":
+    if filters.q is None:
         row = await queries.one(f"SELECT count(*) FROM users WHERE true{where}", *values)
         return row[0] if row else 0
+    if queries.engine == "postgresql":
+        passing = search_postgres.Part(where, values)
+        return await search_postgres.count(queries, filters.q, passing, await _are_few(queries, filters))
     if await _are_few(queries, filters):
         few = await queries.all(f"SELECT seq, name, email FROM users WHERE true{where}", *values)
         return sum([search.matches(user, filters.q) for user in few])
@@ -360,9 +365,6 @@ async def _where(queries: Queries, filters: Filters) -> tuple[str, list[Any]]:
     if filters.status is not None:
         parts.append(" AND status = ?")
         values.append(filters.status)
-    if filters.q is not None and queries.engine == "postgresql":
-        parts.append(" AND search_text LIKE ?")
-        values.append(search.pattern(filters.q))
     # Age is the order of `seq`, so a time becomes the place where it falls, found in its index.
     if filters.created_after is not None:
         row = await queries.one(SINCE.format(comparison=">", direction=""), filters.created_after)

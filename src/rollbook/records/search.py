@@ -92,9 +92,9 @@ def phrase(term: str) -> str:
     return '"' + rules.fold(term).replace('"', '""') + '"'
 
 
-def pattern(term: str) -> str:
-    """The term for LIKE over `users.search_text`, whose wildcards are data here."""
-    return "%" + rules.fold(term).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+def pattern(part: str) -> str:
+    """Part of a folded term for LIKE over `users.search_text`, whose wildcards are data here."""
+    return "%" + part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def matches(row: Row, term: str) -> bool:
