@@ -58,9 +58,16 @@ class Server:
     """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
 
     def __init__(
-        self, data: Path, *flags: str, environment: dict[str, str] | None = None, cheap: bool = True, owner_key: str | None = None
+        self,
+        data: Path,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        cheap: bool = True,
+        owner_key: str | None = None,
+        program: str = "rollbook.cli.main",
     ) -> None:
         self.data = data
+        self.program = program
         self.flags = flags
         self.key = owner_key or keys.mint()
         self.clock_file = data.with_name(data.name + ".clock")
@@ -77,6 +84,7 @@ class Server:
             "ROLLBOOK_LOG": "json",
             "ROLLBOOK_DATABASE": database_of(data),
             "ROLLBOOK_DATABASE_DIRECT": direct_of(data),
+            **({} if program == "rollbook.cli.main" else {"PYTHONPATH": str(Path(__file__).parents[1])}),
             **(CHEAP if cheap else {}),
             **(environment or {}),
         }
@@ -86,7 +94,7 @@ class Server:
         return [
             sys.executable,
             "-m",
-            "rollbook.cli.main",
+            self.program,
             "serve",
             "--host",
             "127.0.0.1",

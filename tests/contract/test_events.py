@@ -85,7 +85,7 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
     (event,) = log.news()
     assert set(event) == FIELDS and event["type"] == change.type
     assert event["id"].startswith("evt_") and event["user_id"] == user["id"]
-    assert abs(clock.parse(event["created_at"]) - clock.now()) < 10 * clock.SECOND
+    assert abs(clock.parse(event["created_at"]) - clock.now()) < clock.MINUTE
     assert event["actor"] == {
         "user_id": me["id"], "key_id": key["id"], "address": "127.0.0.1", "request_id": answer.headers["x-request-id"],
     }  # fmt: skip
@@ -367,7 +367,7 @@ def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None
         server.stop()
         server.pass_time(8 * 86_400)
         server.start()
-        deadline = clock.now() + 5 * clock.SECOND
+        deadline = clock.now() + 30 * clock.SECOND
         while len(left := http.get("/v1/events").json()) > 1 and clock.now() < deadline:
             threading.Event().wait(0.05)
         assert left == before[-1:]

@@ -53,7 +53,7 @@ def send(server: Server, text: str, user_id: str = "") -> tuple[int, http.client
     head, _, body = text.replace("YOUR_API_KEY", server.key).replace("user_ghi789", user_id or "user_ghi789").partition("\n\n")
     length = f"\nContent-Length: {len(body)}" if body else ""
     raw = (head + length + "\n\n").replace("\n", "\r\n").encode() + body.encode()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(raw)
         answer = http.client.HTTPResponse(connection)
         answer.begin()

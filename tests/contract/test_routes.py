@@ -494,8 +494,18 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
 def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
     """Two owners remove each other at the same moment: the one who comes second would leave nobody.
 
-    Both are let in, then wait for what all writers need, which the test holds.
+    Both are let in, then wait for what all writers need, which the test holds. Who is let in only when it is over, because the machine had
+    other work, is nobody by then; so it is tried again.
     """
+    for _ in range(10):
+        lost = owners_in_a_race(world, route)
+        if lost.status_code == errors.LastOwner.status and lost.json()["code"] == errors.LastOwner.code:
+            break
+    return lost
+
+
+def owners_in_a_race(world: World, route: Route) -> httpx2.Response:
+    """The answer to the one who has lost."""
     with (
         running(world.server.data.with_name("owners" + ids.new("key")), "--rate-limit", "none") as server,
         server.http() as first,
@@ -510,9 +520,11 @@ def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
                     path = route.path.replace("{userId}", other["id"])
                     answers.append(pool.submit(client.request, route.method, path))
                     time.sleep(0.3)
-            won, lost = answers[0].result(), answers[1].result()
-            assert won.status_code == route.success
-            assert first.get("/v1/users", params={"role": "owner", "status": "active"}).json()[0]["id"] == one["id"]
+            won, lost = sorted((answer.result() for answer in answers), key=lambda answer: answer.status_code != route.success)
+            assert won.status_code == route.success != lost.status_code
+            winner, id = (first, one["id"]) if won is answers[0].result() else (second, two["id"])
+            found = winner.get("/v1/users", params={"role": "owner", "status": "active"}).json()
+            assert [user["id"] for user in found] == [id]
             return lost
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -412,15 +411,24 @@ def test_an_unknown_address_and_a_wrong_password_are_told_alike(http: httpx2.Cli
 
 
 def test_an_unknown_address_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--rate-limit", "none", cheap=False) as server, server.http() as http:
+    flags = ("--rate-limit", "none", "--attempts-limit", "1000/minute", "--address-attempts-limit", "1000/minute")
+    with running(tmp_path / "data", *flags, cheap=False) as server, server.http() as http:
         user = new_user(http)
         took: dict[str, list[float]] = {user["email"]: [], "nobody@example.com": []}
-        for _ in range(7):
+        known = unknown = 0.0
+        # The shortest of several: what a busy machine adds is in the others. On a very busy one it takes more of them, and hashes are the
+        # last to be given its time.
+        until = time.monotonic() + 60
+        turn = 0
+        while turn < 3 or time.monotonic() < until:
             for email, times in took.items():
                 begun = time.perf_counter()
                 assert verify(http, email, "wrong password").status_code == 401
                 times.append(time.perf_counter() - begun)
-        known, unknown = (statistics.median(times) for times in took.values())
+            turn += 1
+            known, unknown = map(min, took.values())
+            if turn >= 3 and 0.5 < unknown / known < 2:
+                break
         assert known > 0.005, "a real hash was computed"
         assert 0.5 < unknown / known < 2
 

@@ -1,0 +1,26 @@
+"""The command `rollbook`, but with more time for Valkey to answer: `Server(..., program=PATIENT)` runs it.
+
+For tests of what is counted there, on a machine that may be held up for longer than the half second there is where it ships. What becomes
+of requests that get no answer, `tests/concurrency/test_limits_nodes.py` tries with the command itself.
+"""
+
+from __future__ import annotations
+
+from rollbook.cli.main import main
+from rollbook.limits import valkey, valkey_cluster, valkey_facts, valkey_link
+
+PATIENT = "tests.patient"
+SECONDS = 30.0
+
+
+def wait_longer() -> None:
+    """Change it in this process, before it has a connection."""
+    for module in (valkey, valkey_cluster, valkey_facts, valkey_link):
+        module.CONNECT_TIMEOUT = SECONDS
+    for module in (valkey_cluster, valkey_link):
+        module.TIMEOUT = SECONDS
+
+
+if __name__ == "__main__":
+    wait_longer()
+    main()
