@@ -45,7 +45,7 @@ class Postgres(Database):
         self._texts = Texts(texts, locking)
         self._timeout = timeout
         self._now: asyncio.AbstractEventLoop | None = None
-        # Two for writes: while PostgreSQL writes the log for one batch, the next one is on its way (1.5 to 2 times the updates).
+        # Two for writes: while PostgreSQL writes the log for one batch, the next one is on its way (a tenth to a quarter more updates).
         each, writing = max(1, connections // 5), max(1, connections * 2 // 5)
         lookups, writes, self._snapshots = (
             Group(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
