@@ -1,8 +1,9 @@
-"""What only we promise: start, memory, creations against bare argon2, clients that send half a request, search."""
+"""What only we promise: start, memory, creations against bare argon2, clients that send half a request, pages anywhere, search."""
 
 from __future__ import annotations
 
 import http.client
+import random
 import selectors
 import shutil
 import socket
@@ -118,6 +119,25 @@ class HalfOpen(threading.Thread):
         for key in list(self._selector.get_map().values()):
             self._selector.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]
+
+
+def pages_anywhere(peer: Rollbook, how_many: int = 1_000) -> dict[str, float]:
+    """Milliseconds of a page of 20 at an offset by chance, one after the other on one connection: the whole answers' median and 99th percentile."""
+    total = peer.total()
+    choose = random.Random(7)
+    connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=60)
+    times = []
+    for number in range(2 * how_many):
+        began = time.perf_counter()
+        connection.request("GET", f"/v1/users?limit=20&offset={choose.randrange(total)}", headers=peer.headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"a page answered {answer.status}: {body!r}")
+        if number >= how_many:  # those before warm up the caches
+            times.append((time.perf_counter() - began) * 1000)
+    connection.close()
+    return {"median": statistics.median(times), "p99": statistics.quantiles(times, n=100)[98]}
 
 
 def search(peer: Rollbook) -> dict[str, float]:

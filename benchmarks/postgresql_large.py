@@ -13,7 +13,7 @@ import asyncpg
 import machine
 from cluster import Database
 from measure import as_json, measure
-from own import search
+from own import pages_anywhere, search
 from peers.rollbook_postgresql import RollbookPostgresql
 
 TOTAL = """
@@ -54,6 +54,8 @@ def large_figures(database: Database, users: int, seconds: int, rounds: int, say
     figures["total_us"] = asyncio.run(times(database.url("rollbook"), TOTAL, 300))
     figures["count_us"] = asyncio.run(times(database.url("rollbook"), "SELECT count(*) FROM users", 2))
     figures["before"] = read()
+    say("pages anywhere")
+    figures["anywhere_ms"] = pages_anywhere(peer)
     say("searching")
     figures["search"] = search(peer)
     say("deleting")

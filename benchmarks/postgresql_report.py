@@ -59,6 +59,10 @@ def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
             1,
             "ms",
         )
+    yield at_most(
+        "a page at an offset by chance, whole answers one after the other, median", large["anywhere_ms"]["median"], 1, "ms"
+    )
+    yield at_most(f"search for one hit in {millions}, whole answers, median", large["search"]["one hit, median ms"], 5, "ms")
     exact = (
         large["total"] == large["total_expected"]
         and large["total_at_once"] == large["total_after"] == large["total_after_expected"]
@@ -115,6 +119,10 @@ def large_sections(large: dict[str, Any]) -> Iterator[str]:
             ["deleted, scattered", f"{large['deleted']:,}, by one statement beside the server, {large['delete_s']:,.0f} s"],
             ["`X-Total-Count` then", f"{large['total_after']:,} (expected {large['total_after_expected']:,})"],
             ["pages compared with plain OFFSET after it", f"{large['pages']}, equal"],
+            [
+                "a page at an offset by chance, one after the other, whole answers",
+                f"median {large['anywhere_ms']['median']:.2f} ms, 99 % within {large['anywhere_ms']['p99']:.2f} ms",
+            ],
             ["memory of the server at the end", f"{large['memory_mib']:,.0f} MiB"],
         ],
     )
