@@ -21,7 +21,7 @@ def rollbook(
     environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
     return subprocess.run(
         [sys.executable, "-m", "rollbook.cli.main", *arguments],
-        env=environment, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=60,
+        env=environment, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=110,
     )  # fmt: skip
 
 

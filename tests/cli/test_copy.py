@@ -221,7 +221,7 @@ def killed_on_the_way(source: str, target: str, is_half_done: Any) -> None:
         assert time.monotonic() < until
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    process.wait(60)
 
 
 def test_a_copy_to_postgresql_that_was_killed_goes_on(many: Path, empty: str) -> None:

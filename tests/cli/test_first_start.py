@@ -39,7 +39,7 @@ class Start:
 
     def ready(self) -> str:
         """All it says until it listens, with its URL in it."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while "keys create" not in self.said:
             assert self.process.poll() is None, self.said
             assert time.monotonic() < until, self.said
@@ -54,14 +54,14 @@ def started(folder: Path, *flags: str, **variables: str) -> Iterator[Start]:
         yield start
     finally:
         start.process.send_signal(signal.SIGTERM)
-        start.process.wait(20)
+        start.process.wait(60)
 
 
 def call(said: str) -> str:
     """The answer to the printed curl line, pasted into a shell."""
     (line,) = [line for line in said.splitlines() if line.strip().startswith("curl ")]
     return subprocess.run(
-        ["sh", "-c", f"{line} --silent --show-error"], capture_output=True, text=True, check=True, timeout=20
+        ["sh", "-c", f"{line} --silent --show-error"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
 
 
@@ -86,7 +86,7 @@ def test_a_later_start_makes_nothing_and_says_how_to_get_a_key(tmp_path: Path) -
     (line,) = [line for line in said.splitlines() if "keys create" in line]
     command = line.partition(": ")[2]
     made = subprocess.run(
-        ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+        ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
     )
     assert keys.is_whole(made.stdout.strip())
     assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
@@ -183,7 +183,7 @@ def link(said: str) -> str:
 def set_password(link: str, password: str = PASSWORD) -> httpx2.Response:
     base, _, token = link.partition("/account/set-password?token=")
     fields = {"token": token, "password": password, "again": password}
-    return httpx2.post(f"{base}/account/set-password", data=fields, headers={"Origin": base}, timeout=20)
+    return httpx2.post(f"{base}/account/set-password", data=fields, headers={"Origin": base}, timeout=60)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -215,7 +215,7 @@ def test_a_later_start_says_how_an_owner_without_a_password_gets_a_link_and_the_
         assert httpx2.get(moved, timeout=60).status_code == 200, "the first link is good for three days, whatever the server does"
         (command,) = [line.partition(": ")[2] for line in said.splitlines() if "users invite" in line]
         made = subprocess.run(
-            ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+            ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
         ).stdout.strip()
         assert made.startswith(url + "/"), "the pasted command makes a link to this server"
         assert httpx2.get(moved, timeout=60).status_code == 404, "the newest link counts"
