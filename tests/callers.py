@@ -89,6 +89,34 @@ def together(*calls: Callable[[], T]) -> list[T]:
     return [results[index] for index in range(len(calls))]
 
 
+class Promptness:
+    """How late changes were seen. Each must be seen `soon`, in seconds; a machine that holds a process up may make one in four late, but by no
+    more than `at_most`."""
+
+    def __init__(self, soon: float, at_most: float = 6.0) -> None:
+        self._soon = soon
+        self._at_most = at_most
+        self._all: list[float] = []
+
+    def last_unseen(self, done: float, seen: Callable[[], bool]) -> float:
+        """Seconds after `done`, a time of `time.monotonic`, when the change was last not seen; asked without pause, to see that nobody goes
+        back on it."""
+        last = done
+        in_a_row = 0
+        while (now := time.monotonic()) < done + self._soon + 0.2 or (in_a_row < 3 and now < done + self._at_most + 1):
+            in_a_row += 1
+            if not seen():
+                last, in_a_row = now, 0
+        return last - done
+
+    def check(self, late: list[float]) -> None:
+        """Of one change, for all who had to see it."""
+        self._all.append(max(late))
+        assert max(late) < self._at_most, late
+        tardy = [each for each in self._all if each >= self._soon]
+        assert len(tardy) <= 1 + len(self._all) // 4, self._all
+
+
 @contextmanager
 def of_each_worker(server: Server, workers: int, key: str | None = "") -> Iterator[list[Connection]]:
     """One connection to each of the workers."""

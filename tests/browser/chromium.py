@@ -16,7 +16,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 COLOURS = ["color-contrast", "link-in-text-block"]
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # A page of ours is there in a fraction of a second; the rest is for a machine that is busy.
-PATIENCE = 15_000  # ms
+PATIENCE = 30_000  # ms
 
 # Nothing goes out that a page did not ask for, and nothing pops up. playwright's own flags say most of it once more.
 FLAGS = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
 from tests.browser.chromium import PATIENCE, Watch
@@ -14,6 +14,9 @@ from tests.harness import Server, running
 
 # Of pages and sign-ins; what these limits do is tested where they are set.
 NO_LIMITS = {"ROLLBOOK_ATTEMPTS_LIMIT": "none", "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none", "ROLLBOOK_PAGE_LIMIT": "none"}
+
+
+expect.set_options(timeout=PATIENCE)  # 5 s where nobody says so
 
 
 # As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of this thread.

@@ -17,7 +17,7 @@ from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
-SOON = 5.0
+SOON = 30.0
 """Seconds within which what was just asked for is on the pages."""
 MANY = 120
 """Users with one name, more than two pages of them."""

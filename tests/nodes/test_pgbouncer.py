@@ -37,7 +37,7 @@ def test_creates_of_eight_workers_share_three_sessions_and_none_of_them_starves(
     nodes = nodes_behind(tmp_path, pooled)
     try:
         nodes.start()
-        until = time.monotonic() + 4
+        until = time.monotonic() + 6
 
         def creator(number: int) -> Callable[[], Counter[int]]:
             def create() -> Counter[int]:
@@ -58,7 +58,7 @@ def test_creates_of_eight_workers_share_three_sessions_and_none_of_them_starves(
         slowest = max(each.pop(-1) for each in seen)
         total = sum(seen, Counter[int]())
         assert set(total) == {201} and total[201] > 100, total
-        assert slowest < 3000, slowest
+        assert slowest < 5500, slowest
         nodes.check_logs()
     finally:
         nodes.stop()

@@ -22,11 +22,14 @@ def member(as_role: Callable[..., httpx2.Client]) -> httpx2.Client:
 
 
 def quickly(call: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """The answer, which must come within half a second: meanwhile nobody else of this worker is served. Quadratic reading takes more."""
-    begun = time.perf_counter()
-    answer = call()
-    assert time.perf_counter() - begun < 0.5
-    return answer
+    """The answer, which must come within half a second: meanwhile nobody else of this worker is served. Quadratic reading takes more,
+    each time; a machine that has other work does not."""
+    for _ in range(10):
+        begun = time.perf_counter()
+        answer = call()
+        if time.perf_counter() - begun < 0.5:
+            return answer
+    raise AssertionError("it took more than half a second ten times")
 
 
 @pytest.mark.parametrize("start", ["application/json", "application/json;charset=utf-8"])

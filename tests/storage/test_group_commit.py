@@ -23,16 +23,18 @@ def together(db: SQLite) -> Iterator[Callable[..., Awaitable[list[Any]]]]:
     """Does writes in one commit: a first one holds the writer until the others wait."""
 
     async def run(*writes: tuple[Any, ...]) -> list[Any]:
-        all_wait, runs = threading.Event(), []
+        held, all_wait, runs = threading.Event(), threading.Event(), []
 
         async def hold(tx: Tx) -> None:
-            all_wait.wait(10)
+            held.set()
+            all_wait.wait(60)
 
         async def last(tx: Tx) -> None:
             runs.append(1)
 
         holding = asyncio.ensure_future(db.write(hold))
-        await asyncio.sleep(0.01)
+        while not held.is_set():  # noqa: ASYNC110 - the writer's thread brings it about
+            await asyncio.sleep(0.001)
         waiting = [asyncio.ensure_future(db.write(*write)) for write in writes]
         await asyncio.sleep(0)
         all_wait.set()
@@ -227,13 +229,15 @@ async def test_a_caller_that_is_cancelled_neither_loses_nor_doubles_its_write(db
 
 async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_writer, "MOST_WAITING", 5)
-    release = threading.Event()
+    held, release = threading.Event(), threading.Event()
 
     async def hold(tx: Tx) -> None:
-        release.wait(10)
+        held.set()
+        release.wait(60)
 
     holding = asyncio.ensure_future(db.write(hold))
-    await asyncio.sleep(0.01)
+    while not held.is_set():  # noqa: ASYNC110 - the writer's thread brings it about
+        await asyncio.sleep(0.001)
     writes = [asyncio.ensure_future(db.write(add, f"n{number}")) for number in range(8)]
     await asyncio.sleep(0)
     release.set()

@@ -37,10 +37,14 @@ def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) 
         await asyncio.sleep(0.5)
         slowest = 0.0
         try:
-            for _ in range(20):
+            turns, enough = 0, False
+            until = time.monotonic() + 60
+            while turns < 20 or not (enough or time.monotonic() > until):
                 began = time.monotonic()
-                await asyncio.wait_for(events.settle(db), 10)
+                await asyncio.wait_for(events.settle(db), 30)
                 slowest = max(slowest, time.monotonic() - began)
+                turns += 1
+                enough = await db.one("SELECT 1 FROM events WHERE seq > 500") is not None
         finally:
             ended.set()
             written = sum(await asyncio.gather(*writers))
@@ -54,4 +58,4 @@ def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) 
     with migrated("postgresql", tmp_path) as db:
         slowest, written, _ = asyncio.run(main(db.address.url))  # type: ignore[attr-defined]
     assert written > 500
-    assert slowest < 2, slowest
+    assert slowest < 10, slowest  # told from one that waits for as long as they write

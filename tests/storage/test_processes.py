@@ -20,8 +20,8 @@ def test_four_processes_write_in_turns(db: SQLite, tmp_path: Path) -> None:
     processes = []
     for output in outputs:
         with output.open("w") as file:  # not a pipe: a full one would stop its writer
-            processes.append(subprocess.Popen(program("write_on", db.path, output.name, 2), stdout=file))
-    assert [process.wait(60) for process in processes] == [0] * 4
+            processes.append(subprocess.Popen(program("write_on", db.path, output.name, 4), stdout=file))
+    assert [process.wait(90) for process in processes] == [0] * 4
     lines: list[str] = []
     counts, longest = [], []
     for output in outputs:
@@ -31,7 +31,7 @@ def test_four_processes_write_in_turns(db: SQLite, tmp_path: Path) -> None:
         longest.append(int(end.removeprefix("end ")))
     assert sorted(db.read_now(names)) == sorted(lines)
     assert min(counts) > max(counts) / 4, counts
-    assert max(longest) < 1500, longest
+    assert max(longest) < 3500, longest
     assert db.describe(quick_check=True)["problems"] == []
 
 
@@ -106,7 +106,7 @@ def test_a_quiet_log_is_moved_and_cut_without_the_writer(small_log: int, path: P
     for burst in range(3):
         for number in range(60):
             db.write_now(add, f"{burst} {number}" + "x" * 3000)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while db.describe()["wal_size"] > small_log // 8:
             assert time.monotonic() < until, "the log was moved, and yet the next commit did not start it again"
             time.sleep(0.05)
