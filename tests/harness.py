@@ -236,9 +236,14 @@ def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """One below those that the system gives to outgoing connections, of which one could take it before it is used."""
+    """One below those that the system gives to outgoing connections, of which one could take it before it is used. Tests that run side by
+    side have ports of their own, so that none takes another's between the choice and its use, or while a server is down."""
+    number, processes = (
+        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+    )
     for _ in range(1000):
-        port = random.SystemRandom().randrange(20_000, 32_000)
+        port = random.SystemRandom().randrange(20_000 + number, 32_000, processes)
         with socket.socket() as found:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
             try:

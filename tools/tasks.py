@@ -49,7 +49,7 @@ def serve(arguments: Arguments) -> NoReturn:
 
 
 def test(arguments: Arguments) -> NoReturn:
-    """Run the tests; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
+    """Run the tests, on a few cores side by side; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
     python = prepare(DEV)
     needs: tuple[tuple[str, Callable[[], object]], ...] = (
         ("browser", need_browser),
@@ -66,7 +66,9 @@ def test(arguments: Arguments) -> NoReturn:
             except SetupFailed as failure:
                 # The tests that need it then fail and say so; the others can run.
                 print(failure, file=sys.stderr, flush=True)
-    become([str(python), "-m", "pytest", *arguments])
+    # A file is one process's: its tests share a server. More than four would have too many servers under load at the same time.
+    aside = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
+    become([str(python), "-m", "pytest", *aside, *arguments])
 
 
 def screenshots(arguments: Arguments) -> NoReturn:
