@@ -216,7 +216,7 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
     command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stdin
+    assert process.stdin and process.stderr
     process.stdin.write(many(BATCH + 10))
     process.stdin.flush()
     until = time.monotonic() + 60
@@ -224,8 +224,10 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
         assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    said = process.stderr.read()  # and no end of the input meanwhile, at which it would end by itself
+    assert process.wait(60) == 130
+    process.stdin.close()
+    process.stderr.close()
     assert "Traceback" not in said
     assert f"{BATCH:,} users added" in said
     assert _count(data) == BATCH

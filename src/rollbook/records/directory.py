@@ -64,6 +64,19 @@ ROWS_AT = f"""
         LIMIT $2::bigint OFFSET (SELECT CAST(skip AS bigint) FROM low)) AS page ON true"""
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 SINCE = "SELECT seq FROM users WHERE created_at {comparison} ? ORDER BY created_at {direction} LIMIT 1"
+# The same for many times in one round trip to PostgreSQL: who was the first to come later than each, if anybody was, the total, and how many stand before
+# that one, as `places.before` counts them.
+JOINED = """
+    WITH deltas AS MATERIALIZED (SELECT run, sum(change) AS n FROM user_block_deltas GROUP BY run)
+    SELECT first.seq,
+           CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0) FROM deltas) AS bigint),
+           CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3 AND block < seq >> 18)
+              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 2 AND block >= seq >> 18 << 6 AND block < seq >> 12)
+              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 1 AND block >= seq >> 12 << 6 AND block < seq >> 6)
+              + (SELECT coalesce(sum(n), 0) FROM deltas WHERE run < seq >> 6)
+              + (SELECT count(*) FROM users WHERE users.seq >= first.seq >> 6 << 6 AND users.seq < first.seq) AS bigint)
+    FROM unnest($1::bigint[]) WITH ORDINALITY AS times (at, number)
+    LEFT JOIN LATERAL (SELECT seq FROM users WHERE created_at > at ORDER BY created_at LIMIT 1) AS first ON true ORDER BY number"""
 FOUND = "SELECT {columns} FROM user_search s CROSS JOIN users ON users.seq = s.rowid WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"
 FEW = {column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")}
 FEW_ENOUGH = 2_000
@@ -279,6 +292,8 @@ async def count(queries: Queries, filters: Filters) -> int:
 
 async def joined(queries: Queries, times: list[int]) -> list[int]:
     """How many users were created later than each of these times, exactly, at the same small cost for any number of them."""
+    if queries.engine == "postgresql":
+        return [0 if first is None else total - before for first, total, before in await queries.all(JOINED, times)]
     runs = await places.top(queries)
     total = places.total(runs)
     found = []
