@@ -20,7 +20,7 @@ from typing import Any
 import httpx2
 
 from rollbook import clock
-from rollbook.auth import keys
+from rollbook.auth import key_format
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_PASSWORD = "correct horse battery staple"
@@ -69,7 +69,7 @@ class Server:
         self.data = data
         self.program = program
         self.flags = flags
-        self.key = owner_key or keys.mint()
+        self.key = owner_key or key_format.mint()
         self.clock_file = data.with_name(data.name + ".clock")
         clock.move(str(self.clock_file), 0)
         self.port = free_port()

@@ -40,9 +40,9 @@ INSIDE = {
         ],
         "PostgreSQL's driver is a tenth of the start, and not needed on SQLite",
     ),
-    ("rollbook.auth.secret", "cryptography.exceptions"): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    ("rollbook.auth.server_secret", "cryptography.exceptions"): "OpenSSL is 12 ms of the start; most calls seal nothing",
     (
-        "rollbook.auth.secret",
+        "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
     ("rollbook.cli.backends", "rollbook.cli.folder"): "a command needs one of the two backends, each dear to load",

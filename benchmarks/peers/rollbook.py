@@ -25,7 +25,7 @@ class Rollbook:
     calls: Mapping[str, Call] = {}
 
     def __init__(self, folder: str = "rollbook") -> None:
-        from rollbook.auth.keys import mint
+        from rollbook.auth.key_format import mint
 
         self.folder = WORK / folder
         self.key = mint()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rollbook.api import openapi
 from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
-from rollbook.auth import secret as secrets
+from rollbook.auth import server_secret
 from rollbook.auth.passwords import Passwords
 from rollbook.background import Background
 from rollbook.config import Settings, Source
@@ -67,7 +67,7 @@ class App:
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._requests = Requests(settings.request_retention > 0, worker, settings.workers)
-        self._secret = secrets.load(settings.data)
+        self._secret = server_secret.load(settings.data)
         services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
         self._router = Router(ROUTES, services)
         self._site = Site(PAGES, services, self._router)

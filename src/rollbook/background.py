@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from rollbook import clock, ids
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError
 from rollbook.gate import Gate
@@ -203,7 +203,7 @@ class Background:
         """Drop sessions that have ended by themselves, and links that nobody used in time."""
         if await password_links.is_expired(self._db):
             await self._db.write(password_links.expire)
-        ended = await sessions.old(self._db, session_texts.lifetime(self._settings), BATCH)
+        ended = await sessions.old(self._db, tokens.lifetime(self._settings), BATCH)
         if ended:
             await self._db.write(sessions.forget, ended)
         return len(ended) >= BATCH

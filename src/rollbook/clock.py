@@ -16,7 +16,7 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The last representable instant of RFC 3339, 9999-12-31T23:59:59Z.
 LATEST = 253_402_300_799 * SECOND
-_shown: dict[int, str] = {}
+_formatted: dict[int, str] = {}
 
 
 def _system() -> int:
@@ -56,15 +56,15 @@ def move(path: str, microseconds: int) -> None:
         os.close(descriptor)
 
 
-def shown(microseconds: int) -> str:
+def format_time(microseconds: int) -> str:
     """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Remembered: the same few are asked for again and again."""
     seconds = microseconds // SECOND
     try:
-        return _shown[seconds]
+        return _formatted[seconds]
     except KeyError:
-        if len(_shown) >= 16_384:
-            _shown.clear()
-        text = _shown[seconds] = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19] + "Z"
+        if len(_formatted) >= 16_384:
+            _formatted.clear()
+        text = _formatted[seconds] = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19] + "Z"
         return text
 
 
@@ -78,6 +78,6 @@ def parse(text: str) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def shown_exactly(microseconds: int) -> str:
+def format_time_exactly(microseconds: int) -> str:
     """The same with its microseconds."""
     return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rollbook.api.keys import make_record
-from rollbook.auth import keys as key_texts
-from rollbook.auth import secret as secrets
-from rollbook.auth import sessions as session_texts
-from rollbook.auth.secret import Secret
+from rollbook.auth import key_format, server_secret, tokens
+from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
 from rollbook.records import copy_tables, keys, opening, password_links, rules, users
@@ -81,7 +79,7 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
     """Make what is missing. Raises ConfigurationError, DatabaseUnusable."""
     db = open_database(settings)
     try:
-        secret = secrets.load(settings.data)
+        secret = server_secret.load(settings.data)
         _check_secret(db, secret)
         owner = db.read_now(_owner)
         if owner is not None:
@@ -103,7 +101,7 @@ def _check_secret(db: Database, secret: Secret) -> None:
     if db.write_now(_fingerprint, own) != own:
         raise ConfigurationError(
             "This server's secret is not that of the other servers on this database. Give all of them the same one: the file `secret` in the "
-            f"data folder, {secrets.SECRET}, or a file that {secrets.SECRET_FILE} names. After the secret was lost for good: "
+            f"data folder, {server_secret.SECRET}, or a file that {server_secret.SECRET_FILE} names. After the secret was lost for good: "
             "DELETE FROM server_secret; API keys then still work but can no longer be shown."
         )
 
@@ -125,14 +123,14 @@ def _make_owner(db: Database, settings: Settings, secret: Secret, environment: M
         _checked(PASSWORD, password, lambda text: rules.password(text, settings.password_min_length, email=email, name=NAME))
         hash = Passwords(settings).hash_now(password)
     given = environment.get(KEY)
-    if given and not key_texts.is_whole(given):
+    if given and not key_format.is_whole(given):
         raise ConfigurationError(
             f"{KEY} is not a whole API key: `rbk_`, 32 letters and digits, and a checksum. Make one with `rollbook keys mint`, or leave it "
             "out and a key is made and shown at the first start."
         )
-    text = given or key_texts.mint()
+    text = given or key_format.mint()
     needs_password = _needs_password(settings, Owner(email, hash is not None))
-    link = session_texts.mint() if needs_password else None
+    link = tokens.mint() if needs_password else None
     try:
         made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text, link)
     except EmailTaken:
@@ -162,13 +160,13 @@ async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str, link
     user = await users.add(tx, new, SYSTEM)
     await keys.add(tx, make_record(secret, text, user_id=user.id, name="first key"), SYSTEM)
     if link is not None:
-        await password_links.add(tx, user.id, session_texts.digest(link), SYSTEM)
+        await password_links.add(tx, user.id, tokens.digest(link), SYSTEM)
     return True
 
 
 def _remark(db: Database, environment: Mapping[str, str]) -> str | None:
     """The variables speak at the first start only; who changes one later must hear that it did nothing."""
-    if (text := environment.get(KEY)) and db.read_now(keys.holder, key_texts.digest(text)) is None:
+    if (text := environment.get(KEY)) and db.read_now(keys.holder, key_format.digest(text)) is None:
         return f"{KEY} is set, but there is an owner already and this is no key of its server: it was not added. Make one with `rollbook keys create`."
     return None
 

@@ -12,9 +12,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
-from rollbook.auth import keys, permissions
+from rollbook.auth import key_format, permissions
 from rollbook.auth.passwords import Passwords
-from rollbook.auth.secret import Secret
+from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings, Source
 from rollbook.errors import (
     AddressNotAllowed,
@@ -55,15 +55,15 @@ class Caller:
 
     __slots__ = (
         "ends_at",
-        "every",
-        "itself",
         "key_id",
         "limit",
         "networks",
         "own_bucket",
         "own_limit",
-        "powers",
+        "privileges",
         "role",
+        "scopes_on_all",
+        "scopes_on_self",
         "suspended",
         "user_id",
     )
@@ -74,13 +74,13 @@ class Caller:
         self.role = holder.role
         self.suspended = holder.status != "active"
         # All that tells this key from a wider or narrower one of the same user.
-        self.powers = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
+        self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
         self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         self.limit = limit
         self.own_limit = windows.parse(holder.key_limit) if holder.key_limit else ()
         self.own_bucket = key_bucket(holder.user_id, holder.key_id) if holder.key_id and self.own_limit else None
         scopes = None if holder.scopes is None else frozenset(holder.scopes.split())
-        self.every, self.itself = permissions.reach(holder.role, scopes)
+        self.scopes_on_all, self.scopes_on_self = permissions.reach(holder.role, scopes)
         self.networks: tuple[IPv4Network | IPv6Network, ...] | None = (
             None if holder.ip_allow is None else tuple(ip_network(network) for network in holder.ip_allow.split())
         )
@@ -165,7 +165,7 @@ class Call:
     @property
     def reaches_all(self) -> bool:
         """Whether the scope of this call reaches every user, not only the caller itself."""
-        return self.scope in self.caller.every
+        return self.scope in self.caller.scopes_on_all
 
 
 class Gate:
@@ -220,7 +220,7 @@ class Gate:
         """A caller not met lately."""
         # What is looked up now goes to those who are remembered now: once they are forgotten, it may be out of date already.
         callers = self._callers
-        holder = await key_records.holder(self._db, keys.digest(keys.from_header(header)))
+        holder = await key_records.holder(self._db, key_format.digest(key_format.from_header(header)))
         if holder is None:
             raise InvalidKey()
         if len(callers) >= MOST_CALLERS:
@@ -233,19 +233,19 @@ class Gate:
         holder = key_records.Holder(None, user.id, None, None, None, None, None, user.role, user.status, user.rate_limit)
         return Caller(holder, self.limit_for(holder.role, holder.user_limit))
 
-    def check(self, caller: Caller, request: Request, scope: str, own: str, item: str) -> None:
+    def check(self, caller: Caller, request: Request, scope: str, self_access: str, item: str) -> None:
         """Whether this caller may make this call. Raises Forbidden.
 
-        `own` says what a caller whose scope reaches only itself may do: "" nothing, "user" the call about its own user, "keys" the call,
+        `self_access` says what a caller whose scope reaches only itself may do: "" nothing, "user" the call about its own user, "keys" the call,
         whose handler shows it no keys but its own, "sessions" the same of sessions.
         """
         if caller.suspended:
             raise UserSuspended()
         if caller.networks is not None and not _within(request.address, caller.networks):
             raise AddressNotAllowed()
-        if scope in caller.every:
+        if scope in caller.scopes_on_all:
             return
-        if scope in caller.itself and (own in NARROWED or (own == "user" and item == caller.user_id)):
+        if scope in caller.scopes_on_self and (self_access in NARROWED or (self_access == "user" and item == caller.user_id)):
             return
         raise InsufficientScope(scope=scope)
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests.cli.command import PASSWORD, good, refused
 from tests.harness import CHEAP
 
@@ -88,7 +88,7 @@ def test_a_later_start_makes_nothing_and_says_how_to_get_a_key(tmp_path: Path) -
     made = subprocess.run(
         ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
     )
-    assert keys.is_whole(made.stdout.strip())
+    assert key_format.is_whole(made.stdout.strip())
     assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
 
 
@@ -103,7 +103,7 @@ def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_pa
         assert url
         assert "ada@example.org" in good("users", "list", "--url", url[0], "--key", key)
     # Nothing is overwritten later; a variable that does nothing is mentioned.
-    variables |= {"owner_email": "other@example.org", "owner_key": keys.mint()}
+    variables |= {"owner_email": "other@example.org", "owner_key": key_format.mint()}
     with started(tmp_path, "--port", "0", **variables) as start:
         said = start.ready()
         assert "ROLLBOOK_OWNER_KEY is set, but" in said
@@ -115,7 +115,7 @@ def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_pa
     ("variables", "words"),
     [
         ({"owner_key": "rbk_short"}, "keys mint"),
-        ({"owner_key": keys.mint()[:-1] + "!"}, "ROLLBOOK_OWNER_KEY"),
+        ({"owner_key": key_format.mint()[:-1] + "!"}, "ROLLBOOK_OWNER_KEY"),
         ({"owner_password": "qwertyuiop"}, "ROLLBOOK_OWNER_PASSWORD: "),
         ({"owner_email": "nobody"}, "ROLLBOOK_OWNER_EMAIL: "),
     ],
@@ -147,7 +147,7 @@ def test_the_key_is_not_lost_when_the_port_is_taken(tmp_path: Path) -> None:
     assert f":{port} is taken by" in said
     key = re.search(r"rbk_\w+", said)
     assert key
-    assert keys.is_whole(key[0])
+    assert key_format.is_whole(key[0])
 
 
 def test_two_servers_that_start_at_once_make_one_owner(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.auth import sessions
+from rollbook.auth import tokens
 from tests.cli.command import good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, running
 from tests.visitor import is_signed_in, set_password, visitor
@@ -84,7 +84,7 @@ def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> N
     assert found["url"].startswith("https://u.example.org/account/set-password?token=")
     token = found["url"].partition("=")[2]
     content = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir() if path.is_file())
-    assert token.encode() not in content and sessions.digest(token) in content
+    assert token.encode() not in content and tokens.digest(token) in content
 
 
 def test_a_server_tells_its_own_address(server: Server) -> None:

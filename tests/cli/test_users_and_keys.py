@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.auth import keys as key_texts
+from rollbook.auth import key_format
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import Server, running
 
@@ -140,7 +140,7 @@ def test_all_lists_more_than_a_page_holds(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     lines = [json.dumps({"name": "N", "email": f"n{number}@example.com", "password_hash": None}) for number in range(2_345)]
     good("users", "import", "-", *data, input="\n".join(lines))
-    key = key_texts.mint()
+    key = key_format.mint()
     with running(tmp_path / "data", "--rate-limit", "none", owner_key=key) as server:
         for place in (data, ("--url", server.url, "--key", key)):
             assert len(set(good("users", "list", "--all", "--quiet", *place).split())) == 2_346
@@ -153,14 +153,14 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     text = good(
         "keys", "create", user["email"], "--scopes", "users:read,users:write", "--rate-limit", "10/minute", "--quiet", *place
     ).strip()
-    assert key_texts.is_whole(text)
+    assert key_format.is_whole(text)
     (key,) = json.loads(good("keys", "list", user["email"], "--json", *place))
     assert key["scopes"] == ["users:read", "users:write"]
     assert key["rate_limit"] == "10/minute"
     assert text not in str(key)
     rotated = json.loads(good("keys", "rotate", key["id"], "--overlap", "1h", "--json", *place))
     assert rotated["scopes"] == key["scopes"]
-    assert key_texts.is_whole(rotated["key"])
+    assert key_format.is_whole(rotated["key"])
     old, _ = json.loads(good("keys", "list", user["id"], "--json", *place))
     assert old["expires_at"] is not None
     good("keys", "revoke", rotated["id"], *place)

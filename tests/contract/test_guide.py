@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests.contract.expect import TIME, USER_ID, refused
 from tests.harness import Server, running
 
@@ -104,7 +104,7 @@ def test_each_error_of_the_guide_is_json_with_its_status(http: httpx2.Client, an
     missing = anonymous.get("/v1/users")
     refused(missing, 401, "missing_key", "No API key provided.")
     assert missing.headers["www-authenticate"].startswith("Bearer")
-    wrong = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {keys.mint()}"})
+    wrong = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key_format.mint()}"})
     refused(wrong, 401, "invalid_key", "Invalid API key provided.")
     refused(as_role("member").get("/v1/users"), 403, "insufficient_scope")
     refused(http.get("/v1/users/user_abc123"), 404, "not_found", "The requested resource could not be found.")

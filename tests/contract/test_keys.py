@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from rollbook import clock, errors
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from rollbook.auth.permissions import SCOPES, grantable
 from rollbook.errors import ApiError
 from tests.callers import Connection, of_each_worker
@@ -71,7 +71,7 @@ def clock_of_today(server: Server) -> Iterator[None]:
 
 def test_a_new_key_works_at_once_and_shows_its_text_only_now(server: Server, http: httpx2.Client) -> None:
     made = make(http, name="billing service")
-    assert keys.is_whole(made["key"]) and len(made["key"]) == 42 and made["key"].startswith("rbk_")
+    assert key_format.is_whole(made["key"]) and len(made["key"]) == 42 and made["key"].startswith("rbk_")
     assert made["masked"] == f"{made['key'][:8]}…{made['key'][-4:]}"
     assert status(server, made["key"]) == 200
     for answer in (http.get(f"/v1/keys/{made['id']}"), http.get("/v1/keys?limit=1000"), http.get("/v1/events?limit=1000")):
@@ -141,7 +141,7 @@ def test_a_typo_is_refused_by_the_checksum_as_malformed(server: Server, anonymou
 
 
 def test_a_whole_key_that_nobody_has_is_not_malformed(anonymous: httpx2.Client) -> None:
-    answer = anonymous.get("/v1/users/me", headers={"Authorization": f"Bearer {keys.mint()}"})
+    answer = anonymous.get("/v1/users/me", headers={"Authorization": f"Bearer {key_format.mint()}"})
     assert refused(answer, errors.InvalidKey)["error"] == "Invalid API key provided."
 
 
@@ -519,7 +519,7 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
 
 @pytest.mark.parametrize("error", [errors.MissingKey, errors.MalformedKey, errors.InvalidKey], ids=lambda error: error.code)
 def test_a_refused_key_is_not_echoed(server: Server, anonymous: httpx2.Client, error: type[ApiError]) -> None:
-    key = {"missing_key": "", "malformed_key": server.key[:-1] + "!", "invalid_key": keys.mint()}[error.code]
+    key = {"missing_key": "", "malformed_key": server.key[:-1] + "!", "invalid_key": key_format.mint()}[error.code]
     answer = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key}".strip()})
     refused(answer, error)
     assert not key or key not in answer.text + str(answer.headers)

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from rollbook import clock, errors
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests.callers import worker_of
 from tests.contract.answers import Log, refused
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
@@ -294,7 +294,7 @@ def test_a_role_has_its_own_limit_where_the_server_says_so(tmp_path: Any, emptie
 
 def test_guessing_keys_is_slow_and_hurts_no_valid_one(shipped: Server, owner: httpx2.Client, still: Clock) -> None:
     still.move(3601)
-    guesses = [keys.mint() for _ in range(60)]
+    guesses = [key_format.mint() for _ in range(60)]
     with shipped.http(None) as http, member(shipped, owner) as valid:
         for count, guess in enumerate(guesses, 1):
             answer = http.get("/v1/users", headers={"Authorization": f"Bearer {guess}"} if count % 3 else {})
@@ -302,7 +302,7 @@ def test_guessing_keys_is_slow_and_hurts_no_valid_one(shipped: Server, owner: ht
             assert told(answer)[:2] == (60, 60 - count)
         for headers in (
             {},
-            {"Authorization": f"Bearer {keys.mint()}"},
+            {"Authorization": f"Bearer {key_format.mint()}"},
             {"Authorization": "Bearer nonsense"},
             {"Authorization": "Basic eA=="},
         ):

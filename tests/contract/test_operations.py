@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rollbook import errors, ids
 from rollbook.api.routes import ROUTES
 from rollbook.api.types import Health
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests.contract.answers import fits, refused
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -234,7 +234,7 @@ def test_what_never_became_a_request_leaves_a_line_too(server: Server) -> None:
 
 
 def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http: httpx2.Client, user: dict) -> None:
-    key, other = keys.mint(), new_key(http)
+    key, other = key_format.mint(), new_key(http)
     secrets = [user["password"], OWNER_PASSWORD, "anotherpasswordofhers", key, key[:-6], other, other[:-1], "personal-note"]
     answers = [
         http.put(f"/v1/users/{user['id']}/password", json={"password": "anotherpasswordofhers"}),

@@ -20,7 +20,7 @@ import pytest
 from rollbook import errors, ids
 from rollbook.api import types
 from rollbook.api.routes import KEY, ROUTES, SESSION, USER, Route
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from rollbook.auth.permissions import SCOPES
 from rollbook.errors import ApiError
 from tests.contract.answers import Log, fits, refused, told_whole
@@ -307,7 +307,7 @@ def test_with_a_wrong_key_it_is_401_and_nothing_happens(world: World, anonymous:
     ask = world.any(route)
     with world.log.silent():
         for header, error in (
-            (f"Bearer {keys.mint()}", errors.InvalidKey),
+            (f"Bearer {key_format.mint()}", errors.InvalidKey),
             (f"Bearer {world.server.key[:-1]}", errors.MalformedKey),
             (f"Basic {world.server.key}", errors.MalformedKey),
         ):
@@ -333,7 +333,7 @@ def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Ro
         assert f'error="insufficient_scope", scope="{route.scope}"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("route", [route for route in WITH_KEY if not route.own], ids=name)
+@pytest.mark.parametrize("route", [route for route in WITH_KEY if not route.self_access], ids=name)
 def test_a_member_gets_403_where_the_row_leaves_it_nothing(world: World, route: Route) -> None:
     with client(world, user_id=world.user["id"]) as member, world.log.silent():
         refused(world.ask(route, world.any(route), member), errors.InsufficientScope)

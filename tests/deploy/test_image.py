@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests import postgres
 from tests.deploy import image
 from tests.deploy.programs import program, run
@@ -117,7 +117,7 @@ class _Served:
         self, stage: image.Stage, data: Path, mounted: tuple[str, ...], variables: dict[str, str], log: Path, writable: bool
     ) -> None:
         self.data = data
-        self.key = keys.mint()
+        self.key = key_format.mint()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._stage = stage

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests import postgres
 from tests.deploy.balancers import BALANCERS, Caller, balancing, command, environment
 from tests.deploy.programs import run
@@ -24,7 +24,7 @@ FLAGS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--trusted-p
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    key, folder = keys.mint(), tmp_path_factory.mktemp("nodes")
+    key, folder = key_format.mint(), tmp_path_factory.mktemp("nodes")
     shared = {"ROLLBOOK_DATABASE": postgres.new_database("rolling"), "ROLLBOOK_SECRET": secrets.token_hex(32)}
     nodes = [Server(folder / f"node{number}", *FLAGS, environment=shared, owner_key=key) for number in (1, 2)]
     try:

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from rollbook import errors
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from rollbook.web import guide, markdown
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -274,4 +274,4 @@ def test_the_example_keys_in_the_guide_are_nobodys() -> None:
     assert shown
     for key in shown:
         with pytest.raises(errors.MalformedKey):
-            keys.from_header(f"Bearer {key}".encode())
+            key_format.from_header(f"Bearer {key}".encode())

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from tests import postgres
 from tests.harness import Server
 
@@ -28,7 +28,7 @@ class Pair:
         self, folder: Path, database: str, *flags: str, environment: dict[str, str] | None = None, **options: Any
     ) -> None:
         self.database = database
-        self.key = keys.mint()
+        self.key = key_format.mint()
         common = {"ROLLBOOK_DATABASE": database, "ROLLBOOK_SECRET": secrets.token_hex(32), **(environment or {})}
         self.both = tuple(
             Server(folder / name, *flags, owner_key=self.key, environment=common.copy(), **options) for name in ("node1", "node2")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.records import opening, usage
 from rollbook.records.usage import Logged
@@ -155,7 +155,7 @@ def test_wrong_passwords_of_an_account_are_told_from_a_used_up_window(tmp_path: 
 
 def test_what_was_refused_before_the_key_was_known_is_nobodys(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--unauthenticated-limit", "3/minute") as server:
-        with server.http(keys.mint()) as stranger:
+        with server.http(key_format.mint()) as stranger:
             statuses = Counter(stranger.get("/v1/users").status_code for _ in range(5))
             assert statuses == {401: 3, 429: 2}
         assert server.stop() == 0

@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollbook.auth import keys
+from rollbook.auth import key_format
 from rollbook.errors import MalformedKey, MissingKey, Unauthorized
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 def test_a_key_has_the_published_form() -> None:
-    key = keys.mint()
+    key = key_format.mint()
     assert len(key) == 42
     assert key.startswith("rbk_")
     assert set(key[4:]) <= set(BASE62)
-    assert keys.is_whole(key)
+    assert key_format.is_whole(key)
 
 
 def test_the_checksum_is_the_crc32_of_all_before_it_in_base62() -> None:
-    for key in [keys.mint() for _ in range(1000)]:
+    for key in [key_format.mint() for _ in range(1000)]:
         number = 0
         for digit in key[-6:]:
             number = number * 62 + BASE62.index(digit)
@@ -33,56 +33,56 @@ def test_the_checksum_is_the_crc32_of_all_before_it_in_base62() -> None:
 
 
 def test_a_known_key() -> None:
-    assert keys.is_whole("rbk_000000000000000000000000000000002Intvb")
+    assert key_format.is_whole("rbk_000000000000000000000000000000002Intvb")
 
 
 def test_no_two_keys_are_alike_and_every_character_comes_up() -> None:
-    minted = [keys.mint() for _ in range(2000)]
+    minted = [key_format.mint() for _ in range(2000)]
     assert len(set(minted)) == 2000
     assert all({key[place] for key in minted} == set(BASE62) for place in range(4, 36))
 
 
 @given(st.integers(4, 41), st.sampled_from(BASE62))
 def test_any_one_mistyped_character_is_seen(place: int, character: str) -> None:
-    key = keys.mint()
+    key = key_format.mint()
     typo = key[:place] + character + key[place + 1 :]
-    assert keys.is_whole(typo) == (typo == key)
+    assert key_format.is_whole(typo) == (typo == key)
 
 
 @given(st.integers(4, 40))
 def test_two_swapped_characters_are_seen(place: int) -> None:
-    key = keys.mint()
+    key = key_format.mint()
     swapped = key[:place] + key[place + 1] + key[place] + key[place + 2 :]
-    assert keys.is_whole(swapped) == (swapped == key)
+    assert key_format.is_whole(swapped) == (swapped == key)
 
 
 @given(st.text() | st.text().map("rbk_{}".format))
 def test_other_texts_are_no_keys(text: str) -> None:
-    assert not keys.is_whole(text)
+    assert not key_format.is_whole(text)
 
 
 @pytest.mark.parametrize("spoil", ["{}0", "0{}", " {}", "{} ", "{}\n", "RBK_{0[4]}", "é{}", "\ud800{}"])
 def test_a_key_with_something_around_it_is_not_whole(spoil: str) -> None:
-    assert not keys.is_whole(spoil.format(keys.mint()))
+    assert not key_format.is_whole(spoil.format(key_format.mint()))
 
 
 def test_what_is_kept_of_a_key() -> None:
-    key = keys.mint()
-    assert keys.digest(key) == hashlib.sha256(key.encode()).digest()
-    assert keys.start(key) == key[:8]
-    assert keys.last_four(key) == key[38:]
+    key = key_format.mint()
+    assert key_format.digest(key) == hashlib.sha256(key.encode()).digest()
+    assert key_format.start(key) == key[:8]
+    assert key_format.last_four(key) == key[38:]
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER ", b"bEaReR ", b"Bearer   "])
 def test_the_scheme_may_be_in_any_case_and_be_followed_by_blanks(scheme: bytes) -> None:
-    key = keys.mint()
-    assert keys.from_header(scheme + key.encode()) == key
+    key = key_format.mint()
+    assert key_format.from_header(scheme + key.encode()) == key
 
 
 @pytest.mark.parametrize("header", [None, b"", b"Bearer", b"bearer"])
 def test_no_credentials_are_a_missing_key(header: bytes | None) -> None:
     with pytest.raises(MissingKey):
-        keys.from_header(header)
+        key_format.from_header(header)
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,17 @@ def test_no_credentials_are_a_missing_key(header: bytes | None) -> None:
 )  # fmt: skip
 def test_what_is_not_one_whole_key_is_malformed(header: bytes) -> None:
     with pytest.raises(MalformedKey) as refusal:
-        keys.from_header(header.replace(b"{key}", keys.mint().encode()))
+        key_format.from_header(header.replace(b"{key}", key_format.mint().encode()))
     assert "rbk_" not in str(refusal.value)
 
 
 def test_a_mistyped_key_is_malformed() -> None:
-    key = keys.mint()
+    key = key_format.mint()
     with pytest.raises(MalformedKey):
-        keys.from_header(b"Bearer " + key[:-1].encode() + (b"x" if key[-1] != "x" else b"y"))
+        key_format.from_header(b"Bearer " + key[:-1].encode() + (b"x" if key[-1] != "x" else b"y"))
 
 
 @given(st.none() | st.binary())
 def test_any_other_header_is_refused_as_unauthorized(header: bytes | None) -> None:
     with pytest.raises(Unauthorized):
-        keys.from_header(header)
+        key_format.from_header(header)

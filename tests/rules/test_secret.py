@@ -12,28 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollbook.auth import secret
+from rollbook.auth import server_secret
 from rollbook.config import ConfigurationError
 
-SECRET = secret.Secret(bytes(range(32)))
-OTHER = secret.Secret(bytes(range(1, 33)))
+SECRET = server_secret.Secret(bytes(range(32)))
+OTHER = server_secret.Secret(bytes(range(1, 33)))
 
 
 def test_it_is_made_once_for_nobody_else_to_read(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
-    made = secret.load(folder)
+    made = server_secret.load(folder)
     file = folder / "secret"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(bytes.fromhex(file.read_text())) == 32
     assert [entry.name for entry in folder.iterdir()] == ["secret"]
-    assert secret.load(folder).mac("links", b"x") == made.mac("links", b"x")
-    assert secret.load(tmp_path / "another").mac("links", b"x") != made.mac("links", b"x")
+    assert server_secret.load(folder).mac("links", b"x") == made.mac("links", b"x")
+    assert server_secret.load(tmp_path / "another").mac("links", b"x") != made.mac("links", b"x")
 
 
 def test_a_wide_umask_does_not_open_it(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        secret.load(tmp_path)
+        server_secret.load(tmp_path)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
@@ -41,10 +41,10 @@ def test_a_wide_umask_does_not_open_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o644, 0o777])
 def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
-    secret.load(tmp_path)
+    server_secret.load(tmp_path)
     (tmp_path / "secret").chmod(mode)
     with pytest.raises(ConfigurationError, match="chmod 600"):
-        secret.load(tmp_path)
+        server_secret.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -55,24 +55,24 @@ def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, text: bytes) -> None
     file.write_bytes(text)
     file.chmod(0o600)
     with pytest.raises(ConfigurationError, match=r"damaged.*backup"):
-        secret.load(tmp_path)
+        server_secret.load(tmp_path)
     assert file.read_bytes() == text
 
 
 def test_a_folder_in_its_place_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir(mode=0o700)
     with pytest.raises(ConfigurationError, match="directory"):
-        secret.load(tmp_path)
+        server_secret.load(tmp_path)
 
 
 def test_what_a_killed_start_left_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / "secret.new").write_text("ab")
-    secret.load(tmp_path)
+    server_secret.load(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
 
 
 def test_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from rollbook.auth import secret; input(); print(secret.load(Path(sys.argv[1])).mac('links', b'x').hex())"
+    program = "import sys; from pathlib import Path; from rollbook.auth import server_secret; input(); print(server_secret.load(Path(sys.argv[1])).mac('links', b'x').hex())"
     for turn in range(3):
         processes = [
             subprocess.Popen(
@@ -107,7 +107,7 @@ def test_what_was_sealed_is_opened_again(plaintext: bytes, associated: bytes) ->
 
 def test_nothing_else_opens_it() -> None:
     sealed = SECRET.seal("keys", b"rbk_text", b"key_1")
-    attempts: list[tuple[secret.Secret, secret.Purpose, bytes]] = [
+    attempts: list[tuple[server_secret.Secret, server_secret.Purpose, bytes]] = [
         (OTHER, "keys", b"key_1"),
         (SECRET, "replies", b"key_1"),
         (SECRET, "keys", b"key_2"),
@@ -133,7 +133,7 @@ def test_other_bytes_are_not_opened(junk: bytes) -> None:
 
 
 def test_each_use_and_purpose_has_a_key_of_its_own() -> None:
-    purposes: list[secret.Purpose] = ["keys", "cursors", "replies", "links"]
+    purposes: list[server_secret.Purpose] = ["keys", "cursors", "replies", "links"]
     digests = [SECRET.mac(purpose, b"x") for purpose in purposes] + [OTHER.mac("keys", b"x")]
     signatures = [SECRET.sign(purpose, b"x") for purpose in purposes] + [OTHER.sign("keys", b"x")]
     assert {len(digest) for digest in digests} == {32}

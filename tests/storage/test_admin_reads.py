@@ -17,7 +17,7 @@ from test_query_plans import STATEMENT, tracing, walks
 
 from rollbook import clock, first_start
 from rollbook.app import App
-from rollbook.auth import keys as key_texts
+from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -201,7 +201,7 @@ def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch
         data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit="none", log="none", access_log=False
     )
     with tracing(monkeypatch) as sent:
-        given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_texts.mint()}
+        given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_format.mint()}
         first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in given.items()})
 
         async def run() -> None:

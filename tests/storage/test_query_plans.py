@@ -17,7 +17,7 @@ import pytest
 
 from rollbook import first_start
 from rollbook.app import App
-from rollbook.auth import keys as key_texts
+from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -136,7 +136,7 @@ async def everything(call: Calls) -> None:
 
 @pytest.fixture
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
-    key = key_texts.mint()
+    key = key_format.mint()
     settings = Settings(
         data=tmp_path / "data", rate_limit="none", password_memory=8, password_time_cost=1, event_retention=1,
         log="none", access_log=False,

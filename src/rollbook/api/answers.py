@@ -52,7 +52,7 @@ def event_shown(event: Event) -> types.Event:
     return types.Event(
         event.id,
         event.type,
-        clock.shown(event.created_at),
+        clock.format_time(event.created_at),
         event.user_id,
         types.EventActor(*event.actor),
         msgspec.Raw(event.object.encode()),

@@ -39,7 +39,7 @@ async def once(
     """The handler's answer, or the one it gave to the same request before. Raises KeyReused, StillRunning."""
     request, secret, db = call.request, call.services.secret, call.db
     # With what the key may do: a narrower key of the same user must not be given what a wider one was, such as a new key's text.
-    asked = f"{call.caller.powers} {request.method} {request.path}?{request.query}\n".encode() + request.body
+    asked = f"{call.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
     claim = Claim(call.caller.user_id, key, secret.mac(PURPOSE, asked), request.id)
     bound = f"{claim.user_id} {key}".encode()
     reply = await replies.find(db, claim) or await db.write(replies.claim, claim)

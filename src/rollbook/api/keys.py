@@ -11,8 +11,7 @@ from rollbook import clock, ids
 from rollbook.api import types
 from rollbook.api.answers import answer, created, no_content
 from rollbook.api.parsing import refuse
-from rollbook.auth import attempts, permissions
-from rollbook.auth import keys as key_texts
+from rollbook.auth import attempts, key_format, permissions
 from rollbook.errors import InsufficientScope, NotFound, WrongPassword
 from rollbook.gate import Call
 from rollbook.http.response import Response
@@ -36,7 +35,7 @@ async def list_keys(call: Call) -> Response:
     user_id = await _subject(call, query.user)
     found = await keys.of_user(call.db, user_id, query.limit, query.offset)
     total = b"X-Total-Count: %d\r\n" % await keys.count(call.db, user_id)
-    return answer(200, [keys.shown(key) for key in found], total)
+    return answer(200, [keys.public(key) for key in found], total)
 
 
 async def create_key(call: Call) -> Response:
@@ -49,7 +48,7 @@ async def create_key(call: Call) -> Response:
     user = await users.get(call.db, user_id)
     permissions.may_touch(call.caller.role, user.role)
     own = await _own(call)
-    text = key_texts.mint()
+    text = key_format.mint()
     record = make_record(
         call.services.secret,
         text,
@@ -75,7 +74,7 @@ async def get_key(call: Call) -> Response:
 
     Without its text. `current` stands for the key of this request.
     """
-    return answer(200, keys.shown(await _find(call)))
+    return answer(200, keys.public(await _find(call)))
 
 
 async def reveal_key(call: Call) -> Response:
@@ -98,7 +97,7 @@ async def reveal_key(call: Call) -> Response:
     if sealed is None:
         raise NotFound("This key cannot be shown again.")
     text = services.secret.unseal(PURPOSE, sealed, key.id.encode()).decode()
-    return await call.write(keys.revealed, key.id, call.actor, answer=lambda _: answer(200, {**keys.shown(key), "key": text}))
+    return await call.write(keys.revealed, key.id, call.actor, answer=lambda _: answer(200, {**keys.public(key), "key": text}))
 
 
 async def rotate_key(call: Call) -> Response:
@@ -107,7 +106,7 @@ async def rotate_key(call: Call) -> Response:
     The new key may do what the old one may and expires when the old one would have. The old one goes on working for `overlap` seconds.
     """
     old = await _find(call)
-    text = key_texts.mint()
+    text = key_format.mint()
     record = make_successor(call.services.secret, text, old)
     overlap = call.body.overlap * clock.SECOND
     return await call.write(keys.rotate, old.id, record, overlap, call.actor, answer=lambda key: _created(key, text))
@@ -143,9 +142,9 @@ def make_record(
         id,
         user_id,
         name,
-        key_texts.digest(text),
-        key_texts.start(text),
-        key_texts.last_four(text),
+        key_format.digest(text),
+        key_format.start(text),
+        key_format.last_four(text),
         sealed,
         scopes,
         ip_allow,
@@ -219,7 +218,7 @@ def _no_wider(call: Call, own: Key, key: Key, role: str) -> None:
 
 
 def _held(call: Call) -> frozenset[str]:
-    return call.caller.every | call.caller.itself
+    return call.caller.scopes_on_all | call.caller.scopes_on_self
 
 
 def _parse(key: Key) -> Limit:
@@ -283,4 +282,4 @@ def _no_looser(wanted: Limit, own: Limit) -> bool:
 
 
 def _created(key: Key, text: str) -> Response:
-    return created(f"/v1/keys/{key.id}", answer(201, {**keys.shown(key), "key": text}))
+    return created(f"/v1/keys/{key.id}", answer(201, {**keys.public(key), "key": text}))

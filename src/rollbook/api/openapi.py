@@ -114,7 +114,7 @@ def _operation(route: Route) -> Schema:
             "user": " A member reaches only itself.",
             "keys": " A member reaches only its own keys.",
             "sessions": " A member reaches only its own sessions.",
-        }[route.own]
+        }[route.self_access]
         said.append(f"Scope: `{route.scope}`.{reach}")
     operation: Schema = {
         "operationId": operation_id(route),

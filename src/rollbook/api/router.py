@@ -50,7 +50,7 @@ class Router:
         caller = call.caller = await gate.admit(request)
         if item == "me":
             item = call.item = caller.user_id
-        gate.check(caller, request, route.scope, route.own, item)
+        gate.check(caller, request, route.scope, route.self_access, item)
         call.query = self._query(route, request.query)
         if method == "POST":
             call.body = self._body(route, request)
@@ -83,7 +83,7 @@ class Router:
         request.route = route
         call = Call(self._services, request, caller.user_id if item == "me" else item, route.scope)
         call.caller = caller
-        self._gate.check(caller, request, route.scope, route.own, call.item)
+        self._gate.check(caller, request, route.scope, route.self_access, call.item)
         call.query = self._query(route, query)
         if route.body is not None or body:
             call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._hook)

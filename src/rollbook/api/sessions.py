@@ -5,8 +5,7 @@ from __future__ import annotations
 from rollbook import ids
 from rollbook.api import types
 from rollbook.api.answers import answer, no_content
-from rollbook.auth import permissions
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import permissions, tokens
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.gate import Call
 from rollbook.http.response import Response
@@ -21,10 +20,10 @@ async def list_sessions(call: Call) -> Response:
     """
     query: types.ListSessions = call.query
     user_id = await _subject(call, query.user)
-    lifetime = session_texts.lifetime(call.services.settings)
+    lifetime = tokens.lifetime(call.services.settings)
     found = await sessions.of_user(call.db, user_id, lifetime, query.limit, query.offset)
     total = b"X-Total-Count: %d\r\n" % await sessions.count(call.db, user_id, lifetime)
-    return answer(200, [sessions.shown(session) for session in found], total)
+    return answer(200, [sessions.public(session) for session in found], total)
 
 
 async def end_session(call: Call) -> Response:

@@ -12,8 +12,7 @@ from rollbook import clock, ids
 from rollbook.api import paging, types
 from rollbook.api.answers import answer, answer_json, created, encode, etag, event_shown, no_content, not_modified
 from rollbook.api.parsing import invalid, refuse
-from rollbook.auth import attempts, permissions
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import attempts, permissions, tokens
 from rollbook.errors import Fault, InsufficientScope, NotFound, NotYourself, UserSuspended, WrongPassword
 from rollbook.gate import Call
 from rollbook.http.response import Response
@@ -58,7 +57,7 @@ async def list_users(call: Call) -> Response:
     else:
         page = await _page(call, plain, filters, order, position)
         if query.fields is None:
-            body = encode([types.UserListed(id, name, email, clock.shown(at)) for _, id, name, email, at in page.rows])
+            body = encode([types.UserListed(id, name, email, clock.format_time(at)) for _, id, name, email, at in page.rows])
         else:
             body = encode([_fields(User._make(row), query.fields) for row in page.rows])
     head = paging.link(
@@ -219,14 +218,14 @@ async def create_password_link(call: Call) -> Response:
     Who opens `url` sets the user's password, once, and is signed in. It works for three days, until a newer one is made or the password
     is set in another way. For a user that has no password yet, or has forgotten it; hand it over by a way that you trust.
     """
-    text = session_texts.mint()
-    url = session_texts.password_link(call.services.url, text)
+    text = tokens.mint()
+    url = tokens.password_link(call.services.url, text)
     return await call.write(
         _add_password_link,
         _id(call.item),
-        session_texts.digest(text),
+        tokens.digest(text),
         call,
-        answer=lambda expires_at: answer(201, types.PasswordLink(url, clock.shown(expires_at))),
+        answer=lambda expires_at: answer(201, types.PasswordLink(url, clock.format_time(expires_at))),
     )
 
 
@@ -270,8 +269,8 @@ async def export_user(call: Call) -> Response:
         user = await users.get(queries, _id(call.item))
         return types.Export(
             types.User(*_shown(user).values()),
-            [keys.shown(key) for key in await keys.of_user(queries, user.id)],
-            [types.Session(**sessions.shown(session)) for session in await sessions.held(queries, user.id)],
+            [keys.public(key) for key in await keys.of_user(queries, user.id)],
+            [types.Session(**sessions.public(session)) for session in await sessions.held(queries, user.id)],
             [event_shown(event) for event in await events.of_user(queries, user.id, MOST_EXPORTED_EVENTS)],
         )
 
@@ -397,7 +396,7 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
         if value is None:
             continue
         if name in ("created_after", "created_before"):
-            value = clock.shown_exactly(value)
+            value = clock.format_time_exactly(value)
         elif name == "fields" and value == types.USER_FIELDS:
             value = "*"
         elif isinstance(value, tuple):
@@ -443,18 +442,18 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(user: User) -> dict[str, Any]:
-    return users.shown(user)
+    return users.public(user)
 
 
 def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
-    shown = users.shown(user)
+    shown = users.public(user)
     return {name: shown[name] for name in types.USER_FIELDS if name in fields}
 
 
 def _listed(call: Call, user: User) -> Response:
     if call.query is not None and call.query.fields is not None:
         return answer(200, _fields(user, call.query.fields), etag(user.version))
-    return answer(200, types.UserListed(user.id, user.name, user.email, clock.shown(user.created_at)), etag(user.version))
+    return answer(200, types.UserListed(user.id, user.name, user.email, clock.format_time(user.created_at)), etag(user.version))
 
 
 def _created(call: Call, user: User) -> Response:
@@ -464,4 +463,4 @@ def _created(call: Call, user: User) -> Response:
 def _updated(call: Call, user: User) -> Response:
     if call.query is not None and call.query.fields is not None:
         return answer(200, _fields(user, call.query.fields), etag(user.version))
-    return answer(200, types.UserUpdated(user.id, user.name, user.email, clock.shown(user.updated_at)), etag(user.version))
+    return answer(200, types.UserUpdated(user.id, user.name, user.email, clock.format_time(user.updated_at)), etag(user.version))

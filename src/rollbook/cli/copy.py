@@ -13,8 +13,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from rollbook import config
-from rollbook.auth import secret as secrets
-from rollbook.auth.secret import Secret
+from rollbook.auth import server_secret
+from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
 from rollbook.cli.output import Failure, as_json, hint, program, table
 from rollbook.cli.progress import bar
@@ -180,7 +180,7 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     kept = asyncio.run(_kept(here)) if here.address else None
     if kept is not None and fingerprint is not None and kept != fingerprint:
         raise Failure(
-            f"The secret at hand is not that of the servers on {here.shown}. Set {secrets.SECRET_FILE} to their file `secret`, or put that file "
+            f"The secret at hand is not that of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "
             "into the target's folder."
         )
     if there.folder is None or there.file is None:
@@ -189,17 +189,17 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
         if not without_secret:
             raise Failure(
                 f"The server's secret is needed beside the database: put the file `secret` of the servers on the source into {there.folder}, or "
-                f"set {secrets.SECRET_FILE}. If it is lost for good, add --without-secret: API keys work, but cannot be shown again."
+                f"set {server_secret.SECRET_FILE}. If it is lost for good, add --without-secret: API keys work, but cannot be shown again."
             )
     else:
-        secrets.keep(there.folder, secret)
+        server_secret.keep(there.folder, secret)
     return None
 
 
 def _known(folder: Path | None) -> Secret | None:
     """The secret of the environment, or of this folder."""
-    if secrets.is_given() or (folder is not None and (folder / "secret").exists()):
-        return secrets.load(folder or Path())
+    if server_secret.is_given() or (folder is not None and (folder / "secret").exists()):
+        return server_secret.load(folder or Path())
     return None
 
 
@@ -297,9 +297,7 @@ def _next(here: Place, there: Place) -> str:
         return f"Now start the server on it: {program()} serve --data {shlex.quote(str(there.folder))}"
     secret = "the same secret as before"
     if here.folder is not None and (here.folder / "secret").exists():
-        secret = (
-            f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {secrets.SECRET_FILE}"
-        )
+        secret = f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {server_secret.SECRET_FILE}"
     return (
         f"Now give the servers {secret}, set ROLLBOOK_DATABASE to the address of --to, and start them: {program()} serve\n"
         "Keep the source until you have seen that all is well, and start no server on it."

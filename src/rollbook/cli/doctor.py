@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from rollbook import __version__, clock, config, first_start
-from rollbook.auth import secret as secrets
+from rollbook.auth import server_secret
 from rollbook.cli import options
 from rollbook.cli.output import as_json, program, where
 from rollbook.cli.server import check_limits
@@ -109,7 +109,7 @@ def _platform() -> Iterator[Finding]:
     else:
         yield Finding("ok", "SQLite", sqlite3.sqlite_version)
     now = time.gmtime(clock.now() / clock.SECOND)
-    shown = clock.shown(clock.now())
+    shown = clock.format_time(clock.now())
     if now.tm_year < 2026:
         yield Finding("fault", "clock", shown, "The machine's clock is far behind: expiry and limits depend on it. Turn on NTP.")
     elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
@@ -137,7 +137,7 @@ def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
 
 def _folder(settings: Settings) -> Iterator[Finding]:
     data = settings.data
-    if not opening.is_sqlite(settings) and secrets.is_given():
+    if not opening.is_sqlite(settings) and server_secret.is_given():
         return  # nothing of this server is in a folder
     if not data.exists():
         parent = next(folder for folder in data.absolute().parents if folder.exists())
@@ -167,7 +167,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
                 yield finding
     if (data / "secret").exists():
         try:
-            secrets.load(data)
+            server_secret.load(data)
         except ConfigurationError as problem:
             yield Finding("fault", "secret", str(problem))
         else:
@@ -300,13 +300,13 @@ def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "warning", "owners", "none", f"The next start makes {first_start.DEFAULT_EMAIL}, or what {first_start.EMAIL} says."
         )
-    if not (settings.data / "secret").exists() and not secrets.is_given() and db.read_now(_one, ANY_SEALED):
+    if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
         mend = "Put it back from a backup. Without it keys work, but those made before cannot be shown again."
         yield Finding("warning", "secret", f"{settings.data / 'secret'} is gone", mend)
     newest = db.read_now(_one, users.NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield Finding(
-            "warning", "clock", f"the newest user is of {clock.shown(newest[0])}", "The clock was set back. Turn on NTP."
+            "warning", "clock", f"the newest user is of {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
         )
     if db.engine == "sqlite" and db.read_now(_one, ANY_PENDING):
         yield Finding("ok", "search", "new names wait for the index; searches find them all the same")

@@ -13,10 +13,7 @@ from rollbook.api import types
 from rollbook.api.keys import make_record, make_successor
 from rollbook.api.parsing import dec_hook, invalid, parse_body, parse_query, refuse
 from rollbook.api.users import filters_of, given
-from rollbook.auth import keys as key_texts
-from rollbook.auth import permissions
-from rollbook.auth import secret as secrets
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import key_format, permissions, server_secret, tokens
 from rollbook.auth.passwords import Passwords
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure, where
@@ -60,7 +57,7 @@ class Folder:
         while limit is None or limit > 0:
             size = PAGE if limit is None else min(limit, PAGE)
             page = self._db.read_now(directory.page, directory.WHOLE, found, order, size, offset, position, False)
-            yield from [users.shown(User._make(row)) for row in page.rows]
+            yield from [users.public(User._make(row)) for row in page.rows]
             if page.after is None:
                 return
             position, offset = page.after, 0
@@ -71,10 +68,10 @@ class Folder:
         return self._db.read_now(directory.count, filters_of(query))
 
     def user(self, named: str) -> Shown:
-        return users.shown(self._find(named))
+        return users.public(self._find(named))
 
     def create_user(self, fields: Shown) -> Shown:
-        new = parse_body(types.NewUser, {"password": session_texts.mint(), **fields}, self._hook)
+        new = parse_body(types.NewUser, {"password": tokens.mint(), **fields}, self._hook)
         hash = None
         if "password" in fields:
             self._check_password(new.password, new.email, new.name)
@@ -89,12 +86,12 @@ class Folder:
             email_verified=given(new.email_verified, False),
             rate_limit=given(new.rate_limit, None),
         )
-        return users.shown(self._db.write_now(users.add, record, CLI))
+        return users.public(self._db.write_now(users.add, record, CLI))
 
     def change_user(self, id: str, changes: Shown) -> Shown:
         parsed = parse_body(types.UserChanges, changes, self._hook)
         plain = {name: given(getattr(parsed, name), None) for name in changes}
-        return users.shown(self._db.write_now(users.update, id, plain, CLI))
+        return users.public(self._db.write_now(users.update, id, plain, CLI))
 
     def set_password(self, id: str, password: str) -> None:
         user = self._find(id)
@@ -103,18 +100,18 @@ class Folder:
         self._db.write_now(users.set_password, id, self._hash(new.password), CLI)
 
     def password_link(self, id: str, base: str | None) -> Shown:
-        text = session_texts.mint()
-        expires_at = self._db.write_now(_add_password_link, id, session_texts.digest(text))
-        return {"url": session_texts.password_link(base or self.address, text), "expires_at": clock.shown(expires_at)}
+        text = tokens.mint()
+        expires_at = self._db.write_now(_add_password_link, id, tokens.digest(text))
+        return {"url": tokens.password_link(base or self.address, text), "expires_at": clock.format_time(expires_at)}
 
     def delete_user(self, id: str, purge: bool) -> None:
         self._db.write_now(users.purge if purge else users.delete, id, CLI)
 
     def restore_user(self, id: str) -> Shown:
-        return users.shown(self._db.write_now(users.restore, id, CLI))
+        return users.public(self._db.write_now(users.restore, id, CLI))
 
     def keys(self, user_id: str) -> list[Shown]:
-        return [keys.shown(key) for key in self._db.read_now(keys.of_user, user_id)]
+        return [keys.public(key) for key in self._db.read_now(keys.of_user, user_id)]
 
     def create_key(self, user_id: str, fields: Shown) -> Shown:
         new = parse_body(types.NewKey, fields, self._hook)
@@ -125,9 +122,9 @@ class Folder:
                 refuse("scopes", f"holds {scope}, which the role {user.role} does not have")
         if isinstance(new.expires_at, int) and new.expires_at <= clock.now():
             refuse("expires_at", "must be in the future")
-        text = key_texts.mint()
+        text = key_format.mint()
         record = make_record(
-            secrets.load(self._settings.data),
+            server_secret.load(self._settings.data),
             text,
             user_id=user.id,
             name=new.name,
@@ -137,14 +134,14 @@ class Folder:
             expires_at=int(new.expires_at) if isinstance(new.expires_at, int) else None,
             revealable=new.revealable,
         )
-        return {**keys.shown(self._db.write_now(_add_key, record)), "key": text}
+        return {**keys.public(self._db.write_now(_add_key, record)), "key": text}
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
         overlap = parse_body(types.KeyRotation, {"overlap": overlap}, self._hook).overlap
-        text = key_texts.mint()
-        record = make_successor(secrets.load(self._settings.data), text, self._db.read_now(keys.get, id))
+        text = key_format.mint()
+        record = make_successor(server_secret.load(self._settings.data), text, self._db.read_now(keys.get, id))
         key = self._db.write_now(keys.rotate, id, record, overlap * clock.SECOND, CLI)
-        return {**keys.shown(key), "key": text}
+        return {**keys.public(key), "key": text}
 
     def revoke_key(self, id: str) -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rollbook.auth import keys as key_texts
+from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import Shown, backend
 from rollbook.cli.output import as_json, details, hint, program, table
@@ -126,7 +126,7 @@ def revoke_key(
 @app.command("mint")
 def mint_key() -> None:
     """Print a key that nobody has yet, for ROLLBOOK_OWNER_KEY."""
-    print(key_texts.mint())
+    print(key_format.mint())
 
 
 def _parts(text: str) -> list[str]:

@@ -90,7 +90,7 @@ def moment(text: str, option: str) -> str:
         at = clock.now() + seconds(text, option) * clock.SECOND
         if at > clock.LATEST:
             raise Failure(f"{option}: {text} is later than the year 9999.")
-        return clock.shown(at)
+        return clock.format_time(at)
     try:
         clock.parse(text)
     except (ValueError, OverflowError):

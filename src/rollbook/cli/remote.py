@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from rollbook import __version__
-from rollbook.auth.sessions import mint
+from rollbook.auth.tokens import mint
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure
 

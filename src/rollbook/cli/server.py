@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from rollbook import config, first_start
 from rollbook.app import App, common
-from rollbook.auth.sessions import check_roles, password_link
+from rollbook.auth.tokens import check_roles, password_link
 from rollbook.cli.output import program, where
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared

@@ -192,7 +192,7 @@ def _listing(rows: list[Row], limit: int, is_inside: bool) -> Listing:
         listing = Listing(b"[]", total, None, None)
     else:
         users = rows[:limit]
-        json = _encode([_Listed(row[2], row[3], row[4], clock.shown(row[5])) for row in users])
+        json = _encode([_Listed(row[2], row[3], row[4], clock.format_time(row[5])) for row in users])
         before = Position((users[0][1],), True) if is_inside else None
         listing = Listing(json, total, before, Position((users[-1][1],), False) if len(rows) > limit else None)
     latest.rows, latest.limit, latest.is_inside, latest.listing = rows, limit, is_inside, listing

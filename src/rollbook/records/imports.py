@@ -43,7 +43,7 @@ TO_INDEX = """
 _encode = msgspec.json.Encoder().encode
 # How every event's object ends: its times, which are known only in the transaction.
 _TIMES = '"created_at":"{0}","updated_at":"{0}","last_sign_in_at":null}}'
-_NO_TIMES = _TIMES.format(clock.shown(0))
+_NO_TIMES = _TIMES.format(clock.format_time(0))
 
 
 class Prepared(NamedTuple):
@@ -66,7 +66,7 @@ class Prepared(NamedTuple):
 
 def prepare(new: NewUser) -> Prepared:
     id, verified = ids.new("user"), int(new.email_verified)
-    shown = users.shown(
+    shown = users.public(
         User(
             0, id, new.name, new.email, new.role, "active", new.external_id, new.metadata, verified, new.rate_limit, 1, 0, 0, None
         )
@@ -152,7 +152,7 @@ def _created(added: Iterable[tuple[Prepared, int]], by: Actor) -> list[Row]:
     second, times = -1, ""
     for user, at in added:
         if at // clock.SECOND != second:
-            second, times = at // clock.SECOND, _TIMES.format(clock.shown(at))
+            second, times = at // clock.SECOND, _TIMES.format(clock.format_time(at))
         rows.append((user.event_id, "user.created", user.id, at, *by, user.object + times, None))
     return rows
 

@@ -92,7 +92,7 @@ async def add(tx: Tx, new: NewKey, by: Actor) -> Key:
     row = await tx.one(ADD, *new, clock.now())
     assert row is not None  # RETURNING
     key = Key._make(row)
-    await events.record(tx, "key.created", key.user_id, by, shown(key))
+    await events.record(tx, "key.created", key.user_id, by, public(key))
     return key
 
 
@@ -123,7 +123,7 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
 async def revealed(tx: Tx, id: str, by: Actor) -> None:
     """Its owner saw it again: the log says so."""
     key = await get(tx, id)
-    await events.record(tx, "key.revealed", key.user_id, by, shown(key))
+    await events.record(tx, "key.revealed", key.user_id, by, public(key))
 
 
 async def revoke(tx: Tx, id: str, by: Actor) -> None:
@@ -133,7 +133,7 @@ async def revoke(tx: Tx, id: str, by: Actor) -> None:
         raise NotFound()
     key = Key._make(row)
     await access.changed(tx)
-    await events.record(tx, "key.revoked", key.user_id, by, shown(key))
+    await events.record(tx, "key.revoked", key.user_id, by, public(key))
 
 
 async def rotate(tx: Tx, id: str, new: NewKey, overlap: int, by: Actor) -> Key:
@@ -153,7 +153,7 @@ async def rotate(tx: Tx, id: str, new: NewKey, overlap: int, by: Actor) -> Key:
     assert row is not None  # RETURNING
     key = Key._make(row)
     await access.changed(tx)
-    await events.record(tx, "key.rotated", key.user_id, by, shown(key), shown(await get(tx, id)))
+    await events.record(tx, "key.rotated", key.user_id, by, public(key), public(await get(tx, id)))
     return key
 
 
@@ -174,7 +174,7 @@ def new_id() -> str:
     return ids.new("key")
 
 
-def shown(key: Key) -> dict[str, Any]:
+def public(key: Key) -> dict[str, Any]:
     """All that may be seen of a key, which is never the key."""
     return {
         "id": key.id,
@@ -185,7 +185,7 @@ def shown(key: Key) -> dict[str, Any]:
         "ip_allow": None if key.ip_allow is None else key.ip_allow.split(),
         "rate_limit": key.rate_limit,
         "revealable": bool(key.revealable),
-        "created_at": clock.shown(key.created_at),
+        "created_at": clock.format_time(key.created_at),
         "expires_at": _time(key.expires_at),
         "last_used_at": _time(key.last_used_at),
         "revoked_at": _time(key.revoked_at),
@@ -193,4 +193,4 @@ def shown(key: Key) -> dict[str, Any]:
 
 
 def _time(at: int | None) -> str | None:
-    return None if at is None else clock.shown(at)
+    return None if at is None else clock.format_time(at)

@@ -24,7 +24,9 @@ async def add(tx: Tx, user_id: str, digest: bytes, by: Actor) -> int:
     """A new link in the place of an older one; when it expires."""
     now = clock.now()
     await tx.run(ADD, user_id, digest, now, now + VALID)
-    await events.record(tx, "password_link.created", user_id, by, {"user_id": user_id, "expires_at": clock.shown(now + VALID)})
+    await events.record(
+        tx, "password_link.created", user_id, by, {"user_id": user_id, "expires_at": clock.format_time(now + VALID)}
+    )
     return now + VALID
 
 

@@ -63,7 +63,7 @@ async def add(tx: Tx, digest: bytes, user_id: str, by: Actor, user_agent: str) -
     row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, by.address, user_agent[:USER_AGENT_LENGTH])
     assert row is not None  # RETURNING
     session = Session._make(row)
-    await events.record(tx, "session.created", user_id, by, shown(session))
+    await events.record(tx, "session.created", user_id, by, public(session))
     return session
 
 
@@ -138,16 +138,16 @@ async def forget(tx: Tx, ended: list[str]) -> None:
 
 
 async def _ended(tx: Tx, session: Session, by: Actor) -> None:
-    await events.record(tx, "session.revoked", session.user_id, by, shown(session))
+    await events.record(tx, "session.revoked", session.user_id, by, public(session))
 
 
-def shown(session: Session) -> dict[str, Any]:
+def public(session: Session) -> dict[str, Any]:
     """All that may be seen of a session, which is never its cookie."""
     return {
         "id": session.id,
         "user_id": session.user_id,
-        "created_at": clock.shown(session.created_at),
-        "last_seen_at": clock.shown(session.last_seen_at),
+        "created_at": clock.format_time(session.created_at),
+        "last_seen_at": clock.format_time(session.last_seen_at),
         "address": session.address,
         "user_agent": session.user_agent,
     }

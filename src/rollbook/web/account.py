@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from rollbook import clock
-from rollbook.auth import permissions
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import permissions, tokens
 from rollbook.errors import ApiError, NotFound, TooManyAttempts, WrongPassword
 from rollbook.http.response import JSON, Response, line
 from rollbook.records import sessions
@@ -94,7 +93,7 @@ async def end_others(visit: Visit) -> Response:
 
 async def _sessions(visit: Visit) -> list[sessions.Session]:
     """This one first, then those seen last."""
-    lifetime = session_texts.lifetime(visit.services.settings)
+    lifetime = tokens.lifetime(visit.services.settings)
     found = await sessions.of_user(visit.db, visit.me.user.id, lifetime)
     return sorted(found, key=lambda session: (session.id != visit.me.session.id, -session.last_seen_at))
 

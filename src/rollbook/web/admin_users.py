@@ -12,8 +12,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.api.parsing import read_object
-from rollbook.auth import permissions
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import permissions, tokens
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotFound, PreconditionFailed
 from rollbook.gate import role_limits
 from rollbook.http.response import Response, line
@@ -354,7 +353,7 @@ async def create_key(visit: Visit) -> Response:
     days = form.get("expires", "")
     body = {"name": form.get("key_name", "").strip(), "user_id": id, "scopes": visit.chosen("scopes") or None}
     if days in EXPIRIES and days:
-        body["expires_at"] = clock.shown(clock.now() + int(days) * clock.DAY)
+        body["expires_at"] = clock.format_time(clock.now() + int(days) * clock.DAY)
     if limit := form.get("key_limit", "").strip():
         body["rate_limit"] = limit
     try:
@@ -429,7 +428,7 @@ async def _render(
         section="admin/users",
         user=user,
         whole=whole,
-        keys=[keys.shown(key) for key in reversed(whole.keys)],
+        keys=[keys.public(key) for key in reversed(whole.keys)],
         state=key_pages.state,
         requests=requests,
         gauges=[] if whole.deleted else await usage_pages.gauges(visit, user.id, windows.parse(user.rate_limit or limit)),
@@ -535,4 +534,4 @@ def _limit_of(visit: Visit, role: str) -> str:
 
 
 def _lifetime(visit: Visit) -> Lifetime:
-    return session_texts.lifetime(visit.services.settings)
+    return tokens.lifetime(visit.services.settings)

@@ -276,7 +276,7 @@ def _expiry(given: Mapping[str, Any]) -> str | None:
             raise _Unfit("expires_on", "Choose the last day on which the key shall work.")
         return f"{given['expires_on']}T23:59:59Z"
     if expires in dict(EXPIRIES) and expires.isdecimal():
-        return clock.shown(clock.now() + int(expires) * clock.DAY)
+        return clock.format_time(clock.now() + int(expires) * clock.DAY)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response, line
 from rollbook.records import password_links, rules, users
@@ -33,10 +33,10 @@ async def set_password(visit: Visit) -> Response:
         return _form(visit, token, user, 400, problems={"password": str(problem)})
     if form.get("again", "") != password:
         return _form(visit, token, user, 400, problems={"again": "The two passwords are not the same."})
-    text = session_texts.mint()
+    text = tokens.mint()
     try:
         hash = await visit.services.passwords.hash(password)
-        digests = session_texts.digest(token), session_texts.digest(text)
+        digests = tokens.digest(token), tokens.digest(text)
         is_signed_in = await visit.db.write(_set_password, visit, *digests, hash)
     except NotFound:
         return _dead(visit)  # another one who has the link was faster
@@ -63,7 +63,7 @@ async def _set_password(tx: Tx, visit: Visit, link: bytes, session: bytes, hash:
 
 async def _user(visit: Visit, token: str) -> User | None:
     """Whose link it is, None when it is nobody's any longer."""
-    id = await password_links.user_of(visit.db, session_texts.digest(token))
+    id = await password_links.user_of(visit.db, tokens.digest(token))
     return None if id is None else await users.by_id(visit.db, id)
 
 

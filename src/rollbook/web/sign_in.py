@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.auth import attempts
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import attempts, tokens
 from rollbook.errors import ApiError, Forbidden, UserSuspended, WrongPassword
 from rollbook.gate import stranger
 from rollbook.http.response import Response, line
@@ -53,8 +52,8 @@ async def sign_out(visit: Visit) -> Response:
 
 async def begin(visit: Visit, user_id: str) -> bytes:
     """A new session, in the place of the one this browser has, for who has just proven to be this user; the header line with its cookie."""
-    text = session_texts.mint()
-    await visit.db.write(start, visit, session_texts.digest(text), user_id)
+    text = tokens.mint()
+    await visit.db.write(start, visit, tokens.digest(text), user_id)
     return visit.cookie(text)
 
 
@@ -98,8 +97,8 @@ async def _sign_in(visit: Visit, email: str, password: str) -> bytes:
         raise WrongPassword()
     may_sign_in(visit, user)
     renewed = await services.passwords.hash(password) if services.passwords.needs_renewal(hash) else None
-    text = session_texts.mint()
-    await visit.db.write(_started, visit, session_texts.digest(text), user.id, hash, renewed)
+    text = tokens.mint()
+    await visit.db.write(_started, visit, tokens.digest(text), user.id, hash, renewed)
     visit.request.user_id = user.id
     return visit.cookie(text)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from rollbook import clock
 from rollbook.api.router import Router
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import tokens
 from rollbook.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, TooManyRequests
 from rollbook.gate import Services, stranger
 from rollbook.http.request import Request
@@ -34,7 +34,7 @@ class Site:
         self._services = services
         self._router = router
         self._limit = windows.parse(services.settings.page_limit)
-        self._lifetime = session_texts.lifetime(services.settings)
+        self._lifetime = tokens.lifetime(services.settings)
         self._plain: dict[str, dict[str, Page]] = {}
         self._patterns: list[tuple[tuple[str, ...], dict[str, Page]]] = []
         self._seen: dict[str, int] = {}
@@ -112,7 +112,7 @@ class Site:
         if text is None:
             return None
         db = self._services.db
-        session = await sessions.find(db, session_texts.digest(text), self._lifetime)
+        session = await sessions.find(db, tokens.digest(text), self._lifetime)
         if session is None:
             return None
         user = await users.by_id(db, session.user_id)

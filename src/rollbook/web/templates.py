@@ -70,7 +70,7 @@ def time(at: int | str | None, otherwise: str = "never", relative: bool = False)
     micros = clock.parse(at) if isinstance(at, str) else at
     when = datetime.fromtimestamp(micros / clock.SECOND, UTC)
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        clock.shown(micros),
+        clock.format_time(micros),
         when.strftime("%Y-%m-%d %H:%M:%S UTC"),
         Markup(" data-relative") if relative else "",
         when.strftime("%-d %b %Y, %H:%M UTC"),

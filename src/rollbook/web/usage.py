@@ -136,7 +136,7 @@ async def show_request(visit: Visit) -> Response:
         reason=_reason(found.status),
         about=_about(found),
         limited_by=window_name(found.limited_by) if found.limited_by else None,
-        exactly=clock.shown_exactly(found.at),
+        exactly=clock.format_time_exactly(found.at),
         **WORDS,
     )
 
@@ -232,7 +232,7 @@ def kind(status: int) -> str:
     return "bad" if status >= 500 else "" if status >= 400 else "ok"
 
 
-WORDS: Mapping[str, Any] = {"took": took, "moment": moment, "kind": kind, "shown": clock.shown}
+WORDS: Mapping[str, Any] = {"took": took, "moment": moment, "kind": kind, "shown": clock.format_time}
 
 
 def _length(seconds: int) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import msgspec
 
 from rollbook.api.router import Router
-from rollbook.auth import sessions as session_texts
+from rollbook.auth import tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.gate import Caller, Services
@@ -215,7 +215,7 @@ class Visit:
     def cookie_digest(self) -> bytes | None:
         """Digest of the session cookie that was sent, whether it signs anybody in or not."""
         text = cookie_of(self.request, self.services.settings)
-        return None if text is None else session_texts.digest(text)
+        return None if text is None else tokens.digest(text)
 
     def cookie(self, text: str) -> bytes:
         """The header line that signs this browser in."""
@@ -227,7 +227,7 @@ class Visit:
 
     def _cookie(self, text: str, seconds: int) -> bytes:
         secure = origins.is_secure(self.request, self.services.settings)
-        name = session_texts.cookie_name(self.services.settings, secure)
+        name = tokens.cookie_name(self.services.settings, secure)
         return line(
             "Set-Cookie", f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
         )
@@ -238,7 +238,7 @@ def cookie_of(request: Request, settings: Settings) -> str | None:
     header = request.headers.get(b"cookie")
     if header is None:
         return None
-    name = session_texts.cookie_name(settings, origins.is_secure(request, settings))
+    name = tokens.cookie_name(settings, origins.is_secure(request, settings))
     parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
     found = [value for key, _, value in parts if key == name]
     return found[0] if len(found) == 1 and found[0] else None
