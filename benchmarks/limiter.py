@@ -28,10 +28,11 @@ from rollbook.limits import valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.windows import Limiter, parse
+from rollbook.limits.windows import Limiter
+from rollbook.quota import Limit
 from tests.valkey import ValkeyServer, running_valkey
 
-LIMIT, OWN = parse("1000000/minute,5000000/hour"), parse("1000000/minute")
+LIMIT, OWN = Limit.parse("1000000/minute,5000000/hour"), Limit.parse("1000000/minute")
 USERS = [f"user_{number:026d}" for number in range(1_000)]
 ROUNDS = 3
 

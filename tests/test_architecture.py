@@ -22,7 +22,8 @@ ROOMS = (
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),
-    ("config", "errors", "ids", "clock", "cores"),
+    ("config",),
+    ("errors", "ids", "clock", "cores", "quota"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.

@@ -30,8 +30,9 @@ from rollbook.errors import (
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.limits import headers, windows
-from rollbook.limits.windows import Limit, Limiter
+from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
+from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import access
 from rollbook.records import keys as key_records
 from rollbook.records.events import Actor
@@ -77,7 +78,7 @@ class Caller:
         self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
         self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         self.limit = limit
-        self.own_limit = windows.parse(holder.key_limit) if holder.key_limit else ()
+        self.own_limit = Limit.parse(holder.key_limit) if holder.key_limit else NO_LIMIT
         self.own_bucket = key_bucket(holder.user_id, holder.key_id) if holder.key_id and self.own_limit else None
         scopes = None if holder.scopes is None else frozenset(holder.scopes.split())
         self.scopes_on_all, self.scopes_on_self = permissions.reach(holder.role, scopes)
@@ -174,9 +175,9 @@ class Gate:
         self._services = services
         self._db = services.db
         self._limiter = services.limiter
-        self._limit = windows.parse(settings.rate_limit)
+        self._limit = Limit.parse(settings.rate_limit)
         self._role_limits = role_limits(settings)
-        self._unauthenticated = windows.parse(settings.unauthenticated_limit)
+        self._unauthenticated = Limit.parse(settings.unauthenticated_limit)
         # By the whole Authorization header, so that a key seen before is neither parsed nor hashed again.
         self._callers: dict[bytes | None, Caller] = {}
         self._version = -1
@@ -200,7 +201,7 @@ class Gate:
         except Unauthorized:
             limit = self._unauthenticated
             verdict = await self._limiter.take(stranger(request.address), limit, now)
-            request.head = headers.render(limit, (), verdict)
+            request.head = headers.render(limit, NO_LIMIT, verdict)
             if verdict.admitted:
                 raise
             raise TooManyRequests(windows.retry_after(verdict)) from None
@@ -266,7 +267,7 @@ class Gate:
 
     def limit_for(self, role: str, own: str | None) -> Limit:
         """The windows of a user with this role and this `rate_limit`."""
-        return self._role_limits.get(role, self._limit) if own is None else windows.parse(own)
+        return self._role_limits.get(role, self._limit) if own is None else Limit.parse(own)
 
 
 def key_bucket(user_id: str, key_id: str) -> str:
@@ -291,7 +292,7 @@ def role_limits(settings: Settings) -> dict[str, Limit]:
         role, _, limit = text.partition("=")
         if role not in permissions.ROLES:
             raise ValueError(f"role_limits: {role!r} is no role. Roles: {', '.join(permissions.ROLES)}. Write admin=1000/minute.")
-        found[role] = windows.parse(limit)
+        found[role] = Limit.parse(limit)
     return found
 
 

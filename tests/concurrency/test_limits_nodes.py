@@ -25,7 +25,7 @@ from rollbook.limits import valkey_address, valkey_link
 from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_link import TIMEOUT
-from rollbook.limits.windows import parse
+from rollbook.quota import Limit
 from tests.callers import worker_of
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
@@ -146,7 +146,7 @@ def test_of_10000_takes_of_8_processes_exactly_100_are_admitted(valkey: ValkeySe
     async def hammer(who: int) -> None:
         limiter = Valkey(valkey_address.parse(valkey.url), Memory())
         await limiter.start()
-        limit, own = parse("100/minute,5000/hour"), parse("100/minute")
+        limit, own = Limit.parse("100/minute,5000/hour"), Limit.parse("100/minute")
         for _ in range(25):
             verdicts = await asyncio.gather(
                 *(limiter.take("user_eight", limit, clock.now(), "user_eight:key_1", own) for _ in range(50))

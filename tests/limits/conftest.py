@@ -14,7 +14,8 @@ from rollbook.limits import valkey_address, valkey_cluster, valkey_link
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.windows import UNLIMITED, Limit, Limiter, Verdict, parse
+from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
+from rollbook.quota import NO_LIMIT, Limit
 from tests.valkey import ValkeyServer
 
 # Seconds that Valkey has for an answer in these tests: a busy machine may hold it up for longer than it has where it ships.
@@ -38,7 +39,9 @@ class Counter:
     def __init__(self, limiter: Limiter) -> None:
         self.limiter = limiter
 
-    def take(self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = ()) -> Verdict:
+    def take(
+        self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = NO_LIMIT
+    ) -> Verdict:
         return finish(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit)))
 
     def give_back(self, bucket: str, limit: Limit | str, now: int) -> None:
@@ -60,7 +63,7 @@ def finish(call: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _limit(limit: Limit | str) -> Limit:
-    return parse(limit) if isinstance(limit, str) else limit
+    return Limit.parse(limit) if isinstance(limit, str) else limit
 
 
 class ValkeyCounter(Counter):
@@ -75,7 +78,9 @@ class ValkeyCounter(Counter):
     def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(call)
 
-    def take(self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = ()) -> Verdict:
+    def take(
+        self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = NO_LIMIT
+    ) -> Verdict:
         verdict = self.run(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit)))
         if verdict.at:
             assert verdict.at == now

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rollbook.clock import SECOND
-from rollbook.limits.windows import UNLIMITED, Limit, Verdict, Window, clear, look, parse, refused_by, retry_after, settle
+from rollbook.limits.windows import UNLIMITED, Verdict, clear, look, refused_by, retry_after, settle
+from rollbook.quota import NO_LIMIT, Limit, Window
 
 NOW = 1_700_000_000 * SECOND
 MINUTE = 60 * SECOND
@@ -60,8 +61,8 @@ def test_buckets_are_separate(counter: Any) -> None:
 
 
 def test_no_limit_admits_everything_and_keeps_nothing(counter: Any) -> None:
-    assert all(counter.take("user", (), NOW, "key", ()) is UNLIMITED for _ in range(1000))
-    assert counter.take("user", (), NOW) is UNLIMITED
+    assert all(counter.take("user", NO_LIMIT, NOW, "key", NO_LIMIT) is UNLIMITED for _ in range(1000))
+    assert counter.take("user", NO_LIMIT, NOW) is UNLIMITED
     assert counter.take("user", "1/minute", NOW).admitted
 
 
@@ -79,7 +80,7 @@ def test_a_key_with_its_own_limit_counts_in_both_and_stops_at_the_lower(counter:
 
 
 def test_a_key_may_have_a_limit_where_its_user_has_none(counter: Any) -> None:
-    verdicts = [counter.take("user", (), NOW, "key", "2/minute") for _ in range(3)]
+    verdicts = [counter.take("user", NO_LIMIT, NOW, "key", "2/minute") for _ in range(3)]
     assert verdicts == [Verdict(True, ((1, 60),)), Verdict(True, ((0, 60),)), Verdict(False, ((0, 60),))]
 
 
@@ -101,9 +102,9 @@ def test_a_window_of_the_same_length_keeps_its_count_among_others(counter: Any) 
 
 
 def test_limits_may_change_for_ever(counter: Any) -> None:
-    limit: Limit = ()
+    limit = NO_LIMIT
     for seconds in range(1, 200):
-        limit = tuple(Window(5, seconds + more) for more in range(4))
+        limit = Limit(Window(5, seconds + more) for more in range(4))
         assert counter.take("user", limit, NOW + seconds).admitted
     assert counter.take("user", limit, NOW + 200).left == ((0, 199), (1, 200), (2, 201), (3, 202)), (
         "so often each length was in the limit"
@@ -179,7 +180,7 @@ def test_a_writer_killed_at_any_store_costs_one_request_at_most_and_gives_none(
     stores: int, earlier: int, step: int, after: str
 ) -> None:
     """What his colleagues admit next lies between what they would have admitted had he counted, and had he never come."""
-    first, then = parse("5/minute,9/hour"), parse(after)
+    first, then = Limit.parse("5/minute,9/hour"), Limit.parse(after)
 
     def admitted(kill: int) -> int:
         cells = Dying([0] * 12)
@@ -202,13 +203,13 @@ def test_a_slot_that_changes_hands_is_idle_in_between() -> None:
     for stores in range(5):
         cells = Dying([0] * 12)
         for _ in range(3):
-            take(cells, parse("5/minute,9/hour"), NOW)
+            take(cells, Limit.parse("5/minute,9/hour"), NOW)
         cells.stores = stores
         with contextlib.suppress(Killed):
             clear(cells, 0)
         cells.stores = 1_000_000
         clear(cells, 0)
-        assert take(cells, parse("5/minute,9/hour"), NOW).left == ((4, 60), (8, 3600))
+        assert take(cells, Limit.parse("5/minute,9/hour"), NOW).left == ((4, 60), (8, 3600))
 
 
 def test_looking_counts_nothing_and_tells_what_the_next_request_would_find(counter: Any) -> None:
@@ -256,7 +257,7 @@ def test_the_window_that_refuses_is_the_one_to_wait_for_longest(
     counter: Any, limit: str, own: str, calls: int, name: str
 ) -> None:
     for _ in range(calls):
-        assert counter.take("user", limit, NOW, "key", own or ()).admitted
-    verdict = counter.take("user", limit, NOW, "key", own or ())
+        assert counter.take("user", limit, NOW, "key", own or NO_LIMIT).admitted
+    verdict = counter.take("user", limit, NOW, "key", own or NO_LIMIT)
     assert not verdict.admitted
-    assert refused_by(parse(limit), parse(own) if own else (), verdict) == name
+    assert refused_by(Limit.parse(limit), Limit.parse(own) if own else NO_LIMIT, verdict) == name

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from rollbook.clock import SECOND
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
-from rollbook.limits.windows import Limit, Verdict, Window
+from rollbook.limits.windows import Verdict
+from rollbook.quota import Limit, Window
 
 NOW = 1_700_000_000 * SECOND
 LIMITS = st.lists(
     st.builds(Window, st.integers(1, 6), st.sampled_from([1, 2, 5, 30])), max_size=4, unique_by=lambda w: w.seconds
-).map(tuple)
+).map(Limit)
 STEPS = st.one_of(
     st.just(0), st.integers(0, 3 * SECOND), st.sampled_from([SECOND - 1, SECOND, 2 * SECOND, 5 * SECOND, 30 * SECOND])
 )

@@ -6,20 +6,21 @@ from typing import Any
 
 from rollbook.clock import SECOND
 from rollbook.limits.headers import render
-from rollbook.limits.windows import UNLIMITED, Verdict, parse
+from rollbook.limits.windows import UNLIMITED, Verdict
+from rollbook.quota import NO_LIMIT, Limit
 
-GUIDE = parse("100/minute,5000/hour")
+GUIDE = Limit.parse("100/minute,5000/hour")
 NOW = 1_700_000_000 * SECOND
 
 
 def fields(limit: str, own_limit: str, verdict: Verdict) -> dict[str, str]:
-    lines = render(parse(limit), parse(own_limit), verdict)
+    lines = render(Limit.parse(limit), Limit.parse(own_limit), verdict)
     assert lines.endswith(b"\r\n")
     return dict(line.split(": ", 1) for line in lines.decode().removesuffix("\r\n").split("\r\n"))
 
 
 def test_all_windows_and_the_tightest_are_shown(counter: Any) -> None:
-    assert render(GUIDE, (), counter.take("user", GUIDE, NOW)) == (
+    assert render(GUIDE, NO_LIMIT, counter.take("user", GUIDE, NOW)) == (
         b"RateLimit-Limit: 100\r\n"
         b"RateLimit-Remaining: 99\r\n"
         b"RateLimit-Reset: 60\r\n"
@@ -47,9 +48,9 @@ def test_a_keys_own_windows_have_names_of_their_own() -> None:
 
 def test_the_same_windows_of_a_user_and_of_a_key_are_not_confused() -> None:
     verdict = Verdict(True, ((4, 60),))
-    assert b'"minute"' in render(parse("5/minute"), (), verdict)
-    assert b'"key-minute"' in render((), parse("5/minute"), verdict)
+    assert b'"minute"' in render(Limit.parse("5/minute"), NO_LIMIT, verdict)
+    assert b'"key-minute"' in render(NO_LIMIT, Limit.parse("5/minute"), verdict)
 
 
 def test_without_a_limit_there_is_nothing_to_say() -> None:
-    assert render((), (), UNLIMITED) == b""
+    assert render(NO_LIMIT, NO_LIMIT, UNLIMITED) == b""

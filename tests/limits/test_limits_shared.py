@@ -19,7 +19,7 @@ import pytest
 from rollbook.clock import SECOND
 from rollbook.limits import shared as module
 from rollbook.limits.shared import Shared
-from rollbook.limits.windows import parse
+from rollbook.quota import Limit
 
 NOW = 1_700_000_000 * SECOND
 
@@ -72,7 +72,7 @@ def used(counter: Any, bucket: str, limit: str) -> list[int]:
     counter.take("anybody", (), NOW, "closed", "1/minute")
     refused = counter.take(bucket, limit, NOW, "closed", "1/minute")
     assert not refused.admitted
-    return [window.calls - remaining for window, (remaining, _) in zip(parse(limit), refused.left, strict=False)]
+    return [window.calls - remaining for window, (remaining, _) in zip(Limit.parse(limit), refused.left, strict=False)]
 
 
 def test_four_processes_with_keys_of_their_own_get_exactly_what_is_allowed(counters: Any) -> None:

@@ -20,10 +20,11 @@ from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_cluster import slot
 from rollbook.limits.valkey_wire import Reader, ReplyError, encode
-from rollbook.limits.windows import Verdict, parse
+from rollbook.limits.windows import Verdict
+from rollbook.quota import NO_LIMIT, Limit
 from tests.valkey import ValkeyServer, running_valkey
 
-LIMIT = parse("100/minute,5000/hour")
+LIMIT = Limit.parse("100/minute,5000/hour")
 HOUR = 3600 * SECOND
 
 
@@ -76,7 +77,7 @@ def test_servers_whose_clocks_differ_by_hours_share_one_window(valkey: ValkeySer
 def test_a_take_is_given_back_to_the_window_it_was_counted_in_and_to_no_later_one(valkey: ValkeyServer) -> None:
     async def test() -> None:
         limiter = await joined(valkey.url)
-        limit = parse("2/3s,9/hour")
+        limit = Limit.parse("2/3s,9/hour")
         first = await limiter.take("attempts:back", limit, 5)
         await limiter.give_back("attempts:back", limit, 5, first.at)
         assert [left for left, _ in await limiter.peek("attempts:back", limit, 5)] == [2, 9]
@@ -119,7 +120,7 @@ def test_what_was_counted_here_is_never_given_back_there(own: ValkeyServer) -> N
 def test_buckets_vanish_by_themselves_soon_after_their_last_window(valkey: ValkeyServer) -> None:
     async def test() -> None:
         limiter = await joined(valkey.url)
-        await limiter.take("user_ttl", LIMIT, 0, "user_ttl:key_a", parse("5/30s"))
+        await limiter.take("user_ttl", LIMIT, 0, "user_ttl:key_a", Limit.parse("5/30s"))
         await limiter.take("user_ttl", LIMIT, 0)
         await limiter.stop()
 
@@ -307,7 +308,7 @@ def test_closed_refuses_while_valkey_is_away_and_lets_in_again_by_itself(own: Va
                 await limiter.take("user", LIMIT, now())
             assert refusal.value.headers["Retry-After"] == "1"
         assert limiter.locally == 0
-        assert (await limiter.take("user", (), now())).admitted, "who has no limit needs no count"
+        assert (await limiter.take("user", NO_LIMIT, now())).admitted, "who has no limit needs no count"
         own.start()
         await is_back(limiter)
         assert (await limiter.take("user", LIMIT, now())).left[0][0] == 99
@@ -430,9 +431,9 @@ def test_an_address_is_read_and_never_shows_its_password() -> None:
 
 def test_a_command_is_what_the_protocol_says() -> None:
     assert encode("SET", b"\x00\xff", 12) == b"*3\r\n$3\r\nSET\r\n$2\r\n\x00\xff\r\n$2\r\n12\r\n"
-    sent = valkey_script.command("take", 0, b"k", parse("5/minute"))
+    sent = valkey_script.command("take", 0, b"k", Limit.parse("5/minute"))
     assert sent == encode("EVALSHA", valkey_script.DIGEST, 1, "k", 0, "take", 1, 5, 60)
-    sent = valkey_script.command("take", 17, b"k", parse("5/minute,6/hour"), b"own", parse("2/1s"))
+    sent = valkey_script.command("take", 17, b"k", Limit.parse("5/minute,6/hour"), b"own", Limit.parse("2/1s"))
     assert sent == encode("EVALSHA", valkey_script.DIGEST, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1)
     assert valkey_script.whole(sent) == encode(
         "EVAL", valkey_script.SCRIPT, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1

@@ -16,10 +16,10 @@ from rollbook.limits import valkey_address, valkey_script
 from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_cluster import SLOTS, slot
-from rollbook.limits.windows import parse
+from rollbook.quota import Limit
 from tests.valkey import ValkeyServer
 
-LIMIT = parse("100/minute,5000/hour")
+LIMIT = Limit.parse("100/minute,5000/hour")
 BOUNDS = [0, 5461, 10923, SLOTS]
 
 
@@ -73,7 +73,7 @@ def test_exactly_what_is_allowed_on_every_server_of_the_cluster(cluster: list[Va
     async def test() -> None:
         limiters = [await joined(server) for server in cluster]
         users = [f"user_{number}" for number in range(30)]
-        own = parse("40/minute")
+        own = Limit.parse("40/minute")
         verdicts = await asyncio.gather(
             *(limiter.take(user, LIMIT, 0) for user in users for limiter in limiters for _ in range(50)),
             *(
@@ -98,7 +98,7 @@ def test_two_buckets_that_lie_apart_count_together_or_not_at_all(cluster: list[V
     async def test() -> None:
         limiter = await joined(cluster[0])
         accounts, address = [f"attempts:{number}" for number in range(20)], "sign-in:address:192.0.2.1"
-        tight = parse("30/minute")
+        tight = Limit.parse("30/minute")
         verdicts = [await limiter.take(account, LIMIT, 0, address, tight) for account in accounts * 2]
         assert [verdict.admitted for verdict in verdicts] == [True] * 30 + [False] * 10
         assert verdicts[29].left[:1] == ((98, 60),) and verdicts[29].left[2][0] == 0
@@ -106,7 +106,7 @@ def test_two_buckets_that_lie_apart_count_together_or_not_at_all(cluster: list[V
         left = [(await limiter.peek(account, LIMIT, 0))[0][0] for account in accounts]
         assert left == [98] * 10 + [99] * 10, "a refused try counts against no account"
         for _ in range(3):
-            refused = await limiter.take("attempts:tight", parse("1/minute"), 0, "sign-in:address:192.0.2.2", tight)
+            refused = await limiter.take("attempts:tight", Limit.parse("1/minute"), 0, "sign-in:address:192.0.2.2", tight)
         assert not refused.admitted and refused.left[1][0] == 29
         await limiter.stop()
 
@@ -144,7 +144,7 @@ def test_while_slots_move_nothing_is_lost_or_counted_twice(cluster: list[ValkeyS
         async def hammer(limiter: Valkey) -> None:
             while not moved.is_set():
                 for user in users:
-                    verdict = await limiter.take(user, LIMIT, 0, f"{user}:key_1", parse("90/minute"))
+                    verdict = await limiter.take(user, LIMIT, 0, f"{user}:key_1", Limit.parse("90/minute"))
                     admitted[user] += verdict.admitted
                 await asyncio.sleep(0.002)
 
@@ -157,7 +157,7 @@ def test_while_slots_move_nothing_is_lost_or_counted_twice(cluster: list[ValkeyS
         for user in users:
             for limiter in limiters:
                 for _ in range(40):
-                    verdict = await limiter.take(user, LIMIT, 0, f"{user}:key_1", parse("90/minute"))
+                    verdict = await limiter.take(user, LIMIT, 0, f"{user}:key_1", Limit.parse("90/minute"))
                     admitted[user] += verdict.admitted
         assert sum(limiter.locally for limiter in limiters) == 0
         assert set(admitted.values()) == {90}

@@ -18,7 +18,7 @@ from rollbook.clock import now
 from rollbook.limits import valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.windows import parse
+from rollbook.quota import Limit
 from tests.harness import free_port
 from tests.valkey import running_valkey
 
@@ -60,7 +60,7 @@ def away(url: str) -> str:
     async def test() -> str:
         limiter = Valkey(valkey_address.parse(url), Memory())
         await limiter.start()
-        verdict = await limiter.take("user", parse("5/minute"), now())
+        verdict = await limiter.take("user", Limit.parse("5/minute"), now())
         assert bool(verdict.at) != bool(limiter.away)
         await limiter.stop()
         await asyncio.sleep(0.05)

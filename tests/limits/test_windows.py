@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.limits.windows import Window, parse, text
+from rollbook.quota import NO_LIMIT, Limit, Window
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ from rollbook.limits.windows import Window, parse, text
     ],
 )
 def test_a_limit_is_read_and_written_back(written: str, limit: tuple[Window, ...]) -> None:
-    assert parse(written) == limit
-    assert parse(text(limit)) == limit
+    assert Limit.parse(written) == limit
+    assert Limit.parse(str(Limit(limit))) == limit
 
 
 def test_the_written_form_uses_the_names_of_the_units() -> None:
-    assert text(parse("5/60s,3/90s,9/86400s")) == "5/minute,3/90s,9/day"
-    assert text(()) == "none"
+    assert str(Limit.parse("5/60s,3/90s,9/86400s")) == "5/minute,3/90s,9/day"
+    assert str(NO_LIMIT) == "none"
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_written_form_uses_the_names_of_the_units() -> None:
 )
 def test_what_is_no_limit_is_refused_with_advice(written: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        parse(written)
+        Limit.parse(written)

@@ -15,8 +15,7 @@ from rollbook.auth import attempts, key_format, permissions
 from rollbook.errors import InsufficientScope, NotFound, WrongPassword
 from rollbook.gate import Call
 from rollbook.http.response import Response
-from rollbook.limits import windows
-from rollbook.limits.windows import Limit
+from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys, users
 from rollbook.records.keys import Key
 from rollbook.storage.database import Tx
@@ -222,7 +221,7 @@ def _held(call: Call) -> frozenset[str]:
 
 
 def _parse(key: Key) -> Limit:
-    return windows.parse(key.rate_limit) if key.rate_limit else ()
+    return Limit.parse(key.rate_limit) if key.rate_limit else NO_LIMIT
 
 
 # ---- a key makes no key that is wider than itself
@@ -252,9 +251,9 @@ def _networks(own: Key, wanted: Any) -> str | None:
 def _limit(own: Key, wanted: Any) -> str | None:
     if wanted is UNSET or wanted is None:
         return own.rate_limit
-    if own.rate_limit is not None and not _no_looser(windows.parse(wanted), windows.parse(own.rate_limit)):
+    if own.rate_limit is not None and not _no_looser(Limit.parse(wanted), Limit.parse(own.rate_limit)):
         raise InsufficientScope("This key cannot make a key with a higher rate limit than its own.")
-    return wanted if windows.parse(wanted) else None
+    return wanted if Limit.parse(wanted) else None
 
 
 def _expiry(own: Key, wanted: Any) -> int | None:

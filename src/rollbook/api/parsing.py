@@ -18,7 +18,7 @@ from msgspec.structs import FieldInfo
 from rollbook import clock
 from rollbook.api import types
 from rollbook.errors import Fault, InvalidJson, InvalidParameter, UnsupportedMediaType
-from rollbook.limits import windows
+from rollbook.quota import Limit
 from rollbook.records import directory, rules, search
 
 S = TypeVar("S", bound=Struct)
@@ -105,7 +105,7 @@ def dec_hook(password_min_length: int) -> Callable[[type, Any], Any]:
         if kind is types.LimitText:
             if len(value) > LIMIT_LENGTH:
                 raise ValueError(f"must have at most {LIMIT_LENGTH} characters")
-            return types.LimitText(windows.text(windows.parse(value)))
+            return types.LimitText(str(Limit.parse(value)))
         if kind is types.Network:
             try:
                 if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only

@@ -10,6 +10,7 @@ from rollbook.config import Settings
 from rollbook.errors import Overloaded, TooManyAttempts, WrongPassword
 from rollbook.limits import windows
 from rollbook.limits.windows import Limiter
+from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import rules
 
 
@@ -34,9 +35,9 @@ async def verify(
     nothing was found out about it because too many wait.
     Raises WrongPassword, TooManyAttempts, Overloaded.
     """
-    limit, own_limit = windows.parse(settings.attempts_limit), ()
+    limit, own_limit = Limit.parse(settings.attempts_limit), NO_LIMIT
     if address is not None:
-        own_limit = windows.parse(settings.address_attempts_limit)
+        own_limit = Limit.parse(settings.address_attempts_limit)
     now = clock.now()
     # Of both at once, or of neither: an address that is refused does not lock the account.
     verdict = await limiter.take(bucket, limit, now, address, own_limit)
@@ -52,6 +53,6 @@ async def verify(
 
 
 async def _give_back(limiter: Limiter, settings: Settings, bucket: str, address: str | None, now: int, at: int) -> None:
-    await limiter.give_back(bucket, windows.parse(settings.attempts_limit), now, at)
+    await limiter.give_back(bucket, Limit.parse(settings.attempts_limit), now, at)
     if address is not None:
-        await limiter.give_back(address, windows.parse(settings.address_attempts_limit), now, at)
+        await limiter.give_back(address, Limit.parse(settings.address_attempts_limit), now, at)

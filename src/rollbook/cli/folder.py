@@ -20,7 +20,7 @@ from rollbook.cli.output import Failure, where
 from rollbook.config import Settings
 from rollbook.errors import Fault, NotFound
 from rollbook.first_start import open_database
-from rollbook.limits import windows
+from rollbook.quota import Limit
 from rollbook.records import directory, keys, opening, password_links, rules, users
 from rollbook.records.events import CLI
 from rollbook.records.users import User
@@ -130,7 +130,7 @@ class Folder:
             name=new.name,
             scopes=None if scopes is None else " ".join(sorted(set(scopes))),
             ip_allow=" ".join(new.ip_allow) if new.ip_allow and new.ip_allow is not msgspec.UNSET else None,
-            rate_limit=str(new.rate_limit) if isinstance(new.rate_limit, str) and windows.parse(new.rate_limit) else None,
+            rate_limit=str(new.rate_limit) if isinstance(new.rate_limit, str) and Limit.parse(new.rate_limit) else None,
             expires_at=int(new.expires_at) if isinstance(new.expires_at, int) else None,
             revealable=new.revealable,
         )

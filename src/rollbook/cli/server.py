@@ -17,8 +17,9 @@ from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
 from rollbook.gate import role_limits
 from rollbook.http.server import serve
-from rollbook.limits import valkey_address, windows
+from rollbook.limits import valkey_address
 from rollbook.observe import log
+from rollbook.quota import Limit
 from rollbook.records import opening
 
 
@@ -79,7 +80,7 @@ def check_limits(settings: Settings) -> None:
     """Raises ConfigurationError when a limit is not written as one."""
     for name in ("rate_limit", "unauthenticated_limit", "attempts_limit", "address_attempts_limit", "page_limit"):
         try:
-            windows.parse(getattr(settings, name))
+            Limit.parse(getattr(settings, name))
         except ValueError as problem:
             raise ConfigurationError(f"{name}: {problem}") from None
     if settings.limits:

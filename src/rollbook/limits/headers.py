@@ -7,7 +7,8 @@ starts anew last. `RateLimit-Policy` and `RateLimit` list all windows (the newes
 
 from __future__ import annotations
 
-from rollbook.limits.windows import Limit, Verdict, name
+from rollbook.limits.windows import Verdict
+from rollbook.quota import Limit
 
 _templates: dict[tuple[Limit, Limit], tuple[bytes, ...]] = {}
 
@@ -31,7 +32,7 @@ def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
 def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
     """The lines with a place for each number, once for each window as the tightest. Kept: a server has few limits, and those of
     single keys are the exception."""
-    windows = [(name(window), window) for window in limit] + [(f"key-{name(window)}", window) for window in own_limit]
+    windows = [(window.name, window) for window in limit] + [(f"key-{window.name}", window) for window in own_limit]
     policy = ", ".join(f'"{label}";q={window.calls};w={window.seconds}' for label, window in windows)
     state = ", ".join(f'"{label}";r=%d;t=%d' for label, _ in windows)
     templates = tuple(

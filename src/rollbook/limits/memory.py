@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, seen, settle, undo, worth
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Places, Verdict, clear, look, seen, settle, undo, worth
+from rollbook.quota import NO_LIMIT, Limit
 
 _EMPTY = [0] * SIZE
 _CANDIDATES = 16
@@ -28,7 +29,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self._starts)
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
         left: Left = []
         places: Places = []
         cells, starts = self._cells, self._starts

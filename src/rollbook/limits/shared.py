@@ -20,7 +20,8 @@ import time
 from functools import lru_cache
 from hashlib import blake2b
 
-from rollbook.limits.windows import SIZE, UNLIMITED, Left, Limit, Places, Verdict, clear, look, seen, settle, undo, worth
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Places, Verdict, clear, look, seen, settle, undo, worth
+from rollbook.quota import NO_LIMIT, Limit
 
 # A group: the digests of its slots side by side, so that one search finds the slot, then the numbers of each slot.
 _WORD = 8
@@ -71,7 +72,7 @@ class Shared:
     def evicted(self) -> int:
         return self._words[self._evicted]
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
         if own is not None and own_limit:
             if limit:
                 return self._take_both(bucket, limit, now, own, own_limit)

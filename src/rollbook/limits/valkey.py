@@ -22,7 +22,8 @@ from rollbook.limits.valkey_address import Address
 from rollbook.limits.valkey_cluster import PROBE, Cluster, slot
 from rollbook.limits.valkey_link import CONNECT_TIMEOUT, Gone, Link, refusal
 from rollbook.limits.valkey_wire import ReplyError, encode
-from rollbook.limits.windows import UNLIMITED, Limit, Limiter, Verdict
+from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
+from rollbook.quota import NO_LIMIT, Limit
 
 logger = logging.getLogger("rollbook")
 
@@ -102,7 +103,7 @@ class Valkey:
     def evicted(self) -> int:
         return self._local.evicted
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
         moment = now if self._own_clock else 0
         if own is not None and own_limit:
             if limit:

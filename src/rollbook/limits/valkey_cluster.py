@@ -12,12 +12,12 @@ from rollbook.limits import valkey_script as script
 from rollbook.limits.valkey_address import Address
 from rollbook.limits.valkey_link import CONNECT_TIMEOUT, TIMEOUT, Gone, Link
 from rollbook.limits.valkey_wire import Reply, encode
-from rollbook.limits.windows import Window
+from rollbook.quota import Limit, Window
 
 SLOTS = 16_384
 # Seconds between two looks at the map; shorter while a part of the cluster is away.
 REFRESH, URGENT = 10.0, 0.5
-PROBE = (Window(1_000_000_000, 1),)
+PROBE = Limit([Window(1_000_000_000, 1)])
 
 
 @lru_cache(16_384)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-from rollbook.limits.windows import Limit, Verdict
+from rollbook.limits.windows import Verdict
+from rollbook.quota import NO_LIMIT, Limit
 
 SCRIPT = b"""
 -- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do; then for each bucket
@@ -158,7 +159,7 @@ def name(bucket: str) -> bytes:
     return f"rollbook:{{{bucket}}}".encode()
 
 
-def command(verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = ()) -> bytes:
+def command(verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT) -> bytes:
     """Call the script, by its digest. `verb` is take, peek or back; `now` in microseconds, or 0 for Valkey's own clock."""
     tails = _tails.get((verb, limit, own_limit)) or _tail(verb, limit, own_limit)
     moment = b"%d" % now

@@ -1,6 +1,6 @@
-"""The arithmetic of rate limits: what a limit is, how it is written, and how a request is counted in it.
+"""The arithmetic of rate limits: how a request is counted in the windows of a limit.
 
-A limit is up to four windows. A window starts with the first request it admits and lasts its seconds; the next one starts with the
+A window starts with the first request it admits and lasts its seconds; the next one starts with the
 first request after that. A request is admitted when every window has room, and is then counted in all of them; a refused one is
 counted in none. This file decides; `memory` and `shared` only keep the numbers. `valkey_script` says the same in Lua.
 
@@ -16,22 +16,11 @@ In shared memory a worker may be killed between any two stores, and the next one
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from rollbook.clock import SECOND
-
-
-class Window(NamedTuple):
-    """At most `calls` requests in `seconds`."""
-
-    calls: int
-    seconds: int
-
-
-# At most MOST_WINDOWS, each of another length, shortest first. () is no limit at all.
-Limit = tuple[Window, ...]
+from rollbook.quota import MAX_WINDOWS, NO_LIMIT, Limit
 
 
 class Verdict(NamedTuple):
@@ -53,7 +42,7 @@ class Limiter(Protocol):
         """Buckets that were forgotten with a window still running, because there was no room for another (a metric)."""
         ...
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = ()) -> Verdict:
+    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
         """Count one request at `now` (microseconds since the epoch), or refuse it.
 
         `bucket` is whose requests are counted (a user's id, `address:…`), `own` the key with a lower limit of its own beside it.
@@ -72,55 +61,13 @@ class Limiter(Protocol):
 
 _new: Callable[[type[Verdict], tuple[object, ...]], Verdict] = tuple.__new__  # type: ignore[assignment]  # half the time of Verdict(...)
 UNLIMITED = Verdict(True, ())
-MOST_WINDOWS = 4
-UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-LONGEST = 31 * 86_400
-MOST_CALLS = 1_000_000_000
-
-_NAMES = {seconds: unit for unit, seconds in UNITS.items()}
-_WINDOW = re.compile(r"([0-9]{1,10})\s*/\s*(?:([a-z]+)|([0-9]{1,7})s)")
-
-
-def parse(text: str) -> Limit:
-    """The limit written as `100/minute,5000/hour`, `10/30s` or `none`. Raises ValueError with a sentence that says what to write."""
-    written = text.strip().lower()
-    if written == "none":
-        return ()
-    limit: list[Window] = []
-    for part in written.split(","):
-        match = _WINDOW.fullmatch(part.strip())
-        if match is None or (match[2] is not None and match[2] not in UNITS):
-            raise ValueError(
-                f"{part.strip()!r} is not a rate limit: write 100/minute, 5000/hour, 10/30s, several with commas, or none."
-            )
-        window = Window(int(match[1]), UNITS[match[2]] if match[2] else int(match[3]))
-        if not 1 <= window.calls <= MOST_CALLS:
-            raise ValueError(f"{part.strip()!r}: a window admits 1 to {MOST_CALLS} requests. For no limit write none.")
-        if not 1 <= window.seconds <= LONGEST:
-            raise ValueError(f"{part.strip()!r}: a window lasts 1 to {LONGEST} seconds.")
-        limit.append(window)
-    if len({window.seconds for window in limit}) < len(limit):
-        raise ValueError(f"{text.strip()!r} has two windows of the same length: keep the lower one.")
-    if len(limit) > MOST_WINDOWS:
-        raise ValueError(f"{text.strip()!r} has {len(limit)} windows: write at most {MOST_WINDOWS}.")
-    return tuple(sorted(limit, key=lambda window: window.seconds))
-
-
-def text(limit: Limit) -> str:
-    """The limit as `parse` reads it."""
-    return ",".join(f"{window.calls}/{name(window)}" for window in limit) or "none"
-
-
-def name(window: Window) -> str:
-    """`minute`, or `30s` for a length that has no name."""
-    return _NAMES.get(window.seconds) or f"{window.seconds}s"
 
 
 def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> str:
     """The window that keeps a refused request waiting the longest: `minute`, or `key-minute` for one of the key's own."""
     used_up = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
     place = max(used_up)[1]
-    return name(limit[place]) if place < len(limit) else f"key-{name(own_limit[place - len(limit)])}"
+    return limit[place].name if place < len(limit) else f"key-{own_limit[place - len(limit)].name}"
 
 
 def retry_after(verdict: Verdict) -> int:
@@ -130,7 +77,7 @@ def retry_after(verdict: Verdict) -> int:
 
 SECONDS, ENDS, USED = range(3)
 CELL = 3
-SIZE = MOST_WINDOWS * CELL
+SIZE = MAX_WINDOWS * CELL
 
 
 class Cells(Protocol):

@@ -16,7 +16,7 @@ from rollbook.auth import permissions
 from rollbook.config import CREDENTIALS, Settings, Source
 from rollbook.gate import role_limits
 from rollbook.http.response import Response
-from rollbook.limits import windows
+from rollbook.quota import Limit
 from rollbook.records import events, opening
 from rollbook.web.visit import Visit
 
@@ -105,11 +105,11 @@ _MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hint
 
 
 def _allowances(settings: Settings) -> list[Allowance]:
-    whole, own = windows.parse(settings.rate_limit), role_limits(settings)
+    whole, own = Limit.parse(settings.rate_limit), role_limits(settings)
     roles = [
         Allowance(
             f"Each {role}",
-            windows.text(own.get(role, whole)),
+            str(own.get(role, whole)),
             "role_limits" if role in own else "rate_limit",
         )
         for role in permissions.ROLES
@@ -117,7 +117,7 @@ def _allowances(settings: Settings) -> list[Allowance]:
     return [
         *roles,
         *(
-            Allowance(whom, windows.text(windows.parse(getattr(settings, name))), name)
+            Allowance(whom, str(Limit.parse(getattr(settings, name))), name)
             for whom, name in (
                 ("An address without a valid key", "unauthenticated_limit"),
                 ("Wrong passwords of an account", "attempts_limit"),

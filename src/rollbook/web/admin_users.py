@@ -16,7 +16,7 @@ from rollbook.auth import permissions, tokens
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotFound, PreconditionFailed
 from rollbook.gate import role_limits
 from rollbook.http.response import Response, line
-from rollbook.limits import windows
+from rollbook.quota import Limit
 from rollbook.records import events, keys, search, sessions, usage, users
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Lifetime, Session
@@ -431,7 +431,7 @@ async def _render(
         keys=[keys.public(key) for key in reversed(whole.keys)],
         state=key_pages.state,
         requests=requests,
-        gauges=[] if whole.deleted else await usage_pages.gauges(visit, user.id, windows.parse(user.rate_limit or limit)),
+        gauges=[] if whole.deleted else await usage_pages.gauges(visit, user.id, Limit.parse(user.rate_limit or limit)),
         **usage_pages.WORDS,
         browser=browsers.name,
         form=stored if form is None else form,
@@ -530,7 +530,7 @@ def _roles(visit: Visit) -> list[str]:
 def _limit_of(visit: Visit, role: str) -> str:
     """What those with this role have who have no limit of their own."""
     settings = visit.services.settings
-    return windows.text(role_limits(settings).get(role, windows.parse(settings.rate_limit)))
+    return str(role_limits(settings).get(role, Limit.parse(settings.rate_limit)))
 
 
 def _lifetime(visit: Visit) -> Lifetime:

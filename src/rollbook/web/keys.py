@@ -10,7 +10,7 @@ from rollbook.auth import permissions
 from rollbook.errors import ApiError, NotFound
 from rollbook.gate import key_bucket
 from rollbook.http.response import Response
-from rollbook.limits import windows
+from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys
 from rollbook.records import usage as usage_records
 from rollbook.web import account, plots, usage
@@ -163,7 +163,7 @@ async def _page(
 ) -> Response:
     since, until = usage.last_week()
     hours = await usage_records.hours(visit.db, key["user_id"], since, key["id"])
-    own = windows.parse(key["rate_limit"]) if key["rate_limit"] else ()
+    own = Limit.parse(key["rate_limit"]) if key["rate_limit"] else NO_LIMIT
     return visit.render(
         "account/key.html",
         status,
@@ -213,7 +213,7 @@ def _form(visit: Visit, given: Mapping[str, Any], problems: Mapping[str, str], s
         role=role,
         reaches_all=bool(permissions.EVERY_USER[role]),
         expiries=EXPIRIES,
-        limit=windows.text(visit.limit),
+        limit=str(visit.limit),
         address=visit.request.address,
     )
 

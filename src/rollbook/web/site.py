@@ -14,6 +14,7 @@ from rollbook.gate import Services, stranger
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.limits import windows
+from rollbook.quota import Limit
 from rollbook.records import sessions, users
 from rollbook.web import origins, templates
 from rollbook.web.accept import takes_html
@@ -33,7 +34,7 @@ class Site:
     def __init__(self, pages: list[Page], services: Services, router: Router) -> None:
         self._services = services
         self._router = router
-        self._limit = windows.parse(services.settings.page_limit)
+        self._limit = Limit.parse(services.settings.page_limit)
         self._lifetime = tokens.lifetime(services.settings)
         self._plain: dict[str, dict[str, Page]] = {}
         self._patterns: list[tuple[tuple[str, ...], dict[str, Page]]] = []

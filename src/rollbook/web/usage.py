@@ -8,11 +8,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from rollbook import clock, errors
+from rollbook import clock, errors, quota
 from rollbook.errors import NotFound, TooManyAttempts, TooManyRequests
 from rollbook.http.response import Response
-from rollbook.limits import windows
-from rollbook.limits.windows import Limit
+from rollbook.quota import Limit
 from rollbook.records import keys, usage
 from rollbook.records.keys import Key
 from rollbook.records.usage import Hour, Logged
@@ -237,7 +236,7 @@ WORDS: Mapping[str, Any] = {"took": took, "moment": moment, "kind": kind, "shown
 
 def _length(seconds: int) -> str:
     """`minute`, `30 seconds`."""
-    return next((unit for unit, length in windows.UNITS.items() if seconds == length), f"{seconds} seconds")
+    return next((unit for unit, length in quota.UNITS.items() if seconds == length), f"{seconds} seconds")
 
 
 def _reason(status: int) -> str:

@@ -16,7 +16,7 @@ from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.gate import Caller, Services
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
-from rollbook.limits.windows import Limit
+from rollbook.quota import Limit
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
