@@ -21,6 +21,7 @@ from rollbook.gate import About, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.routing import Routes
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
@@ -70,7 +71,10 @@ class App:
         self._secret = server_secret.load(settings.data)
         services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
         self._router = Router(ROUTES, services)
-        self._site = Site(PAGES, services, self._router)
+        self._site = Site(services, self._router)
+        self._routes = Routes()
+        self._routes.add(self._router, ROUTES, "/v1")
+        self._routes.add(self._site, PAGES)
         self._background = Background(settings, self._db, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
@@ -100,10 +104,7 @@ class App:
     async def answer(self, request: Request) -> Response:
         """One request in, one answer out, whatever happens."""
         try:
-            if request.path.startswith("/v1/") or not self._site.takes(request.path):
-                response = await self._router.answer(request)
-            else:
-                response = await self._site.answer(request)
+            response = await self._routes.answer(request)
         except ApiError as error:
             response = self._rendered(error, request)
         except Exception:

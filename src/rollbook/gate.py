@@ -29,6 +29,7 @@ from rollbook.errors import (
 )
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.routing import Ids
 from rollbook.limits import headers, windows
 from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
@@ -140,17 +141,17 @@ class Write(Protocol):
 class Call:
     """One admitted request, as its handler sees it. `query` and `body` have the types of the route's row."""
 
-    __slots__ = ("body", "caller", "db", "item", "query", "request", "scope", "services", "write")
+    __slots__ = ("body", "caller", "db", "ids", "query", "request", "scope", "services", "write")
 
     caller: Caller  # not there on calls that take no key
     write: Write
 
-    def __init__(self, services: Services, request: Request, item: str, scope: str | None) -> None:
+    def __init__(self, services: Services, request: Request, ids: Ids, scope: str | None) -> None:
         self.services = services
         self.db: Database = services.db
         self.request = request
         self.scope = scope  # that the call needs
-        self.item = item  # what stands in the path's braces
+        self.ids = ids  # the values of the path's braces, in order
         self.query: Any = None
         self.body: Any = None
         self.write = self._write
@@ -234,7 +235,7 @@ class Gate:
         holder = key_records.Holder(None, user.id, None, None, None, None, None, user.role, user.status, user.rate_limit)
         return Caller(holder, self.limit_for(holder.role, holder.user_limit))
 
-    def check(self, caller: Caller, request: Request, scope: str, self_access: str, item: str) -> None:
+    def check(self, caller: Caller, request: Request, scope: str, self_access: str, ids: Ids) -> None:
         """Whether this caller may make this call. Raises Forbidden.
 
         `self_access` says what a caller whose scope reaches only itself may do: "" nothing, "user" the call about its own user, "keys" the call,
@@ -246,7 +247,7 @@ class Gate:
             raise AddressNotAllowed()
         if scope in caller.scopes_on_all:
             return
-        if scope in caller.scopes_on_self and (self_access in NARROWED or (self_access == "user" and item == caller.user_id)):
+        if scope in caller.scopes_on_self and (self_access in NARROWED or (self_access == "user" and ids[0] == caller.user_id)):
             return
         raise InsufficientScope(scope=scope)
 

@@ -182,7 +182,7 @@ async def _subject(call: Call, named: str | None) -> str:
 
 async def _find(call: Call) -> Key:
     """The key the path names; for a caller that reaches only itself, others do not exist."""
-    id = call.caller.key_id if call.item == "current" else call.item
+    id = call.caller.key_id if call.ids[0] == "current" else call.ids[0]
     if id is None or not ids.is_id("key", id):
         raise NotFound()
     key = await keys.get(call.db, id)

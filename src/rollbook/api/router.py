@@ -1,4 +1,4 @@
-"""From a request to its answer: the row of `api/routes`, the gate, the handler."""
+"""Answers an API call: the gate, then parsing, then the handler of its row in `api/routes`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from rollbook.api import idempotency, parsing
 from rollbook.api.routes import Route
-from rollbook.errors import MethodNotAllowed, NotFound
+from rollbook.errors import NotFound
 from rollbook.gate import Call, Caller, Gate, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.routing import Ids, Routes
 
 # Parsed queries that a route remembers: lists are mostly asked for in the same few ways.
 MOST_QUERIES = 512
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Router:
@@ -23,36 +23,27 @@ class Router:
         self._services = services
         self._gate = Gate(services)
         self._hook = parsing.dec_hook(services.settings.password_min_length)
-        self._paths: dict[str, dict[str, Route]] = {}
         self._queries: dict[tuple[Any, str], Any] = {}
-        for route in routes:
-            self._paths.setdefault(_pattern(route.path), {})[route.method] = route
+        self._routes = Routes()
+        self._routes.add(self, routes)
 
     @property
     def gate(self) -> Gate:
         return self._gate
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request, route: Route, ids: Ids) -> Response:
         """Raises ApiError."""
-        methods, item = self._find(request.path)
-        method = request.method
-        if method == "HEAD":
-            method = "GET"
-        route = methods.get(method) if methods is not None else None
-        if route is None:
-            return await self._answer_other(request, methods)
-        request.route = route
-        call = Call(self._services, request, item, route.scope)
+        call = Call(self._services, request, ids, route.scope)
         if route.scope is None:
             call.query = self._query(route, request.query)
             return await route.handler(call)
         gate = self._gate
         caller = call.caller = await gate.admit(request)
-        if item == "me":
-            item = call.item = caller.user_id
-        gate.check(caller, request, route.scope, route.self_access, item)
+        if ids and ids[0] == "me":
+            ids = call.ids = (caller.user_id, *ids[1:])
+        gate.check(caller, request, route.scope, route.self_access, ids)
         call.query = self._query(route, request.query)
-        if method == "POST":
+        if route.method == "POST":
             call.body = self._body(route, request)
             key = idempotency.key_of(request)
             if key is not None:
@@ -61,6 +52,11 @@ class Router:
         elif route.body is not None:
             call.body = self._body(route, request)
         return await route.handler(call)
+
+    async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
+        """Unknown paths and methods are behind the key where the calls are, so that strangers learn nothing."""
+        if all(route.scope is not None for route in rows):
+            await self._gate.admit(request)
 
     async def act(
         self,
@@ -73,46 +69,22 @@ class Router:
         if_match: bytes | None = None,
     ) -> Response:
         """A call made for a person by a page: the same row, permissions, parsing and handler, without key and windows. Raises ApiError."""
-        methods, item = self._find(path)
-        route = methods.get(method) if methods is not None else None
-        if route is None or route.scope is None:
+        found = self._routes.find(path)
+        route: Route | None = None if found is None else found[0].rows.get(method)
+        if found is None or route is None or route.scope is None:
             raise NotFound()
+        ids = found[1]
         headers = {} if if_match is None else {b"if-match": if_match}
         request = Request(method, path, query, headers, b"", page.address, page.secure, page.id, page.started)
         request.user_id = caller.user_id
         request.route = route
-        call = Call(self._services, request, caller.user_id if item == "me" else item, route.scope)
+        call = Call(self._services, request, (caller.user_id, *ids[1:]) if ids[:1] == ("me",) else ids, route.scope)
         call.caller = caller
-        self._gate.check(caller, request, route.scope, route.self_access, call.item)
+        self._gate.check(caller, request, route.scope, route.self_access, call.ids)
         call.query = self._query(route, query)
         if route.body is not None or body:
             call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._hook)
         return await route.handler(call)
-
-    async def _answer_other(self, request: Request, methods: dict[str, Route] | None) -> Response:
-        """A path we do not have, or a method the path does not take. Behind the key where paths are, so that strangers learn nothing."""
-        if methods is not None and request.method == "OPTIONS":
-            return Response(204, f"Allow: {_allow(methods)}\r\n".encode())
-        if request.path.startswith("/v1") or (methods is not None and all(route.scope is not None for route in methods.values())):
-            await self._gate.admit(request)
-        if methods is None:
-            raise NotFound()
-        raise MethodNotAllowed(request.method, _allow(methods))
-
-    def _find(self, path: str) -> tuple[dict[str, Route] | None, str]:
-        methods = self._paths.get(path)
-        if methods is not None:
-            return methods, ""
-        if len(path) > 1 and path[-1] == "/":
-            return self._find(path[:-1]) if path[-2] != "/" else (None, "")
-        # Every pattern has its braces in the third place: /v1/users/{userId}/restore.
-        start = path.find("/", path.find("/", 1) + 1) + 1
-        end = path.find("/", start)
-        if end < 0:
-            end = len(path)
-        if start < 3 or start == end:
-            return None, ""
-        return self._paths.get(f"{path[:start]}{{}}{path[end:]}"), path[start:end]
 
     def _query(self, route: Route, query: str) -> Any:
         key = (route.query, query)
@@ -130,13 +102,3 @@ class Router:
             return None
         found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
         return parsing.parse_body(route.body or parsing.NoBody, found, self._hook)
-
-
-def _pattern(path: str) -> str:
-    start, brace, rest = path.partition("{")
-    return start + "{}" + rest.partition("}")[2] if brace else path
-
-
-def _allow(methods: dict[str, Route]) -> str:
-    has = set(methods) | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
-    return ", ".join(method for method in METHODS if method in has)

@@ -31,9 +31,9 @@ async def end_session(call: Call) -> Response:
 
     Its browser is signed out at once.
     """
-    if not ids.is_id("ses", call.item):
+    if not ids.is_id("ses", call.ids[0]):
         raise NotFound()
-    return await call.write(_end, call.item, call, answer=no_content)
+    return await call.write(_end, call.ids[0], call, answer=no_content)
 
 
 async def _end(tx: Tx, id: str, call: Call) -> None:

@@ -123,9 +123,9 @@ async def get_user(call: Call) -> Response:
     fields = call.query.fields
     # An item that is no id is nobody's, as the look-up finds.
     if fields is None:
-        body, version = await users.as_json(call.db, call.item)
+        body, version = await users.as_json(call.db, call.ids[0])
     else:
-        user = await users.get(call.db, call.item)
+        user = await users.get(call.db, call.ids[0])
         body, version = encode(_fields(user, fields)), user.version
     if not_modified(call.request, version):
         return Response(304, etag(version))
@@ -144,7 +144,7 @@ async def update_user(call: Call) -> Response:
         if (value := getattr(call.body, name)) is not msgspec.UNSET
     }
     user = await call.write(
-        users.update, _id(call.item), changes, call.actor, _may(call), _if_match(call), answer=lambda user: _updated(call, user)
+        users.update, _id(call.ids[0]), changes, call.actor, _may(call), _if_match(call), answer=lambda user: _updated(call, user)
     )
     return user
 
@@ -155,7 +155,7 @@ async def delete_user(call: Call) -> Response:
     It is gone from every list at once, its API keys stop, its e-mail is free. It can be restored for 30 days. `purge=true` erases it for
     good, and with it all that the log of changes holds about it.
     """
-    id = _id(call.item)
+    id = _id(call.ids[0])
     if id == call.caller.user_id:
         raise NotYourself("You cannot delete yourself.")
     verb = users.purge if call.query.purge == "true" else users.delete
@@ -201,7 +201,7 @@ async def set_password(call: Call) -> Response:
 
     A user that sets its own gives its present one as `current_password`.
     """
-    id = _id(call.item)
+    id = _id(call.ids[0])
     change: types.PasswordChange = call.body
     user = await users.get(call.db, id)
     _may(call)(user, {})
@@ -222,7 +222,7 @@ async def create_password_link(call: Call) -> Response:
     url = tokens.password_link(call.services.url, text)
     return await call.write(
         _add_password_link,
-        _id(call.item),
+        _id(call.ids[0]),
         tokens.digest(text),
         call,
         answer=lambda expires_at: answer(201, types.PasswordLink(url, clock.format_time(expires_at))),
@@ -256,7 +256,9 @@ async def restore_user(call: Call) -> Response:
     It comes back to the place it had in the list. Its API keys stay revoked. 400 when another user has its e-mail by now.
     """
     since = clock.now() - call.services.settings.deleted_retention * clock.DAY
-    return await call.write(users.restore, _id(call.item), call.actor, _may(call), since, answer=lambda user: _listed(call, user))
+    return await call.write(
+        users.restore, _id(call.ids[0]), call.actor, _may(call), since, answer=lambda user: _listed(call, user)
+    )
 
 
 async def export_user(call: Call) -> Response:
@@ -266,7 +268,7 @@ async def export_user(call: Call) -> Response:
     """
 
     async def held(queries: Queries) -> types.Export:
-        user = await users.get(queries, _id(call.item))
+        user = await users.get(queries, _id(call.ids[0]))
         return types.Export(
             types.User(*_shown(user).values()),
             [keys.public(key) for key in await keys.of_user(queries, user.id)],
@@ -324,7 +326,7 @@ def _check_password(call: Call, password: str, email: str, name: str) -> None:
 
 async def _set_status(call: Call, status: str) -> Response:
     return await call.write(
-        _change_status, _id(call.item), status, call, answer=lambda user: _updated(call, user)
+        _change_status, _id(call.ids[0]), status, call, answer=lambda user: _updated(call, user)
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ async def show_sessions(visit: Visit) -> Response:
 
 
 async def end_session(visit: Visit) -> Response:
-    id = visit.items["id"]
+    id = visit.ids[0]
     if id == visit.me.session.id:
         raise NotFound("This is the session you are using. Sign out to end it.")
     if id not in {session.id for session in await _sessions(visit)}:

@@ -370,15 +370,15 @@ async def create_key(visit: Visit) -> Response:
 
 async def revoke_key(visit: Visit) -> Response:
     id = _id(visit)
-    await _check_owner(visit, (await keys.get(visit.db, visit.items["key"])).user_id)
-    await visit.api("DELETE", f"/v1/keys/{visit.items['key']}")
+    await _check_owner(visit, (await keys.get(visit.db, visit.ids[1])).user_id)
+    await visit.api("DELETE", f"/v1/keys/{visit.ids[1]}")
     return visit.redirect(f"/admin/users/{id}", "user-key-revoked")
 
 
 async def end_session(visit: Visit) -> Response:
     id = _id(visit)
-    await _check_owner(visit, (await sessions.get(visit.db, visit.items["session"])).user_id)
-    await visit.api("DELETE", f"/v1/sessions/{visit.items['session']}")
+    await _check_owner(visit, (await sessions.get(visit.db, visit.ids[1])).user_id)
+    await visit.api("DELETE", f"/v1/sessions/{visit.ids[1]}")
     return visit.redirect(f"/admin/users/{id}", "user-session-ended")
 
 
@@ -392,7 +392,7 @@ async def end_sessions(visit: Visit) -> Response:
 
 async def _check_owner(visit: Visit, user_id: str) -> None:
     """What the address names below a user is that user's. Raises NotFound."""
-    if user_id != visit.items["id"]:
+    if user_id != visit.ids[0]:
         raise NotFound()
 
 
@@ -508,9 +508,9 @@ def _differs(name: str, sent: dict[str, str], stored: dict[str, str]) -> bool:
 
 def _id(visit: Visit) -> str:
     """Whom the address names. Raises NotFound for what is no id."""
-    if not ids.is_id("user", visit.items["id"]):
+    if not ids.is_id("user", visit.ids[0]):
         raise NotFound()
-    return visit.items["id"]
+    return visit.ids[0]
 
 
 def _may_touch(visit: Visit, user: User) -> bool:

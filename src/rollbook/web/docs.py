@@ -43,7 +43,7 @@ async def landing(visit: Visit) -> Response:
 
 async def chapter(visit: Visit) -> Response:
     """A page of the guide; with `.md` behind its name as Markdown."""
-    name, dot, ending = visit.items["name"].partition(".")
+    name, dot, ending = visit.ids[0].partition(".")
     if name not in guide.CHAPTERS or (dot and ending != "md"):
         raise NotFound()
     if name == guide.LANDING and not dot:
@@ -53,7 +53,7 @@ async def chapter(visit: Visit) -> Response:
 
 async def error(visit: Visit) -> Response:
     """What an error code means, when it happens and how to mend it. `doc_url` of every error leads here."""
-    code, dot, ending = visit.items["code"].partition(".")
+    code, dot, ending = visit.ids[0].partition(".")
     if code not in guide.codes() or (dot and ending != "md"):
         raise NotFound()
     if dot or not takes_html(visit.request):
@@ -188,8 +188,8 @@ async def reference(visit: Visit) -> Response:
 
 
 async def reference_file(visit: Visit) -> Response:
-    await _loaded(visit.items["name"])
-    return static.answer(visit.request, visit.items["name"], VENDOR)
+    await _loaded(visit.ids[0])
+    return static.answer(visit.request, visit.ids[0], VENDOR)
 
 
 async def _loaded(name: str) -> None:

@@ -143,7 +143,7 @@ def state(key: Mapping[str, Any]) -> State:
 
 async def _find(visit: Visit) -> dict[str, Any]:
     """The person's own key. An admin's powers over others' keys are for the admin pages. Raises NotFound."""
-    key = (await visit.api("GET", f"/v1/keys/{visit.items['id']}")).content
+    key = (await visit.api("GET", f"/v1/keys/{visit.ids[0]}")).content
     if key["user_id"] != visit.me.user.id:
         raise NotFound()
     return key

@@ -1,18 +1,19 @@
-"""From a request to a page: the row of `pages`, the session, the guard against other sites, the handler; and errors as pages."""
+"""Answers a request for a page: the session, the guard against other sites, the handler of its row in `pages`; and shows errors as pages."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from rollbook import clock
 from rollbook.api.router import Router
 from rollbook.auth import tokens
-from rollbook.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, TooManyRequests
+from rollbook.errors import ApiError, Forbidden, TooManyRequests
 from rollbook.gate import Services, stranger
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
+from rollbook.http.routing import Ids
 from rollbook.limits import windows
 from rollbook.quota import Limit
 from rollbook.records import sessions, users
@@ -25,60 +26,30 @@ from rollbook.web.visit import Person, Visit, cookie_of
 SEEN_EVERY = 60 * clock.SECOND
 
 
-class Found(NamedTuple):
-    methods: dict[str, Page]
-    items: dict[str, str]
-
-
 class Site:
-    def __init__(self, pages: list[Page], services: Services, router: Router) -> None:
+    def __init__(self, services: Services, router: Router) -> None:
         self._services = services
         self._router = router
         self._limit = Limit.parse(services.settings.page_limit)
         self._lifetime = tokens.lifetime(services.settings)
-        self._plain: dict[str, dict[str, Page]] = {}
-        self._patterns: list[tuple[tuple[str, ...], dict[str, Page]]] = []
         self._seen: dict[str, int] = {}
-        by_path: dict[str, dict[str, Page]] = {}
-        for page in pages:
-            by_path.setdefault(page.path, {})[page.method] = page
-        for path, methods in by_path.items():
-            if "{" in path:
-                self._patterns.append((tuple(path.split("/")), methods))
-            else:
-                self._plain[path] = methods
 
-    def takes(self, path: str) -> bool:
-        """Whether there is a page under this path."""
-        return self._find(path) is not None
-
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request, page: Page, ids: Ids) -> Response:
         """Raises ApiError."""
-        found = self._find(request.path)
-        if found is None:
-            raise NotFound()
-        method = "GET" if request.method == "HEAD" else request.method
-        allow = ", ".join(sorted({*found.methods, "OPTIONS"} | ({"HEAD"} if "GET" in found.methods else set())))
-        if method == "OPTIONS":
-            return Response(204, f"Allow: {allow}\r\n".encode())
-        page = found.methods.get(method)
-        if page is None:
-            raise MethodNotAllowed(request.method, allow)
-        request.route = page  # for the access line and the metrics
         settings = self._services.settings
-        if page.who != "anyone" or method != "GET" or request.path.startswith("/account"):
+        if page.who != "anyone" or page.method != "GET" or request.path.startswith("/account"):
             origins.check_host(request, settings)
         if request.path.startswith("/static/"):
-            return await page.handler(Visit(self._services, self._router, request, found.items, None, None))
+            return await page.handler(Visit(self._services, self._router, request, ids, None, None))
         if not templates.is_prepared():
             # A third of a second the first time, in which the loop goes on with other callers.
             await asyncio.get_running_loop().run_in_executor(None, templates.prepare)
         person = await self._person(request)
         await self._count(request, person)
-        if method != "GET":
+        if page.method != "GET":
             origins.check_form(request, settings)
         caller = None if person is None else self._router.gate.person(person.user)
-        visit = Visit(self._services, self._router, request, found.items, person, caller)
+        visit = Visit(self._services, self._router, request, ids, person, caller)
         try:
             if page.who != "anyone" and person is None:
                 return self._to_sign_in(visit)
@@ -92,6 +63,9 @@ class Site:
             self._services.operations.count(error, request)
             return _error(visit, error)
 
+    async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
+        """Which pages there are is no secret."""
+
     def error_page(self, error: ApiError, request: Request) -> Response | None:
         """The error as a page, None where it is not a browser that asks, or for the API."""
         if request.path.startswith("/v1") or not takes_html(request):
@@ -99,7 +73,7 @@ class Site:
         bare = Request(
             "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started
         )
-        return _error(Visit(self._services, self._router, bare, {}, None, None), error)
+        return _error(Visit(self._services, self._router, bare, (), None, None), error)
 
     def take_seen(self) -> list[tuple[str, int]]:
         """Sessions seen since the last call, with the time of their last request."""
@@ -150,28 +124,6 @@ class Site:
             return None
         parts = urlsplit(url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
-
-    def _find(self, path: str) -> Found | None:
-        if len(path) > 1 and path[-1] == "/":
-            path = path[:-1]
-        methods = self._plain.get(path)
-        if methods is not None:
-            return Found(methods, {})
-        segments = path.split("/")
-        for pattern, methods in self._patterns:
-            if len(pattern) != len(segments):
-                continue
-            items: dict[str, str] = {}
-            for wanted, segment in zip(pattern, segments, strict=True):
-                if wanted[:1] == "{":
-                    if not segment:
-                        break
-                    items[wanted[1:-1]] = segment
-                elif wanted != segment:
-                    break
-            else:
-                return Found(methods, items)
-        return None
 
 
 def _error(visit: Visit, error: ApiError) -> Response:

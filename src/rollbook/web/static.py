@@ -35,7 +35,7 @@ class File(NamedTuple):
 
 
 async def show(visit: Visit) -> Response:
-    return answer(visit.request, visit.items["name"])
+    return answer(visit.request, visit.ids[0])
 
 
 def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:

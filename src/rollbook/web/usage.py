@@ -124,7 +124,7 @@ async def show_requests(visit: Visit) -> Response:
 
 async def show_request(visit: Visit) -> Response:
     """One request, opened. Raises NotFound."""
-    found = await visit.db.read_aside(usage.request, visit.me.user.id, visit.items["id"])
+    found = await visit.db.read_aside(usage.request, visit.me.user.id, visit.ids[0])
     if found is None:
         raise NotFound("There is no request of your keys with this id in the log. It may be too old, or not written down yet.")
     return visit.render(

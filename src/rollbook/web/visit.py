@@ -16,6 +16,7 @@ from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.gate import Caller, Services
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
+from rollbook.http.routing import Ids
 from rollbook.quota import Limit
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
@@ -73,14 +74,14 @@ class Visit:
         services: Services,
         router: Router,
         request: Request,
-        items: dict[str, str],
+        ids: Ids,
         person: Person | None,
         caller: Caller | None,
     ) -> None:
         self.services = services
         self.db: Database = services.db
         self.request = request
-        self.items = items
+        self.ids = ids  # the values of the path's braces, in order
         self.person = person
         self._router = router
         self._caller = caller

@@ -1,0 +1,121 @@
+"""Routes a request by method and path to the table row that answers it; decides 404, 405, `Allow`, HEAD, OPTIONS and trailing slashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from rollbook.errors import MethodNotAllowed, NotFound
+from rollbook.http.request import Request, Row
+from rollbook.http.response import Response, line
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+Ids = tuple[str, ...]
+
+
+class Entrance(Protocol):
+    """Answers the requests for one table of rows: the API, the dashboard."""
+
+    async def answer(self, request: Request, row: Any, ids: Ids, /) -> Response:
+        """`ids` are the path's values, in the order of the braces in `row.path`. Raises ApiError."""
+        ...
+
+    async def before_refusal(self, request: Request, rows: Sequence[Any], /) -> None:
+        """Called before a 404 (`rows` is empty) or 405 (they are those of the path): raise here what may be told instead."""
+        ...
+
+
+class Resource:
+    """What one path pattern answers to."""
+
+    __slots__ = ("allow", "entrance", "rows")
+
+    def __init__(self, entrance: Entrance, rows: Sequence[Row]) -> None:
+        self.entrance = entrance
+        self.rows: dict[str, Any] = {row.method: row for row in rows}
+        if "GET" in self.rows:
+            self.rows["HEAD"] = self.rows["GET"]
+        self.allow = ", ".join(method for method in METHODS if method in self.rows or method == "OPTIONS")
+
+
+class _Node:
+    """One segment of the paths: the resource that ends here, and what can follow."""
+
+    __slots__ = ("named", "resource", "value")
+
+    def __init__(self) -> None:
+        self.resource: Resource | None = None
+        self.named: dict[str, _Node] = {}
+        self.value: _Node | None = None  # what follows `{id}`
+
+
+class Routes:
+    """All rows of all entrances, as a tree of path segments. A `{name}` in a path stands for one whole segment that is not empty;
+    a segment spelled out wins over one in braces."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self._static: dict[str, Resource] = {}
+        self._prefixes: dict[str, Entrance] = {}
+
+    def add(self, entrance: Entrance, rows: Sequence[Row], prefix: str = "") -> None:
+        """`prefix`: the entrance is asked before a 404 for a path that starts with it."""
+        if prefix:
+            self._prefixes[prefix] = entrance
+        by_path: dict[str, list[Row]] = {}
+        for row in rows:
+            by_path.setdefault(row.path, []).append(row)
+        for path, group in by_path.items():
+            resource = Resource(entrance, group)
+            if "{" not in path:
+                self._static[path] = resource
+            if path == "/":
+                continue  # `//` is not the root with a trailing slash
+            node = self._root
+            for segment in path[1:].split("/"):
+                if segment.startswith("{"):
+                    node.value = node.value or _Node()
+                    node = node.value
+                else:
+                    node = node.named.setdefault(segment, _Node())
+            node.resource = resource
+
+    def find(self, path: str) -> tuple[Resource, Ids] | None:
+        """A trailing slash is ignored."""
+        resource = self._static.get(path)
+        if resource is not None:
+            return resource, ()
+        if path[-1:] == "/":
+            path = path[:-1]
+        return _walk(self._root, path.split("/"), 1)
+
+    async def answer(self, request: Request) -> Response:
+        """Raises ApiError."""
+        found = self.find(request.path)
+        if found is None:
+            for prefix, entrance in self._prefixes.items():
+                if request.path.startswith(prefix):
+                    await entrance.before_refusal(request, ())
+            raise NotFound()
+        resource, ids = found
+        row = resource.rows.get(request.method)
+        if row is None:
+            if request.method == "OPTIONS":
+                return Response(204, line("Allow", resource.allow))
+            await resource.entrance.before_refusal(request, tuple(resource.rows.values()))
+            raise MethodNotAllowed(request.method, resource.allow)
+        request.route = row
+        return await resource.entrance.answer(request, row, ids)
+
+
+def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | None:
+    if at == len(segments):
+        return None if node.resource is None else (node.resource, ())
+    segment = segments[at]
+    following = node.named.get(segment)
+    if following is not None and (found := _walk(following, segments, at + 1)) is not None:
+        return found
+    if node.value is None or not segment or (found := _walk(node.value, segments, at + 1)) is None:
+        return None
+    return found[0], (segment, *found[1])
