@@ -92,7 +92,7 @@ def test_the_first_key_is_one_click_away_and_its_curl_line_works(
 ) -> None:
     page = member(scripts).page
     page.goto("/account/keys")
-    expect(page.get_by_text("You have no key yet")).to_be_visible()
+    expect(page.get_by_text("No API keys yet")).to_be_visible()
     answer = send(page, "Create my first key")
     assert answer.status == 201
     assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
@@ -134,18 +134,18 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
     page = member(scripts).page
     page.goto("/account/keys/new")
     page.get_by_label("Name").fill("Narrow")
-    page.get_by_label("Only what I choose").check()
+    page.get_by_label("Only selected permissions").check()
     page.get_by_label("users:read").check()
     page.get_by_label("keys:read").check()
     assert page.get_by_label("users:delete").count() == 0, "a member is offered what it may not do"
     page.get_by_label("Expires").select_option("date")
     page.get_by_label("Last day").fill("2099-12-31")
-    page.get_by_label("I can be shown it again").uncheck()
-    page.get_by_text("Where from, and how often").click()
-    page.get_by_label("Allowed addresses").fill("127.0.0.1\n203.0.113.0/24")
-    page.get_by_label("A limit of its own").fill("7/minute")
+    page.get_by_label("Allow revealing this key again").uncheck()
+    page.get_by_text("Restrictions: allowed IPs, rate limit").click()
+    page.get_by_label("Allowed IPs").fill("127.0.0.1\n203.0.113.0/24")
+    page.get_by_label("Rate limit").fill("7/minute")
     send(page, "Create key")
-    expect(page.get_by_text("it is not shown again")).to_be_visible()
+    expect(page.get_by_text("You won’t be able to see it again")).to_be_visible()
     key = with_key(server, shown_key(page), "/v1/keys/current").json()
     assert (
         key["name"] == "Narrow" and key["scopes"] == ["keys:read", "users:read"] and key["expires_at"] == "2099-12-31T23:59:59Z"
@@ -154,7 +154,7 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
     page.goto("/account/keys")
     assert page.get_by_role("row").filter(has_text="Narrow").locator("code").all_text_contents() == key["scopes"]
     page.goto(f"/account/keys/{key['id']}")
-    assert page.get_by_text("Show the key…").count() == 0
+    assert page.get_by_text("Reveal key…").count() == 0
     expect(page.get_by_text("6 left")).to_be_visible()
 
 
@@ -179,12 +179,12 @@ def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[...,
     page = member(scripts).page
     page.goto("/account/keys/new")
     page.get_by_label("Name").fill("Kept as it was")
-    page.get_by_label("Only what I choose").check()
-    page.get_by_text("Where from, and how often").click()
-    page.get_by_label("Allowed addresses").fill("the moon")
-    page.get_by_label("A limit of its own").fill("often")
+    page.get_by_label("Only selected permissions").check()
+    page.get_by_text("Restrictions: allowed IPs, rate limit").click()
+    page.get_by_label("Allowed IPs").fill("the moon")
+    page.get_by_label("Rate limit").fill("often")
     assert send(page, "Create key").status == 400
-    expect(page.locator("#scopes-problem")).to_have_text("Choose at least one, or everything.")
+    expect(page.locator("#scopes-problem")).to_have_text("Select at least one permission, or choose full access.")
     page.get_by_label("users:read").check()
     page.get_by_label("Expires").select_option("date")
     page.get_by_label("Last day").fill("2001-01-01")
@@ -193,15 +193,15 @@ def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[...,
         "Each entry must be an address or a network such as 203.0.113.0/24 (item 1)."
     )
     expect(page.locator("#field-rate_limit-problem")).to_contain_text("is not a rate limit")
-    page.get_by_label("Allowed addresses").fill("")
-    page.get_by_label("A limit of its own").fill("")
+    page.get_by_label("Allowed IPs").fill("")
+    page.get_by_label("Rate limit").fill("")
     assert send(page, "Create key").status == 400
     expect(page.locator("#field-expires_on-problem")).to_have_text("The expiry must be in the future.")
     expect(page.get_by_label("Name")).to_have_value("Kept as it was")
     expect(page.get_by_label("users:read")).to_be_checked()
     expect(page.get_by_label("Last day")).to_have_value("2001-01-01")
     page.goto("/account/keys")
-    expect(page.get_by_text("You have no key yet")).to_be_visible()
+    expect(page.get_by_text("No API keys yet")).to_be_visible()
 
 
 @with_and_without_scripts
@@ -212,13 +212,13 @@ def test_a_key_is_shown_again_for_the_password(server: Server, member: Callable[
     key = shown_key(page)
     page.goto("/account/keys")
     page.get_by_role("link", name="My first key").click()
-    page.get_by_text("Show the key…").click()
+    page.get_by_text("Reveal key…").click()
     page.get_by_label("Your password").fill("not my password")
-    assert send(page, "Show the key").status == 401
-    expect(page.locator("#field-password-problem")).to_have_text("That is not your password.")
+    assert send(page, "Reveal key").status == 401
+    expect(page.locator("#field-password-problem")).to_have_text("Incorrect password.")
     assert key not in page.content() and "not my password" not in page.content()
     page.get_by_label("Your password").fill(user["password"])
-    answer = send(page, "Show the key")
+    answer = send(page, "Reveal key")
     assert answer.status == 200 and answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
     assert shown_key(page) == key
     assert key in (page.locator(".code code").first.text_content() or "")
@@ -232,12 +232,12 @@ def test_a_replaced_key_goes_on_as_long_as_was_chosen(server: Server, member: Ca
     old = shown_key(page)
     page.goto("/account/keys")
     page.get_by_role("link", name="My first key").click()
-    page.get_by_label("The old key goes on").select_option(overlap)
-    assert send(page, "Replace key").status == 201
+    page.get_by_label("Keep the old key active for").select_option(overlap)
+    assert send(page, "Rotate key").status == 201
     new = shown_key(page)
     assert with_key(server, new).status_code == 200
     assert with_key(server, old).status_code == (401 if overlap == "0" else 200)
-    expect(page.get_by_text("The old key has stopped" if overlap == "0" else "The old key goes on until")).to_be_visible()
+    expect(page.get_by_text("The old key no longer works" if overlap == "0" else "The old key works until")).to_be_visible()
     page.goto("/account/keys")
     states = page.get_by_role("row").filter(has_text="My first key").locator(".badge").all_text_contents()
     assert states == ["Active", "Revoked" if overlap == "0" else "Expires soon"]
@@ -255,12 +255,12 @@ def test_a_revoked_key_stops_at_once(server: Server, member: Callable[..., Membe
     page.get_by_text("Revoke key…").click()
     assert with_key(server, key).status_code == 200, "a question alone revokes nothing"
     assert send(page, "Revoke key").status == 303
-    expect(page.get_by_text("The key is revoked.")).to_be_visible()
+    expect(page.get_by_text("API key revoked.")).to_be_visible()
     answer = with_key(server, key)
     assert answer.status_code == 401 and answer.json()["code"] == "revoked_key"
     page.get_by_role("link", name="My first key").click()
     expect(page.locator("h1 + .badge")).to_have_text("Revoked")
-    for gone in ("Show the key…", "Replace key", "Revoke key…"):
+    for gone in ("Reveal key…", "Rotate key", "Revoke key…"):
         assert page.get_by_text(gone, exact=True).count() == 0
 
 
@@ -367,23 +367,23 @@ def test_a_new_password_signs_out_all_other_browsers(
     sign_in(other, user["email"], user["password"])
     page.goto("/account")
     before = page.context.cookies()
-    page.get_by_label("Present password").fill("not my password")
+    page.get_by_label("Current password").fill("not my password")
     page.get_by_label("New password").fill(NEW_PASSWORD)
     assert send(page, "Change password").status == 401
-    expect(page.locator("#field-current_password-problem")).to_have_text("That is not your password.")
+    expect(page.locator("#field-current_password-problem")).to_have_text("Incorrect password.")
     assert NEW_PASSWORD not in page.content()
     other.goto("/account")
     expect(other.locator("h1")).to_have_text("Profile")
 
-    page.get_by_label("Present password").fill(user["password"])
+    page.get_by_label("Current password").fill(user["password"])
     page.get_by_label("New password").fill("password")
     assert send(page, "Change password").status == 400
     expect(page.locator("#field-password-problem")).to_be_visible()
 
-    page.get_by_label("Present password").fill(user["password"])
+    page.get_by_label("Current password").fill(user["password"])
     page.get_by_label("New password").fill(NEW_PASSWORD)
     assert send(page, "Change password").status == 303
-    expect(page.get_by_text("Your password is changed.")).to_be_visible()
+    expect(page.get_by_text("Your password has been changed.")).to_be_visible()
     assert page.context.cookies() != before, "a session outlived its password"
     page.goto("/account/sessions")
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -416,18 +416,18 @@ def test_sessions_are_listed_and_ended(server: Server, member: Callable[..., Mem
     others = [sign_in_by_form(server, user["email"], user["password"], name) for name in (*BROWSER_NAMES, "curl/8.5.0")]
     page.goto("/account/sessions")
     expect(page.locator("tbody tr").first).to_contain_text("Chrome on Linux")
-    expect(page.locator("tbody tr").first).to_contain_text("this one")
+    expect(page.locator("tbody tr").first).to_contain_text("this browser")
     for name in ("Firefox on Linux", "Safari on iPhone", "Unknown browser", "curl"):
         expect(page.get_by_role("rowheader", name=name)).to_be_visible()
     assert send(page, page.get_by_role("row").filter(has_text="Firefox").get_by_role("button")).status == 303
-    expect(page.get_by_text("That session has ended.")).to_be_visible()
+    expect(page.get_by_text("That browser has been signed out.")).to_be_visible()
 
     def is_in(cookies: httpx2.Cookies) -> bool:
         with server.http(None, cookies=cookies) as client:
             return client.get("/account").status_code == 200
 
     assert [is_in(cookies) for cookies in others] == [False, True, True, True]
-    assert send(page, "Sign out all others").status == 303
+    assert send(page, "Sign out all other browsers").status == 303
     expect(page.locator("tbody tr")).to_have_count(1)
     assert [is_in(cookies) for cookies in others] == [False] * 4
 
@@ -485,7 +485,7 @@ def test_before_there_is_anything_pages_say_what_to_do(member: Callable[..., Mem
     expect(page.get_by_text("No requests in the last 7 days")).to_be_visible()
     page.goto("/account/requests")
     expect(page.get_by_text("No requests yet")).to_be_visible()
-    expect(page.get_by_text("kept 7 days")).to_be_visible()
+    expect(page.get_by_text("kept for 7 days")).to_be_visible()
 
 
 def test_usage_shows_what_was_just_asked_for(limited: tuple[Member, str]) -> None:
@@ -493,11 +493,11 @@ def test_usage_shows_what_was_just_asked_for(limited: tuple[Member, str]) -> Non
     soon(page, "/account/usage", lambda: page.locator(".stat .number").all_text_contents() == ["7", "2", "2", "0"])
     minute, hour = page.locator("#live .gauge").all()
     expect(minute).to_contain_text("5 of 5")
-    expect(minute).to_contain_text("0 left, starts anew in")
+    expect(minute).to_contain_text("0 left. Resets in")
     expect(hour).to_contain_text("5 of 100")
     expect(page.locator("svg[role=img] g title")).to_have_count(1)
-    assert "3 served, 2 refused, 2 over a limit" in (page.locator("svg[role=img] g title").text_content() or "")
-    page.get_by_text("The numbers as a table").click()
+    assert "3 successful, 2 client errors, 2 rate limited" in (page.locator("svg[role=img] g title").text_content() or "")
+    page.get_by_text("Show as table").click()
     assert page.locator(".numbers tbody td").all_text_contents() == ["7", "2", "2", "0"]
     expect(page.get_by_role("row").filter(has_text="All keys together, per minute")).to_contain_text("2")
 
@@ -535,7 +535,7 @@ def test_how_long_a_window_lasts_is_told_in_words_that_say_something(
     with_key(server, new_key(http, user_id=user["id"]))
     page.goto("/account/usage")
     for words in (r"\d\d seconds", "60 minutes", "24 hours", "31 days"):
-        expect(page.locator("#live")).to_contain_text(re.compile(rf"49 left, starts anew in {words}\."))
+        expect(page.locator("#live")).to_contain_text(re.compile(rf"49 left\. Resets in {words}\."))
 
 
 def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Member, str]) -> None:
@@ -546,7 +546,7 @@ def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Me
     expect(page.locator("tbody tr")).to_have_count(2)
     assert set(page.locator("tbody .badge").all_text_contents()) == {"429"}
     page.locator("tbody a").first.click()
-    expect(page.get_by_text("It was over a limit: All keys together, per minute.")).to_be_visible()
+    expect(page.get_by_text("This request exceeded a rate limit: All keys together, per minute.")).to_be_visible()
     expect(page.locator("h1")).to_have_text("GET /v1/users/me")
     expect(page.get_by_role("row", name="user-agent")).to_contain_text(f"tests {HOSTILE[0]}")
     text = page.content()
@@ -560,14 +560,14 @@ def test_a_request_is_found_by_its_id(server: Server, limited: tuple[Member, str
     soon(page, "/account/requests?status=4xx", lambda: page.locator("tbody tr").count() >= 2)
     id = page.locator("tbody code").last.text_content() or ""
     page.goto("/account/requests")
-    page.get_by_label("Request id").fill(f" {id} ")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Request ID").fill(f" {id} ")
+    page.get_by_role("button", name="Apply").click()
     page.wait_for_url(f"**/account/requests/{id}")
     stranger = member().page
     answer = stranger.goto(f"/account/requests/{id}")
     assert answer is not None and answer.status == 404
     stranger.goto(f"/account/requests?id={id}")
-    expect(stranger.get_by_text("No request with this id")).to_be_visible()
+    expect(stranger.get_by_text("No request with this ID")).to_be_visible()
 
 
 @with_and_without_scripts

@@ -122,7 +122,7 @@ def test_ones_own_key_is_filled_in_for_the_password_and_is_nowhere_else(page: Pa
     page.goto("/docs/keys")
     other, form = opened(page, 1), opened(page)
     form.get_by_text("Use my key").click()
-    expect(form.get_by_label("Key", exact=True)).to_contain_text(server.key[-4:])
+    expect(form.get_by_label("Saved key")).to_contain_text(server.key[-4:])
     form.get_by_label("Your password").fill("not the password")
     form.get_by_role("button", name="Fill in").click()
     expect(form.get_by_role("alert")).to_contain_text("password is wrong")
@@ -161,7 +161,7 @@ def test_a_session_that_ended_is_said(page: Page, server: Server, new_context: C
 def test_the_guide_is_searched_without_scripts(page_without_scripts: Page) -> None:
     page = page_without_scripts
     page.goto("/docs")
-    page.get_by_role("searchbox", name="Search the guide").fill("overlap rotate")
+    page.get_by_role("searchbox", name="Search the docs").fill("overlap rotate")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Rotate a key").click()
     assert page.url.endswith("/docs/keys#rotate-a-key")
@@ -199,5 +199,5 @@ def test_the_reference_shows_every_call_and_sends_one(
 
 def test_without_scripts_the_reference_leads_to_the_one_that_needs_none(page_without_scripts: Page) -> None:
     page_without_scripts.goto("/docs/api")
-    page_without_scripts.get_by_role("main").get_by_role("link", name="reference as text").click()
+    page_without_scripts.get_by_role("main").get_by_role("link", name="text reference").click()
     expect(page_without_scripts.get_by_role("heading", name="Reference", level=1)).to_be_visible()

@@ -51,7 +51,7 @@ def fill(page: Page, email: str, password: str) -> None:
 
 def fill_new(page: Page, password: str, again: str | None = None) -> None:
     page.get_by_label("New password").fill(password)
-    page.get_by_label("The same again").fill(password if again is None else again)
+    page.get_by_label("Confirm password").fill(password if again is None else again)
     page.get_by_role("button", name="Set password").click()
 
 
@@ -76,7 +76,7 @@ def test_a_person_signs_in_and_out(browse: Browse, http: httpx2.Client, user: di
     expect(page.locator(".who")).to_have_text(user["email"])
     page.get_by_role("button", name="Sign out").click()
     is_at(page, "/account/sign-in")
-    expect(page.get_by_role("status").first).to_have_text("You are signed out.")
+    expect(page.get_by_role("status").first).to_have_text("You’ve signed out.")
     assert page.context.cookies() == []
     page.go_back()
     page.wait_for_load_state()
@@ -141,7 +141,7 @@ def test_who_was_away_for_too_long_signs_in_and_is_back_at_the_page(
         server.pass_time(25 * 3600)
         page.goto("/account/sessions?a=b")
         is_at(page, "/account/sign-in")
-        expect(page.get_by_role("status").first).to_have_text("Your session has ended. Sign in again to go on.")
+        expect(page.get_by_role("status").first).to_have_text("Your session has expired. Sign in again to continue.")
         fill(page, user["email"], user["password"])
         expect(page).to_have_url(f"{server.url}/account/sessions?a=b")
     finally:
@@ -175,7 +175,7 @@ def test_who_is_suspended_is_signed_out_at_the_next_click_and_told_why_at_the_ne
     page.get_by_role("link", name="API keys").first.click()
     is_at(page, "/account/sign-in")
     fill(page, user["email"], user["password"])
-    expect(page.get_by_role("alert")).to_have_text("This account is suspended. Ask an administrator.")
+    expect(page.get_by_role("alert")).to_have_text("This account is suspended. Contact an administrator.")
     assert http.post(f"/v1/users/{user['id']}/activate").is_success
     fill(page, user["email"], user["password"])
     is_at(page, "/account/keys")
@@ -188,7 +188,7 @@ def test_a_role_that_is_switched_off_is_signed_out_and_told_so(browse: Browse, h
     page.get_by_role("link", name="API keys").first.click()
     is_at(page, "/account/sign-in")
     fill(page, user["email"], user["password"])
-    expect(page.get_by_role("alert")).to_have_text("Signing in is switched off for this account.")
+    expect(page.get_by_role("alert")).to_have_text("This account is not allowed to sign in here.")
 
 
 # ---- forms of other sites
@@ -250,7 +250,7 @@ def test_a_form_of_another_site_is_refused_and_changes_nothing(
         with page.expect_response(lambda response, path=path: response.url == server.url + path) as answer:
             page.get_by_role("button", name="Win").click()
         assert answer.value.status == 403
-        expect(page.get_by_role("main")).to_contain_text("This form was not sent from a page of this server.")
+        expect(page.get_by_role("main")).to_contain_text("This form was sent from another site.")
     page.goto("/account")
     is_at(page, "/account")
     assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
@@ -296,15 +296,15 @@ def test_somebody_with_a_link_sets_a_password_and_is_at_the_keys(
     expect(page.get_by_label("Email")).to_have_value(user["email"])
     assert page.get_by_label("New password").get_attribute("autocomplete") == "new-password"
     fill_new(page, NEW, "a few other words")
-    expect(page.locator(".problem")).to_have_text("The two passwords are not the same.")
+    expect(page.locator(".problem")).to_have_text("The passwords don’t match.")
     fill_new(page, "qwertyuiop")
     expect(page.locator(".problem")).to_contain_text("most common")
     fill_new(page, NEW)
     is_at(page, "/account/keys")
-    expect(page.get_by_role("status").first).to_have_text("Your password is set, and you are signed in.")
+    expect(page.get_by_role("status").first).to_have_text("Your password is set and you’re signed in.")
     other = browse(scripts)
     other.goto(url)
-    expect(other.get_by_role("heading", level=1)).to_have_text("This link does not work any more")
+    expect(other.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
     expect(other.get_by_role("main")).to_contain_text("Ask an administrator")
     sign_in(other, user["email"], NEW)
 
@@ -317,7 +317,7 @@ def test_of_two_who_have_the_page_of_a_link_open_the_second_is_told(browse: Brow
     fill_new(first, NEW)
     is_at(first, "/account/keys")
     fill_new(second, "something else entirely")
-    expect(second.get_by_role("heading", level=1)).to_have_text("This link does not work any more")
+    expect(second.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
     assert second.context.cookies() == []
 
 
@@ -371,7 +371,7 @@ def test_the_first_run_leads_the_owner_to_the_keys_with_a_line_to_paste(
         expect(page.get_by_role("main")).to_contain_text("curl")
         expect(page.get_by_role("main")).to_contain_text("first key")
         page.goto(url)
-        expect(page.get_by_role("heading", level=1)).to_have_text("This link does not work any more")
+        expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
 
 
 def test_a_new_user_has_no_password_to_guess(browse: Browse, server: Server) -> None:

@@ -99,7 +99,7 @@ def test_keys_and_passwords_are_left_nowhere(server: Server, http: httpx2.Client
 def test_a_member_gives_no_key_more_than_it_has(browse: httpx2.Client, scope: str) -> None:
     answer = create(browse, reach="some", scopes=["users:read", scope])
     assert answer.status_code in (400, 403) and not KEY.search(answer.text)
-    assert "You have no key yet" in browse.get("/account/keys").text
+    assert "No API keys yet" in browse.get("/account/keys").text
 
 
 def test_a_member_makes_itself_no_admin(server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict) -> None:
@@ -115,12 +115,12 @@ def test_a_session_ends_for_good(server: Server, user: dict) -> None:
         assert one.get("/account").status_code == 200
         assert other.get("/account").status_code == 303
         assert create(other).status_code == 303
-        assert "You have no key yet" in one.get("/account/keys").text
+        assert "No API keys yet" in one.get("/account/keys").text
 
 
 def test_where_no_log_is_kept_the_page_says_so(server: Server, browse: httpx2.Client) -> None:
     text = browse.get("/account/requests").text
-    assert "This server keeps no log of requests" in text and "kept 0" not in text
+    assert "This server doesn’t keep a request log" in text and "kept for 0" not in text
 
 
 def test_forms_that_make_no_sense_break_nothing(server: Server, http: httpx2.Client) -> None:

@@ -19,7 +19,7 @@ from rollbook.web.visit import PRIVATE, SAFE, Visit
 
 LABELS = {
     "password": "The new password",
-    "current_password": "Your present password",
+    "current_password": "Your current password",
     "name": "The name",
     "email": "The email address",
 }
@@ -76,9 +76,9 @@ async def show_sessions(visit: Visit) -> Response:
 async def end_session(visit: Visit) -> Response:
     id = visit.ids[0]
     if id == visit.me.session.id:
-        raise NotFound("This is the session you are using. Sign out to end it.")
+        raise NotFound("You are using this session. To end it, sign out.")
     if id not in {session.id for session in await _sessions(visit)}:
-        raise NotFound("This session has ended already.")
+        raise NotFound("This session has already ended.")
     await visit.api("DELETE", f"/v1/sessions/{id}")
     return visit.redirect("/account/sessions", "session-ended")
 
@@ -118,7 +118,7 @@ def is_refusal(error: ApiError) -> bool:
 
 def refusal(error: ApiError) -> str:
     """What to say beside the password."""
-    return "That is not your password." if isinstance(error, WrongPassword) else sentence(error)
+    return "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)
 
 
 def retry_after(error: ApiError) -> bytes:

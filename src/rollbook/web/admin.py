@@ -115,9 +115,9 @@ async def show_events(visit: Visit) -> Response:
     try:
         before, after = _number(visit, "before"), _number(visit, "after")
         if type is not None and type not in events.TYPES:
-            raise _wrong("type", "There are no events of this type.")
+            raise _wrong("type", "Unknown event type.")
         if user_id is not None and not ids.is_id("user", user_id):
-            raise _wrong("user", "This is not a user's id. It begins with user_ and is shown on the user's page.")
+            raise _wrong("user", "Not a user ID. User IDs start with user_.")
         await events.settle(visit.db)
         # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
         read = visit.db.read if type is None or user_id is None else visit.db.read_aside
@@ -229,7 +229,7 @@ def _number(visit: Visit, name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise _wrong(name, "This link is broken: begin with the newest changes.")
+        raise _wrong(name, "This link is invalid. Start from the newest events.")
     return int(text)
 
 

@@ -20,7 +20,7 @@ from rollbook.quota import Limit
 from rollbook.records import events, opening
 from rollbook.web.visit import Visit
 
-MASKED = "set, not shown"
+MASKED = "set (hidden)"
 """Instead of a value that may be, or hold, a secret."""
 
 # A text under such a name is not shown, be it today the path of a file.
@@ -119,10 +119,10 @@ def _allowances(settings: Settings) -> list[Allowance]:
         *(
             Allowance(whom, str(Limit.parse(getattr(settings, name))), name)
             for whom, name in (
-                ("An address without a valid key", "unauthenticated_limit"),
-                ("Wrong passwords of an account", "attempts_limit"),
-                ("Wrong passwords from an address, at the sign-in page", "address_attempts_limit"),
-                ("Pages that a person or an address asks for", "page_limit"),
+                ("IP address without a valid key", "unauthenticated_limit"),
+                ("Wrong passwords for one account", "attempts_limit"),
+                ("Wrong passwords from one IP address on the sign-in page", "address_attempts_limit"),
+                ("Dashboard pages per person or IP address", "page_limit"),
             )
         ),
     ]

@@ -45,7 +45,7 @@ SORTS = [
     ("email", "Email, A to Z"),
     ("-email", "Email, Z to A"),
 ]
-EXPIRIES = {"": "Never", "7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
+EXPIRIES = {"": "Never", "7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 MOST_SESSIONS = 1_000
 """Ended by one press of the button."""
 
@@ -55,10 +55,10 @@ LABELS = {
     "password": "The password",
     "role": "The role",
     "status": "The status",
-    "external_id": "The external id",
-    "rate_limit": "The limit",
+    "external_id": "The external ID",
+    "rate_limit": "The rate limit",
     "metadata": "The metadata",
-    "scopes": "What it may do",
+    "scopes": "The permissions",
     "expires_at": "The expiry",
 }
 
@@ -102,7 +102,7 @@ async def list_users(visit: Visit) -> Response:
     except InvalidParameter as error:
         problems = visit.problems(error)
         if "q" in problems and len(asked["q"]) < search.SHORTEST:
-            problems["q"] = "Write at least three characters."
+            problems["q"] = "Enter at least 3 characters."
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
         "section": "admin/users",
@@ -176,7 +176,7 @@ def _page_number(text: str) -> int:
     if not text:
         return 1
     if not (text.isascii() and text.isdigit() and int(text[:13]) > 0 and len(text) < 13):
-        message = "A page is a whole number from 1."
+        message = "The page must be a whole number, 1 or higher."
         raise InvalidParameter(message, param="page", faults=[Fault("page", message)])
     return int(text)
 
@@ -187,7 +187,7 @@ async def list_deleted(visit: Visit) -> Response:
     if text := visit.query.get("before", ""):
         at, _, seq = text.partition("-")
         if not (at.isdigit() and seq.isdigit() and text.isascii() and len(at) < 18 and len(seq) < 18):
-            raise InvalidParameter("This link is broken: begin with the newest.", param="before")
+            raise InvalidParameter("This link is invalid. Start from the newest.", param="before")
         before = (int(at), int(seq))
     retention = visit.services.settings.deleted_retention * clock.DAY
     found = await users.lately_deleted(visit.db, clock.now() - retention, PAGE + 1, before)
@@ -327,7 +327,7 @@ async def purge(visit: Visit) -> Response:
     """For good, once the address of the user has been typed."""
     whole = await _read(visit)
     if visit.form.get("confirm", "").strip().casefold() != whole.user.email.casefold():
-        problem = f"Write {whole.user.email} to erase this user for good."
+        problem = f"Type {whole.user.email} to erase this user permanently."
         return await _render(visit, 400, problems={"confirm": problem})
     await visit.api("DELETE", f"/v1/users/{whole.user.id}", purge="true")
     return visit.redirect("/admin/users", "user-purged")
@@ -415,9 +415,11 @@ async def _render(
     stored = _form_of(user)
     problems = dict(problems or {})
     if stale is not None:
-        problems = {"": "Somebody else changed this user meanwhile, and nothing of yours was saved. Below is what is stored now."}
+        problems = {
+            "": "Someone else changed this user while you were editing. Nothing was saved; the form shows the current values."
+        }
         problems |= {
-            name: f"{LABELS[name]} in your form was “{stale.get(name, '')}”." for name in stored if _differs(name, stale, stored)
+            name: f"{LABELS[name]} you entered was “{stale.get(name, '')}”." for name in stored if _differs(name, stale, stored)
         }
     since, until = usage_pages.last_week()
     limit = _limit_of(visit, user.role)

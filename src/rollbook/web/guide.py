@@ -1,4 +1,4 @@
-"""The guide: which pages of `docs/` there are, in which order, and their text. The same files are read on GitHub and shown under /docs."""
+"""The table of contents of `docs/` and the text of each page. The same files are read on GitHub and served under /docs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-# Where the pages' own server listens; the reader's server puts its own address there.
+# The base URL in the files. The server replaces it with its own.
 PAGE_URL = "http://127.0.0.1:8000"
 LANDING = "index"
 
@@ -15,7 +15,7 @@ _PART = re.compile(r"<!-- (?:begin|end): \w+ -->\n")
 
 
 class Chapter(NamedTuple):
-    """A file of `docs/`. `columns`: examples stand beside the text, not between."""
+    """A file of `docs/`. `columns`: examples stand next to the text instead of below it."""
 
     name: str
     columns: bool = False
@@ -26,21 +26,21 @@ class Chapter(NamedTuple):
 
 
 GROUPS: dict[str, tuple[Chapter, ...]] = {
-    "Start": (
+    "Get started": (
         Chapter("quickstart"),
         Chapter("authentication", columns=True),
         Chapter("conventions", columns=True),
         Chapter("limits", columns=True),
         Chapter("errors", columns=True),
     ),
-    "Calls": (
+    "API": (
         Chapter("users", columns=True),
         Chapter("keys", columns=True),
         Chapter("events", columns=True),
         Chapter("health", columns=True),
         Chapter("reference"),
     ),
-    "Running it": (
+    "Run it": (
         Chapter("configuration"),
         Chapter("cli"),
         Chapter("deployment"),
@@ -54,7 +54,7 @@ CHAPTERS: dict[str, Chapter] = {
 
 
 def folder() -> Path:
-    """Where the files are: in the package as it is installed, or beside it in a checkout."""
+    """Where the files are: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "docs"
     return installed if installed.is_dir() else package.parents[1] / "docs"
@@ -62,8 +62,7 @@ def folder() -> Path:
 
 @cache
 def source(name: str, url: str) -> str:
-    """The Markdown of a chapter, with `url` for the address of the server, and without the marks of the parts that are generated.
-    Raises KeyError."""
+    """The Markdown of a chapter, with `url` as the base URL and without the markers of generated parts. Raises KeyError."""
     text = (folder() / f"{CHAPTERS[name].name}.md").read_text(encoding="utf-8")
     return _PART.sub("", text).replace(PAGE_URL, url)
 
@@ -75,48 +74,48 @@ def title(name: str) -> str:
 
 @cache
 def about(name: str) -> str:
-    """A chapter in a few words: what the landing page says of it."""
+    """The description of a chapter, as the landing page gives it."""
     found = re.search(rf"^\| \[[^\]]*\]\({name}\.md\) \| (.*) \|$", source(LANDING, PAGE_URL), re.MULTILINE)
     return found[1] if found else ""
 
 
-# ---- errors: a page for each code, all in one file
+# ---- errors: one file, a page for each code
 
 
 @cache
 def codes() -> dict[str, str]:
-    """Every error code with its usual sentence."""
+    """Every error code with its default message."""
     rows = re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| \d+ \| (.*) \|$", source("errors", PAGE_URL), re.MULTILINE)
     return dict(rows)
 
 
 def errors_overview(url: str) -> str:
-    """The page on errors without the sections about each code."""
+    """The errors page without the sections for each code."""
     text = source("errors", url)
     return text[: text.index(f"\n## {next(iter(codes()))}\n")].rstrip() + "\n"
 
 
 def error_source(code: str, url: str) -> str:
-    """The page of one code. Raises KeyError."""
+    """The page for one code. Raises KeyError."""
     if code not in codes():
         raise KeyError(code)
     text = source("errors", url)
     start = text.index(f"\n## {code}\n") + 1
     end = text.find("\n## ", start)
     page = text[start : end if end > 0 else len(text)].rstrip()
-    # One folder further down than the file it stands in.
+    # The page is one folder deeper than the file.
     page = re.sub(r"\]\((\w+\.md)", r"](../\1", page)
     return f"{page[1:]}\n\n[All errors](../errors.md)\n"
 
 
 def llms(url: str) -> str:
-    """The map for language models (llmstxt.org): what this is, and where its pages are as Markdown."""
+    """The site map for language models (llmstxt.org): a summary, and links to every page as Markdown."""
     landing = source(LANDING, url)
     summary = " ".join(landing.split("\n\n")[1].split())
     lines = [f"# {title(LANDING)}", "", f"> {summary}", ""]
     lines += [
-        "Every page is Markdown under its address and `.md`, and for callers that do not ask for `text/html`. All calls, parameters and schemas "
-        f"are in the OpenAPI 3.1 description: {url}/openapi.json.",
+        "Add `.md` to the URL of any page to get it as Markdown. Clients that don't accept `text/html` always get Markdown. "
+        f"The OpenAPI 3.1 description lists every endpoint, parameter and schema: {url}/openapi.json.",
     ]
     for group, chapters in GROUPS.items():
         lines += ["", f"## {group}", ""]

@@ -24,12 +24,12 @@ SOON = 7 * clock.DAY
 EXPIRIES = (
     ("30", "In 30 days"),
     ("90", "In 90 days"),
-    ("365", "In a year"),
+    ("365", "In 1 year"),
     ("never", "Never"),
     ("date", "On a date"),
 )
-OVERLAPS = (("0", "At once"), ("3600", "For one hour"), ("86400", "For a day"), ("604800", "For a week"))
-GROUPS = {"users": "Users", "keys": "API keys", "sessions": "Sessions", "events": "Log of changes", "metrics": "Server"}
+OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
+GROUPS = {"users": "Users", "keys": "API keys", "sessions": "Sessions", "events": "Event log", "metrics": "Server"}
 FRESH = {
     "name": "",
     "reach": "all",
@@ -42,10 +42,10 @@ FRESH = {
 }
 LABELS = {
     "name": "The name",
-    "scopes": "What it may do",
+    "scopes": "The permissions",
     "expires_at": "The expiry",
     "ip_allow": "Each entry",
-    "rate_limit": "The limit",
+    "rate_limit": "The rate limit",
 }
 
 
@@ -258,7 +258,7 @@ def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
     wanted: dict[str, Any] = {"name": given["name"], "revealable": given["revealable"]}
     if given["reach"] == "some":
         if not given["scopes"]:
-            raise _Unfit("scopes", "Choose at least one, or everything.")
+            raise _Unfit("scopes", "Select at least one permission, or choose full access.")
         wanted["scopes"] = given["scopes"]
     if (expires_at := _expiry(given)) is not None:
         wanted["expires_at"] = expires_at
@@ -273,7 +273,7 @@ def _expiry(given: Mapping[str, Any]) -> str | None:
     expires = given["expires"]
     if expires == "date":
         if not given["expires_on"]:
-            raise _Unfit("expires_on", "Choose the last day on which the key shall work.")
+            raise _Unfit("expires_on", "Choose the last day the key should work.")
         return f"{given['expires_on']}T23:59:59Z"
     if expires in dict(EXPIRIES) and expires.isdecimal():
         return clock.format_time(clock.now() + int(expires) * clock.DAY)

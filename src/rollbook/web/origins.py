@@ -45,8 +45,8 @@ def check_host(request: Request, settings: Settings) -> None:
     if (public is not None and host == public.host) or host in (settings.host.lower(), socket.gethostname().lower()):
         return
     raise Forbidden(
-        f"This server does not know the name {host}. Open it under {settings.url}; or, if the name is right, set public_url to the "
-        "address that people use."
+        f"The dashboard only accepts requests for known host names, and {host} is not one. Open {settings.url} instead. "
+        "If the name is correct, set public_url to the address that people use."
     )
 
 
@@ -59,7 +59,7 @@ def check_form(request: Request, settings: Settings) -> None:
             return
     elif (origin := request.headers.get(b"origin")) is not None and is_ours(origin.decode("latin-1"), request, settings):
         return
-    raise Forbidden("This form was not sent from a page of this server. Open the page here and send it again.")
+    raise Forbidden("This form was sent from another site. Open the page on this server and send the form again.")
 
 
 def is_ours(url: str, request: Request, settings: Settings) -> bool:

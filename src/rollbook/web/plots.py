@@ -89,10 +89,10 @@ def _bar(hour: Hour, x: float, width: float, most: int) -> str:
     parts = [
         (kind, count, word)
         for kind, count, word in (
-            ("bar", served, "served"),
-            ("bar muted", hour.refused, "refused"),
-            ("bar warn", hour.limited, "over a limit"),
-            ("bar bad", hour.errors, "errors"),
+            ("bar", served, "successful"),
+            ("bar muted", hour.refused, "client errors"),
+            ("bar warn", hour.limited, "rate limited"),
+            ("bar bad", hour.errors, "server errors"),
         )
         if count > 0
     ]

@@ -32,7 +32,7 @@ async def set_password(visit: Visit) -> Response:
     except ValueError as problem:
         return _form(visit, token, user, 400, problems={"password": str(problem)})
     if form.get("again", "") != password:
-        return _form(visit, token, user, 400, problems={"again": "The two passwords are not the same."})
+        return _form(visit, token, user, 400, problems={"again": "The passwords don’t match."})
     text = tokens.mint()
     try:
         hash = await visit.services.passwords.hash(password)

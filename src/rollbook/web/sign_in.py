@@ -69,9 +69,9 @@ async def start(tx: Tx, visit: Visit, digest: bytes, user_id: str) -> None:
 def may_sign_in(visit: Visit, user: User) -> None:
     """For who knows the password: to others, no account tells what it is. Raises UserSuspended, Forbidden."""
     if user.status != "active":
-        raise UserSuspended("This account is suspended. Ask an administrator.")
+        raise UserSuspended("This account is suspended. Contact an administrator.")
     if user.role not in visit.services.settings.sign_in_roles:
-        raise Forbidden("Signing in is switched off for this account.")
+        raise Forbidden("This account is not allowed to sign in here.")
 
 
 def sentence(error: ApiError) -> str:

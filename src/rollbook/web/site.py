@@ -54,7 +54,7 @@ class Site:
             if page.who != "anyone" and person is None:
                 return self._to_sign_in(visit)
             if page.who == "admin" and not (person is not None and person.is_admin):
-                raise Forbidden("This page is for admins.")
+                raise Forbidden("Only admins can open this page.")
             return await page.handler(visit)
         except ApiError as error:
             if not takes_html(request):

@@ -30,10 +30,10 @@ MOST_POLLS = 600
 
 CLASSES = (
     ("", "All"),
-    ("2xx", "Served (2xx)"),
-    ("4xx", "Refused (4xx)"),
-    ("429", "Over a limit (429)"),
-    ("5xx", "Errors (5xx)"),
+    ("2xx", "Successful (2xx)"),
+    ("4xx", "Client errors (4xx)"),
+    ("429", "Rate limited (429)"),
+    ("5xx", "Server errors (5xx)"),
 )
 
 
@@ -126,7 +126,7 @@ async def show_request(visit: Visit) -> Response:
     """One request, opened. Raises NotFound."""
     found = await visit.db.read_aside(usage.request, visit.me.user.id, visit.ids[0])
     if found is None:
-        raise NotFound("There is no request of your keys with this id in the log. It may be too old, or not written down yet.")
+        raise NotFound("The request log has no request of yours with this ID. It may be too old, or less than 2 seconds old.")
     return visit.render(
         "account/request.html",
         section="account/requests",
@@ -163,7 +163,7 @@ async def gauges(visit: Visit, bucket: str, limit: Limit) -> list[Gauge]:
             f"Per {_length(window.seconds)}",
             window.calls - left,
             window.calls,
-            f"{left:,} left, starts anew in {spoken(reset)}." if left < window.calls else f"All {left:,} left.",
+            f"{left:,} left. Resets in {spoken(reset)}." if left < window.calls else f"{left:,} left.",
         )
         for window, (left, reset) in zip(limit, seen, strict=True)
     ]
@@ -173,7 +173,7 @@ def window_name(name: str) -> str:
     """What the log calls `key-minute`, in words."""
     if name == "attempts":
         return "Wrong passwords"
-    whose = "A key’s own limit" if name.startswith("key-") else "All keys together"
+    whose = "Limit of one key" if name.startswith("key-") else "All keys together"
     unit = name.removeprefix("key-")
     return f"{whose}, per {f'{unit[:-1]} seconds' if unit[:-1].isdecimal() else unit}"
 

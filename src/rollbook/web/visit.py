@@ -104,11 +104,11 @@ class Visit:
             request = self.request
             kind = request.headers.get(b"content-type", FORM).partition(b";")[0].strip().lower()
             if kind != FORM:
-                raise UnsupportedMediaType("A form is sent as application/x-www-form-urlencoded.")
+                raise UnsupportedMediaType("Forms must be sent as application/x-www-form-urlencoded.")
             try:
                 self._form = _pairs(request.body.decode("ascii"))
             except UnicodeDecodeError:
-                raise BadRequest("The form is not encoded as forms are.") from None
+                raise BadRequest("The form is not valid URL-encoded data.") from None
         return self._form
 
     @property
@@ -250,7 +250,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     try:
         found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except (ValueError, UnicodeDecodeError):
-        raise BadRequest("The form is not encoded as forms are, or has too many fields.") from None
+        raise BadRequest("The form is not valid URL-encoded data, or has too many fields.") from None
     if any("\0" in name or "\0" in value for name, value in found):
-        raise BadRequest("A field holds a NUL character.")
+        raise BadRequest("A field contains a NUL character.")
     return found

@@ -1,4 +1,4 @@
-/* Theme, copying, confirmation, filters, times and tabs. Every page works without it. */
+/* Theme switch, copy buttons, confirmation dialogs, filters, relative times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -24,7 +24,7 @@
   function switchTheme() {
     const next = theme() === "dark" ? "light" : "dark";
     root.dataset.theme = next;
-    // Back at what the system says: it is followed again.
+    // The same as the system's theme: follow the system again.
     keep("theme", next === system() ? "" : next);
     nameThemeSwitch();
   }
@@ -38,7 +38,7 @@
     try {
       await navigator.clipboard.writeText((from.value ?? from.textContent).trim());
     } catch {
-      // Plain http on another host has no clipboard.
+      // The clipboard API is missing over plain http on another host.
       getSelection().selectAllChildren(from);
       done = document.execCommand("copy");
     }
@@ -87,7 +87,7 @@
       if (Number.isNaN(amount)) continue;
       time.title ||= time.textContent;
       for (const [size, unit] of steps) {
-        // What would be rounded to a whole one of the next unit is told in that: no "60 seconds ago".
+        // Use the next unit when rounding would fill this one: no "60 seconds ago".
         if (Math.abs(Math.round(amount)) < size) {
           time.textContent = unit === "second" && amount > -45 && amount <= 0 ? "just now" : words.format(Math.round(amount), unit);
           break;
@@ -119,7 +119,7 @@
     else if (button?.hasAttribute("data-copy")) copy(button);
   });
 
-  // Captured, so that htmx does not send before the answer.
+  // In the capture phase, so that htmx doesn't send the form before the person has answered.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.dataset.confirm && !event.submitter?.dataset.confirm) return;
@@ -146,7 +146,7 @@
     document.body.append(live);
     dress();
     setInterval(relate, 30000);
-    // A bar that scrolls sideways shows where one is.
+    // Scroll navigation bars to the current page.
     for (const here of document.querySelectorAll("nav [aria-current]")) here.closest("nav").scrollLeft = here.getBoundingClientRect().left - 60;
   });
   document.addEventListener("htmx:after:swap", dress);

@@ -1,4 +1,4 @@
-/* Starts Swagger UI on /docs/api: over our own description, without what it would fetch from elsewhere. */
+/* Starts Swagger UI on /docs/api with our OpenAPI description and without requests to other sites. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -10,7 +10,7 @@
   paint();
 
   addEventListener("DOMContentLoaded", () => {
-    // Swagger UI keeps the part of the address behind # to itself, so the skip link is followed here.
+    // Swagger UI uses the URL fragment for itself, so handle the skip link here.
     document.querySelector(".skip-link").addEventListener("click", (event) => {
       event.preventDefault();
       document.getElementById("reference").focus();
@@ -23,7 +23,7 @@
       defaultModelsExpandDepth: 0,
       displayRequestDuration: true,
       validatorUrl: null,
-      // A key given here is kept by the page and gone with it.
+      // A key entered here is forgotten when the page closes.
       persistAuthorization: false,
       tryItOutEnabled: false,
     });

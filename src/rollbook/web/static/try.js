@@ -1,4 +1,4 @@
-/* "Try it" under the examples: sends the request for real and shows what comes. A key given here stays in this script's memory. */
+/* "Try it" under the examples: sends the request and shows the response. A key entered here stays in this script's memory. */
 (() => {
   "use strict";
   const template = document.getElementById("try-form");
@@ -17,7 +17,7 @@
 
   function open(place, button) {
     const form = template.content.firstElementChild.cloneNode(true);
-    // Each label needs its field, and ids are not repeated on a page.
+    // Each label needs its own field, and IDs must be unique on the page.
     for (const field of form.querySelectorAll(".field")) {
       const input = field.querySelector("input, select, textarea");
       input.id = `try-${++count}`;
@@ -70,12 +70,12 @@
       const url = new URL(fields(form, "path").value, location.origin);
       if (url.origin !== location.origin) throw new Error("The path leads to another server.");
       const began = performance.now();
-      // Without the cookie: what a program would send, and nothing more.
+      // Without the cookie: exactly what a program would send.
       const response = await fetch(url, { method, headers: headersOf(form, body), body, credentials: "omit", cache: "no-store", redirect: "manual" });
       const text = await response.text();
       show(answer, response, text, performance.now() - began);
     } catch (problem) {
-      answer.replaceChildren(make("p", `Nothing was sent: ${problem.message}`, "problem"));
+      answer.replaceChildren(make("p", `Request not sent: ${problem.message}`, "problem"));
     } finally {
       button.disabled = false;
       answer.removeAttribute("aria-busy");
@@ -108,7 +108,7 @@
     try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
   }
 
-  // ---- one's own key: the server shows it for the password, and it goes into the fields for keys and nowhere else
+  // ---- "Use my key": the server reveals it for the password; it goes into the key fields and nowhere else
 
   function dressOwn(form, own) {
     const choice = fields(form, "own");
@@ -116,9 +116,9 @@
       if (!own.open || choice.options.length) return;
       try {
         const response = await fetch("/docs/key", { headers: { Accept: "application/json" }, redirect: "manual" });
-        if (!response.ok) throw new Error((await problemOf(response)) || "You are not signed in any more. Sign in again.");
+        if (!response.ok) throw new Error((await problemOf(response)) || "Your session has expired. Sign in again.");
         const keys = await response.json();
-        if (!keys.length) throw new Error("You have no key that can be shown. Make one in your account.");
+        if (!keys.length) throw new Error("You have no API key that can be revealed. Create one in your account settings.");
         for (const each of keys) choice.append(new Option(`${each.name} (${each.masked})`, each.id));
       } catch (problem) {
         say(form, problem.message);
@@ -139,7 +139,7 @@
     password.value = "";
     try {
       const response = await fetch("/docs/key", { method: "POST", body: sent, headers: { Accept: "application/json" }, redirect: "manual" });
-      if (!response.ok) throw new Error((await problemOf(response)) || "The key could not be fetched.");
+      if (!response.ok) throw new Error((await problemOf(response)) || "Couldn’t get the key.");
       key = (await response.json()).key;
     } catch (problem) {
       say(form, problem.message);
