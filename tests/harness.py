@@ -21,6 +21,7 @@ import httpx2
 
 from rollbook import clock
 from rollbook.auth import key_format
+from tests import processes
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_PASSWORD = "correct horse battery staple"
@@ -88,7 +89,7 @@ class Server:
             **(CHEAP if cheap else {}),
             **(environment or {}),
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: processes.AnyProcess | None = None
 
     def command(self) -> list[str]:
         return [
@@ -107,9 +108,7 @@ class Server:
 
     def start(self) -> Server:
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                self.command(), env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.data.parent
-            )
+            self.process = processes.start(self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -142,14 +141,8 @@ class Server:
 
     def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
-        done = subprocess.run(
-            [sys.executable, "-m", "rollbook.cli.main", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            input=input,
-            cwd=self.data.parent,
-        )
+        command = [sys.executable, "-m", "rollbook.cli.main", *arguments]
+        done = processes.run(command, env=self.environment, input=input, cwd=self.data.parent)
         if check and done.returncode:
             raise RuntimeError(f"rollbook {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done

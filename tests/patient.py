@@ -6,7 +6,7 @@ of requests that get no answer, `tests/concurrency/test_limits_nodes.py` tries w
 
 from __future__ import annotations
 
-from rollbook.cli.main import main
+from rollbook.cli import main as command
 from rollbook.limits import valkey, valkey_cluster, valkey_facts, valkey_link
 
 PATIENT = "tests.patient"
@@ -21,6 +21,10 @@ def wait_longer() -> None:
         module.TIMEOUT = SECONDS
 
 
-if __name__ == "__main__":
+def main() -> None:
     wait_longer()
+    command.main()
+
+
+if __name__ == "__main__":
     main()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests import processes
 from tests.harness import CHEAP
 
 PASSWORD = "correct horse battery staple"
@@ -19,10 +20,7 @@ def rollbook(
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
     environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "rollbook.cli.main", *arguments],
-        env=environment, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=110,
-    )  # fmt: skip
+    return processes.run([sys.executable, "-m", "rollbook.cli.main", *arguments], env=environment, cwd=cwd, input=input)
 
 
 def good(*arguments: str, **options: Any) -> str:

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 
@@ -15,6 +17,7 @@ from rollbook import __version__
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests.cli.command import PASSWORD, good, refused, rollbook
+from tests.harness import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +101,31 @@ def test_shells_complete_commands_and_flags(words: str, found: str) -> None:
     command = Path(sys.executable).with_name("rollbook")
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert found in done.stdout.split()
+
+
+# Elsewhere in the tests the command is forked from a process that has loaded it, see `tests/processes.py`.
+@pytest.mark.parametrize("command", [[Path(sys.executable).with_name("rollbook")], [sys.executable, "-m", "rollbook.cli.main"]])
+def test_the_command_is_installed_and_serves(command: list[str | Path], tmp_path: Path) -> None:
+    port = free_port()
+    flags = ["serve", "--port", str(port), "--data", tmp_path / "data"]
+    log = tmp_path / "log"
+    with open(log, "wb") as words:
+        server = subprocess.Popen([*command, *flags], stderr=words, cwd=tmp_path, env={"PATH": os.defpath})
+    try:
+        until = time.monotonic() + 60
+        while not is_ready(f"http://127.0.0.1:{port}"):
+            assert server.poll() is None and time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0, log.read_text()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/health/ready").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def test_version_names_what_runs() -> None:

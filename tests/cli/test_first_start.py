@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from rollbook.auth import key_format
+from tests import processes
 from tests.cli.command import PASSWORD, good, refused
 from tests.harness import CHEAP
 
@@ -31,7 +32,7 @@ class Start:
         command = [sys.executable, "-m", "rollbook.cli.main", "serve", "--data", "data", *flags]
         self._words = folder / "words.txt"
         with open(self._words, "wb") as words:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=words)
+            self.process = processes.start(command, cwd=folder, env=environment, stderr=words)
 
     @property
     def said(self) -> str:

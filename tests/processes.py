@@ -1,0 +1,269 @@
+"""Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth of an import.
+
+What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its own. A command that is not
+plain `python -m rollbook.cli.main`, or that changes a variable which Python or a library may read while it is imported, is executed. So are the
+tests of the command as it is installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import rollbook
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ("rollbook.cli.main", "tests.patient")
+"""Modules that run the command, each by its function `main`."""
+
+# Variables that are read when the program runs, and not when it is imported.
+_READ_LATER = ("ROLLBOOK_", "PYTEST_", "PYTHONPATH")
+_LONGEST_MESSAGE = 1 << 20
+
+Stream = int | IO[Any]
+
+
+class Process:
+    """A process that the other one has forked, to be used like a `subprocess.Popen`."""
+
+    def __init__(self, origin: Origin, pid: int, command: Sequence[str]) -> None:
+        self._origin = origin
+        self.pid = pid
+        self.args = command
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._origin.ended(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        until = None if timeout is None else time.monotonic() + timeout
+        delay = 0.0005
+        while (code := self.poll()) is None:
+            if until is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            time.sleep(delay)
+            delay = min(delay * 2, 0.02)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        # Its number is its own until it has been asked for its exit code.
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+AnyProcess = Process | subprocess.Popen[bytes]
+
+
+def start(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.DEVNULL,
+    stderr: Stream = subprocess.DEVNULL,
+) -> AnyProcess:
+    """Start a command. Streams are files, descriptors or DEVNULL, no pipes."""
+    program = _program(command, env)
+    if program is None:
+        return subprocess.Popen(command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+    with contextlib.ExitStack() as opened:
+        streams = [_descriptor(stream, opened) for stream in (stdin, stdout, stderr)]
+        order = Order(program, [*command[3:]], {**env}, str(cwd or Path.cwd()))
+        return Process(origin(), origin().fork(order, streams), command)
+
+
+def run(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None, input: str | None = None, timeout: float = 110
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as `subprocess.run(…, capture_output=True, text=True)` does."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
+        given.write((input or "").encode())
+        given.seek(0)
+        process = start(command, env=env, cwd=cwd, stdin=given, stdout=said, stderr=complained)
+        try:
+            code = process.wait(timeout)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        texts = []
+        for file in (said, complained):
+            file.seek(0)
+            texts.append(file.read().decode().replace("\r\n", "\n"))
+        return subprocess.CompletedProcess(command, code, *texts)
+
+
+def _program(command: Sequence[str], env: Mapping[str, str]) -> str | None:
+    """The module to be run by a fork; None when the command must be executed."""
+    if command[0] != sys.executable or command[1] != "-m" or command[2] not in PROGRAMS:
+        return None
+    return command[2] if _read_early(env) == _ENVIRONMENT else None
+
+
+def _read_early(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.startswith(_READ_LATER)}
+
+
+_ENVIRONMENT = _read_early(os.environ)
+
+
+def _descriptor(stream: Stream, opened: contextlib.ExitStack) -> int:
+    if stream == subprocess.DEVNULL:
+        return opened.enter_context(open(os.devnull, "r+b", buffering=0)).fileno()
+    return stream if isinstance(stream, int) else stream.fileno()
+
+
+class Order(NamedTuple):
+    """What a new process is to be."""
+
+    program: str
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+
+
+class Origin:
+    """The process that others are forked from, seen from the tests. It ends with them, and what it has started ends with it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_MESSAGE)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.processes", str(other.fileno())],
+                cwd=ROOT,
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[other.fileno()],
+            )
+        owner = os.getpid()
+        atexit.register(lambda: self.close() if os.getpid() == owner else None)
+
+    def fork(self, order: Order, streams: list[int]) -> int:
+        """The number of a new process with these streams."""
+        return self._ask([order], streams)
+
+    def ended(self, pid: int) -> int | None:
+        """Its exit code, once; None while it runs."""
+        return self._ask([pid], [])
+
+    def _ask(self, question: list[Any], streams: list[int]) -> Any:
+        with self._lock:
+            socket.send_fds(self._line, [json.dumps(question).encode()], streams)
+            answer = self._line.recv(100)
+        if not answer:
+            raise RuntimeError("the process that starts others has ended")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        self._line.close()
+        self._process.wait(60)
+
+
+@cache
+def origin() -> Origin:
+    return Origin()
+
+
+# ---- the process itself
+
+
+def main() -> None:
+    """Load the program, and fork for each order until the tests are over; in a new process, run what was ordered."""
+    atexit.register(_leave)  # first, so that it comes last
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests decide what ends when they are interrupted
+    for module in pkgutil.walk_packages(rollbook.__path__, "rollbook."):
+        importlib.import_module(module.name)
+    programs = {name: importlib.import_module(name) for name in PROGRAMS}
+    assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
+    gc.collect()
+    gc.freeze()
+    line = socket.socket(fileno=int(sys.argv[1]))
+    children: set[int] = set()
+    while True:
+        message, streams, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 3)
+        if not message:
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
+            return
+        (question,) = json.loads(message)
+        if isinstance(question, int):
+            gone, status = os.waitpid(question, os.WNOHANG)
+            children -= {gone}
+            answer = os.waitstatus_to_exitcode(status) if gone else None
+        elif not (answer := os.fork()):
+            line.close()
+            order = Order(*question)
+            _become(order, streams)
+            _run(programs[order.program])
+            return
+        else:
+            children.add(answer)
+        for stream in streams:
+            os.close(stream)
+        line.send(json.dumps(answer).encode())
+
+
+def _become(order: Order, streams: list[int]) -> None:
+    """Be as a new process is."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    os.chdir(order.folder)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    sys.argv = [str(sys.modules[order.program].__file__), *order.arguments]
+
+
+_code: int | None = None
+
+
+def _run(program: Any) -> None:
+    global _code
+    try:
+        program.main()
+        _code = 0
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        _code = end.code or 0
+
+
+def _leave() -> None:
+    """End when all threads and exit handlers have, without taking the modules apart one by one: that would be most of what a command costs."""
+    if _code is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_code & 255)
+
+
+if __name__ == "__main__":
+    main()
