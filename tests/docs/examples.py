@@ -104,7 +104,7 @@ class Runner:
                 method = next(words)
             elif word in ("-H", "--header"):
                 name, _, value = next(words).partition(": ")
-                headers[name] = value.replace("$KEY", self._server.key)
+                headers[name] = value.replace("$ROLLBOOK_KEY", self._server.key)
             elif word == "--json":
                 body = next(words)
                 headers = {"Content-Type": "application/json", "Accept": "application/json"} | headers

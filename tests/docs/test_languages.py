@@ -36,7 +36,7 @@ def test_the_examples_that_a_page_shows_run_in_every_language(name: str, languag
 
 
 def test_python_readers_may_use_requests_as_the_conventions_say(tmp_path: Path) -> None:
-    assert "The lines are the same with `requests`" in guide.source("conventions", PAGE_URL)
+    assert "The code also works with `requests`" in guide.source("conventions", PAGE_URL)
     run_page("users", "Python", tmp_path, lambda program: program.replace("httpx2", "requests"))
 
 
@@ -68,7 +68,7 @@ class ProgramRunner(Runner):
         self._folder = folder
         self._language = language
         self._between = between
-        self._environment = {"KEY": server.key, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+        self._environment = {"ROLLBOOK_KEY": server.key, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
 
     def send(self, arguments: list[str]) -> httpx2.Response:
         program = self.known(self.programs.pop(0)).replace(PAGE_URL, self._between.url)
@@ -148,7 +148,7 @@ def listening(server: Server) -> Iterator[Between]:
 # ---- what the languages write, at their edges
 
 
-TRICKY = """curl -i -X PUT -H "Authorization: Bearer $KEY" -H 'If-Match: "1"' 'http://127.0.0.1:8000/v1/users/me?fields=*' \\
+TRICKY = """curl -i -X PUT -H "Authorization: Bearer $ROLLBOOK_KEY" -H 'If-Match: "1"' 'http://127.0.0.1:8000/v1/users/me?fields=*' \\
   --json '{"name": "Žofie \\"the \\\\ bold\\" O'\\''Neil", "external_id": null, "metadata": {"a": [true, false, 1.5, {"b": ""}], "c-d": "${x} `y` {z}"}}'"""
 
 

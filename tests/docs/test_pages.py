@@ -94,7 +94,7 @@ def test_language_models_find_a_map_whose_links_are_all_markdown(browser: httpx2
     answer = browser.get("/llms.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     lines = answer.text.splitlines()
-    assert lines[0] == "# Rollbook" and lines[2].startswith("> A users API")
+    assert lines[0] == "# Rollbook" and lines[2].startswith("> Rollbook is a self-hosted users API.")
     links = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (.+)$", answer.text, re.MULTILINE)
     assert len(links) == len(PATHS) - 1 + len(CODES)
     for url, about in links:
@@ -183,7 +183,7 @@ def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages(br
 
 def test_a_search_finds_sections_with_all_the_words_the_best_first(browser: httpx2.Client) -> None:
     page = browser.get("/docs/search", params={"q": "Idempotency-Key 24"}).text
-    assert "/docs/conventions#sending-a-request-again" in page and "<mark>" in page
+    assert "/docs/conventions#safe-retries" in page and "<mark>" in page
     first = re.search(
         r'<ol class="found">\s*<li><a href="([^"]+)"', browser.get("/docs/search", params={"q": "email_taken"}).text
     )

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-# The reader's key: curl has it from the shell, the other two from the environment.
-KEY = "$KEY"
+# The reader's API key. The shell expands it for curl; Python and JavaScript read the environment variable.
+KEY = "$ROLLBOOK_KEY"
 # A literal that is longer stands on several lines.
 WIDTH = 56
 
@@ -162,11 +162,11 @@ def _shell(text: str) -> str:
 
 
 def _python_header(value: str) -> str:
-    return "f" + _quoted(value.replace(KEY, "{os.environ['KEY']}")) if KEY in value else _quoted(value)
+    return "f" + _quoted(value.replace(KEY, "{os.environ['ROLLBOOK_KEY']}")) if KEY in value else _quoted(value)
 
 
 def _javascript_header(value: str) -> str:
-    return f"`{value.replace(KEY, '${process.env.KEY}')}`" if KEY in value else _quoted(value)
+    return f"`{value.replace(KEY, '${process.env.ROLLBOOK_KEY}')}`" if KEY in value else _quoted(value)
 
 
 def _property(name: str) -> str:
