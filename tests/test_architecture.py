@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,11 +20,12 @@ ROOMS = (
     ("web",),
     ("api",),
     ("gate",),
+    ("actions",),
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("errors", "ids", "clock", "cores", "quota"),
+    ("roles", "errors", "ids", "clock", "cores", "quota"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.
@@ -56,7 +58,7 @@ INSIDE = {
     ("rollbook.cli.output", "rich.console"): "programs ask for JSON and need no tables",
     ("rollbook.cli.output", "rich.table"): "programs ask for JSON and need no tables",
     ("rollbook.cli.output", "rich.text"): "programs ask for JSON and need no tables",
-    ("rollbook.first_start", "rollbook.auth.passwords"): "most starts hash no password before the port opens",
+    ("rollbook.actions.context", "rollbook.auth.passwords"): "most starts and commands hash no password",
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",
@@ -71,6 +73,9 @@ INSIDE = {
     ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
     ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",
 }
+
+
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s").match
 
 
 class Import(NamedTuple):
@@ -98,6 +103,17 @@ def test_imports_between_rooms_go_one_way() -> None:
             else:
                 against.add(f"{each.importer} imports {each.imported}")
     assert not against
+
+
+def test_actions_know_nothing_of_http_json_or_sql() -> None:
+    barred = ("json", "msgspec.json", "rollbook.http", "rollbook.observe", "sqlite3", "asyncpg")
+    for each in _imports():
+        if _room(each.importer) == "actions":
+            assert not each.imported.startswith(barred), f"{each.importer} imports {each.imported}"
+    for path in _files(SRC / "rollbook" / "actions"):
+        texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not [text for text in texts if isinstance(text, str) and STATEMENT(text)], f"{path} holds SQL"
+        assert "msgspec.json" not in path.read_text(), f"{path} makes JSON"
 
 
 def test_no_import_leads_back_to_where_it_started() -> None:

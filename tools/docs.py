@@ -15,10 +15,9 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import typer
 
-from rollbook import config, errors
+from rollbook import config, errors, roles
 from rollbook.api import openapi, openapi_tables
 from rollbook.api.routes import ROUTES
-from rollbook.auth import permissions
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.http.wire import REASON
@@ -102,16 +101,16 @@ def routes_part() -> str:
 
 
 def roles_part() -> str:
-    return _table(("role", ""), [(f"`{name}`", text) for name, text in permissions.ROLES.items()])
+    return _table(("role", ""), [(f"`{name}`", text) for name, text in roles.ROLES.items()])
 
 
 def scopes_part() -> str:
     def holders(scope: str) -> str:
-        every = [role for role, scopes in permissions.EVERY_USER.items() if scope in scopes]
-        itself = [role for role in permissions.ROLES if scope in permissions.grantable(role) and role not in every]
+        every = [role for role, scopes in roles.ON_ALL.items() if scope in scopes]
+        itself = [role for role in roles.ROLES if scope in roles.grantable(role) and role not in every]
         return ", ".join(every) + (f"; {', '.join(itself)}: only itself" if itself else "")
 
-    return _table(("scope", "", "roles"), [(f"`{scope}`", text, holders(scope)) for scope, text in permissions.SCOPES.items()])
+    return _table(("scope", "", "roles"), [(f"`{scope}`", text, holders(scope)) for scope, text in roles.SCOPES.items()])
 
 
 def events_part() -> str:

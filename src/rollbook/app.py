@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook.api import openapi
+from rollbook.api.call import About, Services
 from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
-from rollbook.auth import server_secret
-from rollbook.auth.passwords import Passwords
 from rollbook.background import Background
 from rollbook.config import Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
-from rollbook.gate import About, Services
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -64,18 +62,17 @@ class App:
         self._url = settings.url
         self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
         self._db = opening.open_database(settings, self._metrics.commit)
-        self._passwords = Passwords(settings)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._requests = Requests(settings.request_retention > 0, worker, settings.workers)
-        self._secret = server_secret.load(settings.data)
-        services = Services(settings, self._db, self._secret, self._passwords, self._limiter, self, self._url)
+        services = Services(settings, self._db, self._limiter, self)
+        self._secret, self._passwords = services.secret, services.passwords
         self._router = Router(ROUTES, services)
         self._site = Site(services, self._router)
         self._routes = Routes()
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)
-        self._background = Background(settings, self._db, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
+        self._background = Background(services, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told

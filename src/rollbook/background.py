@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from rollbook import clock, ids
-from rollbook.auth import tokens
-from rollbook.config import Settings
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
+from rollbook.actions.users import expire
 from rollbook.errors import ApiError
 from rollbook.gate import Gate
 from rollbook.observe.requests import Requests
 from rollbook.records import events, keys, leases, password_links, places, replies, search, sessions, usage, users
-from rollbook.storage.database import Database
 from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
@@ -43,11 +43,10 @@ Step = Callable[[], Awaitable[bool]]
 
 
 class Background:
-    def __init__(
-        self, settings: Settings, db: Database, gate: Gate, site: Site, requests: Requests, gauge: Step, first: bool
-    ) -> None:
-        self._settings = settings
-        self._db = db
+    def __init__(self, on: Rollbook, gate: Gate, site: Site, requests: Requests, gauge: Step, first: bool) -> None:
+        self._on = on
+        self._settings = on.settings
+        self._db = db = on.db
         self._gate = gate
         self._site = site
         self._requests = requests
@@ -168,7 +167,7 @@ class Background:
         before = clock.now() - self._settings.deleted_retention * clock.DAY
         ids = await users.expired(self._db, before, BATCH)
         for id in ids:
-            await self._db.write(users.expire, id, before, events.SYSTEM)
+            await expire(self._on, SYSTEM, id, before)
         return len(ids) == BATCH
 
     async def erase_from_search(self) -> bool:
@@ -203,7 +202,7 @@ class Background:
         """Drop sessions that have ended by themselves, and links that nobody used in time."""
         if await password_links.is_expired(self._db):
             await self._db.write(password_links.expire)
-        ended = await sessions.old(self._db, tokens.lifetime(self._settings), BATCH)
+        ended = await sessions.old(self._db, self._on.session_lifetime, BATCH)
         if ended:
             await self._db.write(sessions.forget, ended)
         return len(ended) >= BATCH

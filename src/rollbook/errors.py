@@ -40,6 +40,7 @@ Each class has a docstring that says when it happens and how to mend it: `docs/e
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar, NamedTuple
 
 
@@ -377,3 +378,13 @@ class Stopping(Unavailable):
 def tree(root: type[ApiError] = ApiError) -> list[type[ApiError]]:
     """All errors, parents first."""
     return [root, *(error for child in root.__subclasses__() for error in tree(child))]
+
+
+def quoted(text: str) -> str:
+    """As much of a text that a caller made up as an error repeats, in quotation marks."""
+    return json.dumps(shortened(text), ensure_ascii=False)
+
+
+def shortened(text: str) -> str:
+    """The same without. A NUL, which we accept from no one, is sent to no one."""
+    return text[:64].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

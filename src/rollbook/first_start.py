@@ -9,15 +9,17 @@ import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rollbook.api.keys import make_record
-from rollbook.auth import key_format, server_secret, tokens
+from rollbook.actions import owners
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
+from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import copy_tables, keys, opening, password_links, rules, users
-from rollbook.records.events import SYSTEM
+from rollbook.records import copy_tables, keys, opening, rules, users
+from rollbook.records.users import Owner
 from rollbook.storage import migrate
-from rollbook.storage.database import Database, DatabaseUnusable, Queries, Tx
+from rollbook.storage.database import Database, DatabaseUnusable, Tx
 
 EMAIL, PASSWORD, KEY = "ROLLBOOK_OWNER_EMAIL", "ROLLBOOK_OWNER_PASSWORD", "ROLLBOOK_OWNER_KEY"
 DEFAULT_EMAIL = "owner@example.com"
@@ -38,14 +40,6 @@ class Prepared(NamedTuple):
     """The text of the link with which the owner sets its first password, when it was made just now."""
     needs_password: bool
     """Whether the owner could sign in to the pages, had it a password."""
-
-
-class Owner(NamedTuple):
-    email: str
-    has_password: int
-
-
-OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 
 
 def open_database(settings: Settings, make: bool = True) -> Database:
@@ -79,12 +73,12 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
     """Make what is missing. Raises ConfigurationError, DatabaseUnusable."""
     db = open_database(settings)
     try:
-        secret = server_secret.load(settings.data)
-        _check_secret(db, secret)
-        owner = db.read_now(_owner)
+        on = Rollbook(settings, db)
+        _check_secret(db, on.secret)
+        owner = db.read_now(users.oldest_owner)
         if owner is not None:
             return Prepared(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
-        return _make_owner(db, settings, secret, environment)
+        return _make_owner(on, environment)
     finally:
         db.close()
 
@@ -113,55 +107,32 @@ async def _fingerprint(tx: Tx, own: bytes) -> bytes:
     return bytes(row[0])
 
 
-def _make_owner(db: Database, settings: Settings, secret: Secret, environment: Mapping[str, str]) -> Prepared:
+def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
+    settings = on.settings
     email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
-    hash = None
-    if password := environment.get(PASSWORD):
-        # Here, not at the top: at most starts no password is hashed before the port opens.
-        from rollbook.auth.passwords import Passwords
-
+    password = environment.get(PASSWORD) or None
+    if password is not None:
         _checked(PASSWORD, password, lambda text: rules.password(text, settings.password_min_length, email=email, name=NAME))
-        hash = Passwords(settings).hash_now(password)
     given = environment.get(KEY)
     if given and not key_format.is_whole(given):
         raise ConfigurationError(
             f"{KEY} is not a whole API key: `rbk_`, 32 letters and digits, and a checksum. Make one with `rollbook keys mint`, or leave it "
             "out and a key is made and shown at the first start."
         )
-    text = given or key_format.mint()
-    needs_password = _needs_password(settings, Owner(email, hash is not None))
-    link = tokens.mint() if needs_password else None
+    needs_password = _needs_password(settings, Owner(email, password is not None))
     try:
-        made = db.write_now(_add_owner, users.NewUser(NAME, email, hash, "owner"), secret, text, link)
+        made = on.run(owners.create_first(on, SYSTEM, NAME, email, password, given or None, needs_password))
     except EmailTaken:
-        if db.read_now(_owner) is not None:  # another server that starts on this database was faster
-            return Prepared(email, False, None, _remark(db, environment), None, needs_password)
         raise ConfigurationError(
             f"{EMAIL}: {email} is a user already, but no owner. Run: rollbook users set {email} --role owner --data {settings.data}"
         ) from None
-    if not made:  # as above
-        return Prepared(email, False, None, _remark(db, environment), None, needs_password)
-    return Prepared(email, True, None if given else text, None, link, needs_password)
+    if made is None:  # another server that starts on this database was faster
+        return Prepared(email, False, None, _remark(on.db, environment), None, needs_password)
+    return Prepared(email, True, None if given else made.key, None, made.link, needs_password)
 
 
 def _needs_password(settings: Settings, owner: Owner) -> bool:
     return not owner.has_password and "owner" in settings.sign_in_roles
-
-
-async def _owner(queries: Queries) -> Owner | None:
-    row = await queries.one(OWNER)
-    return Owner._make(row) if row else None
-
-
-async def _add_owner(tx: Tx, new: users.NewUser, secret: Secret, text: str, link: str | None) -> bool:
-    """The owner, its key and its link, all or none. False when there is an owner by now."""
-    if await _owner(tx) is not None:
-        return False
-    user = await users.add(tx, new, SYSTEM)
-    await keys.add(tx, make_record(secret, text, user_id=user.id, name="first key"), SYSTEM)
-    if link is not None:
-        await password_links.add(tx, user.id, tokens.digest(link), SYSTEM)
-    return True
 
 
 def _remark(db: Database, environment: Mapping[str, str]) -> str | None:

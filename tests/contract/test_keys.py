@@ -17,8 +17,8 @@ import pytest
 
 from rollbook import clock, errors
 from rollbook.auth import key_format
-from rollbook.auth.permissions import SCOPES, grantable
 from rollbook.errors import ApiError
+from rollbook.roles import SCOPES, grantable
 from tests.callers import Connection, of_each_worker
 from tests.contract.answers import Log, refused
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running

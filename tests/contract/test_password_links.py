@@ -175,8 +175,8 @@ def test_a_link_is_of_no_use_to_who_has_a_part_of_it(http: httpx2.Client, user: 
         ("x" * 257, None, "longer than 256"),
         ("password1", None, "most common"),
         ("", None, "shorter than 8"),
-        (NEW, "a few other words", "not the same"),
-        (NEW, "", "not the same"),
+        (NEW, "a few other words", "don’t match"),
+        (NEW, "", "don’t match"),
     ],
 )
 def test_a_password_that_is_refused_uses_nothing_up(

@@ -21,8 +21,8 @@ from rollbook import errors, ids
 from rollbook.api import types
 from rollbook.api.routes import KEY, ROUTES, SESSION, USER, Route
 from rollbook.auth import key_format
-from rollbook.auth.permissions import SCOPES
 from rollbook.errors import ApiError
+from rollbook.roles import SCOPES
 from tests.contract.answers import Log, fits, refused, told_whole
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import signed_in

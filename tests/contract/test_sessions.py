@@ -227,7 +227,7 @@ def test_a_role_that_may_not_sign_in_is_refused_and_signed_out(tmp_path: Path) -
         admin, member = new_user(http, role="admin"), new_user(http)
         with signed_in(server, admin) as person, visitor(server) as other:
             answer = sign_in(other, member["email"], member["password"])
-            assert answer.status_code == 403 and "switched off" in answer.text and "set-cookie" not in answer.headers
+            assert answer.status_code == 403 and "not allowed to sign in" in answer.text and "set-cookie" not in answer.headers
             assert is_signed_in(person)
             assert http.patch(f"/v1/users/{admin['id']}", json={"role": "member"}).is_success
             assert not is_signed_in(person)

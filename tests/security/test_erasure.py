@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from rollbook import clock
+from rollbook.actions import users as actions
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
 from rollbook.background import Background
 from rollbook.config import Settings
 from rollbook.records import search, users
-from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
 
@@ -40,50 +42,53 @@ def held(folder: Path) -> dict[str, int]:
 
 
 def test_a_quiet_server_does_not_keep_the_erased_in_its_log(db: SQLite) -> None:
-    user = db.write_now(users.add, users.NewUser(NAME, EMAIL, metadata=f'{{"also":"{NAME}"}}'), SYSTEM)
+    on = Rollbook(Settings(), db)
+    user = db.write_now(actions.add, SYSTEM, users.NewUser(NAME, EMAIL, metadata=f'{{"also":"{NAME}"}}'))
     until = time.monotonic() + 60
     while "rollbook.db" not in held(db.path.parent):  # the log is moved into the database, so that both have held it
         assert time.monotonic() < until
         time.sleep(0.02)
-    db.write_now(users.purge, user.id, SYSTEM)
+    on.run(actions.delete(on, SYSTEM, user.id, purge=True))
     while found := held(db.path.parent):
         assert time.monotonic() < until, found
         time.sleep(0.02)
 
 
 def test_a_user_restored_just_before_its_erasure_stays(db: SQLite) -> None:
-    user = db.write_now(users.add, users.NewUser(NAME, EMAIL), SYSTEM)
-    db.write_now(users.delete, user.id, SYSTEM)
+    on = Rollbook(Settings(), db)
+    user = db.write_now(actions.add, SYSTEM, users.NewUser(NAME, EMAIL))
+    on.run(actions.delete(on, SYSTEM, user.id))
     before = clock.now() + 1
     assert db.read_now(users.expired, before, 10) == [user.id]
-    db.write_now(users.restore, user.id, SYSTEM)
-    db.write_now(users.expire, user.id, before, SYSTEM)
+    on.run(actions.restore(on, SYSTEM, user.id))
+    on.run(actions.expire(on, SYSTEM, user.id, before))
     assert db.read_now(users.get, user.id)
 
-    db.write_now(users.delete, user.id, SYSTEM)  # anew: its 30 days begin again
-    db.write_now(users.expire, user.id, before, SYSTEM)
+    on.run(actions.delete(on, SYSTEM, user.id))  # anew: its 30 days begin again
+    on.run(actions.expire(on, SYSTEM, user.id, before))
     assert db.read_now(users.deleted, user.id)
-    db.write_now(users.expire, user.id, clock.now() + 1, SYSTEM)
+    on.run(actions.expire(on, SYSTEM, user.id, clock.now() + 1))
     assert not db.read_now(users.deleted, user.id)
 
 
 def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
+    on = Rollbook(Settings(), db)
     runes = "\u16a0\u16a2\u16a6\u16a8\u16b1\u16b2"  # no other name has them, so that their entries are written out in full
 
     def in_files() -> bool:
         return any(runes[:3].encode() in file.read_bytes() for file in db.path.parent.iterdir())
 
-    user = db.write_now(users.add, users.NewUser(runes, EMAIL), SYSTEM)
+    user = db.write_now(actions.add, SYSTEM, users.NewUser(runes, EMAIL))
     db.write_now(search.fold)
     for number in range(1000):
-        db.write_now(users.add, users.NewUser(f"User {number}", f"user{number}@example.com"), SYSTEM)
+        db.write_now(actions.add, SYSTEM, users.NewUser(f"User {number}", f"user{number}@example.com"))
     while db.write_now(search.fold):
         pass
-    db.write_now(users.purge, user.id, SYSTEM)
+    on.run(actions.delete(on, SYSTEM, user.id, purge=True))
     time.sleep(0.5)  # the log is emptied
     assert in_files(), "the search index lets go of letters by itself: compaction is not needed"
 
-    background = Background(Settings(), db, None, None, None, None, first=True)  # type: ignore[arg-type]
+    background = Background(on, None, None, None, None, first=True)  # type: ignore[arg-type]
 
     async def step() -> None:
         while await background.erase_from_search():

@@ -265,7 +265,7 @@ def test_to_who_does_not_know_the_password_all_accounts_look_the_same(tmp_path: 
             assert all(answer == answers[0] for answer in answers) and answers[0][0] == 401
             # Who knows it is told what is the matter.
             assert "suspended" in sign_in(guesser, suspended["email"], suspended["password"]).text
-            assert "switched off" in sign_in(guesser, switched_off["email"], switched_off["password"]).text
+            assert "not allowed to sign in" in sign_in(guesser, switched_off["email"], switched_off["password"]).text
 
 
 # ---- nobody is led astray

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rollbook.gate import stranger
+from rollbook.limits.policy import address_bucket
 from tests.harness import Server, new_key, running
 
 
@@ -32,4 +32,4 @@ def test_an_ipv4_network_written_as_ipv6_is_allowed_as_what_it_means(server: Ser
 
 @pytest.mark.parametrize("address", ["", "::ffff:192.0.2.1", "fe80::1%eth0", "no address"])
 def test_whatever_stands_there_has_a_bucket(address: str) -> None:
-    assert stranger(address).startswith("address:")
+    assert address_bucket(address).startswith("address:")

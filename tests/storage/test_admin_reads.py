@@ -22,7 +22,6 @@ from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.records import directory, events, places, search, users
-from rollbook.records.events import SYSTEM
 from rollbook.storage import migrate
 from rollbook.storage.database import Tx
 from rollbook.storage.sqlite import SQLite
@@ -53,6 +52,10 @@ async def at_places(tx: Tx, seqs: list[int]) -> None:
     await places.count_many(tx, seqs, +1)
 
 
+async def delete(tx: Tx, id: str) -> None:
+    await users.delete(tx, await users.get(tx, id))
+
+
 # ---- how many came since when
 
 
@@ -70,7 +73,7 @@ def test_how_many_came_since_is_exact_at_every_place(engine: str, tmp_path: Path
         for number, seq in enumerate(gone):
             if number == len(gone) // 2 and db.read_now(places.is_appended):
                 db.write_now(places.fold)  # the rest is appended and not yet folded
-            db.write_now(users.delete, f"user_{seq}", SYSTEM)
+            db.write_now(delete, f"user_{seq}")
         found = db.read_now(directory.joined, times)
     assert found == [sum(seq > at for seq in left) for at in times]
 
@@ -118,7 +121,7 @@ async def test_deleted_users_come_newest_first_and_each_once(people: SQLite, mon
     for number, seq in enumerate(order):
         # Several at the same microsecond: their places tell them apart.
         monkeypatch.setattr(clock, "now", lambda number=number: 1_000 + number // 4)
-        await people.write(users.delete, f"user_{seq}", SYSTEM)
+        await people.write(delete, f"user_{seq}")
     seen: list[users.Deleted] = []
     before = None
     while page := await users.lately_deleted(people, 0, 7, before):
@@ -135,7 +138,7 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
     async def record(tx: Tx) -> None:
         for number in range(40):
             await events.record(
-                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", SYSTEM, {"number": number}
+                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", events.SYSTEM, {"number": number}
             )
 
     await people.write(record)

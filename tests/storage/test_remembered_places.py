@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import directory, events, opening, places, remembered_places, users
+from rollbook.records import directory, opening, places, remembered_places, users
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, Queries, Tx
 from rollbook.storage.postgres import Postgres
@@ -32,7 +32,17 @@ def two() -> Iterator[tuple[Database, Database]]:
 
 
 async def add(tx: Tx, number: int) -> str:
-    return (await users.add(tx, users.NewUser(f"Anna {number}", f"anna{number}@example.com"), events.CLI)).id
+    return (await users.add(tx, users.NewUser(f"Anna {number}", f"anna{number}@example.com"))).id
+
+
+async def delete(tx: Tx, id: str) -> None:
+    await users.delete(tx, await users.get(tx, id))
+
+
+async def restore(tx: Tx, id: str) -> None:
+    deleted = await users.deleted(tx, id)
+    assert deleted is not None
+    await users.restore(tx, deleted.user)
 
 
 async def all_ids(queries: Queries) -> list[str]:
@@ -57,10 +67,10 @@ def test_pages_are_exact_while_users_come_and_go_and_others_fold(two: tuple[Data
                 case 0:
                     second.write_now(add, USERS + round_ * 10 + choose.randrange(10**6))
                 case 1 if deleted:
-                    second.write_now(users.restore, deleted.pop(choose.randrange(len(deleted))), events.CLI)
+                    second.write_now(restore, deleted.pop(choose.randrange(len(deleted))))
                 case _:
                     gone = living.pop(choose.randrange(len(living)))
-                    second.write_now(users.delete, gone, events.CLI)
+                    second.write_now(delete, gone)
                     deleted.append(gone)
         if choose.random() < 0.5:
             second.write_now(places.fold)
@@ -110,7 +120,7 @@ def test_a_page_is_found_by_what_was_remembered_until_somebody_folds(
     learning = [remembered_places.TOP, remembered_places.INSIDE, remembered_places.INSIDE, remembered_places.FROM]
     assert statements() == learning
     assert statements() == [remembered_places.FROM]
-    second.write_now(users.delete, expected.pop(3), events.CLI)
+    second.write_now(delete, expected.pop(3))
     assert statements() == [remembered_places.FROM]
     second.write_now(places.fold)
     assert statements() == [remembered_places.FROM, *learning]
@@ -121,10 +131,10 @@ def test_users_that_came_back_before_a_place_are_counted(two: tuple[Database, Da
     first, second = two
     ids = [first.write_now(add, number) for number in range(200)]
     for id in ids[:50]:
-        first.write_now(users.delete, id, events.CLI)
+        first.write_now(delete, id)
     second.write_now(places.fold)
     assert ids_at(first, 5, 20)[0] == ids[70:75]
     for id in ids[:50]:
-        second.write_now(users.restore, id, events.CLI)
+        second.write_now(restore, id)
     for offset in (0, 13, 14, 20, 64, 70, 199):
         assert ids_at(first, 5, offset) == (ids[offset : offset + 5], 200), offset

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import directory, events, opening, rules, search_postgres, users
+from rollbook.records import directory, opening, rules, search_postgres, users
 from rollbook.records.directory import ANY, LISTED, Order
 from rollbook.records.search_postgres import Sample
 from rollbook.storage import migrate
@@ -27,9 +27,9 @@ def made_up(choose: random.Random) -> str:
 
 
 async def add(tx: Tx, name: str, email: str, role: str, is_suspended: bool) -> None:
-    user = await users.add(tx, users.NewUser(name, email, role=role), events.CLI)
+    user = await users.add(tx, users.NewUser(name, email, role=role))
     if is_suspended:
-        await users.update(tx, user.id, {"status": "suspended"}, events.CLI)
+        await users.change(tx, user, {"status": "suspended"})
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from rollbook import clock
+from rollbook.actions import users as actions
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
+from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds
 from rollbook.observe import requests as noted
 from rollbook.observe.requests import Requests, Tally
 from rollbook.records import usage, users
-from rollbook.records.events import SYSTEM
 from rollbook.records.usage import Batch, Hour, Logged
 from rollbook.storage.database import Database, Queries
 from rollbook.storage.sqlite import SQLite
@@ -233,7 +236,8 @@ def rows_about(db: Database, user_id: str) -> int:
 
 
 def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: World) -> None:
-    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"), SYSTEM)
+    on = Rollbook(Settings(), world.db)
+    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
     requests, new_id = world.workers[0]
 
     def ask(times: int) -> list[Tally]:
@@ -249,7 +253,7 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
     world.request(1, "key_b", 200)
     world.write(1)
     late = ask(3)
-    world.db.write_now(users.purge, user.id, SYSTEM)
+    on.run(actions.delete(on, SYSTEM, user.id, purge=True))
     assert world.db.read_now(usage.hours, user.id, 0) == []
     world.db.write_now(usage.add, batch(late))
     assert rows_about(world.db, user.id) > 0
@@ -269,7 +273,8 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
 
 
 def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_restored(world: World) -> None:
-    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"), SYSTEM)
+    on = Rollbook(Settings(), world.db)
+    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
     requests, new_id = world.workers[0]
     for expected in (1, 2):
         made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
@@ -279,7 +284,7 @@ def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_resto
         world.db.write_now(usage.add, batch(taken(requests)))
         assert [hour.requests for hour in world.db.read_now(usage.hours, user.id, 0)] == [expected]
         if expected == 1:
-            world.db.write_now(users.delete, user.id, SYSTEM)
+            on.run(actions.delete(on, SYSTEM, user.id))
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # whose steps can be counted

@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from rollbook.api.parsing import refuse
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.api.call import Call
 from rollbook.errors import ApiError
-from rollbook.gate import Call
+from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.records import replies
 from rollbook.records.replies import Claim, Reply
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Database, Tx
 
 PURPOSE = "replies"
 LONGEST_KEY = 255
@@ -34,54 +36,54 @@ def key_of(request: Request) -> str | None:
 
 
 async def once(
-    call: Call, key: str, handler: Callable[[Call], Awaitable[Response]], render: Callable[[ApiError], Response]
+    call: Call, key: str, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
 ) -> Response:
-    """The handler's answer, or the one it gave to the same request before. Raises KeyReused, StillRunning."""
-    request, secret, db = call.request, call.services.secret, call.db
+    """The response to what the action returns, or the one that was given to the same request before. Raises KeyReused, StillRunning."""
+    request, by, services = call.request, call.by, call.services
+    secret, db = services.secret, services.db
     # With what the key may do: a narrower key of the same user must not be given what a wider one was, such as a new key's text.
-    asked = f"{call.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
-    claim = Claim(call.caller.user_id, key, secret.mac(PURPOSE, asked), request.id)
+    asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
+    claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
     bound = f"{claim.user_id} {key}".encode()
     reply = await replies.find(db, claim) or await db.write(replies.claim, claim)
     if reply is not None:
         return Response(reply.status, reply.head + REPLAYED, secret.unseal(PURPOSE, reply.sealed, bound))
 
-    def kept(response: Response) -> Reply:
-        return Reply(response.status, response.head, secret.seal(PURPOSE, response.body, bound))
+    async def keep(tx: Tx, response: Response) -> None:
+        await replies.finish(tx, claim, Reply(response.status, response.head, secret.seal(PURPOSE, response.body, bound)))
 
-    finished = False
+    async def work(tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, Response]:
+        result = await fn(tx, *args)
+        response = shows(call, result)
+        await keep(tx, response)
+        return result, response
 
-    async def work(
-        tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...], answer: Callable[[Any], Response]
-    ) -> Response:
-        response = answer(await fn(tx, *args))
-        await replies.finish(tx, claim, kept(response))
-        return response
+    kept: Response | None = None
 
-    async def write(fn: Callable[..., Awaitable[Any]], *args: Any, answer: Callable[[Any], Response]) -> Response:
-        nonlocal finished
-        response = await db.write(work, fn, args, answer)
-        finished = True
-        return response
+    async def write(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        nonlocal kept
+        result, kept = await db.write(work, fn, args)
+        return result
 
-    async def release() -> None:
-        # The handler's error is the answer, whatever becomes of the claim: above all that nobody knows whether the change was made.
-        with suppress(ApiError):
-            await db.write(replies.release, claim)
-
-    call.write = write
     try:
-        response = await handler(call)
+        result = await act(services.writing(write))
+        if kept is None:  # nothing was written
+            kept = shows(call, result)
+            await db.write(keep, kept)
+        return kept
     except ApiError as error:
-        if 400 <= error.status < 500 and error.status not in (401, 409, 429):
-            response = render(error)
-            await db.write(replies.finish, claim, kept(response))
+        if kept is None and 400 <= error.status < 500 and error.status not in (401, 409, 429):
+            response = render(error, request.id, services.url, request.headers.get(b"accept"))
+            await db.write(keep, response)
             return response
-        await release()
+        await _release(db, claim)
         raise
     except BaseException:
-        await release()
+        await _release(db, claim)
         raise
-    if not finished:
-        await db.write(replies.finish, claim, kept(response))
-    return response
+
+
+async def _release(db: Database, claim: Claim) -> None:
+    # The error is the answer, whatever becomes of the claim: above all that nobody knows whether the change was made.
+    with suppress(ApiError):
+        await db.write(replies.release, claim)

@@ -12,8 +12,9 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from rollbook import __version__, errors
+from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
-from rollbook.api import parsing, routes, types
+from rollbook.api import routes, types
 from rollbook.api.openapi_tables import Schema
 from rollbook.api.routes import Route
 from rollbook.errors import ApiError, Fault
@@ -56,19 +57,19 @@ def describe(server_url: str) -> Schema:
 
 
 def operation_id(route: Route) -> str:
-    """The handler's name; unique, though PUT and PATCH share one."""
-    name = route.handler.__name__
-    return name.replace("update", "patch") if route.method == "PATCH" else name
+    """The action's name and what it is done to; unique, though PUT and PATCH share one."""
+    name = "patch" if route.method == "PATCH" else route.action.__name__
+    return name if route.shows is None or "_" in name else f"{name}_{tag(route).lower().removesuffix('s')}"
 
 
 def words(route: Route) -> tuple[str, str]:
-    """Summary and description of a call: the first line of its handler's docstring, and the rest."""
-    summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n")
+    """Summary and description of a call: the first line of its action's docstring, and the rest."""
+    summary, _, rest = (inspect.getdoc(route.action) or "").partition("\n")
     return summary, rest.strip()
 
 
 def tag(route: Route) -> str:
-    return route.handler.__module__.rpartition(".")[2].capitalize()
+    return route.path.split("/")[2].capitalize() if route.path.startswith("/v1/") else "Operations"
 
 
 def errors_of(route: Route) -> list[type[ApiError]]:
@@ -178,10 +179,10 @@ def _success(route: Route) -> Schema:
         names.append("ETag")
     if route.method == "POST":
         names.append("Idempotency-Replayed")
-    names += tables.PAGED.get(route.handler.__name__, ())
+    names += tables.PAGED.get(operation_id(route), ())
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}
     if route.answer is str:
-        kind, schema, example = tables.TEXTS[route.handler.__name__]
+        kind, schema, example = tables.TEXTS[operation_id(route)]
         found["content"] = {kind: {"schema": schema, "example": example}}
     elif route.answer is not None:
         selectable = route.query is not None and "fields" in route.query.__struct_fields__
@@ -283,7 +284,7 @@ def _not_ready(found: list[type[ApiError]]) -> Schema:
 
 def _error_example(kind: type[ApiError], server_url: str) -> Schema:
     if kind is errors.InvalidParameter:
-        error: ApiError = parsing.invalid([Fault("limit", "limit must be at most 1000.")])
+        error: ApiError = invalid([Fault("limit", "limit must be at most 1000.")])
     elif issubclass(kind, errors.TooManyRequests):
         error = kind(23)
     else:

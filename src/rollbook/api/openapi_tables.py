@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import Any, get_args
+from typing import Any
 
-from rollbook import __version__, errors
+from rollbook import __version__, errors, roles
+from rollbook.actions import arguments
 from rollbook.api import types
-from rollbook.auth import permissions
 from rollbook.records import directory, events
 
 Schema = dict[str, Any]
@@ -58,18 +58,20 @@ _WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
 _FIELD = f"({'|'.join(types.USER_FIELDS)})"
 
 PATTERNS: dict[type, Schema] = {
-    types.Name: {"pattern": f"^[{_WHITE}]*[^{_REFUSED}]*[^{_REFUSED}{_WHITE}{_INVISIBLE}][^{_REFUSED}]*[{_WHITE}]*$"},
-    types.Time: {"pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"},
-    types.LimitText: {"pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$"},
-    types.Network: {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"},
+    arguments.Name: {"pattern": f"^[{_WHITE}]*[^{_REFUSED}]*[^{_REFUSED}{_WHITE}{_INVISIBLE}][^{_REFUSED}]*[{_WHITE}]*$"},
+    arguments.Time: {"pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"},
+    arguments.LimitText: {"pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$"},
+    arguments.Network: {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"},
     types.Fields: {"pattern": f"^(\\*|{_FIELD}(,{_FIELD})*)$", "maxLength": 8192},
-    types.Ids: {"pattern": "^[^,\\u0000]+(,[^,\\u0000]+)*$"},
-    types.Sort: {"pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(directory.SORTABLE))})$"},
+    arguments.Ids: {"pattern": "^[^,\\u0000]+(,[^,\\u0000]+)*$"},
+    arguments.Sort: {
+        "pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(directory.SORTABLE))})$"
+    },
     types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
-    types.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
+    arguments.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
 }
 
-_ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in permissions.ROLES.items())
+_ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in roles.ROLES.items())
 _STATUS = "`suspended`: its keys and its password do nothing until it is activated."
 
 # What bodies' plain fields mean, by name, or by type and name. Fields with a type of their own say it there.
@@ -119,8 +121,8 @@ ANSWERS: dict[str, Schema] = {
     "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
     "Key.name": string("What the key is for.", 100, minLength=1, examples=["billing service"]),
     "email": {"type": "string", "format": "email", "maxLength": 254, "description": "The user's e-mail address.", "examples": ["alice@example.com"]},
-    "role": {"enum": list(permissions.ROLES), "description": _ROLE},
-    "status": {"enum": list(get_args(types.Status)), "description": _STATUS},
+    "role": {"enum": list(roles.ROLES), "description": _ROLE},
+    "status": {"enum": list(roles.STATUSES), "description": _STATUS},
     "external_id": string("The caller's own identifier of the user.", 255, examples=["crm-1042"]),
     "metadata": {"type": "object", "additionalProperties": True, "description": "A JSON object of the caller's own.", "examples": [{"plan": "pro"}]},
     "email_verified": {"type": "boolean", "description": "Whether the address is known to be the user's."},
@@ -139,7 +141,7 @@ ANSWERS: dict[str, Schema] = {
     "Event.user_id": identifier(USER_ID, "The user that the event is about, or whose key, session or link it is about.", CHARLIE_ID),
     "EventActor.user_id": identifier(USER_ID, "The user whose key made the request.", ALICE_ID),
     "masked": string("Beginning and end of the key's text, by which people tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
-    "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(permissions.SCOPES)}, "description": "What the key may do; null: all that its user may."},
+    "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(roles.SCOPES)}, "description": "What the key may do; null: all that its user may."},
     "ip_allow": {"type": "array", "maxItems": 64, "items": string("An address or network.", 43), "description": "Where the key may be used from; null: anywhere."},
     "revealable": {"type": "boolean", "description": "Whether its owner can be shown the key again."},
     "expires_at": moment("When the key stops working; null: never.", "2024-10-27T10:00:00Z"),
@@ -271,7 +273,7 @@ PARAMETERS: Schema = {
 
 
 def scheme_text() -> str:
-    scopes = "\n".join(f"- `{scope}`: {text}" for scope, text in permissions.SCOPES.items())
+    scopes = "\n".join(f"- `{scope}`: {text}" for scope, text in roles.SCOPES.items())
     return f"An API key in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Scopes:\n\n{scopes}"
 
 

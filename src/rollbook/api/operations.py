@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rollbook.api import types
-from rollbook.api.answers import answer
-from rollbook.gate import Call
+from rollbook.api.call import Call
+from rollbook.api.show import answer
 from rollbook.http.response import Response
 
 # Prometheus text format 0.0.4.

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from rollbook.api.parsing import refuse
+from rollbook.actions.checking import refuse
 from rollbook.auth.server_secret import Secret
 from rollbook.records.directory import Listing, Page, Position
 

@@ -1,15 +1,18 @@
-"""Answers an API call: the gate, then parsing, then the handler of its row in `api/routes`."""
+"""Answers an API call: the gate, then parsing, then the action of its row in `api/routes`, and how its result is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Caller, Principal
 from rollbook.api import idempotency, parsing
+from rollbook.api.call import Call, Services
 from rollbook.api.routes import Route
+from rollbook.api.types import UserFields
 from rollbook.errors import NotFound
-from rollbook.gate import Call, Caller, Gate, Services
-from rollbook.http.boundary import render
+from rollbook.gate import Gate
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Ids, Routes
@@ -21,8 +24,8 @@ MOST_QUERIES = 512
 class Router:
     def __init__(self, routes: Sequence[Route], services: Services) -> None:
         self._services = services
-        self._gate = Gate(services)
-        self._hook = parsing.dec_hook(services.settings.password_min_length)
+        self._gate = Gate(services.settings, services.db, services.limiter)
+        self._password_min_length = services.settings.password_min_length
         self._queries: dict[tuple[Any, str], Any] = {}
         self._routes = Routes()
         self._routes.add(self, routes)
@@ -33,25 +36,24 @@ class Router:
 
     async def answer(self, request: Request, route: Route, ids: Ids) -> Response:
         """Raises ApiError."""
-        call = Call(self._services, request, ids, route.scope)
+        call = Call(self._services, request)
         if route.scope is None:
             call.query = self._query(route, request.query)
-            return await route.handler(call)
-        gate = self._gate
-        caller = call.caller = await gate.admit(request)
-        if ids and ids[0] == "me":
-            ids = call.ids = (caller.user_id, *ids[1:])
-        gate.check(caller, request, route.scope, route.self_access, ids)
+            return await route.action(call)
+        caller = await self._gate.admit(request)
+        call.by = Principal(caller, request.address, request.id)
+        ids = self._admit(call, route, ids)
         call.query = self._query(route, request.query)
         if route.method == "POST":
             call.body = self._body(route, request)
             key = idempotency.key_of(request)
-            if key is not None:
-                base, accept = self._services.settings.url, request.headers.get(b"accept")
-                return await idempotency.once(call, key, route.handler, lambda error: render(error, request.id, base, accept))
+            if key is not None and route.shows is not None:
+                return await idempotency.once(call, key, lambda on: _act(on, route, call, ids), route.shows)
         elif route.body is not None:
             call.body = self._body(route, request)
-        return await route.handler(call)
+        if route.shows is None:
+            return await route.action(call)
+        return route.shows(call, await _act(self._services, route, call, ids))
 
     async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
         """Unknown paths and methods are behind the key where the calls are, so that strangers learn nothing."""
@@ -68,23 +70,30 @@ class Router:
         body: dict[str, Any] | None = None,
         if_match: bytes | None = None,
     ) -> Response:
-        """A call made for a person by a page: the same row, permissions, parsing and handler, without key and windows. Raises ApiError."""
+        """A call made for a person by a page: the same row, permissions, parsing and action, without key and windows. Raises ApiError."""
         found = self._routes.find(path)
         route: Route | None = None if found is None else found[0].rows.get(method)
-        if found is None or route is None or route.scope is None:
+        if found is None or route is None or route.shows is None:
             raise NotFound()
-        ids = found[1]
         headers = {} if if_match is None else {b"if-match": if_match}
         request = Request(method, path, query, headers, b"", page.address, page.secure, page.id, page.started)
         request.user_id = caller.user_id
         request.route = route
-        call = Call(self._services, request, (caller.user_id, *ids[1:]) if ids[:1] == ("me",) else ids, route.scope)
-        call.caller = caller
-        self._gate.check(caller, request, route.scope, route.self_access, call.ids)
+        call = Call(self._services, request)
+        call.by = Principal(caller, page.address, page.id)
+        ids = self._admit(call, route, found[1])
         call.query = self._query(route, query)
         if route.body is not None or body:
-            call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._hook)
-        return await route.handler(call)
+            call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._password_min_length)
+        return route.shows(call, await _act(self._services, route, call, ids))
+
+    def _admit(self, call: Call, route: Route, ids: Ids) -> Ids:
+        """The ids in the path, with that of the caller for `me`. Raises Forbidden."""
+        if ids and ids[0] == "me":
+            ids = (call.by.user_id, *ids[1:])
+        assert route.scope is not None  # others are answered without a key
+        self._gate.check(call.by, route.scope, route.self_access, ids[0] if ids else "")
+        return ids
 
     def _query(self, route: Route, query: str) -> Any:
         key = (route.query, query)
@@ -101,4 +110,16 @@ class Router:
         if route.body is None and not request.body:
             return None
         found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
-        return parsing.parse_body(route.body or parsing.NoBody, found, self._hook)
+        return parsing.parse_body(route.body or parsing.NoBody, found, self._password_min_length)
+
+
+def _act(on: Rollbook, route: Route, call: Call, ids: Ids) -> Awaitable[Any]:
+    """The row's action on what the call holds."""
+    takes = route.takes
+    if takes is not None:
+        return route.action(on, call.by, *ids, *takes(call))
+    if route.body is not None:
+        return route.action(on, call.by, *ids, call.body)
+    if route.query is not None and route.query is not UserFields:
+        return route.action(on, call.by, *ids, call.query)
+    return route.action(on, call.by, *ids)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-from rollbook import clock
-from rollbook.auth import permissions
+from rollbook import roles
 from rollbook.config import ConfigurationError, Settings
-from rollbook.records.sessions import Lifetime
 
 _BYTES = 32
 
@@ -28,11 +26,6 @@ def password_link(url: str, text: str) -> str:
     return f"{url.rstrip('/')}/account/set-password?token={text}"
 
 
-def lifetime(settings: Settings) -> Lifetime:
-    """How long sessions last by these settings."""
-    return Lifetime(settings.session_lifetime * clock.HOUR, settings.session_idle_timeout * clock.HOUR)
-
-
 def cookie_name(settings: Settings, secure: bool) -> str:
     """Over TLS the name binds the cookie to this very host and to TLS (RFC 6265bis section 4.1.3.2). Without TLS browsers refuse such a
     name; and as cookies do not know ports, the port is part of it: two servers on one machine do not sign each other's people out."""
@@ -42,5 +35,5 @@ def cookie_name(settings: Settings, secure: bool) -> str:
 def check_roles(settings: Settings) -> None:
     """Raises ConfigurationError when `sign_in_roles` names a role that there is not."""
     for role in settings.sign_in_roles:
-        if role not in permissions.ROLES:
-            raise ConfigurationError(f"sign_in_roles: {role!r} is no role. Roles: {', '.join(permissions.ROLES)}.")
+        if role not in roles.ROLES:
+            raise ConfigurationError(f"sign_in_roles: {role!r} is no role. Roles: {', '.join(roles.ROLES)}.")

@@ -17,8 +17,10 @@ from typing import BinaryIO
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from rollbook.api import types
-from rollbook.api.parsing import dec_hook, parse_body, read_object
+from rollbook.actions import arguments
+from rollbook.actions.checking import check, field_hook
+from rollbook.actions.users import record
+from rollbook.api.parsing import read_object
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.cli.output import Failure
 from rollbook.config import Settings
@@ -39,18 +41,10 @@ MOST_RACES = 20
 LONGEST_LINE = 65_536  # bytes: the largest body of a call that creates a user
 
 
-class Line(types.Body):
+class Line(arguments.NewUser):
     """A user to load: `password`, or `password_hash`, an argon2 string; null for a user that cannot sign in yet."""
 
-    name: types.Name
-    email: types.Email
-    password: types.NewPassword | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
-    role: types.Role = "member"
-    external_id: types.ExternalId | None = None
-    metadata: types.Metadata | UnsetType = UNSET
-    email_verified: bool = False
-    rate_limit: types.LimitText | None = None
 
 
 class Batch(Struct, array_like=True):
@@ -243,8 +237,7 @@ def _skip_line(source: BinaryIO) -> int:
 
 def _parser(settings: Settings) -> Callable[[bytes], tuple[NewUser, str | None]]:
     """A function from a line to its user and the password that is still to be hashed. It raises ApiError."""
-    hook = dec_hook(settings.password_min_length)
-    decode = msgspec.json.Decoder(Line, dec_hook=hook).decode
+    decode = msgspec.json.Decoder(Line, dec_hook=field_hook(settings.password_min_length)).decode
 
     def parse(line: bytes) -> tuple[NewUser, str | None]:
         try:
@@ -253,7 +246,7 @@ def _parser(settings: Settings) -> Callable[[bytes], tuple[NewUser, str | None]]
             found = decode(line)
         except (msgspec.DecodeError, ValueError, RecursionError):
             # Once more, as the API reads bodies: slowly, and with words for all that is wrong.
-            found = parse_body(Line, read_object(line.strip(), None, None), hook)
+            found = check(Line, read_object(line.strip(), None, None), settings.password_min_length)
         password, hash = found.password, found.password_hash
         if (password is UNSET) == (hash is UNSET):
             raise _refused("Give either password or password_hash.")
@@ -264,17 +257,7 @@ def _parser(settings: Settings) -> Callable[[bytes], tuple[NewUser, str | None]]
                 check_hash(hash)
         except ValueError as problem:
             raise _refused(str(problem)) from None
-        user = NewUser(
-            str(found.name),
-            str(found.email),
-            None if hash is UNSET else hash,
-            found.role,
-            found.external_id,
-            "{}" if found.metadata is UNSET else str(found.metadata),
-            found.email_verified,
-            None if found.rate_limit is None else str(found.rate_limit),
-        )
-        return user, None if password is UNSET else password
+        return record(found, None if hash is UNSET else hash), None if password is UNSET else password
 
     return parse
 

@@ -15,9 +15,9 @@ from rollbook.auth.tokens import check_roles, password_link
 from rollbook.cli.output import program, where
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
-from rollbook.gate import role_limits
 from rollbook.http.server import serve
 from rollbook.limits import valkey_address
+from rollbook.limits.policy import role_limits
 from rollbook.observe import log
 from rollbook.quota import Limit
 from rollbook.records import opening

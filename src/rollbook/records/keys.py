@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound
-from rollbook.records import access, events
-from rollbook.records.events import Actor
+from rollbook.records import access
 from rollbook.storage.database import Queries, Tx
 
 
@@ -77,7 +76,6 @@ REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoke
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
-USER_LIVES = "SELECT id FROM users WHERE id = ?"
 ALL = 1 << 62
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
@@ -88,12 +86,10 @@ async def holder(queries: Queries, digest: bytes) -> Holder | None:
     return Holder._make(row) if row else None
 
 
-async def add(tx: Tx, new: NewKey, by: Actor) -> Key:
+async def add(tx: Tx, new: NewKey) -> Key:
     row = await tx.one(ADD, *new, clock.now())
     assert row is not None  # RETURNING
-    key = Key._make(row)
-    await events.record(tx, "key.created", key.user_id, by, public(key))
-    return key
+    return Key._make(row)
 
 
 async def get(queries: Queries, id: str) -> Key:
@@ -120,41 +116,22 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
     return row[0] if row else None
 
 
-async def revealed(tx: Tx, id: str, by: Actor) -> None:
-    """Its owner saw it again: the log says so."""
-    key = await get(tx, id)
-    await events.record(tx, "key.revealed", key.user_id, by, public(key))
-
-
-async def revoke(tx: Tx, id: str, by: Actor) -> None:
+async def revoke(tx: Tx, id: str) -> Key:
     """It stops at once. Raises NotFound when it already has."""
     row = await tx.one(REVOKE, clock.now(), id)
     if row is None:
         raise NotFound()
-    key = Key._make(row)
     await access.changed(tx)
-    await events.record(tx, "key.revoked", key.user_id, by, public(key))
+    return Key._make(row)
 
 
-async def rotate(tx: Tx, id: str, new: NewKey, overlap: int, by: Actor) -> Key:
-    """Put a new key in the old one's place; the old one works `overlap` microseconds longer, never longer than it would have. Raises NotFound."""
-    # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
-    if await tx.one(USER_LIVES, new.user_id) is None:
+async def end_at(tx: Tx, key: Key, at: int) -> Key:
+    """It stops at this time, or when it would have, if that is earlier. Raises NotFound."""
+    row = await tx.one(EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id)
+    if row is None:
         raise NotFound()
-    old = await get(tx, id)
-    if old.revoked_at is not None:
-        raise NotFound()
-    if overlap:
-        end = clock.now() + overlap
-        await tx.one(EXPIRE, end if old.expires_at is None else min(end, old.expires_at), id)
-    else:
-        await tx.one(REVOKE, clock.now(), id)
-    row = await tx.one(ADD, *new, clock.now())
-    assert row is not None  # RETURNING
-    key = Key._make(row)
     await access.changed(tx)
-    await events.record(tx, "key.rotated", key.user_id, by, public(key), public(await get(tx, id)))
-    return key
+    return Key._make(row)
 
 
 async def revoke_all(tx: Tx, user_id: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from rollbook import clock
-from rollbook.records import events
-from rollbook.records.events import Actor
 from rollbook.storage.database import Queries, Tx
 
 VALID = 3 * clock.DAY
@@ -20,14 +18,16 @@ EXPIRE = "DELETE FROM password_links WHERE expires_at <= ?"
 ANY_OLD = "SELECT 1 FROM password_links WHERE expires_at <= ? LIMIT 1"
 
 
-async def add(tx: Tx, user_id: str, digest: bytes, by: Actor) -> int:
+async def add(tx: Tx, user_id: str, digest: bytes) -> int:
     """A new link in the place of an older one; when it expires."""
     now = clock.now()
     await tx.run(ADD, user_id, digest, now, now + VALID)
-    await events.record(
-        tx, "password_link.created", user_id, by, {"user_id": user_id, "expires_at": clock.format_time(now + VALID)}
-    )
     return now + VALID
+
+
+def public(user_id: str, expires_at: int) -> dict[str, str]:
+    """All that may be seen of a link, which is never the link."""
+    return {"user_id": user_id, "expires_at": clock.format_time(expires_at)}
 
 
 async def user_of(queries: Queries, digest: bytes) -> str | None:

@@ -42,7 +42,6 @@ LOCKING: dict[str, str] = {
         users.PASSWORD_HASH,
         users.DELETED,
         keys.BY_ID,
-        keys.USER_LIVES,
         sessions.BY_ID,
         replies.FIND,
     )

@@ -13,12 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from unicodedata import category, normalize
 
+import msgspec
+
 NAME_LENGTH = 255
 """Code points."""
 EMAIL_LENGTH = 254
 """Bytes in UTF-8 (RFC 5321 section 4.5.3.1.3 with erratum 1690 of RFC 3696)."""
 PASSWORD_LENGTH = 256
 """Code points, as sent."""
+METADATA_BYTES = 16_384
 
 # Characters with the property White_Space (Unicode, PropList.txt). Python's own notion has U+001C to U+001F too, which are controls.
 _WHITE_SPACE = (
@@ -120,6 +123,16 @@ def password(text: str, min_length: int, *, email: str = "", name: str = "") -> 
     if plain == _plain(name):
         raise ValueError("The password is the same as the name.")
     return text
+
+
+def metadata(value: object) -> str:
+    """A JSON object as the text that is kept, at most 16 KiB."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")
+    text = msgspec.json.encode(value)
+    if len(text) > METADATA_BYTES:
+        raise ValueError(f"must be at most {METADATA_BYTES:,} bytes of JSON")
+    return text.decode()
 
 
 def fold(text: str) -> str:

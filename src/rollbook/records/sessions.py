@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound
-from rollbook.records import events
-from rollbook.records.events import Actor
 from rollbook.storage.database import Queries, Tx
 
 USER_AGENT_LENGTH = 300
@@ -57,14 +55,12 @@ OLD = """
 FORGET = "DELETE FROM sessions WHERE id = ?"
 
 
-async def add(tx: Tx, digest: bytes, user_id: str, by: Actor, user_agent: str) -> Session:
+async def add(tx: Tx, digest: bytes, user_id: str, address: str, user_agent: str) -> Session:
     """Its user has signed in."""
     now = clock.now()
-    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, by.address, user_agent[:USER_AGENT_LENGTH])
+    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, user_agent[:USER_AGENT_LENGTH])
     assert row is not None  # RETURNING
-    session = Session._make(row)
-    await events.record(tx, "session.created", user_id, by, public(session))
-    return session
+    return Session._make(row)
 
 
 async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session | None:
@@ -107,19 +103,18 @@ async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
     await tx.many(SEEN, [(at, id, at) for id, at in sorted(times)])
 
 
-async def end(tx: Tx, id: str, by: Actor) -> None:
+async def end(tx: Tx, id: str) -> Session:
     """It signs nobody in any longer. Raises NotFound."""
     row = await tx.one(END, id)
     if row is None:
         raise NotFound()
-    await _ended(tx, Session._make(row), by)
+    return Session._make(row)
 
 
-async def end_by_digest(tx: Tx, digest: bytes, by: Actor) -> None:
-    """The session with this cookie ends, if there is one."""
+async def end_by_digest(tx: Tx, digest: bytes) -> Session | None:
+    """The session with this cookie, which ends, if there is one."""
     row = await tx.one(END_BY_DIGEST, digest)
-    if row is not None:
-        await _ended(tx, Session._make(row), by)
+    return None if row is None else Session._make(row)
 
 
 async def end_all(tx: Tx, user_id: str, keep: str = "") -> int:
@@ -135,10 +130,6 @@ async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:
 
 async def forget(tx: Tx, ended: list[str]) -> None:
     await tx.many(FORGET, [(id,) for id in ended])
-
-
-async def _ended(tx: Tx, session: Session, by: Actor) -> None:
-    await events.record(tx, "session.revoked", session.user_id, by, public(session))
 
 
 def public(session: Session) -> dict[str, Any]:

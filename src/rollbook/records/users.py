@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import EmailTaken, ExternalIdTaken, LastOwner, NotFound, PreconditionFailed
-from rollbook.records import access, claims, events, keys, password_links, places, rules, search, sessions, usage
-from rollbook.records.events import Actor
+from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
+from rollbook.records import access, claims, places, rules, search, usage
 from rollbook.storage.database import Duplicate, Queries, Row, Tx
 
 
@@ -32,14 +31,6 @@ class User(NamedTuple):
     created_at: int
     updated_at: int
     last_sign_in_at: int | None
-
-
-# Called with the user as it is and the columns that would change, before anything does: raises when the caller may not.
-May = Callable[[User, Mapping[str, Any]], None]
-
-
-def anyone(user: User, changed: Mapping[str, Any]) -> None:
-    """For callers who may do all: the command line and the server itself."""
 
 
 class NewUser(NamedTuple):
@@ -88,6 +79,7 @@ RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash 
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
 TWO_OWNERS = "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2"
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
+OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 KEEP_DELETED = f"INSERT INTO deleted_users ({KEPT}, deleted_at) SELECT {KEPT}, ? FROM users WHERE id = ?"
 REMOVE = "DELETE FROM users WHERE id = ?"
 DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
@@ -153,7 +145,7 @@ async def password_hash(queries: Queries, id: str) -> str | None:
     return row[0] if row else None
 
 
-async def add(tx: Tx, new: NewUser, by: Actor) -> User:
+async def add(tx: Tx, new: NewUser) -> User:
     """Raises EmailTaken, ExternalIdTaken: the unique index decides, so the loser of a race hears it too."""
     # No two users are created at the same microsecond, and none earlier than the one before: the list's order (created_at, id) is then
     # that of `seq`, also when the machine's clock is set back.
@@ -177,36 +169,18 @@ async def add(tx: Tx, new: NewUser, by: Actor) -> User:
     user = User._make(row)
     await places.count(tx, user.seq, +1)
     await search.touched(tx, user.seq)
-    await events.record(tx, "user.created", user.id, by, public(user))
     return user
 
 
-async def update(
-    tx: Tx, id: str, changes: Mapping[str, Any], by: Actor, may: May = anyone, if_match: frozenset[int] | None = None
-) -> User:
-    """Set these columns; those that are already so change nothing, and if none is left there is no event.
-
-    `if_match` holds the versions the caller will change. Raises NotFound, PreconditionFailed, EmailTaken, ExternalIdTaken, LastOwner.
-    """
-    user = await get(tx, id)
-    changed = {name: value for name, value in changes.items() if getattr(user, name) != value}
-    may(user, changed)
-    if if_match is not None and user.version not in if_match:
-        raise PreconditionFailed()
-    if not changed:
-        return user
-    if user.role == "owner" and (changed.get("role", "owner") != "owner" or changed.get("status", "active") != "active"):
-        await _keep_an_owner(tx, user)
-    now = clock.now()
+async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
+    """Set these columns of a user. Raises EmailTaken, ExternalIdTaken."""
+    after = user._replace(**changed, version=user.version + 1, updated_at=clock.now())
     columns = dict(changed)
+    is_renamed = "name" in changed or "email" in changed
     if "email" in changed:
-        columns["email_key"] = rules.email_key(changed["email"])
-        # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the new one.
-        if user.email_verified and "email_verified" not in changed and columns["email_key"] != rules.email_key(user.email):
-            columns["email_verified"] = changed["email_verified"] = 0
-    if tx.engine == "postgresql" and ("name" in changed or "email" in changed):
-        columns["search_text"] = search.indexed_text(changed.get("name", user.name), changed.get("email", user.email))
-    after = user._replace(**changed, version=user.version + 1, updated_at=now)
+        columns["email_key"] = rules.email_key(after.email)
+    if tx.engine == "postgresql" and is_renamed:
+        columns["search_text"] = search.indexed_text(after.name, after.email)
     try:
         await claims.change(
             tx,
@@ -214,33 +188,21 @@ async def update(
             (rules.email_key(user.email), rules.email_key(after.email)) if "email" in changed else (None, None),
             (user.external_id, after.external_id),
         )
-        await tx.run(_update(tuple(columns)), *columns.values(), now, user.id)
+        await tx.run(_update(tuple(columns)), *columns.values(), after.updated_at, user.id)
     except Duplicate as refused:
         raise _taken(refused) from None
-    if "name" in changed or "email" in changed:
+    if is_renamed:
         await search.touched(tx, user.seq)
     if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
         await access.changed(tx)
-    if "status" in changed:
-        type = "user.suspended" if after.status == "suspended" else "user.activated"
-        await sessions.end_all(tx, id)  # for good: to be activated again is not to be signed in again
-    else:
-        type = "user.updated"
-    was = public(user)
-    await events.record(tx, type, id, by, public(after), {name: was[name] for name in was if name in changed})
     return after
 
 
-async def set_password(tx: Tx, id: str, hash: str, by: Actor, may: May = anyone) -> User:
-    """Whoever is signed in with the old one is signed out, and a link that sets a password is used up. Raises NotFound."""
-    may(await get(tx, id), {})
+async def set_password(tx: Tx, id: str, hash: str) -> User:
+    """Raises NotFound."""
     if not await tx.run(SET_PASSWORD, hash, clock.now(), id):
         raise NotFound()
-    user = await get(tx, id)
-    await sessions.end_all(tx, id)
-    await password_links.drop(tx, id)
-    await events.record(tx, "user.password_changed", id, by, public(user))
-    return user
+    return await get(tx, id)
 
 
 async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
@@ -248,61 +210,62 @@ async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
     await tx.run(RENEW_HASH, new, id, old)
 
 
-async def signed_in(tx: Tx, id: str, renewed: tuple[str, str] | None) -> User:
-    """A right password was given. `renewed` is its (old, new) hash where the old one had weaker parameters. Raises NotFound."""
-    if renewed is not None:
-        await renew_hash(tx, id, *renewed)
+async def signed_in(tx: Tx, id: str) -> User:
+    """A right password was given just now. Raises NotFound."""
     row = await tx.one(SIGNED_IN, clock.now(), id)
     if row is None:
         raise NotFound()
     return User._make(row)
 
 
-async def delete(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
-    """Gone from every list and look-up, its keys dead, its e-mail free; `restore` brings it back. Raises NotFound, PreconditionFailed, LastOwner."""
-    user = await get(tx, id)
-    may(user, {})
-    if if_match is not None and user.version not in if_match:
-        raise PreconditionFailed()
-    if user.role == "owner" and user.status == "active":
-        await _keep_an_owner(tx, user)
-    now = clock.now()
-    await tx.run(KEEP_DELETED, now, id)
-    await tx.run(REMOVE, id)
+async def is_last_owner(tx: Tx, user: User) -> bool:
+    """Whether there is no other active owner."""
+    return user.role == "owner" and user.status == "active" and len(await tx.all(TWO_OWNERS)) < 2
+
+
+class Owner(NamedTuple):
+    email: str
+    has_password: int
+
+
+async def oldest_owner(queries: Queries) -> Owner | None:
+    row = await queries.one(OLDEST_OWNER)
+    return Owner._make(row) if row else None
+
+
+async def delete(tx: Tx, user: User) -> None:
+    """Gone from every list and look-up, its email and external id free; `restore` brings it back."""
+    await tx.run(KEEP_DELETED, clock.now(), user.id)
+    await tx.run(REMOVE, user.id)
     await claims.release(tx, rules.email_key(user.email), user.external_id)
     await places.count(tx, user.seq, -1)
     await search.touched(tx, user.seq)
-    await keys.revoke_all(tx, id)
-    await sessions.end_all(tx, id)
-    await password_links.drop(tx, id)
     await access.changed(tx)
-    await events.record(tx, "user.deleted", id, by, public(user))
 
 
-async def restore(tx: Tx, id: str, by: Actor, may: May = anyone, since: int = 0) -> User:
-    """Bring back a user that was deleted since this time, to the place it had. Its keys stay revoked.
-
-    Raises NotFound, EmailTaken, ExternalIdTaken.
-    """
-    row = await tx.one(DELETED, id)
-    if row is None or row[-1] < since:
-        raise NotFound()
-    was = User._make(row[:-1])
-    may(was, {})
-    seq = was.seq
+async def restore(tx: Tx, deleted: User) -> User:
+    """Bring back a user that was deleted, to the place it had. Raises EmailTaken, ExternalIdTaken."""
     try:
-        await claims.take(tx, id, rules.email_key(was.email), was.external_id)
-        await tx.run(BRING_BACK, id)
+        await claims.take(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)
+        await tx.run(BRING_BACK, deleted.id)
     except Duplicate as refused:
         raise _taken(refused) from None
-    await tx.run(ERASE, id)
-    back = await tx.one(RESTORED, clock.now(), id)
-    assert back is not None  # inserted above
-    user = User._make(back)
-    await places.count(tx, seq, +1)
-    await search.touched(tx, seq)
-    await events.record(tx, "user.restored", id, by, public(user))
+    await tx.run(ERASE, deleted.id)
+    row = await tx.one(RESTORED, clock.now(), deleted.id)
+    assert row is not None  # inserted above
+    user = User._make(row)
+    await places.count(tx, user.seq, +1)
+    await search.touched(tx, user.seq)
     return user
+
+
+async def erase(tx: Tx, id: str) -> None:
+    """Erase a deleted user for good, and what its keys were used for. Raises NotFound."""
+    gone = await tx.one(ERASE, id)
+    if gone is None:
+        raise NotFound()
+    await search.erased(tx, gone[0])
+    await usage.erased(tx, id, MOST_ERASED)
 
 
 class Deleted(NamedTuple):
@@ -335,31 +298,6 @@ async def name(queries: Queries, id: str) -> str | None:
     """Of a living or deleted user; None of one that is gone for good."""
     row = await queries.one(NAME, id, id)
     return row[0] if row else None
-
-
-async def purge(tx: Tx, id: str, by: Actor, may: May = anyone, if_match: frozenset[int] | None = None) -> None:
-    """Erase a living or deleted user for good, with its keys and all that the log holds about it. Raises NotFound, PreconditionFailed, LastOwner."""
-    if await tx.one(BY_ID, id) is not None:
-        await delete(tx, id, by, may, if_match)
-    elif (row := await tx.one(DELETED, id)) is not None:
-        may(User._make(row[:-1]), {})
-    elif await tx.one(BY_ID, id) is not None:  # on PostgreSQL, it was restored between the two
-        await delete(tx, id, by, may, if_match)
-    gone = await tx.one(ERASE, id)
-    if gone is None:
-        raise NotFound()
-    await search.erased(tx, gone[0])
-    await keys.erase_all(tx, id)
-    await usage.erased(tx, id, MOST_ERASED)
-    await events.record(tx, "user.purged", id, by, {"id": id})
-    await events.forget(tx, id)
-
-
-async def expire(tx: Tx, id: str, before: int, by: Actor) -> None:
-    """Erase a user that was deleted before this time, unless it has been restored, purged or deleted anew since it was found to be."""
-    row = await tx.one(DELETED, id)
-    if row is not None and row[-1] < before:
-        await purge(tx, id, by)
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:
@@ -421,11 +359,6 @@ def _update(columns: tuple[str, ...]) -> str:
     # Only what changes is named, since an index is rewritten for each of its columns that is.
     sets = ", ".join(f"{name} = ?" for name in columns)
     return f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE id = ?"
-
-
-async def _keep_an_owner(tx: Tx, user: User) -> None:
-    if user.status == "active" and len(await tx.all(TWO_OWNERS)) < 2:
-        raise LastOwner()
 
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 Row = Sequence[Any]
@@ -88,6 +88,10 @@ class Database(Queries, Protocol):
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`write` for code without an event loop. It blocks until the commit."""
+        ...
+
+    def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """A coroutine that uses this database to its end, for code without an event loop: in one that this database keeps."""
         ...
 
     async def about(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -97,21 +97,26 @@ class Postgres(Database):
     # ---- without an event loop: for the command line and the start
 
     def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return self._until(self.read(fn, *args))
+        return self.run_now(self.read(fn, *args))
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return self._until(self.write(fn, *args))
+        return self.run_now(self.write(fn, *args))
+
+    def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._now is None:
+            self._now = asyncio.new_event_loop()
+        return self._now.run_until_complete(coroutine)
 
     def close(self) -> None:
         if self._now is not None:
-            self._until(self.stop())
+            self.run_now(self.stop())
             self._now.close()
             self._now = None
 
     def check(self, within: float = 5.0) -> None:
         """Raises DatabaseUnusable with a sentence that says how to mend it when PostgreSQL does not answer within these seconds, or is too old."""
         try:
-            row = self._until(asyncio.wait_for(self._version(), within))
+            row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, StorageUnavailable, ValueError) as problem:
             cause = problem.__cause__ or problem
             told = str(cause) or type(cause).__name__
@@ -151,11 +156,6 @@ class Postgres(Database):
     async def _in_task(self, group: Group, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
         return await asyncio.get_running_loop().create_task(in_snapshot(group, self._texts, fn, args))
-
-    def _until(self, coroutine: Any) -> Any:
-        if self._now is None:
-            self._now = asyncio.new_event_loop()
-        return self._now.run_until_complete(coroutine)
 
 
 async def _described(queries: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -78,6 +78,7 @@ class SQLite(Reads, Database):
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []
         self._aside_waiting = 0
+        self._now: asyncio.AbstractEventLoop | None = None
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return _snapshot(self._reader, self._reads, fn, args)
@@ -111,6 +112,11 @@ class SQLite(Reads, Database):
         """`write` for code without an event loop. It blocks until the commit."""
         return self._writer.write_now(fn, *args)
 
+    def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._now is None:
+            self._now = asyncio.new_event_loop()
+        return self._now.run_until_complete(coroutine)
+
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
 
@@ -130,6 +136,9 @@ class SQLite(Reads, Database):
         for connection in self._aside_connections:
             connection.close()
         self._reader.close()
+        if self._now is not None:
+            self._now.close()
+            self._now = None
 
     def describe(self, quick_check: bool = False) -> dict[str, Any]:
         """What `doctor` shows. `quick_check` reads the whole file: seconds for each GiB; `problems` then holds what it found."""

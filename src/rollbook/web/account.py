@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from rollbook import clock
-from rollbook.auth import permissions, tokens
+from rollbook import clock, roles
+from rollbook.actions.sessions import start
 from rollbook.errors import ApiError, NotFound, TooManyAttempts, WrongPassword
 from rollbook.http.response import JSON, Response, line
 from rollbook.records import sessions
 from rollbook.web import browsers
-from rollbook.web.sign_in import begin, sentence
+from rollbook.web.sign_in import sentence
 from rollbook.web.visit import PRIVATE, SAFE, Visit
 
 LABELS = {
@@ -46,7 +46,8 @@ async def change_password(visit: Visit) -> Response:
     except ApiError as error:
         found = {"current_password": refusal(error)} if is_refusal(error) else problems(visit, error, LABELS)
         return _page(visit, error.status, headers=retry_after(error), password_problems=found)
-    return visit.redirect("/account", "password-changed", await begin(visit, visit.me.user.id))
+    signed_in = await start(visit.services, visit.by, visit.me.user.id, visit.browser)
+    return visit.redirect("/account", "password-changed", visit.cookie(signed_in.token))
 
 
 async def export(visit: Visit) -> Response:
@@ -93,7 +94,7 @@ async def end_others(visit: Visit) -> Response:
 
 async def _sessions(visit: Visit) -> list[sessions.Session]:
     """This one first, then those seen last."""
-    lifetime = tokens.lifetime(visit.services.settings)
+    lifetime = visit.services.session_lifetime
     found = await sessions.of_user(visit.db, visit.me.user.id, lifetime)
     return sorted(found, key=lambda session: (session.id != visit.me.session.id, -session.last_seen_at))
 
@@ -154,7 +155,7 @@ def _page(
         headers=headers,
         section="account",
         user=user,
-        role_text=permissions.ROLES[user.role],
+        role_text=roles.ROLES[user.role],
         given=given or {"name": user.name, "email": user.email},
         least=visit.services.settings.password_min_length,
         problems=problems,

@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from rollbook import __version__, clock
-from rollbook.auth import permissions
+from rollbook import __version__, clock, roles
 from rollbook.config import CREDENTIALS, Settings, Source
-from rollbook.gate import role_limits
 from rollbook.http.response import Response
+from rollbook.limits.policy import role_limits
 from rollbook.quota import Limit
 from rollbook.records import events, opening
 from rollbook.web.visit import Visit
@@ -106,16 +105,16 @@ _MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hint
 
 def _allowances(settings: Settings) -> list[Allowance]:
     whole, own = Limit.parse(settings.rate_limit), role_limits(settings)
-    roles = [
+    of_roles = [
         Allowance(
             f"Each {role}",
             str(own.get(role, whole)),
             "role_limits" if role in own else "rate_limit",
         )
-        for role in permissions.ROLES
+        for role in roles.ROLES
     ]
     return [
-        *roles,
+        *of_roles,
         *(
             Allowance(whom, str(Limit.parse(getattr(settings, name))), name)
             for whom, name in (

@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from rollbook import clock, ids
+from rollbook import clock, ids, roles
+from rollbook.actions import permissions
 from rollbook.api.parsing import read_object
-from rollbook.auth import permissions, tokens
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotFound, PreconditionFailed
-from rollbook.gate import role_limits
 from rollbook.http.response import Response, line
+from rollbook.limits.policy import role_limits
 from rollbook.quota import Limit
 from rollbook.records import events, keys, search, sessions, usage, users
 from rollbook.records.keys import Key
@@ -444,7 +444,7 @@ async def _render(
         may_touch=_may_touch(visit, user),
         roles=_roles(visit),
         expiries=list(EXPIRIES.items()),
-        scopes=[(scope, text) for scope, text in permissions.SCOPES.items() if scope in permissions.grantable(user.role)],
+        scopes=[(scope, text) for scope, text in roles.SCOPES.items() if scope in roles.grantable(user.role)],
         most=MOST_SHOWN,
         retention=visit.services.settings.deleted_retention * clock.DAY,
         retention_days=visit.services.settings.deleted_retention,
@@ -518,7 +518,7 @@ def _id(visit: Visit) -> str:
 def _may_touch(visit: Visit, user: User) -> bool:
     """Whether the buttons are there. The API decides again."""
     try:
-        permissions.may_touch(visit.me.user.role, user.role)
+        permissions.may_touch(visit.by, user.role)
     except ApiError:
         return False
     return True
@@ -536,4 +536,4 @@ def _limit_of(visit: Visit, role: str) -> str:
 
 
 def _lifetime(visit: Visit) -> Lifetime:
-    return tokens.lifetime(visit.services.settings)
+    return visit.services.session_lifetime

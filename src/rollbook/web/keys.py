@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rollbook import clock
-from rollbook.auth import permissions
+from rollbook import clock, roles
 from rollbook.errors import ApiError, NotFound
-from rollbook.gate import key_bucket
 from rollbook.http.response import Response
+from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys
 from rollbook.records import usage as usage_records
@@ -175,7 +174,7 @@ async def _page(
         text=secret,
         problems=problems,
         overlaps=OVERLAPS,
-        scopes=permissions.SCOPES,
+        scopes=roles.SCOPES,
         call=_call(visit, key, secret),
         gauges=await usage.gauges(visit, key_bucket(key["user_id"], key["id"]), own),
         total=usage.totals(hours).requests,
@@ -200,8 +199,8 @@ def _made(visit: Visit, key: dict[str, Any], old: dict[str, Any] | None = None) 
 def _form(visit: Visit, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200) -> Response:
     role = visit.me.user.role
     groups: dict[str, list[tuple[str, str]]] = {}
-    for scope, description in permissions.SCOPES.items():
-        if scope in permissions.grantable(role):
+    for scope, description in roles.SCOPES.items():
+        if scope in roles.grantable(role):
             groups.setdefault(GROUPS.get(scope.partition(":")[0], scope), []).append((scope, description))
     return visit.render(
         "account/key_form.html",
@@ -211,7 +210,7 @@ def _form(visit: Visit, given: Mapping[str, Any], problems: Mapping[str, str], s
         problems=problems,
         groups=groups,
         role=role,
-        reaches_all=bool(permissions.EVERY_USER[role]),
+        reaches_all=bool(roles.ON_ALL[role]),
         expiries=EXPIRIES,
         limit=str(visit.limit),
         address=visit.request.address,
@@ -224,7 +223,7 @@ def _call(visit: Visit, key: Mapping[str, Any] | None, text: str | None = None) 
     role = visit.me.user.role
     path = "/v1/users/me"
     if scopes is None or "users:read" in scopes:
-        if "users:read" in permissions.EVERY_USER[role]:
+        if "users:read" in roles.ON_ALL[role]:
             path = "/v1/users"
     elif "keys:read" in scopes:
         path = "/v1/keys/current"

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from rollbook import clock
+from rollbook.api.call import Services
 from rollbook.api.router import Router
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, Forbidden, TooManyRequests
-from rollbook.gate import Services, stranger
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.limits import windows
+from rollbook.limits.policy import address_bucket
 from rollbook.quota import Limit
 from rollbook.records import sessions, users
 from rollbook.web import origins, templates
@@ -31,7 +32,7 @@ class Site:
         self._services = services
         self._router = router
         self._limit = Limit.parse(services.settings.page_limit)
-        self._lifetime = tokens.lifetime(services.settings)
+        self._lifetime = services.session_lifetime
         self._seen: dict[str, int] = {}
 
     async def answer(self, request: Request, page: Page, ids: Ids) -> Response:
@@ -100,7 +101,7 @@ class Site:
         return Person(user, session)
 
     async def _count(self, request: Request, person: Person | None) -> None:
-        bucket = "pages:" + (stranger(request.address) if person is None else person.user.id)
+        bucket = "pages:" + (address_bucket(request.address) if person is None else person.user.id)
         verdict = await self._services.limiter.take(bucket, self._limit, clock.now())
         if not verdict.admitted:
             raise TooManyRequests(windows.retry_after(verdict))

@@ -9,16 +9,17 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
+from rollbook.actions.principal import Caller, Principal, stranger
+from rollbook.actions.sessions import Browser
+from rollbook.api.call import Services
 from rollbook.api.router import Router
 from rollbook.auth import tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
-from rollbook.gate import Caller, Services
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.quota import Limit
-from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Database
@@ -125,9 +126,18 @@ class Visit:
         return self.person
 
     @property
-    def actor(self) -> Actor:
-        """Whom the log of changes names."""
-        return Actor(None if self.person is None else self.person.user.id, None, self.request.address, self.request.id)
+    def by(self) -> Principal:
+        """Who acts: the person, or somebody who has not signed in."""
+        request = self.request
+        if self._caller is None:
+            return stranger(request.address, request.id)
+        return Principal(self._caller, request.address, request.id)
+
+    @property
+    def browser(self) -> Browser:
+        """Where somebody signs in."""
+        agent = self.request.headers.get(b"user-agent", b"").decode("utf-8", "replace")
+        return Browser(agent, self.cookie_digest)
 
     @property
     def limit(self) -> Limit:

@@ -1,0 +1,281 @@
+"""Arguments made from what arrived: every fault is named, nothing is guessed, clamped or dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, NoReturn, TypeVar, get_args
+
+import msgspec
+from msgspec import Struct, ValidationError
+from msgspec.structs import FieldInfo
+
+from rollbook import clock
+from rollbook.actions import arguments
+from rollbook.errors import Fault, InvalidParameter, quoted, shortened
+from rollbook.quota import Limit
+from rollbook.records import directory, rules, search
+
+S = TypeVar("S", bound=Struct)
+Hook = Callable[[type, Any], Any]
+
+LIMIT_LENGTH = 100
+MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
+MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
+
+# RFC 3339 section 5.6; Python's own reader accepts week dates and decimal commas too.
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+_INTEGER = re.compile(r"-?[0-9]+").fullmatch
+_LARGEST = (1 << 62) - 1
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
+
+
+def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> S:
+    """These fields as arguments of this type. Raises InvalidParameter with everything that is wrong with them."""
+    hook = field_hook(password_min_length)
+    try:
+        return msgspec.convert(given, kind, dec_hook=hook)
+    except ValidationError:
+        raise invalid(_faults(kind, given, hook)) from None
+
+
+def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
+    """The same where each value is text, as in a query string or on a command line."""
+    faults: list[Fault] = []
+    values = from_texts(kind, given, text_hook, faults)
+    if faults:
+        raise invalid(faults)
+    return kind(**values)
+
+
+def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults: list[Fault]) -> dict[str, Any]:
+    """The values of these fields, all of which the type has. Those that are wrong are added to the faults."""
+    values: dict[str, Any] = {}
+    fields = fields_of(kind)
+    for name, value in given.items():
+        field = fields[name]
+        try:
+            values[name] = msgspec.convert(_number(value, field.type), field.type, dec_hook=hook)
+        except ValidationError as problem:
+            # Every value is text: that it is not a number is the fault, not that it is a string.
+            faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
+    return values
+
+
+@cache
+def fields_of(kind: type[Struct]) -> dict[str, FieldInfo]:
+    """Asked of msgspec once: it takes longer than the rest of the checking."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+def invalid(faults: list[Fault]) -> InvalidParameter:
+    """The error that names all of these; its sentence is the first one's."""
+    return InvalidParameter(faults[0].message, param=faults[0].param, faults=faults)
+
+
+def refuse(param: str, sentence: str) -> NoReturn:
+    """Raise InvalidParameter for one argument; the sentence goes on from its name."""
+    raise invalid([Fault(param, f"{param} {sentence}.")])
+
+
+def check_password(password: str, password_min_length: int, *, email: str, name: str) -> None:
+    """What the password alone does not show: whether it is the user's own email or name. Raises InvalidParameter."""
+    try:
+        rules.password(password, password_min_length, email=email, name=name)
+    except ValueError as problem:
+        raise invalid([Fault("password", str(problem))]) from None
+
+
+# ---- our own types: each is made by a function that raises ValueError with words that do not repeat the value
+
+
+@cache
+def field_hook(password_min_length: int) -> Hook:
+    """Makes them from the fields of an object."""
+
+    def hook(kind: type, value: Any) -> Any:
+        if kind is arguments.Metadata:
+            return arguments.Metadata(rules.metadata(value))
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        if kind is arguments.NewPassword:
+            return arguments.NewPassword(rules.password(value, password_min_length))
+        return _FROM_FIELD[kind](value)
+
+    return hook
+
+
+def text_hook(kind: type, value: str) -> Any:
+    """Makes them from texts."""
+    return _FROM_TEXT[kind](value)
+
+
+def _limit(value: str) -> arguments.LimitText:
+    if len(value) > LIMIT_LENGTH:
+        raise ValueError(f"must have at most {LIMIT_LENGTH} characters")
+    return arguments.LimitText(str(Limit.parse(value)))
+
+
+def _network(value: str) -> arguments.Network:
+    try:
+        if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
+            raise ValueError(value)
+        return arguments.Network(_plain_network(value))
+    except ValueError:
+        raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
+
+
+def _plain_network(value: str) -> IPv4Network | IPv6Network:
+    """An IPv4 network that was written as IPv6 (::ffff:192.0.2.0/120) is what it means: that is how callers' addresses are seen."""
+    network = ip_network(value)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
+
+
+def _time(value: str) -> arguments.Time:
+    try:
+        if not _RFC_3339(value):
+            raise ValueError(value)
+        at = clock.parse(value)
+    except (ValueError, OverflowError):
+        raise ValueError("must be an RFC 3339 time such as 2023-10-27T10:00:00Z") from None
+    if not 0 <= at <= clock.LATEST:
+        raise ValueError("must be a time between 1970 and 9999")
+    return arguments.Time(at)
+
+
+def _search_text(value: str) -> arguments.SearchText:
+    if len(rules.fold(value)) < search.SHORTEST:
+        raise ValueError(f"must have at least {search.SHORTEST} characters")
+    if len(value) > 255:
+        raise ValueError("must have at most 255 characters")
+    if _CONTROLS(value):
+        raise ValueError("must not hold control characters")
+    return arguments.SearchText(value)
+
+
+def names(value: str) -> list[str]:
+    """Names with commas between."""
+    found = value.split(",")
+    if "" in found:
+        raise ValueError("must be names with one comma between")
+    return found
+
+
+def _sort(value: str) -> arguments.Sort:
+    keys = names(value)
+    columns = [key.removeprefix("-") for key in keys]
+    if len(set(columns)) != len(columns) or not set(columns) <= set(directory.SORTABLE):
+        raise ValueError(f"must name each of these at most once, with a minus to turn it: {', '.join(directory.SORTABLE)}")
+    return arguments.Sort(keys)
+
+
+def _ids(value: str) -> arguments.Ids:
+    found = names(value)
+    if len(found) > MAX_IDS:
+        raise ValueError(f"must be at most {MAX_IDS:,} identifiers")
+    return arguments.Ids(found)
+
+
+_FROM_FIELD: dict[type, Callable[[str], Any]] = {
+    arguments.Name: lambda value: arguments.Name(rules.name(value)),
+    arguments.Email: lambda value: arguments.Email(rules.email(value)),
+    arguments.Time: _time,
+    arguments.LimitText: _limit,
+    arguments.Network: _network,
+}
+_FROM_TEXT: dict[type, Callable[[str], Any]] = {
+    arguments.Time: _time,
+    arguments.SearchText: _search_text,
+    arguments.Sort: _sort,
+    arguments.Ids: _ids,
+}
+
+
+def _number(value: str, kind: Any) -> Any:
+    """A whole number in decimal digits where one is wanted, as it is for others; a word for what is no number."""
+    if kind not in (arguments.Limit, arguments.Offset):
+        return value
+    if not _INTEGER(value):
+        return value  # msgspec says: a whole number, not a string
+    if value[0] == "-":
+        return -1
+    # An offset has no ceiling; one that no list can reach is past the end of all of them.
+    digits = value.lstrip("0")
+    return min(int(digits or "0"), _LARGEST) if len(digits) < 20 else _LARGEST
+
+
+# ---- what is wrong, in words for people
+
+
+def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fault]:
+    """Everything that is wrong, field by field, in the order of the type; unknown fields at the end."""
+    faults: list[Fault] = []
+    fields = fields_of(kind)
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                faults.append(Fault(name, f"{name} is required."))
+            continue
+        try:
+            msgspec.convert(given[name], field.type, dec_hook=hook)
+        except ValidationError as problem:
+            faults.append(Fault(name, _message(name, str(problem), field.type)))
+    refused: Mapping[str, str] = getattr(kind, "refused", {})
+    for name in given:
+        if name not in fields and len(faults) < MAX_FAULTS:
+            allowed = f"Fields: {', '.join(fields) or 'none'}."
+            faults.append(
+                Fault(shortened(name), refused.get(name) or f"{quoted(name)} is not a field of this request. {allowed}")
+            )
+    return faults
+
+
+_WORDS = {
+    "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list", "object": "an object",
+    "null": "null",
+}  # fmt: skip
+_EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
+_BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")
+
+
+def _message(param: str, problem: str, kind: Any) -> str:
+    """A whole sentence about an argument. The rules of `records/rules` give one already; others go on from its name."""
+    sentence = _sentence(problem, kind)
+    if sentence[:1].isupper():
+        return sentence
+    return f"{param} {sentence}" if sentence.endswith(".") else f"{param} {sentence}."
+
+
+def _sentence(problem: str, kind: Any) -> str:
+    """msgspec's message in words for people."""
+    problem, _, place = problem.partition(" - at ")
+    where = f" (item {int(place[3:-2]) + 1})" if place.startswith("`$[") and place[3:-2].isdigit() else ""
+    if found := _BOUND.match(problem):
+        of, length, comparison, bound = found.groups()
+        unit = "" if not length else (" character" if of == "str" else " item") + ("" if bound == "1" else "s")
+        amount = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "==": "exactly"}[comparison]
+        verb = "must have" if length else "must be"
+        return f"{verb} {amount} {bound}{unit}{where}"
+    if problem.startswith("Invalid enum value"):
+        return f"must be one of {', '.join(_choices(kind))}{where}"
+    if found := _EXPECTED.match(problem):
+        expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
+        return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
+    if problem.startswith("Expected `str` matching regex"):
+        return f"must not hold control characters{where}"
+    return problem + where
+
+
+def _choices(kind: Any) -> list[str]:
+    found: list[str] = []
+    for part in get_args(kind):
+        if isinstance(part, str):
+            found.append(part)
+        else:
+            found.extend(_choices(part))
+    return found

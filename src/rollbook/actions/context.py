@@ -1,0 +1,73 @@
+"""What actions work with: the database, the settings, and what proves, hashes and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from copy import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+from rollbook import clock
+from rollbook.auth import server_secret
+from rollbook.auth.server_secret import Secret
+from rollbook.config import Settings
+from rollbook.limits.memory import Memory
+from rollbook.limits.windows import Limiter
+from rollbook.records.sessions import Lifetime
+from rollbook.storage.database import Database
+
+if TYPE_CHECKING:
+    from rollbook.auth.passwords import Passwords
+
+T = TypeVar("T")
+
+
+class Write(Protocol):
+    """`await fn(tx, *args)` in one durable transaction."""
+
+    async def __call__(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T: ...
+
+
+class Rollbook:
+    """One for all actions of a process.
+
+    An action writes at most once, as its last step, through `write`, and returns what that returned. So whoever calls it can put something
+    of their own round the unit of work: what is kept for a repeated request is kept in the transaction of the request itself.
+    """
+
+    write: Write
+
+    def __init__(self, settings: Settings, db: Database, limiter: Limiter | None = None) -> None:
+        self.settings = settings
+        self.db = db
+        self.limiter: Limiter = limiter or Memory()
+        self.read = db.read
+        self.read_aside = db.read_aside
+        self.read_eventually = db.read_eventually
+        self.write = db.write
+
+    @cached_property
+    def secret(self) -> Secret:
+        """The server's. Made in the data folder when there is none. Raises ConfigurationError."""
+        return server_secret.load(self.settings.data)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        # Not at the top: a command that asks for no password starts faster without argon2.
+        from rollbook.auth.passwords import Passwords
+
+        return Passwords(self.settings)
+
+    @cached_property
+    def session_lifetime(self) -> Lifetime:
+        return Lifetime(self.settings.session_lifetime * clock.HOUR, self.settings.session_idle_timeout * clock.HOUR)
+
+    def writing(self, write: Write) -> Self:
+        """The same with another way to write."""
+        other = copy(self)
+        other.write = write
+        return other
+
+    def run(self, action: Coroutine[Any, Any, T]) -> T:
+        """An action to its end, for code without an event loop: commands and the first start."""
+        return self.db.run_now(action)

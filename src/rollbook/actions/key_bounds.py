@@ -1,0 +1,126 @@
+"""What a key is limited to, and the rule that a key hands on no more than it has itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
+
+from rollbook import clock, roles
+from rollbook.actions.checking import refuse
+from rollbook.errors import InsufficientScope
+from rollbook.quota import NO_LIMIT, Limit
+from rollbook.records.keys import Key
+
+Network = IPv4Network | IPv6Network
+
+
+class Bounds(NamedTuple):
+    """None, and a limit without windows: not bounded in that way."""
+
+    scopes: frozenset[str] | None = None
+    networks: tuple[Network, ...] | None = None
+    limit: Limit = NO_LIMIT
+    expires_at: int | None = None
+
+
+UNBOUNDED = Bounds()
+
+
+def scopes_of(text: str | None) -> frozenset[str] | None:
+    """Of a key as it is kept."""
+    return None if text is None else frozenset(text.split())
+
+
+def networks_of(text: str | None) -> tuple[Network, ...] | None:
+    return None if text is None else tuple([ip_network(network) for network in text.split()])
+
+
+def limit_of(text: str | None) -> Limit:
+    return NO_LIMIT if text is None else Limit.parse(text)
+
+
+def of_key(key: Key) -> Bounds:
+    return Bounds(scopes_of(key.scopes), networks_of(key.ip_allow), limit_of(key.rate_limit), key.expires_at)
+
+
+def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> None:
+    """A key gets no hold of a wider one: to reveal or to rotate that would widen itself. `held` are its scopes, `role` is the other's user's.
+
+    Raises InsufficientScope.
+    """
+    other = of_key(key)
+    reached = roles.grantable(role) if other.scopes is None else other.scopes & roles.grantable(role)
+    if not (
+        (own.scopes is None or other.scopes is not None)
+        and reached <= held
+        and _networks_within(other.networks, own.networks)
+        and _limit_within(other.limit, own.limit)
+        and _ends_within(other.expires_at, own.expires_at)
+    ):
+        raise InsufficientScope("This key may do less than the one it asks for.")
+
+
+# ---- of a new key, each as it is kept; what is not asked for is taken from the key that makes it
+
+
+def new_scopes(own: Bounds, held: frozenset[str], role: str, wanted: Iterable[str] | None) -> str | None:
+    """`role` is that of the user the key is for. Raises InsufficientScope, InvalidParameter."""
+    if wanted is None:
+        # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
+        return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & held))
+    for scope in wanted:
+        if scope not in held:
+            raise InsufficientScope(f"This key cannot give the scope {scope}, which it does not have.", scope=scope)
+        if scope not in roles.grantable(role):
+            refuse("scopes", f"holds {scope}, which the role {role} does not have")
+    return " ".join(sorted(set(wanted)))
+
+
+def new_networks(own: Bounds, wanted: Iterable[str] | None) -> str | None:
+    """Raises InsufficientScope."""
+    if wanted is None:
+        return None if own.networks is None else " ".join(map(str, own.networks))
+    if not _networks_within([ip_network(network) for network in wanted], own.networks):
+        raise InsufficientScope("This key cannot make a key for addresses from which it may not be used itself.")
+    return " ".join(wanted)
+
+
+def new_limit(own: Bounds, wanted: str | None) -> str | None:
+    """Raises InsufficientScope."""
+    limit = own.limit if wanted is None else Limit.parse(wanted)
+    if not _limit_within(limit, own.limit):
+        raise InsufficientScope("This key cannot make a key with a higher rate limit than its own.")
+    return str(limit) if limit else None
+
+
+def new_expiry(own: Bounds, wanted: int | None) -> int | None:
+    """Raises InsufficientScope, InvalidParameter."""
+    if wanted is None:
+        return own.expires_at
+    if wanted <= clock.now():
+        refuse("expires_at", "must be in the future")
+    if not _ends_within(wanted, own.expires_at):
+        raise InsufficientScope("This key cannot make a key that expires later than itself.")
+    return int(wanted)
+
+
+# ---- whether one is within another
+
+
+def _networks_within(inner: Iterable[Network] | None, outer: Iterable[Network] | None) -> bool:
+    return outer is None or (inner is not None and all(any(_is_part(one, of) for of in outer) for one in inner))
+
+
+def _is_part(network: Network, of: Network) -> bool:
+    return network.version == of.version and network.subnet_of(of)  # type: ignore[arg-type]
+
+
+def _limit_within(inner: Limit, outer: Limit) -> bool:
+    """Whether each window of `outer` has one in `inner` of the same length that admits no more."""
+    calls = {window.seconds: window.calls for window in inner}
+    return all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
+
+
+def _ends_within(inner: int | None, outer: int | None) -> bool:
+    return outer is None or (inner is not None and inner <= outer)

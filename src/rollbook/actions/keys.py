@@ -1,0 +1,215 @@
+"""What can be done to API keys. A key hands on no more than it has: see `key_bounds`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions import key_bounds
+from rollbook.actions.arguments import KeyRotation, ListKeys, NewKey, PasswordProof
+from rollbook.actions.context import Rollbook
+from rollbook.actions.passwords import prove
+from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import given
+from rollbook.auth import key_format
+from rollbook.auth.server_secret import Purpose, Secret
+from rollbook.errors import InsufficientScope, NotFound
+from rollbook.records import events, keys, users
+from rollbook.records.keys import Key
+from rollbook.storage.database import Tx
+
+SEALED: Purpose = "keys"
+
+
+class Keys(NamedTuple):
+    """Some of a user's keys, and how many there are."""
+
+    keys: list[Key]
+    total: int
+
+
+class IssuedKey(NamedTuple):
+    """A key with its token, which is shown at no other time."""
+
+    key: Key
+    token: str
+
+
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
+    """List API keys
+
+    The caller's own, oldest first; an admin may name another `user`. The text of a key is never listed.
+    """
+    user_id = await subject(on, by, "keys:read", asked.user)
+    return Keys(await keys.of_user(on.db, user_id, asked.limit, asked.offset), await keys.count(on.db, user_id))
+
+
+async def get(on: Rollbook, by: Principal, id: str) -> Key:
+    """Get an API key
+
+    Without its text. `current` stands for the key of this request.
+    """
+    key, _ = await _find(on, by, "keys:read", id)
+    return key
+
+
+async def create(on: Rollbook, by: Principal, new: NewKey) -> IssuedKey:
+    """Create an API key
+
+    The answer holds the key's text. A key can make no key that may do more, or for longer, than itself.
+    """
+    user_id = await subject(on, by, "keys:write", given(new.user_id))
+    role = (await users.get(on.db, user_id)).role
+    may_touch(by, role)
+    own = by.caller.bounds
+    token = key_format.mint()
+    record = sealed_record(
+        on.secret,
+        token,
+        user_id=user_id,
+        name=new.name,
+        scopes=key_bounds.new_scopes(own, by.scopes, role, given(new.scopes)),
+        ip_allow=key_bounds.new_networks(own, given(new.ip_allow)),
+        rate_limit=key_bounds.new_limit(own, given(new.rate_limit)),
+        expires_at=key_bounds.new_expiry(own, given(new.expires_at)),
+        revealable=new.revealable,
+    )
+    return await on.write(_create, by, record, token)
+
+
+async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
+    """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while this waited."""
+    may_touch(by, (await users.get(tx, new.user_id)).role)
+    return await add(tx, by, new, token)
+
+
+async def add(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
+    key = await keys.add(tx, new)
+    await events.record(tx, "key.created", key.user_id, by.actor, keys.public(key))
+    return IssuedKey(key, token)
+
+
+async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> IssuedKey:
+    """Show an API key again
+
+    Takes the caller's own password. 404 when the key was made not to be shown again, or was revoked.
+    """
+    key = await _find_no_wider(on, by, id)
+    if key.user_id != by.user_id:
+        raise InsufficientScope("Only its own user can be shown a key again.")
+    me = await users.get(on.db, by.user_id)
+    await prove(on, me.email, await users.password_hash(on.db, me.id), proof.password)
+    sealed = await keys.sealed(on.db, key.id)
+    if sealed is None:
+        raise NotFound("This key cannot be shown again.")
+    token = on.secret.unseal(SEALED, sealed, key.id.encode()).decode()
+    return await on.write(_revealed, by, key, token)
+
+
+async def _revealed(tx: Tx, by: Principal, key: Key, token: str) -> IssuedKey:
+    now = await keys.get(tx, key.id)
+    await events.record(tx, "key.revealed", key.user_id, by.actor, keys.public(now))
+    return IssuedKey(key, token)
+
+
+async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) -> IssuedKey:
+    """Replace an API key
+
+    The new key may do what the old one may and expires when the old one would have. The old one goes on working for `overlap` seconds.
+    """
+    old = await _find_no_wider(on, by, id)
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
+        raise NotFound("This key works no longer. Make a new one.")
+    token = key_format.mint()
+    record = sealed_record(
+        on.secret,
+        token,
+        user_id=old.user_id,
+        name=old.name,
+        scopes=old.scopes,
+        ip_allow=old.ip_allow,
+        rate_limit=old.rate_limit,
+        expires_at=old.expires_at,
+        revealable=bool(old.revealable),
+    )
+    return await on.write(_rotate, by, old.id, record, token, rotation.overlap * clock.SECOND)
+
+
+async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, overlap: int) -> IssuedKey:
+    # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
+    await users.get(tx, new.user_id)
+    old = await keys.get(tx, id)
+    if old.revoked_at is not None:
+        raise NotFound()
+    before = await keys.end_at(tx, old, clock.now() + overlap) if overlap else await keys.revoke(tx, id)
+    key = await keys.add(tx, new)
+    await events.record(tx, "key.rotated", key.user_id, by.actor, keys.public(key), keys.public(before))
+    return IssuedKey(key, token)
+
+
+async def revoke(on: Rollbook, by: Principal, id: str) -> None:
+    """Revoke an API key
+
+    It stops at once, everywhere.
+    """
+    key, role = await _find(on, by, "keys:write", id)
+    may_touch(by, role)
+    if key.revoked_at is not None:
+        raise NotFound()
+    await on.write(_revoke, by, key.id)
+
+
+async def _revoke(tx: Tx, by: Principal, id: str) -> None:
+    key = await keys.revoke(tx, id)
+    await events.record(tx, "key.revoked", key.user_id, by.actor, keys.public(key))
+
+
+def sealed_record(
+    secret: Secret,
+    token: str,
+    *,
+    user_id: str,
+    name: str,
+    scopes: str | None = None,
+    ip_allow: str | None = None,
+    rate_limit: str | None = None,
+    expires_at: int | None = None,
+    revealable: bool = True,
+) -> keys.NewKey:
+    """What is kept of a key with this token: its digest and, if it may be revealed, the token sealed and bound to the key's id."""
+    id = keys.new_id()
+    return keys.NewKey(
+        id,
+        user_id,
+        name,
+        key_format.digest(token),
+        key_format.start(token),
+        key_format.last_four(token),
+        secret.seal(SEALED, token.encode(), id.encode()) if revealable else None,
+        scopes,
+        ip_allow,
+        rate_limit,
+        expires_at,
+    )
+
+
+async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> tuple[Key, str]:
+    """The key and the role of its user; for who reaches only themselves, others' keys do not exist. Raises NotFound."""
+    require_own(by, scope)
+    named = by.key_id if id == "current" else id
+    key = await keys.get(on.db, known("key", named or ""))
+    if key.user_id == by.user_id:
+        return key, by.role
+    if not reaches_all(by, scope):
+        raise NotFound()
+    return key, (await users.get(on.db, key.user_id)).role
+
+
+async def _find_no_wider(on: Rollbook, by: Principal, id: str) -> Key:
+    """The same where the caller gets hold of the key, or of one like it."""
+    key, role = await _find(on, by, "keys:write", id)
+    may_touch(by, role)
+    if key.id != by.key_id:
+        key_bounds.check_no_wider(by.caller.bounds, by.scopes, key, role)
+    return key

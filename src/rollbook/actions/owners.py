@@ -1,0 +1,48 @@
+"""The first owner, whom a server creates before anybody can reach it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook.actions import keys, passwords, users
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Principal
+from rollbook.auth import key_format, tokens
+from rollbook.errors import EmailTaken
+from rollbook.records import users as records
+from rollbook.records.users import NewUser
+from rollbook.storage.database import Tx
+
+
+class FirstOwner(NamedTuple):
+    """What was created: the tokens of its key and of the link that sets its password."""
+
+    key: str
+    link: str | None
+
+
+async def create_first(
+    on: Rollbook, by: Principal, name: str, email: str, password: str | None, key: str | None, with_link: bool
+) -> FirstOwner | None:
+    """An owner, an API key (a new one, unless its token is given) and a link to set the password: all or none. None when there is an owner.
+
+    Raises EmailTaken.
+    """
+    new = NewUser(name, email, None if password is None else await on.passwords.hash(password), "owner")
+    made = FirstOwner(key or key_format.mint(), tokens.mint() if with_link else None)
+    try:
+        return await on.write(_create_first, on, by, new, made)
+    except EmailTaken:
+        if await records.oldest_owner(on.db) is None:
+            raise
+        return None  # another server was faster
+
+
+async def _create_first(tx: Tx, on: Rollbook, by: Principal, new: NewUser, made: FirstOwner) -> FirstOwner | None:
+    if await records.oldest_owner(tx) is not None:
+        return None
+    user = await users.add(tx, by, new)
+    await keys.add(tx, by, keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key"), made.key)
+    if made.link is not None:
+        await passwords.add_link(tx, by, user.id, made.link)
+    return made

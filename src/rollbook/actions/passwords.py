@@ -1,0 +1,152 @@
+"""Passwords: proving one, setting one, and the links that set a first one."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from rollbook import clock
+from rollbook.actions.arguments import Credentials, PasswordChange
+from rollbook.actions.checking import check_password, refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, may_touch, require
+from rollbook.actions.principal import Principal
+from rollbook.auth import tokens
+from rollbook.errors import NotYourself, Overloaded, TooManyAttempts, UserSuspended, WrongPassword
+from rollbook.limits import windows
+from rollbook.quota import NO_LIMIT, Limit
+from rollbook.records import events, password_links, rules, sessions, users
+from rollbook.records.events import Actor
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+
+async def prove(on: Rollbook, email: str, hash: str | None, password: str, address: str | None = None) -> str:
+    """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
+
+    `hash` None (nobody has the email, or no password) takes as long as a wrong password. `address` is the bucket of the client's address,
+    where the client is the person who signs in and not an application that serves many. An attempt is counted before the hash is
+    computed and given back when the password was right, so that parallel guesses are counted too; also when it could not be computed
+    because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
+    """
+    settings, limiter = on.settings, on.limiter
+    bucket = account_bucket(email)
+    limit = Limit.parse(settings.attempts_limit)
+    address_limit = NO_LIMIT if address is None else Limit.parse(settings.address_attempts_limit)
+    now = clock.now()
+    # Of both at once, or of neither: an address that is refused does not lock the account.
+    verdict = await limiter.take(bucket, limit, now, address, address_limit)
+    if not verdict.admitted:
+        raise TooManyAttempts(windows.retry_after(verdict))
+
+    async def give_back() -> None:
+        await limiter.give_back(bucket, limit, now, verdict.at)
+        if address is not None:
+            await limiter.give_back(address, address_limit, now, verdict.at)
+
+    try:
+        is_right = await on.passwords.verify(hash, password)
+    except Overloaded:
+        await give_back()
+        raise
+    if hash is None or not is_right:
+        raise WrongPassword()
+    await give_back()
+    return hash
+
+
+def account_bucket(email: str) -> str:
+    """The bucket of an account, known or not: the same for every spelling of its email."""
+    return "attempts:" + sha256(rules.email_key(email).encode()).hexdigest()[:32]
+
+
+async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
+    """What to keep instead of a hash with older parameters, while the password is at hand; None when it has today's. Raises Overloaded."""
+    return await on.passwords.hash(password) if on.passwords.needs_renewal(hash) else None
+
+
+async def verify_password(on: Rollbook, by: Principal, credentials: Credentials) -> User:
+    """Verify an e-mail and password
+
+    The call with which an application signs its own users in: the user, or 401 when the two do not belong together. An unknown address
+    takes as long as a wrong password. After too many failures for one account, 429.
+    """
+    require(by, "users:verify")
+    user, kept = await users.sign_in(on.db, credentials.email)
+    hash = await prove(on, credentials.email, kept, credentials.password)
+    if user is None:
+        raise WrongPassword()
+    if user.status != "active":
+        raise UserSuspended()
+    return await on.write(_verified, user.id, hash, await renewed(on, hash, credentials.password))
+
+
+async def _verified(tx: Tx, id: str, hash: str, renewed: str | None) -> User:
+    if renewed is not None:
+        await users.renew_hash(tx, id, hash, renewed)
+    return await users.signed_in(tx, id)
+
+
+async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:
+    """Set a user's password
+
+    A user that sets its own gives its present one as `current_password`.
+    """
+    require(by, "users:write", id)
+    user = await users.get(on.db, known("user", id))
+    may_touch(by, user.role)
+    hash = await users.password_hash(on.db, id) if id == by.user_id else None
+    if hash is not None:
+        if change.current_password is UNSET:
+            refuse("current_password", "is required to change your own password")
+        await prove(on, user.email, hash, change.current_password)
+    check_password(change.password, on.settings.password_min_length, email=user.email, name=user.name)
+    await on.write(_set_password, by, id, await on.passwords.hash(change.password))
+
+
+async def _set_password(tx: Tx, by: Principal, id: str, hash: str) -> None:
+    may_touch(by, (await users.get(tx, id)).role)
+    await change(tx, by.actor, id, hash)
+
+
+async def change(tx: Tx, by: Actor, id: str, hash: str) -> User:
+    """Whoever is signed in with the old one is signed out, and a link that sets a password is used up. Raises NotFound."""
+    user = await users.set_password(tx, id, hash)
+    await sessions.end_all(tx, id)
+    await password_links.drop(tx, id)
+    await events.record(tx, "user.password_changed", id, by, users.public(user))
+    return user
+
+
+class Link(NamedTuple):
+    """A link with which a user sets a password once."""
+
+    token: str
+    expires_at: int
+
+
+async def create_password_link(on: Rollbook, by: Principal, id: str) -> Link:
+    """Make a link that sets a password
+
+    Who opens `url` sets the user's password, once, and is signed in. It works for three days, until a newer one is made or the password
+    is set in another way. For a user that has no password yet, or has forgotten it; hand it over by a way that you trust.
+    """
+    require(by, "users:write")
+    return await on.write(_add_link, by, known("user", id), tokens.mint())
+
+
+async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
+    may_touch(by, (await users.get(tx, id)).role)
+    if id == by.user_id and await users.password_hash(tx, id) is not None:
+        # Or a key alone would be enough to set the password, for which `set_password` asks for the present one.
+        raise NotYourself("You have a password: change it with PUT /v1/users/me/password.")
+    return await add_link(tx, by, id, token)
+
+
+async def add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
+    """In the place of an older one."""
+    expires_at = await password_links.add(tx, id, tokens.digest(token))
+    await events.record(tx, "password_link.created", id, by.actor, password_links.public(id, expires_at))
+    return Link(token, expires_at)

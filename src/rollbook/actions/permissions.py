@@ -1,0 +1,52 @@
+"""Who may do what to whom. Every action asks here first, whichever way it was called."""
+
+from __future__ import annotations
+
+from rollbook import ids
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Principal
+from rollbook.errors import InsufficientScope, NotFound
+from rollbook.records import users
+
+
+def require(by: Principal, scope: str, about: str | None = None) -> None:
+    """This scope, and that it reaches the user with the id `about`, or without one all users. Raises InsufficientScope."""
+    caller = by.caller
+    if scope in caller.scopes_on_all:
+        return
+    if about is None or about != caller.user_id or scope not in caller.scopes_on_self:
+        raise InsufficientScope(scope=scope)
+
+
+def require_own(by: Principal, scope: str) -> None:
+    """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises InsufficientScope."""
+    if scope not in by.caller.scopes_on_self:
+        raise InsufficientScope(scope=scope)
+
+
+def reaches_all(by: Principal, scope: str) -> bool:
+    """Whether this scope reaches every user, not only the caller."""
+    return scope in by.caller.scopes_on_all
+
+
+def may_touch(by: Principal, role: str) -> None:
+    """Only an owner changes an owner, or makes one. Raises InsufficientScope."""
+    if role == "owner" and by.role != "owner":
+        raise InsufficientScope("Only an owner may change an owner.")
+
+
+async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) -> str:
+    """The id of the user whose keys or sessions are meant: the caller, unless another is named. Raises InsufficientScope, NotFound."""
+    require_own(by, scope)
+    if named is None or named == "me" or named == by.user_id:
+        return by.user_id
+    if not reaches_all(by, scope):
+        raise InsufficientScope("Only an admin may name another user.")
+    return (await users.get(on.db, known("user", named))).id
+
+
+def known(kind: str, id: str) -> str:
+    """The id, unless it has not even the form of one. Raises NotFound."""
+    if not ids.is_id(kind, id):
+        raise NotFound()
+    return id

@@ -1,0 +1,113 @@
+"""Who acts: an API key and its user, a person who is signed in, the command line, or the server itself."""
+
+from __future__ import annotations
+
+from rollbook import roles
+from rollbook.actions import key_bounds
+from rollbook.actions.key_bounds import UNBOUNDED, Bounds
+from rollbook.limits.policy import key_bucket
+from rollbook.quota import NO_LIMIT, Limit
+from rollbook.records.events import Actor
+from rollbook.records.keys import Holder
+
+# When a key ends that was revoked, or that does not expire, in microseconds as all other times.
+REVOKED, NEVER = -1, 1 << 62
+
+
+class Caller:
+    """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate remembers it."""
+
+    __slots__ = (
+        "ends_at",
+        "key_bucket",
+        "key_id",
+        "key_limit",
+        "limit",
+        "networks",
+        "privileges",
+        "role",
+        "scopes",
+        "scopes_on_all",
+        "scopes_on_self",
+        "suspended",
+        "user_id",
+    )
+
+    def __init__(self, holder: Holder, limit: Limit) -> None:
+        self.key_id = holder.key_id
+        self.user_id = holder.user_id
+        self.role = holder.role
+        self.suspended = holder.status != "active"
+        # All that tells this key from a wider or narrower one of the same user.
+        self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
+        self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
+        self.limit = limit
+        self.key_limit = key_bounds.limit_of(holder.key_limit)
+        self.key_bucket = key_bucket(holder.user_id, holder.key_id) if holder.key_id and self.key_limit else None
+        self.scopes = key_bounds.scopes_of(holder.scopes)
+        self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
+        self.networks = key_bounds.networks_of(holder.ip_allow)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What its key is limited to, and hence those it makes. A person who is signed in is bound by the role alone."""
+        if self.key_id is None:
+            return UNBOUNDED
+        return Bounds(self.scopes, self.networks, self.key_limit, None if self.ends_at == NEVER else self.ends_at)
+
+
+def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
+    """A person: all that the role may do, without a key."""
+    return Caller(Holder(None, user_id, None, None, None, None, None, role, status, rate_limit), limit)
+
+
+class Principal:
+    """Who acts in one request."""
+
+    __slots__ = ("address", "caller", "request_id")
+
+    def __init__(self, caller: Caller, address: str, request_id: str | None) -> None:
+        self.caller = caller
+        self.address = address
+        """Where the request came from: an address, `cli` or `system`."""
+        self.request_id = request_id
+
+    @property
+    def user_id(self) -> str:
+        """Empty where no user acts."""
+        return self.caller.user_id
+
+    @property
+    def key_id(self) -> str | None:
+        return self.caller.key_id
+
+    @property
+    def role(self) -> str:
+        return self.caller.role
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """All that it may do, be it only to itself."""
+        return self.caller.scopes_on_all | self.caller.scopes_on_self
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is who can write the server's files: they may do everything, at any time."""
+        return self.caller is _OPERATOR
+
+    @property
+    def actor(self) -> Actor:
+        """Whom the event log names."""
+        caller = self.caller
+        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id)
+
+
+_OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)
+CLI = Principal(_OPERATOR, "cli", None)
+SYSTEM = Principal(_OPERATOR, "system", None)
+_STRANGER = Caller(Holder(None, "", "", None, None, None, None, "member", "active", None), NO_LIMIT)
+
+
+def stranger(address: str, request_id: str | None) -> Principal:
+    """Somebody who has not signed in yet. They may do nothing but prove who they are."""
+    return Principal(_STRANGER, address, request_id)

@@ -1,0 +1,176 @@
+"""What can be done to sessions: the browsers in which people are signed in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook.actions import passwords
+from rollbook.actions.arguments import ListSessions
+from rollbook.actions.checking import check_password
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
+from rollbook.actions.principal import Principal
+from rollbook.auth import tokens
+from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
+from rollbook.limits.policy import address_bucket
+from rollbook.records import events, password_links, sessions, users
+from rollbook.records.events import Actor
+from rollbook.records.sessions import Session
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+
+class Sessions(NamedTuple):
+    """Some of a user's sessions, and how many there are."""
+
+    sessions: list[Session]
+    total: int
+
+
+async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Sessions:
+    """List sessions
+
+    The browsers in which the caller is signed in, newest first; an admin may name another `user`.
+    """
+    user_id = await subject(on, by, "sessions:read", asked.user)
+    lifetime = on.session_lifetime
+    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset)
+    return Sessions(found, await sessions.count(on.db, user_id, lifetime))
+
+
+async def end(on: Rollbook, by: Principal, id: str) -> None:
+    """End a session
+
+    Its browser is signed out at once.
+    """
+    require_own(by, "sessions:write")
+    await on.write(_end, by, known("ses", id))
+
+
+async def _end(tx: Tx, by: Principal, id: str) -> None:
+    """For who reaches only themselves, others' sessions do not exist."""
+    session = await sessions.get(tx, id)
+    if session.user_id != by.user_id:
+        if not reaches_all(by, "sessions:write"):
+            raise NotFound()
+        may_touch(by, (await users.get(tx, session.user_id)).role)
+    await _ended(tx, by, await sessions.end(tx, id))
+
+
+async def _ended(tx: Tx, by: Principal, session: Session) -> None:
+    await events.record(tx, "session.revoked", session.user_id, by.actor, sessions.public(session))
+
+
+# ---- signing in and out, by browser
+
+
+class Browser(NamedTuple):
+    """Where somebody signs in."""
+
+    agent: str
+    """What it calls itself."""
+    cookie: bytes | None
+    """Digest of the session cookie it sent, whether it signs anybody in or not. That session ends."""
+
+
+class SignedIn(NamedTuple):
+    """A session, and the token that is its cookie."""
+
+    session: Session
+    token: str
+
+
+async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn:
+    """A session for the right email and password. Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
+    user, kept = await users.sign_in(on.db, email)
+    hash = await passwords.prove(on, email, kept, password, "sign-in:" + address_bucket(by.address))
+    if user is None:
+        raise WrongPassword()
+    _check_may_sign_in(on, user)
+    renewed = await passwords.renewed(on, hash, password)
+    return await on.write(_sign_in, on, by, user.id, hash, renewed, browser, tokens.mint())
+
+
+async def _sign_in(
+    tx: Tx, on: Rollbook, by: Principal, user_id: str, proven: str, renewed: str | None, browser: Browser, token: str
+) -> SignedIn:
+    """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody out."""
+    if await users.password_hash(tx, user_id) != proven:
+        raise WrongPassword()
+    if renewed is not None:
+        await users.renew_hash(tx, user_id, proven, renewed)
+    return await _start(tx, on, by, user_id, browser, token)
+
+
+async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> SignedIn:
+    """A new session for who has just proven to be this user. Raises UserSuspended, Forbidden."""
+    return await on.write(_start, on, by, user_id, browser, tokens.mint())
+
+
+async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str) -> SignedIn:
+    user = await users.signed_in(tx, user_id)
+    _check_may_sign_in(on, user)
+    if browser.cookie is not None:
+        await _end_by_cookie(tx, by, browser.cookie)
+    session = await sessions.add(tx, tokens.digest(token), user_id, by.address, browser.agent)
+    await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
+    return SignedIn(session, token)
+
+
+async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:
+    """The session with this cookie ends, if there is one; others go on."""
+    await on.write(_end_by_cookie, by, cookie)
+
+
+async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
+    session = await sessions.end_by_digest(tx, cookie)
+    if session is not None:
+        await _ended(tx, by, session)
+
+
+async def user_of_link(on: Rollbook, token: str) -> User | None:
+    """Whose password this link sets; None when it was used, replaced or has expired."""
+    id = await password_links.user_of(on.db, tokens.digest(token))
+    return None if id is None else await users.by_id(on.db, id)
+
+
+async def use_link(on: Rollbook, by: Principal, link: str, password: str, browser: Browser) -> SignedIn | None:
+    """Set a password with a link, and sign in. None where the password was set, but the user's role may not sign in.
+
+    Raises NotFound when the link is used up, InvalidParameter, Overloaded, UserSuspended.
+    """
+    user = await user_of_link(on, link)
+    if user is None:
+        raise NotFound()
+    # Before anything is hashed: only who has a link makes the server work.
+    check_password(password, on.settings.password_min_length, email=user.email, name=user.name)
+    hash = await on.passwords.hash(password)
+    return await on.write(_use_link, on, by, tokens.digest(link), hash, browser, tokens.mint())
+
+
+async def _use_link(tx: Tx, on: Rollbook, by: Principal, link: bytes, hash: str, browser: Browser, token: str) -> SignedIn | None:
+    """All of it, or nothing."""
+    user_id = await password_links.use(tx, link)
+    if user_id is None:
+        raise NotFound()
+    user = await passwords.change(tx, _as_user(by, user_id), user_id, hash)
+    if user.status == "active" and user.role not in on.settings.sign_in_roles:
+        return None
+    return await _start(tx, on, by, user_id, browser, token)
+
+
+def may_sign_in(on: Rollbook, user: User) -> bool:
+    return user.status == "active" and user.role in on.settings.sign_in_roles
+
+
+def _check_may_sign_in(on: Rollbook, user: User) -> None:
+    """For who knows the password: to others, no account tells what it is. Raises UserSuspended, Forbidden."""
+    if user.status != "active":
+        raise UserSuspended("This account is suspended. Contact an administrator.")
+    if not may_sign_in(on, user):
+        raise Forbidden("This account is not allowed to sign in here.")
+
+
+def _as_user(by: Principal, user_id: str) -> Actor:
+    """Who has just proven to be this user."""
+    return by.actor._replace(user_id=user_id, key_id=None)

@@ -1,0 +1,381 @@
+"""What can be done to users."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import UNSET
+
+from rollbook import clock
+from rollbook.actions.arguments import NewUser, UserChanges, UserFilters
+from rollbook.actions.checking import check_password
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, may_touch, reaches_all, require
+from rollbook.actions.principal import Principal
+from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
+from rollbook.records import directory, events, keys, password_links, rules, sessions, users
+from rollbook.records.directory import ANY, OLDEST_FIRST, Filters, Listing, Order, Page, Position
+from rollbook.records.events import Event
+from rollbook.records.keys import Key
+from rollbook.records.sessions import Session
+from rollbook.records.users import User
+from rollbook.storage.database import Queries, Tx
+
+R = TypeVar("R")
+
+OWN_FIELDS = frozenset(("name", "email", "metadata"))
+"""What users may change of themselves; the rest is for those who may change all users."""
+MAX_EXPORTED_EVENTS = 100_000
+NEAR = 1_000
+"""Rows that may be skipped by a read on the event loop, where a cursor, an index or a block count bounds it; beyond, it leaves the loop."""
+
+
+# ---- reading
+
+
+class UserPage(NamedTuple):
+    """A page of the list of users: which, in which order, from where on."""
+
+    filters: Filters = ANY
+    order: tuple[Order, ...] = OLDEST_FIRST
+    limit: int = 50
+    offset: int = 0
+    position: Position | None = None
+    exact: bool = False
+    """Whether to count those that pass the filters."""
+    eventual: bool = False
+    """Whether a standby may answer, which may lag behind."""
+    columns: str = directory.WHOLE
+    """WHOLE, or LISTED: what lists show."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the list itself, oldest first."""
+        return self.filters is ANY and self.order is OLDEST_FIRST
+
+
+async def list_users(on: Rollbook, by: Principal, asked: UserPage, as_json: bool) -> Page | Listing:
+    """List users
+
+    All users, oldest first, unless filters, `sort` or `q` say otherwise. The page after this one, and the one before, are in the `Link`
+    header, the total in `X-Total-Count`.
+    """
+    # `as_json` is for who sends nothing but what lists show: of the plain list, SQLite makes that in one piece.
+    position = asked.position
+    if not as_json or not asked.is_plain or (position is not None and position.backwards):
+        return await page(on, by, asked)
+    require(by, "users:read")
+    read = on.read_eventually if asked.eventual else on.read
+    if position is None:
+        return await read(directory.listing, asked.limit, asked.offset)
+    return await read(directory.next_listing, asked.limit, position)
+
+
+async def page(on: Rollbook, by: Principal, asked: UserPage) -> Page:
+    """The same as rows."""
+    require(by, "users:read")
+    position = asked.position
+    if asked.is_plain:
+        read = on.read_eventually if asked.eventual else on.read
+        if position is None:
+            return await read(directory.plain_page, asked.columns, asked.limit, asked.offset)
+        return await read(directory.plain_neighbour, asked.columns, asked.limit, position)
+    read = on.read_eventually if asked.eventual else on.read if _is_short(asked) else on.read_aside
+    return await read(directory.page, asked.columns, asked.filters, asked.order, asked.limit, asked.offset, position, asked.exact)
+
+
+def _is_short(asked: UserPage) -> bool:
+    """Whether an index leads to the page at once, so that the read is short for any number of users."""
+    filters, order = asked.filters, asked.order
+    if filters.q is not None or asked.offset > NEAR or asked.exact:
+        return False
+    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return True
+    several = (filters.role is not None) + (filters.status is not None)
+    if order[0].name == "created_at":
+        return several <= 1
+    # In order of e-mail the index gives all users, and those that pass the filters may be few and far between. A name may be that of half
+    # of them, which are then walked, or sorted, to find the place among equals.
+    return order[0].name == "email" and several == 0 and filters.created_after is None and filters.created_before is None
+
+
+async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> int:
+    """Count users
+
+    How many there are, or how many pass the filters. Exact.
+    """
+    require(by, "users:read")
+    read = on.read if filters is ANY else on.read_aside
+    return await read(directory.count, filters)
+
+
+def filters_of(asked: UserFilters) -> Filters:
+    if asked.created_after is None and asked.created_before is None and asked.q is None and asked.email is None and asked.external_id is None and asked.ids is None and asked.role is None and asked.status is None:  # fmt: skip
+        return ANY
+    return Filters(
+        asked.email,
+        asked.external_id,
+        None if asked.ids is None else tuple(asked.ids),
+        asked.role,
+        asked.status,
+        asked.created_after,
+        asked.created_before,
+        asked.q,
+    )
+
+
+def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
+    """`-created_at`, `name`, …; None: oldest first."""
+    if sort is None:
+        return OLDEST_FIRST
+    return tuple([Order(part.removeprefix("-"), part.startswith("-")) for part in sort])
+
+
+async def get(on: Rollbook, by: Principal, id: str, read: Callable[[Queries, str], Awaitable[R]] = users.get) -> R:  # type: ignore[assignment]
+    """Get a user
+
+    All that is kept of it, except the password. `me` stands for the caller's own user. The `ETag` changes with the user: send it as
+    `If-None-Match` to ask whether it did, or as `If-Match` with a change.
+    """
+    # Whoever wants the user in another form gives another way to read it. An id that is none is nobody's, as the look-up finds.
+    require(by, "users:read", id)
+    return await read(on.db, id)
+
+
+async def find(on: Rollbook, by: Principal, named: str) -> User:
+    """By email when there is an @ in it, else by id. Raises NotFound."""
+    if "@" not in named:
+        return await get(on, by, named)
+    require(by, "users:read")
+    user = await users.by_email(on.db, named)
+    if user is None:
+        raise NotFound()
+    return user
+
+
+class Export(NamedTuple):
+    """All that is held about a user, from one moment."""
+
+    user: User
+    keys: list[Key]
+    sessions: list[Session]
+    events: list[Event]
+
+
+async def export(on: Rollbook, by: Principal, id: str) -> Export:
+    """Export all that is held about a user
+
+    The user, its API keys (not their text), where it is signed in, and the log of changes to it.
+    """
+    require(by, "users:export", id)
+    await events.settle(on.db)
+    return await on.read_aside(_held, known("user", id))
+
+
+async def _held(queries: Queries, id: str) -> Export:
+    return Export(
+        await users.get(queries, id),
+        await keys.of_user(queries, id),
+        await sessions.held(queries, id),
+        await events.of_user(queries, id, MAX_EXPORTED_EVENTS),
+    )
+
+
+# ---- creating and changing
+
+
+async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
+    """Create a user
+
+    The password is kept as an argon2id hash and shown nowhere. Send an `Idempotency-Key` to repeat the request safely.
+    """
+    require(by, "users:write")
+    may_touch(by, given(new.role, "member"))
+    hash = None
+    if new.password is not UNSET:
+        check_password(new.password, on.settings.password_min_length, email=new.email, name=new.name)
+        hash = await on.passwords.hash(new.password)
+    return await on.write(add, by, record(new, hash))
+
+
+def record(new: NewUser, hash: str | None) -> users.NewUser:
+    """What is kept of a new user."""
+    return users.NewUser(
+        given(new.name),
+        given(new.email),
+        hash,
+        given(new.role, "member"),
+        given(new.external_id),
+        given(new.metadata, "{}"),
+        given(new.email_verified, False),
+        given(new.rate_limit),
+    )
+
+
+async def add(tx: Tx, by: Principal, new: users.NewUser) -> User:
+    user = await users.add(tx, new)
+    await events.record(tx, "user.created", user.id, by.actor, users.public(user))
+    return user
+
+
+async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, versions: frozenset[int] | None = None) -> User:
+    """Update a user
+
+    Fields that are left out stay as they are. A user may change its own name, e-mail and metadata, an admin the rest too. With `If-Match`,
+    the change is made only to the version named there.
+    """
+    require(by, "users:write", id)
+    wanted = {name: given(value) for name in UserChanges.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
+    return await on.write(_update, by, known("user", id), wanted, versions)
+
+
+async def suspend(on: Rollbook, by: Principal, id: str) -> User:
+    """Suspend a user
+
+    Its API keys and its password do nothing until it is activated. It stays in lists.
+    """
+    require(by, "users:write")
+    return await on.write(_update, by, known("user", id), {"status": "suspended"})
+
+
+async def activate(on: Rollbook, by: Principal, id: str) -> User:
+    """Activate a suspended user"""
+    require(by, "users:write")
+    return await on.write(_update, by, known("user", id), {"status": "active"})
+
+
+async def _update(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], versions: frozenset[int] | None = None) -> User:
+    """What is so already is no change, and where nothing changes there is no event. `versions` are those the caller will change."""
+    user = await users.get(tx, id)
+    change = plan(by, user, wanted)
+    check_version(user, versions)
+    if not change.columns:
+        return user
+    if change.needs_another_owner and await users.is_last_owner(tx, user):
+        raise LastOwner()
+    after = await users.change(tx, user, change.columns)
+    if change.signs_out:
+        await sessions.end_all(tx, id)
+    was = users.public(user)
+    before = {name: was[name] for name in was if name in change.columns}
+    await events.record(tx, change.event, id, by.actor, users.public(after), before)
+    return after
+
+
+class Change(NamedTuple):
+    """What an update comes down to for this user."""
+
+    columns: dict[str, Any]
+    event: str
+    signs_out: bool
+    needs_another_owner: bool
+
+
+def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
+    """Raises InsufficientScope, NotYourself."""
+    columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+    may_touch(by, user.role)
+    if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
+        raise InsufficientScope(f"Only an admin may change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
+    if "role" in columns:
+        may_touch(by, columns["role"])
+    if columns.get("status") == "suspended" and user.id == by.user_id:
+        raise NotYourself("You cannot suspend yourself.")
+    if "email" in columns and user.email_verified and "email_verified" not in columns:
+        # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the new one.
+        if rules.email_key(columns["email"]) != rules.email_key(user.email):
+            columns["email_verified"] = 0
+    is_new_status = "status" in columns
+    return Change(
+        columns,
+        "user.updated" if not is_new_status else "user.suspended" if columns["status"] == "suspended" else "user.activated",
+        is_new_status,  # for good: to be activated again is not to be signed in again
+        columns.get("role", "owner") != "owner" or columns.get("status", "active") != "active",
+    )
+
+
+# ---- deleting
+
+
+async def delete(on: Rollbook, by: Principal, id: str, purge: bool = False, versions: frozenset[int] | None = None) -> None:
+    """Delete a user
+
+    It is gone from every list at once, its API keys stop, its e-mail is free. It can be restored for 30 days. `purge=true` erases it for
+    good, and with it all that the log of changes holds about it.
+    """
+    require(by, "users:delete")
+    if known("user", id) == by.user_id:
+        raise NotYourself("You cannot delete yourself.")
+    return await on.write(_purge if purge else _delete, by, id, versions)
+
+
+async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    user = await users.get(tx, id)
+    may_touch(by, user.role)
+    check_version(user, versions)
+    if await users.is_last_owner(tx, user):
+        raise LastOwner()
+    await users.delete(tx, user)
+    await keys.revoke_all(tx, id)
+    await sessions.end_all(tx, id)
+    await password_links.drop(tx, id)
+    await events.record(tx, "user.deleted", id, by.actor, users.public(user))
+
+
+async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    """A living user, or one that was deleted before."""
+    if await users.by_id(tx, id) is not None:
+        await _delete(tx, by, id, versions)
+    elif (deleted := await users.deleted(tx, id)) is not None:
+        may_touch(by, deleted.user.role)
+    elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
+        await _delete(tx, by, id, versions)
+    await users.erase(tx, id)
+    await keys.erase_all(tx, id)
+    await events.record(tx, "user.purged", id, by.actor, {"id": id})
+    await events.forget(tx, id)
+
+
+async def expire(on: Rollbook, by: Principal, id: str, before: int) -> None:
+    """Erase a user that was deleted before this time, unless it has been restored, purged or deleted again since it was found to be."""
+    require(by, "users:delete")
+    return await on.write(_expire, by, id, before)
+
+
+async def _expire(tx: Tx, by: Principal, id: str, before: int) -> None:
+    deleted = await users.deleted(tx, id)
+    if deleted is not None and deleted.deleted_at < before:
+        await _purge(tx, by, id)
+
+
+async def restore(on: Rollbook, by: Principal, id: str) -> User:
+    """Restore a deleted user
+
+    It comes back to the place it had in the list. Its API keys stay revoked. 400 when another user has its e-mail by now.
+    """
+    require(by, "users:write")
+    # Whoever has the files may bring back all that is still in them.
+    since = 0 if by.is_operator else clock.now() - on.settings.deleted_retention * clock.DAY
+    return await on.write(_restore, by, known("user", id), since)
+
+
+async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:
+    deleted = await users.deleted(tx, id)
+    if deleted is None or deleted.deleted_at < since:
+        raise NotFound()
+    may_touch(by, deleted.user.role)
+    user = await users.restore(tx, deleted.user)
+    await events.record(tx, "user.restored", id, by.actor, users.public(user))
+    return user
+
+
+def check_version(user: User, versions: frozenset[int] | None) -> None:
+    """Raises PreconditionFailed unless the user has one of these versions; None: it may have any."""
+    if versions is not None and user.version not in versions:
+        raise PreconditionFailed()
+
+
+def given(value: Any, otherwise: Any = None) -> Any:
+    """An argument as it is kept, or what stands for it when it was left out. Our own kinds of text are plain text from here on."""
+    return otherwise if value is UNSET else str(value) if isinstance(value, str) else value

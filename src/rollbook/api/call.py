@@ -1,0 +1,69 @@
+"""One admitted request, and what the API has to answer it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Principal
+from rollbook.config import Settings, Source
+from rollbook.errors import ApiError
+from rollbook.http.request import Request
+from rollbook.limits.windows import Limiter
+from rollbook.observe.metrics import Usage
+from rollbook.storage.database import Database
+
+
+class About(NamedTuple):
+    """What a server is and runs with, for those who keep it."""
+
+    sources: tuple[Source, ...]
+    """Its settings, each with where it came from."""
+    started: float
+    """Seconds since 1970."""
+    usages: list[Usage]
+    connections: int
+    database: dict[str, Any]
+    """As `Database.about` tells."""
+
+
+class Operations(Protocol):
+    """What the application tells of itself."""
+
+    async def checks(self) -> tuple[bool, dict[str, str]]:
+        """Whether it can serve, and for each thing it needs `ok` or what is wrong."""
+        ...
+
+    def metrics(self) -> bytes: ...
+
+    def openapi(self) -> bytes: ...
+
+    async def about(self) -> About: ...
+
+    def count(self, error: ApiError, request: Request) -> None:
+        """For the metrics: this error was answered. Those that leave the router are counted by themselves."""
+        ...
+
+
+class Services(Rollbook):
+    """What API and pages work with: all that actions need, and the application."""
+
+    def __init__(self, settings: Settings, db: Database, limiter: Limiter, operations: Operations) -> None:
+        super().__init__(settings, db, limiter)
+        self.operations = operations
+        self.url = settings.url
+        """Base of every link we make."""
+
+
+class Call:
+    """A request, its row's query and body in their types, and who makes it."""
+
+    __slots__ = ("body", "by", "query", "request", "services")
+
+    by: Principal  # not there on calls that need no key
+
+    def __init__(self, services: Services, request: Request) -> None:
+        self.services = services
+        self.request = request
+        self.query: Any = None
+        self.body: Any = None

@@ -1,0 +1,192 @@
+"""How the results of actions become responses: JSON bodies, entity tags, links, created resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rollbook import clock
+from rollbook.actions.keys import IssuedKey, Keys
+from rollbook.actions.passwords import Link
+from rollbook.actions.sessions import Sessions
+from rollbook.actions.users import Export
+from rollbook.api import paging, take, types
+from rollbook.api.call import Call
+from rollbook.auth import tokens
+from rollbook.http.request import Request
+from rollbook.http.response import JSON, PRIVATE, Response
+from rollbook.records import keys, sessions, users
+from rollbook.records.directory import Listing, Page
+from rollbook.records.events import Event
+from rollbook.records.keys import Key
+from rollbook.records.users import User
+
+encode = msgspec.json.Encoder().encode
+_JSON_HEAD = JSON + PRIVATE
+
+
+def answer(status: int, content: Any, head: bytes = b"") -> Response:
+    return Response(status, _JSON_HEAD + head, encode(content))
+
+
+def nothing(call: Call, result: None) -> Response:
+    return Response(204, PRIVATE)
+
+
+# ---- users
+
+
+def user_page(call: Call, page: Page | Listing) -> Response:
+    query: types.ListUsers = call.query
+    if isinstance(page, Listing):
+        body = page.json
+    elif query.fields is None:
+        body = encode([types.UserListed(id, name, email, clock.format_time(at)) for _, id, name, email, at in page.rows])
+    else:
+        body = encode([_fields(User._make(row), query.fields) for row in page.rows])
+    sort = take.sort_of(query)
+    head = paging.link(
+        call.services.url + "/v1/users",
+        [] if isinstance(page, Listing) and query.consistency is None else _parameters(query),
+        query.limit,
+        page,
+        lambda at: paging.cursor(call.services.secret, sort, at),
+    )
+    if page.total is not None:
+        head += b"X-Total-Count: %d\r\n" % page.total
+    return Response(200, _JSON_HEAD + head, body)
+
+
+def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
+    """What the links to other pages repeat."""
+    found: list[tuple[str, str]] = []
+    for name in _REPEATED:
+        value = getattr(query, name)
+        if value is None:
+            continue
+        if name in ("created_after", "created_before"):
+            value = clock.format_time_exactly(value)
+        elif name == "fields" and value == types.USER_FIELDS:
+            value = "*"
+        elif isinstance(value, tuple):
+            value = ",".join(value)
+        found.append((name, value))
+    return found
+
+
+_REPEATED = ("sort", "fields", *types.UserFilters.__struct_fields__, "count", "consistency")
+
+
+def count(call: Call, users: int) -> Response:
+    return answer(200, types.Count(users))
+
+
+def user(call: Call, found: User | tuple[bytes, int]) -> Response:
+    """All that is kept of one, unless the caller has this version already (If-None-Match)."""
+    body, version = (b"", found.version) if isinstance(found, User) else found
+    if _is_current(call.request, version):
+        return Response(304, etag(version))
+    if isinstance(found, User):
+        body = encode(_fields(found, call.query.fields))
+    return Response(200, _JSON_HEAD + etag(version), body)
+
+
+def user_listed(call: Call, user: User) -> Response:
+    if call.query is not None and call.query.fields is not None:
+        return answer(200, _fields(user, call.query.fields), etag(user.version))
+    return answer(200, types.UserListed(user.id, user.name, user.email, clock.format_time(user.created_at)), etag(user.version))
+
+
+def user_updated(call: Call, user: User) -> Response:
+    if call.query is not None and call.query.fields is not None:
+        return answer(200, _fields(user, call.query.fields), etag(user.version))
+    return answer(200, types.UserUpdated(user.id, user.name, user.email, clock.format_time(user.updated_at)), etag(user.version))
+
+
+def user_created(call: Call, user: User) -> Response:
+    return _created(f"/v1/users/{user.id}", user_listed(call, user))
+
+
+def password_link(call: Call, link: Link) -> Response:
+    url = tokens.password_link(call.services.url, link.token)
+    return answer(201, types.PasswordLink(url, clock.format_time(link.expires_at)))
+
+
+def export(call: Call, held: Export) -> Response:
+    return answer(
+        200,
+        types.Export(
+            types.User(*users.public(held.user).values()),
+            [keys.public(key) for key in held.keys],
+            [types.Session(**sessions.public(session)) for session in held.sessions],
+            [event(each) for each in held.events],
+        ),
+    )
+
+
+def etag(version: int) -> bytes:
+    """A user's version as a strong entity tag (RFC 9110 section 8.8.3)."""
+    return b'ETag: "%d"\r\n' % version
+
+
+def _is_current(request: Request, version: int) -> bool:
+    """Whether the caller already has this version (If-None-Match, compared weakly: RFC 9110 section 13.1.2)."""
+    given = request.headers.get(b"if-none-match")
+    if given is None:
+        return False
+    tags = [tag.strip().removeprefix(b"W/") for tag in given.split(b",")]
+    return b'"%d"' % version in tags or b"*" in tags
+
+
+def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
+    found = users.public(user)
+    return {name: found[name] for name in types.USER_FIELDS if name in fields}
+
+
+# ---- keys, sessions, events
+
+
+def key_list(call: Call, found: Keys) -> Response:
+    return answer(200, [keys.public(key) for key in found.keys], _total(found.total))
+
+
+def key(call: Call, key: Key) -> Response:
+    return answer(200, keys.public(key))
+
+
+def key_revealed(call: Call, issued: IssuedKey) -> Response:
+    return answer(200, {**keys.public(issued.key), "key": issued.token})
+
+
+def key_created(call: Call, issued: IssuedKey) -> Response:
+    return _created(f"/v1/keys/{issued.key.id}", key_revealed(call, issued))
+
+
+def session_list(call: Call, found: Sessions) -> Response:
+    return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
+
+
+def event_list(call: Call, found: list[Event]) -> Response:
+    return answer(200, [event(each) for each in found])
+
+
+def event(event: Event) -> types.Event:
+    return types.Event(
+        event.id,
+        event.type,
+        clock.format_time(event.created_at),
+        event.user_id,
+        types.EventActor(*event.actor),
+        msgspec.Raw(event.object.encode()),
+        None if event.before is None else msgspec.Raw(event.before.encode()),
+    )
+
+
+def _total(number: int) -> bytes:
+    return b"X-Total-Count: %d\r\n" % number
+
+
+def _created(location: str, response: Response) -> Response:
+    """201 with the address of what was made (RFC 9110 section 15.3.2)."""
+    return Response(201, response.head + f"Location: {location}\r\n".encode(), response.body)

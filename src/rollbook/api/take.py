@@ -1,0 +1,75 @@
+"""The arguments of actions that are more than the call's body or query."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rollbook.actions import users
+from rollbook.actions.checking import refuse
+from rollbook.actions.users import UserPage
+from rollbook.api import paging, types
+from rollbook.api.call import Call
+from rollbook.records import directory
+from rollbook.records import users as records
+
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*[ \t]*')
+
+
+def user_page(call: Call) -> tuple[UserPage, bool]:
+    query: types.ListUsers = call.query
+    order = users.order_of(query.sort)
+    position = None
+    if query.cursor is not None:
+        if query.offset:
+            refuse("cursor", "and offset cannot go together")
+        position = paging.position(call.services.secret, sort_of(query), query.cursor, len(directory.keys_of(order)))
+    page = UserPage(
+        users.filters_of(query),
+        order,
+        query.limit,
+        query.offset,
+        position,
+        query.count is not None,
+        query.consistency == "eventual",
+        directory.LISTED if query.fields is None else directory.WHOLE,
+    )
+    return page, query.fields is None
+
+
+def sort_of(query: types.ListUsers) -> str:
+    """The order of a list as its cursors name it."""
+    return ",".join(query.sort) if query.sort else "created_at"
+
+
+def filters(call: Call) -> tuple[directory.Filters]:
+    return (users.filters_of(call.query),)
+
+
+def user_as_json(call: Call) -> tuple[Any, ...]:
+    """SQLite makes the JSON of a whole user faster than we do."""
+    return (records.as_json,) if call.query.fields is None else ()
+
+
+def changes(call: Call) -> tuple[Any, frozenset[int] | None]:
+    return call.body, _if_match(call)
+
+
+def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
+    return call.query.purge == "true", _if_match(call)
+
+
+def _if_match(call: Call) -> frozenset[int] | None:
+    """Versions the caller will change, None for any (RFC 9110 section 13.1.1: a weak tag never matches)."""
+    given = call.request.headers.get(b"if-match")
+    if given is None:
+        return None
+    text = given.decode("latin-1").strip()
+    if text == "*":
+        return None
+    if not _ETAGS.fullmatch(text):
+        refuse("If-Match", 'must hold entity tags in quotes, such as "3"')
+    return frozenset(
+        int(tag) for weak, tag in _ETAG.findall(text) if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19
+    )

@@ -1,0 +1,60 @@
+"""The roles a user can have, the scopes an API key can have, and how far each role reaches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+ROLES: dict[str, str] = {
+    "member": "Reads and changes itself, and keeps its own API keys and sessions.",
+    "viewer": "Reads all users and events; otherwise as a member.",
+    "admin": "Does all, but cannot touch owners.",
+    "owner": "Does all.",
+}
+
+STATUSES = ("active", "suspended")
+
+SCOPES: dict[str, str] = {
+    "users:read": "List, search, count and read users.",
+    "users:write": "Create, change, suspend, activate and restore users, and set their passwords.",
+    "users:delete": "Delete users.",
+    "users:verify": "Check the e-mail and password with which a user signs in.",
+    "users:export": "Read all that is held about a user.",
+    "keys:read": "List API keys, without their text.",
+    "keys:write": "Create, reveal, rotate and revoke API keys.",
+    "sessions:read": "List the browsers in which users are signed in.",
+    "sessions:write": "End sessions.",
+    "events:read": "Read the log of changes.",
+    "metrics:read": "Read the server's metrics.",
+}
+
+# Types whose values are the names above; for a type checker they are text.
+if TYPE_CHECKING:
+    Role = str
+    Status = str
+    Scope = str
+else:
+    Role = Literal[tuple(ROLES)]
+    Status = Literal[STATUSES]
+    Scope = Literal[tuple(SCOPES)]
+
+EVERYTHING = frozenset(SCOPES)
+ON_ALL: dict[str, frozenset[str]] = {
+    "member": frozenset(),
+    "viewer": frozenset({"users:read", "events:read"}),
+    "admin": EVERYTHING,
+    "owner": EVERYTHING,
+}
+"""Scopes that reach every user, by role."""
+ON_SELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write"})
+"""Scopes that reach each user's own account, keys and sessions, whatever their role."""
+
+
+def reach(role: str, scopes: frozenset[str] | None) -> tuple[frozenset[str], frozenset[str]]:
+    """What a key may do to every user, and what to its own. `scopes` narrows the role; None leaves it whole."""
+    on_all, on_self = ON_ALL[role], grantable(role)
+    return (on_all, on_self) if scopes is None else (on_all & scopes, on_self & scopes)
+
+
+def grantable(role: str) -> frozenset[str]:
+    """Scopes that a key of a user with this role can use."""
+    return ON_ALL[role] | ON_SELF
