@@ -32,7 +32,7 @@ SENTENCES = {
     "cursor belongs to another sort order": "cursors are signed, and for one order",
     "cursor and offset cannot go together": "two parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",
-    "password is one of the most common": "a list, not a pattern",
+    "password is too common": "a list, not a pattern",
     "password must not be": "compared with the address and the name",
     "is required to change your own password": "depends on whose it is",
     "ip_allow must be an address or a network": "a pattern for IPv6 would be longer than the parser",

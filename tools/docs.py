@@ -1,6 +1,6 @@
-"""Writes the generated parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only says which differ.
+"""Generates parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only reports which are outdated.
 
-A part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; what stands around it is written by hand and stays.
+A generated part is between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. The rest of the page is written by hand.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from rollbook.records import events
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGE_URL = "http://127.0.0.1:8000"
-"""Where the pages' server listens."""
+"""The base URL in the docs."""
 
 
 def main(arguments: list[str]) -> int:
-    """Write what differs, or with `--check` name it. Returns the exit code."""
+    """Update the pages, or with `--check` name the outdated ones. Returns the exit code."""
     if arguments not in ([], ["--check"]):
         print("usage: tools/docs.py [--check]", file=sys.stderr)
         return 2
     outdated = {page: text for page in sorted(DOCS.glob("*.md")) if (text := renewed(page.read_text())) != page.read_text()}
     for page, text in outdated.items():
         if arguments:
-            print(f"{page.relative_to(ROOT)} is not what the code says. Run: make docs", file=sys.stderr)
+            print(f"{page.relative_to(ROOT)} is outdated. Run: make docs", file=sys.stderr)
         else:
             page.write_text(text)
             print(page.relative_to(ROOT))
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def renewed(page: str) -> str:
-    """The page with its generated parts as they are now. KeyError when a part has no generator."""
+    """The page with its generated parts updated. KeyError if a part has no generator."""
 
     def part(found: re.Match[str]) -> str:
         name = found[1]
@@ -72,7 +72,7 @@ def errors_part() -> str:
             links = [
                 f"[`{route.method} {route.path}`](reference.md#{_anchor(f'{route.method} {route.path}')})" for route in calls
             ]
-            found.append(f"Answered by {', '.join(links)}.")
+            found.append(f"Returned by {', '.join(links)}.")
         if error.code in examples:
             body = json.dumps(examples[error.code]["value"], indent=2, ensure_ascii=False)
             found.append(f"```http\nHTTP/1.1 {error.status} {REASON[error.status]}\n\n{body}\n```")
@@ -108,7 +108,7 @@ def scopes_part() -> str:
     def holders(scope: str) -> str:
         every = [role for role, scopes in roles.ON_ALL.items() if scope in scopes]
         itself = [role for role in roles.ROLES if scope in roles.grantable(role) and role not in every]
-        return ", ".join(every) + (f"; {', '.join(itself)}: only itself" if itself else "")
+        return ", ".join(every) + (f"; {', '.join(itself)}: own only" if itself else "")
 
     return _table(("scope", "", "roles"), [(f"`{scope}`", text, holders(scope)) for scope, text in roles.SCOPES.items()])
 
@@ -128,7 +128,7 @@ def commands_part() -> str:
         ]
         if name == "rollbook serve":
             found.append(
-                "Every [setting](configuration.md) is a flag; `--config FILE` names a settings file instead of `./rollbook.toml`."
+                "Every [setting](configuration.md) has a flag. `--config FILE` reads another settings file than `./rollbook.toml`."
             )
             continue
         options = [
@@ -187,27 +187,31 @@ def _range(kind: Any, meta: msgspec.Meta) -> str:
     low = meta.ge if meta.ge is not None else meta.gt
     if low is not None and meta.le is not None:
         return f"{'above ' if meta.ge is None else ''}{low:,} to {meta.le:,}"
-    return "several" if kind == tuple[str, ...] else ""
+    return "a list" if kind == tuple[str, ...] else ""
 
 
 # ---- routes
 
 
 def _every_call() -> Iterator[str]:
-    """What is the same for all calls, so that each need only tell its own."""
-    yield "## Every call"
+    """What all endpoints have in common."""
+    yield "## All endpoints"
+    own, limits = openapi_tables.EVERYWHERE, openapi_tables.LIMITED[len(openapi_tables.EVERYWHERE) :]
     yield (
-        "Any answer may be one of these errors, and carries "
-        + ", ".join(f"`{name}`" for name in openapi_tables.LIMITED)
-        + " (the limits' only where a key is asked for):"
+        f"Every response has the header {_names(own)}. Responses of endpoints that require an API key also have {_names(limits)}. "
+        "Any endpoint can return these errors:"
     )
     rows = [
-        ("every call", openapi_tables.OF_EVERY_CALL),
-        ("calls that need a key", openapi_tables.OF_CALLS_WITH_A_KEY),
-        ("calls with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
+        ("all endpoints", openapi_tables.OF_EVERY_CALL),
+        ("endpoints that require an API key", openapi_tables.OF_CALLS_WITH_A_KEY),
+        ("endpoints with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
         ("every POST", openapi_tables.OF_POSTS),
     ]
     yield _table(("", ""), [(name, _links(found)) for name, found in rows])
+
+
+def _names(found: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in found)
 
 
 def _links(found: Iterable[type[errors.ApiError]]) -> str:
@@ -228,7 +232,7 @@ def _call(description: dict[str, Any], route: Any) -> Iterator[str]:
         yield _table(("field", "", ""), list(_fields(schema)))
     yield _answer(operation, route)
     if route.errors:
-        yield f"Errors of its own: {_links(dict.fromkeys(route.errors))}."
+        yield f"Additional errors: {_links(dict.fromkeys(route.errors))}."
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -274,7 +278,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with its whole name."""
+    """Every command with its full name."""
     if hasattr(command, "list_commands"):
         context = typer.Context(command)
         for child in command.list_commands(context):

@@ -1,7 +1,7 @@
-"""Every setting, once: its name, type, default and meaning. A flag, an environment variable or a line of `rollbook.toml` sets it.
+"""Every setting: name, type, default and description. Set with a flag, an environment variable or a line of `rollbook.toml`.
 
-`rate_limit` is `--rate-limit`, `ROLLBOOK_RATE_LIMIT` and `rate_limit = "..."`. A flag wins over the environment, the environment over the
-file. `docs/configuration.md` is written from this table.
+`rate_limit` is `--rate-limit`, `ROLLBOOK_RATE_LIMIT` and `rate_limit = "..."`. Flags override the environment, the environment overrides
+the file. `docs/configuration.md` is generated from this table.
 """
 
 from __future__ import annotations
@@ -19,64 +19,72 @@ from msgspec import Meta
 
 PREFIX = "ROLLBOOK_"
 CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
-"""User and password in an address: never shown."""
+"""User and password in a URL: never shown."""
 
 
 class ConfigurationError(Exception):
-    """A setting has a value we cannot use. The message names the setting, where it came from and how to mend it."""
+    """A setting has an invalid value. The message names the setting, where it came from and how to fix it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server runs with. Read once, never changed."""
+    """The settings of a server. Read once, never changed."""
 
-    data: Annotated[Path, Meta(description="Folder of the database and the server's secret. Made at first start.")] = Path("data")
+    data: Annotated[Path, Meta(description="Folder of the database and the server's secret. Created on first start.")] = Path(
+        "data"
+    )
     database: Annotated[
-        str, Meta(description="Where users are kept. Empty: in a SQLite file in the data folder. `postgresql://user@host/name`: in PostgreSQL, for any number of servers.")
+        str, Meta(description="Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: PostgreSQL, for any number of servers.")
     ] = ""  # fmt: skip
     database_direct: Annotated[
-        str, Meta(description="Address of PostgreSQL for migrations, where `database` leads through a pooler such as PgBouncer. Empty: the same.")
+        str, Meta(description="URL of PostgreSQL itself, for migrations, if `database` goes through a pooler such as PgBouncer. Empty: same as `database`.")
     ] = ""  # fmt: skip
     database_replicas: Annotated[
         tuple[str, ...],
-        Meta(
-            description="Addresses of standby servers. They answer lists and searches whose caller says `?consistency=eventual`."
-        ),
+        Meta(description="URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`."),
     ] = ()
     database_connections: Annotated[
-        int, Meta(ge=3, le=64, description="Connections that each worker holds to PostgreSQL. Few are enough: callers that wait at the same moment share a statement.")
+        int, Meta(ge=3, le=64, description="Connections to PostgreSQL per worker. A few are enough: concurrent requests share statements.")
     ] = 5  # fmt: skip
     database_timeout: Annotated[
-        float, Meta(gt=0, le=600, description="Seconds a statement or a connection of PostgreSQL may take; beyond it, 503 with `Retry-After`.")
+        float, Meta(gt=0, le=600, description="Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.")
     ] = 5.0  # fmt: skip
     limits: Annotated[
-        str, Meta(description="Where requests are counted. Empty: on this machine, for its workers together. `valkey://host:6379` (or `redis://`, `valkeys://`, `rediss://` with TLS): for all servers together.")
+        str, Meta(description="Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers.")
     ] = ""  # fmt: skip
     limits_when_away: Annotated[
         Literal["local", "closed"],
         Meta(
-            description="What happens while Valkey cannot be reached. `local`: each server counts by itself, with the same limits. `closed`: 503 with `Retry-After`."
+            description="What to do while Valkey is unavailable. `local`: each server counts by itself, with the same limits. `closed`: return 503 with `Retry-After`."
         ),
     ] = "local"
-    host: Annotated[str, Meta(description="Address to listen on. The default is reachable from this machine only.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints it.")] = 8000
-    workers: Annotated[int, Meta(ge=1, le=256, description="Processes that share the port, the database and the limits.")] = 1
+    host: Annotated[str, Meta(description="IP address to listen on. The default is only reachable from this machine.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on. 0 selects a free port and prints it.")] = 8000
+    workers: Annotated[
+        int, Meta(ge=1, le=256, description="Worker processes. They share the port, the database and the rate limits.")
+    ] = 1
     public_url: Annotated[
-        str, Meta(description="Where callers reach the server, such as `https://api.example.com`. Used in links; never taken from a request. Empty: from host and port.")
+        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it; it is never derived from a request. Empty: built from host and port.")
     ] = ""  # fmt: skip
 
     rate_limit: Annotated[
         str,
-        Meta(description="Requests a user may make, all its keys together: windows such as `100/minute,5000/hour`, or `none`."),
+        Meta(
+            description="Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, or `none`."
+        ),
     ] = "100/minute,5000/hour"
     role_limits: Annotated[
         tuple[str, ...],
-        Meta(description="Other limits for a role, such as `admin=1000/minute`. A user's own limit goes before its role's."),
+        Meta(
+            description="Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."
+        ),
     ] = ()
     unauthenticated_limit: Annotated[
-        str, Meta(description="Requests without a valid key that one client address may make, or `none`.")
+        str, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
     ] = "60/minute,1000/hour"
     attempts_limit: Annotated[
-        str, Meta(description="Wrong passwords that one account may see before further tries are refused, or `none`.")
+        str, Meta(description="Wrong passwords per account before further attempts are refused, or `none`.")
     ] = "10/minute,50/hour"
 
     password_min_length: Annotated[
@@ -84,84 +92,78 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=8,
             le=256,
-            description="Shortest password, in characters. Use 15 where the password is the only factor (NIST SP 800-63B-4).",
+            description="Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP 800-63B-4).",
         ),
     ] = 8
-    password_memory: Annotated[int, Meta(ge=8, le=4_194_304, description="Memory of argon2id for one hash, in KiB.")] = 19_456
-    password_time_cost: Annotated[int, Meta(ge=1, le=100, description="Passes of argon2id over that memory.")] = 2
+    password_memory: Annotated[int, Meta(ge=8, le=4_194_304, description="Memory of one argon2id hash, in KiB.")] = 19_456
+    password_time_cost: Annotated[int, Meta(ge=1, le=100, description="Passes of argon2id over the memory.")] = 2
     password_parallelism: Annotated[int, Meta(ge=1, le=64, description="Lanes of argon2id.")] = 1
     password_threads: Annotated[
-        int, Meta(ge=0, le=64, description="Threads of a worker that hash passwords, at the lowest priority. 0: one for each core (of the container's share, where it has one), shared out among the workers.")
+        int, Meta(ge=0, le=64, description="Threads per worker that hash passwords, at the lowest priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.")
     ] = 0  # fmt: skip
     password_queue: Annotated[
         int,
         Meta(
             ge=1,
             le=100_000,
-            description="Passwords that may wait for such a thread in a worker; beyond it, 503 with `Retry-After`.",
+            description="Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.",
         ),
     ] = 64
 
     sign_in_roles: Annotated[
         tuple[str, ...],
-        Meta(description="Roles whose users may sign in to the pages, such as `admin,owner`. API keys are not touched by it."),
+        Meta(description="Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys."),
     ] = ("member", "viewer", "admin", "owner")
-    session_lifetime: Annotated[
-        int, Meta(ge=1, le=8760, description="Hours after which somebody who signed in must do so again.")
-    ] = 336
-    session_idle_timeout: Annotated[
-        int, Meta(ge=1, le=8760, description="Hours without a request after which a session ends.")
-    ] = 24
+    session_lifetime: Annotated[int, Meta(ge=1, le=8760, description="Hours after which people must sign in again.")] = 336
+    session_idle_timeout: Annotated[int, Meta(ge=1, le=8760, description="Hours of inactivity after which a session ends.")] = 24
     address_attempts_limit: Annotated[
-        str, Meta(description="Wrong passwords that one client address may give at the sign-in page, or `none`.")
+        str, Meta(description="Wrong passwords on the sign-in page, per client IP address, or `none`.")
     ] = "30/minute,200/hour"
     page_limit: Annotated[
-        str, Meta(description="Pages that somebody who is signed in, or else one client address, may ask for, or `none`.")
+        str, Meta(description="Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
     ] = "600/minute"
 
     synchronous: Annotated[
-        Literal["full", "normal"], Meta(description="`full`: an acknowledged write survives a power cut. `normal`: it survives a crash of the process.")
+        Literal["full", "normal"], Meta(description="SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")
     ] = "full"  # fmt: skip
     deleted_retention: Annotated[
-        int, Meta(ge=0, le=3650, description="Days in which a deleted user can be restored; then it is erased.")
+        int, Meta(ge=0, le=3650, description="Days a deleted user can be restored. After that the user is permanently erased.")
     ] = 30
-    event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept; 0 keeps them for good.")] = 0
+    event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept. 0 keeps them forever.")] = 0
 
     usage_retention: Annotated[
-        int, Meta(ge=1, le=3650, description="Days that the hourly counts of requests are kept, for each key and for the server.")
+        int, Meta(ge=1, le=3650, description="Days that hourly usage is kept, for each API key and for the server.")
     ] = 90
-    request_retention: Annotated[
-        int, Meta(ge=0, le=3650, description="Days that users can look up the requests of their keys; 0 keeps no log of them.")
-    ] = 7
+    request_retention: Annotated[int, Meta(ge=0, le=3650, description="Days that the request log is kept. 0 turns it off.")] = 7
 
     trusted_proxy: Annotated[
         tuple[str, ...],
-        Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
+        Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted."),
     ] = ()
     tls_cert: Annotated[
-        str, Meta(description="File with the certificate chain (PEM). Together with `tls_key` it turns TLS on.")
+        str, Meta(description="File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")
     ] = ""
     tls_key: Annotated[str, Meta(description="File with the certificate's private key (PEM).")] = ""
 
     header_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds a client has to send a request's header fields.")
+        float, Meta(gt=0, le=3600, description="Seconds a client has to send the headers of a request.")
     ] = 10.0
-    body_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds a client has to send a request's body.")] = 30.0
+    body_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds a client has to send the body of a request.")] = 30.0
     keep_alive_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between two requests.")
+        float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between requests.")
     ] = 30.0
     drain_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds that running requests have to end after SIGTERM.")
+        float, Meta(gt=0, le=3600, description="Seconds that running requests have to finish after SIGTERM.")
     ] = 8.0
-    max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest request body, in bytes.")] = 65_536
-    max_target: Annotated[int, Meta(ge=256, le=65_536, description="Longest path and query, in bytes.")] = 8_192
-    max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Most header fields of a request.")] = 100
-    max_header_bytes: Annotated[int, Meta(ge=1024, le=1 << 20, description="Most bytes of all header fields of a request.")] = (
-        32_768
-    )
-    max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="Connections a worker holds; further ones get 503.")] = (
-        10_000
-    )
+    max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Maximum size of a request body, in bytes.")] = 65_536
+    max_target: Annotated[int, Meta(ge=256, le=65_536, description="Maximum length of path and query, in bytes.")] = 8_192
+    max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Maximum number of headers in a request.")] = 100
+    max_header_bytes: Annotated[
+        int, Meta(ge=1024, le=1 << 20, description="Maximum size of all headers of a request, in bytes.")
+    ] = 32_768
+    max_connections: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Maximum connections per worker. Further ones get 503.")
+    ] = 10_000
     direct: Annotated[
         bool,
         Meta(
@@ -170,34 +172,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
 
     log: Annotated[
-        Literal["auto", "json", "pretty", "none"], Meta(description="Form of the log: `json` lines, `pretty` for people, `auto` by whether the output is a terminal, `none`.")
+        Literal["auto", "json", "pretty", "none"], Meta(description="Log format: `json` lines, `pretty` for people, `auto` (pretty on a terminal, otherwise JSON) or `none`.")
     ] = "auto"  # fmt: skip
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least level of the events that are logged.")
-    ] = "info"
-    access_log: Annotated[bool, Meta(description="Write one line for each request.")] = True
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Minimum level of log messages.")] = (
+        "info"
+    )
+    access_log: Annotated[bool, Meta(description="Write a log line for each request.")] = True
 
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(
-                f"public_url: {self.public_url!r} is no address. Write it whole, such as https://api.example.com."
+                f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."
             )
         for network in self.trusted_proxy:
             try:
                 ip_network(network)
             except ValueError as problem:
-                raise ConfigurationError(f"trusted_proxy: {problem}. Write a network such as 10.0.0.0/8.") from None
+                raise ConfigurationError(f"trusted_proxy: {problem}. Use a network such as 10.0.0.0/8.") from None
 
     @property
     def sqlite_file(self) -> Path:
-        """The file that holds everything but the server's secret, where `database` names no PostgreSQL."""
+        """The SQLite database, used unless `database` names PostgreSQL."""
         return self.data / "rollbook.db"
 
     @property
     def url(self) -> str:
-        """Base of every link we make, without a slash at its end."""
+        """Base URL of all links, without a trailing slash."""
         if self.public_url:
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -205,7 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a setting in force came from: `default`, `flag`, an environment variable or a file."""
+    """A setting and where its value came from: `default`, `flag`, an environment variable or a file."""
 
     name: str
     value: Any
@@ -215,9 +217,9 @@ class Source(msgspec.Struct, frozen=True):
 def load(
     flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ, file: Path | None = None
 ) -> tuple[Settings, list[Source]]:
-    """Settings in force and where each came from.
+    """The settings, and where each came from.
 
-    `flags` holds those given on the command line (None: not given). `file` is read when it exists; without it, `rollbook.toml` here is.
+    `flags` are those given on the command line (None: not given). Reads `file`, by default `rollbook.toml` in the current folder.
     Raises ConfigurationError.
     """
     hints = get_type_hints(Settings, include_extras=True)
@@ -231,10 +233,10 @@ def load(
             raise ConfigurationError(f"{path}: {problem}") from None
         for name, value in written.items():
             if name not in hints:
-                raise ConfigurationError(f"{path}: there is no setting {name!r}. docs/configuration.md lists them.")
+                raise ConfigurationError(f"{path}: unknown setting {name!r}. docs/configuration.md lists all settings.")
             values[name], origins[name] = value, str(path)
     elif file is not None:
-        raise ConfigurationError(f"{path}: no such file.")
+        raise ConfigurationError(f"{path}: file not found.")
     for name in hints:
         variable = PREFIX + name.upper()
         if variable in environment:
@@ -247,14 +249,14 @@ def load(
             values[name] = msgspec.convert(value, hints[name], strict=False, dec_hook=_path)
         except msgspec.ValidationError:
             raise ConfigurationError(
-                f"{name} ({origins[name]}): {str(value)!r} does not fit. Write {_wanted(hints[name])}."
+                f"{name} ({origins[name]}): invalid value {str(value)!r}. Use {_wanted(hints[name])}."
             ) from None
     settings = Settings(**values)
     return settings, [Source(name, getattr(settings, name), origins.get(name, "default")) for name in hints]
 
 
 def _from_text(text: str, hint: Any) -> Any:
-    """Lists are written with commas between; a limit has commas too, so role limits are parted by semicolons."""
+    """Lists are separated by commas. Limits contain commas themselves, so role limits are separated by semicolons."""
     if get_args(hint)[0] == tuple[str, ...]:
         separator = ";" if ";" in text or "=" in text else ","
         return [part.strip() for part in text.split(separator) if part.strip()]
@@ -262,17 +264,17 @@ def _from_text(text: str, hint: Any) -> Any:
 
 
 def _wanted(hint: Any) -> str:
-    """What a person has to write for a setting of this type."""
+    """What a setting of this type must look like."""
     kind, meta = get_args(hint)
     if kind is bool:
         return "true or false"
     if kind is int:
         return f"a whole number from {meta.ge} to {meta.le}"
     if kind is float:
-        return f"a number of seconds above {meta.gt}, up to {meta.le}"
+        return f"a number of seconds above {meta.gt}, at most {meta.le}"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
-    return 'text in quotation marks, "..."' if kind in (str, Path) else 'a list of texts, ["...", "..."]'
+    return 'a string in quotation marks, "..."' if kind in (str, Path) else 'a list of strings, ["...", "..."]'
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -1,41 +1,41 @@
-"""Every error a caller can see, as one tree. `http/boundary` turns each into `{"error": message, "code": code, ...}`.
+"""All errors a client can get, as one tree. `http/boundary` turns each into `{"error": message, "code": code, ...}`.
 
 ApiError 500
-  x BadRequest 400                 the request is malformed, or a parameter is
-    - InvalidJson                  the body is not the JSON we take
-    - InvalidParameter             a query parameter or a field of the body is at fault (`param`, `errors`)
-    - EmailTaken                   the address belongs to a user
-    - ExternalIdTaken              the external id belongs to a user
-    - BadMessage                   the HTTP message itself is broken
-  x Unauthorized 401               no key that we know
-    - MissingKey                   none was sent
-    - MalformedKey                 what was sent is not a Bearer key of ours
-    - InvalidKey                   a key that nobody has
+  x BadRequest 400                 the request or a parameter is malformed
+    - InvalidJson                  the body is not valid JSON
+    - InvalidParameter             a query parameter or a field of the body is invalid (`param`, `errors`)
+    - EmailTaken                   another user has the email
+    - ExternalIdTaken              another user has the external ID
+    - BadMessage                   the HTTP message itself is malformed
+  x Unauthorized 401               no valid key
+    - MissingKey                   no key was sent
+    - MalformedKey                 not a Bearer token in the format of our keys
+    - InvalidKey                   no such key exists
     - ExpiredKey  - RevokedKey
-    - WrongPassword                e-mail and password do not belong together
-  x Forbidden 403                  a known key that may not do this
-    - InsufficientScope            the key, or the role of its user, does not reach that far
+    - WrongPassword                unknown email, or wrong password
+  x Forbidden 403                  a valid key without permission
+    - InsufficientScope            the key, or the role of its user, lacks permission
     - UserSuspended  - AddressNotAllowed  - LastOwner  - NotYourself
   x NotFound 404
   x MethodNotAllowed 405           carries `Allow`
   x RequestTimeout 408
-  x StillRunning 409               the first request with this Idempotency-Key has not ended
-  x PreconditionFailed 412         If-Match names an older version
+  x StillRunning 409               the first request with this Idempotency-Key is still running
+  x PreconditionFailed 412         If-Match names an outdated version
   x ContentTooLarge 413
   x UriTooLong 414
   x UnsupportedMediaType 415
-  x KeyReused 422                  the Idempotency-Key came with another request before
+  x KeyReused 422                  the Idempotency-Key was used with a different request
   x TooManyRequests 429            carries `Retry-After`
-    - TooManyAttempts              too many wrong passwords for this account or from this address
+    - TooManyAttempts              too many wrong passwords for this account or from this IP address
   x HeadersTooLarge 431
   x Unavailable 503                carries `Retry-After`
     - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
-    - StorageUnavailable           the database cannot take writes now (a full disk, a failing one)
-    - LimitsUnavailable            requests cannot be counted, and uncounted ones are not let in
-    - OutcomeUnknown               the connection to the database broke at the moment of saving
-    - Stopping                     the server is going down
+    - StorageUnavailable           the database cannot accept writes (a full or failing disk)
+    - LimitsUnavailable            requests cannot be counted, and the server refuses uncounted ones
+    - OutcomeUnknown               the connection to the database broke during a commit
+    - Stopping                     the server is shutting down
 
-Each class has a docstring that says when it happens and how to mend it: `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
+The docstring of each class says when it happens and how to fix it. `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from typing import ClassVar, NamedTuple
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong with a request: which parameter, and a sentence about it."""
+    """One problem with a request: the parameter and a message."""
 
     param: str
     message: str
 
 
 class ApiError(Exception):
-    """Something went wrong on our side; the request was not at fault. Quote the request id when you report it."""
+    """Something went wrong on the server. Your request was not the cause. Include the request ID when you report it."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -74,7 +74,7 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """The request could not be understood. The sentence in `error` says what is wrong with it; mend that and send it again."""
+    """The request could not be understood. The message in `error` says what is wrong. Fix it and try again."""
 
     status = 400
     code = "bad_request"
@@ -82,20 +82,20 @@ class BadRequest(ApiError):
 
 
 class InvalidJson(BadRequest):
-    """The body is not JSON we take: one object in UTF-8, without duplicate keys, NaN or Infinity, NUL characters or lone surrogates (RFC 8259, I-JSON of RFC 7493)."""
+    """The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone surrogates (RFC 8259 and I-JSON, RFC 7493)."""
 
     code = "invalid_json"
     message = "The body is not valid JSON."
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or a field of the body is unknown, repeated, missing or has a value we do not take. `param` names the first, `errors` lists them all, or the first 100."""
+    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the first one; `errors` lists all of them, up to 100."""
 
     code = "invalid_parameter"
 
 
 class EmailTaken(BadRequest):
-    """Another user has this e-mail address. Upper and lower case are the same address; plus-tags and dots make different ones. Look the user up with `GET /v1/users?email=`."""
+    """Another user has this email. Emails ignore case; plus tags and dots make different addresses. To find the user, call `GET /v1/users?email=`."""
 
     code = "email_taken"
     message = "Email address is already in use."
@@ -105,24 +105,24 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """Another user has this `external_id`. Look the user up with `GET /v1/users?external_id=`."""
+    """Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`."""
 
     code = "external_id_taken"
-    message = "External id is already in use."
+    message = "External ID is already in use."
 
     def __init__(self) -> None:
         super().__init__(param="external_id")
 
 
 class BadMessage(BadRequest):
-    """The HTTP message itself is broken (RFC 9112): its start line, a header field, its length or its chunks. An HTTP library does not send such a message; a proxy between may."""
+    """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries don't send such messages, but a proxy in between may."""
 
     code = "bad_message"
     message = "The HTTP request is malformed."
 
 
 class Unauthorized(ApiError):
-    """The request carries no valid credentials. Send `Authorization: Bearer YOUR_API_KEY`."""
+    """The request has no valid credentials. Send `Authorization: Bearer YOUR_API_KEY`."""
 
     status = 401
     code = "unauthorized"
@@ -134,14 +134,14 @@ class Unauthorized(ApiError):
 
 
 class MissingKey(Unauthorized):
-    """No API key was sent. Put it into the Authorization header: `Authorization: Bearer YOUR_API_KEY`. A key in the query string is never read."""
+    """The request has no API key. Send it in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Keys in the query string are ignored."""
 
     code = "missing_key"
     message = "No API key provided."
 
 
 class MalformedKey(Unauthorized):
-    """The Authorization header holds no key of ours: the scheme is not Bearer, or the text is not a whole key. Keys are `rbk_` and 38 letters and digits; the last six are a checksum, so a mistyped key ends here too."""
+    """The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
@@ -149,7 +149,7 @@ class MalformedKey(Unauthorized):
 
 
 class InvalidKey(Unauthorized):
-    """Nobody has this API key: it never existed, or its user was deleted. Make a new one with `rollbook keys create EMAIL` or `POST /v1/keys`."""
+    """This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys create EMAIL` or `POST /v1/keys`."""
 
     code = "invalid_key"
     message = "Invalid API key provided."
@@ -157,7 +157,7 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """The API key was made with an expiry date (or was rotated), and that date has passed. Make a new one."""
+    """The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new one."""
 
     code = "expired_key"
     message = "The API key has expired."
@@ -165,7 +165,7 @@ class ExpiredKey(Unauthorized):
 
 
 class RevokedKey(Unauthorized):
-    """The API key was revoked. Make a new one."""
+    """The API key was revoked. Create a new one."""
 
     code = "revoked_key"
     message = "The API key has been revoked."
@@ -173,14 +173,14 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """The e-mail address and the password do not belong together, or nobody has this address: the two are not told apart."""
+    """The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the two apart."""
 
     code = "wrong_password"
-    message = "The email address or the password is wrong."
+    message = "The email or password is incorrect."
 
 
 class Forbidden(ApiError):
-    """The key is valid but may not do this."""
+    """The API key is valid, but lacks permission for this action."""
 
     status = 403
     code = "forbidden"
@@ -188,7 +188,7 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The key lacks the scope of this call, or the role of its user does not reach that far: a member reads and changes only itself, a viewer reads, an admin does all but touch owners. Use a key of another user, or one with more scopes."""
+    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or a key of another user."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -199,35 +199,35 @@ class InsufficientScope(Forbidden):
 
 
 class UserSuspended(Forbidden):
-    """The user is suspended: its keys and its password do nothing until an admin calls `POST /v1/users/{userId}/activate`."""
+    """The user is suspended. They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`."""
 
     code = "user_suspended"
     message = "This user is suspended."
 
 
 class AddressNotAllowed(Forbidden):
-    """The key has a list of addresses it may be used from, and the request came from another one. Behind a proxy, set `trusted_proxy` so that the caller's own address is seen."""
+    """The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address."""
 
     code = "address_not_allowed"
-    message = "This API key may not be used from this address."
+    message = "This API key cannot be used from this IP address."
 
 
 class LastOwner(Forbidden):
-    """The last active owner can be neither deleted, suspended nor given a lower role: nobody could undo it. Make another owner first."""
+    """The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create another owner first."""
 
     code = "last_owner"
     message = "The last owner cannot be removed."
 
 
 class NotYourself(Forbidden):
-    """A user can neither delete nor suspend itself. Use the key of another admin or owner."""
+    """You can't delete or suspend yourself. Use the API key of another admin or owner."""
 
     code = "not_yourself"
     message = "You cannot do this to yourself."
 
 
 class NotFound(ApiError):
-    """There is nothing under this address: the id is unknown, malformed or deleted, or the path does not exist."""
+    """Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
 
     status = 404
     code = "not_found"
@@ -235,7 +235,7 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path exists but does not take this method. The `Allow` header lists those it takes."""
+    """The path exists, but doesn't support this method. The `Allow` header lists the methods it supports."""
 
     status = 405
     code = "method_not_allowed"
@@ -245,7 +245,7 @@ class MethodNotAllowed(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """The request did not arrive in time: 10 s for its header fields, 30 s for its body (settings `header_timeout`, `body_timeout`)."""
+    """The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`, `body_timeout`)."""
 
     status = 408
     code = "request_timeout"
@@ -253,7 +253,7 @@ class RequestTimeout(ApiError):
 
 
 class StillRunning(ApiError):
-    """The first request with this Idempotency-Key has not ended yet. Wait and send it again."""
+    """The first request with this Idempotency-Key is still running. Wait, then try again."""
 
     status = 409
     code = "idempotency_still_running"
@@ -264,11 +264,11 @@ class StillRunning(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    """The user changed since you read it: `If-Match` names an older version. Read it again, apply your change to what you get, and send that."""
+    """The user has changed since you read it: `If-Match` names an outdated version. Read the user again, apply your change, and send it with the new `ETag`."""
 
     status = 412
     code = "precondition_failed"
-    message = "The user has changed since it was read: If-Match does not match its ETag."
+    message = "The user has changed since you read it: If-Match does not match the current ETag."
 
 
 class ContentTooLarge(ApiError):
@@ -288,7 +288,7 @@ class UriTooLong(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is declared as something else than JSON in UTF-8, or is compressed. Send `Content-Type: application/json`, or leave the header out."""
+    """The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or omit the header."""
 
     status = 415
     code = "unsupported_media_type"
@@ -296,7 +296,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key came with another request before (another path, another body, or from a key that may do more or less). Make a new key for each new request; reuse it only to repeat the same one."""
+    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with other permissions. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -304,7 +304,7 @@ class KeyReused(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """The user (all its keys together), the key or, without a valid key, the client's address has used up a window of its rate limit. Wait for the seconds in `Retry-After`."""
+    """You have exceeded a rate limit: that of the user (all of their API keys together), of the API key or, without a valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -315,22 +315,22 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords for this account or from this client. Wait for the seconds in `Retry-After`; they grow with each further failure."""
+    """Too many wrong passwords for this account or from this client. Wait for the number of seconds in `Retry-After`. It grows with each further failure."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
 
 
 class HeadersTooLarge(ApiError):
-    """The header fields are too many (100) or too large (32 KiB together): settings `max_header_fields`, `max_header_bytes`."""
+    """The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`)."""
 
     status = 431
     code = "headers_too_large"
-    message = "The request header fields are too large."
+    message = "The request headers are too large."
 
 
 class Unavailable(ApiError):
-    """The server cannot do this now. Send the request again after the seconds in `Retry-After`."""
+    """The server is temporarily unavailable. Try again after the number of seconds in `Retry-After`."""
 
     status = 503
     code = "unavailable"
@@ -341,35 +341,35 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too much waits already: passwords to be hashed (setting `password_queue`), writes or searches. Nothing was done. Send the request again after the seconds in `Retry-After`."""
+    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write or a search. Nothing was done. Try again after the number of seconds in `Retry-After`."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."
 
 
 class StorageUnavailable(Unavailable):
-    """The database cannot take the write: the disk is full, read-only or failing. Nothing was changed. The server's log and `rollbook doctor` say more."""
+    """The database can't accept writes: the disk is full, read-only or failing. Nothing was changed. For details, see the server's log or run `rollbook doctor`."""
 
     code = "storage_unavailable"
-    message = "The database cannot take writes at the moment. Nothing was changed."
+    message = "The database cannot accept writes at the moment. Nothing was changed."
 
 
 class LimitsUnavailable(Unavailable):
-    """Requests are counted in Valkey, it cannot be reached, and the setting `limits_when_away` is `closed`: nobody is let in uncounted. Nothing was done. Send the request again after the seconds in `Retry-After`."""
+    """Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`."""
 
     code = "limits_unavailable"
     message = "Requests cannot be counted at the moment. Nothing was done."
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection to the database broke at the moment of saving: the change may have been made, or not. Look before you repeat it, or repeat it with the same `Idempotency-Key`."""
+    """The connection to the database broke while the change was being saved. It may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`."""
 
     code = "outcome_unknown"
-    message = "The connection to the database broke while this was being saved: it may have been saved, or not. Look before you repeat it."
+    message = "The connection to the database broke during saving. The change may or may not have been saved. Check before you try again."
 
 
 class Stopping(Unavailable):
-    """The server is shutting down and takes no new requests. Another node, or the restarted server, will."""
+    """The server is shutting down and accepts no new requests. Try again: another node or the restarted server will answer."""
 
     code = "stopping"
     message = "The server is shutting down."

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 ROLES: dict[str, str] = {
-    "member": "Reads and changes itself, and keeps its own API keys and sessions.",
-    "viewer": "Reads all users and events; otherwise as a member.",
-    "admin": "Does all, but cannot touch owners.",
-    "owner": "Does all.",
+    "member": "Can read and change their own user, API keys and sessions.",
+    "viewer": "Can read all users and events. Otherwise like a member.",
+    "admin": "Full access, except to owners.",
+    "owner": "Full access.",
 }
 
 STATUSES = ("active", "suspended")
 
 SCOPES: dict[str, str] = {
     "users:read": "List, search, count and read users.",
-    "users:write": "Create, change, suspend, activate and restore users, and set their passwords.",
+    "users:write": "Create, update, suspend, activate and restore users, and set their passwords.",
     "users:delete": "Delete users.",
-    "users:verify": "Check the e-mail and password with which a user signs in.",
-    "users:export": "Read all that is held about a user.",
-    "keys:read": "List API keys, without their text.",
+    "users:verify": "Verify the email and password of a user.",
+    "users:export": "Export all data about a user.",
+    "keys:read": "List and read API keys, without the secrets.",
     "keys:write": "Create, reveal, rotate and revoke API keys.",
-    "sessions:read": "List the browsers in which users are signed in.",
-    "sessions:write": "End sessions.",
-    "events:read": "Read the log of changes.",
+    "sessions:read": "List sessions: the browsers users are signed in with.",
+    "sessions:write": "Delete sessions, which signs users out.",
+    "events:read": "Read the event log.",
     "metrics:read": "Read the server's metrics.",
 }
 

@@ -125,7 +125,7 @@ def test_ones_own_key_is_filled_in_for_the_password_and_is_nowhere_else(page: Pa
     expect(form.get_by_label("Saved key")).to_contain_text(server.key[-4:])
     form.get_by_label("Your password").fill("not the password")
     form.get_by_role("button", name="Fill in").click()
-    expect(form.get_by_role("alert")).to_contain_text("password is wrong")
+    expect(form.get_by_role("alert")).to_contain_text("password is incorrect")
     assert form.get_by_label("API key").input_value() == ""
     form.get_by_label("Your password").fill(OWNER_PASSWORD)
     form.get_by_label("Your password").press("Enter")

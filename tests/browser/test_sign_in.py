@@ -91,7 +91,7 @@ def test_a_wrong_password_and_an_unknown_address_look_the_same(browse: Browse, u
     page.goto("/account/sign-in?next=/account/keys")
     email = user["email"] if known else "nobody@example.com"
     fill(page, email, "not the password")
-    expect(page.get_by_role("alert")).to_have_text("The email address or the password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("The email or password is incorrect.")
     expect(page.get_by_label("Email")).to_have_value(email)
     expect(page.get_by_label("Password")).to_have_value("")
     assert page.context.cookies() == []
@@ -105,7 +105,7 @@ def test_too_many_attempts_are_told_when_to_try_again(browse: Browse, user: dict
     page.goto("/account/sign-in")
     for _ in range(4):
         fill(page, user["email"], "not the password")
-        expect(page.get_by_role("alert")).to_contain_text("wrong")
+        expect(page.get_by_role("alert")).to_contain_text("incorrect")
     fill(page, user["email"], user["password"])
     expect(page.get_by_role("alert")).to_have_text(re.compile(r"^\s*Too many failed attempts\. Try again in \d+ seconds?\.\s*$"))
     assert page.context.cookies() == []
@@ -298,7 +298,7 @@ def test_somebody_with_a_link_sets_a_password_and_is_at_the_keys(
     fill_new(page, NEW, "a few other words")
     expect(page.locator(".problem")).to_have_text("The passwords don’t match.")
     fill_new(page, "qwertyuiop")
-    expect(page.locator(".problem")).to_contain_text("most common")
+    expect(page.locator(".problem")).to_contain_text("too common")
     fill_new(page, NEW)
     is_at(page, "/account/keys")
     expect(page.get_by_role("status").first).to_have_text("Your password is set and you’re signed in.")
@@ -364,7 +364,7 @@ def test_the_first_run_leads_the_owner_to_the_keys_with_a_line_to_paste(
         page = browse(scripts, base_url=fresh.url)
         page.goto("/account/sign-in")
         fill(page, OWNER_EMAIL, "a stranger's guess")
-        expect(page.get_by_role("alert")).to_contain_text("wrong")
+        expect(page.get_by_role("alert")).to_contain_text("incorrect")
         page.goto(url)
         fill_new(page, NEW)
         is_at(page, "/account/keys")
@@ -379,7 +379,7 @@ def test_a_new_user_has_no_password_to_guess(browse: Browse, server: Server) -> 
     page = browse()
     page.goto("/account/sign-in")
     fill(page, "nopassword@example.com", "None")
-    expect(page.get_by_role("alert")).to_have_text("The email address or the password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("The email or password is incorrect.")
 
 
 def test_an_admin_may_hand_out_a_link_made_in_the_pages_own_way(browse: Browse, http: httpx2.Client) -> None:

@@ -41,9 +41,9 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, .
         (("users", "list", "--url", "http://127.0.0.1:1"), "ROLLBOOK_KEY"),
         (("users", "list", "--url", "ftp://example.com", "--key", "k"), "http://"),
         (("serve", "--rate-limit", "many"), "rate_limit: 'many' is not a rate limit"),
-        (("serve", "--role-limits", "king=1/minute"), "role_limits: 'king' is no role"),
+        (("serve", "--role-limits", "king=1/minute"), "role_limits: unknown role 'king'"),
         (("serve", "--port", "99999"), "port"),
-        (("serve", "--config", "nowhere.toml"), "nowhere.toml: no such file"),
+        (("serve", "--config", "nowhere.toml"), "nowhere.toml: file not found"),
         (("serve", "--tls-cert", "a.pem"), "tls_cert and tls_key go together"),
         (("users", "import", "nowhere.ndjson"), "nowhere.ndjson: No such file"),
         (("openapi", "--check", "nowhere.json"), "nowhere.json: No such file"),
@@ -70,7 +70,7 @@ def test_every_setting_is_a_flag_of_serve() -> None:
     page = " ".join(good("serve", "--help").split())
     for field in msgspec.structs.fields(Settings):
         assert f"--{field.name.replace('_', '-')}" in page
-    assert "Requests a user may make, all its keys together" in page
+    assert "Rate limit of each user, shared by all of their API keys" in page
 
 
 @pytest.mark.parametrize(

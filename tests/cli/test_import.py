@@ -166,7 +166,7 @@ def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path
     assert summary["refused"] == 12
     assert [sentence.partition(":")[0] for sentence in said] == [f"line {number}" for number in (2, *range(4, 15))]
     assert said[1] == "line 4: Email address is already in use."
-    assert said[2] == "line 5: External id is already in use."
+    assert said[2] == "line 5: External ID is already in use."
     assert "argon2" in said[3]
     assert "either" in said[4]
     assert PASSWORD not in "".join(said)

@@ -173,7 +173,7 @@ def test_a_link_is_of_no_use_to_who_has_a_part_of_it(http: httpx2.Client, user: 
     [
         ("short", None, "shorter than 8"),
         ("x" * 257, None, "longer than 256"),
-        ("password1", None, "most common"),
+        ("password1", None, "too common"),
         ("", None, "shorter than 8"),
         (NEW, "a few other words", "don’t match"),
         (NEW, "", "don’t match"),

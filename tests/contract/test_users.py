@@ -402,7 +402,7 @@ def test_an_unknown_address_and_a_wrong_password_are_told_alike(http: httpx2.Cli
         verify(http, "not an address", "x"),
     ]
     for answer in answers:
-        refused(answer, 401, "wrong_password", "The email address or the password is wrong.")
+        refused(answer, 401, "wrong_password", "The email or password is incorrect.")
     said = [{**answer.json(), "request_id": ""} for answer in answers]
     assert said[0] == said[1] == said[2]
     names = [sorted(answer.headers) for answer in answers]

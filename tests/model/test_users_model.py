@@ -51,7 +51,7 @@ FILTERS = st.fixed_dictionaries(
 ORDERS = st.sampled_from(["", "created_at", "-created_at", "name", "-name", "email", "-email", "name,-created_at", "-name,email"])
 
 SHOWN = ("id", "name", "email", "role", "status", "external_id", "metadata")
-TAKEN = {"email": "Email address is already in use.", "external_id": "External id is already in use."}
+TAKEN = {"email": "Email address is already in use.", "external_id": "External ID is already in use."}
 
 User = dict[str, Any]
 

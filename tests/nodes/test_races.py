@@ -62,7 +62,7 @@ def test_of_100_racing_creates_with_one_external_id_on_two_nodes_one_wins(nodes:
     calls = [("POST", "/v1/users", person(f"external{number}@example.com", external_id="wanted")) for number in range(CALLERS)]
     answers = at_once(nodes, calls)
     assert Counter(answer.status for answer in answers) == {201: 1, 400: CALLERS - 1}
-    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"External id is already in use."}
+    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"External ID is already in use."}
     assert len(ask(nodes.both[0], "GET", "/v1/users?external_id=wanted").json) == 1
     # The losers left nothing behind: their addresses are free.
     loser = next(call[2] for call, answer in zip(calls, answers, strict=True) if answer.status == 400)

@@ -32,7 +32,7 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path) -> None:
     [
         ("port", "99999", "a whole number from 0 to 65535"),
         ("workers", "many", "a whole number from 1 to 256"),
-        ("body_timeout", "0", "a number of seconds above 0, up to 3600"),
+        ("body_timeout", "0", "a number of seconds above 0, at most 3600"),
         ("access_log", "perhaps", "true or false"),
         ("log", "xml", "one of auto, json, pretty, none"),
     ],
@@ -41,21 +41,21 @@ def test_what_does_not_fit_is_named_with_its_source_and_what_to_write(name: str,
     variable = f"ROLLBOOK_{name.upper()}"
     with pytest.raises(ConfigurationError) as refusal:
         load({}, {variable: value})
-    assert str(refusal.value) == f"{name} ({variable}): '{value}' does not fit. Write {advice}."
+    assert str(refusal.value) == f"{name} ({variable}): invalid value '{value}'. Use {advice}."
 
 
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("rate_limit = 5", "rate_limit ({file}): '5' does not fit. Write text in quotation marks"),
-        ('trusted_proxy = "10.0.0.0/8"', "trusted_proxy ({file}): '10.0.0.0/8' does not fit. Write a list of texts"),
-        ("rate_limt = '5/minute'", "{file}: there is no setting 'rate_limt'"),
+        ("rate_limit = 5", "rate_limit ({file}): invalid value '5'. Use a string in quotation marks"),
+        ('trusted_proxy = "10.0.0.0/8"', "trusted_proxy ({file}): invalid value '10.0.0.0/8'. Use a list of strings"),
+        ("rate_limt = '5/minute'", "{file}: unknown setting 'rate_limt'"),
         ("rate_limit = '5", "{file}: "),
-        ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Write a network such as 10.0.0.0/8."),
+        ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Use a network such as 10.0.0.0/8."),
         ("tls_cert = 'chain.pem'", "tls_cert and tls_key go together"),
         (
             "public_url = 'api.example.com'",
-            "public_url: 'api.example.com' is no address. Write it whole, such as https://api.example.com.",
+            "public_url: 'api.example.com' is not a URL. Use a full URL, such as https://api.example.com.",
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str)
 
 
 def test_a_named_file_must_be_there(file: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such file"):
+    with pytest.raises(ConfigurationError, match="file not found"):
         load({}, {}, file)
 
 

@@ -164,7 +164,7 @@ def test_an_account_is_closed_to_guessing_for_a_while_also_to_the_right_password
     with visitor(server) as guesser:
         for number in range(10):
             answer = sign_in(guesser, user["email"], f"guess number {number}")
-            assert answer.status_code == 401 and "wrong" in answer.text
+            assert answer.status_code == 401 and "incorrect" in answer.text
         answer = sign_in(guesser, user["email"].upper(), user["password"])
         assert answer.status_code == 429 and "set-cookie" not in answer.headers
         assert 0 < int(answer.headers["retry-after"]) <= 60

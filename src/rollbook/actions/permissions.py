@@ -32,7 +32,7 @@ def reaches_all(by: Principal, scope: str) -> bool:
 def may_touch(by: Principal, role: str) -> None:
     """Only an owner changes an owner, or makes one. Raises InsufficientScope."""
     if role == "owner" and by.role != "owner":
-        raise InsufficientScope("Only an owner may change an owner.")
+        raise InsufficientScope("Only owners can change an owner.")
 
 
 async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says that routes, types and errors do not say of themselves: patterns, words, headers, examples."""
+"""Everything in the OpenAPI description that doesn't come from routes, types and errors: patterns, descriptions, headers, examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THE_KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 THE_SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 THE_EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
-# Of the right form, made for this page and nobody's.
+# A key in the right format that no server has.
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 
@@ -50,7 +50,7 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-# Names as `records/rules` takes them: white space around, nothing inside that cannot be shown, and something to see.
+# Names as `records/rules` accepts them: surrounding whitespace, no control characters, at least one visible character.
 _WHITE = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000"
 _REFUSED = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069"
 _INVISIBLE = "\\u00ad\\u115f\\u1160\\u200b-\\u200f\\u2060-\\u2065\\u2800\\u3164\\ufeff\\uffa0"
@@ -71,27 +71,27 @@ PATTERNS: dict[type, Schema] = {
     arguments.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
 }
 
-_ROLE = "What the user may do. " + " ".join(f"`{role}`: {reach}" for role, reach in roles.ROLES.items())
-_STATUS = "`suspended`: its keys and its password do nothing until it is activated."
+_ROLE = "The user's role. " + " ".join(f"`{role}`: {reach}" for role, reach in roles.ROLES.items())
+_STATUS = "`suspended` users can't sign in or use their API keys until they are activated."
 
-# What bodies' plain fields mean, by name, or by type and name. Fields with a type of their own say it there.
+# Descriptions of the fields of bodies, by name, or by type and name. Fields with their own type have them there.
 BODIES: dict[str, Schema] = {
     "Credentials.email": {"pattern": ANY_TEXT},
     "NewUser.role": {"description": _ROLE, "default": "member"},
     "role": {"description": _ROLE},
     "status": {"description": _STATUS},
-    "external_id": {"description": "The caller's own identifier of the user. Unique. Null takes it away."},
-    "email_verified": {"description": "Whether the address is known to be the user's."},
-    "rate_limit": {"description": "Requests per window, such as `100/minute,5000/hour`, or `none`. Null: what applies without one."},
-    "ip_allow": {"description": "Where the key may be used from. Left out or null: anywhere."},
+    "external_id": {"description": "Your own identifier for the user. Unique. Null removes it."},
+    "email_verified": {"description": "Whether the email is verified."},
+    "rate_limit": {"description": "Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies."},
+    "ip_allow": {"description": "IP addresses and networks that can use the key. Default or null: any."},
     "password": {"format": "password"},
     "current_password": {"format": "password"},
-    "expires_at": {"description": "When the key stops working, an RFC 3339 time in the future. Left out or null: never."},
+    "expires_at": {"description": "When the key expires, an RFC 3339 time in the future. Default or null: never."},
     "user_id": {"pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
-    "scopes": {"description": "What the key may do. Left out or null: all that its user may."},
+    "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},
 }  # fmt: skip
 
-# What queries' plain parameters look like, by name.
+# Schemas of query parameters, by name.
 QUERIES: dict[str, Schema] = {
     "email": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["alice@example.com"]},
     "external_id": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["crm-1042"]},
@@ -106,66 +106,66 @@ QUERIES: dict[str, Schema] = {
     "offset": {"examples": [0]},
 }  # fmt: skip
 
-# What the log holds of a link that sets a password: never the link.
+# What an event contains about a setup or password reset link: never the link itself.
 LINK_MADE: Schema = {
     "type": "object", "additionalProperties": False, "required": ["user_id", "expires_at"],
-    "properties": {"user_id": identifier(USER_ID, "Whose link it is.", CHARLIE_ID), "expires_at": moment("When it stops working.")},
+    "properties": {"user_id": identifier(USER_ID, "ID of the user the link is for.", CHARLIE_ID), "expires_at": moment("When the link expires.")},
 }  # fmt: skip
 
-# What plain strings and raw JSON of an answer look like: by the field's name, or by type and field where the name means several things.
+# Schemas of strings and raw JSON in responses, by field, or by type and field where a name has several meanings.
 ANSWERS: dict[str, Schema] = {
-    "id": identifier(USER_ID, "Identifier of the user, never used again.", ALICE_ID),
-    "Key.id": identifier(KEY_ID, "Identifier of the key.", THE_KEY_ID),
-    "Session.id": identifier(SESSION_ID, "Identifier of the session.", THE_SESSION_ID),
-    "Event.id": identifier(EVENT_ID, "Identifier of the event: `after` takes it.", THE_EVENT_ID),
+    "id": identifier(USER_ID, "ID of the user. Never reused.", ALICE_ID),
+    "Key.id": identifier(KEY_ID, "ID of the API key.", THE_KEY_ID),
+    "Session.id": identifier(SESSION_ID, "ID of the session.", THE_SESSION_ID),
+    "Event.id": identifier(EVENT_ID, "ID of the event. Pass it as `after` to get the events that follow.", THE_EVENT_ID),
     "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
-    "Key.name": string("What the key is for.", 100, minLength=1, examples=["billing service"]),
-    "email": {"type": "string", "format": "email", "maxLength": 254, "description": "The user's e-mail address.", "examples": ["alice@example.com"]},
+    "Key.name": string("What the key is used for.", 100, minLength=1, examples=["billing service"]),
+    "email": {"type": "string", "format": "email", "maxLength": 254, "description": "The user's email.", "examples": ["alice@example.com"]},
     "role": {"enum": list(roles.ROLES), "description": _ROLE},
     "status": {"enum": list(roles.STATUSES), "description": _STATUS},
-    "external_id": string("The caller's own identifier of the user.", 255, examples=["crm-1042"]),
-    "metadata": {"type": "object", "additionalProperties": True, "description": "A JSON object of the caller's own.", "examples": [{"plan": "pro"}]},
-    "email_verified": {"type": "boolean", "description": "Whether the address is known to be the user's."},
-    "rate_limit": string("Requests per window, or `none`; null: what applies without one.", 100, examples=["1000/minute"]),
-    "created_at": moment("When it came into being."),
-    "updated_at": moment("When it was changed last.", "2023-10-27T11:00:00Z"),
-    "last_sign_in_at": moment("When the user's password was last given rightly."),
-    "user_id": identifier(USER_ID, "Whose it is.", CHARLIE_ID),
-    "Session.user_id": identifier(USER_ID, "Who is signed in.", CHARLIE_ID),
+    "external_id": string("Your own identifier for the user.", 255, examples=["crm-1042"]),
+    "metadata": {"type": "object", "additionalProperties": True, "description": "A JSON object with your own data.", "examples": [{"plan": "pro"}]},
+    "email_verified": {"type": "boolean", "description": "Whether the email is verified."},
+    "rate_limit": string("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"]),
+    "created_at": moment("When it was created."),
+    "updated_at": moment("When it was last updated.", "2023-10-27T11:00:00Z"),
+    "last_sign_in_at": moment("When the user last signed in, or their password was last verified."),
+    "user_id": identifier(USER_ID, "ID of the user it belongs to.", CHARLIE_ID),
+    "Session.user_id": identifier(USER_ID, "ID of the user who is signed in.", CHARLIE_ID),
     "Session.created_at": moment("When the user signed in."),
-    "last_seen_at": moment("When the browser was last seen, to within a minute or so."),
-    "Session.address": string("Where the user signed in from.", 64, examples=["203.0.113.7"]),
-    "user_agent": string("What the browser calls itself.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
-    "PasswordLink.expires_at": moment("When the link stops working.", "2023-10-30T10:20:00Z"),
-    "url": uri("The link, which is shown only here.", 2048),
-    "Event.user_id": identifier(USER_ID, "The user that the event is about, or whose key, session or link it is about.", CHARLIE_ID),
-    "EventActor.user_id": identifier(USER_ID, "The user whose key made the request.", ALICE_ID),
-    "masked": string("Beginning and end of the key's text, by which people tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
-    "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(roles.SCOPES)}, "description": "What the key may do; null: all that its user may."},
-    "ip_allow": {"type": "array", "maxItems": 64, "items": string("An address or network.", 43), "description": "Where the key may be used from; null: anywhere."},
-    "revealable": {"type": "boolean", "description": "Whether its owner can be shown the key again."},
-    "expires_at": moment("When the key stops working; null: never.", "2024-10-27T10:00:00Z"),
-    "last_used_at": moment("When the key was last used, to within some seconds; null: never."),
-    "revoked_at": moment("When the key was revoked; null: it was not."),
-    "key": string("The key itself.", 42, pattern="^rbk_[0-9A-Za-z]{38}$", examples=[KEY_TEXT]),
+    "last_seen_at": moment("When the browser was last seen, accurate to about a minute."),
+    "Session.address": string("The IP address the user signed in from.", 64, examples=["203.0.113.7"]),
+    "user_agent": string("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
+    "PasswordLink.expires_at": moment("When the link expires.", "2023-10-30T10:20:00Z"),
+    "url": uri("The link. Only returned once.", 2048),
+    "Event.user_id": identifier(USER_ID, "ID of the user the event is about, or whose key, session or link it is about.", CHARLIE_ID),
+    "EventActor.user_id": identifier(USER_ID, "ID of the user who made the request.", ALICE_ID),
+    "masked": string("The beginning and end of the key, to tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
+    "scopes": {"type": "array", "maxItems": 32, "items": {"enum": list(roles.SCOPES)}, "description": "The scopes of the key. Null: everything its user can do."},
+    "ip_allow": {"type": "array", "maxItems": 64, "items": string("An IP address or network.", 43), "description": "IP addresses and networks that can use the key. Null: any."},
+    "revealable": {"type": "boolean", "description": "Whether the key can be revealed again."},
+    "expires_at": moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z"),
+    "last_used_at": moment("When the key was last used, accurate to a few seconds. Null: never."),
+    "revoked_at": moment("When the key was revoked. Null: it was not revoked."),
+    "key": string("The API key itself.", 42, pattern="^rbk_[0-9A-Za-z]{38}$", examples=[KEY_TEXT]),
     "type": {"enum": list(events.TYPES), "description": "What happened."},
-    "key_id": identifier(KEY_ID, "The key that made the request.", THE_KEY_ID),
-    "address": string("Where the request came from: an address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
-    "request_id": string("Identifier of the request, also in `X-Request-Id` and in the server's log.", 28, pattern="^req_[0-9a-v]{24}$", examples=[REQUEST_ID]),
-    "object": {"description": "The user, key or session after the change, as the API shows it; of a link, when it expires. Of an erased user only the id.", "anyOf": [reference("UserFields"), reference("Key"), reference("Session"), LINK_MADE]},
-    "before": {"description": "What the changed fields of the user were, or the key that was replaced; null where nothing was before.", "anyOf": [reference("UserFields"), reference("Key"), {"type": "null"}]},
-    "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "How many users there are."},
-    "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without their text."},
-    "sessions": {"type": "array", "maxItems": 1_000_000, "items": reference("Session"), "description": "The browsers in which the user is signed in."},
-    "Export.events": {"type": "array", "maxItems": 100_000, "items": reference("Event"), "description": "The log of changes to the user and its keys."},
-    "error": string("What went wrong, in a sentence for people.", 2048, examples=["Email address is already in use."]),
-    "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Never changes its meaning."},
-    "doc_url": uri("A page about this error.", 2048),
-    "param": string("The query parameter, header or field of the body that is at fault.", 64, examples=["email"]),
+    "key_id": identifier(KEY_ID, "ID of the API key that made the request.", THE_KEY_ID),
+    "address": string("Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
+    "request_id": string("ID of the request, also in `X-Request-Id` and in the server's log.", 28, pattern="^req_[0-9a-v]{24}$", examples=[REQUEST_ID]),
+    "object": {"description": "The user, API key or session after the change. For a setup or password reset link, when it expires. For an erased user, only the ID.", "anyOf": [reference("UserFields"), reference("Key"), reference("Session"), LINK_MADE]},
+    "before": {"description": "The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous state.", "anyOf": [reference("UserFields"), reference("Key"), {"type": "null"}]},
+    "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "The number of users."},
+    "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without the secrets."},
+    "sessions": {"type": "array", "maxItems": 1_000_000, "items": reference("Session"), "description": "The browsers the user is signed in with."},
+    "Export.events": {"type": "array", "maxItems": 100_000, "items": reference("Event"), "description": "The events about the user and their API keys."},
+    "error": string("What went wrong, for people.", 2048, examples=["Email address is already in use."]),
+    "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Stable."},
+    "doc_url": uri("The documentation of this error.", 2048),
+    "param": string("The query parameter, header or field of the body that is invalid.", 64, examples=["email"]),
     "errors": {"type": "array", "maxItems": 10_000, "items": reference("FaultShown"), "description": "Everything that is wrong with the request."},
     "FaultShown.message": string("What is wrong with it.", 2048),
-    "Health.status": {"enum": ["ok", "unavailable"], "description": "Whether all is well."},
-    "checks": {"type": "object", "maxProperties": 16, "additionalProperties": string("`ok`, or what is wrong.", 1024), "description": "What was looked at."},
+    "Health.status": {"enum": ["ok", "unavailable"], "description": "Whether the server is healthy."},
+    "checks": {"type": "object", "maxProperties": 16, "additionalProperties": string("`ok`, or what is wrong.", 1024), "description": "The result of each check."},
 }  # fmt: skip
 
 # ---- calls
@@ -173,21 +173,21 @@ ANSWERS: dict[str, Schema] = {
 SCHEME = "key"
 
 ABOUT = """\
-Users, their API keys, and the log of what happened to them.
+Manage users, their API keys, and the event log.
 
-- **Keys.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts as its user, and can do no more than the user's role and its own scopes allow.
-- **Errors.** JSON with `error` (a sentence), `code` (for programs) and `request_id`; with `Accept: application/problem+json`, RFC 9457.
-- **Limits.** By default 100 requests a minute and 5,000 an hour for each user, all its keys together. The `RateLimit` headers tell what is left.
-- **Retries.** Every POST takes an `Idempotency-Key`: sent again within 24 hours, the same request is answered again, not done again.
-- **Methods.** HEAD is answered wherever GET is; OPTIONS names the methods of a path in `Allow`, as does 405.
+- **Authentication.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts on behalf of its user, limited by the user's role and the key's scopes.
+- **Errors.** JSON with `error` (a message for people), `code` (for programs) and `request_id`. With `Accept: application/problem+json`, problem details (RFC 9457).
+- **Rate limits.** By default 100 requests per minute and 5,000 per hour for each user, shared by all of their keys. The `RateLimit` headers report the remaining quota.
+- **Safe retries.** Every POST accepts an `Idempotency-Key`. Repeating the same request within 24 hours returns the stored response, and nothing is done twice.
+- **Methods.** Every GET endpoint also answers HEAD. OPTIONS and 405 list the methods of a path in `Allow`.
 """
 
 TAGS: dict[str, str] = {
-    "Users": "People with a name, an e-mail address and a password.",
-    "Keys": "API keys: what they may do, from where, how long.",
-    "Sessions": "Browsers in which people are signed in to the pages.",
-    "Events": "What happened, in the order in which it was committed.",
-    "Operations": "What operators and tools ask for.",
+    "Users": "People with a name, an email and a password.",
+    "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
+    "Sessions": "The browsers users are signed in to the dashboard with.",
+    "Events": "The event log: every change, in the order of commits.",
+    "Operations": "Health checks, metrics and the API description.",
 }
 
 OF_EVERY_CALL = (
@@ -201,7 +201,7 @@ OF_CALLS_WITH_A_KEY = (
 )  # fmt: skip
 OF_CALLS_WITH_A_BODY = (errors.InvalidJson, errors.ContentTooLarge, errors.UnsupportedMediaType)
 OF_POSTS = (errors.StillRunning, errors.KeyReused)
-# Answered by the transport, which has not looked at the key yet.
+# Sent by the transport before the API key is checked.
 BEFORE_THE_KEY = (408, 413, 414, 431)
 
 # ---- headers
@@ -224,49 +224,49 @@ def line(pattern: str = "^[ -~]*$", longest: int = 8192) -> Schema:
 
 
 HEADERS: Schema = {
-    "X-Request-Id": header("Identifier of this request in the server's log.", line("^req_[0-9a-v]{24}$", 28), REQUEST_ID),
-    "RateLimit-Limit": header("Requests that fit into the window with the fewest left.", number(1), 100),
+    "X-Request-Id": header("ID of this request, also in the server's log.", line("^req_[0-9a-v]{24}$", 28), REQUEST_ID),
+    "RateLimit-Limit": header("The limit of the window with the fewest requests left.", number(1), 100),
     "RateLimit-Remaining": header("Requests left in that window.", number(), 97),
-    "RateLimit-Reset": header("Seconds until that window starts anew.", number(1), 42),
-    "RateLimit-Policy": header("All windows: how many requests (`q`) in how many seconds (`w`).", line(), '"minute";q=100;w=60, "hour";q=5000;w=3600'),
-    "RateLimit": header("All windows: how many requests are left (`r`) for how many seconds (`t`).", line(), '"minute";r=97;t=42, "hour";r=4890;t=2871'),
-    "Retry-After": header("Seconds to wait before the request is worth sending again.", number(1), 23),
+    "RateLimit-Reset": header("Seconds until that window resets.", number(1), 42),
+    "RateLimit-Policy": header("All windows: the number of requests (`q`) per number of seconds (`w`).", line(), '"minute";q=100;w=60, "hour";q=5000;w=3600'),
+    "RateLimit": header("All windows: the requests left (`r`) and the seconds until the window resets (`t`).", line(), '"minute";r=97;t=42, "hour";r=4890;t=2871'),
+    "Retry-After": header("Seconds to wait before you try again.", number(1), 23),
     "ETag": header("The user's version, for `If-Match` and `If-None-Match`.", line('^"[0-9]+"$', 32), '"3"'),
-    "Link": header("Other pages of this list (RFC 8288): `first`, `prev`, `next`, each where there is one.", line(longest=32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
-    "X-Total-Count": header("How many items the whole list has. On a filtered list of users only with `count=exact`.", number(), 2),
-    "Location": header("Where the new thing is.", line("^/v1/[a-z]+/[a-z]+_[0-9a-v]{26}$", 64), f"/v1/users/{CHARLIE_ID}"),
-    "WWW-Authenticate": header("How to identify oneself, and what was wrong (RFC 6750).", line(longest=512), errors.InvalidKey.challenge),
-    "Idempotency-Replayed": header("`true`: this is the answer that the first request with this `Idempotency-Key` got.", {"type": "string", "enum": ["true"]}, "true"),
+    "Link": header("Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.", line(longest=32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
+    "X-Total-Count": header("The total number of items. For filtered lists of users only with `count=exact`.", number(), 2),
+    "Location": header("The URL of the new object.", line("^/v1/[a-z]+/[a-z]+_[0-9a-v]{26}$", 64), f"/v1/users/{CHARLIE_ID}"),
+    "WWW-Authenticate": header("How to authenticate, and what was wrong (RFC 6750).", line(longest=512), errors.InvalidKey.challenge),
+    "Idempotency-Replayed": header("`true`: this is the stored response of the first request with this `Idempotency-Key`.", {"type": "string", "enum": ["true"]}, "true"),
 }  # fmt: skip
 
 PARAMETERS: Schema = {
     "userId": {
         "name": "userId", "in": "path", "required": True,
-        "description": "Identifier of the user, or `me` for the caller's own.",
+        "description": "ID of the user, or `me` for the user the API key belongs to.",
         "schema": string("", 31, pattern=f"^(me|{USER_ID})$"), "example": CHARLIE_ID,
     },
     "keyId": {
         "name": "keyId", "in": "path", "required": True,
-        "description": "Identifier of the key, or `current` for the one that makes this request.",
+        "description": "ID of the API key, or `current` for the key that sends the request.",
         "schema": string("", 30, pattern=f"^(current|{KEY_ID})$"), "example": THE_KEY_ID,
     },
     "sessionId": {
-        "name": "sessionId", "in": "path", "required": True, "description": "Identifier of the session.",
+        "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
         "schema": string("", 30, pattern=f"^{SESSION_ID}$"), "example": THE_SESSION_ID,
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key", "in": "header", "required": False,
-        "description": "Any text that is new for each new request, such as a random UUID. The same text with the same request within 24 hours gets the stored answer.",
+        "description": "A string that is different for each new request, such as a random UUID. Repeating the same request with it within 24 hours returns the stored response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": '^(?!""$)[!-~]([ -~]*[!-~])?$'}, "example": "0b2c7f0e-9a54-4b43-8d3e-6a1f0c7d2e55",
     },
     "If-Match": {
         "name": "If-Match", "in": "header", "required": False,
-        "description": "Do it only if the user still has this `ETag`; else 412.",
+        "description": "Only proceed if the user still has this `ETag`. Otherwise 412.",
         "schema": line('^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$', 1024), "example": '"3"',
     },
     "If-None-Match": {
         "name": "If-None-Match", "in": "header", "required": False,
-        "description": "Answer 304 if the user still has this `ETag`.",
+        "description": "Return 304 if the user still has this `ETag`.",
         "schema": line(longest=1024), "example": '"3"',
     },
 }  # fmt: skip
@@ -303,7 +303,7 @@ RENAMED = {
     "object": WHOLE_CHARLES, "before": {"name": "Charlie Chaplin", "email": "charlie@example.com"},
 }  # fmt: skip
 
-# One for each type that a body or an answer has.
+# An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
     "NewUser": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
     "UserChanges": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},

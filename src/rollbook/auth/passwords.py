@@ -156,12 +156,12 @@ def check_hash(text: str) -> None:
     form = _parse(text)
     if form is None:
         raise ValueError(
-            "The password hash is not a whole argon2 string, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<digest>."
+            "The password hash is not a complete argon2 string, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<digest>."
         )
     memory, passes, lanes = int(form[1]), int(form[2]), int(form[3])
     if memory > MAX_MEMORY or passes > MAX_TIME_COST or memory * passes > MAX_WORK or lanes > MAX_PARALLELISM:
         raise ValueError(
-            f"The password hash costs too much to verify: at most m={MAX_MEMORY}, t={MAX_TIME_COST}, p={MAX_PARALLELISM} "
+            f"The password hash is too expensive to verify: at most m={MAX_MEMORY}, t={MAX_TIME_COST}, p={MAX_PARALLELISM} "
             f"and m times t {MAX_WORK}."
         )
 
@@ -195,7 +195,7 @@ def _encoded(password: str) -> bytes:
     try:
         return normalize("NFKC", password).encode()
     except UnicodeEncodeError:
-        raise ValueError("The password contains half of a surrogate pair.") from None  # Python's own words would quote it
+        raise ValueError("The password contains a lone surrogate.") from None  # Python's own message would quote it
 
 
 def _step_back() -> None:

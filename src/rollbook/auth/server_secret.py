@@ -114,7 +114,7 @@ def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
     """
     if text := environment.get(SECRET):
         if not _FORM(text.strip().encode()):
-            raise ConfigurationError(f"{SECRET} must hold 64 hexadecimal digits. Make one with: openssl rand -hex 32")
+            raise ConfigurationError(f"{SECRET} must be 64 hexadecimal digits. Create one with: openssl rand -hex 32")
         return Secret(bytes.fromhex(text.strip()))
     if named := environment.get(SECRET_FILE):
         try:
@@ -131,10 +131,10 @@ def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
             _make(path)
             return Secret(_read(path))
     except OSError as problem:
-        raise ConfigurationError(f"{path}: {problem.strerror}. The server must be able to read and make this file.") from None
+        raise ConfigurationError(f"{path}: {problem.strerror}. The server must be able to read and create this file.") from None
 
 
-_RESTORE = "Restore it from a backup; or delete it to get a new one, after which API keys still work but can no longer be shown."
+_RESTORE = "Restore it from a backup. Or delete it to get a new one: API keys will still work, but can no longer be revealed."
 
 
 def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
@@ -142,10 +142,10 @@ def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
     with open(path, "rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & others:
-            raise ConfigurationError(f"{path} can be read or changed by others (mode {mode:04o}). Run: chmod 600 {path}")
+            raise ConfigurationError(f"Other users can read or change {path} (mode {mode:04o}). Run: chmod 600 {path}")
         text = file.read(100)
     if not _FORM(text):
-        raise ConfigurationError(f"{path} is damaged: it should hold 64 hexadecimal digits. {hint}")
+        raise ConfigurationError(f"{path} is damaged: it must contain 64 hexadecimal digits. {hint}")
     return bytes.fromhex(text.decode())
 
 
@@ -154,7 +154,7 @@ def keep(folder: Path, secret: Secret) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make(folder / "secret", secret.root)
     if _read(folder / "secret") != secret.root:
-        raise ConfigurationError(f"{folder / 'secret'} is another secret already. Move it away, if no server needs it.")
+        raise ConfigurationError(f"{folder / 'secret'} already contains another secret. If no server needs it, move it away.")
 
 
 def _make(path: Path, root: bytes | None = None) -> None:

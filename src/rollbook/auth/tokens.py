@@ -36,4 +36,4 @@ def check_roles(settings: Settings) -> None:
     """Raises ConfigurationError when `sign_in_roles` names a role that there is not."""
     for role in settings.sign_in_roles:
         if role not in roles.ROLES:
-            raise ConfigurationError(f"sign_in_roles: {role!r} is no role. Roles: {', '.join(roles.ROLES)}.")
+            raise ConfigurationError(f"sign_in_roles: unknown role {role!r}. Use one of {', '.join(roles.ROLES)}.")

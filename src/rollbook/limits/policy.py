@@ -42,6 +42,8 @@ def role_limits(settings: Settings) -> dict[str, Limit]:
     for text in settings.role_limits:
         role, _, limit = text.partition("=")
         if role not in roles.ROLES:
-            raise ValueError(f"role_limits: {role!r} is no role. Roles: {', '.join(roles.ROLES)}. Write admin=1000/minute.")
+            raise ValueError(
+                f"role_limits: unknown role {role!r}. Use one of {', '.join(roles.ROLES)}, for example admin=1000/minute."
+            )
         found[role] = Limit.parse(limit)
     return found

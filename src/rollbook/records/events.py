@@ -13,20 +13,20 @@ from rollbook.storage.database import Database, Queries, Row, Tx
 
 TYPES: dict[str, str] = {
     "user.created": "A user was created.",
-    "user.updated": "Fields of a user changed; `before` holds what they were.",
+    "user.updated": "A user was updated. `before` has the previous values.",
     "user.password_changed": "A user's password was set.",
     "user.suspended": "A user was suspended.",
     "user.activated": "A suspended user was activated.",
-    "user.deleted": "A user was deleted and can be restored.",
+    "user.deleted": "A user was deleted. They can be restored.",
     "user.restored": "A deleted user was restored.",
-    "user.purged": "A user was erased for good. The object names only its id.",
-    "key.created": "An API key was made.",
-    "key.revealed": "An API key was shown again.",
-    "key.rotated": "An API key was replaced by a new one and expires soon.",
+    "user.purged": "A user was permanently erased. The object contains only the ID.",
+    "key.created": "An API key was created.",
+    "key.revealed": "An API key was revealed.",
+    "key.rotated": "An API key was replaced by a new one and will expire.",
     "key.revoked": "An API key was revoked.",
-    "session.created": "A user signed in to the pages.",
+    "session.created": "A user signed in to the dashboard.",
     "session.revoked": "A user signed out, or was signed out.",
-    "password_link.created": "A link was made with which a user sets a password once.",
+    "password_link.created": "A setup or password reset link was created.",
 }
 
 
@@ -123,7 +123,7 @@ async def settle(db: Database) -> None:
             while await db.write(number) == BATCH:
                 pass
         except OutcomeUnknown as problem:  # to be told to who changes something, not to who reads
-            raise StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.") from problem
+            raise StorageUnavailable("The database is unavailable at the moment. Nothing was changed.") from problem
 
 
 async def number(tx: Tx) -> int:
