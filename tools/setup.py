@@ -3,7 +3,7 @@
 python3 tools/setup.py            lists the tasks
 python3 tools/setup.py serve      is what `make serve` does
 
-This file alone must run on any Python 3, so that an old one is answered with a sentence instead of a SyntaxError.
+Only this file must run on any Python 3, so that old versions get a message instead of a SyntaxError.
 """
 
 import os
@@ -25,11 +25,11 @@ def main():
         if _is_new_enough(name):
             os.execvp(name, [name, *sys.argv])
     wanted, found = (".".join(str(part) for part in version) for version in (OLDEST, sys.version_info[:3]))
-    sys.exit("Rollbook needs Python %s or newer; this is Python %s, and PATH has no newer one." % (wanted, found))
+    sys.exit("Rollbook needs Python %s or newer. This is Python %s, and there is no newer one on PATH." % (wanted, found))
 
 
 def _is_new_enough(name):
-    """Asked, not guessed: a version manager may put names on PATH that have nothing behind them."""
+    """Ask Python itself: a version manager may put names on PATH that don't work."""
     question = "import sys; sys.exit(sys.version_info < %r)" % (OLDEST,)
     try:
         return subprocess.call([name, "-c", question], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0

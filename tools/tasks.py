@@ -1,4 +1,4 @@
-"""The tasks: one function each, all on this page. `make NAME` and `python3 tools/setup.py NAME` run them. Standard library only."""
+"""The tasks, one function each. Run them with `make NAME` or `python3 tools/setup.py NAME`. Standard library only."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ MADE = (
 
 
 def setup(arguments: Arguments) -> int:
-    """Make .venv with all that serving, testing and linting need."""
+    """Create .venv with everything needed to serve, test and lint."""
     python = prepare(DEV)
     print(f"Ready: {python.parent.relative_to(ROOT)}/rollbook")
     return 0
 
 
 def serve(arguments: Arguments) -> NoReturn:
-    """Start Rollbook on this machine; flags in ARGS, such as ARGS="--port 9000"."""
+    """Start the server; pass flags in ARGS, such as ARGS="--port 9000"."""
     become([str(prepare(RUNTIME).parent / "rollbook"), "serve", *arguments])
 
 
@@ -72,7 +72,7 @@ def test(arguments: Arguments) -> NoReturn:
 
 
 def screenshots(arguments: Arguments) -> NoReturn:
-    """Take pictures of every page in both themes at three widths, into screenshots/index.html."""
+    """Take pictures of every page in both themes and three widths, in screenshots/index.html."""
     python = prepare(DEV)
     need_browser()
     need_fonts()
@@ -91,13 +91,13 @@ def lint(arguments: Arguments) -> int:
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
-    # All of them, also after a failure: one run shows everything there is to mend.
+    # Run all of them even after a failure, so that one run shows everything there is to fix.
     outcomes = [passes(command) for command in checks]
     return 0 if all(outcomes) else 1
 
 
 def bench(arguments: Arguments) -> NoReturn:
-    """Measure against other servers and write benchmarks/RESULTS.md; --postgresql in ARGS does so on PostgreSQL."""
+    """Compare with other servers and write benchmarks/RESULTS.md; ARGS="--postgresql" uses PostgreSQL."""
     need("wrk", "wrk", "the benchmarks")
     prepare(BENCH)
     script = "benchmarks/postgresql.py" if "--postgresql" in arguments else "benchmarks/run.py"
@@ -105,7 +105,7 @@ def bench(arguments: Arguments) -> NoReturn:
 
 
 def openapi(arguments: Arguments) -> int:
-    """Write openapi.json from the routes."""
+    """Generate openapi.json from the routes."""
     described = subprocess.run([str(prepare(DEV).parent / "rollbook"), "openapi"], check=False, stdout=subprocess.PIPE)
     if described.returncode == 0:
         (ROOT / "openapi.json").write_bytes(described.stdout)
@@ -113,17 +113,17 @@ def openapi(arguments: Arguments) -> int:
 
 
 def docs(arguments: Arguments) -> NoReturn:
-    """Write the generated parts of docs/."""
+    """Generate parts of docs/ from the code."""
     become([str(prepare(DEV)), "tools/docs.py", *arguments])
 
 
 def fuzz(arguments: Arguments) -> NoReturn:
-    """Send 10,000 made-up requests, good and bad, to a server."""
+    """Send 10,000 generated requests, valid and invalid, to a server."""
     become([str(prepare(DEV)), "tests/fuzz.py", "--cases", "10000", *arguments])
 
 
 def lock(arguments: Arguments) -> int:
-    """Choose the newest allowed versions anew and write the lock files."""
+    """Update the lock files to the newest allowed versions."""
     prepare(DEV)
     uv = find_uv()
     if not uv:
@@ -135,7 +135,7 @@ def lock(arguments: Arguments) -> int:
         "--no-emit-index-url",
         "--custom-compile-command=make lock",
     ]
-    # The widest set comes first and binds the narrower ones, which are installed into the same environment.
+    # The largest set comes first and constrains the others, which are installed into the same environment.
     for name, parts in {
         "dev": ["pyproject.toml", "--group=dev", "--group=build"],
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
@@ -151,7 +151,7 @@ def lock(arguments: Arguments) -> int:
 
 
 def clean(arguments: Arguments) -> int:
-    """Remove what the tasks made. The data folder stays."""
+    """Remove everything the tasks created, except the data folder."""
     for name in MADE:
         shutil.rmtree(ROOT / name, ignore_errors=True)
     return 0
@@ -163,14 +163,14 @@ TASKS: dict[str, Callable[[Arguments], int]] = {
 
 
 def main(arguments: Arguments) -> int:
-    """Run the task that the first argument names, or list them all. Returns the exit code."""
+    """Run the task named by the first argument, or list all tasks. Returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         for name, task in TASKS.items():
             print(f"  make {name:11} {task.__doc__}")
         return 0
     name, *rest = arguments
     if name not in TASKS:
-        print(f"There is no task {name!r}. There are: {', '.join(TASKS)}.", file=sys.stderr)
+        print(f"Unknown task {name!r}. Tasks: {', '.join(TASKS)}.", file=sys.stderr)
         return 2
     os.chdir(ROOT)
     try:
@@ -195,7 +195,7 @@ def become(command: Sequence[str]) -> NoReturn:
 
 
 def passes(command: Sequence[str | Path]) -> bool:
-    """Run one check, quietly when it is content."""
+    """Run one check. Prints its output only if it fails."""
     name = f"{Path(command[0]).name} {command[1]}"
     started = time.monotonic()
     quiet = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_UPDATE_NOTIFIER": "1"}

@@ -1,7 +1,7 @@
-"""What runs beside the requests: loops with a name, a pause and one step each, and how they stop.
+"""Background loops: each has a name, a pause and a step.
 
-Every worker notes the use of its own keys; the rest is done by the first worker only and, of several servers on one PostgreSQL, by the one that
-has the lease.
+Every worker records the use of keys and requests it served. Everything else runs in the first worker only and, with several servers on one
+PostgreSQL, only on the server that holds the lease.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 256
 LEAD = "background"
-"""The lease of what one of several servers does for all."""
-# A step says whether there is more to do; then the next one comes after this pause instead of the loop's own.
+"""The lease for work that one server does for all."""
+# If a step returns that there is more to do, the next one runs after this pause instead of the loop's own.
 BUSY_PAUSE = 0.02
-# Seconds between two writings of what was noted about requests: a page shows what is 2 s old.
+# Seconds between flushes of usage and request log: pages lag at most 2 s.
 USAGE_PAUSE = 1.5
-# Its writing takes up no more than one part in so many of the time; after a failure it is tried again so many pauses later.
+# Spend at most 1/8 of the time flushing; after a failure wait 3 pauses.
 USAGE_SHARE, USAGE_RETRY = 8, 3
-# Tallies written in one commit; and how much is made ready between two turns of the event loop, in lines, a tally being as dear as
-# eight: less than 0.2 ms.
+# Tallies per commit, and how much is prepared per turn of the event loop, in lines (a tally costs as much as 8): less than 0.2 ms.
 USAGE_BATCH, USAGE_HANDFUL, USAGE_TALLY = 512, 512, 8
-# Seconds after which no worker holds anything any more about a user who was erased.
+# Seconds after which no worker still buffers data of an erased user.
 USAGE_LAG = 60
 
 Step = Callable[[], Awaitable[bool]]
@@ -50,7 +49,7 @@ class Background:
         self._gate = gate
         self._site = site
         self._requests = requests
-        self._rest = 0  # pauses until requests are written down again
+        self._rest = 0  # pauses to skip before the next flush
         self._loops: list[tuple[str, float, Step]] = [
             ("note uses", 5.0, self.note_uses),
             ("write usage", USAGE_PAUSE, self.write_usage),
@@ -78,14 +77,14 @@ class Background:
                 ("expire request log", 60.0, self._led(self.expire_request_log)),
                 ("erase usage", 30.0, self._led(self.erase_usage)),
             ]
-        self._compacting = 0  # what `last_erased` was when the compaction that runs began
+        self._compacting = 0  # `last_erased` when the running compaction began
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._tasks = [asyncio.ensure_future(self._run(*loop)) for loop in self._loops]
 
     async def stop(self) -> None:
-        """Ends the loops and notes what they hold."""
+        """Stop the loops and flush what they hold."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -98,15 +97,15 @@ class Background:
         except Exception as problem:
             logger.warning("the last requests could not be counted and logged: %s", problem)
         if self._leads_until:
-            with suppress(Exception):  # it ends by itself soon
+            with suppress(Exception):  # the lease expires soon
                 await self._db.write(leases.give_back, LEAD, self._holder)
 
     async def _run(self, name: str, pause: float, step: Step) -> None:
-        """A step that fails is logged and tried again: one bad row or a full disk must not end a loop."""
+        """A failed step is logged and retried: one bad row or a full disk must not end a loop."""
         while True:
             try:
                 more = await step()
-            except ApiError as problem:  # the database is away, or busy
+            except ApiError as problem:  # the database is unavailable or busy
                 logger.warning("%s: %s", name, problem.message)
                 more = False
             except Exception as problem:
@@ -115,10 +114,10 @@ class Background:
             await asyncio.sleep(BUSY_PAUSE if more else pause)
 
     def _led(self, step: Step) -> Step:
-        """The step, done by the one server that leads."""
+        """The step, run only while this server leads."""
 
         async def led() -> bool:
-            while not self.leads:  # a lead that is not renewed ends by the clock
+            while not self.leads:  # a lead that isn't renewed expires
                 self._lead.clear()
                 await self._lead.wait()
             return await step()
@@ -126,7 +125,7 @@ class Background:
         return led
 
     async def take_lead(self) -> bool:
-        """Be, or stay, the one of several servers that does what only one needs to."""
+        """Become, or stay, the server that does the work only one needs to do."""
         began = time.monotonic()
         self._leads_until = began + leases.SECONDS if await self._db.write(leases.take, LEAD, self._holder) else 0.0
         if self.leads:
@@ -138,19 +137,19 @@ class Background:
         return self._db.engine == "sqlite" or time.monotonic() < self._leads_until
 
     async def fold_counts(self) -> bool:
-        """Count users who came or went into the totals of their runs."""
+        """Fold created and deleted users into the block counts."""
         if self.leads and await places.is_appended(self._db):
             await self._db.write(places.fold)
         return False
 
     async def number_events(self) -> bool:
-        """Bring what was committed lately into the log, so that who reads it has little left to do."""
+        """Number recently committed events, so that readers have little left to do."""
         if self.leads:
             await events.settle(self._db)
         return False
 
     async def note_uses(self) -> bool:
-        """When each key was last used, and each session last seen, by this worker."""
+        """Store when this worker last saw each key and each session."""
         uses = self._gate.take_uses()
         if uses:
             await self._db.write(keys.used, uses)
@@ -159,11 +158,11 @@ class Background:
         return False
 
     async def fold_search(self) -> bool:
-        """Bring new names and e-mails into the search index."""
+        """Add new names and emails to the search index."""
         return await search.is_pending(self._db) and await self._db.write(search.fold) == search.BATCH
 
     async def erase_deleted(self) -> bool:
-        """Erase users whose time to be restored is over."""
+        """Erase deleted users whose restore period has ended."""
         before = clock.now() - self._settings.deleted_retention * clock.DAY
         ids = await users.expired(self._db, before, BATCH)
         for id in ids:
@@ -171,7 +170,7 @@ class Background:
         return len(ids) == BATCH
 
     async def erase_from_search(self) -> bool:
-        """Write the search index anew, piece by piece, once users were erased whose names and e-mails are still in it."""
+        """Rebuild the search index piece by piece after users were erased, so that their names and emails leave it."""
         begin = self._compacting == 0
         if begin:
             self._compacting = await search.last_erased(self._db)
@@ -184,7 +183,7 @@ class Background:
         return False
 
     async def expire_events(self) -> bool:
-        """Drop events that are older than they are kept."""
+        """Delete events past their retention."""
         if not self._settings.event_retention:
             return False
         before = clock.now() - self._settings.event_retention * clock.DAY
@@ -193,13 +192,13 @@ class Background:
         return await self._db.write(events.expire, before, BATCH) == BATCH
 
     async def expire_replies(self) -> bool:
-        """Drop answers kept for repeated requests after their 24 hours."""
+        """Delete stored responses of idempotent requests after 24 hours."""
         if not await replies.is_expired(self._db):
             return False
         return await self._db.write(replies.expire, BATCH) == BATCH
 
     async def expire_sessions(self) -> bool:
-        """Drop sessions that have ended by themselves, and links that nobody used in time."""
+        """Delete expired sessions and password links."""
         if await password_links.is_expired(self._db):
             await self._db.write(password_links.expire)
         ended = await sessions.old(self._db, self._on.session_lifetime, BATCH)
@@ -208,7 +207,7 @@ class Background:
         return len(ended) >= BATCH
 
     async def write_usage(self) -> bool:
-        """Write down what this worker has noted about requests, unless that takes too much of the time."""
+        """Flush this worker's usage and request log, unless that takes too much of the time."""
         if self._rest:
             self._rest -= 1
             return False
@@ -222,7 +221,7 @@ class Background:
         return False
 
     async def flush_usage(self) -> None:
-        """Count the requests and put them into the log. Those that cannot be written are counted at the next try, their lines are lost."""
+        """Store usage and request log. If that fails, the counts are kept for the next attempt; the log lines are lost."""
         requests = self._requests
         requests.gather()
         while tallies := requests.first(USAGE_BATCH):
@@ -233,7 +232,7 @@ class Background:
                 if done >= USAGE_HANDFUL:
                     await asyncio.sleep(0)
                     done = 0
-            requests.drop(len(tallies))  # from here on they are the writer's, also when we are stopped
+            requests.drop(len(tallies))  # from here on the writer owns them, even if we are stopped
             try:
                 await self._db.write(usage.add, batch)
             except Exception:
@@ -248,21 +247,21 @@ class Background:
             requests.lost = 0
 
     async def expire_usage(self) -> bool:
-        """Drop counts of requests that are older than they are kept."""
+        """Delete usage past its retention."""
         before = clock.now() - self._settings.usage_retention * clock.DAY
         if not await usage.is_older(self._db, before):
             return False
         return await self._db.write(usage.expire, before, BATCH) == BATCH
 
     async def expire_request_log(self) -> bool:
-        """Drop what is older in the log of requests than it is kept: all of it when there shall be none."""
+        """Delete the request log past its retention: all of it if the log is turned off."""
         before = clock.now() - self._settings.request_retention * clock.DAY
         if not await usage.is_log_older(self._db, before):
             return False
         return await self._db.write(usage.expire_log, before, BATCH) == BATCH
 
     async def erase_usage(self) -> bool:
-        """Erase what is left, or was written down afterwards, of users who were erased."""
+        """Erase remaining usage of erased users, including what was flushed after they were erased."""
         user_id = await usage.erased_before(self._db, clock.now() - USAGE_LAG * clock.SECOND)
         if user_id is None:
             return False

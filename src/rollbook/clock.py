@@ -1,4 +1,4 @@
-"""Time as we keep it (microseconds since 1970, UTC) and as the API shows it (RFC 3339, whole seconds, `Z`)."""
+"""Time: stored as microseconds since 1970 in UTC, shown by the API as RFC 3339 with whole seconds and `Z`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ now = _system
 
 
 def follow(path: str) -> None:
-    """Let a file move the clock: it holds one signed 64-bit little-endian number of microseconds, added to the system's time.
+    """Let a file shift the clock: one signed 64-bit little-endian number of microseconds, added to the system time.
 
-    Every process that follows the same file sees a change at once. Meant for tests of expiry, retention and limits.
+    All processes that follow the same file see a change immediately. For tests of expiry, retention and limits.
     """
     global now
     with open(path, "r+b") as file:
@@ -43,12 +43,12 @@ def follow(path: str) -> None:
 
 
 def is_moved() -> bool:
-    """Whether a file moves the clock of this process."""
+    """Whether a file shifts the clock of this process."""
     return now is not _system
 
 
 def move(path: str, microseconds: int) -> None:
-    """Write the shift that `follow` reads; makes the file when there is none."""
+    """Write the shift that `follow` reads. Creates the file if needed."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.pwrite(descriptor, struct.pack("<q", microseconds), 0)
@@ -57,7 +57,7 @@ def move(path: str, microseconds: int) -> None:
 
 
 def format_time(microseconds: int) -> str:
-    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Remembered: the same few are asked for again and again."""
+    """`2023-10-27T10:00:00Z` (RFC 3339 section 5.6). Cached: the same few times are formatted again and again."""
     seconds = microseconds // SECOND
     try:
         return _formatted[seconds]
@@ -69,7 +69,7 @@ def format_time(microseconds: int) -> str:
 
 
 def parse(text: str) -> int:
-    """Microseconds of an RFC 3339 time. Raises ValueError when the text is not one or has no offset."""
+    """Microseconds of an RFC 3339 time. Raises ValueError for other text, or a time without an offset."""
     if len(text) < 20 or text[10] not in "Tt ":
         raise ValueError("not an RFC 3339 time")
     moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
@@ -79,5 +79,5 @@ def parse(text: str) -> int:
 
 
 def format_time_exactly(microseconds: int) -> str:
-    """The same with its microseconds."""
+    """The same with microseconds."""
     return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

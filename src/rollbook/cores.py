@@ -1,4 +1,4 @@
-"""How many cores this process may use: a container or a service has often a share of the machine only."""
+"""How many CPU cores this process can use. Containers and services are often limited to a share of the machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 
 def cores(root: Path = Path("/")) -> int:
-    """At least 1. On Linux, of the cores it may run on, the share that its control groups leave it, rounded up.
+    """At least 1. On Linux: the cores it may run on, limited by its control groups, rounded up.
 
-    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max) and .../scheduler/sched-bwc.html (version 1). `root` is
-    where /proc and /sys are.
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max) and .../scheduler/sched-bwc.html (version 1). `root` contains /proc
+    and /sys.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([affinity, *map(math.ceil, _shares(root))]))
 
 
 def _shares(root: Path) -> Iterator[float]:
-    """The limits of all control groups it is in, in cores."""
+    """The limits of all control groups of this process, in cores."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:  # not Linux
@@ -32,14 +32,14 @@ def _shares(root: Path) -> Iterator[float]:
             top, files = root / "sys/fs/cgroup" / controllers, ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         else:
             continue
-        # A limit holds for all groups below its own. Inside a container, those above it are not to be seen, and its own may stand at the top.
+        # A limit applies to all groups below. Inside a container the groups above are invisible, and its own may be at the top.
         group = top / path.lstrip("/")
         for folder in (group, *group.parents):
             if not folder.is_relative_to(top):
                 break
             try:
                 quota, period = map(float, " ".join((folder / name).read_text() for name in files).split())
-            except (OSError, ValueError):  # no limit here: there is no such file, or it says "max"
+            except (OSError, ValueError):  # no limit: the file is missing, or says "max"
                 continue
             if quota > 0 and period > 0:  # version 1 says -1 for no limit
                 yield quota / period

@@ -1,7 +1,7 @@
-"""The text of an API key: how one is made, what it looks like, and how a request carries it.
+"""The format of API keys: generating them, and reading them from a request.
 
-`rbk_`, 32 random base62 characters (190 bits), 6 characters of base62 CRC32 over all before them: the scheme of GitHub's tokens. Scanners
-of leaked secrets know it by its look, and a mistyped key is refused without asking the database.
+`rbk_`, 32 random base62 characters (190 bits), and a base62 CRC32 of everything before it in 6 characters: GitHub's token format. Secret
+scanners recognize it, and a mistyped key is rejected without asking the database.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ PREFIX = "rbk_"
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
-# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme's name in any case (section 11.1). Not any number of blanks:
-# the gate remembers callers by the whole header, and one key could fill its memory with headers of every length.
+# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme ignores case (section 11.1). The number of spaces is limited: the
+# gate caches callers by the whole header, and one key could fill the cache with headers of every length.
 _HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] {1,8}(rbk_[0-9A-Za-z]{38})").fullmatch
 
 
@@ -33,9 +33,9 @@ def mint() -> str:
 
 
 def from_header(authorization: bytes | None) -> str:
-    """The key in an `Authorization` header. Raises MissingKey, or MalformedKey for another scheme, several credentials or no whole key.
+    """The key in an `Authorization` header. Raises MissingKey, or MalformedKey for another scheme, several credentials or an incomplete key.
 
-    Several header fields arrive here joined by ", " and are malformed: a proxy might have looked at the other one.
+    Repeated headers arrive joined by ", " and are malformed: a proxy might have checked the other one.
     """
     if not authorization or authorization.lower() == b"bearer":
         raise MissingKey()
@@ -46,22 +46,22 @@ def from_header(authorization: bytes | None) -> str:
 
 
 def is_whole(text: str) -> bool:
-    """Whether the text has the form of a key and its checksum is right. Nobody need have this key."""
+    """Whether the text has the format of a key and a correct checksum. The key need not exist."""
     return text.isascii() and _FORM(key := text.encode()) is not None and _checks(key)
 
 
 def digest(key: str) -> bytes:
-    """What we keep instead of the key, 32 bytes. A fast hash is enough for 190 random bits."""
+    """What is stored instead of the key, 32 bytes. A fast hash is enough for 190 random bits."""
     return sha256(key.encode()).digest()
 
 
 def start(key: str) -> str:
-    """The first 8 characters, for lists of keys. With `last_four`, which come from the checksum, over 140 bits stay unknown."""
+    """The first 8 characters, for lists. Together with `last_four`, which belong to the checksum, over 140 bits stay unknown."""
     return key[:8]
 
 
 def last_four(key: str) -> str:
-    """The last 4 characters, by which people tell their keys apart."""
+    """The last 4 characters, so that people can tell their keys apart."""
     return key[-4:]
 
 
@@ -70,7 +70,7 @@ def _checks(key: bytes) -> bool:
 
 
 def _checksum(body: bytes) -> bytes:
-    """CRC32 as six base62 digits, most significant first, filled up with zeros. Written out, because every request needs it."""
+    """CRC32 as six base62 digits, most significant first, padded with zeros. Unrolled, because every request needs it."""
     number = crc32(body)
     return bytes((
         _ALPHABET[number // 916_132_832],

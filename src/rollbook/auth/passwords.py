@@ -1,6 +1,6 @@
-"""Hashing passwords with argon2id, away from the event loop and behind everything else the machine has to do.
+"""Hashes and verifies passwords with argon2id, off the event loop and at the lowest priority.
 
-A hash takes some 20 ms of a core and `password_memory` of memory; at most `password_threads` run at once in a worker, so a server needs
+A hash takes about 20 ms of a core and `password_memory` of memory. At most `password_threads` run at once in a worker, so a server needs
 workers x threads x memory (19 MiB by default) for them.
 """
 
@@ -31,27 +31,27 @@ from rollbook.errors import Overloaded
 from rollbook.records.rules import PASSWORD_LENGTH
 
 MAX_MEMORY = 1_048_576
-"""KiB that an imported hash may ask for (1 GiB)."""
+"""Maximum memory of an imported hash, in KiB (1 GiB)."""
 MAX_TIME_COST = 20
-"""Passes that an imported hash may ask for."""
+"""Maximum passes of an imported hash."""
 MAX_WORK = 4_194_304
-"""KiB times passes that an imported hash may ask for: some 2 s of a core."""
+"""Maximum KiB times passes of an imported hash: about 2 s of a core."""
 MAX_PARALLELISM = 16
-"""Lanes that an imported hash may ask for."""
+"""Maximum lanes of an imported hash."""
 
 T = TypeVar("T")
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
-# The encoded form of the reference implementation; without `v=` it is version 1.0.
+# The format of the reference implementation; without `v=` it is version 1.0.
 _FORM = re.compile(
     r"\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m=([1-9]\d{0,9}),t=([1-9]\d{0,9}),p=([1-9]\d{0,7})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 ).fullmatch
 _TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
-_KIB_PER_SECOND = 2_000_000  # memory a core fills, about; until a hash has been measured
+_KIB_PER_SECOND = 2_000_000  # rough speed of a core, until a hash has been measured
 
 
 class Passwords:
-    """Makes and checks hashes. Threads start with the first password, so it may be built before a fork."""
+    """Hashes and verifies passwords. Threads start with the first password, so it can be created before a fork."""
 
     def __init__(self, settings: Settings) -> None:
         self._memory, self._time_cost, self._lanes = (
@@ -64,42 +64,42 @@ class Passwords:
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
             )
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
-        # Costs what a hash of today's parameters costs, and no password has it.
+        # Costs as much to verify as a hash with the current parameters, and matches no password.
         self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
         self._threads = settings.password_threads or max(1, cores() // settings.workers)
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
         self._queue = settings.password_queue
         self._lock = threading.Lock()
         self._jobs = 0  # running and waiting
-        self.done = 0  # hashed or checked so far
-        self.refused = 0  # turned away so far, because too many waited
-        self._seconds = self._memory * self._time_cost / _KIB_PER_SECOND  # that a hash took lately
+        self.done = 0  # hashed or verified so far
+        self.refused = 0  # refused so far because too many were waiting
+        self._seconds = self._memory * self._time_cost / _KIB_PER_SECOND  # moving average of one hash
 
     @property
     def waiting(self) -> int:
-        """Passwords that wait for a thread."""
+        """Passwords waiting for a thread."""
         return max(0, self._jobs - self._threads)
 
     async def hash(self, password: str) -> str:
-        """The argon2id string to keep. Raises Overloaded when too many wait."""
+        """The argon2id string to store. Raises Overloaded if too many are waiting."""
         return await self._aside(self.hash_now, password)
 
     async def verify(self, hash: str | None, password: str) -> bool:
-        """Whether the hash is of this password, by the parameters written in the hash. Raises Overloaded when too many wait.
+        """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting.
 
-        Without a hash, or with one that is none, it does the work of a wrong password and answers False, so that the time does not tell
-        whether there is such a user. (Hashes with other parameters than today's take their own time, until they are renewed.)
+        Without a valid hash, it does the same work as for a wrong password and returns False, so that timing doesn't reveal whether the
+        user exists. (Hashes with other than the current parameters take their own time until they are renewed.)
         """
         return await self._aside(self.verify_now, hash, password)
 
     def hash_now(self, password: str) -> str:
-        """The same as `hash` right here: for commands. ValueError when the password cannot be encoded."""
+        """Like `hash`, in this thread: for commands. ValueError if the password can't be encoded."""
         return hash_secret(
             _encoded(password), secrets.token_bytes(_SALT), self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID
         ).decode()  # fmt: skip
 
     def verify_now(self, hash: str | None, password: str) -> bool:
-        """The same as `verify` right here."""
+        """Like `verify`, in this thread."""
         try:
             secret = _encoded(password)
         except ValueError:
@@ -112,11 +112,11 @@ class Passwords:
             return False
 
     def needs_renewal(self, hash: str) -> bool:
-        """Whether `hash` would make it with other parameters now. Renew it while the password is at hand: at a good sign-in."""
+        """Whether the hash has other than the current parameters. Renew it while the password is available: at a successful sign-in."""
         return not hash.startswith(self._start)
 
     def close(self) -> None:
-        """Lets running hashes end and drops the waiting ones, whose callers get CancelledError."""
+        """Finish running hashes and drop the waiting ones, whose callers get CancelledError."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _aside(self, work: Callable[..., T], *values: str | None) -> T:
@@ -131,7 +131,7 @@ class Passwords:
             self._ended()
             raise
         job.add_done_callback(self._ended)
-        # A plain future: the caller may be a coroutine that is driven without a task.
+        # A plain future: the caller may be a coroutine that runs without a task.
         return await asyncio.wrap_future(job)
 
     def _timed(self, work: Callable[..., T], *values: str | None) -> T:
@@ -142,16 +142,16 @@ class Passwords:
             self._seconds += (time.perf_counter() - begun - self._seconds) / 8
 
     def _ended(self, job: Future[T] | None = None) -> None:
-        # Called once for every job, also one that was dropped, from whichever thread saw its end.
+        # Called once for every job, including dropped ones, from any thread.
         with self._lock:
             self._jobs -= 1
             self.done += 1
 
 
 def check_hash(text: str) -> None:
-    """ValueError unless this is the string of an argon2 hash (argon2id, argon2i, argon2d) that we would verify: whole, and of bounded cost.
+    """ValueError unless this is a complete argon2 string (argon2id, argon2i, argon2d) of bounded cost.
 
-    For hashes that others made: each sign-in costs the server what the string says. At most 1 GiB, 20 passes and 4 GiB filled in all.
+    For imported hashes: each sign-in costs the server what the string says. At most 1 GiB, 20 passes and 4 GiB written in total.
     """
     form = _parse(text)
     if form is None:
@@ -167,16 +167,16 @@ def check_hash(text: str) -> None:
 
 
 def _parse(text: str) -> re.Match[str] | None:
-    """The parts of an argon2 string that the library will take: memory, passes, lanes, salt, digest."""
+    """The parts of an argon2 string that the library accepts: memory, passes, lanes, salt, digest."""
     form = _FORM(text)
     if form is None or int(form[1]) < 8 * int(form[3]):
         return None
-    # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: a shorter one other passwords would fit as well.
+    # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: other passwords would match a shorter one.
     return form if _is_base64(form[4], 8, 64) and _is_base64(form[5], 16, 64) else None
 
 
 def _is_base64(text: str, least: int, most: int) -> bool:
-    """Whether it is base64 without padding, of so many bytes, in the one spelling the library takes (unused bits are zero)."""
+    """Whether it is unpadded base64 of that many bytes, in the canonical form that the library requires (unused bits are zero)."""
     try:
         decoded = b64decode(text + "=" * (-len(text) % 4))
     except binascii.Error:
@@ -189,8 +189,8 @@ def _base64(data: bytes) -> str:
 
 
 def _encoded(password: str) -> bytes:
-    """NFKC, so that the same password typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
-    if len(password) > PASSWORD_LENGTH:  # nobody has one; and normalising a very long text can take quadratic time
+    """NFKC, so that a password typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
+    if len(password) > PASSWORD_LENGTH:  # can't be a stored password, and normalizing very long text can take quadratic time
         raise ValueError("The password is too long.")
     try:
         return normalize("NFKC", password).encode()
@@ -199,9 +199,9 @@ def _encoded(password: str) -> bytes:
 
 
 def _step_back() -> None:
-    """Gives this thread the lowest priority: requests that only read keep their speed while it takes what is left.
+    """Give this thread the lowest priority, so that reads keep their speed.
 
-    On Linux a thread has a priority of its own; elsewhere this would lower that of the whole process.
+    On Linux each thread has its own priority. Elsewhere this would lower that of the whole process.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -1,10 +1,10 @@
-"""The server's secret: 32 random bytes, from which every key we encrypt or sign with is derived.
+"""The server's secret: 32 random bytes from which all encryption and signing keys are derived.
 
-It is in the data folder, or in the environment: ROLLBOOK_SECRET holds it, or ROLLBOOK_SECRET_FILE names its file. Servers on one database
-have the same one.
+It is in the data folder, in the environment variable ROLLBOOK_SECRET, or in the file named by ROLLBOOK_SECRET_FILE. Servers with the same
+database share it.
 
-Whoever has it can read revealable API keys in a copy of the database and forge cursors and links. A backup without it still knows all
-users, keys and passwords; only keys can no longer be shown again.
+Whoever has it can read revealable API keys in a copy of the database and forge cursors and links. A database restored without it still
+has all users, keys and passwords; but keys can no longer be revealed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint"]
-"""What a derived key is for. A text sealed or signed for one purpose is nothing for another."""
+"""What a derived key is for. Data sealed or signed for one purpose is invalid for any other."""
 
 _FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch
 _VERSION = b"\x01"  # of the sealed form
@@ -34,7 +34,7 @@ _TAG = 16
 
 
 class Secret:
-    """Seals (encrypts, with a tag that shows any change) and signs. Never shows itself."""
+    """Seals (authenticated encryption) and signs. Never prints itself."""
 
     __slots__ = ("_derived", "_root")
 
@@ -47,20 +47,20 @@ class Secret:
 
     @property
     def root(self) -> bytes:
-        """The 32 bytes, for the file that holds them."""
+        """The 32 bytes, for the file."""
         return self._root
 
     def seal(self, purpose: Purpose, plaintext: bytes, associated: bytes = b"") -> bytes:
-        """The text encrypted with AES-256-GCM, 41 bytes longer. `associated` is not in it, but is needed to open it.
+        """The data encrypted with AES-256-GCM, 41 bytes longer. `associated` is not included, but required to open it.
 
-        Every text has a key of its own, derived from a 192-bit nonce: with one key and GCM's 96-bit random nonces, a busy server would
-        pass the 2^32 texts that NIST SP 800-38D (section 8.3) allows.
+        Every message has its own key, derived from a 192-bit nonce: with one key and GCM's random 96-bit nonces, a busy server would exceed
+        the 2^32 messages that NIST SP 800-38D (section 8.3) allows.
         """
         nonce = os.urandom(_NONCE)
         return _VERSION + nonce + self._cipher(purpose, nonce).encrypt(nonce[-12:], plaintext, associated)
 
     def unseal(self, purpose: Purpose, sealed: bytes, associated: bytes = b"") -> bytes:
-        """The text again. ValueError when it was sealed with another secret, for another purpose, beside other data, or was changed."""
+        """The decrypted data. ValueError if it was sealed with another secret, purpose or `associated`, or was modified."""
         from cryptography.exceptions import InvalidTag
 
         if len(sealed) >= 1 + _NONCE + _TAG and sealed[:1] == _VERSION:
@@ -72,25 +72,25 @@ class Secret:
         raise ValueError("Not sealed with this secret, or damaged.")
 
     def sign(self, purpose: Purpose, data: bytes) -> bytes:
-        """A short signature, 12 bytes: keyed BLAKE2b (RFC 7693). For what is checked here, one guess a request: cursors."""
+        """A short signature of 12 bytes, keyed BLAKE2b (RFC 7693). For cursors, where every guess costs a request."""
         return blake2b(data, key=self._key("sign", purpose), digest_size=12).digest()
 
     def signed(self, purpose: Purpose, data: bytes, signature: bytes) -> bool:
-        """Whether `sign` made this signature for the data; takes the same time whatever the answer."""
+        """Whether the signature is valid, in constant time."""
         return hmac.compare_digest(self.sign(purpose, data), signature)
 
     def mac(self, purpose: Purpose, data: bytes) -> bytes:
-        """A full signature or keyed digest, 32 bytes: for what is kept, or may be guessed at elsewhere."""
+        """A full signature or keyed digest of 32 bytes, for data that is stored or could be guessed offline."""
         return blake2b(data, key=self._key("mac", purpose), digest_size=32).digest()
 
     def _cipher(self, purpose: Purpose, nonce: bytes) -> AESGCM:
-        # Not at the top: OpenSSL is 12 ms of the start, and most calls of the API seal nothing.
+        # Imported here: loading OpenSSL takes 12 ms of the start, and most API calls seal nothing.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         return AESGCM(blake2b(nonce, key=self._key("seal", purpose), digest_size=32).digest())
 
     def _key(self, use: str, purpose: Purpose) -> bytes:
-        """A key for one use and one purpose. A keyed hash is a pseudo-random function, so none tells of another or of the root."""
+        """A key for one use and purpose. A keyed hash is a pseudorandom function, so no key reveals another one or the root."""
         try:
             return self._derived[use, purpose]
         except KeyError:
@@ -103,14 +103,14 @@ SECRET, SECRET_FILE = "ROLLBOOK_SECRET", "ROLLBOOK_SECRET_FILE"
 
 
 def is_given(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment says it, so that no file in the data folder is needed."""
+    """Whether the secret comes from the environment, so no file in the data folder is needed."""
     return bool(environment.get(SECRET) or environment.get(SECRET_FILE))
 
 
 def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
-    """The secret that the environment names, else that in `folder/secret`; made when there is none.
+    """The secret from the environment, otherwise from `folder/secret`, which is created if it doesn't exist.
 
-    Raises ConfigurationError when it is not whole or others can read it.
+    Raises ConfigurationError if it is damaged or other users can read it.
     """
     if text := environment.get(SECRET):
         if not _FORM(text.strip().encode()):
@@ -118,8 +118,8 @@ def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
         return Secret(bytes.fromhex(text.strip()))
     if named := environment.get(SECRET_FILE):
         try:
-            # A group may read it: that is how containers are handed their secrets.
-            return Secret(_read(Path(named), others=0o037, hint="openssl rand -hex 32 makes one."))
+            # Its group may read it: containers get their secrets this way.
+            return Secret(_read(Path(named), others=0o037, hint="Create one with: openssl rand -hex 32"))
         except OSError as problem:
             raise ConfigurationError(f"{named} ({SECRET_FILE}): {problem.strerror}.") from None
     path = folder / "secret"
@@ -138,7 +138,7 @@ _RESTORE = "Restore it from a backup. Or delete it to get a new one: API keys wi
 
 
 def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
-    """`others` are the permissions that nobody may have."""
+    """`others` are the permission bits that must not be set."""
     with open(path, "rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & others:
@@ -150,7 +150,7 @@ def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
 
 
 def keep(folder: Path, secret: Secret) -> None:
-    """Put it into `folder/secret`, unless it is there. Raises ConfigurationError when another one is."""
+    """Store the secret in `folder/secret`. Raises ConfigurationError if another one is there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make(folder / "secret", secret.root)
     if _read(folder / "secret") != secret.root:
@@ -158,14 +158,14 @@ def keep(folder: Path, secret: Secret) -> None:
 
 
 def _make(path: Path, root: bytes | None = None) -> None:
-    """Puts a whole file there, or none: other processes and a power cut see nothing in between. What is there already stays."""
+    """Create the file atomically: other processes, or a power failure, see all of it or nothing. An existing file is left unchanged."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two servers that start at once: the second finds the file of the first
+        fcntl.flock(folder, fcntl.LOCK_EX)  # if two servers start at the same time, the second finds the first one's file
         if path.exists():
             return
         unfinished = path.with_name("secret.new")
-        unfinished.unlink(missing_ok=True)  # left by a process that was killed right here
+        unfinished.unlink(missing_ok=True)  # left over from a process that was killed here
         file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(file, (root or os.urandom(32)).hex().encode() + b"\n")
