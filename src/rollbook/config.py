@@ -164,12 +164,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Maximum connections per worker. Further ones get 503.")
     ] = 10_000
-    direct: Annotated[
-        bool,
-        Meta(
-            description="Answer API calls straight from the parser. `false` takes the way of any ASGI application: slower, same answers."
-        ),
-    ] = True
 
     log: Annotated[
         Literal["auto", "json", "pretty", "none"], Meta(description="Log format: `json` lines, `pretty` for people, `auto` (pretty on a terminal, otherwise JSON) or `none`.")

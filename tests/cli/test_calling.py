@@ -79,7 +79,7 @@ def test_every_setting_is_a_flag_of_serve() -> None:
         ([], {}),
         (["--port", "1", "--rate-limit=none", "--data", "d"], {"port": "1", "rate_limit": "none", "data": "d"}),
         (["--role-limits", "admin=1/minute", "--role-limits=viewer=2/minute"], {"role_limits": ["admin=1/minute", "viewer=2/minute"]}),
-        (["--help"], None), (["--port"], None), (["--port", "--host"], None), (["--no-direct"], None), (["--direct"], None),
+        (["--help"], None), (["--port"], None), (["--port", "--host"], None), (["--no-access-log"], None), (["--access-log"], None),
         (["port", "1"], None), (["--fly", "1"], None), (["--rate_limit", "none"], None), (["--config", "f"], None), (["--port", "-1"], None),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Servers that many tests share: one that answers directly, one that takes the ASGI way."""
+"""A server that many tests share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ import pytest
 from wire import Server
 
 
-@pytest.fixture(scope="session", params=["direct", "asgi"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(f"direct={str(request.param == 'direct').lower()}", "max_body=4096", "max_target=1024") as running:
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with Server("max_body=4096", "max_target=1024") as running:
         yield running
-
-
-@pytest.fixture(params=["true", "false"], ids=["direct", "asgi"])
-def direct(request: pytest.FixtureRequest) -> str:
-    return f"direct={request.param}"

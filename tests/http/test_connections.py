@@ -23,9 +23,9 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 TIMEOUTS = ("header_timeout=0.4", "body_timeout=0.6", "keep_alive_timeout=0.8")
 
 
-@pytest.fixture(scope="module", params=["true", "false"], ids=["direct", "asgi"])
-def hasty(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(f"direct={request.param}", *TIMEOUTS) as running:
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    with Server(*TIMEOUTS) as running:
         yield running
 
 
@@ -170,8 +170,8 @@ class TestPipelining:
                 client.buffer = client.buffer[-12:] if not client.buffer.endswith(b"HTTP/1.1 200") else b""
             assert answers == 10_000
 
-    def test_one_that_never_reads_does_not_fill_our_memory(self, direct: str) -> None:
-        with Server(direct) as server, server.client() as client:
+    def test_one_that_never_reads_does_not_fill_our_memory(self) -> None:
+        with Server() as server, server.client() as client:
             client.get()
             before = _memory(server)
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -189,9 +189,9 @@ class TestPipelining:
 
 
 class TestHangUp:
-    def test_a_write_that_was_begun_is_not_lost(self, direct: str, tmp_path: Path) -> None:
+    def test_a_write_that_was_begun_is_not_lost(self, tmp_path: Path) -> None:
         writes = [Hold(tmp_path) for _ in range(5)]
-        with Server(direct) as server:
+        with Server() as server:
             for write in writes:
                 with server.client() as client:
                     client.send(f"POST {write.path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -230,8 +230,8 @@ class TestHangUp:
 
 
 class TestTooManyConnections:
-    def test_further_ones_get_503_and_the_first_go_on(self, direct: str) -> None:
-        with Server(direct, "max_connections=5") as server:
+    def test_further_ones_get_503_and_the_first_go_on(self) -> None:
+        with Server("max_connections=5") as server:
             held = [server.client() for _ in range(5)]
             for client in held:
                 assert client.get().status == 200
@@ -262,8 +262,8 @@ class TestProxies:
     def test_fields_of_strangers_are_not_believed(self, server: Server) -> None:
         assert self._seen(server, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https") == ("127.0.0.1", False)
 
-    def test_fields_of_a_trusted_proxy_are(self, direct: str) -> None:
-        with Server(direct, "trusted_proxy=127.0.0.0/8,10.0.0.0/8") as server:
+    def test_fields_of_a_trusted_proxy_are(self) -> None:
+        with Server("trusted_proxy=127.0.0.0/8,10.0.0.0/8") as server:
             for forwarded, address in {
                 "192.0.2.1": "192.0.2.1",
                 "198.51.100.7, 192.0.2.1": "192.0.2.1",
@@ -292,10 +292,10 @@ def _memory(server: Server) -> int:
         return int(file.read().split()[1]) * 4096
 
 
-def test_tls(direct: str, tmp_path: Path) -> None:
+def test_tls(tmp_path: Path) -> None:
     certificate, key = _certificate(tmp_path)
     context = ssl.create_default_context(cafile=certificate)
-    with Server(direct, f"tls_cert={certificate}", f"tls_key={key}") as server:
+    with Server(f"tls_cert={certificate}", f"tls_key={key}") as server:
         with server.client(tls=context) as client:
             answer = client.get()
             assert answer.json["secure"] is True
@@ -308,7 +308,7 @@ def test_tls(direct: str, tmp_path: Path) -> None:
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 100_000)
             assert client.read().status == 413
             assert client.at_end()
-    with Server(direct, f"tls_cert={certificate}", f"tls_key={key}", *TIMEOUTS) as server, _takes(0), server.client() as plain:
+    with Server(f"tls_cert={certificate}", f"tls_key={key}", *TIMEOUTS) as server, _takes(0), server.client() as plain:
         assert plain.at_end()  # a handshake that never comes
 
 

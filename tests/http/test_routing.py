@@ -123,3 +123,7 @@ def test_a_method_that_a_path_does_not_have(routes: Routes) -> None:
 def test_options_names_the_methods_of_a_path(routes: Routes) -> None:
     answer = ask(routes, "OPTIONS", "/v1/webhooks/a")
     assert (answer.status, answer.head) == (204, b"Allow: GET, HEAD, DELETE, OPTIONS\r\n")
+
+
+def test_options_of_the_server_names_all_methods(routes: Routes) -> None:
+    assert ask(routes, "OPTIONS", "*").head == b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"

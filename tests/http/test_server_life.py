@@ -73,9 +73,9 @@ class Load:
 class TestStop:
     @pytest.mark.parametrize("workers", [1, 2])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_no_request_is_lost_under_load(self, direct: str, workers: int, number: int, tmp_path: Path) -> None:
+    def test_no_request_is_lost_under_load(self, workers: int, number: int, tmp_path: Path) -> None:
         environment = {"ECHO_STOPPED": str(tmp_path / "stopped")}
-        with Server(direct, f"workers={workers}", "drain_timeout=60", environment=environment) as server:
+        with Server(f"workers={workers}", "drain_timeout=60", environment=environment) as server:
             load = Load(server.port, "/slow?s=0.02", 16)
             until(lambda: load.answered > 100)
             code, seconds, errors = server.stop(number)
@@ -85,8 +85,8 @@ class TestStop:
         assert seconds < 15
         assert len((tmp_path / "stopped").read_text().splitlines()) == workers
 
-    def test_a_running_request_ends_and_says_close(self, direct: str, tmp_path: Path) -> None:
-        with Server(direct, "drain_timeout=60") as server, server.client() as client:
+    def test_a_running_request_ends_and_says_close(self, tmp_path: Path) -> None:
+        with Server("drain_timeout=60") as server, server.client() as client:
             held = _held(client, tmp_path)
             server.process.send_signal(signal.SIGTERM)
             until(server.refuses)
@@ -96,8 +96,8 @@ class TestStop:
             assert client.at_end()
             assert server.process.wait(20) == 0
 
-    def test_idle_connections_do_not_delay_it(self, direct: str) -> None:
-        with Server(direct, "drain_timeout=60", "header_timeout=60", "keep_alive_timeout=60") as server:
+    def test_idle_connections_do_not_delay_it(self) -> None:
+        with Server("drain_timeout=60", "header_timeout=60", "keep_alive_timeout=60") as server:
             idle = [server.client() for _ in range(20)]
             for client in idle[:10]:
                 client.get()
@@ -107,8 +107,8 @@ class TestStop:
                 assert client.at_end()
                 client.socket.close()
 
-    def test_new_connections_are_refused_while_running_requests_end(self, direct: str, tmp_path: Path) -> None:
-        with Server(direct, "drain_timeout=60") as server, server.client() as client:
+    def test_new_connections_are_refused_while_running_requests_end(self, tmp_path: Path) -> None:
+        with Server("drain_timeout=60") as server, server.client() as client:
             held = _held(client, tmp_path)
             server.process.send_signal(signal.SIGTERM)
             until(server.refuses)
@@ -116,9 +116,9 @@ class TestStop:
             held.let_go()
             assert client.read().status == 200
 
-    def test_the_write_of_a_client_that_hung_up_is_waited_for(self, direct: str, tmp_path: Path) -> None:
+    def test_the_write_of_a_client_that_hung_up_is_waited_for(self, tmp_path: Path) -> None:
         stopped = tmp_path / "stopped"
-        with Server(direct, "drain_timeout=60", environment={"ECHO_STOPPED": str(stopped)}) as server:
+        with Server("drain_timeout=60", environment={"ECHO_STOPPED": str(stopped)}) as server:
             with server.client() as client:
                 held = _held(client, tmp_path)
             server.process.send_signal(signal.SIGTERM)
@@ -128,8 +128,8 @@ class TestStop:
         assert stopped.read_text() == "0 1\n"
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_what_does_not_end_is_cut_off(self, direct: str, workers: int, tmp_path: Path) -> None:
-        with Server(direct, f"workers={workers}", "drain_timeout=1") as server, server.client() as client:
+    def test_what_does_not_end_is_cut_off(self, workers: int, tmp_path: Path) -> None:
+        with Server(f"workers={workers}", "drain_timeout=1") as server, server.client() as client:
             _held(client, tmp_path)
             code, seconds, errors = server.stop()
         assert 0.8 < seconds < 15
@@ -137,8 +137,8 @@ class TestStop:
         assert "unfinished" in errors
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_a_second_signal_ends_it_at_once(self, direct: str, workers: int, tmp_path: Path) -> None:
-        with Server(direct, f"workers={workers}", "drain_timeout=60") as server, server.client() as client:
+    def test_a_second_signal_ends_it_at_once(self, workers: int, tmp_path: Path) -> None:
+        with Server(f"workers={workers}", "drain_timeout=60") as server, server.client() as client:
             _held(client, tmp_path)
             server.process.send_signal(signal.SIGTERM)
             until(server.refuses)
@@ -150,13 +150,13 @@ class TestStop:
 
 
 class TestWorkers:
-    def test_they_share_the_port(self, direct: str) -> None:
-        with Server(direct, "workers=3") as server:
+    def test_they_share_the_port(self) -> None:
+        with Server("workers=3") as server:
             until(lambda: len(_processes(server)) > 1)
             assert _processes(server) <= _children(server.process.pid)
 
-    def test_one_that_is_killed_is_replaced(self, direct: str) -> None:
-        with Server(direct, "workers=2") as server:
+    def test_one_that_is_killed_is_replaced(self) -> None:
+        with Server("workers=2") as server:
             until(lambda: len(_children(server.process.pid)) == 2)
             for _ in range(2):
                 before = _children(server.process.pid)
@@ -170,16 +170,16 @@ class TestWorkers:
         assert code == 0
         assert errors.count("SIGKILL; starting it again") == 2
 
-    def test_they_go_when_the_parent_is_killed(self, direct: str) -> None:
-        with Server(direct, "workers=2") as server:
+    def test_they_go_when_the_parent_is_killed(self) -> None:
+        with Server("workers=2") as server:
             until(lambda: len(_children(server.process.pid)) == 2)
             workers = _children(server.process.pid)
             server.process.kill()
             until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
 
-    def test_a_signal_to_the_whole_group_stops_them_gently(self, direct: str, tmp_path: Path) -> None:
+    def test_a_signal_to_the_whole_group_stops_them_gently(self, tmp_path: Path) -> None:
         """As a terminal does with Ctrl-C, and systemd with SIGTERM."""
-        with Server(direct, "workers=2", "drain_timeout=60") as server, server.client() as client:
+        with Server("workers=2", "drain_timeout=60") as server, server.client() as client:
             until(lambda: len(_children(server.process.pid)) == 2)
             held = _held(client, tmp_path)
             for pid in (*_children(server.process.pid), server.process.pid):
@@ -191,9 +191,9 @@ class TestWorkers:
 
 
 class TestStart:
-    def test_the_port_opens_when_the_application_has_started(self, direct: str, tmp_path: Path) -> None:
+    def test_the_port_opens_when_the_application_has_started(self, tmp_path: Path) -> None:
         port, start = free_port(), tmp_path / "start"
-        with Server(direct, f"port={port}", environment={"ECHO_START_HELD": str(start)}, wait=False) as server:
+        with Server(f"port={port}", environment={"ECHO_START_HELD": str(start)}, wait=False) as server:
             until(start.with_suffix(".begun").exists)
             with pytest.raises(ConnectionRefusedError):
                 Client(port)
@@ -204,8 +204,8 @@ class TestStart:
                 assert client.get().status == 200
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_a_failing_start_ends_the_server(self, direct: str, workers: int) -> None:
-        with Server(direct, f"workers={workers}", environment={"ECHO_FAILS_TO_START": "1"}, wait=False) as server:
+    def test_a_failing_start_ends_the_server(self, workers: int) -> None:
+        with Server(f"workers={workers}", environment={"ECHO_FAILS_TO_START": "1"}, wait=False) as server:
             output, errors = server.process.communicate(timeout=60)
         assert server.process.returncode != 0
         assert output == ""

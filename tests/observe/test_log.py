@@ -29,7 +29,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    names = ("rollbook", "asyncio", "uvicorn")
+    names = ("rollbook", "asyncio")
     before = [(each.handlers[:], each.level, each.propagate) for each in map(logging.getLogger, names)]
     yield
     for name, (handlers, level, propagate) in zip(names, before, strict=True):

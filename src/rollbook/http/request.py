@@ -26,7 +26,7 @@ class Row(Protocol):
 
 
 class Request:
-    """What a transport (`http/protocol`, `http/asgi`) hands to the application.
+    """What the transport hands to the application.
 
     `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3).
     `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is

@@ -94,6 +94,8 @@ class Routes:
         """Raises ApiError."""
         found = self.find(request.path)
         if found is None:
+            if request.path == "*":  # OPTIONS asks about the server as a whole (RFC 9110 section 9.3.7)
+                return Response(204, line("Allow", ", ".join(METHODS)))
             for prefix, entrance in self._prefixes.items():
                 if request.path.startswith(prefix):
                     await entrance.before_refusal(request, ())

@@ -17,7 +17,7 @@ import msgspec
 
 from rollbook.config import ConfigurationError, Settings
 from rollbook.http.application import Application
-from rollbook.http.protocol import LINGER
+from rollbook.http.connection import LINGER
 from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
@@ -44,7 +44,6 @@ def serve(
     settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
     url = _url(settings, sockets[0])
     _raise_file_limit(settings.max_connections)
-    _adopt_uvicorn_log()
 
     def announce() -> None:
         if ready is not None:
@@ -115,7 +114,7 @@ async def _work(
 
 
 async def _accept(loop: asyncio.AbstractEventLoop, worker: Worker, listener: socket.socket) -> asyncio.Server:
-    tls = worker.config.ssl
+    tls = worker.tls
     try:
         return await loop.create_server(
             worker.connection,
@@ -139,7 +138,7 @@ async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sock
             except OSError:
                 break
             connection.setblocking(False)
-            await loop.connect_accepted_socket(worker.connection, connection, ssl=worker.config.ssl)
+            await loop.connect_accepted_socket(worker.connection, connection, ssl=worker.tls)
 
 
 def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, parent: int | None) -> None:
@@ -240,16 +239,3 @@ def _raise_file_limit(connections: int) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-class _Adopt(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        log.handle(record)
-
-
-def _adopt_uvicorn_log() -> None:
-    """What uvicorn has to say goes where our log goes."""
-    theirs = logging.getLogger("uvicorn")
-    theirs.handlers = [_Adopt()]
-    theirs.propagate = False
-    theirs.setLevel(logging.WARNING)

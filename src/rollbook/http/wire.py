@@ -40,20 +40,3 @@ def encode(response: Response, common: bytes, id: str, *, head: bool = False, cl
     return b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n%b%b" % (
         STATUS_LINE[status], common, id.encode(), lines, len(body), b"Connection: close\r\n\r\n" if close else b"\r\n", b"" if head else body,
     )  # fmt: skip
-
-
-def every(secure: bool) -> list[tuple[bytes, bytes]]:
-    """The fields that every answer carries, as names and values; `secure`: the client speaks TLS."""
-    return _pairs(SECURE if secure else EVERY)
-
-
-def fields(response: Response) -> list[tuple[bytes, bytes]]:
-    """The header lines of an answer, and its length, as names and values."""
-    pairs = _pairs(response.head)
-    if response.status not in BODYLESS:
-        pairs.append((b"Content-Length", b"%d" % len(response.body)))
-    return pairs
-
-
-def _pairs(lines: bytes) -> list[tuple[bytes, bytes]]:
-    return [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines.split(b"\r\n") if line)]

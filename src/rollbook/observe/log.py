@@ -25,7 +25,7 @@ __all__ = ["AccessLog", "configure", "form"]
 
 _OURS = "rollbook"
 # Libraries that log what an operator must see, such as an exception in a task that nobody awaits.
-_OTHERS = ("asyncio", "uvicorn")
+_OTHERS = ("asyncio",)
 # The end of a traceback says what happened; a deep one would drown the line.
 _TRACEBACK_CHARACTERS = 16_384
 
@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder(enc_hook=repr)
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send events of the logger `rollbook` (and warnings of asyncio and uvicorn) to a stream, standard error by default.
+    """Send events of the logger `rollbook` (and warnings of asyncio) to a stream, standard error by default.
 
     May be called again; the last call counts.
     """

@@ -1,0 +1,261 @@
+"""One client connection: hands requests to the application in order, keeps deadlines, and writes the answers.
+
+The application's coroutine is run inside the parser's callback, without a task; one that never waits is answered there and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from rollbook.errors import RequestTimeout, Unavailable
+from rollbook.http import wire
+from rollbook.http.driver import Driver
+from rollbook.http.proxies import plain
+from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, Refusal
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+
+if TYPE_CHECKING:
+    from rollbook.http.worker import Worker
+
+# Seconds in which the client may read our last answer and hang up before we do.
+LINGER = 2.0
+# Seconds in which a connection that is idle when the server stops may still bring a request that is on its way.
+GRACE = 0.5
+NEVER = math.inf
+
+
+class Connection(asyncio.Protocol):
+    """`worker` is what it shares with the other connections of the process."""
+
+    transport: asyncio.Transport
+    reader: Reader
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.deadline = worker.head_until  # when `expire` is called, in the time of the loop
+        self.timed = IDLE  # the reader's state that the deadline is for
+        self.secure = False
+
+        self.pending: deque[tuple[Request | Refusal, bool]] = deque()  # requests that wait for their turn
+        self.unread = b""  # bytes not yet given to the reader
+        self.busy = False  # a handler has suspended
+        self.write_blocked = False  # the client does not read our answers
+        self.reading = True
+        self.half_closed = False  # the client sends no more, but still reads
+        self.refused = False  # the client was cut short, and may still be sending
+        self.closing = False  # our last answer is written
+
+    # The transport's calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        worker = self.worker
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        peer = transport.get_extra_info("peername")
+        self.reader = Reader(worker.rules, self._receive, plain(peer[0]) if peer else "", self.secure)
+        worker.connections.add(self)
+        if len(worker.connections) > worker.settings.max_connections:
+            if len(worker.connections) > 2 * worker.settings.max_connections:
+                self.transport.abort()
+            else:
+                self.reader.refuse(Unavailable("The server has too many connections. Try again shortly."))
+
+    def data_received(self, data: bytes) -> None:
+        if self.reader.state == CLOSED:
+            return
+        if self.unread or len(data) > SLICE:
+            self.unread += data
+            self._read_on()
+        else:
+            self.reader.feed(data)
+            if self.reader.state != IDLE:
+                self._wait_for_more()
+        if self.pending:
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more, but may still read: what it asked for is answered first."""
+        self.reader.end()
+        if (self.busy or self.pending or self.write_blocked) and not self.secure:
+            self.half_closed = True
+            return True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Handlers that have suspended go on to their end: what they write must not depend on who still listens."""
+        self.closing = True
+        self.reader.close()
+        self.pending.clear()
+        self.unread = b""
+        self.worker.connections.discard(self)
+
+    def pause_writing(self) -> None:
+        self.write_blocked = True
+        self.deadline = self.worker.body_until
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        self.write_blocked = False
+        self._next()
+
+    # Reading.
+
+    def _read_on(self) -> None:
+        """Give the reader what it was not given yet, as long as its requests are answered at once."""
+        while self.unread and not self.pending and not self.write_blocked and self.reader.state != CLOSED:
+            data, self.unread = self.unread[:SLICE], self.unread[SLICE:]
+            self.reader.feed(data)
+            if self.reader.state != IDLE:
+                self._wait_for_more()
+        if self.unread:
+            self._pause_reading()
+
+    def _wait_for_more(self) -> None:
+        """A request has begun and not ended: time it from when nothing of ours is in its way."""
+        state = self.reader.state
+        if state == CLOSED or self.busy or self.write_blocked or self.pending:
+            return
+        if self.timed != state:
+            self.timed = state
+            self.deadline = self.worker.head_until if state == HEAD else self.worker.body_until
+        if self.reader.continue_due:
+            self.reader.continue_due = False
+            self.transport.write(wire.CONTINUE)
+
+    def _pause_reading(self) -> None:
+        if self.reading and not self.transport.is_closing():
+            self.reading = False
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self.reading and not self.transport.is_closing():
+            self.reading = True
+            self.transport.resume_reading()
+
+    # Answering.
+
+    def _receive(self, message: Request | Refusal, keep: bool) -> None:
+        """The reader has read a request. `keep`: the connection stays open after its answer."""
+        if self.busy or self.write_blocked or self.pending:
+            self.pending.append((message, keep))
+            return
+        self.timed = IDLE
+        self.deadline = self.worker.idle_until
+        self._answer(message, keep)
+
+    def _answer(self, message: Request | Refusal, keep: bool) -> None:
+        """Now, or when the handler is done."""
+        if isinstance(message, Refusal):
+            self._answer_refusal(message, keep)
+            return
+        coroutine = self.worker.app.answer(message)
+        try:
+            future = coroutine.send(None)
+        except StopIteration as end:
+            self._send(end.value, message.id, keep, message.method == "HEAD", message.secure)
+        except BaseException as error:
+            self._send(self.worker.failed(message, error), message.id, keep, message.method == "HEAD", message.secure)
+        else:
+            self.busy = True
+            self.deadline = NEVER
+            self.worker.running[message] = Driver(coroutine, future, partial(self._finished, message, keep), self.worker.loop)
+
+    def _answer_refusal(self, refusal: Refusal, keep: bool) -> None:
+        worker = self.worker
+        self.refused = not keep
+        address, secure = worker.rules.proxies.client(self.reader.peer, self.secure, refusal.headers)
+        id = worker.rules.new_id()
+        response = worker.app.refuse(
+            refusal.error,
+            id=id,
+            address=address,
+            method=refusal.method,
+            path=refusal.target.partition(b"?")[0].decode("latin-1"),
+            accept=refusal.headers.get(b"accept", b""),
+        )
+        self._send(response, id, keep, refusal.method == "HEAD", secure)
+
+    def _finished(self, request: Request, keep: bool, response: Response | None, error: BaseException | None) -> None:
+        """A handler that had suspended is done."""
+        del self.worker.running[request]
+        self.busy = False
+        if response is None:
+            response = self.worker.failed(request, error)
+        if not self.transport.is_closing():
+            self._send(response, request.id, keep, request.method == "HEAD", request.secure)
+            self._next()
+
+    def _send(self, response: Response, id: str, keep: bool, head: bool, secure: bool) -> None:
+        worker = self.worker
+        if worker.draining and not self.pending:
+            keep = False
+        self.transport.write(wire.encode(response, worker.common[secure], id, head=head, close=not keep))
+        if not keep:
+            self._close()
+
+    def _next(self) -> None:
+        """After an answer that was waited for, or when the client reads again: the next request, or more of the client's bytes."""
+        while self.pending and not self.busy and not self.write_blocked and not self.closing:
+            self._answer(*self.pending.popleft())
+        if self.busy and not self.write_blocked:
+            self.deadline = NEVER
+        if self.busy or self.write_blocked or self.closing:
+            return
+        if self.half_closed:
+            self.transport.close()
+            return
+        self.timed = IDLE
+        if self.reader.state == IDLE:
+            self.deadline = self.worker.idle_until
+        else:
+            self._wait_for_more()
+        if self.unread:
+            self._read_on()
+        if not self.unread and not self.pending and not self.write_blocked:
+            self._resume_reading()
+
+    def _close(self) -> None:
+        """No more comes from us; the client may still read what came.
+
+        Closing while unread bytes lie in our receive buffer sends a reset, at which the client's system may throw away the
+        answer (RFC 9112 section 9.6). So we only end our direction, and read past what comes until the client hangs up.
+        """
+        self.closing = True
+        self.reader.close()
+        self.unread = b""
+        self.pending.clear()
+        transport = self.transport
+        worker = self.worker
+        # Over TLS one direction cannot be ended alone; then only a client that we cut short is waited for.
+        if self.half_closed or not (self.refused or transport.can_write_eof()):
+            transport.close()
+            return
+        if transport.get_write_buffer_size():
+            self.deadline = worker.body_until
+        else:
+            self.deadline = worker.now + (GRACE if worker.draining else LINGER)
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._resume_reading()
+
+    # Deadlines.
+
+    def expire(self) -> None:
+        """The sweep found the deadline passed."""
+        state = self.reader.state
+        if state in (HEAD, BODY) and not self.write_blocked:
+            self.reader.refuse(RequestTimeout())
+        elif state == IDLE and not self.transport.get_write_buffer_size():
+            self.transport.close()
+        else:  # it neither reads our answers nor hangs up
+            self.transport.abort()
+
+    def stop(self) -> None:
+        """The server stops. An idle connection has a moment for a request that is on its way; the answer then closes it."""
+        if self.reader.state == IDLE and not self.busy and not self.pending and not self.write_blocked:
+            self.deadline = self.worker.now + GRACE

@@ -1,0 +1,288 @@
+"""Reads HTTP/1.1 requests from the bytes of one connection, or says why they must be refused. Knows no transport and no clock.
+
+httptools (llhttp, strict) parses; what it leaves open, such as which Host is valid, is decided by the rules of `http/guard`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httptools
+
+from rollbook.config import Settings
+from rollbook.errors import (
+    ApiError,
+    BadMessage,
+    ContentTooLarge,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    UriTooLong,
+)
+from rollbook.http import guard
+from rollbook.http.proxies import Proxies
+from rollbook.http.request import Request, RequestIds
+
+log = logging.getLogger("rollbook")
+
+# A start line, to tell an unknown method from bytes that are not HTTP at all.
+_start_line = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) \S+ HTTP/1\.[01]\r\n").match
+
+# Where the reader is. CLOSED: it reads nothing more, since what follows is in doubt or was announced as not coming.
+IDLE, HEAD, BODY, CLOSED = range(4)
+# Bytes given to the parser at a time. It cannot be stopped between two requests, so this bounds how many can wait.
+SLICE = 16_384
+
+
+class Refusal(NamedTuple):
+    """A request that the application never sees."""
+
+    error: ApiError
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+
+
+class Rules:
+    """What the readers of one process share. Every field is read for each request, so it is one step away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.new_id = RequestIds()
+        self.proxies = Proxies(settings.trusted_proxy)
+        self.valid_hosts: set[bytes] = set()
+        self.max_body = settings.max_body
+        self.max_target = settings.max_target
+        self.max_header_fields = settings.max_header_fields
+        self.max_header_bytes = settings.max_header_bytes
+        # Bytes that may be read before a head or a body has ended; llhttp keeps an unfinished header value in memory, and
+        # a body may come in chunks of one byte, each with five bytes of framing, or with endless chunk extensions.
+        self.max_head_raw = settings.max_header_bytes + settings.max_target + 32_768
+        self.max_body_raw = 8 * settings.max_body + 65_536
+
+
+class _Closed(Exception):
+    """Raised in a callback to stop the parser: what follows is not read."""
+
+
+class Reader:
+    """`feed` it bytes; it calls `deliver(message, keep)` for each request, while the parser is still inside `feed`.
+
+    `keep` says whether another request may follow on the connection.
+    """
+
+    def __init__(self, rules: Rules, deliver: Callable[[Request | Refusal, bool], None], peer: str, secure: bool) -> None:
+        self.state = IDLE
+        self.continue_due = False  # the client waits for `100 Continue`
+        self._rules = rules
+        self._deliver = deliver
+        self.peer = peer
+        self._secure = secure
+        self._behind_proxy = rules.proxies.trusts(peer)
+        self._parser = httptools.HttpRequestParser(self)
+
+        # The request that is being read.
+        self._method = b""
+        self._target = b""
+        self._fields: dict[bytes, bytes] = {}
+        self._repeated = 0  # header fields beyond those that `_fields` counts
+        self._content: bytes | bytearray = b""
+        self._raw = 0  # upper bound of the bytes read of the current head, or body
+        self._keep = True
+        self._body_after_upgrade = False
+
+    def feed(self, data: bytes) -> None:
+        if self.state == IDLE:
+            self.state = HEAD
+        self._raw += len(data)
+        try:
+            rest = self._parse(data)
+            if rest is not None:
+                self._parse_after_upgrade(rest)
+        except httptools.HttpParserError as problem:
+            if self.state != CLOSED:
+                self.refuse(_translate(problem, data))
+            return
+        if self.state == HEAD:
+            if self._raw > self._rules.max_head_raw:
+                self.refuse(HeadersTooLarge())
+        elif self.state == BODY and self._raw > self._rules.max_body_raw:
+            self.refuse(ContentTooLarge())
+
+    def end(self) -> None:
+        """The client sends no more."""
+        if self.state == BODY or (self.state == HEAD and self._target):
+            self.refuse(BadMessage("The request ended before it was complete."))
+        self.state = CLOSED
+
+    def refuse(self, error: ApiError) -> None:
+        """Where this request ends, or who sent the next bytes, is in doubt: deliver the error and read nothing more."""
+        method = self._parser.get_method().decode("ascii") if self._target else ""
+        refusal = Refusal(error, method, self._target[:1024], self._fields)
+        self.state = CLOSED
+        self._deliver(refusal, False)
+
+    def close(self) -> None:
+        """Read nothing more. May be called from `deliver`."""
+        self.state = CLOSED
+
+    # The parser's calls.
+
+    def on_url(self, url: bytes) -> None:
+        if self.state == BODY:  # the head we made for a body after an upgrade
+            return
+        self.state = HEAD
+        self._target = self._target + url if self._target else url
+        if len(self._target) > self._rules.max_target:
+            raise UriTooLong()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.state == BODY:  # trailers: read past, never merged into the head (RFC 9110 section 6.5.1)
+            return
+        name = name.lower()
+        fields = self._fields
+        if name in fields:
+            self._repeated += 1
+            value = guard.join(name, fields[name], value)
+        fields[name] = value
+        if len(fields) + self._repeated > self._rules.max_header_fields:
+            raise HeadersTooLarge()
+
+    def on_headers_complete(self) -> None:
+        if self.state == BODY:
+            return
+        fields = self._fields
+        parser = self._parser
+        self._method = method = parser.get_method()
+        if self._raw > self._rules.max_header_bytes:
+            self._check_head_size()
+        version = "1.1"
+        upgrade = False
+        if b"connection" in fields or not parser.should_keep_alive():
+            version = parser.get_http_version()
+            if version != "1.1" and version != "1.0":
+                raise BadMessage("The HTTP version must be 1.1 or 1.0.")
+            self._keep = version == "1.1" and parser.should_keep_alive()
+            upgrade = parser.should_upgrade()
+        if method == b"CONNECT":  # what follows it is not HTTP
+            raise MethodNotAllowed("CONNECT", guard.ALLOW)
+        host = fields.get(b"host")
+        if host not in self._rules.valid_hosts:
+            self._check_host(host, version)
+        if b"content-length" in fields or b"transfer-encoding" in fields:
+            if guard.check_framing(fields, version, self._rules.max_body):
+                self._body_after_upgrade = upgrade
+                self.continue_due = guard.wants_continue(fields) and version == "1.1"
+        elif b"expect" in fields:
+            guard.wants_continue(fields)
+        self.state = BODY
+        self._raw = 0
+
+    def on_body(self, body: bytes) -> None:
+        content = self._content
+        if not content:
+            self._content = body
+        elif isinstance(content, bytearray):
+            content += body
+        else:
+            self._content = bytearray(content) + body
+        if len(self._content) > self._rules.max_body:
+            raise ContentTooLarge()
+
+    def on_message_complete(self) -> None:
+        if self._body_after_upgrade:
+            return
+        message = self._message()
+        keep = self._keep
+        self._fields = {}
+        self._target = self._content = b""
+        self._raw = SLICE  # all that is left of the slice may belong to the next head
+        if self._repeated or self.continue_due:
+            self._repeated = 0
+            self.continue_due = False
+        self.state = IDLE if keep else CLOSED
+        self._deliver(message, keep)
+        if self.state == CLOSED:
+            raise _Closed()
+
+    # Parsing.
+
+    def _parse(self, data: bytes) -> bytes | None:
+        """What the parser left because it stopped at an upgrade; None when it read all."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return None
+
+    def _parse_after_upgrade(self, rest: bytes) -> None:
+        """Go on behind the head of a request that wishes for another protocol, where the parser has stopped. We speak none,
+        and may ignore the wish (RFC 9110 section 7.8): what follows is HTTP.
+
+        llhttp assumes that such a request has no body. Where it has one, a new parser is told so by a head that we make:
+        otherwise the body would be read as the next request.
+        """
+        while self.state != CLOSED and (rest or self._body_after_upgrade):
+            if self._body_after_upgrade:
+                self._body_after_upgrade = False
+                length = self._fields.get(b"content-length")
+                framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: " + length
+                self._parser = httptools.HttpRequestParser(self)
+                rest = b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n" + rest
+            elif self.state == IDLE:
+                self.state = HEAD
+            more = self._parse(rest)
+            if more is None:
+                return
+            rest = more
+
+    def _check_head_size(self) -> None:
+        # `_raw` is only a bound. The sum has ": " and CRLF too, and the name of a repeated field once.
+        if sum(len(name) + len(value) + 4 for name, value in self._fields.items()) > self._rules.max_header_bytes:
+            raise HeadersTooLarge()
+
+    def _check_host(self, host: bytes | None, version: str) -> None:
+        if host is not None:
+            guard.check_host(host)
+            if len(self._rules.valid_hosts) < 1000:
+                self._rules.valid_hosts.add(host)
+        elif version == "1.1":
+            raise BadMessage("The request has no Host header.")
+
+    def _message(self) -> Request | Refusal:
+        """The request that was just read."""
+        method = self._method.decode("ascii")
+        fields = self._fields
+        target = self._target
+        try:
+            if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
+                target = guard.origin_form(target, fields.get(b"host"))
+            if method == "TRACE":
+                raise MethodNotAllowed(method, guard.ALLOW)
+            path, query = guard.split_target(target)
+        except ApiError as error:
+            return Refusal(error, method, target, fields)
+        rules = self._rules
+        address, secure = self.peer, self._secure
+        if self._behind_proxy:
+            address, secure = rules.proxies.client(address, secure, fields)
+        return Request(method, path, query, fields, bytes(self._content), address, secure, rules.new_id(), time.perf_counter_ns())
+
+
+def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:
+    """Our error for the parser's; `data` is what it was reading."""
+    if isinstance(problem, httptools.HttpParserCallbackError):
+        cause = problem.__context__
+        if isinstance(cause, ApiError):
+            return cause
+        log.error("reading a request failed", exc_info=cause)
+        return ApiError()
+    if isinstance(problem, httptools.HttpParserInvalidMethodError):
+        line = _start_line(data)
+        if line and line[1] not in guard.METHODS:
+            return MethodNotAllowed("This method", guard.ALLOW)
+    if isinstance(problem, httptools.HttpParserInvalidURLError):
+        return BadMessage("The request target is invalid.")
+    return BadMessage(f"The HTTP request is malformed: {problem}.")
