@@ -156,6 +156,8 @@ def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, par
     else:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop.add_reader(parent, lambda: (loop.remove_reader(parent), stop.set()))
+        # Blocked since the fork: a stop that came before there was a handler is noticed now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -129,12 +129,12 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(report)
-            self._be_worker(number, reporter, blocked)
+            self._be_worker(number, reporter)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         os.close(reporter)
         self._children[pid] = Child(number, time.monotonic(), report)
 
-    def _be_worker(self, number: int, reporter: int, mask: set[int] | set[signal.Signals]) -> None:
+    def _be_worker(self, number: int, reporter: int) -> None:
         """The life of a child. It never returns into the parent's code."""
         from rollbook.http.server import run_worker
 
@@ -143,7 +143,6 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for name in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(name, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for descriptor in (*self._own, *(child.report for child in self._children.values())):
                 os.close(descriptor)
             run_worker(self._settings, self._build, number, self._sockets, lambda: _say(reporter, READY), self._alive)
