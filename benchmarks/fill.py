@@ -8,7 +8,7 @@ import asyncpg
 from people import people
 
 from rollbook import ids
-from rollbook.records import search
+from rollbook.records.user_search import searched_text
 
 CHUNK = 50_000
 MANY = 1_000_000  # from here on, indexes are made anew afterwards: half the time
@@ -36,7 +36,7 @@ async def fill(url: str, users: int, hash: str, sample: int, say: Callable[[str]
         for _, (name, email) in zip(range(CHUNK), remaining, strict=False):
             id, when = ids.new("user"), at + number
             rows.append((start + number, id, name, email, email, hash, "member", "active", None, "{}", 0, None, 1, when, when, None,
-                         search.indexed_text(name, email)))  # fmt: skip
+                         searched_text(name, email)))  # fmt: skip
             claims.append((email, id))
             number += 1
             if number % max(1, users // sample) == 0:

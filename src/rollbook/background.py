@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from rollbook import clock, ids
 from rollbook.actions.context import Rollbook
@@ -19,7 +20,8 @@ from rollbook.actions.users import expire
 from rollbook.errors import ApiError
 from rollbook.gate import Gate
 from rollbook.observe.requests import Requests
-from rollbook.records import events, keys, leases, password_links, places, replies, search, sessions, usage, users
+from rollbook.records import events, keys, leases, password_links, replies, sessions, usage, users
+from rollbook.records.dialect import dialect
 from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
@@ -58,16 +60,11 @@ class Background:
         self._holder = ids.new("srv")
         self._leads_until = 0.0
         self._lead = asyncio.Event()
-        if first and db.engine == "postgresql":
+        self._is_shared = dialect(db).is_shared
+        if first and self._is_shared:
             self._loops.append(("take the lead", leases.SECONDS / 3, self.take_lead))
-            self._loops.append(("fold counts", 0.2, self.fold_counts))
-            self._loops.append(("number events", 0.5, self.number_events))
-        if first and db.engine == "sqlite":
-            self._loops += [
-                ("fold search", 0.2, self.fold_search),
-                ("erase from search", 3600.0, self.erase_from_search),
-            ]
         if first:
+            self._loops += [(name, pause, self._led(partial(step, db))) for name, pause, step in dialect(db).upkeep]
             self._loops += [
                 ("erase deleted users", 60.0, self._led(self.erase_deleted)),
                 ("expire events", 60.0, self._led(self.expire_events)),
@@ -77,7 +74,6 @@ class Background:
                 ("expire request log", 60.0, self._led(self.expire_request_log)),
                 ("erase usage", 30.0, self._led(self.erase_usage)),
             ]
-        self._compacting = 0  # `last_erased` when the running compaction began
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -134,19 +130,7 @@ class Background:
 
     @property
     def leads(self) -> bool:
-        return self._db.engine == "sqlite" or time.monotonic() < self._leads_until
-
-    async def fold_counts(self) -> bool:
-        """Fold created and deleted users into the block counts."""
-        if self.leads and await places.is_appended(self._db):
-            await self._db.write(places.fold)
-        return False
-
-    async def number_events(self) -> bool:
-        """Number recently committed events, so that readers have little left to do."""
-        if self.leads:
-            await events.settle(self._db)
-        return False
+        return not self._is_shared or time.monotonic() < self._leads_until
 
     async def note_uses(self) -> bool:
         """Store when this worker last saw each key and each session."""
@@ -157,10 +141,6 @@ class Background:
             await self._db.write(sessions.seen, seen)
         return False
 
-    async def fold_search(self) -> bool:
-        """Add new names and emails to the search index."""
-        return await search.is_pending(self._db) and await self._db.write(search.fold) == search.BATCH
-
     async def erase_deleted(self) -> bool:
         """Erase deleted users whose restore period has ended."""
         before = clock.now() - self._settings.deleted_retention * clock.DAY
@@ -168,19 +148,6 @@ class Background:
         for id in ids:
             await expire(self._on, SYSTEM, id, before)
         return len(ids) == BATCH
-
-    async def erase_from_search(self) -> bool:
-        """Rebuild the search index piece by piece after users were erased, so that their names and emails leave it."""
-        begin = self._compacting == 0
-        if begin:
-            self._compacting = await search.last_erased(self._db)
-        if self._compacting == 0:
-            return False
-        if await self._db.write(search.compact, begin):
-            return True
-        await self._db.write(search.compacted, self._compacting)
-        self._compacting = 0
-        return False
 
     async def expire_events(self) -> bool:
         """Delete events past their retention."""

@@ -13,9 +13,9 @@ from rollbook import clock
 from rollbook.actions import users as actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
-from rollbook.background import Background
 from rollbook.config import Settings
-from rollbook.records import search, users
+from rollbook.records import engines, users
+from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
 
@@ -25,7 +25,7 @@ NAME, EMAIL = "Quetzalcoatl Xylophone", "quetzal.secretperson@example.org"
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLite]:
     monkeypatch.setattr(sqlite_checkpoint, "EMPTY_AFTER", 0.1)
-    db = SQLite.open(tmp_path / "rollbook.db")
+    db = SQLite.open(tmp_path / "rollbook.db", dialect=engines.SQLITE)
     migrate.migrate(db)
     yield db
     db.close()
@@ -79,27 +79,21 @@ def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
         return any(runes[:3].encode() in file.read_bytes() for file in db.path.parent.iterdir())
 
     user = db.write_now(actions.add, SYSTEM, users.NewUser(runes, EMAIL))
-    db.write_now(search.fold)
+    db.write_now(user_search.fold)
     for number in range(1000):
         db.write_now(actions.add, SYSTEM, users.NewUser(f"User {number}", f"user{number}@example.com"))
-    while db.write_now(search.fold):
+    while db.write_now(user_search.fold):
         pass
     on.run(actions.delete(on, SYSTEM, user.id, purge=True))
     time.sleep(0.5)  # the log is emptied
     assert in_files(), "the search index lets go of letters by itself: compaction is not needed"
 
-    background = Background(on, None, None, None, None, first=True)  # type: ignore[arg-type]
-
-    async def step() -> None:
-        while await background.erase_from_search():
-            pass
-
-    asyncio.run(step())
-    assert db.read_now(search.last_erased) == 0
+    asyncio.run(user_search.compact(db))
+    assert db.read_now(user_search.last_erased) == 0
     until = time.monotonic() + 60
     while in_files():
         assert time.monotonic() < until
         time.sleep(0.02)
-    while db.write_now(search.fold):
+    while db.write_now(user_search.fold):
         pass
-    assert db.write_now(search.compact, True) is False  # nothing is left to do
+    assert db.write_now(user_search.merge, True) is False  # nothing is left to do

@@ -21,7 +21,11 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.records import directory, events, places, search, users
+from rollbook.records import engines, events, user_list, users
+from rollbook.records.dialect import dialect
+from rollbook.records.user_counts import postgres as user_counts_postgres
+from rollbook.records.user_list.query import OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage import migrate
 from rollbook.storage.database import Tx
 from rollbook.storage.sqlite import SQLite
@@ -39,7 +43,7 @@ SEARCHED_INSERT = INSERT.replace("updated_at)", "updated_at, search_text)").repl
 
 @pytest.fixture
 def people(path: Path) -> Iterator[SQLite]:
-    db = SQLite.open(path)
+    db = SQLite.open(path, dialect=engines.SQLITE)
     migrate.migrate(db)
     yield db
     db.close()
@@ -49,7 +53,7 @@ async def at_places(tx: Tx, seqs: list[int]) -> None:
     """Users created at the microsecond that is their place."""
     sql = SEARCHED_INSERT if tx.engine == "postgresql" else INSERT
     await tx.many(sql, [(seq, f"user_{seq}", f"{seq}@example.com", f"{seq}@example.com", "member", seq) for seq in seqs])
-    await places.count_many(tx, seqs, +1)
+    await dialect(tx).user_counts.adjust(tx, seqs, +1)
 
 
 async def delete(tx: Tx, id: str) -> None:
@@ -68,21 +72,21 @@ def test_how_many_came_since_is_exact_at_every_place(engine: str, tmp_path: Path
     edges = [0, 1, 63, 64, 4_095, 4_096, 262_143, 262_144, 524_288, left[0] - 1, left[0], left[-1] - 1, left[-1], 10**9]
     times = [*edges, *chance.sample(range(600_000), 500)]
     with migrated(engine, tmp_path) as db:
-        assert db.read_now(directory.joined, times) == [0] * len(times)
+        assert db.read_now(user_list.created_since, times) == [0] * len(times)
         db.write_now(at_places, seqs)
         for number, seq in enumerate(gone):
-            if number == len(gone) // 2 and db.read_now(places.is_appended):
-                db.write_now(places.fold)  # the rest is appended and not yet folded
+            if number == len(gone) // 2 and engine == "postgresql":
+                db.write_now(user_counts_postgres.fold)  # the rest is appended and not yet folded
             db.write_now(delete, f"user_{seq}")
-        found = db.read_now(directory.joined, times)
+        found = db.read_now(user_list.created_since, times)
     assert found == [sum(seq > at for seq in left) for at in times]
 
 
 async def test_counting_a_role_ends_where_it_was_told_to(people: SQLite) -> None:
     await people.write(at_places, list(range(1, 51)))
-    assert await directory.count_few(people, "role", "member", 1_000) == 50
-    assert await directory.count_few(people, "role", "member", 20) == 20
-    assert await directory.count_few(people, "status", "suspended", 20) == 0
+    assert await user_list.count_few(people, "role", "member", 1_000) == 50
+    assert await user_list.count_few(people, "role", "member", 20) == 20
+    assert await user_list.count_few(people, "status", "suspended", 20) == 0
 
 
 async def test_a_search_among_few_looks_at_those_few(people: SQLite) -> None:
@@ -90,9 +94,9 @@ async def test_a_search_among_few_looks_at_those_few(people: SQLite) -> None:
     await people.write(at_places, list(range(1, SOME + 1)))
 
     async def prepare(tx: Tx) -> None:
-        await tx.many(search.TOUCHED, [(seq,) for seq in range(1, SOME + 1)])
+        await user_search.changed(tx, range(1, SOME + 1))
         await tx.run("UPDATE users SET role = 'viewer' WHERE seq IN (7, 4000)")
-        while await search.fold(tx):
+        while await user_search.fold(tx):
             pass
 
     await people.write(prepare)
@@ -104,9 +108,9 @@ async def test_a_search_among_few_looks_at_those_few(people: SQLite) -> None:
         return 0
 
     people._reader.set_progress_handler(count, 100)
-    filters = directory.Filters(role="viewer", q="alice")
-    for order in (directory.OLDEST_FIRST, (directory.Order("name", True),)):
-        page = await people.read(directory.page, directory.LISTED, filters, order, 50, 0, None, True)
+    filters = Filters(role="viewer", q="alice")
+    for order in (OLDEST_FIRST, (Order("name", True),)):
+        page = await people.read(user_list.read, Query(filters, order, count=True, listed=True))
         assert sorted(row[0] for row in page.rows) == [7, SOME] and page.total == 2
     assert steps * 100 < 2 * SOME, "of those who match none but the few is opened"
 

@@ -7,12 +7,13 @@ import re
 
 import asyncpg
 import pytest
-from test_query_plans import RECORDS, STATEMENT
+from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
-from rollbook.records import opening, postgres, remembered_places, search_postgres
+from rollbook.records import engines, opening, postgres, users
 from rollbook.storage import migrate
 from rollbook.storage.postgres_reads import Texts
+from rollbook.storage.postgres_text import numbered
 from tests.postgres import new_database
 
 # Statements that are SQLite's alone: their tables, or their language, are not there.
@@ -35,13 +36,18 @@ def url() -> str:
 def test_no_named_statement_walks_a_table(url: str) -> None:
     texts = Texts(postgres.TEXTS, postgres.LOCKING)
     named: dict[str, str] = {}
-    for module in (*RECORDS, remembered_places, search_postgres):
+    for module in records_on(engines.POSTGRESQL):
         for name, value in vars(module).items():
             for text in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
                     told = texts.of(text)
                     if not SQLITE.search(told):
                         named[f"{module.__name__}.{name}"] = told
+    further = engines.POSTGRESQL.user_search.COLUMNS
+    named |= {
+        "users._keep_deleted": numbered(users._keep_deleted(further)),
+        "users._bring_back": numbered(users._bring_back(further)),
+    }
     assert len(named) > 90, sorted(named)
     assert asyncio.run(_walks(url, named)) == {}
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.records import claims, events, imports, places
+from rollbook.records import imports
+from rollbook.records.event_log import postgres as event_log
+from rollbook.records.unique_keys import postgres as unique_keys
+from rollbook.records.user_counts import postgres as user_counts
 from rollbook.storage.postgres_text import gathered, numbered
 
 WRITTEN_TOGETHER = {
-    "claims": claims.TAKE_EMAIL,
-    "events": events.APPEND,
-    "events in their place": events.RECORD_NUMBERED,
+    "claims": unique_keys.RESERVE_EMAIL,
+    "events": event_log.APPEND,
+    "events in their place": event_log.APPEND_NUMBERED,
     "users": imports.ADD_NUMBERED,
-    "places": places.APPEND,
+    "places": user_counts.APPEND,
 }
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import directory, opening, rules, search_postgres, users
-from rollbook.records.directory import ANY, LISTED, Order
-from rollbook.records.search_postgres import Sample
+from rollbook.records import opening, rules, user_list, users
+from rollbook.records.user_list.query import ANY, Order, Query
+from rollbook.records.user_search import postgres as user_search
+from rollbook.records.user_search.postgres import Sample
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, Queries, Tx
 from tests.postgres import new_database
@@ -52,7 +53,7 @@ def sampled(request: pytest.FixtureRequest, db: Database, monkeypatch: pytest.Mo
         "sampled when there was nobody": Sample([], 0, math.inf),
         "sampled among others": Sample(["anna\nuser00@example.com", "xyz"] * 50, 1e9, math.inf),
     }
-    monkeypatch.setattr(search_postgres._Latest, "sample", told[request.param])
+    monkeypatch.setattr(user_search._Latest, "sample", told[request.param])
 
 
 Everybody = list[tuple[Any, ...]]
@@ -84,7 +85,7 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
             and status in (None, row[5])
         ]
         filters = ANY._replace(q=term, role=role, status=status)
-        assert db.read_now(directory.count, filters) == len(wanted), term
+        assert db.read_now(user_list.read_count, filters) == len(wanted), term
         order, key = choose.choice(
             (
                 (Order("created_at", False), lambda row: row[0]),
@@ -94,10 +95,11 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
         )
         wanted.sort(key=key)
         offset = choose.choice((0, 0, 1, 20))
-        page = db.read_now(directory.page, LISTED, filters, (order,), 10, offset, None, False)
+        query = Query(filters, (order,), 10, offset, listed=True)
+        page = db.read_now(user_list.read, query)
         assert [row[1] for row in page.rows] == [row[1] for row in wanted[offset : offset + 10]], (term, order)
         if page.after is not None:
-            page = db.read_now(directory.page, LISTED, filters, (order,), 10, 0, page.after, False)
+            page = db.read_now(user_list.read, query._replace(offset=0, position=page.after))
             assert [row[1] for row in page.rows] == [row[1] for row in wanted[offset + 10 : offset + 20]], (term, order)
         seen.add(min(len(wanted), 21))
     assert {0, 1, 21} <= seen, "terms of nobody, of one and of many"
@@ -119,23 +121,23 @@ TEN_MILLION = Sample(
     ],
 )
 def test_what_the_index_is_asked_for(term: str, asked: set[str]) -> None:
-    assert set(search_postgres.parts(TEN_MILLION, term)[0]) == asked
+    assert set(user_search.parts(TEN_MILLION, term)[0]) == asked
 
 
 def test_what_nearly_everybody_has_is_not_asked_for() -> None:
-    found, users = search_postgres.parts(TEN_MILLION, "user7310482@example.com")
-    assert 2 <= len(found) <= search_postgres.MOST_ASKED
+    found, users = user_search.parts(TEN_MILLION, "user7310482@example.com")
+    assert 2 <= len(found) <= user_search.MAX_ASKED
     assert not {"use", "ser", "exa", "mpl", "com"} & set(found), found
     assert users < 1_000
 
 
 def test_what_leaves_as_many_as_before_is_not_asked_for() -> None:
     """Everybody who has `ann` has `nna`: the second word is what tells."""
-    found, _ = search_postgres.parts(TEN_MILLION, "anna z")
+    found, _ = user_search.parts(TEN_MILLION, "anna z")
     assert " z" in found and not {"ann", "nna"} <= set(found), found
 
 
 def test_a_sample_of_few_is_soon_taken_anew_and_one_of_many_is_kept() -> None:
     assert Sample([], 0, 100.0).until == 101.0
     assert Sample(["anna"], 50_000, 100.0).until == 110.0
-    assert Sample(["anna"], 1e9, 100.0).until == 100.0 + search_postgres.OLDEST
+    assert Sample(["anna"], 1e9, 100.0).until == 100.0 + user_search.OLDEST

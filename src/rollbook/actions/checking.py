@@ -16,7 +16,9 @@ from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.errors import Fault, InvalidParameter, quoted, shortened
 from rollbook.quota import Limit
-from rollbook.records import directory, rules, search
+from rollbook.records import rules
+from rollbook.records.user_list.query import SORTABLE
+from rollbook.records.user_search import MIN_LENGTH
 
 S = TypeVar("S", bound=Struct)
 Hook = Callable[[type, Any], Any]
@@ -149,8 +151,8 @@ def _time(value: str) -> arguments.Time:
 
 
 def _search_text(value: str) -> arguments.SearchText:
-    if len(rules.fold(value)) < search.SHORTEST:
-        raise ValueError(f"must have at least {search.SHORTEST} characters")
+    if len(rules.fold(value)) < MIN_LENGTH:
+        raise ValueError(f"must have at least {MIN_LENGTH} characters")
     if len(value) > 255:
         raise ValueError("must have at most 255 characters")
     if _CONTROLS(value):
@@ -169,8 +171,8 @@ def names(value: str) -> list[str]:
 def _sort(value: str) -> arguments.Sort:
     keys = names(value)
     columns = [key.removeprefix("-") for key in keys]
-    if len(set(columns)) != len(columns) or not set(columns) <= set(directory.SORTABLE):
-        raise ValueError(f"must name each of these at most once, with a minus to turn it: {', '.join(directory.SORTABLE)}")
+    if len(set(columns)) != len(columns) or not set(columns) <= set(SORTABLE):
+        raise ValueError(f"must name each of these at most once, with a minus to turn it: {', '.join(SORTABLE)}")
     return arguments.Sort(keys)
 
 

@@ -14,11 +14,12 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
-from rollbook.records import directory, events, keys, password_links, rules, sessions, users
-from rollbook.records.directory import ANY, OLDEST_FIRST, Filters, Listing, Order, Page, Position
+from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
 from rollbook.records.events import Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
+from rollbook.records.user_list import Page
+from rollbook.records.user_list.query import ANY, OLDEST_FIRST, Filters, Order, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
@@ -27,77 +28,19 @@ R = TypeVar("R")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """What users may change of themselves; the rest is for those who may change all users."""
 MAX_EXPORTED_EVENTS = 100_000
-NEAR = 1_000
-"""Rows that may be skipped by a read on the event loop, where a cursor, an index or a block count bounds it; beyond, it leaves the loop."""
 
 
 # ---- reading
 
 
-class UserPage(NamedTuple):
-    """A page of the list of users: which, in which order, from where on."""
-
-    filters: Filters = ANY
-    order: tuple[Order, ...] = OLDEST_FIRST
-    limit: int = 50
-    offset: int = 0
-    position: Position | None = None
-    exact: bool = False
-    """Whether to count those that pass the filters."""
-    eventual: bool = False
-    """Whether a standby may answer, which may lag behind."""
-    columns: str = directory.WHOLE
-    """WHOLE, or LISTED: what lists show."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is the list itself, oldest first."""
-        return self.filters is ANY and self.order is OLDEST_FIRST
-
-
-async def list_users(on: Rollbook, by: Principal, asked: UserPage, as_json: bool) -> Page | Listing:
+async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
     """List users
 
     All users, oldest first, unless filters, `sort` or `q` say otherwise. The page after this one, and the one before, are in the `Link`
     header, the total in `X-Total-Count`.
     """
-    # `as_json` is for who sends nothing but what lists show: of the plain list, SQLite makes that in one piece.
-    position = asked.position
-    if not as_json or not asked.is_plain or (position is not None and position.backwards):
-        return await page(on, by, asked)
     require(by, "users:read")
-    read = on.read_eventually if asked.eventual else on.read
-    if position is None:
-        return await read(directory.listing, asked.limit, asked.offset)
-    return await read(directory.next_listing, asked.limit, position)
-
-
-async def page(on: Rollbook, by: Principal, asked: UserPage) -> Page:
-    """The same as rows."""
-    require(by, "users:read")
-    position = asked.position
-    if asked.is_plain:
-        read = on.read_eventually if asked.eventual else on.read
-        if position is None:
-            return await read(directory.plain_page, asked.columns, asked.limit, asked.offset)
-        return await read(directory.plain_neighbour, asked.columns, asked.limit, position)
-    read = on.read_eventually if asked.eventual else on.read if _is_short(asked) else on.read_aside
-    return await read(directory.page, asked.columns, asked.filters, asked.order, asked.limit, asked.offset, position, asked.exact)
-
-
-def _is_short(asked: UserPage) -> bool:
-    """Whether an index leads to the page at once, so that the read is short for any number of users."""
-    filters, order = asked.filters, asked.order
-    if filters.q is not None or asked.offset > NEAR or asked.exact:
-        return False
-    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
-        return True
-    several = (filters.role is not None) + (filters.status is not None)
-    if order[0].name == "created_at":
-        return several <= 1
-    # In order of e-mail the index gives all users, and those that pass the filters may be few and far between. A name may be that of half
-    # of them, which are then walked, or sorted, to find the place among equals.
-    return order[0].name == "email" and several == 0 and filters.created_after is None and filters.created_before is None
+    return await user_list.page(on.db, query)
 
 
 async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> int:
@@ -106,8 +49,7 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
     How many there are, or how many pass the filters. Exact.
     """
     require(by, "users:read")
-    read = on.read if filters is ANY else on.read_aside
-    return await read(directory.count, filters)
+    return await user_list.count(on.db, filters)
 
 
 def filters_of(asked: UserFilters) -> Filters:

@@ -8,7 +8,8 @@ from typing import Any
 from rollbook import __version__, errors, roles
 from rollbook.actions import arguments
 from rollbook.api import types
-from rollbook.records import directory, events
+from rollbook.records import events
+from rollbook.records.user_list.query import SORTABLE
 
 Schema = dict[str, Any]
 
@@ -64,9 +65,7 @@ PATTERNS: dict[type, Schema] = {
     arguments.Network: {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"},
     types.Fields: {"pattern": f"^(\\*|{_FIELD}(,{_FIELD})*)$", "maxLength": 8192},
     arguments.Ids: {"pattern": "^[^,\\u0000]+(,[^,\\u0000]+)*$"},
-    arguments.Sort: {
-        "pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(directory.SORTABLE))})$"
-    },
+    arguments.Sort: {"pattern": f"^({'|'.join('-?{}(,-?{}(,-?{})?)?'.format(*each) for each in permutations(SORTABLE))})$"},
     types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
     arguments.SearchText: {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"},
 }

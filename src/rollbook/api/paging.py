@@ -11,7 +11,8 @@ import msgspec
 
 from rollbook.actions.checking import refuse
 from rollbook.auth.server_secret import Secret
-from rollbook.records.directory import Listing, Page, Position
+from rollbook.records.user_list import Page
+from rollbook.records.user_list.query import Position
 
 PURPOSE = "cursors"
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,7 +43,7 @@ def position(secret: Secret, sort: str, text: str, values: int) -> Position:
     return Position(found, backwards)
 
 
-def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page | Listing, make: Any) -> bytes:
+def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
     """The header line with `first`, `prev` and `next`, each where there is such a page. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"

@@ -17,9 +17,9 @@ from rollbook.auth import tokens
 from rollbook.http.request import Request
 from rollbook.http.response import JSON, PRIVATE, Response
 from rollbook.records import keys, sessions, users
-from rollbook.records.directory import Listing, Page
 from rollbook.records.events import Event
 from rollbook.records.keys import Key
+from rollbook.records.user_list import Page
 from rollbook.records.users import User
 
 encode = msgspec.json.Encoder().encode
@@ -37,9 +37,9 @@ def nothing(call: Call, result: None) -> Response:
 # ---- users
 
 
-def user_page(call: Call, page: Page | Listing) -> Response:
+def user_page(call: Call, page: Page) -> Response:
     query: types.ListUsers = call.query
-    if isinstance(page, Listing):
+    if page.json is not None:
         body = page.json
     elif query.fields is None:
         body = encode([types.UserListed(id, name, email, clock.format_time(at)) for _, id, name, email, at in page.rows])
@@ -48,7 +48,7 @@ def user_page(call: Call, page: Page | Listing) -> Response:
     sort = take.sort_of(query)
     head = paging.link(
         call.services.url + "/v1/users",
-        [] if isinstance(page, Listing) and query.consistency is None else _parameters(query),
+        _parameters(query),
         query.limit,
         page,
         lambda at: paging.cursor(call.services.secret, sort, at),

@@ -7,35 +7,33 @@ from typing import Any
 
 from rollbook.actions import users
 from rollbook.actions.checking import refuse
-from rollbook.actions.users import UserPage
 from rollbook.api import paging, types
 from rollbook.api.call import Call
-from rollbook.records import directory
-from rollbook.records import users as records
+from rollbook.records import user_list
+from rollbook.records.user_list.query import Filters, Query, sort_keys
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 _ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*[ \t]*')
 
 
-def user_page(call: Call) -> tuple[UserPage, bool]:
-    query: types.ListUsers = call.query
-    order = users.order_of(query.sort)
-    position = None
-    if query.cursor is not None:
-        if query.offset:
-            refuse("cursor", "and offset cannot go together")
-        position = paging.position(call.services.secret, sort_of(query), query.cursor, len(directory.keys_of(order)))
-    page = UserPage(
-        users.filters_of(query),
-        order,
-        query.limit,
-        query.offset,
-        position,
-        query.count is not None,
-        query.consistency == "eventual",
-        directory.LISTED if query.fields is None else directory.WHOLE,
+def user_page(call: Call) -> tuple[Query]:
+    asked: types.ListUsers = call.query
+    query = Query(
+        users.filters_of(asked),
+        users.order_of(asked.sort),
+        asked.limit,
+        asked.offset,
+        count=asked.count is not None,
+        eventual=asked.consistency == "eventual",
+        listed=asked.fields is None,
     )
-    return page, query.fields is None
+    if asked.cursor is None:
+        return (query,)
+    if asked.offset:
+        refuse("cursor", "and offset cannot go together")
+    return (
+        query._replace(position=paging.position(call.services.secret, sort_of(asked), asked.cursor, len(sort_keys(query.order)))),
+    )
 
 
 def sort_of(query: types.ListUsers) -> str:
@@ -43,13 +41,13 @@ def sort_of(query: types.ListUsers) -> str:
     return ",".join(query.sort) if query.sort else "created_at"
 
 
-def filters(call: Call) -> tuple[directory.Filters]:
+def filters(call: Call) -> tuple[Filters]:
     return (users.filters_of(call.query),)
 
 
 def user_as_json(call: Call) -> tuple[Any, ...]:
     """SQLite makes the JSON of a whole user faster than we do."""
-    return (records.as_json,) if call.query.fields is None else ()
+    return (user_list.user_as_json,) if call.query.fields is None else ()
 
 
 def changes(call: Call) -> tuple[Any, frozenset[int] | None]:

@@ -29,7 +29,7 @@ from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey_address, valkey_facts
 from rollbook.records import opening, users
-from rollbook.records.search import ANY_PENDING
+from rollbook.records.user_search.sqlite import ANY_PENDING
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Queries, Row
 from rollbook.storage.sqlite import SQLite
@@ -303,13 +303,16 @@ def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
     if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
         mend = "Put it back from a backup. Without it keys work, but those made before cannot be shown again."
         yield Finding("warning", "secret", f"{settings.data / 'secret'} is gone", mend)
-    newest = db.read_now(_one, users.NEWEST)
+    newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield Finding(
             "warning", "clock", f"the newest user is of {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
         )
     if db.engine == "sqlite" and db.read_now(_one, ANY_PENDING):
         yield Finding("ok", "search", "new names wait for the index; searches find them all the same")
+
+
+_NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
 
 
 async def _one(queries: Queries, sql: str) -> Row | None:

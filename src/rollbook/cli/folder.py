@@ -31,6 +31,7 @@ from rollbook.first_start import open_database
 from rollbook.records import keys as key_records
 from rollbook.records import opening
 from rollbook.records import users as user_records
+from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
@@ -61,14 +62,14 @@ class Folder:
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         selected = check_texts(UserSelection, filters)
-        asked = users.UserPage(users.filters_of(selected), users.order_of(selected.sort), offset=offset)
+        query = Query(users.filters_of(selected), users.order_of(selected.sort), offset=offset)
         while limit is None or limit > 0:
             size = PAGE if limit is None else min(limit, PAGE)
-            page = self._run(users.page(self._on, CLI, asked._replace(limit=size)))
+            page = self._run(users.list_users(self._on, CLI, query._replace(limit=size)))
             yield from [user_records.public(User._make(row)) for row in page.rows]
             if page.after is None:
                 return
-            asked = asked._replace(position=page.after, offset=0)
+            query = query._replace(position=page.after, offset=0)
             limit = None if limit is None else limit - size
 
     def count(self, filters: Mapping[str, str]) -> int:

@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from rollbook.records import copy_tables, imports, places, search
+from rollbook.records import copy_tables, imports
 from rollbook.records.copy_tables import DELETED_USERS, MAKE_STATE, PUT_STATE, STEP, TABLES, USERS, Table
+from rollbook.records.user_counts import sqlite as user_counts
+from rollbook.records.user_search import searched_text
+from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage.bulk import PostgresWriting, Reading
 from rollbook.storage.database import Database, DatabaseUnusable, Row, Tx
 
@@ -133,8 +136,8 @@ async def _put(tx: Tx, table: Table, rows: Sequence[Row], was: str, now: str) ->
     await tx.many(sql, [tuple(row[:width]) for row in rows])
     if table is USERS:
         seqs = [row[0] for row in rows]
-        await places.count_many(tx, seqs, +1)
-        await tx.many(search.TOUCHED, [(seq,) for seq in seqs])
+        await user_counts.adjust(tx, seqs, +1)
+        await user_search.changed(tx, seqs)
 
 
 async def _position(tx: Tx, positions: Positions) -> None:
@@ -158,7 +161,7 @@ class PostgresTarget:
         if table in (USERS, DELETED_USERS):
             name, email = table.columns.index("name"), table.columns.index("email")
             columns = (*table.columns, "search_text")
-            records = [(*row[:width], search.indexed_text(row[name], row[email])) for row in rows]
+            records = [(*row[:width], searched_text(row[name], row[email])) for row in rows]
         else:
             columns, records = table.columns, [tuple(row[:width]) for row in rows]
         # The step first: another copy, or the last statement of one that was killed, is waited for there.

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import Fault, InvalidParameter, OutcomeUnknown, StorageUnavailable
+from rollbook.errors import Fault, InvalidParameter
+from rollbook.records.dialect import dialect
+from rollbook.records.event_log import COLUMNS
 from rollbook.storage.database import Database, Queries, Row, Tx
 
 TYPES: dict[str, str] = {
@@ -54,16 +56,13 @@ class Event(NamedTuple):
     before: str | None
 
 
-RECORD = """
-    INSERT INTO events (id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
-AFTER = """
-    SELECT seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before
-    FROM events WHERE seq > ?{only} ORDER BY seq LIMIT ?"""
-BEFORE = AFTER.replace("seq > ?", "seq < ?").replace("ORDER BY seq", "ORDER BY seq DESC")
-OF_USER = AFTER.format(only=" AND user_id = ?")
+# Open for more conditions; ORDER follows them.
+AFTER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ?"
+BEFORE = f"SELECT seq, {COLUMNS} FROM events WHERE seq < ?"
+OLDEST_FIRST = " ORDER BY seq LIMIT ?"
+NEWEST_FIRST = " ORDER BY seq DESC LIMIT ?"
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
@@ -73,67 +72,26 @@ EXPIRE = """
 EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq < (SELECT min(seq) FROM events)"
 OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 
-# On PostgreSQL transactions commit in another order than they write in, so each appends to `events_new`. Whoever reads moves what is
-# committed by then into the log; the row of `numbers` is held meanwhile, so that one does it at a time.
-APPEND = RECORD.replace("INTO events", "INTO events_new")
-ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
-NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
-NUMBER = """
-    WITH moved AS (
-        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY written_at, id LIMIT ?)
-        RETURNING written_at, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
-    INSERT INTO events (seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
-    SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY written_at, id),
-        id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before FROM moved"""
-NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
-RECORD_NUMBERED = """
-    INSERT INTO events (seq, id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-BATCH = 5_000
-
 _encode = msgspec.json.Encoder().encode
 
 
 async def record(tx: Tx, type: str, user_id: str, by: Actor, object: Any, before: Any = None) -> None:
     """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
-    await tx.run(
-        RECORD, ids.new("evt"), type, user_id, clock.now(), *by,
+    event = (
+        ids.new("evt"), type, user_id, clock.now(), *by,
         _encode(object).decode(), None if before is None else _encode(before).decode(),
     )  # fmt: skip
+    await dialect(tx).event_log.append(tx, event)
 
 
-async def record_many(tx: Tx, rows: Sequence[Row]) -> None:
-    """Record these, written out as `RECORD` has them. To be done last: until the commit, nobody on PostgreSQL can number other events."""
-    if tx.engine == "sqlite":
-        return await tx.many(RECORD, rows)
-    # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
-    while await number(tx) == BATCH:
-        pass
-    row = await tx.one(NEXT)
-    assert row is not None  # the migration wrote it
-    await tx.many(RECORD_NUMBERED, [(row[0] + at, *values) for at, values in enumerate(rows)])
-    await tx.run(NUMBERED, row[0] + len(rows))
+async def record_many(tx: Tx, events: Sequence[Row]) -> None:
+    """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can number events."""
+    await dialect(tx).event_log.append_many(tx, events)
 
 
 async def settle(db: Database) -> None:
-    """To be awaited before the log is read, so that all that was committed by then is in it. On SQLite it always is."""
-    if db.engine == "postgresql" and await db.one(ANY_NEW) is not None:
-        try:
-            # Not until nothing is new: writers who never stop would keep the reader here.
-            while await db.write(number) == BATCH:
-                pass
-        except OutcomeUnknown as problem:  # to be told to who changes something, not to who reads
-            raise StorageUnavailable("The database is unavailable at the moment. Nothing was changed.") from problem
-
-
-async def number(tx: Tx) -> int:
-    """Move new events into the log, in the order in which the database took them. Returns how many: BATCH or fewer."""
-    row = await tx.one(NEXT)
-    assert row is not None  # the migration wrote it
-    moved = await tx.run(NUMBER, BATCH, row[0] - 1)
-    if moved:
-        await tx.run(NUMBERED, row[0] + moved)
-    return moved
+    """To be awaited before the log is read, so that all that was committed by then is in it."""
+    await dialect(db).event_log.settle(db)
 
 
 async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> list[Event]:
@@ -146,7 +104,7 @@ async def after(queries: Queries, event_id: str | None, type: str | None, user_i
             raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
         seq = row[0]
     only, values = _only(type, user_id)
-    return [_event(row) for row in await queries.all(AFTER.format(only=only), seq, *values, limit)]
+    return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", seq, *values, limit)]
 
 
 async def latest(
@@ -161,12 +119,13 @@ async def latest(
     """Newest first: those before a `seq`, or with `after` the ones that came right after it."""
     only, values = _only(type, user_id)
     if after is not None:
-        return [_event(row) for row in await queries.all(AFTER.format(only=only), after, *values, limit)][::-1]
-    return [_event(row) for row in await queries.all(BEFORE.format(only=only), before, *values, limit)]
+        return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", after, *values, limit)][::-1]
+    return [_event(row) for row in await queries.all(f"{BEFORE}{only}{NEWEST_FIRST}", before, *values, limit)]
 
 
 async def of_user(queries: Queries, user_id: str, limit: int) -> list[Event]:
-    return [_event(row) for row in await queries.all(OF_USER, 0, user_id, limit)]
+    only, values = _only(None, user_id)
+    return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", 0, *values, limit)]
 
 
 async def forget(tx: Tx, user_id: str) -> None:
@@ -174,9 +133,7 @@ async def forget(tx: Tx, user_id: str) -> None:
 
     The places stay, without what stood there: a consumer whose last event is erased goes on from where it was.
     """
-    if tx.engine == "postgresql":
-        while await number(tx) == BATCH:
-            pass
+    await dialect(tx).event_log.settle_in(tx)
     await tx.run(KEEP_PLACES, user_id)
     await tx.run(FORGET, user_id)
 

@@ -9,8 +9,13 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken
-from rollbook.records import claims, events, places, rules, search, users
+from rollbook.records import events, rules, users
+from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
+from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNAL_ID
+from rollbook.records.user_counts.postgres import fold
+from rollbook.records.user_search import searched_text
+from rollbook.records.user_search.sqlite import FOLDED, FORGET, INDEX, OLDEST
 from rollbook.records.users import NewUser, User
 from rollbook.storage.database import Row, Tx
 
@@ -19,9 +24,6 @@ BATCH = 20_000
 
 # An import walks all over the indexes of e-mails and names: pages that do not fit are read, and written to the log, again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-LAST = """
-    SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
-           (SELECT created_at FROM users ORDER BY seq DESC LIMIT 1)"""
 ADD = """
     INSERT INTO users (seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit,
                        version, created_at, updated_at)
@@ -95,9 +97,7 @@ async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int
     if tx.engine == "postgresql":
         return await _add_numbered(tx, new, by)
     await tx.run(CACHE)
-    last = await tx.one(LAST)
-    assert last is not None  # a SELECT without FROM has a row
-    first, start = last[0] + 1, max(clock.now(), (last[1] or 0) + 1)
+    first, start = await dialect(tx).user_counts.assign(tx, clock.now())
     await tx.many(ADD, [(first + at, *user[:10], start + at, start + at) for at, user in enumerate(new)])
     added = [row[0] for row in await tx.all(ADDED, first)]
     refused: list[tuple[int, EmailTaken | ExternalIdTaken]] = []
@@ -107,8 +107,8 @@ async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int
         await tx.run(GIVEN, added[-1] if added else first - 1)
     if not added:
         return refused
-    await places.count_many(tx, added, +1)
-    await tx.many(search.TOUCHED, [(seq,) for seq in added])
+    await dialect(tx).user_counts.adjust(tx, added, +1)
+    await dialect(tx).user_search.changed(tx, added)
     await events.record_many(tx, _created([(new[seq - first], start + seq - first) for seq in added], by))
     return refused
 
@@ -132,16 +132,15 @@ async def _add_numbered(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tupl
     if not added:
         return refused
     # In the order of the index: two imports at once wait for each other, where they would be in each other's way for good.
-    await tx.many(claims.TAKE_EMAIL, sorted((user.email_key, user.id) for user in added))
+    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.id) for user in added))
     claimed = sorted((user.external_id, user.id) for user in added if user.external_id is not None)
-    await tx.many(claims.TAKE_EXTERNAL_ID, claimed)
-    first, start = await tx.number(users.COUNTER, clock.now(), len(added))
+    await tx.many(RESERVE_EXTERNAL_ID, claimed)
+    first, start = await dialect(tx).user_counts.assign(tx, clock.now(), len(added))
     rows = [
-        (first + at, *user[:10], start + at, start + at, search.indexed_text(user.name, user.email))
-        for at, user in enumerate(added)
+        (first + at, *user[:10], start + at, start + at, searched_text(user.name, user.email)) for at, user in enumerate(added)
     ]
     await tx.many(ADD_NUMBERED, rows)
-    await places.count_many(tx, range(first, first + len(added)), +1)
+    await dialect(tx).user_counts.adjust(tx, range(first, first + len(added)), +1)
     await events.record_many(tx, _created([(user, start + at) for at, user in enumerate(added)], by))
     return refused
 
@@ -169,20 +168,20 @@ async def _refused(
 
 
 async def index(tx: Tx) -> int:
-    """Bring noted users into the search index, as `search.fold` does, many at once. Returns how many notes it were: BATCH or fewer.
+    """Bring noted users into the search index, as `user_search.sqlite.fold` does, many at once. Returns how many notes it were: BATCH or fewer.
 
     PostgreSQL's index follows by itself; there the counts of places are folded, so that no list has to add them up.
     """
     if tx.engine == "postgresql":
-        await places.fold(tx)
+        await fold(tx)
         return 0
     await tx.run(CACHE)
-    notes = await tx.all(search.OLDEST, BATCH)
+    notes = await tx.all(OLDEST, BATCH)
     if not notes:
         return 0
     seqs = sorted({seq for _, seq in notes})
-    await tx.many(search.FORGET, [(seq,) for seq in seqs])
+    await tx.many(FORGET, [(seq,) for seq in seqs])
     found = await tx.all(TO_INDEX, seqs[0], seqs[-1], notes[-1][0])
-    await tx.many(search.INDEX, [(seq, search.indexed_text(name, email)) for seq, name, email in found])
-    await tx.run(search.FOLDED, notes[-1][0])
+    await tx.many(INDEX, [(seq, searched_text(name, email)) for seq, name, email in found])
+    await tx.run(FOLDED, notes[-1][0])
     return len(notes)

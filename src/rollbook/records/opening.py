@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rollbook.config import Settings
+from rollbook.records.engines import POSTGRESQL, SQLITE
 from rollbook.storage.database import Database
 from rollbook.storage.sqlite import SQLite
 
@@ -23,7 +24,7 @@ def is_sqlite(settings: Settings) -> bool:
 def open_database(settings: Settings, committed: Callable[[int], None] = lambda writes: None) -> Database:
     """The database of a worker. Raises DatabaseUnusable when it cannot be one; PostgreSQL may be away, as at any later time."""
     if is_sqlite(settings):
-        return SQLite.open(settings.sqlite_file, settings.synchronous, committed)
+        return SQLite.open(settings.sqlite_file, settings.synchronous, committed, SQLITE)
     return _postgres(settings, settings.database, settings.database_timeout, committed)
 
 
@@ -72,4 +73,5 @@ def _postgres(settings: Settings, url: str, timeout: float, committed: Callable[
         timeout=timeout,
         replicas=settings.database_replicas,
         committed=committed,
+        dialect=POSTGRESQL,
     )

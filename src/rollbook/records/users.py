@@ -10,7 +10,8 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import access, claims, places, rules, search, usage
+from rollbook.records import access, rules, usage
+from rollbook.records.dialect import dialect
 from rollbook.storage.database import Duplicate, Queries, Row, Tx
 
 
@@ -53,37 +54,17 @@ KEPT = (
 )
 
 BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = ?"
-# What `public` makes, made by SQLite: one value instead of fourteen crosses over to Python, which takes a third off the cost of a look-up.
-AS_JSON = """
-    SELECT CAST(json_object(
-        'id', id, 'name', name, 'email', email, 'role', role, 'status', status, 'external_id', external_id, 'metadata', json(metadata),
-        'email_verified', json(iif(email_verified, 'true', 'false')), 'rate_limit', rate_limit, 'created_at', created,
-        'updated_at', strftime('%Y-%m-%dT%H:%M:%SZ', updated_at / 1000000, 'unixepoch'),
-        'last_sign_in_at', strftime('%Y-%m-%dT%H:%M:%SZ', last_sign_in_at / 1000000, 'unixepoch')
-    ) AS BLOB), version FROM users WHERE id = ?"""
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
 SIGN_IN = f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?"
 PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?"
-NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
-ADD = f"""
-    INSERT INTO users (id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified,
-                       rate_limit, version, created_at, updated_at)
-    VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?) RETURNING {COLUMNS}"""
-# On PostgreSQL, where the number is given beforehand.
-ADD_NUMBERED = f"""
-    INSERT INTO users (id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified,
-                       rate_limit, version, created_at, updated_at, seq, search_text)
-    VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
 TWO_OWNERS = "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2"
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
-KEEP_DELETED = f"INSERT INTO deleted_users ({KEPT}, deleted_at) SELECT {KEPT}, ? FROM users WHERE id = ?"
 REMOVE = "DELETE FROM users WHERE id = ?"
 DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
-BRING_BACK = f"INSERT INTO users ({KEPT}) SELECT {KEPT} FROM deleted_users WHERE id = ?"
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 LATELY_DELETED = f"""
@@ -92,9 +73,6 @@ LATELY_DELETED = f"""
 COUNT_LATELY_DELETED = "SELECT count(*) FROM (SELECT 1 FROM deleted_users WHERE deleted_at >= ? LIMIT ?) AS few"
 NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_users WHERE id = ?"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
-
-COUNTER = "users"
-"""Of whose numbers `seq` is one, on PostgreSQL."""
 
 # Rows of a user's usage erased together with the user; the rest follows within minutes, so that nobody's write waits for it.
 MOST_ERASED = 256
@@ -116,19 +94,6 @@ async def get(queries: Queries, id: str) -> User:
     return User._make(row)
 
 
-async def as_json(queries: Queries, id: str) -> tuple[bytes, int]:
-    """The user as `public` shows it, in JSON, and its version. Raises NotFound."""
-    if queries.engine == "postgresql":  # where a row that is made into JSON costs more than one that is not
-        row = await queries.one(BY_ID, id)
-        if row is None:
-            raise NotFound()
-        return _encode(_public(*row)), row[10]
-    row = await queries.one(AS_JSON, id)
-    if row is None:
-        raise NotFound()
-    return row[0], row[1]
-
-
 async def by_email(queries: Queries, email: str) -> User | None:
     row = await queries.one(BY_EMAIL_KEY, rules.email_key(email))
     return User._make(row) if row else None
@@ -147,42 +112,38 @@ async def password_hash(queries: Queries, id: str) -> str | None:
 
 async def add(tx: Tx, new: NewUser) -> User:
     """Raises EmailTaken, ExternalIdTaken: the unique index decides, so the loser of a race hears it too."""
-    # No two users are created at the same microsecond, and none earlier than the one before: the list's order (created_at, id) is then
-    # that of `seq`, also when the machine's clock is set back.
-    numbered: tuple[Any, ...] = ()
-    if tx.engine == "sqlite":
-        newest = await tx.one(NEWEST)
-        now = max(clock.now(), newest[0] + 1 if newest else 0)
-    else:
-        seq, now = await tx.number(COUNTER, clock.now())
-        numbered = (seq, search.indexed_text(new.name, new.email))
+    on = dialect(tx)
+    seq, now = await on.user_counts.assign(tx, clock.now())
     id, email_key = ids.new("user"), rules.email_key(new.email)
+    row = {
+        "seq": seq, "id": id, "name": new.name, "email": new.email, "email_key": email_key,
+        "password_hash": new.password_hash, "role": new.role, "status": "active", "external_id": new.external_id, "metadata": new.metadata,
+        "email_verified": int(new.email_verified), "rate_limit": new.rate_limit, "version": 1, "created_at": now, "updated_at": now,
+        **on.user_search.columns(new.name, new.email),
+    }  # fmt: skip
     try:
-        await claims.take(tx, id, email_key, new.external_id)
-        row = await tx.one(
-            ADD_NUMBERED if numbered else ADD, id, new.name, new.email, email_key, new.password_hash, new.role,
-            new.external_id, new.metadata, int(new.email_verified), new.rate_limit, now, now, *numbered,
-        )  # fmt: skip
+        await on.unique_keys.reserve(tx, id, email_key, new.external_id)
+        added = await tx.one(_add(tuple(row)), *row.values())
     except Duplicate as refused:
         raise _taken(refused) from None
-    assert row is not None  # RETURNING
-    user = User._make(row)
-    await places.count(tx, user.seq, +1)
-    await search.touched(tx, user.seq)
-    return user
+    assert added is not None  # RETURNING
+    await on.user_counts.adjust(tx, (seq,), +1)
+    await on.user_search.changed(tx, (seq,))
+    return User._make(added)
 
 
 async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     """Set these columns of a user. Raises EmailTaken, ExternalIdTaken."""
+    on = dialect(tx)
     after = user._replace(**changed, version=user.version + 1, updated_at=clock.now())
     columns = dict(changed)
     is_renamed = "name" in changed or "email" in changed
     if "email" in changed:
         columns["email_key"] = rules.email_key(after.email)
-    if tx.engine == "postgresql" and is_renamed:
-        columns["search_text"] = search.indexed_text(after.name, after.email)
+    if is_renamed:
+        columns |= on.user_search.columns(after.name, after.email)
     try:
-        await claims.change(
+        await on.unique_keys.change(
             tx,
             user.id,
             (rules.email_key(user.email), rules.email_key(after.email)) if "email" in changed else (None, None),
@@ -192,7 +153,7 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     except Duplicate as refused:
         raise _taken(refused) from None
     if is_renamed:
-        await search.touched(tx, user.seq)
+        await on.user_search.changed(tx, (user.seq,))
     if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
         await access.changed(tx)
     return after
@@ -235,27 +196,29 @@ async def oldest_owner(queries: Queries) -> Owner | None:
 
 async def delete(tx: Tx, user: User) -> None:
     """Gone from every list and look-up, its email and external id free; `restore` brings it back."""
-    await tx.run(KEEP_DELETED, clock.now(), user.id)
+    on = dialect(tx)
+    await tx.run(_keep_deleted(on.user_search.COLUMNS), clock.now(), user.id)
     await tx.run(REMOVE, user.id)
-    await claims.release(tx, rules.email_key(user.email), user.external_id)
-    await places.count(tx, user.seq, -1)
-    await search.touched(tx, user.seq)
+    await on.unique_keys.release(tx, rules.email_key(user.email), user.external_id)
+    await on.user_counts.adjust(tx, (user.seq,), -1)
+    await on.user_search.changed(tx, (user.seq,))
     await access.changed(tx)
 
 
 async def restore(tx: Tx, deleted: User) -> User:
     """Bring back a user that was deleted, to the place it had. Raises EmailTaken, ExternalIdTaken."""
+    on = dialect(tx)
     try:
-        await claims.take(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)
-        await tx.run(BRING_BACK, deleted.id)
+        await on.unique_keys.reserve(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)
+        await tx.run(_bring_back(on.user_search.COLUMNS), deleted.id)
     except Duplicate as refused:
         raise _taken(refused) from None
     await tx.run(ERASE, deleted.id)
     row = await tx.one(RESTORED, clock.now(), deleted.id)
     assert row is not None  # inserted above
     user = User._make(row)
-    await places.count(tx, user.seq, +1)
-    await search.touched(tx, user.seq)
+    await on.user_counts.adjust(tx, (user.seq,), +1)
+    await on.user_search.changed(tx, (user.seq,))
     return user
 
 
@@ -264,7 +227,7 @@ async def erase(tx: Tx, id: str) -> None:
     gone = await tx.one(ERASE, id)
     if gone is None:
         raise NotFound()
-    await search.erased(tx, gone[0])
+    await dialect(tx).user_search.erased(tx, gone[0])
     await usage.erased(tx, id, MOST_ERASED)
 
 
@@ -323,6 +286,11 @@ def public(user: User) -> dict[str, Any]:
     }
 
 
+def encode(user: User) -> bytes:
+    """What `public` shows, as JSON."""
+    return _encode(_public(*user))
+
+
 class _Public(msgspec.Struct):
     """The same as what `public` makes, in half the time to make and to encode."""
 
@@ -352,6 +320,23 @@ def _public(
 
 def _deleted(row: Row) -> Deleted:
     return Deleted(User._make(row[:-1]), row[-1])
+
+
+@lru_cache(maxsize=4)
+def _add(columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO users ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING {COLUMNS}"
+
+
+@lru_cache(maxsize=4)
+def _keep_deleted(further: tuple[str, ...]) -> str:
+    columns = ", ".join((KEPT, *further))
+    return f"INSERT INTO deleted_users ({columns}, deleted_at) SELECT {columns}, ? FROM users WHERE id = ?"
+
+
+@lru_cache(maxsize=4)
+def _bring_back(further: tuple[str, ...]) -> str:
+    columns = ", ".join((KEPT, *further))
+    return f"INSERT INTO users ({columns}) SELECT {columns} FROM deleted_users WHERE id = ?"
 
 
 @lru_cache(maxsize=256)

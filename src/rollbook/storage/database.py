@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol, TypeVar
 
 Row = Sequence[Any]
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 Engine = Literal["sqlite", "postgresql"]
 
 
@@ -27,9 +26,10 @@ class Queries(Protocol):
     """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to its end at once."""
 
     @property
-    def engine(self) -> Engine:
-        """Where the two go about something in different ways: SQLite has one writer at a time, PostgreSQL many."""
-        ...
+    def engine(self) -> Engine: ...
+
+    dialect: Any
+    """What was given when the database was opened: how the records work on this engine. Storage only hands it on."""
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
@@ -105,9 +105,3 @@ class Database(Queries, Protocol):
     def close(self) -> None:
         """The same for code without an event loop."""
         ...
-
-
-def one_statement(fn: F) -> F:
-    """Says of a function over `Queries` that it asks PostgreSQL for one statement only, which has a snapshot anyway."""
-    fn.one_statement = True  # type: ignore[attr-defined]
-    return fn

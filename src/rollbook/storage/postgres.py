@@ -27,6 +27,7 @@ class Postgres(Database):
     """`one`, `all` and `run` directly on it are reads of a single statement. Connections are opened by the first call, in its event loop."""
 
     engine: Engine = "postgresql"
+    dialect: Any
 
     def __init__(
         self,
@@ -38,10 +39,12 @@ class Postgres(Database):
         timeout: float = 5.0,
         replicas: Sequence[str] = (),
         committed: Callable[[int], None] = lambda writes: None,
+        dialect: Any = None,
     ) -> None:
         """`texts` are the records' statements that differ here, `locking` those that read what a write transaction will change. Raises
         DatabaseUnusable when the address is none."""
         self.address = address(url)
+        self.dialect = dialect
         self._texts = Texts(texts, locking)
         self._timeout = timeout
         self._now: asyncio.AbstractEventLoop | None = None
@@ -51,7 +54,7 @@ class Postgres(Database):
             Group(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
         )
         self._lookups = Lookups(lookups, self._texts)
-        self._writer = Writer(writes, lookups, self._texts, timeout, committed)
+        self._writer = Writer(writes, lookups, self._texts, timeout, committed, dialect)
         self._replicas = [Group(address(replica), each, timeout) for replica in replicas]
         self._turn = 0
         self._waiting = 0
@@ -68,8 +71,6 @@ class Postgres(Database):
         return len(await self._lookups.ask(sql, values))
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        if getattr(fn, "one_statement", False):
-            return await fn(self, *args)
         return await self._snapshot([self._snapshots], fn, args)
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -155,7 +156,7 @@ class Postgres(Database):
 
     async def _in_task(self, group: Group, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
-        return await asyncio.get_running_loop().create_task(in_snapshot(group, self._texts, fn, args))
+        return await asyncio.get_running_loop().create_task(in_snapshot(group, self._texts, self.dialect, fn, args))
 
 
 async def _described(queries: Any) -> dict[str, Any]:

@@ -136,7 +136,8 @@ class Snapshot:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, connection: Connection, texts: Texts) -> None:
+    def __init__(self, connection: Connection, texts: Texts, dialect: Any) -> None:
+        self.dialect = dialect
         self._connection = connection
         self._texts = texts
 
@@ -151,14 +152,14 @@ class Snapshot:
         return (await self._connection.run(self._texts.of(sql), values))[1]
 
 
-async def in_snapshot(group: Group, texts: Texts, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+async def in_snapshot(group: Group, texts: Texts, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
     """`await fn(queries, *args)`, all of it of one moment. Raises StorageUnavailable, and what `fn` raises."""
     for attempt in range(TRIES):
         try:
             async with group.taken() as connection:
                 await connection.execute(SNAPSHOT)
                 try:
-                    value = await fn(Snapshot(connection, texts), *args)
+                    value = await fn(Snapshot(connection, texts, dialect), *args)
                 except BaseException as problem:
                     await connection.roll_back(after=problem)
                     raise

@@ -71,9 +71,10 @@ class Transaction:
     """The `Tx` of one job."""
 
     engine: Engine = "postgresql"
-    __slots__ = ("_texts", "channels", "wrote")
+    __slots__ = ("_texts", "channels", "dialect", "wrote")
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, dialect: Any) -> None:
+        self.dialect = dialect
         self._texts = texts
         self.channels: list[str] = []
         self.wrote = False
@@ -115,9 +116,9 @@ class _Running:
 
     __slots__ = ("asks", "coroutine", "error", "job", "result", "tx")
 
-    def __init__(self, job: Job, texts: Texts) -> None:
+    def __init__(self, job: Job, texts: Texts, dialect: Any) -> None:
         self.job = job
-        self.tx = Transaction(texts)
+        self.tx = Transaction(texts, dialect)
         self.coroutine: Coroutine[Any, Any, Any] = job.fn(self.tx, *job.args)  # type: ignore[assignment]
         self.asks: Ask | Number | None = None
         self.result: Any = None
@@ -156,11 +157,14 @@ class _Unknown(Exception):
 
 
 class Writer:
-    def __init__(self, group: Group, aside: Group, texts: Texts, timeout: float, committed: Callable[[int], None]) -> None:
+    def __init__(
+        self, group: Group, aside: Group, texts: Texts, timeout: float, committed: Callable[[int], None], dialect: Any
+    ) -> None:
         """`aside` are the connections on which numbers are given."""
         self._group = group
         self._aside = aside
         self._texts = texts
+        self._dialect = dialect
         self._committed = committed
         milliseconds = int(timeout * 1000)
         # In the transaction, not in the session: behind PgBouncer the session is somebody else's.
@@ -265,7 +269,7 @@ class Writer:
 
     async def _transaction(self, jobs: list[Job]) -> tuple[list[_Running], list[Job]]:
         """What was committed, or failed by itself, and the jobs that must wait for those."""
-        running = [_Running(job, self._texts) for job in jobs]
+        running = [_Running(job, self._texts, self._dialect) for job in jobs]
         try:
             # Those who begin with a number get it before the transaction: a pooler with few sessions may have none for it while this one,
             # and others like it, are held.

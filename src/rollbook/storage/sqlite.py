@@ -48,6 +48,7 @@ class SQLite(Reads, Database):
         path: str | os.PathLike[str],
         synchronous: Synchronous = "full",
         committed: Callable[[int], None] = lambda writes: None,
+        dialect: Any = None,
     ) -> SQLite:
         """Make or open the database. Needs no event loop. Raises DatabaseUnusable with a sentence that says how to mend it.
 
@@ -59,21 +60,26 @@ class SQLite(Reads, Database):
         try:
             _make_private(path)
             _choose_log(path)
-            return cls(path, connect_reader(path, READER_CACHE), synchronous, committed)
+            return cls(path, connect_reader(path, READER_CACHE), synchronous, committed, dialect)
         except (sqlite3.Error, OSError) as problem:
             raise DatabaseUnusable(
                 f"{path} cannot be used as a database: {problem}. Check that it is one, its owner and the disk."
             ) from problem
 
     def __init__(
-        self, path: Path, reader: sqlite3.Connection, synchronous: Synchronous, committed: Callable[[int], None]
+        self,
+        path: Path,
+        reader: sqlite3.Connection,
+        synchronous: Synchronous,
+        committed: Callable[[int], None],
+        dialect: Any,
     ) -> None:
-        super().__init__(reader)
+        super().__init__(reader, dialect)
         self.path = path
         self._reader = reader
-        self._reads = Reads(reader)
+        self._reads = Reads(reader, dialect)
         self._synchronous = synchronous
-        self._writer = Writer(path, synchronous, committed)
+        self._writer = Writer(path, synchronous, committed, dialect)
         self._aside: ThreadPoolExecutor | None = None
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []
@@ -99,7 +105,7 @@ class SQLite(Reads, Database):
         return await future
 
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return await self.read(fn, *args) if getattr(fn, "one_statement", False) else await self.read_aside(fn, *args)
+        return await self.read_aside(fn, *args)
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Raises StorageUnavailable when it could not be made durable, Overloaded when too many writes wait, Stopping after `close`.
@@ -175,7 +181,7 @@ class SQLite(Reads, Database):
         if connection is None:
             connection = self._aside_local.connection = connect_reader(self.path)
             self._aside_connections.append(connection)
-        return _snapshot(connection, Reads(connection), fn, args)
+        return _snapshot(connection, Reads(connection, self.dialect), fn, args)
 
     def _one_aside_less(self, _: asyncio.Future[Any]) -> None:
         self._aside_waiting -= 1

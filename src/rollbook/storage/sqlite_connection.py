@@ -110,7 +110,8 @@ class Reads:
 
     engine: Engine = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, dialect: Any) -> None:
+        self.dialect = dialect
         self._execute = connection.execute
 
     # Each statement has a cursor of its own, gone when the method returns: one that was not read to its end would hold its

@@ -44,9 +44,10 @@ class Transaction:
     """The `Tx` that jobs of one commit are given, one after the other."""
 
     engine: Engine = "sqlite"
-    __slots__ = ("_connection", "_execute", "channels", "failure", "wrote")
+    __slots__ = ("_connection", "_execute", "channels", "dialect", "failure", "wrote")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, dialect: Any) -> None:
+        self.dialect = dialect
         self._connection = connection
         self._execute = connection.execute
         self.channels: list[str] = []
@@ -107,8 +108,9 @@ class Transaction:
 class Writer:
     """Takes jobs from any thread. The thread, its connection and its lock come with the first one."""
 
-    def __init__(self, path: Path, synchronous: Synchronous, committed: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, synchronous: Synchronous, committed: Callable[[int], None], dialect: Any) -> None:
         self._path = path
+        self._dialect = dialect
         self._log = f"{path}-wal"
         self._synchronous = synchronous
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -197,7 +199,7 @@ class Writer:
                     self._connection = connect_writer(self._path, self._synchronous)
                     if self._failed:
                         self._rescue(self._connection)
-                return _transact(self._connection, jobs)
+                return _transact(self._connection, jobs, self._dialect)
         except BaseException:
             # Nothing is known about the state of the connection after, say, a failed fsync: the next commit gets a new one.
             self._failed = True
@@ -252,7 +254,7 @@ class Writer:
                 connection.close()
 
 
-def _transact(connection: sqlite3.Connection, jobs: list[Job]) -> tuple[list[Outcome], list[str]]:
+def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> tuple[list[Outcome], list[str]]:
     """All jobs in one transaction; a job that fails is undone alone.
 
     A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it. So jobs run without.
@@ -260,11 +262,11 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job]) -> tuple[list[Out
     all start anew, with savepoints this time.
     """
     connection.execute("BEGIN IMMEDIATE")
-    done = _run(connection, jobs, savepoints=False)
+    done = _run(connection, jobs, dialect, savepoints=False)
     if done is None:
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
-        done = _run(connection, jobs, savepoints=True)
+        done = _run(connection, jobs, dialect, savepoints=True)
         assert done is not None
     try:
         connection.execute("COMMIT")
@@ -274,18 +276,20 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job]) -> tuple[list[Out
             return [(jobs[0].future, None, problem)], []
         done = [], []
         for job in jobs:
-            outcomes, channels = _transact(connection, [job])
+            outcomes, channels = _transact(connection, [job], dialect)
             done[0].extend(outcomes)
             done[1].extend(channels)
     return done
 
 
-def _run(connection: sqlite3.Connection, jobs: list[Job], savepoints: bool) -> tuple[list[Outcome], list[str]] | None:
+def _run(
+    connection: sqlite3.Connection, jobs: list[Job], dialect: Any, savepoints: bool
+) -> tuple[list[Outcome], list[str]] | None:
     """Outcomes and notifications of jobs inside an open transaction, or None when a job must be undone and there is no savepoint.
 
     Raises when the transaction is lost as a whole.
     """
-    tx = Transaction(connection)
+    tx = Transaction(connection, dialect)
     outcomes: list[Outcome] = []
     channels: list[str] = []
     for _, future, fn, args in jobs:

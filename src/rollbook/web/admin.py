@@ -10,7 +10,7 @@ import msgspec
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter
 from rollbook.http.response import Response
-from rollbook.records import directory, events, usage, users
+from rollbook.records import events, usage, user_list, users
 from rollbook.records.events import Event
 from rollbook.records.usage import Hour
 from rollbook.storage.database import Queries
@@ -203,10 +203,10 @@ def _text(value: Any) -> str:
 
 
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
-    few = {role: await directory.count_few(queries, "role", role, FEW) for role in ("owner", "admin", "viewer")}
-    few["suspended"] = await directory.count_few(queries, "status", "suspended", FEW)
+    few = {role: await user_list.count_few(queries, "role", role, FEW) for role in ("owner", "admin", "viewer")}
+    few["suspended"] = await user_list.count_few(queries, "status", "suspended", FEW)
     return Board(
-        await directory.joined(queries, times),
+        await user_list.created_since(queries, times),
         few,
         await users.count_lately_deleted(queries, restorable, FEW),
         await usage.server_hours(queries, since),

@@ -17,10 +17,11 @@ from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotF
 from rollbook.http.response import Response, line
 from rollbook.limits.policy import role_limits
 from rollbook.quota import Limit
-from rollbook.records import events, keys, search, sessions, usage, users
+from rollbook.records import events, keys, sessions, usage, users
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Lifetime, Session
 from rollbook.records.usage import Hour, Logged
+from rollbook.records.user_search import MIN_LENGTH
 from rollbook.records.users import Deleted, User
 from rollbook.storage.database import Queries
 from rollbook.web import account, admin, browsers
@@ -101,7 +102,7 @@ async def list_users(visit: Visit) -> Response:
         listed = await _list(visit, asked, number)
     except InvalidParameter as error:
         problems = visit.problems(error)
-        if "q" in problems and len(asked["q"]) < search.SHORTEST:
+        if "q" in problems and len(asked["q"]) < MIN_LENGTH:
             problems["q"] = "Enter at least 3 characters."
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {

@@ -1,18 +1,18 @@
-"""On PostgreSQL, a page at any offset is the one that counting finds, whoever has folded the counts since a worker read them."""
+"""A page at any offset is the one that counting finds, while users come and go and another server folds the counts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-import msgspec
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import directory, opening, places, remembered_places, users
+from rollbook.records import opening, user_list, users
+from rollbook.records.user_counts import postgres as user_counts
+from rollbook.records.user_list.query import Query
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, Queries, Tx
-from rollbook.storage.postgres import Postgres
 from tests.postgres import new_database
 
 USERS = 400  # more than six of the smallest runs
@@ -50,8 +50,9 @@ async def all_ids(queries: Queries) -> list[str]:
 
 
 def ids_at(db: Database, limit: int, offset: int) -> tuple[list[str], int]:
-    found = db.read_now(directory.listing, limit, offset)
-    return [user["id"] for user in msgspec.json.decode(found.json)], found.total
+    page = db.read_now(user_list.read, Query(limit=limit, offset=offset))
+    assert page.total is not None
+    return [row[1] for row in page.rows], page.total
 
 
 def test_pages_are_exact_while_users_come_and_go_and_others_fold(two: tuple[Database, Database]) -> None:
@@ -73,7 +74,7 @@ def test_pages_are_exact_while_users_come_and_go_and_others_fold(two: tuple[Data
                     second.write_now(delete, gone)
                     deleted.append(gone)
         if choose.random() < 0.5:
-            second.write_now(places.fold)
+            second.write_now(user_counts.fold)
         living = first.read_now(all_ids)
         for offset in (
             1,
@@ -89,50 +90,13 @@ def test_pages_are_exact_while_users_come_and_go_and_others_fold(two: tuple[Data
                 assert ids_at(db, 5, offset) == (living[offset : offset + 5], len(living)), (round_, offset)
 
 
-def test_a_page_is_found_by_what_was_remembered_until_somebody_folds(
-    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = two
-    for number in range(100):
-        first.write_now(add, number)
-    second.write_now(places.fold)
-    asked: list[str] = []
-    all_ = Postgres.all
-    one = Postgres.one
-
-    async def noted_all(self: Postgres, sql: str, *values: object) -> object:
-        asked.append(sql)
-        return await all_(self, sql, *values)
-
-    async def noted_one(self: Postgres, sql: str, *values: object) -> object:
-        asked.append(sql)
-        return await one(self, sql, *values)
-
-    monkeypatch.setattr(Postgres, "all", noted_all)
-    monkeypatch.setattr(Postgres, "one", noted_one)
-    expected = first.read_now(all_ids)
-
-    def statements() -> list[str]:
-        asked.clear()
-        assert ids_at(first, 5, 90)[0] == expected[90:95]
-        return list(asked)
-
-    learning = [remembered_places.TOP, remembered_places.INSIDE, remembered_places.INSIDE, remembered_places.FROM]
-    assert statements() == learning
-    assert statements() == [remembered_places.FROM]
-    second.write_now(delete, expected.pop(3))
-    assert statements() == [remembered_places.FROM]
-    second.write_now(places.fold)
-    assert statements() == [remembered_places.FROM, *learning]
-
-
 def test_users_that_came_back_before_a_place_are_counted(two: tuple[Database, Database]) -> None:
-    """More of them than the smallest run has left: the walk in SQL finds the page."""
+    """More of them than their block has left."""
     first, second = two
     ids = [first.write_now(add, number) for number in range(200)]
     for id in ids[:50]:
         first.write_now(delete, id)
-    second.write_now(places.fold)
+    second.write_now(user_counts.fold)
     assert ids_at(first, 5, 20)[0] == ids[70:75]
     for id in ids[:50]:
         second.write_now(restore, id)

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, NamedTuple
 
-from rollbook.records import rules, search
-from rollbook.storage.database import Queries, Row
+from rollbook.records import rules
+from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
+from rollbook.records.user_search import are_few, searched_text
+from rollbook.storage.database import Queries, Row, Tx
+
+COLUMNS = ("search_text",)
 
 SAMPLED = 2_000
 """Users in a sample: some 10 ms, and 0.3 MB of memory in a worker."""
@@ -28,7 +32,7 @@ LOOKED_AT = 20_000
 """Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms by age, 80 by name."""
 LONGEST = 60
 """Of a longer term, the letters that are thought about."""
-MOST_ASKED = 6
+MAX_ASKED = 6
 ENOUGH = 4
 """Users of the sample that must have what is asked for so far, for their other letters to say anything."""
 MANY = 0.2
@@ -50,13 +54,6 @@ _apart = partial(re.compile(r"[\W_]").sub, " ")
 # Three letters or digits, or two at the beginning or the end of a word.
 _LISTED_PART = re.compile(r"[^ ][^ ][^ ]| [^ ][^ ]|[^ ][^ ] ").fullmatch
 _HOLDS = " AND strpos(search_text, ?) > 0"
-
-
-class Part(NamedTuple):
-    """SQL, and its values."""
-
-    sql: str
-    values: list[Any]
 
 
 class Sample:
@@ -94,47 +91,61 @@ class _Latest:
     sample: Sample | None = None
 
 
-async def page(
-    queries: Queries, columns: str, q: str, filters: Part, beyond: Part, tail: str, limit: int, skip: int, are_few: bool
-) -> list[Row]:
-    """Rows of `columns` and email_key, of users who hold `q`, pass the filters, and stand beyond a place, in the order of `tail`. `are_few`: so few
-    pass the filters that they are looked at one by one."""
-    term = rules.fold(q)
-    wanted = f"SELECT {columns}, email_key FROM "
-    end = f"{tail} LIMIT ? OFFSET ?"
-    passing = f"users WHERE true{filters.sql}{beyond.sql}"
-    if are_few:
-        sql = f"{wanted}(SELECT * FROM {passing} OFFSET 0) AS users WHERE true{_HOLDS}{end}"
-        return await queries.all(sql, *filters.values, *beyond.values, term, limit, skip)
+def columns(name: str, email: str) -> dict[str, str]:
+    return {"search_text": searched_text(name, email)}
+
+
+async def changed(tx: Tx, seqs: Iterable[int]) -> None:
+    """The index of `search_text` follows by itself."""
+
+
+async def erased(tx: Tx, seq: int) -> None:
+    """As in `changed`."""
+
+
+async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
+    filters, limit, skip = query.filters, query.limit + 1, query.offset
+    term = _folded(filters)
+    where, past = await passing(queries, filters), beyond(query)
+    values = [*where.values, *past.values]
+    order = order_by(query)
+    select = f"SELECT {wanted}, email_key FROM"
+    end = f"{order} LIMIT ? OFFSET ?"
+    users = f"users WHERE true{where.sql}{past.sql}"
+    if await are_few(queries, filters):
+        sql = f"{select} (SELECT * FROM {users} OFFSET 0) AS users WHERE true{_HOLDS}{end}"
+        return await queries.all(sql, *values, term, limit, skip)
     sample = await _sample(queries)
     asked, left = parts(sample, term)
     looked = LOOKED_AT
-    if tail.startswith(" ORDER BY seq"):
+    if query.order[0].name == "created_at":
         looked = max(looked, int(left * _FETCHED / _LOOKED))  # as long as the index would take: at worst it is twice the time
     if 1.5 * (skip + limit) / sample.share(term) < looked:
-        sql = f"{wanted}(SELECT * FROM {passing}{tail} LIMIT ?) AS users WHERE true{_HOLDS}{end}"
-        rows = await queries.all(sql, *filters.values, *beyond.values, looked, term, limit, skip)
+        sql = f"{select} (SELECT * FROM {users}{order} LIMIT ?) AS users WHERE true{_HOLDS}{end}"
+        rows = await queries.all(sql, *values, looked, term, limit, skip)
         if len(rows) == limit:
             return rows
     if sample.share(term) > MANY:
-        return await queries.all(f"{wanted}{passing}{_HOLDS}{end}", *filters.values, *beyond.values, term, limit, skip)
+        return await queries.all(f"{select} {users}{_HOLDS}{end}", *values, term, limit, skip)
     found = _found(asked, term)
-    sql = f"{wanted}{found.sql}{filters.sql}{beyond.sql}{end}"
-    return await queries.all(sql, *found.values, *filters.values, *beyond.values, limit, skip)
+    sql = f"{select} {found.sql}{where.sql}{past.sql}{end}"
+    return await queries.all(sql, *found.values, *values, limit, skip)
 
 
-async def count(queries: Queries, q: str, filters: Part, are_few: bool) -> int:
-    """How many hold `q` and pass the filters."""
-    term = rules.fold(q)
+async def count(queries: Queries, filters: Filters) -> int:
+    term = _folded(filters)
+    where = await passing(queries, filters)
+    few = await are_few(queries, filters)
     sample = await _sample(queries)
     asked, left = parts(sample, term)
-    if are_few or left > MANY_COUNTED * sample.users:
-        passing = f"(SELECT * FROM users WHERE true{filters.sql}{' OFFSET 0' if are_few else ''}) AS users"
-        row = await queries.one(f"SELECT count(*) FROM {passing} WHERE true{_HOLDS}", *filters.values, term)
+    if few or left > MANY_COUNTED * sample.users:
+        users = f"(SELECT * FROM users WHERE true{where.sql}{' OFFSET 0' if few else ''}) AS users"
+        row = await queries.one(f"SELECT count(*) FROM {users} WHERE true{_HOLDS}", *where.values, term)
     else:
         found = _found(asked, term)
-        row = await queries.one(f"SELECT count(*) FROM {found.sql}{filters.sql}", *found.values, *filters.values)
-    return row[0] if row else 0
+        row = await queries.one(f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
+    assert row is not None  # count(*) always has a row
+    return row[0]
 
 
 def parts(sample: Sample, term: str) -> tuple[list[str], float]:
@@ -163,7 +174,7 @@ def parts(sample: Sample, term: str) -> tuple[list[str], float]:
         """Microseconds."""
         return left * (1 - staying(part)) * _FETCHED - sample.users * sample.share_listed(part) * _LISTED
 
-    while rest and len(asked) < MOST_ASKED:
+    while rest and len(asked) < MAX_ASKED:
         part = max(rest, key=saving)
         if saving(part) <= 0:
             break
@@ -178,7 +189,17 @@ def _found(asked: list[str], term: str) -> Part:
     """What stands behind FROM to have the index find them, open for more conditions."""
     likes = " AND search_text LIKE ?" * len(asked)
     sql = f"(SELECT * FROM users WHERE true{likes}{_HOLDS} OFFSET 0) AS users WHERE true"
-    return Part(sql, [*map(search.pattern, asked), term])
+    return Part(sql, [*map(_pattern, asked), term])
+
+
+def _pattern(part: str) -> str:
+    """Part of a folded term for LIKE, whose wildcards are data here."""
+    return "%" + part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _folded(filters: Filters) -> str:
+    assert filters.q is not None  # or it is no search
+    return rules.fold(filters.q)
 
 
 async def _sample(queries: Queries) -> Sample:

@@ -1,0 +1,42 @@
+"""What the records do in one way on SQLite and in another on PostgreSQL, chosen once, when the database is opened (`connect.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollbook.storage.database import Database, Queries
+
+if TYPE_CHECKING:
+    from rollbook.records.event_log import EventLog
+    from rollbook.records.unique_keys import UniqueKeys
+    from rollbook.records.user_counts import UserCounts
+    from rollbook.records.user_list import UserList
+    from rollbook.records.user_search import UserSearch
+
+
+class Upkeep(NamedTuple):
+    """Something the background does: `step` every `pause` seconds, sooner when it says that there is more."""
+
+    name: str
+    pause: float
+    step: Callable[[Database], Awaitable[bool]]
+
+
+class Dialect(NamedTuple):
+    """A module for each of these nouns: `user_list/sqlite.py` or `user_list/postgres.py`, and so on."""
+
+    event_log: EventLog
+    unique_keys: UniqueKeys
+    user_counts: UserCounts
+    user_list: UserList
+    user_search: UserSearch
+    upkeep: tuple[Upkeep, ...]
+    is_shared: bool
+    """Several servers may share a database: what only one needs to do is done by the one that has the lease."""
+
+
+def dialect(queries: Queries) -> Dialect:
+    """That of the database behind a read or a transaction."""
+    found: Dialect = queries.dialect
+    return found

@@ -1,0 +1,28 @@
+"""The order of the event log: every event has a number, `seq`, so that a reader can resume from the last one it saw and miss none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rollbook.storage.database import Database, Row, Tx
+
+COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before"
+
+
+class EventLog(Protocol):
+    async def append(self, tx: Tx, event: Row) -> None:
+        """Values of COLUMNS."""
+        ...
+
+    async def append_many(self, tx: Tx, events: Sequence[Row]) -> None:
+        """To be done last: until the commit, no one else on PostgreSQL can number events."""
+        ...
+
+    async def settle(self, db: Database) -> None:
+        """To be awaited before the log is read, so that all that was committed by then is in it."""
+        ...
+
+    async def settle_in(self, tx: Tx) -> None:
+        """The same inside a transaction that changes what is in the log."""
+        ...

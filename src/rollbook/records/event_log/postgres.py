@@ -1,0 +1,70 @@
+"""The order of the event log on PostgreSQL, where transactions commit in another order than they write in.
+
+So each appends to `events_new`, without a number. Whoever reads moves what is committed by then into `events` and numbers it. The row of
+`numbers` is locked meanwhile, so that one does it at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollbook.errors import OutcomeUnknown, StorageUnavailable
+from rollbook.records.event_log import COLUMNS
+from rollbook.storage.database import Database, Row, Tx
+
+APPEND = f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
+NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
+NUMBER = f"""
+    WITH moved AS (
+        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY written_at, id LIMIT ?) RETURNING written_at, {COLUMNS})
+    INSERT INTO events (seq, {COLUMNS})
+    SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY written_at, id), {COLUMNS} FROM moved"""
+NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
+BATCH = 5_000
+
+
+async def append(tx: Tx, event: Row) -> None:
+    await tx.run(APPEND, *event)
+
+
+async def append_many(tx: Tx, events: Sequence[Row]) -> None:
+    # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
+    await settle_in(tx)
+    row = await tx.one(NEXT)
+    assert row is not None  # the migration wrote it
+    await tx.many(APPEND_NUMBERED, [(row[0] + at, *values) for at, values in enumerate(events)])
+    await tx.run(NUMBERED, row[0] + len(events))
+
+
+async def settle(db: Database) -> None:
+    if await db.one(ANY_NEW) is None:
+        return
+    try:
+        # Not until nothing is new: writers who never stop would keep the reader here.
+        while await db.write(number) == BATCH:
+            pass
+    except OutcomeUnknown as problem:  # for who changes something to know, not for who reads
+        raise StorageUnavailable("The database is unavailable at the moment. Nothing was changed.") from problem
+
+
+async def settle_in(tx: Tx) -> None:
+    while await number(tx) == BATCH:
+        pass
+
+
+async def settle_new(db: Database) -> bool:
+    """`settle`, so that who reads has little left to do. For the background."""
+    await settle(db)
+    return False
+
+
+async def number(tx: Tx) -> int:
+    """Move new events into the log, in the order in which the database took them. Returns how many: BATCH or fewer."""
+    row = await tx.one(NEXT)
+    assert row is not None  # the migration wrote it
+    moved = await tx.run(NUMBER, BATCH, row[0] - 1)
+    if moved:
+        await tx.run(NUMBERED, row[0] + moved)
+    return moved

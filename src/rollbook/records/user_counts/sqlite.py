@@ -1,0 +1,106 @@
+"""Places in the list of users on SQLite, whose only writer counts at once.
+
+A row of `user_blocks` counts a block of level 3 or 2 and, packed, the 64 blocks inside it. Those of level 1 have no rows of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from struct import Struct
+
+from rollbook.records.user_counts import AFTER, BITS, Place
+from rollbook.storage.database import Queries, Row, Tx
+
+WIDTH = 1 << BITS
+LEVELS = (3, 2)
+
+NEWEST = """
+    SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
+           (SELECT created_at FROM users WHERE seq = (SELECT max(seq) FROM users))"""
+TOP = "SELECT block, n FROM user_blocks WHERE level = 3 ORDER BY block"
+INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
+WITHIN = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
+PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
+
+_counts = Struct(f"<{WIDTH}H")
+_NONE = (0,) * WIDTH
+
+
+async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
+    row = await tx.one(NEWEST)
+    assert row is not None  # it has no FROM
+    # Never earlier than the newest user, also when the machine's clock is set back: the order of (created_at, id) is that of `seq`.
+    return row[0] + 1, max(now, (row[1] or 0) + 1)
+
+
+async def adjust(tx: Tx, seqs: Iterable[int], change: int) -> None:
+    blocks = Counter(seq >> BITS for seq in seqs)
+    for level in LEVELS:
+        around: dict[int, dict[int, int]] = {}
+        for block, users in blocks.items():
+            block >>= BITS * (level - 2)
+            inside = around.setdefault(block >> BITS, {})
+            inside[block & WIDTH - 1] = inside.get(block & WIDTH - 1, 0) + users
+        for block, changes in around.items():
+            row = await tx.one(INSIDE, level, block)
+            counts = list(_counts.unpack(row[0]) if row else _NONE)
+            for at, users in changes.items():
+                counts[at] += change * users
+            await tx.run(PUT, level, block, sum(counts), _counts.pack(*counts))
+
+
+async def total(queries: Queries) -> int:
+    return _sum(await queries.all(TOP))
+
+
+async def seek(queries: Queries, offset: int) -> Place:
+    blocks = await queries.all(TOP)
+    total = _sum(blocks)
+    if offset == 0:
+        return Place(total, 0, 0)
+    if offset >= total:
+        return Place(total, None, 0)
+    block = 0
+    for number, n in blocks:
+        if offset < n:
+            block = number
+            break
+        offset -= n
+    for level in LEVELS:
+        row = await queries.one(INSIDE, level, block)
+        assert row is not None  # the block around it has users
+        block <<= BITS
+        for n in _counts.unpack(row[0]):
+            if offset < n:
+                break
+            offset -= n
+            block += 1
+    return Place(total, block << BITS, offset)
+
+
+async def created_since(queries: Queries, times: list[int]) -> list[int]:
+    blocks = await queries.all(TOP)
+    total = _sum(blocks)
+    found = []
+    for at in times:
+        first = await queries.one(AFTER, at)
+        found.append(0 if first is None else total - await _rank(queries, blocks, first[0]))
+    return found
+
+
+async def _rank(queries: Queries, blocks: list[Row], seq: int) -> int:
+    """How many users have a lower number: the inverse of `seek`."""
+    users = sum([n for block, n in blocks if block < seq >> 3 * BITS])
+    for level in LEVELS:
+        row = await queries.one(INSIDE, level, seq >> level * BITS)
+        if row is None:
+            return users  # no user was ever in this block
+        users += sum(_counts.unpack(row[0])[: (seq >> (level - 1) * BITS) & WIDTH - 1])
+    row = await queries.one(WITHIN, seq >> BITS << BITS, seq)
+    assert row is not None  # count(*) always has a row
+    return users + row[0]
+
+
+def _sum(blocks: list[Row]) -> int:
+    return sum([n for _, n in blocks])

@@ -1,0 +1,131 @@
+"""The list of users: pages at any offset, filters, orders, search and totals, always of the newest state.
+
+The plain list (no filter, oldest first) finds its page by `user_counts`, at the same cost for any offset. All others read an index, and go on
+from where a page ended by the last row's own values (keyset), so that no row shows twice or is skipped when others come or go.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from rollbook.errors import NotFound
+from rollbook.records.dialect import dialect
+from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
+from rollbook.records.users import COLUMNS
+from rollbook.storage.database import Database, Queries, Row
+
+# A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id, name.
+LISTED = "seq, id, name, email, created_at"
+WHOLE = COLUMNS
+# Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
+_AT = {"seq": 0, "name": 2, "email_key": -1}
+
+COUNT_FEW = {
+    column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
+}
+
+
+class Page(NamedTuple):
+    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their place. `total` is None when it
+    was not asked for. `before` and `after` say where the neighboring pages begin, None where there is none."""
+
+    rows: list[Row]
+    json: bytes | None
+    total: int | None
+    before: Position | None
+    after: Position | None
+
+
+class UserList(Protocol):
+    @property
+    def BY_NAME(self) -> str:
+        """`users`, to be read in the order of names."""
+        ...
+
+    async def page(self, db: Database, query: Query) -> Page: ...
+
+    async def user_as_json(self, queries: Queries, id: str) -> tuple[bytes, int] | None: ...
+
+
+async def page(db: Database, query: Query) -> Page:
+    """The page, read where it is in nobody's way: at once when an index bounds its cost, else beside the event loop, or from a standby."""
+    return await dialect(db).user_list.page(db, query)
+
+
+async def read(queries: Queries, query: Query) -> Page:
+    """The page, from the caller's own snapshot."""
+    columns = LISTED if query.listed else WHOLE
+    if query.filters.q is not None:
+        rows = await dialect(queries).user_search.find(queries, columns, query)
+        total = await read_count(queries, query.filters) if query.count else None
+        return page_of(query, rows, total)
+    offset, place = query.offset, None
+    if query.is_plain and offset:
+        place = await dialect(queries).user_counts.seek(queries, offset)
+        where, offset = from_number(place.seq), place.skip
+    else:
+        where = await passing(queries, query.filters)
+    past = beyond(query)
+    # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
+    in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
+    users = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
+    sql = f"SELECT {columns}, email_key FROM {users} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
+    if place is not None:
+        total: int | None = place.total
+    else:
+        total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
+    return page_of(query, rows, total)
+
+
+def page_of(query: Query, rows: list[Row], total: int | None) -> Page:
+    """From rows with `email_key` at their end, one more than the limit where there are more."""
+    more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    if query.is_backwards:
+        rows.reverse()
+    if not rows:
+        return Page([], None, total, None, None)
+    at = [_AT[column] for column, _ in sort_keys(query.order)]
+    first = Position(tuple([rows[0][index] for index in at]), True)
+    last = Position(tuple([rows[-1][index] for index in at]), False)
+    has_before = more if query.is_backwards else query.position is not None or query.offset > 0
+    has_after = query.is_backwards or more
+    return Page([row[:-1] for row in rows], None, total, first if has_before else None, last if has_after else None)
+
+
+async def user_as_json(queries: Queries, id: str) -> tuple[bytes, int]:
+    """What `users.public` shows of a user, as JSON, and the user's version. Raises NotFound."""
+    found = await dialect(queries).user_list.user_as_json(queries, id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+async def count(db: Database, filters: Filters) -> int:
+    """How many users pass the filters, exactly."""
+    return await (db.read if filters == ANY else db.read_aside)(read_count, filters)
+
+
+async def read_count(queries: Queries, filters: Filters) -> int:
+    """The same, from the caller's own snapshot."""
+    if filters == ANY:
+        return await dialect(queries).user_counts.total(queries)
+    if filters.q is not None:
+        return await dialect(queries).user_search.count(queries, filters)
+    where = await passing(queries, filters)
+    row = await queries.one(f"SELECT count(*) FROM users WHERE true{where.sql}", *where.values)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def created_since(queries: Queries, times: list[int]) -> list[int]:
+    """How many users were created later than each of these times, exactly."""
+    return await dialect(queries).user_counts.created_since(queries, times)
+
+
+async def count_few(queries: Queries, column: str, value: str, limit: int) -> int:
+    """How many users have this role or status; counting ends at `limit`."""
+    row = await queries.one(COUNT_FEW[column], value, limit)
+    assert row is not None  # count(*) always has a row
+    return row[0]

@@ -1,0 +1,32 @@
+"""The list of users on PostgreSQL, where pages are rows: making them into JSON there would cost more than it saves here."""
+
+from __future__ import annotations
+
+from rollbook.records import users
+from rollbook.records.user_list import Page, page_of, read
+from rollbook.records.user_list.query import Query
+from rollbook.storage.database import Database, Queries
+
+BY_NAME = "users"
+
+# The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row without a user past the end.
+PAGE_AFTER = """
+    SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
+        + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), page.*
+    FROM (SELECT 1) AS always LEFT JOIN LATERAL (
+        SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?) AS page ON true"""
+
+
+async def page(db: Database, query: Query) -> Page:
+    if query.eventual:
+        return await db.read_eventually(read, query)
+    if query.is_plain and query.listed and not query.offset and not query.is_backwards:
+        after = 0 if query.position is None else query.position.values[0]
+        rows = await db.all(PAGE_AFTER, after, query.limit + 1)
+        return page_of(query, [row[1:] for row in rows] if rows[0][1] is not None else [], rows[0][0])
+    return await db.read(read, query)
+
+
+async def user_as_json(queries: Queries, id: str) -> tuple[bytes, int] | None:
+    user = await users.by_id(queries, id)
+    return None if user is None else (users.encode(user), user.version)

@@ -1,0 +1,59 @@
+"""Search: users whose name or email contains a term, exact right after a write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rollbook.records import rules
+from rollbook.records.user_list import COUNT_FEW, count_few
+from rollbook.records.user_list.query import Filters, Query
+from rollbook.storage.database import Queries, Row, Tx
+
+MIN_LENGTH = 3  # characters: what an index of three-letter parts can find
+
+FEW = 2_000
+"""Users whose names and emails are looked at one by one: 5 ms."""
+
+
+class UserSearch(Protocol):
+    @property
+    def COLUMNS(self) -> tuple[str, ...]:
+        """Columns of `users` that only search reads."""
+        ...
+
+    def columns(self, name: str, email: str) -> dict[str, str]:
+        """Their values for a user of this name and email."""
+        ...
+
+    async def changed(self, tx: Tx, seqs: Iterable[int]) -> None:
+        """The name or email at these places is new, different or gone."""
+        ...
+
+    async def erased(self, tx: Tx, seq: int) -> None:
+        """The user who was at this place is erased for good."""
+        ...
+
+    async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
+        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit."""
+        ...
+
+    async def count(self, queries: Queries, filters: Filters) -> int:
+        """How many users match, exactly."""
+        ...
+
+
+def searched_text(name: str, email: str) -> str:
+    """What is searched. The line break, which no term contains, keeps a match within one of the two."""
+    return f"{rules.fold(name)}\n{rules.fold(email)}"
+
+
+async def are_few(queries: Queries, filters: Filters) -> bool:
+    """Whether so few users pass the other filters that looking at each of them is cheaper than a search among all."""
+    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return True
+    for column in COUNT_FEW:
+        value = getattr(filters, column)
+        if value is not None and await count_few(queries, column, value, FEW + 1) <= FEW:
+            return True
+    return False
