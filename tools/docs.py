@@ -83,9 +83,9 @@ def settings_part() -> str:
     rows = []
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind, meta = get_args(hint)
+        kind, meta = config.written_type(hint), get_args(hint)[1]
         names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"
-        rows.append((names, _value(defaults[name]), _range(kind, meta), meta.description))
+        rows.append((names, _value(config.written(defaults[name])), _range(kind, meta), meta.description))
     return _table(("setting, flag, variable", "default", "values", ""), rows)
 
 

@@ -14,7 +14,7 @@ from rollbook.api.call import About, Services
 from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.background import Background
-from rollbook.config import Settings, Source
+from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
@@ -45,9 +45,14 @@ class Common(NamedTuple):
 
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
+    """Raises ConfigurationError."""
     limiter: Limiter = Memory() if settings.workers == 1 else Shared.create()
     if settings.limits:
-        limiter = valkey.build(valkey_address.parse(settings.limits), limiter, settings.limits_when_away == "closed")
+        try:
+            address = valkey_address.parse(settings.limits)
+        except ValueError as problem:
+            raise ConfigurationError(f"limits: {problem}") from None
+        limiter = valkey.build(address, limiter, settings.limits_when_away == "closed")
     return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers), tuple(sources))
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from ipaddress import ip_network
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
+
+from rollbook.quota import Limit
+from rollbook.roles import ROLES
 
 PREFIX = "ROLLBOOK_"
 CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
@@ -24,6 +27,76 @@ CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
 
 class ConfigurationError(Exception):
     """A setting has an invalid value. The message names the setting, where it came from and how to fix it."""
+
+
+class RoleLimits(tuple[tuple[str, Limit], ...]):
+    """Roles with a limit of their own, each written as `admin=1000/minute`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found: dict[str, Limit] = {}
+        for text in texts:
+            role, _, limit = text.partition("=")
+            if role not in ROLES:
+                raise ValueError(f"unknown role {role!r}. Use one of {', '.join(ROLES)}, for example admin=1000/minute.")
+            found[role] = Limit.parse(limit)
+        return cls(found.items())
+
+
+class RoleNames(tuple[str, ...]):
+    """Some of the roles."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found = cls(texts)
+        for role in found:
+            if role not in ROLES:
+                raise ValueError(f"unknown role {role!r}. Use one of {', '.join(ROLES)}.")
+        return found
+
+
+class Networks(tuple[IPv4Network | IPv6Network, ...]):
+    """Networks in CIDR notation."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        try:
+            return cls(map(ip_network, texts))
+        except ValueError as problem:
+            raise ValueError(f"{problem}. Use a network such as 10.0.0.0/8.") from None
+
+
+# Types of settings that are written as text, or as several texts, and checked when they are read.
+_PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
+    Limit: (str, Limit.parse),
+    RoleLimits: (tuple[str, ...], RoleLimits.parse),
+    RoleNames: (tuple[str, ...], RoleNames.parse),
+    Networks: (tuple[str, ...], Networks.parse),
+}
+
+
+def written_type(hint: Any) -> Any:
+    """The type in which a setting is written: one of str, Path, int, float, bool, a Literal, or a tuple of str."""
+    kind = get_args(hint)[0]
+    return _PARSED[kind][0] if kind in _PARSED else kind
+
+
+def written(value: Any) -> Any:
+    """A setting's value as it is written."""
+    if isinstance(value, Limit):
+        return str(value)
+    if isinstance(value, RoleLimits):
+        return tuple(f"{role}={limit}" for role, limit in value)
+    return tuple(map(str, value)) if isinstance(value, tuple) else value
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,23 +142,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""  # fmt: skip
 
     rate_limit: Annotated[
-        str,
+        Limit,
         Meta(
             description="Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, or `none`."
         ),
-    ] = "100/minute,5000/hour"
+    ] = Limit.parse("100/minute,5000/hour")
     role_limits: Annotated[
-        tuple[str, ...],
+        RoleLimits,
         Meta(
             description="Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."
         ),
-    ] = ()
+    ] = RoleLimits()
     unauthenticated_limit: Annotated[
-        str, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
-    ] = "60/minute,1000/hour"
+        Limit, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
+    ] = Limit.parse("60/minute,1000/hour")
     attempts_limit: Annotated[
-        str, Meta(description="Wrong passwords per account before further attempts are refused, or `none`.")
-    ] = "10/minute,50/hour"
+        Limit, Meta(description="Wrong passwords per account before further attempts are refused, or `none`.")
+    ] = Limit.parse("10/minute,50/hour")
 
     password_min_length: Annotated[
         int,
@@ -111,17 +184,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 64
 
     sign_in_roles: Annotated[
-        tuple[str, ...],
+        RoleNames,
         Meta(description="Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys."),
-    ] = ("member", "viewer", "admin", "owner")
+    ] = RoleNames(ROLES)
     session_lifetime: Annotated[int, Meta(ge=1, le=8760, description="Hours after which people must sign in again.")] = 336
     session_idle_timeout: Annotated[int, Meta(ge=1, le=8760, description="Hours of inactivity after which a session ends.")] = 24
     address_attempts_limit: Annotated[
-        str, Meta(description="Wrong passwords on the sign-in page, per client IP address, or `none`.")
-    ] = "30/minute,200/hour"
+        Limit, Meta(description="Wrong passwords on the sign-in page, per client IP address, or `none`.")
+    ] = Limit.parse("30/minute,200/hour")
     page_limit: Annotated[
-        str, Meta(description="Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
-    ] = "600/minute"
+        Limit, Meta(description="Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
+    ] = Limit.parse("600/minute")
 
     synchronous: Annotated[
         Literal["full", "normal"], Meta(description="SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")
@@ -137,9 +210,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_retention: Annotated[int, Meta(ge=0, le=3650, description="Days that the request log is kept. 0 turns it off.")] = 7
 
     trusted_proxy: Annotated[
-        tuple[str, ...],
+        Networks,
         Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted."),
-    ] = ()
+    ] = Networks()
     tls_cert: Annotated[
         str, Meta(description="File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")
     ] = ""
@@ -180,11 +253,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."
             )
-        for network in self.trusted_proxy:
-            try:
-                ip_network(network)
-            except ValueError as problem:
-                raise ConfigurationError(f"trusted_proxy: {problem}. Use a network such as 10.0.0.0/8.") from None
+        if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
+            raise ConfigurationError(
+                "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
+            )
 
     @property
     def sqlite_file(self) -> Path:
@@ -222,10 +294,10 @@ def load(
     path = file or Path(environment.get(PREFIX + "CONFIG", "rollbook.toml"))
     if path.exists():
         try:
-            written = tomllib.loads(path.read_text())
+            in_file = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise ConfigurationError(f"{path}: {problem}") from None
-        for name, value in written.items():
+        for name, value in in_file.items():
             if name not in hints:
                 raise ConfigurationError(f"{path}: unknown setting {name!r}. docs/configuration.md lists all settings.")
             values[name], origins[name] = value, str(path)
@@ -238,20 +310,27 @@ def load(
     for name, value in (flags or {}).items():
         if value is not None:
             values[name], origins[name] = value, "flag"
+    texts: dict[str, Any] = {}
     for name, value in values.items():
+        hint = hints[name]
+        kind = get_args(hint)[0]
         try:
-            values[name] = msgspec.convert(value, hints[name], strict=False, dec_hook=_path)
+            plain, parse = _PARSED.get(kind, (hint, None))
+            texts[name] = values[name] = msgspec.convert(value, plain, strict=False, dec_hook=_path)
+            if parse is not None:
+                values[name] = parse(values[name])
         except msgspec.ValidationError:
-            raise ConfigurationError(
-                f"{name} ({origins[name]}): invalid value {str(value)!r}. Use {_wanted(hints[name])}."
-            ) from None
+            raise ConfigurationError(f"{name} ({origins[name]}): invalid value {str(value)!r}. Use {_wanted(hint)}.") from None
+        except ValueError as problem:
+            raise ConfigurationError(f"{name}: {problem}") from None
     settings = Settings(**values)
-    return settings, [Source(name, getattr(settings, name), origins.get(name, "default")) for name in hints]
+    sources = [Source(name, texts.get(name, written(getattr(settings, name))), origins.get(name, "default")) for name in hints]
+    return settings, sources
 
 
 def _from_text(text: str, hint: Any) -> Any:
     """Lists are separated by commas. Limits contain commas themselves, so role limits are separated by semicolons."""
-    if get_args(hint)[0] == tuple[str, ...]:
+    if written_type(hint) == tuple[str, ...]:
         separator = ";" if ";" in text or "=" in text else ","
         return [part.strip() for part in text.split(separator) if part.strip()]
     return text
@@ -259,7 +338,7 @@ def _from_text(text: str, hint: Any) -> Any:
 
 def _wanted(hint: Any) -> str:
     """What a setting of this type must look like."""
-    kind, meta = get_args(hint)
+    kind, meta = written_type(hint), get_args(hint)[1]
     if kind is bool:
         return "true or false"
     if kind is int:

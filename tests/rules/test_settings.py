@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from rollbook.config import ConfigurationError, load
+from rollbook.quota import NO_LIMIT, Limit
 
 
 @pytest.fixture
@@ -51,6 +53,10 @@ def test_what_does_not_fit_is_named_with_its_source_and_what_to_write(name: str,
         ('trusted_proxy = "10.0.0.0/8"', "trusted_proxy ({file}): invalid value '10.0.0.0/8'. Use a list of strings"),
         ("rate_limt = '5/minute'", "{file}: unknown setting 'rate_limt'"),
         ("rate_limit = '5", "{file}: "),
+        ("role_limits = ['king=1/minute']", "role_limits: unknown role 'king'. Use one of member, viewer, admin, owner"),
+        ("role_limits = ['admin=many']", "role_limits: 'many' is not a rate limit"),
+        ("sign_in_roles = ['king']", "sign_in_roles: unknown role 'king'."),
+        ("password_memory = 31\npassword_parallelism = 4", "password_memory is too small"),
         ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Use a network such as 10.0.0.0/8."),
         ("tls_cert = 'chain.pem'", "tls_cert and tls_key go together"),
         (
@@ -72,12 +78,16 @@ def test_a_named_file_must_be_there(file: Path) -> None:
 
 
 def test_lists_in_variables() -> None:
-    settings, _ = load(
+    settings, sources = load(
         {},
         {
             "ROLLBOOK_TRUSTED_PROXY": "10.0.0.0/8, fd00::/8",
             "ROLLBOOK_ROLE_LIMITS": "admin=1000/minute,9000/hour; viewer=none",
         },
     )
-    assert settings.trusted_proxy == ("10.0.0.0/8", "fd00::/8")
-    assert settings.role_limits == ("admin=1000/minute,9000/hour", "viewer=none")
+    assert settings.trusted_proxy == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert settings.role_limits == (("admin", Limit.parse("1000/minute,9000/hour")), ("viewer", NO_LIMIT))
+    said = {source.name: source.value for source in sources}
+    assert said["trusted_proxy"] == ("10.0.0.0/8", "fd00::/8")
+    assert said["role_limits"] == ("admin=1000/minute,9000/hour", "viewer=none")
+    assert said["rate_limit"] == "100/minute,5000/hour"

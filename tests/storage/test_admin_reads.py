@@ -21,6 +21,7 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.quota import NO_LIMIT
 from rollbook.records import engines, events, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_counts import postgres as user_counts_postgres
@@ -205,7 +206,7 @@ async def every_read(visit: Visitor) -> None:
 
 def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(
-        data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit="none", log="none", access_log=False
+        data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit=NO_LIMIT, log="none", access_log=False
     )
     with tracing(monkeypatch) as sent:
         given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_format.mint()}

@@ -22,6 +22,7 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.quota import NO_LIMIT
 from rollbook.records import access, engines, events, imports, keys, replies, usage, user_counts, user_list, users
 from rollbook.records.dialect import Dialect
 from rollbook.storage import sqlite_connection
@@ -137,7 +138,7 @@ async def everything(call: Calls) -> None:
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
     key = key_format.mint()
     settings = Settings(
-        data=tmp_path / "data", rate_limit="none", password_memory=8, password_time_cost=1, event_retention=1,
+        data=tmp_path / "data", rate_limit=NO_LIMIT, password_memory=8, password_time_cost=1, event_retention=1,
         log="none", access_log=False,
     )  # fmt: skip
     with tracing(monkeypatch) as statements:

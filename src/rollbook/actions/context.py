@@ -12,6 +12,7 @@ from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
 from rollbook.limits.memory import Memory
+from rollbook.limits.policy import Policy
 from rollbook.limits.windows import Limiter
 from rollbook.records.sessions import Lifetime
 from rollbook.storage.database import Database
@@ -41,6 +42,7 @@ class Rollbook:
         self.settings = settings
         self.db = db
         self.limiter: Limiter = limiter or Memory()
+        self.policy = Policy(settings)
         self.read = db.read
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually

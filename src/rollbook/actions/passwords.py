@@ -16,7 +16,7 @@ from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.errors import NotYourself, Overloaded, TooManyAttempts, UserSuspended, WrongPassword
 from rollbook.limits import windows
-from rollbook.quota import NO_LIMIT, Limit
+from rollbook.quota import NO_LIMIT
 from rollbook.records import events, password_links, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -33,8 +33,8 @@ async def prove(on: Rollbook, email: str, hash: str | None, password: str, addre
     """
     settings, limiter = on.settings, on.limiter
     bucket = account_bucket(email)
-    limit = Limit.parse(settings.attempts_limit)
-    address_limit = NO_LIMIT if address is None else Limit.parse(settings.address_attempts_limit)
+    limit = settings.attempts_limit
+    address_limit = NO_LIMIT if address is None else settings.address_attempts_limit
     now = clock.now()
     # Of both at once, or of neither: an address that is refused does not lock the account.
     verdict = await limiter.take(bucket, limit, now, address, address_limit)

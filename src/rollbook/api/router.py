@@ -24,7 +24,7 @@ MOST_QUERIES = 512
 class Router:
     def __init__(self, routes: Sequence[Route], services: Services) -> None:
         self._services = services
-        self._gate = Gate(services.settings, services.db, services.limiter)
+        self._gate = Gate(services)
         self._password_min_length = services.settings.password_min_length
         self._queries: dict[tuple[Any, str], Any] = {}
         self._routes = Routes()

@@ -25,7 +25,7 @@ from argon2 import Type
 from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import hash_secret, verify_secret
 
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import Settings
 from rollbook.cores import cores
 from rollbook.errors import Overloaded
 from rollbook.records.rules import PASSWORD_LENGTH
@@ -59,10 +59,6 @@ class Passwords:
             settings.password_time_cost,
             settings.password_parallelism,
         )
-        if self._memory < 8 * self._lanes:  # RFC 9106 section 3.1
-            raise ConfigurationError(
-                "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
-            )
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         # Costs as much to verify as a hash with the current parameters, and matches no password.
         self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-from rollbook import roles
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import Settings
 
 _BYTES = 32
 
@@ -30,10 +29,3 @@ def cookie_name(settings: Settings, secure: bool) -> str:
     """Over TLS, the name binds the cookie to this host and to TLS (RFC 6265bis section 4.1.3.2). Without TLS, browsers reject such a name;
     cookies ignore ports, so the port is part of it: otherwise two servers on one machine would sign out each other's users."""
     return "__Host-rollbook" if secure else f"rollbook-{settings.port}"
-
-
-def check_roles(settings: Settings) -> None:
-    """Raises ConfigurationError if `sign_in_roles` names an unknown role."""
-    for role in settings.sign_in_roles:
-        if role not in roles.ROLES:
-            raise ConfigurationError(f"sign_in_roles: unknown role {role!r}. Use one of {', '.join(roles.ROLES)}.")

@@ -23,7 +23,6 @@ from rollbook import __version__, clock, config, first_start
 from rollbook.auth import server_secret
 from rollbook.cli import options
 from rollbook.cli.output import as_json, program, where
-from rollbook.cli.server import check_limits
 from rollbook.config import CREDENTIALS, PREFIX, ConfigurationError, Settings, Source
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
@@ -75,7 +74,6 @@ def doctor(
     sources: list[Source] = []
     try:
         settings, sources = config.load({"data": data}, file=config_file)
-        check_limits(settings)
     except ConfigurationError as problem:
         findings.append(Finding("fault", "settings", str(problem), "Correct this setting; the rest was not looked at."))
     else:
@@ -333,7 +331,11 @@ def _pages(path: Path, check: str) -> Finding:
 def _limits(settings: Settings) -> Iterator[Finding]:
     if not settings.limits:
         return
-    address = valkey_address.parse(settings.limits)
+    try:
+        address = valkey_address.parse(settings.limits)
+    except ValueError as problem:
+        yield Finding("fault", "limits", f"limits: {problem}", "Correct this setting.")
+        return
     try:
         facts = asyncio.run(valkey_facts.ask(address))
     except valkey_facts.Gone as problem:

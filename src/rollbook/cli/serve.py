@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 import typer
 
+from rollbook import config
 from rollbook.cli import options, server
 from rollbook.config import Settings
 
@@ -38,8 +39,8 @@ def _flags() -> list[inspect.Parameter]:
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind, meta = get_args(hint)
-        flag, default = "--" + name.replace("_", "-"), defaults[name]
+        kind, meta = config.written_type(hint), get_args(hint)[1]
+        flag, default = "--" + name.replace("_", "-"), config.written(defaults[name])
         if kind is bool:
             flag += "/--no-" + name.replace("_", "-")
             default = "on" if default else "off"

@@ -7,28 +7,24 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from rollbook import config, first_start
 from rollbook.app import App, common
-from rollbook.auth.tokens import check_roles, password_link
+from rollbook.auth.tokens import password_link
 from rollbook.cli.output import program, where
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import Settings
 from rollbook.first_start import Prepared
 from rollbook.http.server import serve
-from rollbook.limits import valkey_address
-from rollbook.limits.policy import role_limits
 from rollbook.observe import log
-from rollbook.quota import Limit
 from rollbook.records import opening
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     """Serve with these settings (None: not given) until told to stop; the exit code. Raises ConfigurationError, DatabaseUnusable."""
     settings, sources = config.load(flags, file=config_file)
-    check_limits(settings)
-    check_roles(settings)
     log.configure(settings)
+    shared = common(settings, sources)
     prepared = first_start.prepare(settings)
     announced = False
 
@@ -38,7 +34,6 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         _say(welcome(settings, prepared, url))
 
     try:
-        shared = common(settings, sources)
         return serve(
             settings,
             lambda settings, worker: App(settings, shared, worker),
@@ -57,7 +52,7 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 
     The command line proper (`serve.py`) takes the same and more, but is a third of the time to the first answer.
     """
-    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(Settings, include_extras=True).items()}
+    kinds = {name: config.written_type(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
     flags: dict[str, Any] = {}
     rest = iter(arguments)
     for flag in rest:
@@ -74,24 +69,6 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
         else:
             flags[name] = value
     return flags
-
-
-def check_limits(settings: Settings) -> None:
-    """Raises ConfigurationError when a limit is not written as one."""
-    for name in ("rate_limit", "unauthenticated_limit", "attempts_limit", "address_attempts_limit", "page_limit"):
-        try:
-            Limit.parse(getattr(settings, name))
-        except ValueError as problem:
-            raise ConfigurationError(f"{name}: {problem}") from None
-    if settings.limits:
-        try:
-            valkey_address.parse(settings.limits)
-        except ValueError as problem:
-            raise ConfigurationError(f"limits: {problem}") from None
-    try:
-        role_limits(settings)
-    except ValueError as problem:
-        raise ConfigurationError(f"role_limits: {str(problem).removeprefix('role_limits: ')}") from None
 
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:

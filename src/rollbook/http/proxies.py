@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from rollbook.config import Networks
 
 Address = IPv4Address | IPv6Address
 
@@ -10,8 +12,8 @@ Address = IPv4Address | IPv6Address
 class Proxies:
     """The networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
 
-    def __init__(self, networks: tuple[str, ...]) -> None:
-        self._networks = [ip_network(network) for network in networks]
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
 
     def trusts(self, peer: str) -> bool:
         """Whether this address is one of our proxies."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from rollbook import roles
 from rollbook.config import Settings
 from rollbook.quota import Limit
 
@@ -13,8 +12,8 @@ class Policy:
     """The limits that a server's settings set, by role and by user."""
 
     def __init__(self, settings: Settings) -> None:
-        self._limit = Limit.parse(settings.rate_limit)
-        self._of_roles = role_limits(settings)
+        self._limit = settings.rate_limit
+        self._of_roles = dict(settings.role_limits)
 
     def limit_for(self, role: str, own: str | None = None) -> Limit:
         """The windows of a user with this role and this `rate_limit`."""
@@ -34,16 +33,3 @@ def address_bucket(address: str) -> str:
         except ValueError:
             pass
     return f"address:{address}"
-
-
-def role_limits(settings: Settings) -> dict[str, Limit]:
-    """Limits of roles that have their own. Raises ValueError."""
-    found: dict[str, Limit] = {}
-    for text in settings.role_limits:
-        role, _, limit = text.partition("=")
-        if role not in roles.ROLES:
-            raise ValueError(
-                f"role_limits: unknown role {role!r}. Use one of {', '.join(roles.ROLES)}, for example admin=1000/minute."
-            )
-        found[role] = Limit.parse(limit)
-    return found

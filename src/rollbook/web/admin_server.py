@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 from rollbook import __version__, clock, roles
 from rollbook.config import CREDENTIALS, Settings, Source
 from rollbook.http.response import Response
-from rollbook.limits.policy import role_limits
-from rollbook.quota import Limit
 from rollbook.records import events, opening
 from rollbook.web.visit import Visit
 
@@ -104,11 +102,11 @@ _MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hint
 
 
 def _allowances(settings: Settings) -> list[Allowance]:
-    whole, own = Limit.parse(settings.rate_limit), role_limits(settings)
+    own = dict(settings.role_limits)
     of_roles = [
         Allowance(
             f"Each {role}",
-            str(own.get(role, whole)),
+            str(own.get(role, settings.rate_limit)),
             "role_limits" if role in own else "rate_limit",
         )
         for role in roles.ROLES
@@ -116,7 +114,7 @@ def _allowances(settings: Settings) -> list[Allowance]:
     return [
         *of_roles,
         *(
-            Allowance(whom, str(Limit.parse(getattr(settings, name))), name)
+            Allowance(whom, str(getattr(settings, name)), name)
             for whom, name in (
                 ("IP address without a valid key", "unauthenticated_limit"),
                 ("Wrong passwords for one account", "attempts_limit"),

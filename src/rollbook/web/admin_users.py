@@ -15,7 +15,6 @@ from rollbook.actions import permissions
 from rollbook.api.parsing import read_object
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter, NotFound, PreconditionFailed
 from rollbook.http.response import Response, line
-from rollbook.limits.policy import role_limits
 from rollbook.quota import Limit
 from rollbook.records import events, keys, sessions, usage, users
 from rollbook.records.keys import Key
@@ -532,8 +531,7 @@ def _roles(visit: Visit) -> list[str]:
 
 def _limit_of(visit: Visit, role: str) -> str:
     """What those with this role have who have no limit of their own."""
-    settings = visit.services.settings
-    return str(role_limits(settings).get(role, Limit.parse(settings.rate_limit)))
+    return str(visit.services.policy.limit_for(role))
 
 
 def _lifetime(visit: Visit) -> Lifetime:

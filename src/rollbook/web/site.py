@@ -16,7 +16,6 @@ from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
-from rollbook.quota import Limit
 from rollbook.records import sessions, users
 from rollbook.web import origins, templates
 from rollbook.web.accept import takes_html
@@ -31,7 +30,7 @@ class Site:
     def __init__(self, services: Services, router: Router) -> None:
         self._services = services
         self._router = router
-        self._limit = Limit.parse(services.settings.page_limit)
+        self._limit = services.settings.page_limit
         self._lifetime = services.session_lifetime
         self._seen: dict[str, int] = {}
 
