@@ -16,7 +16,8 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import copy_tables, keys, opening, rules, users
+from rollbook.records import keys, opening, rules, users
+from rollbook.records.copying import unfinished
 from rollbook.records.users import Owner
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Tx
@@ -44,25 +45,16 @@ class Prepared(NamedTuple):
 
 def open_database(settings: Settings, make: bool = True) -> Database:
     """The database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
-    if not make:
-        if not opening.exists(settings):
-            raise DatabaseUnusable(
-                f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
-            )
-        return _whole(opening.open_for_migration(settings))
-    db = _whole(opening.open_for_migration(settings))
+    unfinished.refuse_part(settings)
+    if not make and not opening.exists(settings):
+        raise DatabaseUnusable(
+            f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
+        )
+    db = opening.open_for_migration(settings)
     try:
-        migrate.migrate(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _whole(db: Database) -> Database:
-    """Raises DatabaseUnusable when it is half of a copy."""
-    try:
-        db.read_now(copy_tables.refuse_unfinished)
+        db.read_now(unfinished.refuse_mark)
+        if make:
+            migrate.migrate(db)
     except BaseException:
         db.close()
         raise

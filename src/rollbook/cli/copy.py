@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -18,12 +19,12 @@ from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
 from rollbook.cli.output import Failure, as_json, hint, program, table
 from rollbook.cli.progress import bar
-from rollbook.config import Settings
-from rollbook.records import copy_targets, copying, opening
-from rollbook.records.copy_targets import PostgresTarget, Say, SQLiteTarget
-from rollbook.records.copying import Compared
+from rollbook.records import opening
+from rollbook.records.copying import transfer, unfinished
+from rollbook.records.copying.transfer import Say, Sums
+from rollbook.records.engines import POSTGRESQL, SQLITE
 from rollbook.storage import bulk, migrate
-from rollbook.storage.bulk import PostgresReading, PostgresWriting, Reading, SQLiteReading
+from rollbook.storage.bulk import PostgresSession, Session, SQLiteSession
 from rollbook.storage.database import Database
 from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
@@ -35,7 +36,7 @@ FINGERPRINT = "SELECT fingerprint FROM server_secret"
 
 
 class Place(NamedTuple):
-    """One of the two databases: a file of SQLite, or an address of PostgreSQL."""
+    """One of the two databases: a SQLite file, or the address of a PostgreSQL database."""
 
     file: Path | None
     address: Address | None
@@ -54,26 +55,16 @@ class Place(NamedTuple):
         assert self.address is not None  # it is one or the other
         return self.address
 
-    @property
-    def settings(self) -> Settings:
-        url = self.address.url if self.address else ""
-        return config.load({"database": url, "database_direct": "", "data": self.folder})[0]
-
     def database(self) -> Database:
-        """For code without an event loop. Raises DatabaseUnusable."""
-        return SQLite.open(self.file) if self.file else opening.open_for_migration(self.settings)
+        """Raises DatabaseUnusable."""
+        if self.file:
+            return SQLite.open(self.file)
+        return opening.open_for_migration(config.load({"database": self._address.url, "database_direct": ""})[0])
 
-    def database_here(self) -> Database:
-        """For the event loop that runs."""
-        return SQLite.open(self.file) if self.file else opening.open_with_time(self.settings)
-
-    async def read(self) -> Reading:
-        """A snapshot of it."""
-        return SQLiteReading(self.file) if self.file else await PostgresReading.open(self._address)
-
-    async def write(self) -> PostgresWriting:
-        """A session that writes to it."""
-        return await PostgresWriting.open(self._address)
+    async def session(self, write: bool = False) -> Session:
+        if self.file:
+            return SQLiteSession(self.file, SQLITE, write)
+        return await PostgresSession.open(self._address, POSTGRESQL, write)
 
     async def is_served(self) -> bool:
         return bulk.is_open(self.file) if self.file else await bulk.servers(self._address) > 0
@@ -105,29 +96,26 @@ def copy(
 ) -> None:
     """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.
 
-    Stop all servers on the source first, and start none on either side before it is done: what is written meanwhile would be lost. The command
-    refuses a source that a server has open, and a target that is not empty. Run it again after it was interrupted: it goes on where it was.
-    At the end all rows of both are read and compared; the exit code is 1 when they are not the same.
+    Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a source that a server has
+    open, and a target that is not empty. Before it commits, it reads all rows again and compares them; the exit code is 1 when they are not
+    the same. An interrupted copy leaves nothing behind: run the same command again, and it starts over.
     """
     here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
     if here == there:
         raise Failure("--from and --to are the same database.")
     _check(here)
-    if verify:
-        _check(there)
     try:
-        if not verify:
-            fingerprint = _prepare(here, there, without_secret)
-            asyncio.run(_copy(here, there, fingerprint))
-        compared, wrong = asyncio.run(_compare(here, there, finish=not verify))
+        if verify:
+            _check(there)
+            ours, theirs = asyncio.run(_compare(here, there))
+        else:
+            ours, theirs = _copy(here, there, without_secret)
     except bulk.FAILED as problem:
         told = str(problem).partition("\n")[0] or type(problem).__name__
-        raise Failure(
-            f"It ended early: {told}. Run the same command again once that is mended: it goes on where it was."
-        ) from None
-    _show(compared, wrong, json)
-    if wrong or not all(each.same for each in compared):
-        hint(f"{there.shown} is NOT the same as {here.shown}.")
+        raise Failure(f"The copy failed and left nothing behind: {told}. Fix that, then run the same command again.") from None
+    _show(ours, theirs, json)
+    if ours != theirs:
+        hint(f"{there.shown} is NOT the same as {here.shown}.{'' if verify else ' Nothing was kept: run the command again.'}")
         raise typer.Exit(1)
     hint(f"Every row of {there.shown} is the same as in {here.shown}.")
     if not verify:
@@ -152,25 +140,32 @@ def _check(place: Place) -> None:
     """There is a database with this version's schema, and it is whole."""
     if place.file:
         bulk.check_sqlite(place.file)
-    db = place.database()
-    try:
+    with closing(place.database()) as db:
+        db.read_now(unfinished.refuse_mark)
         if waiting := migrate.pending(db):
             raise Failure(f"{place.shown} lacks {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
-    finally:
-        db.close()
 
 
-def _prepare(here: Place, there: Place, without_secret: bool) -> bytes | None:
-    """The target with this version's schema, and the secret where it belongs. The fingerprint of the secret, if it is known."""
+def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:
     if asyncio.run(here.is_served()):
         raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
-    fingerprint = _secret(here, there, without_secret)
-    db = there.database()
-    try:
+    if there.file is None:
+        fingerprint = _secret(here, there, without_secret)
+        _migrate(there)
+        return asyncio.run(_transfer(here, there, fingerprint))
+    part = unfinished.part(there.file)
+    with bulk.new_file(there.file, part) as publish:
+        _secret(here, there, without_secret)
+        _migrate(Place(part, None))
+        ours, theirs = asyncio.run(_transfer(here, Place(part, None), None))
+        if ours == theirs:
+            publish()
+    return ours, theirs
+
+
+def _migrate(place: Place) -> None:
+    with closing(place.database()) as db:
         migrate.migrate(db)
-    finally:
-        db.close()
-    return fingerprint
 
 
 def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
@@ -183,7 +178,7 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
             f"The secret at hand is not that of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "
             "into the target's folder."
         )
-    if there.folder is None or there.file is None:
+    if there.folder is None:
         return kept or fingerprint
     if secret is None:
         if not without_secret:
@@ -204,56 +199,41 @@ def _known(folder: Path | None) -> Secret | None:
 
 
 async def _kept(place: Place) -> bytes | None:
-    reading = await place.read()
-    try:
-        rows = await reading.all(FINGERPRINT)
-        return bytes(rows[0][0]) if rows else None
-    finally:
-        await reading.close()
+    async with AsyncExitStack() as sessions:
+        row = await (await _open(sessions, place)).one(FINGERPRINT)
+        return bytes(row[0]) if row else None
 
 
-async def _copy(here: Place, there: Place, fingerprint: bytes | None) -> None:
-    source = await here.read()
-    try:
-        total = await copying.count(source, indexed=there.file is not None)
-        db = there.database_here()
-        try:
-            with bar("Copying", total) as (_, show):
-                say = _teller(show)
-                if there.file:
-                    await copying.copy(source, SQLiteTarget(db), fingerprint, say)
-                else:
-                    rows = await there.write()
-                    try:
-                        await copying.copy(source, PostgresTarget(db, rows), fingerprint, say)
-                    finally:
-                        await rows.close()
-        finally:
-            await db.stop()
-    finally:
-        await source.close()
+async def _transfer(here: Place, there: Place, fingerprint: bytes | None) -> tuple[Sums, Sums]:
+    """The sums of the rows that were read, and of those that are there now. The copy is committed when they are the same."""
+    async with AsyncExitStack() as sessions:
+        source, target = await _open(sessions, here), await _open(sessions, there, write=True)
+        state = await transfer.state(source)
+        total = sum(state.rows.values())
+        with bar("Copying", total) as (_, show):
+            ours = await transfer.copy(source, target, state.positions, fingerprint, _teller(show))
+        with bar("Comparing", total) as (_, show):
+            theirs = await transfer.sums(target, _teller(show))
+        if await transfer.state(await _open(sessions, here)) != state:
+            raise Failure("The source was written to during the copy. Stop all servers on it and run the same command again.")
+        if ours == theirs:
+            await target.commit()
+    return ours, theirs
 
 
-async def _compare(here: Place, there: Place, finish: bool) -> tuple[list[Compared], list[str]]:
-    """Both as they are now, and what does not follow from the rows of the target. A good copy is finished."""
-    reading = await here.read()
-    total = await copying.count(reading)
-    before = await copying.mark(reading)
-    await reading.close()
-    with bar("Comparing", 2 * total) as (_, show):
-        compared = await copying.compare(here.read, there.read, _teller(show))
-    target, again = await there.read(), await here.read()
-    wrong = await copy_targets.derived(target)
-    copying.refuse_changed(before, await copying.mark(again))
-    await target.close()
-    await again.close()
-    if finish and not wrong and all(each.same for each in compared):
-        db = there.database_here()
-        try:
-            await db.write(copy_targets.end)
-        finally:
-            await db.stop()
-    return compared, wrong
+async def _compare(here: Place, there: Place) -> tuple[Sums, Sums]:
+    async with AsyncExitStack() as sessions:
+        source, target = await _open(sessions, here), await _open(sessions, there)
+        states = await transfer.state(source), await transfer.state(target)
+        with bar("Comparing", sum(sum(state.rows.values()) for state in states)) as (_, show):
+            say = _teller(show)
+            return await transfer.sums(source, say), await transfer.sums(target, say)
+
+
+async def _open(sessions: AsyncExitStack, place: Place, write: bool = False) -> Session:
+    session = await place.session(write)
+    sessions.push_async_callback(session.close)
+    return session
 
 
 def _teller(show: Callable[[float, str], None]) -> Say:
@@ -267,28 +247,22 @@ def _teller(show: Callable[[float, str], None]) -> Say:
     return say
 
 
-def _show(compared: list[Compared], wrong: list[str], json: bool) -> None:
+def _show(ours: Sums, theirs: Sums, json: bool) -> None:
     rows = [
         {
-            "table": each.table,
-            "source_rows": each.source.rows,
-            "target_rows": each.target.rows,
-            "source_checksum": each.source.shown,
-            "target_checksum": each.target.shown,
-            "same": each.same,
+            "table": name,
+            "source_rows": source.rows,
+            "target_rows": theirs[name].rows,
+            "source_checksum": source.hex,
+            "target_checksum": theirs[name].hex,
+            "same": source == theirs[name],
         }
-        for each in compared
+        for name, source in ours.items()
     ]
     if json:
-        differences = [f"{each.table}: {difference}" for each in compared for difference in each.differences]
-        as_json({"tables": rows, "differences": differences, "wrong": wrong})
-        return
-    table(("table", "source_rows", "target_rows", "same", "source_checksum", "target_checksum"), rows)
-    for each in compared:
-        for difference in each.differences:
-            hint(f"{each.table}: {difference}.")
-    for sentence in wrong:
-        hint(f"{sentence}.")
+        as_json({"tables": rows})
+    else:
+        table(("table", "source_rows", "target_rows", "same", "source_checksum", "target_checksum"), rows)
 
 
 def _next(here: Place, there: Place) -> str:

@@ -1,4 +1,4 @@
-"""Whole tables, read in one snapshot and written fast: what a copy of a database needs of each engine. Knows no nouns."""
+"""Sessions for copying whole databases: tables are read in one snapshot, rows written in one transaction. Knows no nouns."""
 
 from __future__ import annotations
 
@@ -7,147 +7,138 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
 
-from rollbook.storage.database import DatabaseUnusable, Engine, Row
+from rollbook.storage.database import DatabaseUnusable, Engine, Row, Statements
 from rollbook.storage.postgres_connection import FAILING, Address
 from rollbook.storage.postgres_text import numbered
-from rollbook.storage.sqlite_connection import connect_reader
+from rollbook.storage.sqlite_connection import Reads, connect_reader, connect_writer
 
+BATCH = 10_000
+"""Rows that are held at a time."""
 NAME = "rollbook copy"
-"""How its connections are called in `pg_stat_activity`; those of servers are called `rollbook`."""
+"""The application name of its connections in `pg_stat_activity`; that of servers is `rollbook`."""
 FAILED = (*FAILING, asyncpg.PostgresError, sqlite3.Error)
-"""What a database, or the way to it, raises in the middle of a copy."""
-CACHE = 65_536  # KiB
+"""What a session raises when the database, or the connection to it, fails."""
+# Large enough for the inner pages of the indexes on emails and names, which a copy visits in random order.
+_CACHE = "PRAGMA cache_size = -131072"  # KiB
 # The byte of the `-shm` file on which each connection of any process holds a shared lock (https://sqlite.org/walformat.html, 2.3.1).
 _OPEN_BYTE = 128
 _SERVERS = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook' AND pid <> pg_backend_pid()"""
-_PATIENCE = 5  # seconds in which a server that was stopped just now leaves PostgreSQL
+_PATIENCE = 5  # seconds in which the connections of a server that just stopped disappear
 
 
-class Reading(Protocol):
-    """One snapshot of a database, from the first statement to `close`. Statements have `?` for each value."""
+class Session(Statements, Protocol):
+    """One transaction, from its opening to `commit` or `close`."""
 
-    engine: Engine
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None: ...
 
-    async def all(self, sql: str, *values: Any) -> list[Row]: ...
-
-    def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
-        """Its rows, `size` at a time, however many they are."""
+    def batches(self, sql: str) -> AsyncIterator[list[Row]]:
+        """The rows of a statement, BATCH at a time."""
         ...
 
-    async def close(self) -> None: ...
-
-
-class SQLiteReading:
-    engine: Engine = "sqlite"
-
-    def __init__(self, path: Path) -> None:
-        self._connection = connect_reader(path, CACHE)
-        self._connection.execute("BEGIN")
-        # One thread, so that what it began is over before a cursor or the connection is closed: a caller may be cancelled at any time.
-        self._thread = ThreadPoolExecutor(1, "rollbook-copy")
-
-    async def all(self, sql: str, *values: Any) -> list[Row]:
-        return self._connection.execute(sql, values).fetchall()
-
-    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
-        cursor = self._connection.execute(sql, tuple(values))
-        try:
-            while rows := await asyncio.get_running_loop().run_in_executor(self._thread, cursor.fetchmany, size):
-                yield rows
-        finally:
-            self._thread.submit(cursor.close)
+    async def commit(self) -> None: ...
 
     async def close(self) -> None:
-        self._thread.shutdown()
+        """Ends the session; what was written and not committed is gone."""
+        ...
+
+
+class SQLiteSession(Reads):
+    """Reads a file, or with `write` fills a new one that no one else opens and that is worthless until it is committed."""
+
+    def __init__(self, path: Path, dialect: Any, write: bool = False) -> None:
+        self._connection = connect_writer(path, "normal") if write else connect_reader(path)
+        super().__init__(self._connection, dialect)
+        pragmas = (_CACHE, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF") if write else ()
+        for statement in (*pragmas, "BEGIN"):
+            self._connection.execute(statement)
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self._connection.executemany(sql, rows)
+
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    async def batches(self, sql: str) -> AsyncIterator[list[Row]]:
+        cursor = self._connection.execute(sql)
+        while rows := cursor.fetchmany(BATCH):
+            yield rows
+
+    async def commit(self) -> None:
+        """The file is durable, and in the mode in which servers use it."""
+        self._connection.execute("COMMIT")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+
+    async def close(self) -> None:
         self._connection.close()
 
 
-class PostgresReading:
+class PostgresSession:
     engine: Engine = "postgresql"
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, dialect: Any) -> None:
+        self.dialect = dialect
         self._connection = connection
-
-    @classmethod
-    async def open(cls, address: Address) -> PostgresReading:
-        """Raises DatabaseUnusable."""
-        connection = await connect(address)
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return cls(connection)
-
-    async def all(self, sql: str, *values: Any) -> list[Row]:
-        return await self._connection.fetch(numbered(sql), *values)
-
-    async def batches(self, sql: str, values: Sequence[Any], size: int) -> AsyncGenerator[list[Row], None]:
-        cursor = await self._connection.cursor(numbered(sql), *values)
-        while rows := await cursor.fetch(size):
-            yield rows
-
-    async def close(self) -> None:
-        await self._connection.close(timeout=5)
-
-
-class PostgresWriting:
-    """A session that writes rows by COPY, each batch in a transaction with one statement of its own."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        # A COPY that has to wait until it may send more is not told that there is nobody any more (asyncpg 0.32): so this one listens.
         self._lost = asyncio.Event()
         connection.add_termination_listener(lambda _: self._lost.set())
 
     @classmethod
-    async def open(cls, address: Address) -> PostgresWriting:
+    async def open(cls, address: Address, dialect: Any, write: bool = False) -> PostgresSession:
         """Raises DatabaseUnusable."""
-        return cls(await connect(address))
+        connection = await connect(address)
+        await connection.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return cls(connection, dialect)
 
-    async def put(self, sql: str, values: Sequence[Any], table: str, columns: Sequence[str], rows: Sequence[Row]) -> bool:
-        """The statement, and the rows if it changed one row; otherwise nothing, and False. Raises what asyncpg raises, and OSError."""
-        writing = asyncio.ensure_future(self._put(sql, values, table, columns, rows))
+    async def one(self, sql: str, *values: Any) -> Row | None:
+        return await self._connection.fetchrow(numbered(sql), *values)
+
+    async def all(self, sql: str, *values: Any) -> list[Row]:
+        return await self._connection.fetch(numbered(sql), *values)
+
+    async def run(self, sql: str, *values: Any) -> int:
+        await self._connection.execute(numbered(sql), *values)
+        return 0
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        await self._connection.executemany(numbered(sql), rows)
+
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32).
+        writing = asyncio.ensure_future(self._connection.copy_records_to_table(table, records=rows, columns=columns))
         lost = asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait((writing, lost), return_when=asyncio.FIRST_COMPLETED)
-            if writing.done() and writing.exception() is None:
-                return writing.result()
-            if self._lost.is_set():
+            if not writing.done():
                 raise ConnectionError("the connection to PostgreSQL was lost")
-            return await writing
+            await writing
         finally:
             for task in (writing, lost):
                 task.cancel()
             await asyncio.gather(writing, lost, return_exceptions=True)
 
-    async def run(self, sql: str) -> None:
-        """A statement without values, in a transaction of its own."""
-        await self._connection.execute(sql)
+    async def batches(self, sql: str) -> AsyncIterator[list[Row]]:
+        cursor = await self._connection.cursor(numbered(sql))
+        while rows := await cursor.fetch(BATCH):
+            yield rows
+
+    async def commit(self) -> None:
+        await self._connection.execute("COMMIT")
 
     async def close(self) -> None:
         await self._connection.close(timeout=5)
 
-    async def _put(self, sql: str, values: Sequence[Any], table: str, columns: Sequence[str], rows: Sequence[Row]) -> bool:
-        await self._connection.execute("BEGIN")
-        try:
-            done = await self._connection.execute(numbered(sql), *values) == "UPDATE 1"
-            if done:
-                await self._connection.copy_records_to_table(table, records=rows, columns=columns)
-            await self._connection.execute("COMMIT")
-        except Exception:
-            if not self._connection.is_closed():
-                await self._connection.execute("ROLLBACK")
-            raise
-        return done
-
 
 async def connect(address: Address) -> asyncpg.Connection:
-    """A session in which statements may take as long as they need. Raises DatabaseUnusable, without the address's password."""
+    """A connection whose statements may take as long as they need. Raises DatabaseUnusable, without the password of the address."""
     try:
         connection = await asyncpg.connect(
             address.url, timeout=10, statement_cache_size=0, server_settings={"application_name": NAME}
@@ -160,7 +151,7 @@ async def connect(address: Address) -> asyncpg.Connection:
 
 
 async def servers(address: Address) -> int:
-    """How many connections servers of ours have to this database. Those of one that was stopped just now have some seconds to go."""
+    """How many connections Rollbook servers have to this database, once those of a server that just stopped had time to disappear."""
     connection = await connect(address)
     try:
         for _ in range(_PATIENCE * 10):
@@ -173,7 +164,7 @@ async def servers(address: Address) -> int:
 
 
 def is_open(path: Path) -> bool:
-    """Whether a process has this SQLite file open. To be asked while this one has not: asking would drop its own locks."""
+    """Whether a process has this SQLite file open. Ask only while this process has not: asking would drop its own locks."""
     try:
         shared = os.open(f"{path}-shm", os.O_RDWR)
     except FileNotFoundError:
@@ -187,6 +178,43 @@ def is_open(path: Path) -> bool:
     finally:
         os.close(shared)
     return False
+
+
+@contextmanager
+def new_file(path: Path, part: Path) -> Iterator[Callable[[], None]]:
+    """Let this process alone fill `part` with a SQLite database, which the function it is given then renames to `path`.
+
+    What an earlier process left in the part is removed. Raises DatabaseUnusable.
+    """
+    _refuse_existing(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _refuse_existing(path)  # another process may just have renamed the part that we opened
+        os.truncate(file, 0)
+        for end in ("-wal", "-shm"):
+            part.with_name(part.name + end).unlink(missing_ok=True)
+
+        def publish() -> None:
+            os.fsync(file)
+            part.rename(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+
+        yield publish
+    except BlockingIOError:
+        raise DatabaseUnusable(f"Another `rollbook copy` is writing to {path.parent}. Let it finish first.") from None
+    finally:
+        os.close(file)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise DatabaseUnusable(
+            f"The target is not empty: {path} exists. Copy into a new folder. (To compare two databases, add --verify.)"
+        )
 
 
 def check_sqlite(path: Path) -> None:

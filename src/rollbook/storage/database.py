@@ -44,7 +44,15 @@ class Queries(Protocol):
         ...
 
 
-class Tx(Queries, Protocol):
+class Statements(Queries, Protocol):
+    """Of a transaction that is written, by whoever holds it open."""
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        """The same statement for each row."""
+        ...
+
+
+class Tx(Statements, Protocol):
     """A write transaction. What was done in it is there for all, or for none."""
 
     def notify(self, channel: str) -> None:
@@ -53,10 +61,6 @@ class Tx(Queries, Protocol):
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         """On PostgreSQL only: numbers that nobody else is given, and times in the same order. See `postgres_writer`."""
-        ...
-
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
-        """The same statement for each row."""
         ...
 
 

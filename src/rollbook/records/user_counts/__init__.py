@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Statements, Tx
 
 BITS = 6
 """Of a number within its block of level 1, and of a block within the one around it."""
@@ -33,7 +33,7 @@ class UserCounts(Protocol):
         first; the others follow one by one."""
         ...
 
-    async def adjust(self, tx: Tx, seqs: Iterable[int], change: int) -> None:
+    async def adjust(self, tx: Statements, seqs: Iterable[int], change: int) -> None:
         """Users came (+1) to these places, or left them (-1)."""
         ...
 

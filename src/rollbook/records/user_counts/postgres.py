@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rollbook.records.user_counts import BITS, Place
-from rollbook.storage.database import Database, Queries, Tx
+from rollbook.storage.database import Database, Queries, Statements, Tx
 
 APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
 ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
@@ -62,7 +62,7 @@ async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     return await tx.number(COUNTER, now, how_many)
 
 
-async def adjust(tx: Tx, seqs: Iterable[int], change: int) -> None:
+async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
     await tx.many(APPEND, [(block, change * users) for block, users in Counter(seq >> BITS for seq in seqs).items()])
 
 
@@ -83,7 +83,7 @@ async def created_since(queries: Queries, times: list[int]) -> list[int]:
     return [0 if first is None else total - before for first, total, before in await queries.all(CREATED_SINCE, times)]
 
 
-async def fold(tx: Tx) -> None:
+async def fold(tx: Statements) -> None:
     """Count what was appended by now into its blocks."""
     await tx.run(FOLD)
 

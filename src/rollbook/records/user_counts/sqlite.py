@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from rollbook.records.user_counts import AFTER, BITS, Place
-from rollbook.storage.database import Queries, Row, Tx
+from rollbook.storage.database import Queries, Row, Statements, Tx
 
 WIDTH = 1 << BITS
 LEVELS = (3, 2)
@@ -34,7 +34,7 @@ async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     return row[0] + 1, max(now, (row[1] or 0) + 1)
 
 
-async def adjust(tx: Tx, seqs: Iterable[int], change: int) -> None:
+async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
     blocks = Counter(seq >> BITS for seq in seqs)
     for level in LEVELS:
         around: dict[int, dict[int, int]] = {}

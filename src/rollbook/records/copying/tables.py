@@ -1,0 +1,55 @@
+"""The tables that a copy of a database consists of. What else there is follows from their rows: indexes, counts and claims."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook.records import users
+
+EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before"
+
+
+class Table(NamedTuple):
+    name: str
+    columns: tuple[str, ...]
+    """Those that are the same on both engines."""
+    order: str
+    """The order in which the target's primary key grows, or its numbers are given."""
+
+
+def _table(name: str, columns: str, order: str) -> Table:
+    return Table(name, tuple(columns.split(", ")), order)
+
+
+USERS = _table("users", users.KEPT, "seq")
+DELETED_USERS = _table("deleted_users", f"{users.KEPT}, deleted_at", "seq")
+TABLES = (
+    USERS,
+    DELETED_USERS,
+    _table(
+        "keys",
+        "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at",
+        "id",
+    ),
+    _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
+    _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
+    _table("events", f"seq, {EVENT}", "seq"),
+    _table("erased_events", "seq, id", "seq"),
+    _table("replies", "user_id, key, request, owner, started_at, status, head, sealed", "user_id, key"),
+    _table("usage", "hour, user_id, key_id, requests, errors, refused, limited", "hour, user_id, key_id"),
+    _table("usage_limits", "hour, user_id, key_id, name, limited", "hour, user_id, key_id, name"),
+    _table("server_usage", "hour, requests, errors, refused, limited", "hour"),
+    # Its ids differ by engine and mean nothing: the target gives its own.
+    _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
+    _table("erased_usage", "user_id, erased_at", "user_id"),
+)
+
+
+class Positions(NamedTuple):
+    """What the next user, event and change of access are numbered with."""
+
+    user: int
+    user_time: int
+    """Microseconds; users are given distinct, rising times."""
+    event: int
+    access: int
