@@ -113,13 +113,15 @@ class App:
             logger.exception("unexpected error", extra={"request_id": request.id})
             response = self._rendered(ApiError(), request)
         if request.head:
-            response = Response(response.status, response.head + request.head, response.body)
+            response = Response(response.status, response.head + request.head, response.body, response.stream)
+        return response
+
+    def finished(self, request: Request, status: int, size: int) -> None:
         microseconds = (time.perf_counter_ns() - request.started) // 1000
         route = request.route
-        self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], response.status, microseconds)
-        self._access_log.line(request, response.status, microseconds)
-        self._requests.note(request, response.status, microseconds)
-        return response
+        self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], status, microseconds)
+        self._access_log.line(request, status, microseconds, size)
+        self._requests.note(request, status, microseconds)
 
     def refuse(
         self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
@@ -129,7 +131,7 @@ class App:
         self._metrics.add(error.code)
         self._metrics.request(UNMATCHED, response.status, 0)
         request = Request(method, path, "", {}, b"", address, False, id, 0)
-        self._access_log.line(request, response.status, 0)
+        self._access_log.line(request, response.status, 0, len(response.body))
         self._requests.note(request, response.status, 0)
         return response
 

@@ -207,6 +207,7 @@ def test_each_request_leaves_one_line_with_who_what_and_how_it_went(
         (http.get("/v1/users", params={"limit": 1}), "GET", "/v1/users", 200, True),
         (http.head(f"/v1/users/{user['id']}"), "HEAD", "/v1/users/{userId}", 200, True),
         (http.put(f"/v1/users/{user['id']}", json={"name": "New"}), "PUT", "/v1/users/{userId}", 200, True),
+        (http.get(f"/v1/users/{user['id']}/export"), "GET", "/v1/users/{userId}/export", 200, True),
         (http.get("/v1/users/nobody"), "GET", "/v1/users/{userId}", 404, True),
         (http.delete("/v1/users"), "DELETE", None, 405, True),
         (http.get("/v1/nowhere"), "GET", None, 404, True),
@@ -214,10 +215,13 @@ def test_each_request_leaves_one_line_with_who_what_and_how_it_went(
         (anonymous.get("/health/live"), "GET", "/health/live", 200, False),
         (anonymous.options("/v1/users"), "OPTIONS", None, 204, False),
     ]
-    for line, (_, method, route, status, known) in zip(lines_of(server, [answer for answer, *_ in asked]), asked, strict=True):
+    for line, (answer, method, route, status, known) in zip(
+        lines_of(server, [answer for answer, *_ in asked]), asked, strict=True
+    ):
         assert (line["method"], line["route"], line["status"]) == (method, route, status)
         assert (line["user_id"], line["key_id"]) == ((me, key) if known else (None, None))
         assert line["address"] == "127.0.0.1" and line["worker"] == 0
+        assert line["bytes"] == len(answer.content)
         assert isinstance(line["microseconds"], int) and 0 < line["microseconds"] < 10_000_000
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
 

@@ -379,6 +379,17 @@ def test_an_export_holds_the_user_its_keys_and_its_log_but_no_secret(http: httpx
         assert key not in answer.text and "securepassword123" not in answer.text and "argon2" not in answer.text
 
 
+def test_an_export_holds_every_event_of_a_long_history_in_order(http: httpx2.Client) -> None:
+    user = new_user(http)
+    for number in range(250):
+        http.put(f"/v1/users/{user['id']}", json={"name": f"Alice {number}"})
+    answer = http.get(f"/v1/users/{user['id']}/export")
+    assert answer.headers["transfer-encoding"] == "chunked"
+    *first, last = answer.json()["events"]
+    assert first == http.get(f"/v1/events?user={user['id']}&limit=250").json()
+    assert last["object"]["name"] == "Alice 249"
+
+
 # ---- passwords: verify and change
 
 

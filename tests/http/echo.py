@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -14,7 +15,7 @@ import msgspec
 from rollbook.config import Settings, load
 from rollbook.errors import ApiError
 from rollbook.http.request import Request
-from rollbook.http.response import JSON, Response
+from rollbook.http.response import JSON, Response, Stream
 from rollbook.http.server import serve
 
 
@@ -65,6 +66,8 @@ class Echo:
                 await future
             case "/big":
                 return Response(200, JSON, b'"' + b"x" * (int(query["bytes"]) - 2) + b'"')
+            case "/stream":
+                return Response(200, JSON, stream=Stream(self._parts(query), "endless" in query))
             case "/empty":
                 return Response(204)
             case "/unchanged":
@@ -78,6 +81,29 @@ class Echo:
     ) -> Response:
         head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
         return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))
+
+    async def _parts(self, query: dict[str, str]) -> AsyncGenerator[bytes, None]:
+        """`count` parts of `bytes` bytes (none: without end), `pause` seconds apart; `raises` at the end; then a word in `closed`."""
+        part, count = b"x" * int(query.get("bytes", "10")), int(query.get("count", "0"))
+        sent = 0
+        try:
+            while not count or sent < count:
+                sent += 1
+                yield part
+                if "pause" in query:
+                    await self._pause(float(query["pause"]))
+            if "raises" in query:
+                raise RuntimeError("broken promise")
+        finally:
+            if "closed" in query:
+                await asyncio.sleep(0)  # cleaning up may wait
+                with open(query["closed"], "a") as file:  # noqa: ASYNC230
+                    file.write(f"{sent}\n")
+
+    def finished(self, request: Request, status: int, size: int) -> None:
+        if path := os.environ.get("ECHO_FINISHED"):
+            with open(path, "a") as file:
+                file.write(f"{request.method} {request.path} {status} {size}\n")
 
     async def _held(self, by: Path) -> None:
         """Until somebody makes this file."""

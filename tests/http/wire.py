@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,6 +98,9 @@ class Client:
             name, separator, value = line.partition(":")
             assert separator and name == name.strip() and name.lower() not in headers, f"bad or repeated header line {line!r}"
             headers[name.lower()] = value.strip()
+        if headers.get("transfer-encoding") == "chunked":
+            assert "content-length" not in headers and not head
+            return Answer(int(status), headers, b"".join(self.chunks()))
         assert "transfer-encoding" not in headers
         length = int(headers.get("content-length", "0"))
         if head or status in ("204", "304") or status.startswith("1"):
@@ -106,6 +109,21 @@ class Client:
             self._more()
         body, self.buffer = self.buffer[:length], self.buffer[length:]
         return Answer(int(status), headers, body)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The parts of a chunked body, as they come. Raises EOFError when the server closes before the last."""
+        while True:
+            while b"\r\n" not in self.buffer:
+                self._more()
+            size, _, self.buffer = self.buffer.partition(b"\r\n")
+            length = int(size, 16)
+            while len(self.buffer) < length + 2:
+                self._more()
+            part, end, self.buffer = self.buffer[:length], self.buffer[length : length + 2], self.buffer[length + 2 :]
+            assert end == b"\r\n"
+            if not length:
+                return
+            yield part
 
     def at_end(self) -> bool:
         """Whether the server closes without another byte."""

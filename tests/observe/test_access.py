@@ -48,7 +48,7 @@ def written(requests: list[Request], form: str = "json", status: int = 200) -> b
     log = AccessLog(writer, form)
     log.start(3)
     for each in requests:
-        log.line(each, status, 431)
+        log.line(each, status, 431, 1234)
     log.stop()
     os.close(writer)
     with open(reader, "rb") as file:
@@ -64,7 +64,7 @@ def test_a_line_says_what_was_asked_by_whom_and_how_long_it_took() -> None:
     assert abs(time.time() - datetime.fromisoformat(line.pop("time")).timestamp()) < 60
     assert line == {
         "event": "request", "request_id": "req_1", "method": "GET", "route": "/v1/users/{userId}", "status": 200,
-        "microseconds": 431, "user_id": "user_1", "key_id": "key_1", "address": "::1", "worker": 3,
+        "microseconds": 431, "bytes": 1234, "user_id": "user_1", "key_id": "key_1", "address": "::1", "worker": 3,
     }  # fmt: skip
 
 

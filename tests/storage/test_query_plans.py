@@ -61,6 +61,8 @@ class Calls:
         response: Response = await self.app.answer(request)
         assert response.status < 300, (method, target, response.body)
         self.links = re.findall(rb"<[^>]*(/v1/[^>]*)>", response.head)
+        if response.stream is not None:
+            return json.loads(b"".join([part async for part in response.stream.chunks]))
         return json.loads(response.body) if response.body.startswith((b"{", b"[")) else None
 
 

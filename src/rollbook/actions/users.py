@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET
@@ -27,7 +27,8 @@ R = TypeVar("R")
 
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """What users may change of themselves; the rest is for those who may change all users."""
-MAX_EXPORTED_EVENTS = 100_000
+EVENTS_PER_READ = 100
+"""Of an export: so few that nobody waits for a read of them, or for their JSON."""
 
 
 # ---- reading
@@ -97,12 +98,12 @@ async def find(on: Rollbook, by: Principal, named: str) -> User:
 
 
 class Export(NamedTuple):
-    """All that is held about a user, from one moment."""
+    """All that is held about a user at one moment. Their events can be many, and come in pages."""
 
     user: User
     keys: list[Key]
     sessions: list[Session]
-    events: list[Event]
+    events: AsyncGenerator[list[Event], None]
 
 
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
@@ -112,16 +113,25 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """
     require(by, "users:export", id)
     await events.settle(on.db)
-    return await on.read_aside(_held, known("user", id))
+    user, keys, sessions, last = await on.read_aside(_held, known("user", id))
+    return Export(user, keys, sessions, _history(on, id, last))
 
 
-async def _held(queries: Queries, id: str) -> Export:
-    return Export(
+async def _held(queries: Queries, id: str) -> tuple[User, list[Key], list[Session], int]:
+    newest = await events.latest(queries, 1, user_id=id)
+    return (
         await users.get(queries, id),
         await keys.of_user(queries, id),
         await sessions.held(queries, id),
-        await events.of_user(queries, id, MAX_EXPORTED_EVENTS),
+        newest[0].seq if newest else 0,
     )
+
+
+async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Event], None]:
+    seq = 0
+    while seq < last and (page := await on.read(events.of_user, id, seq, last, EVENTS_PER_READ)):
+        yield page
+        seq = page[-1].seq
 
 
 # ---- creating and changing

@@ -156,7 +156,7 @@ ANSWERS: dict[str, Schema] = {
     "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "The number of users."},
     "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without the secrets."},
     "sessions": {"type": "array", "maxItems": 1_000_000, "items": reference("Session"), "description": "The browsers the user is signed in with."},
-    "Export.events": {"type": "array", "maxItems": 100_000, "items": reference("Event"), "description": "The events about the user and their API keys."},
+    "Export.events": {"type": "array", "maxItems": 2_147_483_647, "items": reference("Event"), "description": "The events about the user and their API keys."},
     "error": string("What went wrong, for people.", 2048, examples=["Email address is already in use."]),
     "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Stable."},
     "doc_url": uri("The documentation of this error.", 2048),

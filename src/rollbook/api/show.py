@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from rollbook.api import paging, take, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.request import Request
-from rollbook.http.response import JSON, PRIVATE, Response
+from rollbook.http.response import JSON, PRIVATE, Response, Stream
 from rollbook.records import keys, sessions, users
 from rollbook.records.events import Event
 from rollbook.records.keys import Key
@@ -114,15 +116,34 @@ def password_link(call: Call, link: Link) -> Response:
 
 
 def export(call: Call, held: Export) -> Response:
-    return answer(
-        200,
+    return Response(200, _JSON_HEAD, stream=Stream(export_document(held)))
+
+
+async def export_document(held: Export, indented: bool = False) -> AsyncGenerator[bytes, None]:
+    """A `types.Export` in JSON, piece by piece; `indented` for people."""
+    document = encode(
         types.Export(
             types.User(*users.public(held.user).values()),
             [keys.public(key) for key in held.keys],
             [types.Session(**sessions.public(session)) for session in held.sessions],
-            [event(each) for each in held.events],
-        ),
+            [],
+        )
     )
+    if indented:
+        document = msgspec.json.format(document, indent=2)
+    end = document.rindex(b"]")
+    yield document[:end]
+    separator = b""
+    async with aclosing(held.events) as pages:
+        async for page in pages:
+            part = encode([event(each) for each in page])
+            if indented:
+                part = msgspec.json.format(part, indent=2)[:-1].replace(b"\n", b"\n  ").rstrip() + b"]"
+            yield separator + part[1:-1]
+            separator = b","
+    if indented and separator:
+        yield b"\n  "
+    yield document[end:]
 
 
 def etag(version: int) -> bytes:

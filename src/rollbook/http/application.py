@@ -1,4 +1,4 @@
-"""What a transport asks of the application behind it: one request in, one answer out."""
+"""What the transport asks of the application behind it: one request in, one response out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ class Application(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Flush and close. Called when the last answer has been written."""
+        """Flush and close. Called when the last response has been written."""
         ...
 
     async def answer(self, request: Request) -> Response:
         """Never raises. It suspends only on futures (and `sleep(0)`): there may be no task round it, so that
         `asyncio.timeout` and `current_task` are not at its hand."""
+        ...
+
+    def finished(self, request: Request, status: int, size: int) -> None:
+        """The request is answered with so many bytes of body, or as many as the client has waited for. Logs and counts it."""
         ...
 
     def refuse(

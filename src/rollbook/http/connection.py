@@ -6,6 +6,7 @@ The application's coroutine is run inside the parser's callback, without a task;
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from functools import partial
@@ -17,10 +18,13 @@ from rollbook.http.driver import Driver
 from rollbook.http.proxies import plain
 from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, Refusal
 from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.response import Response, Stream
+from rollbook.http.sending import Sending
 
 if TYPE_CHECKING:
     from rollbook.http.worker import Worker
+
+log = logging.getLogger("rollbook")
 
 # Seconds in which the client may read our last answer and hang up before we do.
 LINGER = 2.0
@@ -43,7 +47,8 @@ class Connection(asyncio.Protocol):
 
         self.pending: deque[tuple[Request | Refusal, bool]] = deque()  # requests that wait for their turn
         self.unread = b""  # bytes not yet given to the reader
-        self.busy = False  # a handler has suspended
+        self.busy = False  # a handler has suspended, or a stream is being sent
+        self.sending: Sending | None = None
         self.write_blocked = False  # the client does not read our answers
         self.reading = True
         self.half_closed = False  # the client sends no more, but still reads
@@ -92,6 +97,8 @@ class Connection(asyncio.Protocol):
         self.reader.close()
         self.pending.clear()
         self.unread = b""
+        if self.sending is not None:
+            self.sending.cancel()
         self.worker.connections.discard(self)
 
     def pause_writing(self) -> None:
@@ -101,7 +108,13 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_blocked = False
-        self._next()
+        if self.sending is not None:
+            self.moved()
+            self.sending.resume()
+            if not self.pending and not self.unread:
+                self._resume_reading()  # or we would not see the client leave
+        else:
+            self._next()
 
     # Reading.
 
@@ -157,7 +170,7 @@ class Connection(asyncio.Protocol):
         try:
             future = coroutine.send(None)
         except StopIteration as end:
-            self._send(end.value, message.id, keep, message.method == "HEAD", message.secure)
+            self._respond(message, end.value, keep)
         except BaseException as error:
             self._send(self.worker.failed(message, error), message.id, keep, message.method == "HEAD", message.secure)
         else:
@@ -186,9 +199,57 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if response is None:
             response = self.worker.failed(request, error)
+            if not self.transport.is_closing():
+                self._send(response, request.id, keep, request.method == "HEAD", request.secure)
+        else:
+            self._respond(request, response, keep)
+        if not self.transport.is_closing():
+            self._next()
+
+    def _respond(self, request: Request, response: Response, keep: bool) -> None:
+        if response.stream is not None:
+            self._respond_with_stream(request, response, response.stream, keep)
+            return
+        self.worker.app.finished(request, response.status, 0 if request.method == "HEAD" else len(response.body))
         if not self.transport.is_closing():
             self._send(response, request.id, keep, request.method == "HEAD", request.secure)
+
+    def _respond_with_stream(self, request: Request, response: Response, stream: Stream, keep: bool) -> None:
+        worker = self.worker
+        if worker.draining and not self.pending:
+            keep = False
+        self.busy = True
+        self.sending = worker.running[request] = Sending(self, request, response, stream, keep)
+        if self.transport.is_closing():
+            self.sending.cancel()
+            return
+        if worker.draining:
+            self.sending.stop()
+        self.moved()
+        chunked = self.sending.is_chunked
+        self.transport.write(
+            wire.encode_head(response, worker.common[request.secure], request.id, chunked=chunked, close=not keep)
+        )
+
+    def moved(self) -> None:
+        """A stream goes on: its client, and whoever produces it, have time again."""
+        self.deadline = self.worker.body_until
+
+    def stream_ended(self, sending: Sending) -> None:
+        del self.worker.running[sending.request]
+        self.sending = None
+        self.busy = False
+        self.worker.app.finished(sending.request, sending.response.status, sending.size)
+        if self.transport.is_closing():
+            return
+        if not sending.complete:
+            self.transport.abort()  # not as if that were all
+        elif sending.keep:
             self._next()
+            if self.worker.draining:  # since its head was written, which did not say that we close
+                self.stop()
+        else:
+            self._close()
 
     def _send(self, response: Response, id: str, keep: bool, head: bool, secure: bool) -> None:
         worker = self.worker
@@ -248,7 +309,10 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The sweep found the deadline passed."""
         state = self.reader.state
-        if state in (HEAD, BODY) and not self.write_blocked:
+        if self.sending is not None:
+            log.warning("cut off a response after %g s without progress", self.worker.settings.body_timeout)
+            self.transport.abort()
+        elif state in (HEAD, BODY) and not self.write_blocked:
             self.reader.refuse(RequestTimeout())
         elif state == IDLE and not self.transport.get_write_buffer_size():
             self.transport.close()
@@ -257,5 +321,7 @@ class Connection(asyncio.Protocol):
 
     def stop(self) -> None:
         """The server stops. An idle connection has a moment for a request that is on its way; the answer then closes it."""
-        if self.reader.state == IDLE and not self.busy and not self.pending and not self.write_blocked:
+        if self.sending is not None:
+            self.sending.stop()
+        elif self.reader.state == IDLE and not self.busy and not self.pending and not self.write_blocked:
             self.deadline = self.worker.now + GRACE

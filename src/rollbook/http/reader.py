@@ -90,6 +90,7 @@ class Reader:
         self._repeated = 0  # header fields beyond those that `_fields` counts
         self._content: bytes | bytearray = b""
         self._raw = 0  # upper bound of the bytes read of the current head, or body
+        self._version = "1.1"
         self._keep = True
         self._body_after_upgrade = False
 
@@ -158,10 +159,10 @@ class Reader:
         self._method = method = parser.get_method()
         if self._raw > self._rules.max_header_bytes:
             self._check_head_size()
-        version = "1.1"
+        self._version = version = "1.1"
         upgrade = False
         if b"connection" in fields or not parser.should_keep_alive():
-            version = parser.get_http_version()
+            self._version = version = parser.get_http_version()
             if version != "1.1" and version != "1.0":
                 raise BadMessage("The HTTP version must be 1.1 or 1.0.")
             self._keep = version == "1.1" and parser.should_keep_alive()
@@ -268,7 +269,18 @@ class Reader:
         address, secure = self.peer, self._secure
         if self._behind_proxy:
             address, secure = rules.proxies.client(address, secure, fields)
-        return Request(method, path, query, fields, bytes(self._content), address, secure, rules.new_id(), time.perf_counter_ns())
+        return Request(
+            method,
+            path,
+            query,
+            fields,
+            bytes(self._content),
+            address,
+            secure,
+            rules.new_id(),
+            time.perf_counter_ns(),
+            self._version,
+        )
 
 
 def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:

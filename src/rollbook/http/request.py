@@ -37,7 +37,7 @@ class Request:
 
     __slots__ = (
         "address", "body", "head", "headers", "id", "key_id", "limited_by", "method", "path", "query", "route", "secure", "started",
-        "user_id",
+        "user_id", "version",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,7 @@ class Request:
         secure: bool,
         id: str,
         started: int,
+        version: str = "1.1",
     ) -> None:
         self.method = method
         self.path = path  # percent-decoded
@@ -61,6 +62,7 @@ class Request:
         self.secure = secure
         self.id = id
         self.started = started
+        self.version = version
         self.head = b""
         self.user_id: str | None = None
         self.key_id: str | None = None

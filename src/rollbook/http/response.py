@@ -1,17 +1,39 @@
-"""One HTTP answer as the API makes it: a status, header lines ready for the wire, a body."""
+"""An HTTP response as the application makes it: a status, header lines ready for the wire, and a body that is bytes or a stream."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+
+class Chunks(Protocol):
+    """The parts of a body, in order; an async generator is one.
+
+    They are pulled by a task of the transport, one at a time and not faster than the client reads. `aclose` is called when
+    the last one is sent, and when the client leaves.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Stream(NamedTuple):
+    """A body that is produced while it is sent."""
+
+    chunks: Chunks
+    endless: bool = False
+    """It never ends by itself: when the server stops, what was sent is complete. Any other stream that cannot end in time is cut off."""
 
 
 class Response(NamedTuple):
-    """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself
-    (`Date`, `Content-Length`, `X-Request-Id`, `Connection` and the security fields every answer carries)."""
+    """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself (`Date`, `Content-Length`,
+    `Transfer-Encoding`, `X-Request-Id`, `Connection` and the security fields of every response). With `stream`, `body` is empty."""
 
     status: int
     head: bytes = b""
     body: bytes = b""
+    stream: Stream | None = None
 
 
 JSON = b"Content-Type: application/json\r\n"

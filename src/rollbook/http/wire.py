@@ -16,6 +16,7 @@ REASON = {status.value: status.phrase for status in HTTPStatus} | {
     422: "Unprocessable Content",
 }
 STATUS_LINE = {status: f"HTTP/1.1 {status} {REASON.get(status, '')}\r\n".encode("ascii") for status in range(100, 600)}
+LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Statuses whose answers have neither a body nor a length (RFC 9110 section 8.6).
 BODYLESS = frozenset((204, 304))
@@ -32,7 +33,7 @@ def date_line(now: float | None = None) -> bytes:
 def encode(response: Response, common: bytes, id: str, *, head: bool = False, close: bool = False) -> bytes:
     """The whole answer. `common` are the lines that are the same for all (Date and the above); `head` leaves the body out
     but keeps its length (RFC 9110 section 9.3.2); `close` says that no other answer follows on this connection."""
-    status, lines, body = response
+    status, lines, body, _ = response
     if status in BODYLESS:
         return b"%b%bX-Request-Id: %b\r\n%b%b\r\n" % (
             STATUS_LINE[status], common, id.encode(), lines, b"Connection: close\r\n" if close else b"",
@@ -40,3 +41,16 @@ def encode(response: Response, common: bytes, id: str, *, head: bool = False, cl
     return b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n%b%b" % (
         STATUS_LINE[status], common, id.encode(), lines, len(body), b"Connection: close\r\n\r\n" if close else b"\r\n", b"" if head else body,
     )  # fmt: skip
+
+
+def encode_head(response: Response, common: bytes, id: str, *, chunked: bool, close: bool) -> bytes:
+    """The head of a streamed response. Without `chunked` its body ends with the connection, or it has none (HEAD)."""
+    return b"%b%bX-Request-Id: %b\r\n%b%b%b\r\n" % (
+        STATUS_LINE[response.status], common, id.encode(), response.head,
+        b"Transfer-Encoding: chunked\r\n" if chunked else b"", b"Connection: close\r\n" if close else b"",
+    )  # fmt: skip
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a body (RFC 9112 section 7.1); not of empty data, which would end it."""
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -16,11 +16,14 @@ from rollbook.http.driver import Driver
 from rollbook.http.reader import Rules
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.sending import Sending
 
 log = logging.getLogger("rollbook")
 
 # Longest pause between two sweeps, in seconds: a deadline is kept to within it.
 SWEEP = 0.5
+# Seconds that streams have to clean up after they were cut off.
+CLEAN_UP = 0.5
 
 
 class Worker:
@@ -34,7 +37,7 @@ class Worker:
         self.rules = Rules(settings)
         self.tls = _tls(settings)
         self.connections: set[Connection] = set()
-        self.running: dict[Request, Driver] = {}  # requests whose handlers have suspended
+        self.running: dict[Request, Driver | Sending] = {}  # requests that wait for their handler, or for the end of a stream
         self.draining = False
         self._pause = min(SWEEP, settings.header_timeout / 4, settings.body_timeout / 4, settings.keep_alive_timeout / 4)
         self._sweeper: asyncio.TimerHandle | None = None
@@ -78,6 +81,8 @@ class Worker:
                 log.warning("stopped with %d connections and %d requests unfinished", len(self.connections), len(self.running))
                 for connection in list(self.connections):
                     connection.transport.abort()
+                if streams := [each.task for each in self.running.values() if isinstance(each, Sending)]:
+                    await asyncio.wait(streams, timeout=CLEAN_UP)
                 return
             await asyncio.sleep(0.01)
 

@@ -46,6 +46,7 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     route: str | None
     status: int
     microseconds: int
+    bytes: int
     user_id: str | None
     key_id: str | None
     address: str
@@ -97,8 +98,8 @@ class AccessLog:
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
 
-    def line(self, request: Request, status: int, microseconds: int) -> None:
-        """Note one answered request. `microseconds` from its last byte to its answer."""
+    def line(self, request: Request, status: int, microseconds: int, size: int = 0) -> None:
+        """Note one request: `microseconds` from its last byte to its answer, `size` bytes of body sent."""
         lines = self._lines
         if len(lines) + _HANDFUL * len(self._texts) >= self._limit:
             self._overflow += 1
@@ -107,7 +108,7 @@ class AccessLog:
         pattern, path = (route.path, UNSET) if route is not None else (None, request.path[:_PATH_KEPT] or UNSET)
         lines.append(
             Line(
-                time.time(), request.id, request.method, pattern, status, microseconds,
+                time.time(), request.id, request.method, pattern, status, microseconds, size,
                 request.user_id, request.key_id, request.address, self._worker, path,
             )
         )  # fmt: skip

@@ -63,6 +63,7 @@ AFTER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ?"
 BEFORE = f"SELECT seq, {COLUMNS} FROM events WHERE seq < ?"
 OLDEST_FIRST = " ORDER BY seq LIMIT ?"
 NEWEST_FIRST = " ORDER BY seq DESC LIMIT ?"
+OF_USER = f"{AFTER} AND user_id = ? AND seq <= ?{OLDEST_FIRST}"
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
@@ -123,9 +124,9 @@ async def latest(
     return [_event(row) for row in await queries.all(f"{BEFORE}{only}{NEWEST_FIRST}", before, *values, limit)]
 
 
-async def of_user(queries: Queries, user_id: str, limit: int) -> list[Event]:
-    only, values = _only(None, user_id)
-    return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", 0, *values, limit)]
+async def of_user(queries: Queries, user_id: str, after: int, last: int, limit: int) -> list[Event]:
+    """Events about a user: those that came after one `seq`, up to another, oldest first."""
+    return [_event(row) for row in await queries.all(OF_USER, after, user_id, last, limit)]
 
 
 async def forget(tx: Tx, user_id: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import msgspec
-
 from rollbook import clock, roles
+from rollbook.actions import users
 from rollbook.actions.sessions import start
+from rollbook.api.show import export_document
 from rollbook.errors import ApiError, NotFound, TooManyAttempts, WrongPassword
-from rollbook.http.response import JSON, Response, line
+from rollbook.http.response import JSON, Response, Stream, line
 from rollbook.records import sessions
 from rollbook.web import browsers
 from rollbook.web.sign_in import sentence
@@ -52,10 +52,10 @@ async def change_password(visit: Visit) -> Response:
 
 async def export(visit: Visit) -> Response:
     """All that is held about the person, as a file."""
-    answer = await visit.api("GET", "/v1/users/me/export")
+    held = await users.export(visit.services, visit.by, visit.me.user.id)
     name = f"rollbook-{visit.me.user.id}-{datetime.fromtimestamp(clock.now() / clock.SECOND, UTC):%Y-%m-%d}.json"
     head = JSON + PRIVATE + SAFE + line("Content-Disposition", f'attachment; filename="{name}"')
-    return Response(200, head, msgspec.json.format(msgspec.json.encode(answer.content), indent=2) + b"\n")
+    return Response(200, head, stream=Stream(export_document(held, indented=True)))
 
 
 # ---- sessions
