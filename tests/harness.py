@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ OWNER_PASSWORD = "correct horse battery staple"
 # Cheap hashes, so that tests which are not about passwords do not wait for them. The default's cost is tested by itself.
 CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
 
+PLAIN: dict[str, Any] = {"verify": False}
+"""For clients that speak no TLS: to load the certificates of all authorities takes longer than a hundred requests."""
 
 engine = "sqlite"
 """The database of servers that say nothing about theirs; the fixture `engine` chooses it for a module of tests."""
@@ -111,11 +114,8 @@ class Server:
             self.process = processes.start(self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent)
         deadline = time.monotonic() + 60
         while True:
-            try:
-                if httpx2.get(f"{self.url}/health/ready").status_code == 200:
-                    return self
-            except httpx2.TransportError:
-                pass
+            if answers(self.port, "/health/ready") == 200:
+                return self
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.02)
@@ -137,7 +137,7 @@ class Server:
     def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
         """A client with this key, the owner's by default; None sends no key."""
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **PLAIN | options)
 
     def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
@@ -216,6 +216,16 @@ class Server:
         """Lines of its log that are JSON."""
         lines = self.log.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def answers(port: int, path: str) -> int:
+    """The status of the answer to a GET; 0 when there is none."""
+    try:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().status
+    except (OSError, HTTPException):
+        return 0
 
 
 @contextmanager

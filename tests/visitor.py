@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PLAIN, Server
 
 FORM = {
     "Accept": "text/html",
@@ -18,7 +18,7 @@ FORM = {
 
 def visitor(server: Server, **headers: str) -> httpx2.Client:
     """Nobody is signed in yet. Redirects are not followed."""
-    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60)
+    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60, **PLAIN)
 
 
 def sign_in(visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, **fields: str) -> httpx2.Response:

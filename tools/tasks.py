@@ -66,8 +66,10 @@ def test(arguments: Arguments) -> NoReturn:
             except SetupFailed as failure:
                 # The tests that need it then fail and say so; the others can run.
                 print(failure, file=sys.stderr, flush=True)
-    # A file is one process's: its tests share a server. More than four would have too many servers under load at the same time.
-    aside = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
+    # What was compiled is kept, whatever the shell says: five processes would compile all of it each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A file is one process's: its tests share a server. Tests wait as much as they compute.
+    aside = ["-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile"]
     become([str(python), "-m", "pytest", *aside, *arguments])
 
 
