@@ -22,7 +22,7 @@ def migrated(engine: str, folder: Path) -> Iterator[Database]:
     """An empty database of this kind with the schema of this version, to be used without a server."""
     from tests import postgres
 
-    settings = Settings(data=folder / "data", database="" if engine == "sqlite" else postgres.new_database())
+    settings = Settings(data=folder / "data", database="" if engine == "sqlite" else postgres.migrated_database())
     db = opening.open_for_migration(settings)
     try:
         migrate.migrate(db)

@@ -39,13 +39,13 @@ _databases: dict[Path, str] = {}
 
 
 def database_of(data: Path) -> str:
-    """What the setting `database` is for a server on this folder: on PostgreSQL a new database, the same one when it starts again."""
+    """What the setting `database` is for a server on this folder: on PostgreSQL a database of its own, the same one when it starts again."""
     if engine == "sqlite":
         return ""
     from tests import postgres
 
     if data not in _databases:
-        _databases[data] = postgres.new_database()
+        _databases[data] = postgres.migrated_database()
     return _databases[data]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import getpass
+import itertools
 import os
 import pwd
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from tests import processes
 from tests.harness import free_port
 
 if TYPE_CHECKING:
@@ -168,25 +171,48 @@ def shared() -> Cluster:
     return cluster
 
 
-_made = 0
-
-
 def new_database(prefix: str = "test") -> str:
     """The address of an empty database in it."""
-    global _made
-    _made += 1
-    name = f"{prefix}_{os.getpid()}_{_made}"
-    shared().ask(f'CREATE DATABASE "{name}"')
-    url = shared().url(name)
+    return _create(prefix, "template1")
+
+
+def migrated_database() -> str:
+    """The address of a database with this version's schema and nothing in it: a copy of one that was made once."""
+    address = _create("test", _migrated())
+    if VARIANT != "pgbouncer":
+        return address
+    pooled = pooler().url(address.rpartition("/")[2])
+    _direct[pooled] = address
+    return pooled
+
+
+@cache
+def _migrated() -> str:
+    """The name of the database that others are copies of."""
+    url = new_database("migrated")
+    environment = {**os.environ, "ROLLBOOK_DATABASE": url}
+    done = processes.run([sys.executable, "-m", "rollbook.cli.main", "migrate"], env=environment)
+    assert done.returncode == 0, done.stderr
+    if VARIANT == "partitioned":
+        _partition(url)
+    return url.rpartition("/")[2]
+
+
+_numbers = itertools.count(1)
+
+
+def _create(prefix: str, template: str) -> str:
+    name = f"{prefix}_{os.getpid()}_{next(_numbers)}"
+    shared().ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_quickly()}')
     if VARIANT == "serializable":
         shared().ask(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
-    elif VARIANT == "partitioned":
-        partition(url)
-    elif VARIANT == "pgbouncer":
-        pooled = pooler().url(name)
-        _direct[pooled] = url
-        return pooled
-    return url
+    return shared().url(name)
+
+
+@cache
+def _quickly() -> str:
+    """To copy files is half the work of writing all of them into the log. Before 15 there was no other way, and no word for it."""
+    return "STRATEGY file_copy" if int(shared().ask("SHOW server_version_num")) >= 150_000 else ""
 
 
 VARIANT = os.environ.get("ROLLBOOK_TEST_POSTGRES", "")
@@ -209,18 +235,9 @@ def pooler() -> PgBouncer:
     return found
 
 
-def partition(url: str) -> None:
-    """Bring an empty database to this version's schema, then make `users` a table in four parts by the hash of the id, with the same indexes:
-    what Citus and CockroachDB ask of a table holds of it, too. Nothing is unique but the id."""
-    from rollbook.config import Settings
-    from rollbook.records import opening
-    from rollbook.storage import migrate
-
-    db = opening.open_for_migration(Settings(database=url))
-    try:
-        migrate.migrate(db)
-    finally:
-        db.close()
+def _partition(url: str) -> None:
+    """Make `users` a table in four parts by the hash of the id, with the same indexes: what Citus and CockroachDB ask of a table holds of it,
+    too. Nothing is unique but the id."""
     indexes = [
         text.replace("CREATE UNIQUE INDEX", "CREATE INDEX")
         for name, text in rows(url, "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'users'")
