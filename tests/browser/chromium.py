@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
 
+from tests.harness import Server
 from tools.environment import NO_BROWSER, ROOT, find_browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -104,6 +105,15 @@ class Watch:
     def _response(self, response: Response) -> None:
         if response.status >= 400 and response.request.resource_type in ("script", "stylesheet", "image", "font", "manifest"):
             self.errors.append(f"{response.request.frame.url}: {response.status} {response.url}")
+
+
+def new_context(browser: Browser, server: Server, watch: Watch, **options: Any) -> BrowserContext:
+    """A browser with nothing in it, as of another person; playwright's own options, such as `viewport`, are taken."""
+    plain: dict[str, Any] = {"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
+    context = browser.new_context(**plain | options)
+    context.set_default_timeout(PATIENCE)
+    watch.over(context)
+    return context
 
 
 def sign_in(page: Page, email: str, password: str) -> None:

@@ -51,6 +51,7 @@ def nothing_wrong_in_the_browser(watch: Watch) -> Iterator[None]:
     """After every test: the policy refused nothing, no script failed, nothing was asked of another server."""
     yield
     seen = watch.seen()
+    watch.clear()
     assert not seen, seen
 
 
@@ -62,10 +63,7 @@ def new_context(
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
-        plain: dict[str, Any] = {"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
-        context = browser.new_context(**plain | options)
-        context.set_default_timeout(PATIENCE)
-        watch.over(context)
+        context = chromium.new_context(browser, server, watch, **options)
         contexts.append(context)
         return context
 

@@ -10,10 +10,10 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from rollbook.web.pages import PAGES
-from tests.browser.chromium import Focus, axe, axe_in_both_themes, focused, sideways
+from tests.browser.chromium import Focus, Watch, axe, axe_in_both_themes, focused, new_context, sideways
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -25,7 +25,7 @@ every_form = pytest.mark.parametrize("pattern", FORMS)
 
 WEIGHT = 60_000
 """Bytes of /account with all that it needs, nothing kept from before."""
-NARROWEST = 360  # px
+WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=640)
 
 BY_OTHERS = {"/docs/api": ".swagger-ui"}
 """Pages that show what others wrote, and where in them. The policy of these is wider, and says so where it is set."""
@@ -79,24 +79,29 @@ def clients(population: Population) -> Iterator[dict[str, httpx2.Client]]:
         client.close()
 
 
-@pytest.fixture
-def as_owner(
-    new_context: Callable[..., BrowserContext], server: Server, clients: dict[str, httpx2.Client]
-) -> Callable[..., BrowserContext]:
-    """A browser whose owner signed in elsewhere: by form in every test would be most of what they do."""
+@pytest.fixture(scope="module")
+def watch(server: Server) -> Watch:
+    """One for the whole module, as its browsers are."""
+    return Watch(server.url)
 
-    def make(place: Place, **options: object) -> BrowserContext:
-        context = new_context(**options)
-        if place.who != "anyone":
-            cookies = clients["owner"].cookies.jar
-            context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies])
-        return context
 
-    return make
+@pytest.fixture(scope="module")
+def windows(browser: Browser, server: Server, watch: Watch, clients: dict[str, httpx2.Client]) -> Iterator[dict[str, Page]]:
+    """A window in which nobody is signed in, and the owner's. Pages are only looked at, so that all tests share them."""
+    opened = {"nobody": new_context(browser, server, watch), "owner": new_context(browser, server, watch)}
+    cookies = clients["owner"].cookies.jar
+    opened["owner"].add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies])
+    yield {name: context.new_page() for name, context in opened.items()}
+    for context in opened.values():
+        context.close()
 
 
 def client_for(place: Place, clients: dict[str, httpx2.Client]) -> httpx2.Client:
-    return clients["nobody" if place.who == "anyone" else "owner"]
+    return clients[visitor_of(place)]
+
+
+def visitor_of(place: Place) -> str:
+    return "nobody" if place.who == "anyone" else "owner"
 
 
 # ---- who
@@ -132,28 +137,6 @@ def test_pages_for_admins_refuse_members(
         if place.who == "admin":
             assert answer.status_code == 403, place.path
             assert "Lindqvist" not in answer.text and population.users[1]["email"] not in answer.text
-
-
-@every_form
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:1"},
-        {"Sec-Fetch-Site": "none"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {},
-    ],
-    ids=["cross-site", "same-site", "typed", "old-browser", "sandbox", "nothing"],
-)
-def test_a_form_of_another_site_is_refused(
-    pattern: str, headers: dict[str, str], clients: dict[str, httpx2.Client], population: Population
-) -> None:
-    path = re.sub(r"\{[^}]*\}", population.member["id"], pattern)
-    answer = clients["owner"].post(path, data={"name": "Mallory", "email": "mallory@example.com"}, headers=headers)
-    assert answer.status_code == 403, path
-    assert "set-cookie" not in answer.headers
 
 
 @every_form
@@ -294,39 +277,34 @@ def test_every_link_leads_somewhere(found: dict[str, list[Place]], clients: dict
 
 
 @every_page
-def test_nothing_stands_in_the_way_of_anybody(
-    pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
-) -> None:
-    """axe, with all that can be opened open, and then on a narrow phone, where nothing moves the page sideways.
+def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
+    """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page sideways.
 
     What the policy refused and what was loaded from elsewhere is looked at after every test.
     """
+    by_others = BY_OTHERS.get(pattern, "")
     for place in found[pattern]:
-        by_others = BY_OTHERS.get(pattern, "")
-        page = as_owner(place).new_page()
+        page = windows[visitor_of(place)]
+        page.set_viewport_size(WIDE)
         _open(page, place)
+        is_first = place == found[pattern][0]
+        if is_first:
+            _use_keyboard(page, place)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         problems = axe_in_both_themes(page, except_in=by_others)
-        page.set_viewport_size({"width": NARROWEST, "height": 640})
-        if place == found[pattern][0]:
+        page.set_viewport_size(NARROW)
+        if is_first:
             problems += [f"narrow: {each}" for each in axe(page, except_in=by_others)]
         assert not problems, f"{place.path}\n" + "\n".join(problems)
         assert not sideways(page), f"{place.path} can be moved sideways: {sideways(page)}"
-        page.context.close()
 
 
 # Some pages put the focus into their first field; the keyboard is tried from the top all the same.
 TO_THE_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); }"
 
 
-@every_page
-def test_a_page_can_be_used_by_keyboard(
-    pattern: str, found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]
-) -> None:
+def _use_keyboard(page: Page, place: Place) -> None:
     """The skip link comes first and works, and wherever the focus goes it can be seen."""
-    place = found[pattern][0]
-    page = as_owner(place).new_page()
-    _open(page, place)
     page.evaluate(TO_THE_TOP)
     first = _tab(page, place)
     assert first.href.startswith("#"), f"{place.path}: first comes {first.element}"
@@ -361,10 +339,13 @@ def _tab(page: Page, place: Place) -> Focus:
     return focus
 
 
-def test_the_account_page_is_light(found: dict[str, list[Place]], as_owner: Callable[..., BrowserContext]) -> None:
+def test_the_account_page_is_light(
+    found: dict[str, list[Place]], new_context: Callable[..., BrowserContext], windows: dict[str, Page]
+) -> None:
     """All that is transferred for it, headers too, by a browser that has nothing yet."""
     [place] = found["/account"]
-    page = as_owner(place).new_page()
+    page = new_context().new_page()
+    page.context.add_cookies(windows["owner"].context.cookies())
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     sizes: dict[str, int] = {}

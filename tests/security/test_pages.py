@@ -50,6 +50,8 @@ FOREIGN = [
     {"Sec-Fetch-Site": ""},
     {"Sec-Fetch-Site": "same-origin, cross-site"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:{port}"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:1"},
     {"Origin": "null"},
     {"Origin": ""},
     {"Origin": "http://evil.example"},
