@@ -14,7 +14,7 @@ from tools.environment import NO_BROWSER, ROOT, find_browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-COLOURS = ["color-contrast", "link-in-text-block"]
+COLORS = ["color-contrast", "link-in-text-block"]
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # A page of ours is there in a fraction of a second; the rest is for a machine that is busy.
 PATIENCE = 30_000  # ms
@@ -130,19 +130,22 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.wait_for_url(lambda url: "/account/sign-in" not in url)
 
 
-def axe(page: Page, *, colours_only: bool = False, except_in: str = "") -> list[str]:
+def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: str = "") -> list[str]:
     """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element.
 
-    `except_in`: a selector of what others wrote and we cannot mend.
+    `except_in`: a selector of what others wrote and we cannot fix.
     """
     if not page.evaluate("typeof window.axe === 'object'"):
         if not AXE.exists():
             raise NoBrowser("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
         page.evaluate(AXE.read_text())
-    only = {"type": "rule", "values": COLOURS} if colours_only else {"type": "tag", "values": RULES}
+    options = {
+        "runOnly": {"type": "tag", "values": RULES} if all_else else {"type": "rule", "values": COLORS},
+        "rules": {} if colors else {name: {"enabled": False} for name in COLORS},
+        "resultTypes": ["violations"],
+    }
     found = page.evaluate(
-        "([only, except]) => axe.run(except ? { exclude: [except] } : document, { runOnly: only, resultTypes: ['violations'] })",
-        [only, except_in],
+        "([except, options]) => axe.run(except ? { exclude: [except] } : document, options)", [except_in, options]
     )
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
@@ -152,11 +155,11 @@ def axe(page: Page, *, colours_only: bool = False, except_in: str = "") -> list[
 
 
 def axe_in_both_themes(page: Page, *, except_in: str = "") -> list[str]:
-    """As `axe`, in light and in dark; each line begins with the theme. Between the two only colours differ, so dark is asked about those."""
+    """As `axe`, in light and in dark; each line begins with the theme. Between the two only colors differ, so dark is asked about those."""
     found = []
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        found += [f"{theme}: {each}" for each in axe(page, colours_only=theme == "dark", except_in=except_in)]
+        found += [f"{theme}: {each}" for each in axe(page, all_else=theme == "light", except_in=except_in)]
     return found
 
 
@@ -181,20 +184,25 @@ class Focus(NamedTuple):
     is_shown: bool
 
 
-def focused(page: Page, by_others: str = "") -> Focus:
-    """What has the focus, and whether a person sees that. What is inside `by_others` is taken as it is."""
-    return Focus(
-        *page.evaluate(
-            """others => {
-                const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-                if (element === document.body) return ['', '', true, true];
-                const taken = others && element.closest(others) !== null;
-                // In a field for a date the browser itself marks the part that has the focus.
-                const parts = element.matches('[type=date], [type=time], [type=datetime-local]');
-                const drawn = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
-                const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-                return [element.outerHTML.slice(0, 120), element.getAttribute('href') || '', !!(inside || taken), !!(drawn || parts || taken)];
-            }""",
-            by_others,
-        )
-    )
+def tab(page: Page, times: int, by_others: str = "") -> list[Focus]:
+    """Press Tab so often; what had the focus after each of them, and whether a person sees that. What is inside `by_others` is taken as it is."""
+    page.evaluate(NOTE_FOCUS, by_others)
+    for _ in range(times + 1):  # it is noted when the next key comes down: by then the page has been scrolled
+        page.keyboard.press("Tab")
+    return [Focus(*each) for each in page.evaluate("window.seenByTest.slice(1)")]
+
+
+NOTE_FOCUS = """others => {
+    const note = () => {
+        const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+        if (element === document.body) return ['', '', true, true];
+        const taken = others && element.closest(others) !== null;
+        // In a field for a date the browser itself marks the part that has the focus.
+        const parts = element.matches('[type=date], [type=time], [type=datetime-local]');
+        const drawn = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
+        const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+        return [element.outerHTML.slice(0, 120), element.getAttribute('href') || '', !!(inside || taken), !!(drawn || parts || taken)];
+    };
+    window.seenByTest = [];
+    addEventListener('keydown', event => event.key === 'Tab' && seenByTest.push(note()), true);
+}"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from html import escape
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from rollbook.web.pages import PAGES
-from tests.browser.chromium import Focus, Watch, axe, axe_in_both_themes, focused, new_context, sideways
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -294,7 +295,7 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
         problems = axe_in_both_themes(page, except_in=by_others)
         page.set_viewport_size(NARROW)
         if is_first:
-            problems += [f"narrow: {each}" for each in axe(page, except_in=by_others)]
+            problems += [f"narrow: {each}" for each in axe(page, colors=False, except_in=by_others)]
         assert not problems, f"{place.path}\n" + "\n".join(problems)
         assert not sideways(page), f"{place.path} can be moved sideways: {sideways(page)}"
 
@@ -306,16 +307,16 @@ TO_THE_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); docume
 def _use_keyboard(page: Page, place: Place) -> None:
     """The skip link comes first and works, and wherever the focus goes it can be seen."""
     page.evaluate(TO_THE_TOP)
-    first = _tab(page, place)
-    assert first.href.startswith("#"), f"{place.path}: first comes {first.element}"
-    for _ in range(25):
-        if not _tab(page, place).element:
-            break
+    stops = tab(page, 25, BY_OTHERS.get(place.pattern, ""))
+    assert stops[0].href.startswith("#"), f"{place.path}: first comes {stops[0].element}"
+    for stop in itertools.takewhile(lambda stop: stop.element, stops):
+        assert stop.is_in_sight, f"{place.path}: the focus went out of sight, to {stop.element}"
+        assert stop.is_shown, f"{place.path}: the focus cannot be seen on {stop.element}"
     page.evaluate(TO_THE_TOP)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate(LANDED, first.href), f"{place.path}: the skip link does not lead to what it names"
+    assert page.evaluate(LANDED, stops[0].href), f"{place.path}: the skip link does not lead to what it names"
 
 
 # In what it names, or where that has nothing to be focused, behind it.
@@ -329,14 +330,6 @@ def _open(page: Page, place: Place) -> None:
     """Until what it is about is there: some pages draw that by a script."""
     page.goto(place.path)
     page.locator("main").wait_for()
-
-
-def _tab(page: Page, place: Place) -> Focus:
-    page.keyboard.press("Tab")
-    focus = focused(page, BY_OTHERS.get(place.pattern, ""))
-    assert focus.is_in_sight, f"{place.path}: the focus went out of sight, to {focus.element}"
-    assert focus.is_shown, f"{place.path}: the focus cannot be seen on {focus.element}"
-    return focus
 
 
 def test_the_account_page_is_light(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from tests.browser.chromium import Watch, axe, axe_in_both_themes, focused, sideways
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, sideways, tab
 from tests.harness import Server
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
@@ -123,8 +123,5 @@ def test_a_focus_that_cannot_be_seen_is_found(page: Page, server: Server) -> Non
     style = "<style>.none:focus { outline: none } .off { position: absolute; left: -900px }</style>"
     links = "<a href=/1>seen</a> <a href=/2 class=none>unmarked</a> <a href=/3 class=off>outside</a>"
     show(page, server, GOOD.replace("</head>", style + "</head>").replace("<p>", links + "<p>"), "style-src 'unsafe-inline'")
-    found = []
-    for _ in range(4):
-        page.keyboard.press("Tab")
-        found.append(focused(page)[1:])
+    found = [stop[1:] for stop in tab(page, 4)]
     assert found == [("/1", True, True), ("/2", True, False), ("/3", False, True), ("", True, True)]
