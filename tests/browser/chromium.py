@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
+import httpx2
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
 
 from tests.harness import Server
@@ -128,6 +129,11 @@ def sign_in(page: Page, email: str, password: str) -> None:
         form.locator("button[type=submit], button:not([type]), input[type=submit]").first.click()
     assert answer.value.status == 303, f"signing in as {email} was answered with {answer.value.status}"
     page.wait_for_url(lambda url: "/account/sign-in" not in url)
+
+
+def take_session(context: BrowserContext, cookies: httpx2.Cookies, server: Server) -> None:
+    """Be signed in as somebody who did it without a browser: by the form in every test would be most of what they do."""
+    context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
 
 
 def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: str = "") -> list[str]:

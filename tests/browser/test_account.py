@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, take_session
 from tests.browser.population import BROWSER_NAMES, HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user
 
@@ -39,8 +39,7 @@ def member(server: Server, http: httpx2.Client, new_context: Callable[..., Brows
     def make(scripts: bool = True, **fields: Any) -> Member:
         user = new_user(http, **fields)
         context = new_context(java_script_enabled=scripts)
-        cookies = sign_in_by_form(server, user["email"], user["password"], CHROMIUM).jar
-        context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies])
+        take_session(context, sign_in_by_form(server, user["email"], user["password"], CHROMIUM), server)
         return Member(user, context.new_page())
 
     return make

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
 from rollbook.web.admin_server import MASKED, shown
+from tests.browser.chromium import take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -46,7 +47,7 @@ def browse(server: Server, new_context: Callable[..., BrowserContext], owner_coo
     def make(scripts: bool = True, user: dict[str, Any] | None = None) -> Page:
         context = new_context(java_script_enabled=scripts)
         cookies = owner_cookies if user is None else sign_in_by_form(server, user["email"], user["password"])
-        context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
+        take_session(context, cookies, server)
         return context.new_page()
 
     return make

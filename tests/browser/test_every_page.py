@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from rollbook.web.pages import PAGES
-from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab, take_session
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -90,8 +90,7 @@ def watch(server: Server) -> Watch:
 def windows(browser: Browser, server: Server, watch: Watch, clients: dict[str, httpx2.Client]) -> Iterator[dict[str, Page]]:
     """A window in which nobody is signed in, and the owner's. Pages are only looked at, so that all tests share them."""
     opened = {"nobody": new_context(browser, server, watch), "owner": new_context(browser, server, watch)}
-    cookies = clients["owner"].cookies.jar
-    opened["owner"].add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies])
+    take_session(opened["owner"], clients["owner"].cookies, server)
     yield {name: context.new_page() for name, context in opened.items()}
     for context in opened.values():
         context.close()
@@ -333,12 +332,15 @@ def _open(page: Page, place: Place) -> None:
 
 
 def test_the_account_page_is_light(
-    found: dict[str, list[Place]], new_context: Callable[..., BrowserContext], windows: dict[str, Page]
+    found: dict[str, list[Place]],
+    new_context: Callable[..., BrowserContext],
+    server: Server,
+    clients: dict[str, httpx2.Client],
 ) -> None:
     """All that is transferred for it, headers too, by a browser that has nothing yet."""
     [place] = found["/account"]
     page = new_context().new_page()
-    page.context.add_cookies(windows["owner"].context.cookies())
+    take_session(page.context, clients["owner"].cookies, server)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     sizes: dict[str, int] = {}
