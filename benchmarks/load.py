@@ -20,13 +20,20 @@ _runs = itertools.count()
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked for. `@ID@` at the end of the path takes ids from the file in turn; `@N@` in the body is different each time."""
+    """What is asked for. `@ID@` in the path becomes the lines of the file `ids` in turn; `@N@` in the body is different each time."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     ids: Path | None = None
+
+
+def numbers(first: int, step: int) -> Path:
+    """Five numbers, for `@ID@` in a path: callers ask for different pages, so that no answer serves several of them."""
+    file = WORK / f"numbers-{first}-{step}"
+    file.write_text("".join(f"{first + step * at}\n" for at in range(5)))
+    return file
 
 
 @dataclass(frozen=True)

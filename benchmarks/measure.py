@@ -12,9 +12,9 @@ from load import Running, load
 from peers import Server
 
 WORKLOADS = {
-    "W1": "list of 20 users at offset 0",
+    "W1": "list of 20 users, one of the first five pages",
     "W1 without total": "W1 without the number of all users, which PocketBase can leave out",
-    "W1d": "list of 20 users, 100 from the end",
+    "W1d": "list of 20 users, one of five pages 100 to 180 from the end",
     "W1d without total": "W1d without the number of all users",
     "W2": "one user by id, ids in a scrambled order",
     "W3": "change of one user's name, durable",

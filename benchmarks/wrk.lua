@@ -1,13 +1,14 @@
--- What wrk sends. Arguments: METHOD PATH BODY IDS TAG. "@ID@" at the end of PATH takes the next line of the file IDS, "@N@" in BODY a text
--- that no other request of any run has. Header fields come from wrk's own -H.
-local method, path, body, ids, tag
+-- What wrk sends. Arguments: METHOD PATH BODY IDS TAG. "@ID@" in PATH becomes the next line of the file IDS, "@N@" in BODY a text that no
+-- other request of any run has. Header fields come from wrk's own -H.
+local method, path, rest, body, ids, tag
 local line, count = 0, 0
 local fixed
 
 function init(args)
   method, path, body, tag = args[1], args[2], args[3], args[5]
-  if path:sub(-4) == "@ID@" then
-    path, ids = path:sub(1, -5), {}
+  local from, to = path:find("@ID@", 1, true)
+  if from then
+    path, rest, ids = path:sub(1, from - 1), path:sub(to + 1), {}
     for id in io.lines(args[4]) do ids[#ids + 1] = id end
   end
   if body == "" then body = nil end
@@ -20,7 +21,7 @@ function request()
   local target, content = path, body
   if ids then
     line = line % #ids + 1
-    target = path .. ids[line]
+    target = path .. ids[line] .. rest
   end
   if content then content = content:gsub("@N@", tag .. count) end
   return wrk.format(method, target, nil, content)

@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
-from load import WORK, Call
+from load import WORK, Call, numbers
 from machine import SERVER_CPU, Process, call, free_port, wait_for_answer
 from people import PASSWORD
 
@@ -54,8 +54,8 @@ class FastapiUsers:
         bearer = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         new = {"name": "Charlie Mboya", "email": "c@N@@example.com", "password": PASSWORD}
         self.calls = {
-            "W1": Call("GET", "/users?limit=20&offset=0", bearer),
-            "W1d": Call("GET", f"/users?limit=20&offset={self._users - 100}", bearer),
+            "W1": Call("GET", "/users?limit=20&offset=@ID@", bearer, ids=numbers(0, 20)),
+            "W1d": Call("GET", "/users?limit=20&offset=@ID@", bearer, ids=numbers(self._users - 100, -20)),
             "W2": Call("GET", "/users/@ID@", bearer, ids=self._ids),
             "W3": Call("PATCH", "/users/@ID@", bearer, '{"name": "Renamed @N@"}', self._ids),
             "W4": Call("POST", "/auth/register", bearer, json.dumps(new)),

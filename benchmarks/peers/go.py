@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cluster import Database
-from load import WORK, Call
+from load import WORK, Call, numbers
 from machine import Process, call, free_port, wait_for_answer
 from people import PASSWORD, people
 
@@ -79,8 +79,8 @@ class Go:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         change = '{"name": "Renamed @N@"}'
         self.calls = {
-            "W1": Call("GET", "/v1/users?limit=20&offset=0", headers),
-            "W1d": Call("GET", f"/v1/users?limit=20&offset={users - 100}", headers),
+            "W1": Call("GET", "/v1/users?limit=20&offset=@ID@", headers, ids=numbers(0, 20)),
+            "W1d": Call("GET", "/v1/users?limit=20&offset=@ID@", headers, ids=numbers(users - 100, -20)),
             "W2": Call("GET", "/v1/users/@ID@", headers, ids=ids),
             "W3": Call("PUT", "/v1/recorded/@ID@", headers, change, ids),
             "W3 alone": Call("PUT", "/v1/users/@ID@", headers, change, ids),

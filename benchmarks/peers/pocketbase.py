@@ -15,7 +15,7 @@ import string
 import subprocess
 from collections.abc import Mapping
 
-from load import WORK, Call
+from load import WORK, Call, numbers
 from machine import SERVER_CPU, Process, call, free_port, wait_for_answer
 from people import PASSWORD, people
 
@@ -48,13 +48,13 @@ class PocketBase:
         self._serve()
         json_type = {"Authorization": self._token(), "Content-Type": "application/json"}
         ids = self.folder / "ids"
-        page, last = f"{RECORDS}?perPage=20&page=1", f"{RECORDS}?perPage=20&page={(users - 100) // 20 + 1}"
+        page, first, last = f"{RECORDS}?perPage=20&page=@ID@", numbers(1, 1), numbers((users - 100) // 20 + 1, -1)
         new = {"name": "Charlie Mboya", "email": "c@N@@example.com", "password": PASSWORD, "passwordConfirm": PASSWORD}
         self.calls = {
-            "W1": Call("GET", page, json_type),
-            "W1 without total": Call("GET", page + "&skipTotal=1", json_type),
-            "W1d": Call("GET", last, json_type),
-            "W1d without total": Call("GET", last + "&skipTotal=1", json_type),
+            "W1": Call("GET", page, json_type, ids=first),
+            "W1 without total": Call("GET", page + "&skipTotal=1", json_type, ids=first),
+            "W1d": Call("GET", page, json_type, ids=last),
+            "W1d without total": Call("GET", page + "&skipTotal=1", json_type, ids=last),
             "W2": Call("GET", RECORDS + "/@ID@", json_type, ids=ids),
             "W3": Call("PATCH", RECORDS + "/@ID@", json_type, '{"name": "Renamed @N@"}', ids),
             "W4": Call("POST", RECORDS, json_type, json.dumps(new)),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from load import WORK, Call
+from load import WORK, Call, numbers
 from machine import BOTH_CPUS, SERVER_CPU, Process, call, free_port, wait_for_answer
 from people import PASSWORD, write_ndjson
 
@@ -84,8 +84,8 @@ class Rollbook:
     def calls_for(self, users: int, ids: Path) -> dict[str, Call]:
         new = {"name": "Charlie Mboya", "email": "c@N@@example.com", "password": PASSWORD}
         return {
-            "W1": Call("GET", "/v1/users?limit=20&offset=0", self.headers),
-            "W1d": Call("GET", f"/v1/users?limit=20&offset={users - 100}", self.headers),
+            "W1": Call("GET", "/v1/users?limit=20&offset=@ID@", self.headers, ids=numbers(0, 20)),
+            "W1d": Call("GET", "/v1/users?limit=20&offset=@ID@", self.headers, ids=numbers(users - 100, -20)),
             "W2": Call("GET", "/v1/users/@ID@", self.headers, ids=ids),
             "W3": Call("PUT", "/v1/users/@ID@", self.headers, '{"name": "Renamed @N@"}', ids),
             "W4": Call("POST", "/v1/users", self.headers, json.dumps(new)),

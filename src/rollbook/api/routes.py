@@ -48,7 +48,7 @@ ROUTES = [
     Route("POST", "/v1/users", users.create, "users:write", 201, types.UserFields, types.NewUser, types.UserListed, (*TAKEN, errors.Overloaded), shows=show.user_created),
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
     Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.UserListed, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed),
-    Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", takes=take.user_as_json, shows=show.user),
+    Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
     Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserChanges, types.UserUpdated, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
     Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserChanges, types.UserUpdated, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),

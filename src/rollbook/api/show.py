@@ -84,14 +84,13 @@ def count(call: Call, users: int) -> Response:
     return answer(200, types.Count(users))
 
 
-def user(call: Call, found: User | tuple[bytes, int]) -> Response:
+def user(call: Call, found: User) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
-    body, version = (b"", found.version) if isinstance(found, User) else found
-    if _is_current(call.request, version):
-        return Response(304, etag(version))
-    if isinstance(found, User):
-        body = encode(_fields(found, call.query.fields))
-    return Response(200, _JSON_HEAD + etag(version), body)
+    tag = etag(found.version)
+    if _is_current(call.request, found.version):
+        return Response(304, tag)
+    fields = call.query.fields
+    return answer(200, users.public(found) if fields is None else _fields(found, fields), tag)
 
 
 def user_listed(call: Call, user: User) -> Response:

@@ -9,7 +9,6 @@ from rollbook.actions import users
 from rollbook.actions.checking import refuse
 from rollbook.api import paging, types
 from rollbook.api.call import Call
-from rollbook.records import user_list
 from rollbook.records.user_list.query import Filters, Query, sort_keys
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -43,11 +42,6 @@ def sort_of(query: types.ListUsers) -> str:
 
 def filters(call: Call) -> tuple[Filters]:
     return (users.filters_of(call.query),)
-
-
-def user_as_json(call: Call) -> tuple[Any, ...]:
-    """SQLite makes the JSON of a whole user faster than we do."""
-    return (user_list.user_as_json,) if call.query.fields is None else ()
 
 
 def changes(call: Call) -> tuple[Any, frozenset[int] | None]:

@@ -78,9 +78,6 @@ EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at
 MOST_ERASED = 256
 
 
-_encode = msgspec.json.Encoder().encode
-
-
 async def by_id(queries: Queries, id: str) -> User | None:
     row = await queries.one(BY_ID, id)
     return User._make(row) if row else None
@@ -284,38 +281,6 @@ def public(user: User) -> dict[str, Any]:
         "updated_at": clock.format_time(user.updated_at),
         "last_sign_in_at": None if user.last_sign_in_at is None else clock.format_time(user.last_sign_in_at),
     }
-
-
-def encode(user: User) -> bytes:
-    """What `public` shows, as JSON."""
-    return _encode(_public(*user))
-
-
-class _Public(msgspec.Struct):
-    """The same as what `public` makes, in half the time to make and to encode."""
-
-    id: str
-    name: str
-    email: str
-    role: str
-    status: str
-    external_id: str | None
-    metadata: msgspec.Raw
-    email_verified: bool
-    rate_limit: str | None
-    created_at: str
-    updated_at: str
-    last_sign_in_at: str | None
-
-
-def _public(
-    seq: int, id: str, name: str, email: str, role: str, status: str, external_id: str | None, metadata: str, email_verified: int,
-    rate_limit: str | None, version: int, created_at: int, updated_at: int, last_sign_in_at: int | None,
-) -> _Public:  # fmt: skip
-    return _Public(
-        id, name, email, role, status, external_id, msgspec.Raw(metadata.encode()), bool(email_verified), rate_limit,
-        clock.format_time(created_at), clock.format_time(updated_at), None if last_sign_in_at is None else clock.format_time(last_sign_in_at),
-    )  # fmt: skip
 
 
 def _deleted(row: Row) -> Deleted:

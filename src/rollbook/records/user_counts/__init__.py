@@ -15,6 +15,8 @@ from rollbook.storage.database import Queries, Statements, Tx
 
 BITS = 6
 """Of a number within its block of level 1, and of a block within the one around it."""
+NEAR = 128
+"""Users that are skipped for less than it costs to look for their place."""
 AFTER = "SELECT seq FROM users WHERE created_at > ? ORDER BY created_at LIMIT 1"
 BEFORE = "SELECT seq FROM users WHERE created_at < ? ORDER BY created_at DESC LIMIT 1"
 

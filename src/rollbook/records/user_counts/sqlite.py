@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
 
-from rollbook.records.user_counts import AFTER, BITS, Place
+from rollbook.records.user_counts import AFTER, BITS, NEAR, Place
 from rollbook.storage.database import Queries, Row, Statements, Tx
 
 WIDTH = 1 << BITS
@@ -57,10 +57,10 @@ async def total(queries: Queries) -> int:
 async def seek(queries: Queries, offset: int) -> Place:
     blocks = await queries.all(TOP)
     total = _sum(blocks)
-    if offset == 0:
-        return Place(total, 0, 0)
     if offset >= total:
         return Place(total, None, 0)
+    if offset <= NEAR:
+        return Place(total, 0, offset)
     block = 0
     for number, n in blocks:
         if offset < n:

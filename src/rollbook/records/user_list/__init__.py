@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from rollbook.errors import NotFound
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
 from rollbook.records.users import COLUMNS
@@ -43,8 +42,6 @@ class UserList(Protocol):
         ...
 
     async def page(self, db: Database, query: Query) -> Page: ...
-
-    async def user_as_json(self, queries: Queries, id: str) -> tuple[bytes, int] | None: ...
 
 
 async def page(db: Database, query: Query) -> Page:
@@ -92,14 +89,6 @@ def page_of(query: Query, rows: list[Row], total: int | None) -> Page:
     has_before = more if query.is_backwards else query.position is not None or query.offset > 0
     has_after = query.is_backwards or more
     return Page([row[:-1] for row in rows], None, total, first if has_before else None, last if has_after else None)
-
-
-async def user_as_json(queries: Queries, id: str) -> tuple[bytes, int]:
-    """What `users.public` shows of a user, as JSON, and the user's version. Raises NotFound."""
-    found = await dialect(queries).user_list.user_as_json(queries, id)
-    if found is None:
-        raise NotFound()
-    return found
 
 
 async def count(db: Database, filters: Filters) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.records import users
+from rollbook.records.user_counts import NEAR
 from rollbook.records.user_list import Page, page_of, read
 from rollbook.records.user_list.query import Query
-from rollbook.storage.database import Database, Queries
+from rollbook.storage.database import Database
 
 BY_NAME = "users"
 
@@ -14,19 +14,14 @@ PAGE_AFTER = """
     SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
         + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), page.*
     FROM (SELECT 1) AS always LEFT JOIN LATERAL (
-        SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?) AS page ON true"""
+        SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
 
 
 async def page(db: Database, query: Query) -> Page:
     if query.eventual:
         return await db.read_eventually(read, query)
-    if query.is_plain and query.listed and not query.offset and not query.is_backwards:
+    if query.is_plain and query.listed and query.offset <= NEAR and not query.is_backwards:
         after = 0 if query.position is None else query.position.values[0]
-        rows = await db.all(PAGE_AFTER, after, query.limit + 1)
+        rows = await db.all(PAGE_AFTER, after, query.limit + 1, query.offset)
         return page_of(query, [row[1:] for row in rows] if rows[0][1] is not None else [], rows[0][0])
     return await db.read(read, query)
-
-
-async def user_as_json(queries: Queries, id: str) -> tuple[bytes, int] | None:
-    user = await users.by_id(queries, id)
-    return None if user is None else (users.encode(user), user.version)

@@ -19,14 +19,6 @@ PAGE_AFTER = """
     SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq)
     FROM (SELECT seq, id, name, email, created FROM users WHERE seq > ? ORDER BY seq LIMIT ?)"""
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
-# What `users.public` shows: one value instead of fourteen, which takes a third off the cost of a look-up.
-USER = """
-    SELECT CAST(json_object(
-        'id', id, 'name', name, 'email', email, 'role', role, 'status', status, 'external_id', external_id, 'metadata', json(metadata),
-        'email_verified', json(iif(email_verified, 'true', 'false')), 'rate_limit', rate_limit, 'created_at', created,
-        'updated_at', strftime('%Y-%m-%dT%H:%M:%SZ', updated_at / 1000000, 'unixepoch'),
-        'last_sign_in_at', strftime('%Y-%m-%dT%H:%M:%SZ', last_sign_in_at / 1000000, 'unixepoch')
-    ) AS BLOB), version FROM users WHERE id = ?"""
 
 
 async def page(db: Database, query: Query) -> Page:
@@ -34,11 +26,6 @@ async def page(db: Database, query: Query) -> Page:
         return await db.read(_as_json if query.listed and not query.is_backwards else read, query)
     is_short = query.filters.q is None and not query.count and query.offset <= NEAR and _is_indexed(query.filters, query.order)
     return await (db.read if is_short else db.read_aside)(read, query)
-
-
-async def user_as_json(queries: Queries, id: str) -> tuple[bytes, int] | None:
-    row = await queries.one(USER, id)
-    return None if row is None else (row[0], row[1])
 
 
 async def _as_json(queries: Queries, query: Query) -> Page:
