@@ -28,20 +28,20 @@ STATE = {
     "uri_too_long": "each parameter is short enough, all together are not",
 }
 SENTENCES = {
-    "cursor is not one that this server gave": "cursors are signed",
-    "cursor belongs to another sort order": "cursors are signed, and for one order",
+    "cursor is invalid": "cursors are signed",
+    "cursor is for another sort order": "cursors are signed, and for one order",
     "cursor and offset cannot go together": "two parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",
     "password is too common": "a list, not a pattern",
     "password must not be": "compared with the address and the name",
     "is required to change your own password": "depends on whose it is",
-    "ip_allow must be an address or a network": "a pattern for IPv6 would be longer than the parser",
+    "ip_allow must be an IP address or a network": "a pattern for IPv6 would be longer than the parser",
     "expires_at must be in the future": "depends on the time",
     "which the role": "depends on whose key it is to be",
     "The name is blank": "Unicode tells by its tables what shows something",
     "two windows of the same length": "a pattern cannot compare",
     "must be a whole number, not a number": "JSON Schema takes 1.0 for an integer, we do not",
-    "The body holds a NUL character": "anywhere in a body, also within metadata",
+    "The body contains a NUL character": "anywhere in a body, also within metadata",
     "must be an RFC 3339 time": "the format date-time, which the pattern only begins",
 }
 # Too large for the transport, which answers before anybody has read what it is.

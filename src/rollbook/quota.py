@@ -1,4 +1,4 @@
-"""What a rate limit is and how it is written: `100/minute,5000/hour`, `10/30s` or `none`."""
+"""Rate limits and their notation: `100/minute,5000/hour`, `10/30s` or `none`."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class Limit(tuple[Window, ...]):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the written form. Raises ValueError with a sentence that says what to write."""
+        """Parse the notation. Raises ValueError with a message that says what to use instead."""
         written = text.strip().lower()
         if written == "none":
             return cls()
         windows = [_window(part.strip()) for part in written.split(",")]
         if len({window.seconds for window in windows}) < len(windows):
-            raise ValueError(f"{text.strip()!r} has two windows of the same length: keep the lower one.")
+            raise ValueError(f"{text.strip()!r} has two windows of the same length. Keep the lower one.")
         if len(windows) > MAX_WINDOWS:
-            raise ValueError(f"{text.strip()!r} has {len(windows)} windows: write at most {MAX_WINDOWS}.")
+            raise ValueError(f"{text.strip()!r} has {len(windows)} windows. Use at most {MAX_WINDOWS}.")
         return cls(windows)
 
     def __str__(self) -> str:
-        """The written form, which `parse` reads."""
+        """The notation that `parse` reads."""
         return ",".join(f"{window.calls}/{window.name}" for window in self) or "none"
 
 
@@ -59,10 +59,12 @@ NO_LIMIT = Limit()
 def _window(text: str) -> Window:
     match = _WINDOW.fullmatch(text)
     if match is None or (match[2] is not None and match[2] not in UNITS):
-        raise ValueError(f"{text!r} is not a rate limit: write 100/minute, 5000/hour, 10/30s, several with commas, or none.")
+        raise ValueError(
+            f"{text!r} is not a rate limit. Use 100/minute, 5000/hour or 10/30s, several separated by commas, or none."
+        )
     window = Window(int(match[1]), UNITS[match[2]] if match[2] else int(match[3]))
     if not 1 <= window.calls <= MAX_CALLS:
-        raise ValueError(f"{text!r}: a window admits 1 to {MAX_CALLS} requests. For no limit write none.")
+        raise ValueError(f"{text!r}: a window allows 1 to {MAX_CALLS} requests. For no limit, use none.")
     if not 1 <= window.seconds <= MAX_SECONDS:
         raise ValueError(f"{text!r}: a window lasts 1 to {MAX_SECONDS} seconds.")
     return window

@@ -189,7 +189,7 @@ def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[...,
     page.get_by_label("Last day").fill("2001-01-01")
     assert send(page, "Create key").status == 400
     expect(page.locator("#field-ip_allow-problem")).to_have_text(
-        "Each entry must be an address or a network such as 203.0.113.0/24 (item 1)."
+        "Each entry must be an IP address or a network such as 203.0.113.0/24 (item 1)."
     )
     expect(page.locator("#field-rate_limit-problem")).to_contain_text("is not a rate limit")
     page.get_by_label("Allowed IPs").fill("")

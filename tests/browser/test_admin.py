@@ -237,7 +237,7 @@ def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, brows
         ("page=0", "The page must be a whole number, 1 or higher."),
         ("page=x", "The page must be a whole number, 1 or higher."),
         ("page=99999999999999999999", "The page must be a whole number, 1 or higher."),
-        ("cursor=made-up", "cursor is not one that this server gave"),
+        ("cursor=made-up", "cursor is invalid"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], query: str, sentence: str) -> None:

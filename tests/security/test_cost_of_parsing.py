@@ -46,7 +46,7 @@ def test_blanks_in_a_media_type_are_taken(member: httpx2.Client, kind: str) -> N
 def test_the_last_of_thousands_of_names_comes_twice(member: httpx2.Client) -> None:
     body = f"{{{','.join(f'{chr(34)}{name}{chr(34)}:1' for name in [*NAMES, 'zzz', 'zzz'])}}}".encode()
     content = refused(quickly(lambda: member.patch("/v1/users/me", content=body)), errors.InvalidJson)
-    assert content["error"] == 'The body has the name "zzz" more than once.'
+    assert content["error"] == 'The body contains "zzz" more than once.'
 
 
 def test_thousands_of_unknown_names_are_not_all_told(member: httpx2.Client) -> None:

@@ -1,6 +1,6 @@
-"""What actions are asked for: the types of their arguments, each with its constraints.
+"""The arguments of actions: their types, each with its constraints.
 
-`checking` makes them from what arrived, whichever way it did; `/openapi.json` shows the same constraints.
+`checking` builds them from whatever arrived; `/openapi.json` shows the same constraints.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Schema = dict[str, Any]
 
 
 class Name(str):
-    """A person's name: outer white space trimmed, NFC, 1 to 255 characters, none of them a control character."""
+    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
 
 
 class Email(str):
-    """An e-mail address of at most 254 bytes; internationalised addresses are allowed. Kept as sent, unique without regard to case."""
+    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
@@ -33,7 +33,7 @@ class Email(str):
 
 
 class NewPassword(str):
-    """A password of 8 to 256 characters that is not one of the commonly used ones. No other rules; nothing is cut off."""
+    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
@@ -45,37 +45,37 @@ class NewPassword(str):
 
 
 class Time(int):
-    """An RFC 3339 time with an offset, such as `2023-10-27T10:00:00Z`. Kept as microseconds since 1970."""
+    """An RFC 3339 time with an offset, such as `2023-10-27T10:00:00Z`."""
 
     schema: ClassVar[Schema] = {"type": "string", "format": "date-time", "maxLength": 40, "examples": ["2023-10-27T10:00:00Z"]}
 
 
 class Metadata(str):
-    """A JSON object of the caller's own, at most 16 KiB, not interpreted. Kept as its JSON text."""
+    """A JSON object with your own data, at most 16 KiB."""
 
     schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
 class LimitText(str):
-    """Requests per window, such as `100/minute,5000/hour`, or `none` for no limit."""
+    """A rate limit, such as `100/minute,5000/hour`, or `none` for no limit."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 4, "maxLength": 100, "examples": ["100/minute,5000/hour"]}
 
 
 class Network(str):
-    """An address or network (CIDR), such as `203.0.113.7` or `2001:db8::/32`."""
+    """An IP address or network (CIDR), such as `203.0.113.7` or `2001:db8::/32`."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 43, "examples": ["203.0.113.0/24"]}
 
 
 class Names(tuple[str, ...]):
-    """Names with commas between."""
+    """Names, separated by commas."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 8192}
 
 
 class Ids(Names):
-    """Up to 200 identifiers with commas between."""
+    """Up to 200 IDs, separated by commas."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
@@ -86,7 +86,7 @@ class Ids(Names):
 
 
 class Sort(Names):
-    """`created_at`, `name` or `email`, several with commas between; a minus before one turns its direction."""
+    """`created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
@@ -97,25 +97,25 @@ class Sort(Names):
 
 
 class SearchText(str):
-    """Part of a name or e-mail, at least three characters, in any case."""
+    """Search: part of a name or email, at least three characters, ignoring case."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 3, "maxLength": 255, "examples": ["wonder"]}
 
 
-GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's present password.")]
-# The end is asked for twice: for Python `$` is also before a line break that ends the text.
+GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's current password.")]
+# The extra lookahead is needed because Python's `$` also matches before a trailing line break.
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$(?!\n)"
 ExternalId = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="The caller's own identifier of the user. Unique.")
+    str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique.")
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
 Scopes = Annotated[
-    tuple[Scope, ...], Meta(max_length=32, description="What the key may do. Left out or null: all that its user may.")
+    tuple[Scope, ...], Meta(max_length=32, description="The scopes of the key. Default or null: everything its user can do.")
 ]
 Networks = Annotated[
     tuple[Network, ...],
-    Meta(min_length=1, max_length=64, description="Where the key may be used from. Left out or null: anywhere."),
+    Meta(min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any."),
 ]
 
 
@@ -123,11 +123,11 @@ Networks = Annotated[
 
 
 class Body(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """An object. Fields that are left out are UNSET; unknown ones are refused."""
+    """An object. Missing fields are UNSET; unknown fields are rejected."""
 
 
 class NewUser(Body):
-    """A user to create. Without a password, a link sets the first one."""
+    """A user to create. Users without a password get one through a setup link."""
 
     name: Name
     email: Email
@@ -140,7 +140,7 @@ class NewUser(Body):
 
 
 class UserChanges(Body):
-    """Fields of a user to change; those left out stay as they are."""
+    """The fields of a user to change. Missing fields are left unchanged."""
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
@@ -153,43 +153,43 @@ class UserChanges(Body):
 
 
 class PasswordChange(Body):
-    """A password to set. A user who changes its own password gives the present one too."""
+    """A password to set. Users who change their own password must send the current one."""
 
     password: NewPassword
     current_password: GivenPassword | UnsetType = UNSET
 
 
 class Credentials(Body):
-    """What a user signs in with."""
+    """An email and a password."""
 
-    email: Annotated[
-        str, Meta(min_length=1, max_length=254, description="The user's e-mail address.", examples=["alice@example.com"])
-    ]
+    email: Annotated[str, Meta(min_length=1, max_length=254, description="The user's email.", examples=["alice@example.com"])]
     password: GivenPassword
 
 
 class NewKey(Body):
-    """An API key to make."""
+    """An API key to create."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description="What the key is for.", examples=["billing service"])]  # fmt: skip
-    user_id: Annotated[str, Meta(max_length=40, description="Whose key it will be. Left out: the caller's.")] | UnsetType = UNSET
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description="What you use the key for.", examples=["billing service"])]  # fmt: skip
+    user_id: (
+        Annotated[str, Meta(max_length=40, description="ID of the user the key belongs to. Default: yourself.")] | UnsetType
+    ) = UNSET
     scopes: Scopes | None | UnsetType = UNSET
     expires_at: Time | None | UnsetType = UNSET
     ip_allow: Networks | None | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
-    revealable: Annotated[bool, Meta(description="Whether its owner can be shown the key again.")] = True
+    revealable: Annotated[bool, Meta(description="Whether the key can be revealed again.")] = True
 
 
 class KeyRotation(Body):
-    """How to replace a key."""
+    """How to rotate a key."""
 
     overlap: Annotated[
-        int, Meta(ge=0, le=2_592_000, description="Seconds that the old key goes on working, at most 30 days.", examples=[3600])
+        int, Meta(ge=0, le=2_592_000, description="Seconds the old key keeps working, at most 30 days.", examples=[3600])
     ] = 0
 
 
 class PasswordProof(Body):
-    """The caller's own password."""
+    """Your own password."""
 
     password: GivenPassword
 
@@ -198,14 +198,14 @@ class PasswordProof(Body):
 
 
 class Query(Struct, kw_only=True, frozen=True):
-    """What may be given as text, such as a query string. Unknown, repeated and empty ones are refused."""
+    """Arguments that arrive as text, such as a query string. Unknown, repeated and empty ones are rejected."""
 
 
 class UserFilters(Query):
     """Which users."""
 
-    email: Annotated[str, Meta(max_length=254, description="Exactly this e-mail address, in any case.")] | None = None
-    external_id: Annotated[str, Meta(max_length=255, description="Exactly this external id.")] | None = None
+    email: Annotated[str, Meta(max_length=254, description="Only the user with this email, ignoring case.")] | None = None
+    external_id: Annotated[str, Meta(max_length=255, description="Only the user with this external ID.")] | None = None
     ids: Ids | None = None
     role: Role | None = None
     status: Status | None = None
@@ -221,19 +221,21 @@ class UserSelection(UserFilters):
 
 
 class ListKeys(Query):
-    user: Annotated[str, Meta(max_length=40, description="Whose keys. Left out: the caller's.")] | None = None
+    user: Annotated[str, Meta(max_length=40, description="ID of the user whose keys to list. Default: yourself.")] | None = None
     limit: Limit = 50
     offset: Offset = 0
 
 
 class ListSessions(Query):
-    user: Annotated[str, Meta(max_length=40, description="Whose sessions. Left out: the caller's.")] | None = None
+    user: Annotated[str, Meta(max_length=40, description="ID of the user whose sessions to list. Default: yourself.")] | None = (
+        None
+    )
     limit: Limit = 50
     offset: Offset = 0
 
 
 class ListEvents(Query):
-    after: Annotated[str, Meta(max_length=40, description="Only events that came after the one with this id.")] | None = None
+    after: Annotated[str, Meta(max_length=40, description="Only events after the one with this ID.")] | None = None
     type: Annotated[str, Meta(max_length=40, description="Only events of this type, such as `user.created`.")] | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
     limit: Limit = 50

@@ -1,4 +1,4 @@
-"""Arguments made from what arrived: every fault is named, nothing is guessed, clamped or dropped."""
+"""Builds and validates the arguments of actions: every fault is reported; nothing is guessed, clamped or ignored."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _network(value: str) -> arguments.Network:
             raise ValueError(value)
         return arguments.Network(_plain_network(value))
     except ValueError:
-        raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
+        raise ValueError("must be an IP address or a network such as 203.0.113.0/24") from None
 
 
 def _plain_network(value: str) -> IPv4Network | IPv6Network:
@@ -156,15 +156,15 @@ def _search_text(value: str) -> arguments.SearchText:
     if len(value) > 255:
         raise ValueError("must have at most 255 characters")
     if _CONTROLS(value):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return arguments.SearchText(value)
 
 
 def names(value: str) -> list[str]:
-    """Names with commas between."""
+    """Names, separated by commas."""
     found = value.split(",")
     if "" in found:
-        raise ValueError("must be names with one comma between")
+        raise ValueError("must be names separated by single commas")
     return found
 
 
@@ -172,14 +172,14 @@ def _sort(value: str) -> arguments.Sort:
     keys = names(value)
     columns = [key.removeprefix("-") for key in keys]
     if len(set(columns)) != len(columns) or not set(columns) <= set(SORTABLE):
-        raise ValueError(f"must name each of these at most once, with a minus to turn it: {', '.join(SORTABLE)}")
+        raise ValueError(f"must name each of these at most once, prefixed with - for descending order: {', '.join(SORTABLE)}")
     return arguments.Sort(keys)
 
 
 def _ids(value: str) -> arguments.Ids:
     found = names(value)
     if len(found) > MAX_IDS:
-        raise ValueError(f"must be at most {MAX_IDS:,} identifiers")
+        raise ValueError(f"must be at most {MAX_IDS:,} IDs")
     return arguments.Ids(found)
 
 
@@ -269,7 +269,7 @@ def _sentence(problem: str, kind: Any) -> str:
         expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
-        return f"must not hold control characters{where}"
+        return f"must not contain control characters{where}"
     return problem + where
 
 

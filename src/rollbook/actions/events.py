@@ -1,4 +1,4 @@
-"""The event log: what happened, in the order in which it was committed."""
+"""The event log: every change, in the order of commits."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rollbook.records.events import Event
 
 
 async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> list[Event]:
-    """List changes
+    """List events
 
-    Everything that happened to users and keys, in the order in which it was committed. To follow the log, ask for what came `after` the
-    last event seen; an empty list means that there is nothing new.
+    Returns every change to users, API keys and sessions, in the order of commits. To follow the event log, pass the ID of the last event
+    you have seen as `after`. An empty list means there is nothing new.
     """
     require(by, "events:read")
     if asked.type is not None and asked.type not in events.TYPES:
         refuse("type", f"must be one of {', '.join(events.TYPES)}")
     await events.settle(on.db)
-    # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
+    # There is an index by type and one by user, but events of one type and one user may be few and far between.
     read = on.read if asked.type is None or asked.user is None else on.read_aside
     return await read(events.after, asked.after, asked.type, asked.user, asked.limit)

@@ -58,7 +58,7 @@ def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> No
         and _limit_within(other.limit, own.limit)
         and _ends_within(other.expires_at, own.expires_at)
     ):
-        raise InsufficientScope("This key may do less than the one it asks for.")
+        raise InsufficientScope("This key has fewer permissions than the requested one.")
 
 
 # ---- of a new key, each as it is kept; what is not asked for is taken from the key that makes it
@@ -71,9 +71,9 @@ def new_scopes(own: Bounds, held: frozenset[str], role: str, wanted: Iterable[st
         return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & held))
     for scope in wanted:
         if scope not in held:
-            raise InsufficientScope(f"This key cannot give the scope {scope}, which it does not have.", scope=scope)
+            raise InsufficientScope(f"This key cannot grant the scope {scope}, which it does not have.", scope=scope)
         if scope not in roles.grantable(role):
-            refuse("scopes", f"holds {scope}, which the role {role} does not have")
+            refuse("scopes", f"contains {scope}, which the role {role} does not have")
     return " ".join(sorted(set(wanted)))
 
 
@@ -82,7 +82,7 @@ def new_networks(own: Bounds, wanted: Iterable[str] | None) -> str | None:
     if wanted is None:
         return None if own.networks is None else " ".join(map(str, own.networks))
     if not _networks_within([ip_network(network) for network in wanted], own.networks):
-        raise InsufficientScope("This key cannot make a key for addresses from which it may not be used itself.")
+        raise InsufficientScope("This key cannot create a key with allowed IPs that it does not have itself.")
     return " ".join(wanted)
 
 
@@ -90,7 +90,7 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
     """Raises InsufficientScope."""
     limit = own.limit if wanted is None else Limit.parse(wanted)
     if not _limit_within(limit, own.limit):
-        raise InsufficientScope("This key cannot make a key with a higher rate limit than its own.")
+        raise InsufficientScope("This key cannot create a key with a higher rate limit than its own.")
     return str(limit) if limit else None
 
 
@@ -101,7 +101,7 @@ def new_expiry(own: Bounds, wanted: int | None) -> int | None:
     if wanted <= clock.now():
         refuse("expires_at", "must be in the future")
     if not _ends_within(wanted, own.expires_at):
-        raise InsufficientScope("This key cannot make a key that expires later than itself.")
+        raise InsufficientScope("This key cannot create a key that expires later than itself.")
     return int(wanted)
 
 

@@ -39,7 +39,7 @@ class IssuedKey(NamedTuple):
 async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
     """List API keys
 
-    The caller's own, oldest first; an admin may name another `user`. The text of a key is never listed.
+    Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
     return Keys(await keys.of_user(on.db, user_id, asked.limit, asked.offset), await keys.count(on.db, user_id))
@@ -48,7 +48,7 @@ async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
 async def get(on: Rollbook, by: Principal, id: str) -> Key:
     """Get an API key
 
-    Without its text. `current` stands for the key of this request.
+    Returns the key without the secret. Use `current` as the ID for the key that sends the request.
     """
     key, _ = await _find(on, by, "keys:read", id)
     return key
@@ -57,7 +57,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Key:
 async def create(on: Rollbook, by: Principal, new: NewKey) -> IssuedKey:
     """Create an API key
 
-    The answer holds the key's text. A key can make no key that may do more, or for longer, than itself.
+    Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
     """
     user_id = await subject(on, by, "keys:write", given(new.user_id))
     role = (await users.get(on.db, user_id)).role
@@ -91,18 +91,18 @@ async def add(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
 
 
 async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> IssuedKey:
-    """Show an API key again
+    """Reveal an API key
 
-    Takes the caller's own password. 404 when the key was made not to be shown again, or was revoked.
+    Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or was revoked.
     """
     key = await _find_no_wider(on, by, id)
     if key.user_id != by.user_id:
-        raise InsufficientScope("Only its own user can be shown a key again.")
+        raise InsufficientScope("Only the user a key belongs to can reveal it.")
     me = await users.get(on.db, by.user_id)
     await prove(on, me.email, await users.password_hash(on.db, me.id), proof.password)
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
-        raise NotFound("This key cannot be shown again.")
+        raise NotFound("This key cannot be revealed.")
     token = on.secret.unseal(SEALED, sealed, key.id.encode()).decode()
     return await on.write(_revealed, by, key, token)
 
@@ -114,13 +114,13 @@ async def _revealed(tx: Tx, by: Principal, key: Key, token: str) -> IssuedKey:
 
 
 async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) -> IssuedKey:
-    """Replace an API key
+    """Rotate an API key
 
-    The new key may do what the old one may and expires when the old one would have. The old one goes on working for `overlap` seconds.
+    Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
     """
     old = await _find_no_wider(on, by, id)
     if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
-        raise NotFound("This key works no longer. Make a new one.")
+        raise NotFound("This key no longer works. Create a new one.")
     token = key_format.mint()
     record = sealed_record(
         on.secret,
@@ -151,7 +151,7 @@ async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, 
 async def revoke(on: Rollbook, by: Principal, id: str) -> None:
     """Revoke an API key
 
-    It stops at once, everywhere.
+    The key stops working within a second, on all servers.
     """
     key, role = await _find(on, by, "keys:write", id)
     may_touch(by, role)

@@ -68,10 +68,10 @@ async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
 
 
 async def verify_password(on: Rollbook, by: Principal, credentials: Credentials) -> User:
-    """Verify an e-mail and password
+    """Verify a password
 
-    The call with which an application signs its own users in: the user, or 401 when the two do not belong together. An unknown address
-    takes as long as a wrong password. After too many failures for one account, 429.
+    Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong. An unknown email takes
+    as long as a wrong password. Returns 429 after too many failures for one account.
     """
     require(by, "users:verify")
     user, kept = await users.sign_in(on.db, credentials.email)
@@ -92,7 +92,7 @@ async def _verified(tx: Tx, id: str, hash: str, renewed: str | None) -> User:
 async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:
     """Set a user's password
 
-    A user that sets its own gives its present one as `current_password`.
+    Users who change their own password must send their `current_password`.
     """
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))
@@ -112,7 +112,7 @@ async def _set_password(tx: Tx, by: Principal, id: str, hash: str) -> None:
 
 
 async def change(tx: Tx, by: Actor, id: str, hash: str) -> User:
-    """Whoever is signed in with the old one is signed out, and a link that sets a password is used up. Raises NotFound."""
+    """Ends all sessions of the user, and uses up their password link. Raises NotFound."""
     user = await users.set_password(tx, id, hash)
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
@@ -121,17 +121,17 @@ async def change(tx: Tx, by: Actor, id: str, hash: str) -> User:
 
 
 class Link(NamedTuple):
-    """A link with which a user sets a password once."""
+    """A setup or password reset link."""
 
     token: str
     expires_at: int
 
 
 async def create_password_link(on: Rollbook, by: Principal, id: str) -> Link:
-    """Make a link that sets a password
+    """Create a setup or password reset link
 
-    Who opens `url` sets the user's password, once, and is signed in. It works for three days, until a newer one is made or the password
-    is set in another way. For a user that has no password yet, or has forgotten it; hand it over by a way that you trust.
+    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once and is then signed in. The link
+    expires after three days, when you create another one, or when the password is changed. Send it over a channel you trust.
     """
     require(by, "users:write")
     return await on.write(_add_link, by, known("user", id), tokens.mint())
@@ -140,8 +140,8 @@ async def create_password_link(on: Rollbook, by: Principal, id: str) -> Link:
 async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
     may_touch(by, (await users.get(tx, id)).role)
     if id == by.user_id and await users.password_hash(tx, id) is not None:
-        # Or a key alone would be enough to set the password, for which `set_password` asks for the present one.
-        raise NotYourself("You have a password: change it with PUT /v1/users/me/password.")
+        # Otherwise an API key alone would be enough to set the password, for which `set_password` requires the current one.
+        raise NotYourself("You have a password. Change it with PUT /v1/users/me/password.")
     return await add_link(tx, by, id, token)
 
 

@@ -41,7 +41,7 @@ async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) ->
     if named is None or named == "me" or named == by.user_id:
         return by.user_id
     if not reaches_all(by, scope):
-        raise InsufficientScope("Only an admin may name another user.")
+        raise InsufficientScope("Only admins can access other users' keys and sessions.")
     return (await users.get(on.db, known("user", named))).id
 
 

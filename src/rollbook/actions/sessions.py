@@ -30,7 +30,7 @@ class Sessions(NamedTuple):
 async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Sessions:
     """List sessions
 
-    The browsers in which the caller is signed in, newest first; an admin may name another `user`.
+    Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "sessions:read", asked.user)
     lifetime = on.session_lifetime
@@ -39,9 +39,9 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Ses
 
 
 async def end(on: Rollbook, by: Principal, id: str) -> None:
-    """End a session
+    """Delete a session
 
-    Its browser is signed out at once.
+    Signs the browser out immediately.
     """
     require_own(by, "sessions:write")
     await on.write(_end, by, known("ses", id))

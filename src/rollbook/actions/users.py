@@ -35,8 +35,8 @@ EVENTS_PER_READ = 100
 async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
     """List users
 
-    All users, oldest first, unless filters, `sort` or `q` say otherwise. The page after this one, and the one before, are in the `Link`
-    header, the total in `X-Total-Count`.
+    Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of the next and
+    previous page, `X-Total-Count` the total.
     """
     require(by, "users:read")
     return await user_list.page(on.db, query)
@@ -45,7 +45,7 @@ async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
 async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> int:
     """Count users
 
-    How many there are, or how many pass the filters. Exact.
+    Returns the exact number of users that match the filters.
     """
     require(by, "users:read")
     return await user_list.count(on.db, filters)
@@ -76,8 +76,8 @@ def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
 async def get(on: Rollbook, by: Principal, id: str) -> User:
     """Get a user
 
-    All that is kept of it, except the password. `me` stands for the caller's own user. The `ETag` changes with the user: send it as
-    `If-None-Match` to ask whether it did, or as `If-Match` with a change.
+    Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag` changes with the user: send
+    it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update.
     """
     require(by, "users:read", id)
     return await users.get(on.db, id)
@@ -104,9 +104,9 @@ class Export(NamedTuple):
 
 
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
-    """Export all that is held about a user
+    """Export a user
 
-    The user, its API keys (not their text), where it is signed in, and the log of changes to it.
+    Returns all data about a user: their fields, API keys (without the secrets), sessions and events.
     """
     require(by, "users:export", id)
     await events.settle(on.db)
@@ -137,7 +137,7 @@ async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Even
 async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
     """Create a user
 
-    The password is kept as an argon2id hash and shown nowhere. Send an `Idempotency-Key` to repeat the request safely.
+    The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe.
     """
     require(by, "users:write")
     may_touch(by, given(new.role, "member"))
@@ -171,8 +171,8 @@ async def add(tx: Tx, by: Principal, new: users.NewUser) -> User:
 async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, versions: frozenset[int] | None = None) -> User:
     """Update a user
 
-    Fields that are left out stay as they are. A user may change its own name, e-mail and metadata, an admin the rest too. With `If-Match`,
-    the change is made only to the version named there.
+    Fields you don't send are left unchanged. Users can change their own name, email and metadata; admins can change all fields. With
+    `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
     wanted = {name: given(value) for name in UserChanges.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
@@ -182,7 +182,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, ver
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:
     """Suspend a user
 
-    Its API keys and its password do nothing until it is activated. It stays in lists.
+    Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
     """
     require(by, "users:write")
     return await on.write(_update, by, known("user", id), {"status": "suspended"})
@@ -226,7 +226,7 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     may_touch(by, user.role)
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
-        raise InsufficientScope(f"Only an admin may change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
+        raise InsufficientScope(f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
     if "role" in columns:
         may_touch(by, columns["role"])
     if columns.get("status") == "suspended" and user.id == by.user_id:
@@ -250,8 +250,8 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
 async def delete(on: Rollbook, by: Principal, id: str, purge: bool = False, versions: frozenset[int] | None = None) -> None:
     """Delete a user
 
-    It is gone from every list at once, its API keys stop, its e-mail is free. It can be restored for 30 days. `purge=true` erases it for
-    good, and with it all that the log of changes holds about it.
+    The user disappears from all lists, their API keys stop working, and their email can be used again. You can restore them for 30 days.
+    `purge=true` permanently erases the user and their data in the event log.
     """
     require(by, "users:delete")
     if known("user", id) == by.user_id:
@@ -301,7 +301,7 @@ async def _expire(tx: Tx, by: Principal, id: str, before: int) -> None:
 async def restore(on: Rollbook, by: Principal, id: str) -> User:
     """Restore a deleted user
 
-    It comes back to the place it had in the list. Its API keys stay revoked. 400 when another user has its e-mail by now.
+    The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user now has their email.
     """
     require(by, "users:write")
     # Whoever has the files may bring back all that is still in them.
@@ -326,5 +326,5 @@ def check_version(user: User, versions: frozenset[int] | None) -> None:
 
 
 def given(value: Any, otherwise: Any = None) -> Any:
-    """An argument as it is kept, or what stands for it when it was left out. Our own kinds of text are plain text from here on."""
+    """An argument as it is stored, or `otherwise` if it is missing. Our own string types become plain strings here."""
     return otherwise if value is UNSET else str(value) if isinstance(value, str) else value

@@ -1,4 +1,7 @@
-"""`Idempotency-Key`: a POST that is sent again is answered again, not done again (draft-ietf-httpapi-idempotency-key-header-07)."""
+"""`Idempotency-Key`: a retried POST returns the stored response instead of being executed again.
+
+See draft-ietf-httpapi-idempotency-key-header-07.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,10 @@ def key_of(request: Request) -> str | None:
 async def once(
     call: Call, key: str, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
 ) -> Response:
-    """The response to what the action returns, or the one that was given to the same request before. Raises KeyReused, StillRunning."""
+    """The action's response, or the stored one if the same request was answered before. Raises KeyReused, StillRunning."""
     request, by, services = call.request, call.by, call.services
     secret, db = services.secret, services.db
-    # With what the key may do: a narrower key of the same user must not be given what a wider one was, such as a new key's text.
+    # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one, such as a new key.
     asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
     claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
     bound = f"{claim.user_id} {key}".encode()
@@ -84,6 +87,6 @@ async def once(
 
 
 async def _release(db: Database, claim: Claim) -> None:
-    # The error is the answer, whatever becomes of the claim: above all that nobody knows whether the change was made.
+    # Return the original error whatever happens to the claim, above all that the outcome is unknown.
     with suppress(ApiError):
         await db.write(replies.release, claim)

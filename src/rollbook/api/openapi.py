@@ -1,6 +1,6 @@
-"""The description of the API (OpenAPI 3.1), made from the rows of `routes`, the types they name and the tree of errors.
+"""Generates the OpenAPI 3.1 description from the rows of `routes`, their types and the tree of errors.
 
-What those do not say of themselves is in `openapi_tables`.
+Everything else it needs is in `openapi_tables`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rollbook.http.wire import REASON
 
 
 def document(server_url: str) -> bytes:
-    """The description as JSON, indented, always in the same order. `server_url` is where callers reach the server."""
+    """The description as indented JSON, in a stable order. `server_url` is the server's base URL."""
     return (json.dumps(describe(server_url), indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -38,7 +38,7 @@ def describe(server_url: str) -> Schema:
             "description": tables.ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": server_url, "description": "The server that gave this description."}],
+        "servers": [{"url": server_url, "description": "This server."}],
         "security": [{tables.SCHEME: []}],
         "tags": [{"name": name, "description": text} for name, text in tables.TAGS.items()],
         "paths": _paths(),
@@ -57,13 +57,13 @@ def describe(server_url: str) -> Schema:
 
 
 def operation_id(route: Route) -> str:
-    """The action's name and what it is done to; unique, though PUT and PATCH share one."""
+    """The action's name and object. Unique, although PUT and PATCH share an action."""
     name = "patch" if route.method == "PATCH" else route.action.__name__
     return name if route.shows is None or "_" in name else f"{name}_{tag(route).lower().removesuffix('s')}"
 
 
 def words(route: Route) -> tuple[str, str]:
-    """Summary and description of a call: the first line of its action's docstring, and the rest."""
+    """Summary and description of an endpoint: the first line of its action's docstring, and the rest."""
     summary, _, rest = (inspect.getdoc(route.action) or "").partition("\n")
     return summary, rest.strip()
 
@@ -73,7 +73,7 @@ def tag(route: Route) -> str:
 
 
 def errors_of(route: Route) -> list[type[ApiError]]:
-    """Every error that a call can answer with, in the order of the tree."""
+    """All errors an endpoint can return, in the order of the tree."""
     found = {*tables.OF_EVERY_CALL, *route.errors}
     if route.scope is not None:
         found.update(tables.OF_CALLS_WITH_A_KEY)
@@ -87,7 +87,7 @@ def errors_of(route: Route) -> list[type[ApiError]]:
 
 
 def query_parameters(route: Route) -> list[Schema]:
-    """The parameters of a call's query string."""
+    """The query parameters of an endpoint."""
     if route.query is None:
         return []
     _, found = _components([route.query])
@@ -108,13 +108,13 @@ def _operation(route: Route) -> Schema:
     summary, description = words(route)
     said = [description] if description else []
     if route.scope is None:
-        said.append("Needs no key.")
+        said.append("Requires no API key.")
     else:
         reach = {
             "": "",
-            "user": " A member reaches only itself.",
-            "keys": " A member reaches only its own keys.",
-            "sessions": " A member reaches only its own sessions.",
+            "user": " Members can only access themselves.",
+            "keys": " Members can only access their own keys.",
+            "sessions": " Members can only access their own sessions.",
         }[route.self_access]
         said.append(f"Scope: `{route.scope}`.{reach}")
     operation: Schema = {
@@ -146,7 +146,7 @@ def _request_headers(route: Route) -> list[str]:
 
 def _query_parameter(name: str, schema: Schema) -> Schema:
     schema = dict(schema)
-    if schema.get("default", 0) is None:  # left out
+    if schema.get("default", 0) is None:  # optional
         del schema["default"]
         schema = schema["anyOf"][0]
     schema = {**schema, **tables.QUERIES.get(name, {})}
@@ -159,7 +159,7 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
 def _answers(route: Route) -> Schema:
     answers: Schema = {str(route.success): _success(route)}
     if _answers_not_modified(route):
-        answers["304"] = {"description": "The caller already has this version.", "headers": _headers(*tables.LIMITED, "ETag")}
+        answers["304"] = {"description": "The user has not changed.", "headers": _headers(*tables.LIMITED, "ETag")}
     shared = _shared()
     for status, found in _by_status(errors_of(route)).items():
         if route.scope is not None and shared.get(status) == found:
@@ -192,12 +192,12 @@ def _success(route: Route) -> Schema:
 
 def _outcome(route: Route) -> str:
     if route.success == 204:
-        return "Done. There is no body."
+        return "Success, without a body."
     return "Created." if route.success == 201 else "Success."
 
 
 def _content(kind: Any, selectable: bool = False) -> Schema:
-    """A body of this type, with its example. Where `fields` selects, it may also be any part of a user."""
+    """A body of this type, with its example. If `fields` can select, it may also be any part of a user."""
     item = _item(kind)
     example = tables.EXAMPLES[item.__name__] if item is kind else tables.LISTS[item.__name__]
     if kind is dict:
@@ -211,7 +211,7 @@ def _content(kind: Any, selectable: bool = False) -> Schema:
 
 
 def _item(kind: Any) -> Any:
-    """What a list is of; of anything else, itself."""
+    """The item type of a list; any other type itself."""
     return get_args(kind)[0] if get_origin(kind) is list else kind
 
 
@@ -234,7 +234,7 @@ def _by_status(found: list[type[ApiError]]) -> dict[int, list[type[ApiError]]]:
 
 
 def _shared() -> dict[int, list[type[ApiError]]]:
-    """The errors of a plain call with a key and a body: most calls refer to these answers."""
+    """The errors of an ordinary endpoint with a key and a body: most endpoints refer to these responses."""
     found = {
         *tables.OF_EVERY_CALL,
         *tables.OF_CALLS_WITH_A_KEY,
@@ -270,9 +270,9 @@ def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Sc
 
 
 def _not_ready(found: list[type[ApiError]]) -> Schema:
-    """Readiness tells in its own words what is missing; before that the server may refuse the call as it does any other."""
+    """Readiness has its own body. The server may also refuse the request like any other."""
     answer = _error_answer(errors.Unavailable.status, found, False)
-    answer["description"] = "Not ready: `checks` says what is wrong.\n\n" + answer["description"]
+    answer["description"] = "Not ready. `checks` says what is wrong.\n\n" + answer["description"]
     content = answer["content"]["application/json"]
     content["schema"] = {"anyOf": [{"$ref": "#/components/schemas/Health"}, content["schema"]]}
     content["examples"]["not_ready"] = {
@@ -328,7 +328,7 @@ def _components(kinds: Any) -> tuple[Any, Schema]:
 
 
 def _custom(kind: Any) -> Schema:
-    """The schema of one of our own types: what it says of itself, and what its parser takes."""
+    """The schema of one of our own types: its docstring, and what its parser accepts."""
     return {"description": inspect.getdoc(kind), **kind.schema, **tables.PATTERNS.get(kind, {})}
 
 
@@ -352,7 +352,7 @@ def _or_null(shown: Schema, field: Schema) -> Schema:
 
 
 def _typed(schema: Schema) -> Schema:
-    """The same with `type` beside each `enum`, and `X or null` as one schema of two types."""
+    """The same with a `type` for each `enum`, and `X or null` as one schema of two types."""
     either = schema.get("anyOf", ())
     if len(either) == 2 and either[1] == {"type": "null"} and "type" in (inner := _typed(either[0])):
         schema = {**inner, **{name: value for name, value in schema.items() if name != "anyOf"}, "type": [inner["type"], "null"]}
@@ -369,22 +369,22 @@ def _problem(error: Schema) -> Schema:
     return {
         **error,
         "title": "Problem",
-        "description": "The same as a problem document (RFC 9457), for callers that send `Accept: application/problem+json`.",
+        "description": "The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`.",
         "properties": {
             "type": {
-                **tables.uri("The page about this error.", 2048),
+                **tables.uri("The documentation of this error.", 2048),
                 "examples": ["https://api.example.com/docs/errors/not_found"],
             },
-            "title": tables.string("The status in words.", 64, examples=["Not Found"]),
+            "title": tables.string("The status as text.", 64, examples=["Not Found"]),
             "status": {
                 "type": "integer",
                 "minimum": 400,
                 "maximum": 599,
                 "format": "int32",
-                "description": "The status of the answer.",
+                "description": "The HTTP status.",
             },
             "detail": error["properties"]["error"],
-            "instance": tables.string("This very occurrence.", 64, pattern="^urn:rollbook:request:req_[0-9a-v]{24}$"),
+            "instance": tables.string("This occurrence of the error.", 64, pattern="^urn:rollbook:request:req_[0-9a-v]{24}$"),
             **error["properties"],
         },
         "required": ["type", "title", "status", "detail", "instance", *error["required"]],

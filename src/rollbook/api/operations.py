@@ -1,4 +1,4 @@
-"""What operators and tools ask for: health, metrics, the description of the API."""
+"""Health checks, metrics, and the API description."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FRESH = b"Cache-Control: no-cache\r\n"
 
 
 async def live(call: Call) -> Response:
-    """Is the process alive?
+    """Check that the process is alive
 
-    200 as long as it answers at all. Takes no key and counts against no limit.
+    Always returns 200. Doesn't count toward a rate limit.
     """
     return answer(200, types.Health("ok"))
 
 
 async def ready(call: Call) -> Response:
-    """Is the server ready for requests?
+    """Check that the server is ready
 
-    200 when the database answers, 503 when it does not, or when requests cannot be counted and the server lets in none uncounted.
-    Takes no key and counts against no limit.
+    Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and limits are `closed`. Doesn't count
+    toward a rate limit.
     """
     healthy, checks = await call.services.operations.checks()
     return answer(
@@ -35,16 +35,16 @@ async def ready(call: Call) -> Response:
 
 
 async def show_metrics(call: Call) -> Response:
-    """Metrics of all workers together
+    """Get metrics
 
-    In the Prometheus text format.
+    Returns the metrics of all workers in the Prometheus text format.
     """
     return Response(200, METRICS + FRESH, call.services.operations.metrics())
 
 
 async def show_openapi(call: Call) -> Response:
-    """This description
+    """Get the API description
 
-    OpenAPI 3.1.
+    Returns this description as OpenAPI 3.1.
     """
     return Response(200, b"Content-Type: application/json\r\n" + FRESH, call.services.operations.openapi())

@@ -1,4 +1,4 @@
-"""Cursors and `Link` headers (RFC 8288): where a page ended, as text that cannot be made up."""
+"""Cursors and `Link` headers (RFC 8288). Cursors are signed, so they can't be forged."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decod
 
 
 def cursor(secret: Secret, sort: str, position: Position) -> str:
-    """`sort` is part of it: a position in one order means nothing in another."""
+    """A position as a signed string. Includes `sort`: a position in one order means nothing in another."""
     content = _encode((sort, position.backwards, position.values))
     return _text(secret.sign(PURPOSE, content) + content)
 
 
 def position(secret: Secret, sort: str, text: str, values: int) -> Position:
-    """What `cursor` was made from. Raises InvalidParameter for a text that we did not make, or made for another order."""
+    """The position in a cursor. Raises InvalidParameter for a forged cursor, or one for another order."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         size = len(secret.sign(PURPOSE, b""))
         signature, content = raw[:size], raw[size:]
         if not compare_digest(secret.sign(PURPOSE, content), signature):
             raise ValueError("signature")
-        if _text(raw) != text:  # the decoder steps over what is not base64
+        if _text(raw) != text:  # the decoder ignores characters that are not base64
             raise ValueError("form")
         of, backwards, found = _decode(content)
     except (ValueError, msgspec.DecodeError):
-        refuse("cursor", "is not one that this server gave: take it from a Link header")
+        refuse("cursor", "is invalid. Take it from a Link header")
     if of != sort or len(found) != values:
-        refuse("cursor", "belongs to another sort order")
+        refuse("cursor", "is for another sort order")
     return Position(found, backwards)
 
 
 def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
-    """The header line with `first`, `prev` and `next`, each where there is such a page. `make` turns a position into a cursor."""
+    """The header line with `first`, `prev` and `next`, if these pages exist. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"
     links = [f'{start}>; rel="first"']

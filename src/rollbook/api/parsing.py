@@ -1,4 +1,4 @@
-"""What HTTP callers send: JSON bodies and query strings, read strictly. `actions/checking` says what is wrong with their fields."""
+"""Reads JSON bodies and query strings, strictly. `actions/checking` validates their fields."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from rollbook.errors import Fault, InvalidJson, UnsupportedMediaType, quoted, sh
 
 S = TypeVar("S", bound=Struct)
 
-# So that a client may read a user, change a field and send it all back.
+# Ignored in bodies, so that a client can read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
 _decode = msgspec.json.Decoder().decode
-# `*+` gives nothing back: two runs of blanks in a row would be parted in every way there is, seconds for a long header.
+# `*+` doesn't backtrack: otherwise a long header with many spaces would take seconds.
 _MEDIA_TYPE = re.compile(rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I).match
 
 
 class NoQuery(arguments.Query):
-    """For calls that take no parameters."""
+    """For endpoints without parameters."""
 
 
 class NoBody(arguments.Body):
-    """For calls whose body, if there is one, is an empty object."""
+    """For endpoints whose body, if any, is an empty object."""
 
 
 # ---- bodies
 
 
 def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None) -> dict[str, Any]:
-    """A JSON object (RFC 8259) of the kind every reader understands alike: UTF-8, no duplicate names, no NaN, no NUL, no lone surrogates.
+    """A JSON object (RFC 8259) that all parsers read the same way: UTF-8, no duplicate names, no NaN, no NUL, no lone surrogates.
 
     Raises UnsupportedMediaType, InvalidJson.
     """
@@ -47,21 +47,21 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
     if encoding is not None and encoding.strip().lower() != b"identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
     if not body:
-        raise InvalidJson("The body is empty: a JSON object is expected.")
+        raise InvalidJson("The body is empty. A JSON object is required.")
     try:
         found = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise InvalidJson(_json_sentence(problem)) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
-    # msgspec keeps the last of two equal names. As many colons as names is proof that there are no two; else look closely.
+    # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise look closely.
     if len(found) != body.count(b":") or b"\\u0000" in body:
         _look_closely(body)
     return found
 
 
 def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
-    """The object as this type. Raises InvalidParameter with all that is wrong with it."""
+    """The object as this type. Raises InvalidParameter with everything that is wrong."""
     if kind is types.UserChanges or kind is types.NewUser:
         found = {name: value for name, value in found.items() if name not in READ_ONLY}
     return check(kind, found, password_min_length)
@@ -73,10 +73,10 @@ def _look_closely(body: bytes) -> None:
         if len(found) != len(pairs):
             counts = Counter([name for name, _ in pairs])
             twice = next(name for name, count in counts.items() if count > 1)
-            raise InvalidJson(f"The body has the name {quoted(twice)} more than once.")
+            raise InvalidJson(f"The body contains {quoted(twice)} more than once.")
         for name, value in pairs:
             if "\0" in name or (isinstance(value, str) and "\0" in value):
-                raise InvalidJson("The body holds a NUL character.")
+                raise InvalidJson("The body contains a NUL character.")
             if isinstance(value, list):
                 _no_nul(value)
         return found
@@ -90,7 +90,7 @@ def _look_closely(body: bytes) -> None:
 def _no_nul(items: list[Any]) -> None:
     for item in items:
         if isinstance(item, str) and "\0" in item:
-            raise InvalidJson("The body holds a NUL character.")
+            raise InvalidJson("The body contains a NUL character.")
         if isinstance(item, list):
             _no_nul(item)
 
@@ -107,7 +107,7 @@ def _json_sentence(problem: Exception) -> str:
 
 
 def parse_query(kind: type[S], query: str) -> S:
-    """The query string as this type. Raises InvalidParameter with all that is wrong with it."""
+    """The query string as this type. Raises InvalidParameter with everything that is wrong."""
     found: dict[str, str] = {}
     faults: list[Fault] = []
     fields = fields_of(kind)
@@ -120,17 +120,17 @@ def parse_query(kind: type[S], query: str) -> S:
         try:
             name, value = _decoded(raw_name), _decoded(raw_value)
         except UnicodeDecodeError:
-            faults.append(Fault(shortened(raw_name), f"{quoted(raw_name)} is not UTF-8 in percent-encoding."))
+            faults.append(Fault(shortened(raw_name), f"{quoted(raw_name)} is not percent-encoded UTF-8."))
             continue
         if name not in fields:
-            allowed = f"Parameters: {', '.join(fields)}." if fields else "This call takes none."
-            faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this call. {allowed}"))
+            allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
+            faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
         elif name in found:
-            faults.append(Fault(name, f"{name} must be given once."))
+            faults.append(Fault(name, f"{name} must not be repeated."))
         elif value == "":
             faults.append(Fault(name, f"{name} must not be empty."))
         elif "\0" in value:
-            faults.append(Fault(name, f"{name} must not hold a NUL character."))
+            faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
             found[name] = value
     values = from_texts(kind, found, _hook, faults)
@@ -144,7 +144,7 @@ def _decoded(text: str) -> str:
 
 
 def _hook(kind: type, value: str) -> Any:
-    """Makes the types that only a query has, too."""
+    """Also builds the types that only queries have."""
     if kind is types.Cursor:
         return types.Cursor(value)
     if kind is types.Fields:
@@ -155,5 +155,5 @@ def _hook(kind: type, value: str) -> Any:
 def _user_fields(value: str) -> list[str]:
     found = names(value)
     if not set(found) <= set(types.USER_FIELDS):
-        raise ValueError(f"must name fields of a user, or be *. Fields: {', '.join(types.USER_FIELDS)}")
+        raise ValueError(f"must be * or names of these fields: {', '.join(types.USER_FIELDS)}")
     return found

@@ -1,4 +1,4 @@
-"""The whole API on one page. Router, permissions, OpenAPI, docs and contract tests all read this table."""
+"""The table of all API endpoints. The router, permissions, OpenAPI, docs and contract tests read it."""
 
 from __future__ import annotations
 

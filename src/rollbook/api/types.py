@@ -1,6 +1,6 @@
-"""What callers send and what they get back, exactly as the guide shows it.
+"""The types of request bodies, query strings and responses.
 
-A type's constraints are checked when a request arrives and shown in `/openapi.json`; both read them here.
+Constraints are checked when a request arrives and shown in `/openapi.json`; both read them here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from rollbook.roles import Role, Status
 
 
 class Fields(Names):
-    """Which fields of a user the answer holds: names with commas between, or `*` for all."""
+    """The fields of a user to return: names separated by commas, or `*` for all."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 200, "examples": ["id,role", "*"]}
 
 
 class Cursor(str):
-    """Where a page begins, taken from a `Link` header; not meant to be read or made."""
+    """The start of a page, taken from a `Link` header. Opaque."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 2048}
 
@@ -37,9 +37,9 @@ class NewUser(arguments.NewUser):
 
 
 class UserChanges(arguments.UserChanges):
-    """Fields of a user to change; those left out stay as they are."""
+    """The fields of a user to change. Missing fields are left unchanged."""
 
-    refused: ClassVar[dict[str, str]] = {"password": "password cannot be changed here: use PUT /v1/users/{userId}/password."}
+    refused: ClassVar[dict[str, str]] = {"password": "password cannot be changed here. Use PUT /v1/users/{userId}/password."}
 
 
 class UserFields(Query):
@@ -52,11 +52,13 @@ class ListUsers(UserFilters):
     cursor: Cursor | None = None
     sort: Sort | None = None
     fields: Fields | None = None
-    count: Annotated[Literal["exact"], Meta(description="`exact`: send `X-Total-Count` for a filtered list too.")] | None = None
+    count: Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")] | None = (
+        None
+    )
     consistency: (
         Annotated[
             Literal["strong", "eventual"],
-            Meta(description="`eventual`: may be answered by a standby server, and lag behind. Otherwise a list shows every change that was answered before."),
+            Meta(description="`eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change."),
         ]
         | None
     ) = None  # fmt: skip
@@ -64,7 +66,10 @@ class ListUsers(UserFilters):
 
 class DeleteUser(Query):
     purge: (
-        Annotated[Literal["true", "false"], Meta(description="`true`: erase for good instead of keeping it restorable.")] | None
+        Annotated[
+            Literal["true", "false"], Meta(description="`true`: erase the user permanently, so that they can't be restored.")
+        ]
+        | None
     ) = None
 
 
@@ -72,7 +77,7 @@ class DeleteUser(Query):
 
 
 class UserListed(Struct, frozen=True):
-    """A user as lists and creation show it. `fields` asks for more or less."""
+    """A user, as returned by lists and create. Use `fields` to choose other fields."""
 
     id: str
     name: str
@@ -81,7 +86,7 @@ class UserListed(Struct, frozen=True):
 
 
 class UserUpdated(Struct, frozen=True):
-    """A user as an update shows it."""
+    """A user, as returned by update."""
 
     id: str
     name: str
@@ -90,7 +95,7 @@ class UserUpdated(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """All that is kept of a user, except the password."""
+    """A user with all fields except the password."""
 
     id: str
     name: str
@@ -110,13 +115,13 @@ USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))
 
 
 class Count(Struct, frozen=True):
-    """How many users there are."""
+    """The number of users."""
 
     count: int
 
 
 class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An API key. `key`, its text, is shown when it is made, rotated or revealed, and at no other time."""
+    """An API key. `key`, the key itself, is only returned when you create, rotate or reveal it."""
 
     id: str
     user_id: str
@@ -134,7 +139,7 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Session(Struct, frozen=True):
-    """A browser in which a user is signed in to the pages."""
+    """A browser a user is signed in to the dashboard with."""
 
     id: str
     user_id: str
@@ -145,14 +150,14 @@ class Session(Struct, frozen=True):
 
 
 class PasswordLink(Struct, frozen=True):
-    """A link that sets a user's password once."""
+    """A setup or password reset link. It works once."""
 
     url: str
     expires_at: str
 
 
 class EventActor(Struct, frozen=True):
-    """Who did it: user and key of the request, the client's address (`cli` for the command line), the request's id."""
+    """Who made the change: the user, API key and request ID of the request, and the client's IP address (`cli` for the command line)."""
 
     user_id: str | None
     key_id: str | None
@@ -161,7 +166,7 @@ class EventActor(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened to a user or to one of its keys."""
+    """A change to a user, or to one of their keys, sessions or password links."""
 
     id: str
     type: str
@@ -173,7 +178,7 @@ class Event(Struct, frozen=True):
 
 
 class Export(Struct, frozen=True):
-    """All that is held about a user."""
+    """All data about a user."""
 
     user: User
     keys: list[Any]
@@ -182,14 +187,14 @@ class Export(Struct, frozen=True):
 
 
 class FaultShown(Struct, frozen=True):
-    """One thing that is wrong with a request."""
+    """One problem with a request."""
 
     param: str
     message: str
 
 
 class Error(Struct, frozen=True, omit_defaults=True):
-    """What went wrong. `error` is for people, `code` for programs; `request_id` finds the request in the server's log."""
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
 
     error: str
     code: str
@@ -200,7 +205,7 @@ class Error(Struct, frozen=True, omit_defaults=True):
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
-    """Whether the server lives, or is ready for requests."""
+    """Whether the server is alive or ready for requests."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, str] | UnsetType = UNSET

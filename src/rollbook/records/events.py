@@ -101,7 +101,7 @@ async def after(queries: Queries, event_id: str | None, type: str | None, user_i
     if event_id is not None:
         row = await queries.one(SEQ, event_id, event_id)
         if row is None:
-            message = "after: there is no such event; it may be older than the events that are kept. Leave it out to read from the oldest."
+            message = "after: there is no such event. It may be older than the retention period. Omit after to read from the oldest event."
             raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
         seq = row[0]
     only, values = _only(type, user_id)
