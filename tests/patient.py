@@ -7,7 +7,8 @@ of requests that get no answer, `tests/concurrency/test_limits_nodes.py` tries w
 from __future__ import annotations
 
 from rollbook.cli import main as command
-from rollbook.limits import valkey, valkey_cluster, valkey_facts, valkey_link
+from rollbook.limits import valkey
+from rollbook.limits.valkey_connection import Timeouts
 
 PATIENT = "tests.patient"
 SECONDS = 30.0
@@ -15,10 +16,7 @@ SECONDS = 30.0
 
 def wait_longer() -> None:
     """Change it in this process, before it has a connection."""
-    for module in (valkey, valkey_cluster, valkey_facts, valkey_link):
-        module.CONNECT_TIMEOUT = SECONDS
-    for module in (valkey_cluster, valkey_link):
-        module.TIMEOUT = SECONDS
+    valkey.TIMEOUTS = Timeouts(SECONDS, SECONDS)
 
 
 def main() -> None:

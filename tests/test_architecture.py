@@ -59,6 +59,10 @@ INSIDE = {
     ("rollbook.cli.output", "rich.table"): "programs ask for JSON and need no tables",
     ("rollbook.cli.output", "rich.text"): "programs ask for JSON and need no tables",
     ("rollbook.actions.context", "rollbook.auth.passwords"): "most starts and commands hash no password",
+    (
+        "rollbook.limits.valkey",
+        "rollbook.limits.valkey_group",
+    ): "redis-py is 0.1 s of the start, and needed for few addresses only",
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",

@@ -122,7 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=600, description="Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.")
     ] = 5.0  # fmt: skip
     limits: Annotated[
-        str, Meta(description="Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers.")
+        str, Meta(description="Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary that Sentinel monitors.")
     ] = ""  # fmt: skip
     limits_when_away: Annotated[
         Literal["local", "closed"],

@@ -9,28 +9,13 @@ from typing import Any
 
 import pytest
 
-from rollbook.limits import valkey as valkey_module
-from rollbook.limits import valkey_address, valkey_cluster, valkey_link
+from rollbook.limits import valkey_address
 from rollbook.limits.memory import Memory
 from rollbook.limits.shared import Shared
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
 from rollbook.quota import NO_LIMIT, Limit
-from tests.valkey import ValkeyServer
-
-# Seconds that Valkey has for an answer in these tests: a busy machine may hold it up for longer than it has where it ships.
-# There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not answer.
-TIMEOUT, CONNECT_TIMEOUT = 2.0, 10.0
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _patience() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (valkey_module, valkey_cluster, valkey_link):
-            patch.setattr(module, "CONNECT_TIMEOUT", CONNECT_TIMEOUT)
-        for module in (valkey_cluster, valkey_link):
-            patch.setattr(module, "TIMEOUT", TIMEOUT)
-        yield
+from tests.valkey import TIMEOUTS, ValkeyServer
 
 
 class Counter:
@@ -70,7 +55,7 @@ class ValkeyCounter(Counter):
     """The same over a connection, on a loop of its own that turns while a call waits. The test's clock decides, as in the others."""
 
     def __init__(self, url: str, own_clock: bool = True, local: Limiter | None = None, closed: bool = False) -> None:
-        self.valkey = Valkey(valkey_address.parse(url), local or Memory(), closed, own_clock)
+        self.valkey = Valkey(valkey_address.parse(url), local or Memory(), closed, own_clock, TIMEOUTS)
         super().__init__(self.valkey)
         self.loop = asyncio.new_event_loop()
         self.run(self.valkey.start())

@@ -20,7 +20,7 @@ from rollbook.limits.memory import Memory
 from rollbook.limits.valkey import Valkey
 from rollbook.quota import Limit
 from tests.harness import free_port
-from tests.valkey import running_valkey
+from tests.valkey import TIMEOUTS, free_pair, running_valkey, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         yield f"127.0.0.1:{port}", folder / "cert.pem"
 
 
+@pytest.fixture(scope="module")
+def cluster(place: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a cluster of one server with the same certificate listens."""
+    port, pem = free_port(), place[1].parent
+    options = ["--tls-port", str(port), "--tls-cert-file", str(pem / "cert.pem"), "--tls-key-file", str(pem / "key.pem")]
+    options += ["--tls-auth-clients", "no", "--cluster-enabled", "yes"]
+    with running_valkey(tmp_path_factory.mktemp("cluster"), *options, port=free_pair()) as server:
+        assert server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == b"+OK\r\n"
+        wait_for(lambda: b"cluster_state:ok" in server.ask("CLUSTER", "INFO"))
+        yield f"127.0.0.1:{port}"
+
+
 def away(url: str) -> str:
     """Why a limiter at this address does not count there; empty when it does."""
 
     async def test() -> str:
-        limiter = Valkey(valkey_address.parse(url), Memory())
+        limiter = Valkey(valkey_address.parse(url), Memory(), timeouts=TIMEOUTS)
         await limiter.start()
         verdict = await limiter.take("user", Limit.parse("5/minute"), now())
         assert bool(verdict.at) != bool(limiter.away)
@@ -88,3 +100,10 @@ def test_a_certificate_of_another_host_is_not(place: tuple[str, Path], monkeypat
 
 def test_without_tls_nothing_is_said_to_a_port_with_tls(place: tuple[str, Path]) -> None:
     assert away(f"valkey://{place[0]}")
+
+
+def test_a_cluster_is_held_to_the_same(place: tuple[str, Path], cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "certificate verify failed" in away(f"valkeys+cluster://{cluster}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(place[1]))
+    assert away(f"valkeys+cluster://{cluster}") == ""
+    assert away(f"valkey+cluster://{cluster}")

@@ -26,7 +26,8 @@ from rollbook.cli.output import as_json, program, where
 from rollbook.config import CREDENTIALS, PREFIX, ConfigurationError, Settings, Source
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
-from rollbook.limits import valkey_address, valkey_facts
+from rollbook.limits import valkey, valkey_address
+from rollbook.limits.valkey_connection import Unavailable
 from rollbook.records import opening, users
 from rollbook.records.user_search.sqlite import ANY_PENDING
 from rollbook.storage import migrate
@@ -337,14 +338,14 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield Finding("fault", "limits", f"limits: {problem}", "Correct this setting.")
         return
     try:
-        facts = asyncio.run(valkey_facts.ask(address))
-    except valkey_facts.Gone as problem:
+        facts = asyncio.run(valkey.inspect(address))
+    except Unavailable as problem:
         instead = "each server counts by itself" if settings.limits_when_away == "local" else "requests are refused with 503"
         state: Literal["warning", "fault"] = "warning" if settings.limits_when_away == "local" else "fault"
         yield Finding(state, "limits", f"Valkey at {address}: {problem}", f"Until requests can be counted there, {instead}.")
         return
-    shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if facts.mode == 'cluster' else ''}"
-    if facts.policy and facts.policy not in valkey_facts.SAFE_POLICIES:
+    shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if address.kind == 'cluster' else ''}"
+    if facts.policy and facts.policy not in valkey.SAFE_POLICIES:
         yield Finding(
             "warning",
             "limits",

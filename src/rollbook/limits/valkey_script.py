@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import sha1
 
 from rollbook.limits.windows import Verdict
-from rollbook.quota import NO_LIMIT, Limit
+from rollbook.quota import NO_LIMIT, Limit, Window
 
 SCRIPT = b"""
 -- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do; then for each bucket
@@ -143,6 +143,9 @@ end
 return redis.status_reply(string.format('%d %.0f ', admitted, now) .. table.concat(answer, ' '))
 """
 
+# Buckets of wrong passwords: of an account, and of the address that somebody tries from.
+PASSWORDS = ("attempts:", "sign-in:")
+
 DIGEST = sha1(SCRIPT).hexdigest().encode()
 
 _BY_DIGEST = b"$7\r\nEVALSHA\r\n$40\r\n%b\r\n" % DIGEST
@@ -151,11 +154,13 @@ _tails: dict[tuple[str, Limit, Limit], tuple[bytes, bytes]] = {}
 
 
 def name(bucket: str) -> bytes:
-    """The key of a bucket. What stands in braces says in which part of a cluster it lies: the buckets of a user's keys
-    (`user_…:key_…`) lie with the user's own, so that one script reaches both."""
+    """The key of a bucket. In a cluster the text in braces decides where it is kept, so that one script reaches both buckets of a call:
+    those of a user's API keys (`user_…:key_…`) with the user's own, and everything about wrong passwords in one place."""
     if bucket.startswith("user_"):
         user, colon, rest = bucket.partition(":")
         return f"rollbook:{{{user}}}{colon}{rest}".encode()
+    if bucket.startswith(PASSWORDS):
+        return f"rollbook:{{passwords}}{bucket}".encode()
     return f"rollbook:{{{bucket}}}".encode()
 
 
@@ -177,17 +182,28 @@ def _tail(verb: str, limit: Limit, own_limit: Limit) -> tuple[bytes, bytes]:
     """The command with one key or two, but for what differs from call to call. Kept: a server has few limits."""
 
     def template(keys: int, *limits: Limit) -> bytes:
-        words = [verb]
-        for windows in limits:
-            words += [str(len(windows)), *(str(number) for window in windows for number in window)]
-        head = b"*%d\r\n%b$1\r\n%d\r\n" % (len(words) + keys + 4, _BY_DIGEST, keys)
-        tail = "".join(f"${len(word)}\r\n{word}\r\n" for word in words).encode()
+        arguments = words(verb, 0, *limits)[1:]  # without the moment
+        head = b"*%d\r\n%b$1\r\n%d\r\n" % (len(arguments) + keys + 4, _BY_DIGEST, keys)
+        tail = "".join(f"${len(word)}\r\n{word}\r\n" for word in arguments).encode()
         return head + b"$%d\r\n%b\r\n" * (keys + 1) + tail
 
     if len(_tails) >= 10_000:
         _tails.clear()
     tails = _tails[verb, limit, own_limit] = (template(1, limit), template(2, limit, own_limit))
     return tails
+
+
+def words(verb: str, now: int, limit: Limit, own_limit: Limit = NO_LIMIT) -> list[str]:
+    """The arguments of the script, for one bucket or two."""
+    found = [str(now), verb]
+    for windows in (limit, own_limit) if own_limit else (limit,):
+        found += [str(len(windows)), *(str(number) for window in windows for number in window)]
+    return found
+
+
+# A take that must succeed before a connection is ready, and while it is idle.
+PROBE_LIMIT = Limit([Window(1_000_000_000, 1)])
+PROBE = command("take", 0, name("probe"), PROBE_LIMIT)
 
 
 def verdict(reply: bytes) -> Verdict:

@@ -1,5 +1,4 @@
-"""What goes over the wire to Valkey: commands and replies in RESP2, the protocol every version speaks
-(https://valkey.io/topics/protocol/)."""
+"""Commands and replies in RESP2, the protocol that every Valkey and Redis speaks (https://valkey.io/topics/protocol/)."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ _STATUS, _ERROR, _NUMBER, _BULK = b"+-:$"
 
 
 def encode(*words: str | bytes | int) -> bytes:
-    """A command, whole."""
+    """A command as bytes."""
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
         text = word if isinstance(word, bytes) else str(word).encode()
@@ -31,7 +30,7 @@ def encode(*words: str | bytes | int) -> bytes:
 
 
 class Reader:
-    """Makes replies of the bytes that arrive, in whatever pieces."""
+    """Parses replies out of the bytes that arrive, in whatever pieces."""
 
     __slots__ = ("_rest",)
 
@@ -39,7 +38,7 @@ class Reader:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Reply]:
-        """The replies that are whole now."""
+        """The replies that are complete now."""
         if self._rest:
             data = self._rest + data
         replies: list[Reply] = []
@@ -62,7 +61,7 @@ class Reader:
 
 
 def _value(data: bytes, at: int) -> tuple[Reply, int] | None:
-    """The value at this place and where the next one starts; None when it is not whole yet. Raises ValueError when it is no RESP."""
+    """The value at this place and where the next one starts; None while it is incomplete. Raises ValueError when it is not RESP."""
     end = data.find(b"\r\n", at)
     if end < 0:
         return None

@@ -1,0 +1,281 @@
+"""A self-reconnecting connection to one Valkey server that sends all commands of an event-loop turn in a single write.
+
+A command is sent once. When the connection breaks or no reply comes in time, its fate is unknown, so it is never sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rollbook.limits import valkey_script as script
+from rollbook.limits.resp import Reader, Reply, ReplyError, encode
+from rollbook.limits.valkey_address import Address
+from rollbook.quota import NO_LIMIT, Limit
+
+# When the time for a reply is over, an event loop that was held up itself reads once more what has arrived.
+GRACE = 0.02
+# Seconds between two attempts to connect: the pause doubles and is drawn from its upper half, so that servers do not come all at once.
+MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
+# Seconds between two checks of an idle connection.
+HEARTBEAT = 1.0
+
+STRANGER = "what answers there is no Valkey"
+
+
+class Timeouts(NamedTuple):
+    """Seconds that a reply may take, and a connection until it is ready."""
+
+    reply: float = 0.5
+    connect: float = 1.0
+
+
+class Unavailable(Exception):
+    """Valkey gave no reply that counts. The message says why."""
+
+
+class Connection:
+    """`trouble` says why `run` would raise Unavailable; it is empty when it works."""
+
+    def __init__(self, address: Address, changed: Callable[[], None], timeouts: Timeouts) -> None:
+        """`changed` is called when `trouble` has changed."""
+        self.trouble = "not connected yet"
+        self._address = address
+        self._changed = changed
+        self._timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        self._stream: _Stream | None = None
+        self._waiting: deque[asyncio.Future[Reply]] = deque()
+        self._buffer: list[bytes] = []
+        self._sent = self._answered = 0
+        # For each write: when, and how many commands had been sent with it.
+        self._writes: deque[tuple[float, int]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._overdue = False
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+
+    def start(self) -> None:
+        self._task = self._loop.create_task(self._keep())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._disconnect("stopped")
+
+    async def wait_ready(self) -> None:
+        """Returns when the first attempt to connect has succeeded or failed."""
+        await self._ready.wait()
+
+    async def run(
+        self, verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT
+    ) -> bytes:
+        """What the script replies. Raises Unavailable."""
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        command = script.command(verb, now, key, limit, own, own_limit)
+        reply = await self._call(command)
+        if type(reply) is ReplyError and reply.kind == "NOSCRIPT":  # nothing was counted
+            reply = await self._call(script.whole(command))
+        if type(reply) is bytes:
+            return reply
+        self._disconnect(refusal(reply) if isinstance(reply, ReplyError) else STRANGER)
+        raise Unavailable(self.trouble)
+
+    async def info(self) -> dict[str, str]:
+        """What the server says of itself; empty where the user may not ask. Raises Unavailable."""
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        said: dict[str, str] = {}
+        for section in ("server", "memory"):
+            reply = await self._call(encode("INFO", section))
+            if isinstance(reply, bytes):
+                said |= dict(line.split(":", 1) for line in reply.decode(errors="replace").splitlines() if ":" in line)
+        return said
+
+    # ---- sending and receiving
+
+    def _call(self, command: bytes) -> asyncio.Future[Reply]:
+        """Send it with all others of this turn. The future has the reply, which may be a ReplyError; or it raises Unavailable."""
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        if not self._buffer:
+            self._loop.call_soon(self._flush)
+        self._buffer.append(command)
+        return future
+
+    def _flush(self) -> None:
+        buffer, self._buffer = self._buffer, []
+        if not buffer or self._stream is None:
+            return
+        self._sent += len(buffer)
+        writes = self._writes
+        while writes and writes[0][1] <= self._answered:
+            writes.popleft()
+        writes.append((self._loop.time(), self._sent))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeouts.reply, self._check_overdue)
+        self._stream.transport.write(buffer[0] if len(buffer) == 1 else b"".join(buffer))
+
+    def _check_overdue(self) -> None:
+        """One timer for all commands: it looks at the oldest write without a reply."""
+        self._timer = None
+        writes = self._writes
+        while writes and writes[0][1] <= self._answered:
+            writes.popleft()
+            self._overdue = False
+        if not writes:
+            return
+        left = writes[0][0] + self._timeouts.reply - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._check_overdue)
+        elif not self._overdue:
+            self._overdue = True
+            self._timer = self._loop.call_later(GRACE, self._check_overdue)
+        else:
+            self._disconnect(f"no answer within {self._timeouts.reply * 1000:.0f} ms")
+
+    def _receive(self, replies: list[Reply]) -> None:
+        """Hand each reply to its caller: replies come in the order of the commands."""
+        waiting = self._waiting
+        if len(replies) > len(waiting):
+            return self._disconnect(STRANGER)
+        self._answered += len(replies)
+        for reply in replies:
+            future = waiting.popleft()
+            if not future.done():
+                future.set_result(reply)
+
+    # ---- connecting and staying connected
+
+    async def _keep(self) -> None:
+        pause = MIN_PAUSE
+        while True:
+            try:
+                async with asyncio.timeout(self._timeouts.connect):
+                    await self._connect()
+            except TimeoutError:
+                self._disconnect(f"no connection within {self._timeouts.connect:.0f} s")
+            except ssl.SSLError as problem:
+                self._disconnect(f"TLS: {problem.reason or problem}")
+            except OSError as problem:
+                self._disconnect(problem.strerror or str(problem))
+            except Unavailable as problem:
+                self._disconnect(str(problem))
+            else:
+                pause = MIN_PAUSE
+                self.trouble = ""
+                self._changed()
+            self._ready.set()
+            if not self.trouble:
+                await self._heartbeat()
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, MAX_PAUSE)
+
+    async def _connect(self) -> None:
+        self._sent = self._answered = 0
+        self._overdue = False
+        self._lost = self._loop.create_future()
+        address = self._address
+        host, port = address.hosts[0]
+        _, self._stream = await self._loop.create_connection(lambda: _Stream(self), host, port, ssl=address.tls)
+        hello: list[str | bytes] = ["HELLO", "2"]
+        if address.password:
+            hello += ["AUTH", address.user or "default", address.password]
+        said = await self._ask(encode(*hello, "SETNAME", "rollbook"))
+        facts = dict(zip(said[::2], said[1::2], strict=False)) if isinstance(said, list) else {}
+        if facts.get(b"mode") == b"sentinel":
+            raise Unavailable("this is a Sentinel, which keeps no counts: write valkey+sentinel://host:26379/name-of-the-primary")
+        if facts.get(b"mode") == b"cluster":
+            raise Unavailable("this is one server of a cluster: write valkey+cluster://host:6379,host:6379")
+        if address.database:
+            await self._ask(encode("SELECT", address.database))
+        await self._ask(encode("SCRIPT", "LOAD", script.SCRIPT))
+        await self._ask(script.PROBE)
+
+    async def _ask(self, command: bytes) -> Reply:
+        reply = await self._call(command)
+        if isinstance(reply, ReplyError):
+            raise Unavailable(refusal(reply))
+        return reply
+
+    async def _heartbeat(self) -> None:
+        """Check the connection while it is idle. Returns when it is lost."""
+        while not self.trouble:
+            await asyncio.wait([self._lost], timeout=HEARTBEAT)
+            if not self.trouble:
+                try:
+                    await self._ask(script.PROBE)
+                except Unavailable as problem:
+                    self._disconnect(str(problem))
+
+    def _disconnect(self, trouble: str) -> None:
+        self.trouble = trouble
+        if self._stream is not None:
+            self._stream.drop()
+            self._stream = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, deque()
+        self._buffer = []
+        self._writes.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(Unavailable(trouble))
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._changed()
+
+
+class _Stream(asyncio.Protocol):
+    """One TCP connection. What arrives after it was given up reaches nobody."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+        self._reader = Reader()
+        self.transport: asyncio.WriteTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._connection is not None:
+            try:
+                replies = self._reader.feed(data)
+            except (ValueError, IndexError):
+                self._connection._disconnect(STRANGER)
+            else:
+                self._connection._receive(replies)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._connection._disconnect("the connection was closed")
+
+    def drop(self) -> None:
+        self._connection = None
+        self.transport.abort()
+
+
+def refusal(error: ReplyError) -> str:
+    """What Valkey's refusal means and how to fix it. Never shows a password."""
+    match error.kind:
+        case "WRONGPASS":
+            return "the user or the password is wrong"
+        case "NOAUTH":
+            return "it asks for a password: write it into the address, valkey://user:password@host or valkey://:password@host"
+        case "NOPERM":
+            return f"the user may not do all that counting needs (docs/operations.md lists it): {error.text}"
+        case "READONLY":
+            return "this is a replica, where nothing can be counted: name the primary"
+        case "OOM":
+            return "its memory is full (maxmemory): give it more, or set maxmemory-policy to volatile-ttl"
+        case _ if "unknown command" in error.text.lower() and "hello" in error.text.lower():
+            return "it is older than Redis 6: use Valkey, or Redis from 6.0 on"
+    return error.text
