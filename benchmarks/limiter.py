@@ -25,8 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rollbook import clock
 from rollbook.http.driver import Driver
 from rollbook.limits import valkey_address
-from rollbook.limits.memory import Memory
-from rollbook.limits.shared import Shared
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import Limiter
 from rollbook.quota import Limit
@@ -90,13 +89,13 @@ def cpu_of(server: ValkeyServer) -> float:
 
 
 async def main(takes: int) -> None:
-    print(f"{'store':<16}{'windows':<22}{'callers':>8}{'client µs':>12}{'server µs':>12}{'takes/s':>10}")
+    print(f"{'store':<18}{'windows':<22}{'callers':>8}{'client µs':>12}{'server µs':>12}{'takes/s':>10}")
     with tempfile.TemporaryDirectory() as folder, running_valkey(Path(folder)) as server:
-        valkey = Valkey(valkey_address.parse(server.url), Memory())
+        valkey = Valkey(valkey_address.parse(server.url), Table.create(workers=1))
         await valkey.start()
         stores: list[tuple[str, Limiter, Callable[[], float]]] = [
-            ("memory", Memory(), lambda: 0.0),
-            ("shared table", Shared.create(), lambda: 0.0),
+            ("table, one worker", Table.create(workers=1), lambda: 0.0),
+            ("table, several", Table.create(workers=4), lambda: 0.0),
             ("valkey", valkey, lambda: cpu_of(server)),
         ]
         for name, limiter, server_cpu in stores:
@@ -105,7 +104,7 @@ async def main(takes: int) -> None:
                     costs = [await measure(limiter, callers, takes, own, server_cpu) for _ in range(ROUNDS)]
                     best = min(costs, key=lambda cost: cost.client)
                     windows = "two and the key's own" if own else "two"
-                    print(f"{name:<16}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}")
+                    print(f"{name:<18}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}")
         await valkey.stop()
         if valkey.locally:
             sys.exit("Valkey did not answer in time and some takes were counted here: this machine is too busy to measure on.")

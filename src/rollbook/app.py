@@ -21,8 +21,7 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Routes
 from rollbook.limits import valkey, valkey_address
-from rollbook.limits.memory import Memory
-from rollbook.limits.shared import Shared
+from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
@@ -46,7 +45,7 @@ class Common(NamedTuple):
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     """Raises ConfigurationError."""
-    limiter: Limiter = Memory() if settings.workers == 1 else Shared.create()
+    limiter: Limiter = Table.create(settings.workers)
     if settings.limits:
         try:
             address = valkey_address.parse(settings.limits)

@@ -21,7 +21,7 @@ import pytest
 
 from rollbook import clock
 from rollbook.limits import valkey_address
-from rollbook.limits.memory import Memory
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_connection import Timeouts
 from rollbook.quota import Limit
@@ -142,7 +142,7 @@ def test_of_10000_takes_of_8_processes_exactly_100_are_admitted(valkey: ValkeySe
 
     async def hammer(who: int) -> None:
         # Eight processes may want more time than there is where it ships.
-        limiter = Valkey(valkey_address.parse(valkey.url), Memory(), timeouts=Timeouts(30, 30))
+        limiter = Valkey(valkey_address.parse(valkey.url), Table.create(workers=1), timeouts=Timeouts(30, 30))
         await limiter.start()
         limit, own = Limit.parse("100/minute,5000/hour"), Limit.parse("100/minute")
         for _ in range(25):

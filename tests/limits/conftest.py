@@ -1,4 +1,4 @@
-"""The three limiters, and a way to call them without an event loop of the test's own."""
+"""Both limiters, and a way to call them without an event loop of the test's own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from rollbook.limits import valkey_address
-from rollbook.limits.memory import Memory
-from rollbook.limits.shared import Shared
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
 from rollbook.quota import NO_LIMIT, Limit
@@ -55,7 +54,7 @@ class ValkeyCounter(Counter):
     """The same over a connection, on a loop of its own that turns while a call waits. The test's clock decides, as in the others."""
 
     def __init__(self, url: str, own_clock: bool = True, local: Limiter | None = None, closed: bool = False) -> None:
-        self.valkey = Valkey(valkey_address.parse(url), local or Memory(), closed, own_clock, TIMEOUTS)
+        self.valkey = Valkey(valkey_address.parse(url), local or Table.create(workers=1), closed, own_clock, TIMEOUTS)
         super().__init__(self.valkey)
         self.loop = asyncio.new_event_loop()
         self.run(self.valkey.start())
@@ -85,14 +84,12 @@ class ValkeyCounter(Counter):
         self.loop.close()
 
 
-@pytest.fixture(params=["memory", "shared", "valkey"])
+@pytest.fixture(params=["table", "valkey"])
 def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
-    if request.param == "memory":
-        yield Counter(Memory())
-    elif request.param == "shared":
-        shared = Shared.create(groups=64)
-        yield Counter(shared)
-        shared.close()
+    if request.param == "table":
+        table = Table.create(workers=1, groups=64)
+        yield Counter(table)
+        table.close()
     else:
         with _over(request.getfixturevalue("valkey")) as counter:
             yield counter

@@ -13,8 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rollbook.clock import SECOND
-from rollbook.limits.memory import Memory
-from rollbook.limits.shared import Shared
+from rollbook.limits.table import Table
 from rollbook.limits.windows import Verdict
 from rollbook.quota import Limit, Window
 
@@ -61,17 +60,16 @@ class Model:
                 requests.pop()
 
 
-@pytest.mark.parametrize("kind", ["memory", "shared", "shared in one group"])
+@pytest.mark.parametrize(("workers", "groups"), [(1, 64), (4, 1)])
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
 def test_every_verdict_is_that_of_the_model(
-    counters: Any, kind: str, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
+    counters: Any, workers: int, groups: int, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
 ) -> None:
-    limiter = Memory() if kind == "memory" else Shared.create(groups=1 if "one" in kind else 64)
+    limiter = Table.create(workers, groups)
     check(counters(limiter), limit, own_limit, takes)
     assert limiter.evicted == 0
-    if isinstance(limiter, Shared):
-        limiter.close()
+    limiter.close()
 
 
 def check(counter: Any, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]) -> None:

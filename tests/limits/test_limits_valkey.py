@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rollbook.clock import SECOND, now
 from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_address, valkey_script
-from rollbook.limits.memory import Memory
 from rollbook.limits.resp import Reader, ReplyError, encode
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit
@@ -39,7 +39,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 async def joined(url: str, closed: bool = False) -> Valkey:
-    limiter = Valkey(valkey_address.parse(url), Memory(), closed, timeouts=TIMEOUTS)
+    limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), closed, timeouts=TIMEOUTS)
     await limiter.start()
     return limiter
 

@@ -15,7 +15,7 @@ from redis.crc import key_slot
 from rollbook.clock import now
 from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_address, valkey_script
-from rollbook.limits.memory import Memory
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey, inspect
 from rollbook.quota import Limit
 from tests.valkey import TIMEOUTS, ValkeyServer, free_pair, running_cluster, running_sentinels, running_valkey, wait_for
@@ -34,7 +34,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 async def joined(url: str, closed: bool = False) -> Valkey:
-    limiter = Valkey(valkey_address.parse(url), Memory(), closed, timeouts=TIMEOUTS)
+    limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), closed, timeouts=TIMEOUTS)
     await limiter.start()
     assert limiter.away == ""
     return limiter
@@ -195,7 +195,7 @@ def test_sentinel_names_the_primary_and_after_a_failover_the_next(tmp_path: Path
 
 def test_the_address_of_one_server_says_how_to_write_that_of_its_group(tmp_path: Path, cluster: list[ValkeyServer]) -> None:
     async def away(url: str) -> str:
-        limiter = Valkey(valkey_address.parse(url), Memory(), timeouts=TIMEOUTS)
+        limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=TIMEOUTS)
         await limiter.start()
         await limiter.stop()
         return limiter.away
@@ -220,7 +220,7 @@ def test_passwords_and_users_of_a_cluster(tmp_path: Path, caplog: pytest.LogCapt
     options += ["--user", "reader", "on", ">s3cret", "~rollbook:*", "+hello", "+get", "+command", "+cluster|slots"]
 
     async def test(url: str) -> None:
-        limiter = Valkey(valkey_address.parse(url), Memory(), timeouts=TIMEOUTS)
+        limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=TIMEOUTS)
         await limiter.start()
         verdict = await limiter.take("user", LIMIT, now())
         assert says in limiter.away and bool(limiter.away) == bool(says) == (verdict.at == 0)

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from rollbook.clock import now
 from rollbook.limits import valkey_address
-from rollbook.limits.memory import Memory
+from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.quota import Limit
 from tests.harness import free_port
@@ -70,7 +70,7 @@ def away(url: str) -> str:
     """Why a limiter at this address does not count there; empty when it does."""
 
     async def test() -> str:
-        limiter = Valkey(valkey_address.parse(url), Memory(), timeouts=TIMEOUTS)
+        limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=TIMEOUTS)
         await limiter.start()
         verdict = await limiter.take("user", Limit.parse("5/minute"), now())
         assert bool(verdict.at) != bool(limiter.away)

@@ -11,8 +11,8 @@ from rollbook import clock
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
-from rollbook.limits.memory import Memory
 from rollbook.limits.policy import Policy
+from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.records.sessions import Lifetime
 from rollbook.storage.database import Database
@@ -41,7 +41,7 @@ class Rollbook:
     def __init__(self, settings: Settings, db: Database, limiter: Limiter | None = None) -> None:
         self.settings = settings
         self.db = db
-        self.limiter: Limiter = limiter or Memory()
+        self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)
         self.read = db.read
         self.read_aside = db.read_aside

@@ -2,7 +2,7 @@
 
 A window starts with the first request it admits and lasts its seconds; the next one starts with the
 first request after that. A request is admitted when every window has room, and is then counted in all of them; a refused one is
-counted in none. This file decides; `memory` and `shared` only keep the numbers. `valkey_script` says the same in Lua.
+counted in none. This file decides; `table` only keeps the numbers. `valkey_script` says the same in Lua.
 
 A bucket (what one user, key or address has used) is twelve signed 64-bit numbers: four cells of SECONDS (the window's length),
 ENDS (microseconds since the epoch; 0: not running) and USED. Any mutable sequence of such numbers will do, from any position on.
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 class Limiter(Protocol):
-    """Where the counts are kept: `memory.Memory` for one process, `shared.Shared` for those of one machine, `valkey.Valkey` for several."""
+    """Where the counts are kept: `table.Table` on one server, `valkey.Valkey` for several."""
 
     @property
     def evicted(self) -> int:

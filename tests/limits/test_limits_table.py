@@ -17,8 +17,8 @@ from typing import IO, Any
 import pytest
 
 from rollbook.clock import SECOND
-from rollbook.limits import shared as module
-from rollbook.limits.shared import Shared
+from rollbook.limits import table as module
+from rollbook.limits.table import Table
 from rollbook.quota import Limit
 
 NOW = 1_700_000_000 * SECOND
@@ -56,7 +56,7 @@ def numbers() -> memoryview:
 
 
 def test_four_processes_on_one_bucket_get_exactly_what_is_allowed(counters: Any) -> None:
-    counter = counters(Shared.create())
+    counter = counters(Table.create(workers=4))
     admitted = numbers()
 
     def hammer(who: int) -> None:
@@ -77,7 +77,7 @@ def used(counter: Any, bucket: str, limit: str) -> list[int]:
 
 def test_four_processes_with_keys_of_their_own_get_exactly_what_is_allowed(counters: Any) -> None:
     """Users and keys lie in groups of any order: no count is lost, and no two workers wait for each other."""
-    counter = counters(Shared.create(groups=4))
+    counter = counters(Table.create(workers=4, groups=4))
     admitted = numbers()
 
     def hammer(who: int) -> None:
@@ -93,7 +93,7 @@ def test_four_processes_with_keys_of_their_own_get_exactly_what_is_allowed(count
 
 
 def test_kill_9_leaves_no_lock_and_no_request_for_free(counters: Any) -> None:
-    counter = counters(Shared.create())
+    counter = counters(Table.create(workers=4))
     chance = random.Random(9)
     for turn in range(150):
         bucket, key, admitted = f"user{turn}", f"key{turn}", numbers()
@@ -115,7 +115,7 @@ def test_kill_9_leaves_no_lock_and_no_request_for_free(counters: Any) -> None:
 
 
 def test_a_full_group_forgets_the_bucket_with_the_least_to_lose(counters: Any) -> None:
-    shared = Shared.create(groups=1)
+    shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     for number in range(16):
         counter.admitted(2 if number == 11 else 3, f"user{number}", "3/minute", NOW + number)
@@ -128,7 +128,7 @@ def test_a_full_group_forgets_the_bucket_with_the_least_to_lose(counters: Any) -
 
 
 def test_of_those_with_as_much_to_lose_the_one_that_ends_first_is_forgotten(counters: Any) -> None:
-    counter = counters(Shared.create(groups=1))
+    counter = counters(Table.create(workers=4, groups=1))
     for number in range(16):
         counter.take(f"user{number}", "1/minute", NOW - number)
     counter.take("another", "1/minute", NOW)
@@ -137,15 +137,46 @@ def test_of_those_with_as_much_to_lose_the_one_that_ends_first_is_forgotten(coun
 
 
 def test_a_slot_whose_windows_have_ended_is_used_before_any_other_is_forgotten(counters: Any) -> None:
-    shared = Shared.create(groups=1)
+    shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     for number in range(200):
         assert counter.take(f"user{number}", "3/minute,5/hour", NOW + number * 300 * SECOND).left == ((2, 60), (4, 3600))
     assert shared.evicted == 0
 
 
+def test_buckets_counted_by_a_clock_that_was_set_back_make_room(counters: Any) -> None:
+    table = Table.create(workers=1, groups=1)
+    counter = counters(table)
+    for number in range(16):
+        counter.take(f"address:{number}", "5/minute", NOW + 365 * 86_400 * SECOND)
+    for number in range(16, 32):
+        counter.take(f"address:{number}", "5/minute", NOW)
+    assert table.evicted == 0
+
+
+def test_a_slot_used_again_starts_empty(counters: Any) -> None:
+    counter = counters(Table.create(workers=1, groups=1))
+    for number in range(16):
+        counter.admitted(5, f"user{number}", "5/minute,9/hour", NOW)
+    later = NOW + 2 * 3600 * SECOND
+    for number in range(16, 32):
+        assert counter.take(f"user{number}", "5/minute,9/hour", later).left == ((4, 60), (8, 3600))
+
+
+def test_a_flood_of_addresses_frees_nobody_who_is_used_up(counters: Any) -> None:
+    table = Table.create(workers=1, groups=64)
+    counter = counters(table)
+    users = [f"user{number}" for number in range(50)]
+    for user in users:
+        assert counter.admitted(9, user, "5/minute", NOW) == 5
+    for number in range(3_000):
+        assert counter.take(f"address:{number}", "5/minute", NOW + number).admitted
+    assert table.evicted >= 3_050 - 64 * 16
+    assert not any(counter.take(user, "5/minute", NOW + 3_000).admitted for user in users)
+
+
 def test_a_user_and_its_key_in_one_full_group_do_not_push_each_other_out(counters: Any) -> None:
-    shared = Shared.create(groups=1)
+    shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     for number in range(16):
         counter.admitted(3, f"user{number}", "3/minute", NOW)
@@ -158,12 +189,12 @@ def test_a_user_and_its_key_in_one_full_group_do_not_push_each_other_out(counter
 def test_the_group_of_a_bucket_differs_from_server_to_server() -> None:
     """So nobody can work out names that meet in one group."""
     names = [f"address:{number}" for number in range(50)]
-    first, second = Shared.create(), Shared.create()
+    first, second = Table.create(workers=4), Table.create(workers=4)
     assert [first._locate(name) for name in names] != [second._locate(name) for name in names]
 
 
 def test_an_idle_table_takes_next_to_no_memory(counters: Any) -> None:
-    shared = Shared.create()
+    shared = Table.create(workers=4)
     counters(shared).take("user", "3/minute", NOW)
     assert os.fstat(shared._descriptor).st_size > 100 << 20
     assert os.fstat(shared._descriptor).st_blocks * 512 <= 64 << 10
@@ -171,7 +202,7 @@ def test_an_idle_table_takes_next_to_no_memory(counters: Any) -> None:
 
 def test_without_memfd_an_unlinked_file_does(counters: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(module.os, "memfd_create", raising=False)
-    shared = Shared.create(groups=4)
+    shared = Table.create(workers=4, groups=4)
     counter = counters(shared)
     assert os.fstat(shared._descriptor).st_nlink == 0
     assert counter.admitted(9, "user", "3/minute", NOW) == 3
@@ -186,7 +217,7 @@ def test_without_memfd_an_unlinked_file_does(counters: Any, monkeypatch: pytest.
 
 def test_no_lock_is_held_between_two_requests(counters: Any) -> None:
     """A worker that goes idle keeps nobody waiting."""
-    shared = Shared.create(groups=2)
+    shared = Table.create(workers=4, groups=2)
     counter = counters(shared)
     for number in range(40):  # full groups, both orders, and both in one
         counter.take(f"user{number}", "3/minute", NOW, f"key{number}", "1/minute")
@@ -203,7 +234,7 @@ def test_no_lock_is_held_between_two_requests(counters: Any) -> None:
 
 def test_a_circle_the_kernel_only_believes_in_is_waited_out(counters: Any) -> None:
     """We hold a record lock on another file, a thread of the other worker waits for it while its loop holds a group: no deadlock."""
-    shared = Shared.create(groups=1)
+    shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     ready, tell = os.pipe()
 

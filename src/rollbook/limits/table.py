@@ -1,12 +1,12 @@
-"""Counts that the workers of one machine share: a table in anonymous memory, made before they are forked.
+"""Counts on one server: a table in anonymous memory, created before the workers are forked and shared by them.
 
-The table is 65,536 groups of 16 slots. A bucket belongs to one group, by a digest of its name under a random key, so that nobody can
-choose names that meet in a group; there it takes any slot. Pages that were never written cost nothing: an idle table takes no memory,
-a full one (a million buckets) 128 MiB.
+The table has groups of 16 slots. A bucket belongs to one group, chosen by a keyed digest of its name so that names which share a group
+cannot be worked out; within it, any slot will do. Pages that were never written cost nothing: an idle table takes no memory. A full one
+holds a million buckets in 128 MiB for several workers, and a quarter of that for one.
 
-Whoever reads or writes a group holds a byte-range lock on it (POSIX record lock, `fcntl(2)`). The kernel gives it back when its holder
-dies, however it dies; what such a death may leave in a slot is told in `windows`. A lock belongs to a process, not to a thread: a Shared
-is for the one thread of a worker that runs its event loop, which never suspends between lock and unlock.
+With several workers, whoever reads or writes a group holds a byte-range lock on it (POSIX record lock, `fcntl(2)`). The kernel releases
+it when its holder dies; `windows` says what such a death may leave in a slot. A lock belongs to a process, not to a thread: a Table is
+for the thread that runs a worker's event loop, which never suspends between lock and unlock.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ _DIGESTS = _SLOTS * _DIGEST
 _GROUP = _DIGESTS + _SLOTS * SIZE * _WORD  # 1,792 bytes
 
 
-class Shared:
-    """Made by `create` in the parent; every worker forked afterwards uses the same object."""
+class Table:
+    """Created in the parent; every worker forked afterwards uses the same object."""
 
-    def __init__(self, descriptor: int, groups: int) -> None:
+    def __init__(self, descriptor: int, groups: int, locked: bool) -> None:
         self._descriptor = descriptor
+        self._locked = locked
         self._groups = groups
         self._map = mmap.mmap(descriptor, groups * _GROUP + mmap.PAGESIZE)
         # One item is one machine word: an assignment to it is a single store.
@@ -51,8 +52,10 @@ class Shared:
         self._locate = locate
 
     @classmethod
-    def create(cls, groups: int = 65_536) -> Shared:
-        """A new, empty table. Raises OSError when there is no memory for it."""
+    def create(cls, workers: int, groups: int | None = None) -> Table:
+        """An empty table. Raises OSError when there is no memory for it."""
+        if groups is None:
+            groups = 16_384 if workers == 1 else 65_536
         if hasattr(os, "memfd_create"):
             descriptor = os.memfd_create("rollbook-limits", os.MFD_CLOEXEC)
         else:
@@ -60,10 +63,10 @@ class Shared:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, groups * _GROUP + mmap.PAGESIZE)
-        return cls(descriptor, groups)
+        return cls(descriptor, groups, locked=workers > 1)
 
     def close(self) -> None:
-        """Give the table back. For the parent and for tests; the end of a process does it too."""
+        """Release the memory. The end of the process does so too."""
         self._words.release()
         self._map.close()
         os.close(self._descriptor)
@@ -173,7 +176,7 @@ class Shared:
             self._unlock(self._groups)
 
     def _lock(self, group: int) -> None:
-        while True:
+        while self._locked:
             try:
                 return fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, group)
             except OSError as problem:
@@ -184,7 +187,8 @@ class Shared:
                 time.sleep(0)
 
     def _unlock(self, group: int) -> None:
-        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, group)
+        if self._locked:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, group)
 
 
 def _start(base: int, slot: int) -> int:
