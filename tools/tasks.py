@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from environment import (
-    BENCH,
+    BROWSER,
+    DEPLOY,
+    DEPLOY_TOOLS,
     DEV,
+    PGBOUNCER,
+    POSTGRESQL,
     ROOT,
     RUNTIME,
+    VALKEY,
     SetupFailed,
     find_uv,
     need,
-    need_balancers_and_linters,
-    need_browser,
-    need_fonts,
-    need_pgbouncer,
-    need_postgresql,
-    need_valkey,
     prepare,
     prepare_node,
 )
@@ -49,23 +48,34 @@ def serve(arguments: Arguments) -> NoReturn:
 
 
 def test(arguments: Arguments) -> NoReturn:
-    """Run the tests, on a few cores side by side; pytest's own arguments in ARGS, such as ARGS="-k limits"."""
+    """Run the tests in parallel; pass arguments for pytest in ARGS, such as ARGS="-k limits"."""
     python = prepare(DEV)
-    needs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("browser", need_browser),
-        ("browser", prepare_node),
-        ("deploy", need_balancers_and_linters),
-        *((folder, need_valkey) for folder in ("limits", "contract", "concurrency", "nodes")),
-        *((folder, need_postgresql) for folder in ("cli", "contract", "crash", "deploy", "model", "nodes", "observe", "storage")),
-        ("nodes", need_pgbouncer),
-    )
-    for folder, provide in needs:
-        if _may_hold_tests_of(folder, arguments):
-            try:
-                provide()
-            except SetupFailed as failure:
-                # The tests that need it then fail and say so; the others can run.
-                print(failure, file=sys.stderr, flush=True)
+    needs = {
+        "browser": (BROWSER,),
+        "cli": (POSTGRESQL,),
+        "concurrency": (VALKEY,),
+        "contract": (POSTGRESQL, VALKEY),
+        "crash": (POSTGRESQL,),
+        "deploy": (POSTGRESQL, *DEPLOY_TOOLS),
+        "docs": (),
+        "limits": (VALKEY,),
+        "model": (POSTGRESQL,),
+        "nodes": (POSTGRESQL, PGBOUNCER, VALKEY),
+        "observe": (POSTGRESQL,),
+        "storage": (POSTGRESQL,),
+    }
+    folders = [folder for folder in needs if _may_hold_tests_of(folder, arguments)]
+    steps: list[Callable[[], object]] = [lambda: need(*dict.fromkeys(each for folder in folders for each in needs[folder]))]
+    if "browser" in folders or "docs" in folders:
+        steps.append(prepare_node)
+    if "deploy" in folders:
+        steps.append(lambda: prepare(DEPLOY))
+    for step in steps:
+        try:
+            step()
+        except SetupFailed as failure:
+            # The tests that need it then fail and say so; the others can run.
+            print(failure, file=sys.stderr, flush=True)
     # What was compiled is kept, whatever the shell says: five processes would compile all of it each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file is one process's: its tests share a server. Tests wait as much as they compute.
@@ -76,8 +86,7 @@ def test(arguments: Arguments) -> NoReturn:
 def screenshots(arguments: Arguments) -> NoReturn:
     """Take pictures of every page in both themes and three widths, in screenshots/index.html."""
     python = prepare(DEV)
-    need_browser()
-    need_fonts()
+    need(BROWSER)
     become([str(python), "tools/screenshots.py", *arguments])
 
 
@@ -100,8 +109,6 @@ def lint(arguments: Arguments) -> int:
 
 def bench(arguments: Arguments) -> NoReturn:
     """Compare with other servers and write benchmarks/RESULTS.md; ARGS="--postgresql" uses PostgreSQL."""
-    need("wrk", "wrk", "the benchmarks")
-    prepare(BENCH)
     script = "benchmarks/postgresql.py" if "--postgresql" in arguments else "benchmarks/run.py"
     become([str(prepare(DEV)), script, *(each for each in arguments if each != "--postgresql")])
 

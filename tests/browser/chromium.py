@@ -11,7 +11,7 @@ import httpx2
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
 
 from tests.harness import Server
-from tools.environment import NO_BROWSER, ROOT, find_browser
+from tools.environment import BROWSER, ROOT, SetupFailed, find_browser, need
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -38,19 +38,13 @@ window.alert = text => tellTest("alert", String(text));
 """
 
 
-class NoBrowser(Exception):
-    """This machine lacks the browser, or the rules of axe. The message says what to do."""
-
-
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A Chromium with a profile of its own, gone at the end. Raises NoBrowser."""
-    program = find_browser()
-    if not program:
-        raise NoBrowser(NO_BROWSER)
+    """A Chromium with a profile of its own, gone at the end. Raises SetupFailed."""
+    need(BROWSER)
     with sync_playwright() as playwright:
         # Chromium's sandbox does not work for root.
-        started = playwright.chromium.launch(executable_path=program, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        started = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS, chromium_sandbox=os.geteuid() != 0)
         try:
             yield started
         finally:
@@ -143,7 +137,7 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: st
     """
     if not page.evaluate("typeof window.axe === 'object'"):
         if not AXE.exists():
-            raise NoBrowser("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
+            raise SetupFailed("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
         page.evaluate(AXE.read_text())
     options = {
         "runOnly": {"type": "tag", "values": RULES} if all_else else {"type": "rule", "values": COLORS},

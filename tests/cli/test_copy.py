@@ -422,7 +422,7 @@ def test_of_two_copies_into_one_folder_the_second_is_refused(kept: Kept, many: P
     data = tmp_path / "data"
     with halted(f"sqlite:{many}", f"sqlite:{data}", lambda: is_half_written(data)) as process:
         assert "Another" in refused(
-            "copy", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{data}", secret_file=many / "secret"
+            "copy", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{data}", secret_file=str(many / "secret")
         )
     said_by(process)
     assert process.returncode == 0
