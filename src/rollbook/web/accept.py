@@ -1,4 +1,4 @@
-"""What the browser takes, by its headers."""
+"""What the client accepts, according to its headers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rollbook.http.request import Request
 
 
 def takes_gzip(request: Request) -> bool:
-    """Whether it takes gzip (RFC 9110 section 12.5.3)."""
+    """Whether it accepts gzip (RFC 9110 section 12.5.3)."""
     for part in request.headers.get(b"accept-encoding", b"").lower().split(b","):
         coding, _, weight = part.partition(b";")
         if coding.strip() == b"gzip":
@@ -15,5 +15,5 @@ def takes_gzip(request: Request) -> bool:
 
 
 def takes_html(request: Request) -> bool:
-    """Whether it is a browser that asks, and not a program."""
+    """Whether the client is a browser and not a program."""
     return b"text/html" in request.headers.get(b"accept", b"")

@@ -1,4 +1,4 @@
-"""One's own account: profile, password, export, and the browsers that are signed in."""
+"""Account settings: profile, password, export and sessions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def change_profile(visit: Visit) -> Response:
 
 
 async def change_password(visit: Visit) -> Response:
-    """All sessions end with the old password; this browser gets a new one, so that only others are signed out."""
+    """Changing the password ends all sessions. This browser gets a new one, so that only the others are signed out."""
     given = {name: visit.form.get(name, "") for name in ("password", "current_password")}
     try:
         await visit.api("PUT", "/v1/users/me/password", given)
@@ -51,7 +51,7 @@ async def change_password(visit: Visit) -> Response:
 
 
 async def export(visit: Visit) -> Response:
-    """All that is held about the person, as a file."""
+    """All data about the person, as a file."""
     held = await users.export(visit.services, visit.by, visit.me.user.id)
     name = f"rollbook-{visit.me.user.id}-{datetime.fromtimestamp(clock.now() / clock.SECOND, UTC):%Y-%m-%d}.json"
     head = JSON + PRIVATE + SAFE + line("Content-Disposition", f'attachment; filename="{name}"')
@@ -87,23 +87,23 @@ async def end_session(visit: Visit) -> Response:
 async def end_others(visit: Visit) -> Response:
     for session in await _sessions(visit):
         if session.id != visit.me.session.id:
-            with suppress(NotFound):  # it has just ended by itself
+            with suppress(NotFound):  # it has just expired
                 await visit.api("DELETE", f"/v1/sessions/{session.id}")
     return visit.redirect("/account/sessions", "sessions-ended")
 
 
 async def _sessions(visit: Visit) -> list[sessions.Session]:
-    """This one first, then those seen last."""
+    """This session first, then the others, last seen first."""
     lifetime = visit.services.session_lifetime
     found = await sessions.of_user(visit.db, visit.me.user.id, lifetime)
     return sorted(found, key=lambda session: (session.id != visit.me.session.id, -session.last_seen_at))
 
 
-# ---- what a form says
+# ---- problems of forms
 
 
 def problems(visit: Visit, error: ApiError, labels: dict[str, str]) -> dict[str, str]:
-    """As `visit.problems`, in words that name the fields as the form does."""
+    """Like `visit.problems`, but with the field names of the form."""
     found = visit.problems(error)
     return (
         {name: _named(text, name, labels) for name, text in found.items()}
@@ -113,12 +113,12 @@ def problems(visit: Visit, error: ApiError, labels: dict[str, str]) -> dict[str,
 
 
 def is_refusal(error: ApiError) -> bool:
-    """Whether it is the password that was not taken."""
+    """Whether the password was refused."""
     return isinstance(error, (WrongPassword, TooManyAttempts))
 
 
 def refusal(error: ApiError) -> str:
-    """What to say beside the password."""
+    """The problem to show next to the password."""
     return "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)
 
 

@@ -1,4 +1,4 @@
-"""What those who keep the users see first: how many, what is asked of the server, what changed; and the log of changes."""
+"""Admin pages: the overview and the audit log."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from rollbook.web.plots import BASE, HEIGHT, LEAST, TOP, bars, ceiling, short
 from rollbook.web.visit import Visit
 
 DAYS = 30
-"""Of which the overview shows how many users came."""
+"""Days in the chart of new users."""
 FEW = 1_000
-"""Where the overview ends counting those of a role."""
+"""The overview stops counting the users of a role here."""
 LATEST = 10
 PAGE = 50
 NO_WORDS = ("updated_at", "last_sign_in_at")
-"""Fields that change with every change and tell nothing by themselves."""
+"""Fields that change with every event and aren't worth showing."""
 
 _decode = msgspec.json.Decoder().decode
 
 
 class Day(NamedTuple):
-    """How many users came on a day and are still here, and its bar: per cent of the width, pixels of the height."""
+    """The number of users created on a day, and its bar: percent of the width, pixels of the height."""
 
     at: int
     users: int
@@ -42,7 +42,7 @@ class Day(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One field that changed."""
+    """A field that changed."""
 
     name: str
     before: str
@@ -50,18 +50,18 @@ class Field(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An event in words. Names are None of those who are gone."""
+    """An event, prepared for display. Names of erased users are None."""
 
     event: Event
     user: str | None
     by: str | None
     about: str
-    """Which key or session, where it is about one."""
+    """The API key or session it is about, if any."""
     fields: list[Field]
 
 
 class Board(NamedTuple):
-    """What the overview shows, all from one moment."""
+    """The contents of the overview, from one snapshot."""
 
     joined: list[int]
     few: dict[str, int]
@@ -106,7 +106,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def show_events(visit: Visit) -> Response:
-    """The log of changes, newest first."""
+    """The audit log, newest first."""
     type, user_id = visit.query.get("type") or None, visit.query.get("user", "").strip() or None
     problems: dict[str, str] = {}
     found: list[Event] = []
@@ -119,7 +119,7 @@ async def show_events(visit: Visit) -> Response:
         if user_id is not None and not ids.is_id("user", user_id):
             raise _wrong("user", "Not a user ID. User IDs start with user_.")
         await events.settle(visit.db)
-        # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
+        # There is an index by type and one by user, but events of one type and one user may be few and far between.
         read = visit.db.read if type is None or user_id is None else visit.db.read_aside
         found, changes = await read(_page, type, user_id, before, after)
     except InvalidParameter as error:
@@ -146,7 +146,7 @@ async def show_events(visit: Visit) -> Response:
     )
 
 
-# ---- shared with the page of one user
+# ---- shared with the user page
 
 
 async def latest(
@@ -158,7 +158,7 @@ async def latest(
     before: int = 1 << 62,
     after: int | None = None,
 ) -> list[Change]:
-    """Newest changes, in words."""
+    """The newest events."""
     return await in_words(queries, await events.latest(queries, limit, type, user_id, before=before, after=after))
 
 
@@ -183,7 +183,7 @@ def _about(type: str, object: dict[str, Any]) -> str:
 
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
-    """What an update changed. Other events say all by their type."""
+    """The fields an update changed. For other events the type says everything."""
     if event.before is None or not event.type.startswith("user."):
         return []
     before: dict[str, Any] = _decode(event.before)
@@ -199,7 +199,7 @@ def _text(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-# ---- what is read
+# ---- reading
 
 
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
@@ -238,7 +238,7 @@ def _wrong(name: str, message: str) -> InvalidParameter:
 
 
 def _on_each_day(joined: list[int]) -> list[int]:
-    """Of how many came since the beginning of each day: how many came on it."""
+    """Users created per day, from the number of users created since the start of each day."""
     return [count - later for count, later in zip(joined, [*joined[1:], 0], strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What a server is and runs with: version, database, processes, limits, and every setting with where it came from."""
+"""The server page: version, database, processes, rate limits, and every setting with its source."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rollbook.records import events, opening
 from rollbook.web.visit import Visit
 
 MASKED = "set (hidden)"
-"""Instead of a value that may be, or hold, a secret."""
+"""Shown instead of a value that may be or contain a secret."""
 
-# A text under such a name is not shown, be it today the path of a file.
+# Settings with such names are hidden, even if the value is only the path of a file.
 _SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|token|tokens|credentials|dsn)($|_)").search
 
 
 class Setting(NamedTuple):
-    """A setting in force, fit to be shown."""
+    """A setting, prepared for display."""
 
     name: str
     value: str
@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """A limit in force and on whom it is."""
+    """A rate limit and whom it applies to."""
 
     whom: str
     limit: str
@@ -82,7 +82,7 @@ def _setting(source: Source) -> Setting:
 
 
 def shown(name: str, value: Any) -> str:
-    """A value as text, without what may be a secret."""
+    """A value as text, without secrets."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
@@ -134,7 +134,7 @@ def size(amount: int) -> str:
 
 
 def spoken(seconds: float) -> str:
-    """`3 days, 4 hours`, `5 hours`, `6 minutes`: days with their hours, else the largest unit."""
+    """`3 days, 4 hours`, `5 hours`, `6 minutes`: days with hours, otherwise the largest unit."""
     left = int(seconds)
     parts: list[str] = []
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):

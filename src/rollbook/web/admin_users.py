@@ -1,4 +1,4 @@
-"""The users: the list, making one, and all about one."""
+"""Admin pages for users: the list, creating a user, and the user page."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from rollbook.web.visit import Visit
 
 PAGE = 50
 MOST_SHOWN = 50
-"""Keys and sessions of one user on its page."""
+"""Keys and sessions shown on the user page."""
 LATEST = 20
-"""Changes to one user on its page."""
+"""Events shown on the user page."""
 LATEST_REQUESTS = 10
 ROLES = ("member", "viewer", "admin", "owner")
 SORTS = [
@@ -47,7 +47,7 @@ SORTS = [
 ]
 EXPIRIES = {"": "Never", "7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 MOST_SESSIONS = 1_000
-"""Ended by one press of the button."""
+"""Sessions ended at once."""
 
 LABELS = {
     "name": "The name",
@@ -66,7 +66,7 @@ _LINK = re.compile(r'<([^>]*)>; rel="(\w+)"').findall
 
 
 class Listed(NamedTuple):
-    """A page of the list, and the addresses of what is round it."""
+    """A page of the list, with the URLs of the previous and the next page."""
 
     users: list[dict[str, Any]]
     total: int | None
@@ -75,7 +75,7 @@ class Listed(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """One user and all that its page shows, from one moment. `deleted` is there, and all lists but the changes empty, once it was."""
+    """Everything on the user page, from one snapshot. If the user is deleted, `deleted` is set and only the events are filled."""
 
     user: User
     deleted: Deleted | None
@@ -89,7 +89,7 @@ class Whole(NamedTuple):
 
 
 async def list_users(visit: Visit) -> Response:
-    """The list, or only its table when htmx asks for it."""
+    """The list, or only the table for htmx."""
     query = visit.query
     asked = {name: query.get(name, "").strip() for name in ("q", "role", "status", "sort")}
     plain = not any(asked.values())
@@ -122,7 +122,7 @@ async def list_users(visit: Visit) -> Response:
         "last_link": None if pages is None else _address(asked, page=pages),
     }
     if visit.is_fragment:
-        # What is asked while typing is an address too, without the fields that are empty.
+        # Searching while typing updates the URL, without empty fields.
         return visit.render("admin/users_table.html", headers=line("HX-Replace-Url", _address(asked)), **context)
     return visit.render("admin/users.html", 400 if problems else 200, **context)
 
@@ -132,7 +132,7 @@ async def _list(visit: Visit, asked: dict[str, str], number: int) -> Listed:
     query = visit.query
     cursor = query.get("cursor", "")
     count = query.get("count", "")
-    # An id that was pasted into the search is that user.
+    # An ID pasted into the search box finds that user.
     is_id = ids.is_id("user", asked["q"])
     answer = await visit.api(
         "GET",
@@ -161,13 +161,13 @@ async def _list(visit: Visit, asked: dict[str, str], number: int) -> Listed:
 
 
 def _address(asked: dict[str, str], **more: object) -> str:
-    """The list as it was asked for, and what else is said."""
+    """The URL of the list with these filters and parameters."""
     given = {name: str(value) for name, value in (asked | more).items() if value not in (None, "")}
     return "/admin/users" + (f"?{urlencode(given)}" if given else "")
 
 
 def _turned(sort: str, name: str) -> str:
-    """What a press on a column's heading sorts by: it, or it the other way round. Oldest first is the list itself."""
+    """The sort order after a click on a column heading: by that column, or reversed. Oldest first is the default."""
     wanted = f"-{name}" if (sort or "created_at") == name else name
     return "" if wanted == "created_at" else wanted
 
@@ -182,7 +182,7 @@ def _page_number(text: str) -> int:
 
 
 async def list_deleted(visit: Visit) -> Response:
-    """Users that can be restored, the last deletion first."""
+    """Deleted users that can be restored, newest deletion first."""
     before = None
     if text := visit.query.get("before", ""):
         at, _, seq = text.partition("-")
@@ -205,7 +205,7 @@ async def list_deleted(visit: Visit) -> Response:
     )
 
 
-# ---- making one
+# ---- creating a user
 
 
 async def new(visit: Visit) -> Response:
@@ -214,12 +214,12 @@ async def new(visit: Visit) -> Response:
 
 
 async def create(visit: Visit) -> Response:
-    """With the password given; without one, a link is made with which the user sets it."""
+    """With a password, or without one and with a setup link."""
     form = visit.form
     body = {
         "name": form.get("name", ""),
         "email": form.get("email", "").strip(),
-        # Nobody knows this one: the link replaces it.
+        # A random password that no one knows: the setup link replaces it.
         "password": form.get("password") or secrets.token_urlsafe(32),
         "role": form.get("role", "member"),
         "external_id": form.get("external_id", "").strip() or None,
@@ -247,16 +247,16 @@ def _new(visit: Visit, form: dict[str, str], problems: dict[str, str], status: i
     )
 
 
-# ---- one
+# ---- one user
 
 
 async def show(visit: Visit) -> Response:
-    """All about one user."""
+    """The user page."""
     return await _render(visit)
 
 
 async def edit(visit: Visit) -> Response:
-    """Its fields, to the version that the form was made from."""
+    """Update the user, if it still has the version shown in the form."""
     id, form = _id(visit), visit.form
     body: dict[str, Any] = {
         "name": form.get("name", ""),
@@ -283,7 +283,7 @@ async def edit(visit: Visit) -> Response:
 
 
 async def _change(visit: Visit, id: str, body: dict[str, Any]) -> None:
-    """To the version that the form was made from, or to one that differs by sign-ins only: they do not count as a change of the user.
+    """Update the version shown in the form, or one that differs only by sign-ins, which don't count as a change.
 
     Raises ApiError.
     """
@@ -324,7 +324,7 @@ async def restore(visit: Visit) -> Response:
 
 
 async def purge(visit: Visit) -> Response:
-    """For good, once the address of the user has been typed."""
+    """Permanently erase the user, once their email has been typed."""
     whole = await _read(visit)
     if visit.form.get("confirm", "").strip().casefold() != whole.user.email.casefold():
         problem = f"Type {whole.user.email} to erase this user permanently."
@@ -334,7 +334,7 @@ async def purge(visit: Visit) -> Response:
 
 
 async def make_link(visit: Visit) -> Response:
-    """A link with which the user sets a password, shown once."""
+    """Create a setup or password reset link, shown once."""
     return await _link(visit, _id(visit))
 
 
@@ -344,11 +344,11 @@ async def _link(visit: Visit, id: str, is_new: bool = False) -> Response:
     return visit.render("admin/link.html", secret=True, section="admin/users", user=user, made=made.content, is_new=is_new)
 
 
-# ---- its keys and sessions
+# ---- keys and sessions of a user
 
 
 async def create_key(visit: Visit) -> Response:
-    """A key for it, shown once."""
+    """Create an API key for the user, shown once."""
     id, form = _id(visit), visit.form
     days = form.get("expires", "")
     body = {"name": form.get("key_name", "").strip(), "user_id": id, "scopes": visit.chosen("scopes") or None}
@@ -385,18 +385,18 @@ async def end_session(visit: Visit) -> Response:
 async def end_sessions(visit: Visit) -> Response:
     id = _id(visit)
     for session in await sessions.of_user(visit.db, id, _lifetime(visit), MOST_SESSIONS):
-        with suppress(NotFound):  # it has just ended by itself
+        with suppress(NotFound):  # it has just expired
             await visit.api("DELETE", f"/v1/sessions/{session.id}")
     return visit.redirect(f"/admin/users/{id}", "user-sessions-ended")
 
 
 async def _check_owner(visit: Visit, user_id: str) -> None:
-    """What the address names below a user is that user's. Raises NotFound."""
+    """Check that the key or session belongs to the user in the URL. Raises NotFound."""
     if user_id != visit.ids[0]:
         raise NotFound()
 
 
-# ---- how one is shown
+# ---- rendering
 
 
 async def _render(
@@ -409,7 +409,7 @@ async def _render(
     key_form: dict[str, str] | None = None,
     key_problems: dict[str, str] | None = None,
 ) -> Response:
-    """The page of a user. `form` is what was sent and refused; `stale` what was sent for a version that is no longer there."""
+    """The user page. `form` is a rejected form, `stale` a form for an outdated version."""
     whole = await _read(visit)
     user = whole.user
     stored = _form_of(user)
@@ -480,12 +480,12 @@ async def _whole(queries: Queries, id: str, lifetime: Lifetime) -> Whole:
 
 
 async def _used(queries: Queries, id: str, since: int) -> tuple[list[Hour], list[Logged]]:
-    """What its keys did: by the hour, and the last requests. Grows with the number of keys."""
+    """Usage by hour, and recent requests. The cost grows with the number of keys."""
     return await usage.hours(queries, id, since), await usage.requests(queries, id, limit=LATEST_REQUESTS)
 
 
 def _form_of(user: User) -> dict[str, str]:
-    """The fields of its form as they are stored."""
+    """The form fields with the stored values."""
     found = {
         "version": str(user.version),
         "updated_at": str(user.updated_at),
@@ -509,14 +509,14 @@ def _differs(name: str, sent: dict[str, str], stored: dict[str, str]) -> bool:
 
 
 def _id(visit: Visit) -> str:
-    """Whom the address names. Raises NotFound for what is no id."""
+    """The user ID in the URL. Raises NotFound if it isn't one."""
     if not ids.is_id("user", visit.ids[0]):
         raise NotFound()
     return visit.ids[0]
 
 
 def _may_touch(visit: Visit, user: User) -> bool:
-    """Whether the buttons are there. The API decides again."""
+    """Whether to show the buttons. The action checks again."""
     try:
         permissions.may_touch(visit.by, user.role)
     except ApiError:
@@ -525,12 +525,12 @@ def _may_touch(visit: Visit, user: User) -> bool:
 
 
 def _roles(visit: Visit) -> list[str]:
-    """Those that the person may give."""
+    """The roles that the person can assign."""
     return [role for role in ROLES if role != "owner" or visit.me.user.role == "owner"]
 
 
 def _limit_of(visit: Visit, role: str) -> str:
-    """What those with this role have who have no limit of their own."""
+    """The rate limit of a role."""
     return str(visit.services.policy.limit_for(role))
 
 

@@ -1,10 +1,10 @@
-"""Which browser it is, by what it says of itself (RFC 9110 section 10.1.5), in words for people. Never more than a hint: anybody can say anything."""
+"""The name of a browser from its User-Agent (RFC 9110 section 10.1.5). Only a hint: clients can send anything."""
 
 from __future__ import annotations
 
 import re
 
-# In this order: each of them also says the names of those below it.
+# The order matters: each browser also sends the names of those below.
 BROWSERS = (
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),

@@ -1,4 +1,4 @@
-"""The guide in the browser, as Markdown for programs, and the reference of the API: everything under /docs, and /llms.txt."""
+"""The docs: pages in the browser, Markdown for programs, the API reference, and /llms.txt."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
 PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n"
-# The pages are public, but change with the version: ask each time, and mostly get 304.
+# Public pages that change with the version: browsers revalidate them and mostly get 304.
 FRESH = b"Cache-Control: no-cache\r\n"
 VENDOR = Path(__file__).parent / "vendor" / "swagger-ui"
-# Swagger UI draws its icons from data: addresses; everything else is as on our own pages. On its own path, so that none of it reaches them.
+# Swagger UI uses data: URLs for its icons; the rest is the same as for other pages. Only on its own path.
 REFERENCE_POLICY = (
     b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
 )
 
-# Answers to visitors who are not signed in are all alike: by page and by whether they are zipped.
+# Cached responses for visitors who are not signed in, by page, URL and compression.
 _kept: dict[tuple[str, str, bool], Response] = {}
 _articles: dict[tuple[str, str], Rendered] = {}
 
@@ -42,7 +42,7 @@ async def landing(visit: Visit) -> Response:
 
 
 async def chapter(visit: Visit) -> Response:
-    """A page of the guide; with `.md` behind its name as Markdown."""
+    """A page of the docs; as Markdown if its name ends with `.md`."""
     name, dot, ending = visit.ids[0].partition(".")
     if name not in guide.CHAPTERS or (dot and ending != "md"):
         raise NotFound()
@@ -52,7 +52,7 @@ async def chapter(visit: Visit) -> Response:
 
 
 async def error(visit: Visit) -> Response:
-    """What an error code means, when it happens and how to mend it. `doc_url` of every error leads here."""
+    """What an error code means and how to fix it. The `doc_url` of errors leads here."""
     code, dot, ending = visit.ids[0].partition(".")
     if code not in guide.codes() or (dot and ending != "md"):
         raise NotFound()
@@ -62,7 +62,7 @@ async def error(visit: Visit) -> Response:
 
 
 async def search(visit: Visit) -> Response:
-    """Sections of the guide that hold all the words of `q`."""
+    """Sections of the docs that contain all words of `q`."""
     query = " ".join(visit.query.get("q", "")[:200].split())
     results = await asyncio.get_running_loop().run_in_executor(None, _search, query)
     return visit.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
@@ -94,7 +94,7 @@ async def _page(visit: Visit, key: str, make: Callable[[], Rendered], chapter: s
     if response is None:
         article = _articles.get((key, url))
         if article is None:
-            # The first rendering takes tens of milliseconds, and the libraries for it as much again: the loop does not wait for that.
+            # The first rendering takes tens of milliseconds, loading the libraries as long again: not on the event loop.
             article = _articles[key, url] = await asyncio.get_running_loop().run_in_executor(None, make)
         context: dict[str, Any] = {
             "article": article,
@@ -116,7 +116,7 @@ def _render(text: str, columns: bool = False) -> Rendered:
 
 
 def address(target: str) -> str:
-    """Where a link of the Markdown leads on the server: `users.md#list-users` to /docs/users#list-users, and each error to its own page."""
+    """The URL of a Markdown link: /docs/users#list-users for `users.md#list-users`; errors have their own pages."""
     file, sharp, anchor = target.removeprefix("../").partition("#")
     if file in ("", "errors.md") and anchor in guide.codes():
         return f"/docs/errors/{anchor}"
@@ -126,7 +126,7 @@ def address(target: str) -> str:
     return target
 
 
-# ---- as text
+# ---- Markdown and plain text
 
 
 def _text(visit: Visit, kind: bytes, text: str) -> Response:
@@ -139,7 +139,7 @@ def _tag(body: bytes) -> bytes:
 
 
 def _unless_known(visit: Visit, response: Response) -> Response:
-    """304 where the caller has this very answer already (RFC 9110 section 13.1.2)."""
+    """304 if the client already has this response (RFC 9110 section 13.1.2)."""
     known = visit.request.headers.get(b"if-none-match")
     tag = response.head[response.head.rindex(b"ETag: ") + 6 :].partition(b"\r\n")[0]
     if known is not None and tag in (each.strip().removeprefix(b"W/") for each in known.split(b",")):
@@ -150,18 +150,18 @@ def _unless_known(visit: Visit, response: Response) -> Response:
     return response
 
 
-# ---- one's own key, for "Try it"
+# ---- "Use my key" of "Try it"
 
 
 async def keys(visit: Visit) -> Response:
-    """The person's keys that can be shown, without their text."""
+    """The person's revealable keys, without the secrets."""
     found = (await visit.api("GET", "/v1/keys", user=visit.me.user.id, limit=1000)).content
     now = [key for key in found if key["revealable"] and key["revoked_at"] is None]
     return _private([{"id": key["id"], "name": key["name"], "masked": key["masked"]} for key in now])
 
 
 async def key(visit: Visit) -> Response:
-    """The text of one of the person's keys, for who gives the password once more. It goes to the page's memory, never into a page."""
+    """Reveal one of the person's keys, with their password. The script keeps it in memory; it is never part of a page."""
     form = visit.form
     try:
         answer = await visit.api("POST", f"/v1/keys/{form.get('key', '')}/reveal", {"password": form.get("password", "")})
@@ -174,11 +174,11 @@ def _private(content: object, status: int = 200) -> Response:
     return Response(status, JSON + PRIVATE, msgspec.json.encode(content))
 
 
-# ---- the reference of the API
+# ---- the API reference
 
 
 async def reference(visit: Visit) -> Response:
-    """Every call of the API, to be clicked through: Swagger UI over /openapi.json."""
+    """The interactive API reference: Swagger UI for /openapi.json."""
     await _loaded("swagger-ui-bundle.js")
     response = visit.render("docs/api.html", vendor=_vendor)
     head = b"".join(
@@ -193,7 +193,7 @@ async def reference_file(visit: Visit) -> Response:
 
 
 async def _loaded(name: str) -> None:
-    # Zipping it the first time takes a quarter of a second.
+    # Compressing it for the first time takes a quarter of a second.
     await asyncio.get_running_loop().run_in_executor(None, static.load, VENDOR, name)
 
 

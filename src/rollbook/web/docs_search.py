@@ -1,4 +1,4 @@
-"""Search in the guide: sections that hold all the words, the best first."""
+"""Full-text search in the docs: sections that contain all words, best match first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollbook.web import guide, markdown
 
 MOST_WORDS = 8
 MOST_RESULTS = 30
-# Characters of text shown around the first word that was found.
+# Characters of text shown around the first match.
 AROUND = 90
 
 
@@ -41,7 +41,7 @@ def search(query: str) -> list[Result]:
 
 @cache
 def _sections() -> list[Section]:
-    """All sections of all chapters, in the order of the guide. Tens of milliseconds, once in a process."""
+    """All sections of all chapters, in order. Takes tens of milliseconds, once per process."""
     found = []
     for name, chapter in guide.CHAPTERS.items():
         if name == guide.LANDING:
@@ -56,7 +56,7 @@ def _sections() -> list[Section]:
 
 
 def _rank(section: Section, words: list[str]) -> int:
-    """0 when a word is missing. A word in the heading counts for many in the text."""
+    """0 if a word is missing. A word in the heading counts as much as many in the text."""
     heading = section.heading.casefold()
     rank = 0
     for word in words:
@@ -69,7 +69,7 @@ def _rank(section: Section, words: list[str]) -> int:
 
 def _excerpt(section: Section, words: list[str]) -> Markup:
     folded = section.text.casefold()
-    # Folding may lengthen a text (ß); then places in it are not those in the text.
+    # Case folding can lengthen text (ß); then its positions don't match.
     if len(folded) != len(section.text):
         folded = section.text.lower() if len(section.text.lower()) == len(section.text) else section.text
     places = [place for place in (folded.find(word) for word in words) if place >= 0]

@@ -1,4 +1,4 @@
-"""An example of the guide in three languages, all made from the curl line that stands in the Markdown."""
+"""Examples in curl, Python and JavaScript, generated from the curl command in the Markdown."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 # The reader's API key. The shell expands it for curl; Python and JavaScript read the environment variable.
 KEY = "$ROLLBOOK_KEY"
-# A literal that is longer stands on several lines.
+# Longer literals are split into several lines.
 WIDTH = 56
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 
 
 class Request(NamedTuple):
-    """What a curl line sends. `body` is the decoded JSON; None when there is none. `shows_head`: curl prints the header fields of the answer."""
+    """The request of a curl command. `body` is the decoded JSON, None without a body. `shows_head`: curl prints the response headers."""
 
     method: str
     url: str
@@ -31,7 +31,7 @@ class Request(NamedTuple):
 
 
 def parse(command: str) -> Request:
-    """The request of a curl line with the options that the guide uses. Raises ValueError."""
+    """Parse a curl command with the options used in the docs. Raises ValueError."""
     program, *arguments = shlex.split(command.replace("\\\n", " "))
     if program != "curl":
         raise ValueError(f"not a curl line: {command}")
@@ -56,7 +56,7 @@ def parse(command: str) -> Request:
 
 
 def curl(request: Request) -> str:
-    """The request as a line for a shell, with breaks where a narrow column needs them."""
+    """The request as a shell command, with line breaks for a narrow column."""
     usual = "GET" if request.body is None else "POST"
     words = ["curl"]
     if request.shows_head:
@@ -72,7 +72,7 @@ def curl(request: Request) -> str:
 
 
 def python(request: Request, shows: str) -> str:
-    """The request with httpx2 (the same lines are right for httpx and requests). `shows` is what is printed beside the status: "json",
+    """The request with httpx2 (works with httpx and requests as well). `shows` is what to print next to the status: "json",
     "text" or nothing."""
     arguments = [_quoted(request.url)]
     if request.headers:
@@ -94,7 +94,7 @@ def python(request: Request, shows: str) -> str:
 
 
 def javascript(request: Request, shows: str) -> str:
-    """The request with fetch, as a module that Node runs; in a browser the key comes from elsewhere."""
+    """The request with fetch, as a Node.js module."""
     options = [] if request.method == "GET" else [f"method: {_quoted(request.method)}"]
     headers = [f"{_property(name)}: {_javascript_header(value)}" for name, value in request.headers.items()]
     if request.body is not None:
@@ -117,7 +117,7 @@ def javascript(request: Request, shows: str) -> str:
 
 
 def pretty(value: Any, depth: int = 0) -> str:
-    """JSON with breaks only where a line would be too long."""
+    """JSON with line breaks only where a line would be too long."""
     if isinstance(value, dict):
         items = [f"{json.dumps(name, ensure_ascii=False)}: {pretty(item, depth + 1)}" for name, item in value.items()]
         return _wrapped("{", items, "}", depth, "  ", last="")
@@ -145,7 +145,7 @@ def _javascript(value: Any, depth: int) -> str:
 
 
 def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0, last: str = ",") -> str:
-    """On one line where it fits, else an item on each. `before` is what stands on the line already, `last` what follows the last item."""
+    """On one line if it fits, otherwise one item per line. `before` is the width already used, `last` follows the last item."""
     items = list(items)
     if not items:
         return opening.strip() + closing.strip()
@@ -157,7 +157,7 @@ def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, inden
 
 
 def _shell(text: str) -> str:
-    # In double quotes the shell puts the key in.
+    # In double quotes the shell expands the variable.
     return f'"{text}"' if KEY in text else shlex.quote(text)
 
 
@@ -174,7 +174,7 @@ def _property(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string literal of both languages; in single quotes where that spares escapes in double ones."""
+    """A string literal for Python and JavaScript, in single quotes if that avoids escapes."""
     if '"' in text and "'" not in text and "\\" not in text:
         return f"'{text}'"
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""One's own API keys: made, found, shown again, replaced and revoked here."""
+"""Account settings for API keys: list, create, reveal, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rollbook.web.visit import Visit
 SECTION = "account/keys"
 PAGE = 20
 SOON = 7 * clock.DAY
-"""A key that ends within this is pointed out."""
+"""Keys that expire within this time are highlighted."""
 
 EXPIRIES = (
     ("30", "In 30 days"),
@@ -55,7 +55,7 @@ class State(NamedTuple):
 
 
 async def show(visit: Visit) -> Response:
-    """Newest first. The API lists oldest first, so that pages are counted from its end."""
+    """Newest first. The API lists oldest first, so pages are counted from the end."""
     total = await keys.count(visit.db, visit.me.user.id)
     last = max(1, -(-total // PAGE))
     number = visit.query.get("page", "1")
@@ -81,7 +81,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def create(visit: Visit) -> Response:
-    """The answer is the page with the key on it: its text is on no other page, and in no address."""
+    """Responds with the page that shows the key: it is on no other page and in no URL."""
     given = _given(visit)
     try:
         answer = await visit.api("POST", "/v1/keys", _wanted(given))
@@ -129,7 +129,7 @@ async def revoke(visit: Visit) -> Response:
 
 
 def state(key: Mapping[str, Any]) -> State:
-    """What a key as the API shows it is good for now."""
+    """The status of a key."""
     if key["revoked_at"] is not None:
         return State("", "Revoked", False)
     if key["expires_at"] is None:
@@ -141,7 +141,7 @@ def state(key: Mapping[str, Any]) -> State:
 
 
 async def _find(visit: Visit) -> dict[str, Any]:
-    """The person's own key. An admin's powers over others' keys are for the admin pages. Raises NotFound."""
+    """One of the person's own keys. Admins manage other users' keys on the admin pages. Raises NotFound."""
     key = (await visit.api("GET", f"/v1/keys/{visit.ids[0]}")).content
     if key["user_id"] != visit.me.user.id:
         raise NotFound()
@@ -218,7 +218,7 @@ def _form(visit: Visit, given: Mapping[str, Any], problems: Mapping[str, str], s
 
 
 def _call(visit: Visit, key: Mapping[str, Any] | None, text: str | None = None) -> str:
-    """A call to try at once, of those that the key may make."""
+    """A request to try, which the key is allowed to make."""
     scopes = None if key is None else key["scopes"]
     role = visit.me.user.role
     path = "/v1/users/me"
@@ -238,7 +238,7 @@ def _call(visit: Visit, key: Mapping[str, Any] | None, text: str | None = None) 
 
 
 class _Unfit(Exception):
-    """A field of the form that makes no field of the call."""
+    """A problem of a form field that can't be passed on."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -253,7 +253,7 @@ def _given(visit: Visit) -> dict[str, Any]:
 
 
 def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The form as the call takes it. Raises _Unfit."""
+    """The fields of the new key. Raises _Unfit."""
     wanted: dict[str, Any] = {"name": given["name"], "revealable": given["revealable"]}
     if given["reach"] == "some":
         if not given["scopes"]:

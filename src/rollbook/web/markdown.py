@@ -1,6 +1,6 @@
-"""Markdown into the HTML of a page: safe, with anchors, highlighted code by classes, and curl examples in three languages.
+"""Renders Markdown as safe HTML with anchors, highlighted code, and curl examples in three languages.
 
-Loaded at the first page of the guide, in a thread, as its two libraries take a while.
+Imported for the first page of the docs, in a thread, because its two libraries take a while to load.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pygments.lexers import get_lexer_by_name
 
 from rollbook.web import examples, templates
 
-# What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to colour.
+# Language names that Pygments calls otherwise. `console` shows commands and their output: no highlighting.
 LEXERS = {"sh": "bash", "console": "text", "http": "http"}
 
-# The kinds of words that style.css gives a colour; the others are left without a mark, which halves a page.
-COLOURED = frozenset(
+# Token types with a color in prose.css. Other tokens get no markup, which halves the size of a page.
+HIGHLIGHTED = frozenset(
     "c c1 ch cm cs cp k kc kd kn kr kt ow nt s s1 s2 sb sd sa se si dl l m mi mf mh il nf fm nc nd nb bp na nv vi vc err".split()
 )
 
@@ -46,14 +46,14 @@ class Rendered(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """Code as a template shows it."""
+    """Code, prepared for a template."""
 
     text: str
     html: Markup
 
 
 class Example(NamedTuple):
-    """A curl line, the same in other languages, what a form on the page sends, and the answer that is expected."""
+    """A curl command, the same request in other languages, the data for "Try it", and the expected response."""
 
     number: int
     languages: list[tuple[str, Shown]]
@@ -72,7 +72,7 @@ class Example(NamedTuple):
 
 
 def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rendered:
-    """A page. `link` gives the address for what a link of the Markdown names. With `columns`, each run of text stands beside the examples
+    """Render a page. `link` maps the targets of links to URLs. With `columns`, each part of the text is next to the examples
     that follow it."""
     tokens = _parser().parse(text)
     headings = _prepare(tokens, link)
@@ -117,7 +117,7 @@ def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rend
 
 
 def plain(text: str) -> list[tuple[Heading, str]]:
-    """The page's sections as text without marks, each with its heading: what a search looks through."""
+    """The sections of a page as plain text, each with its heading, for the search."""
     tokens = _parser().parse(text)
     headings = iter(_prepare(tokens, str))
     found: list[tuple[Heading, list[str]]] = []
@@ -134,7 +134,7 @@ def plain(text: str) -> list[tuple[Heading, str]]:
     return [(heading, " ".join(" ".join(words).split())) for heading, words in found]
 
 
-# ---- the parser, and what is changed before it writes
+# ---- the parser, and changes to its tokens
 
 
 @cache
@@ -152,7 +152,7 @@ def _html(tokens: Sequence[Token]) -> str:
 
 
 def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
-    """Anchors for the headings, addresses for the links, frames for the tables, a class for lines that name a call."""
+    """Adds anchors to headings, URLs to links, frames to tables, and a class to lines that name an endpoint."""
     headings: list[Heading] = []
     seen: dict[str, int] = {}
     tables: dict[str, int] = {}
@@ -173,7 +173,7 @@ def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
         elif token.type == "table_open":
             under = headings[-1].text if headings else ""
             tables[under] = tables.get(under, 0) + 1
-            # Two regions of a page with one name could not be told apart.
+            # Two regions of a page must not have the same name.
             token.meta["label"] = f"Table: {under}" + (f" ({tables[under]})" if tables[under] > 1 else "")
         elif token.type == "th_open" and not tokens[at + 1].content:
             token.tag = tokens[at + 2].tag = "td"
@@ -186,12 +186,12 @@ def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
 
 
 def slug(heading: str) -> str:
-    """The anchor that GitHub gives to a heading."""
+    """The anchor of a heading, as on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _own_link(anchor: str, text: str) -> Iterator[Token]:
-    """The sign behind a heading that leads to itself, to be copied."""
+    """The link after a heading that leads to itself."""
     opening = Token("link_open", "a", 1)
     opening.attrs = {"class": "anchor", "href": f"#{anchor}", "aria-label": f"Link to {text}"}
     sign = Token("text", "", 0)
@@ -205,7 +205,7 @@ def _names_a_call(inline: Token) -> bool:
 
 
 def _drop_empty_heads(tokens: list[Token]) -> None:
-    """Markdown has no table without a head: one in which no cell says anything is left out."""
+    """Markdown requires a table head. Remove it if all of its cells are empty."""
     kept: list[Token] = []
     head: list[Token] | None = None
     for token in tokens:
@@ -222,7 +222,7 @@ def _drop_empty_heads(tokens: list[Token]) -> None:
 
 
 def _frame_tables(tokens: list[Token]) -> None:
-    """A frame round each table that scrolls where the page is narrow; reached by the keyboard, so that it can be scrolled."""
+    """A scrollable frame around each table for narrow pages. It can be focused, so that the keyboard can scroll it."""
     for at in reversed(range(len(tokens))):
         if tokens[at].type == "table_open":
             frame = Token("table_frame_open", "div", 1, block=True)
@@ -232,11 +232,11 @@ def _frame_tables(tokens: list[Token]) -> None:
             tokens.insert(at + 1, Token("table_frame_close", "div", -1, block=True))
 
 
-# ---- what is written otherwise
+# ---- custom rendering
 
 
 def _text(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    # Tables have no other way to break a line in a cell.
+    # Markdown tables have no other way to break a line in a cell.
     return escape(tokens[at].content).replace("&lt;br&gt;", "<br>")
 
 
@@ -244,7 +244,7 @@ def _code(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -
     call = _CALL.fullmatch(tokens[at].content)
     if call is None:
         return f"<code>{escape(tokens[at].content)}</code>"
-    # Where a path is too long for its column it breaks between its segments.
+    # Long paths break between segments.
     path = escape(call[2]).replace("/", "<wbr>/").removeprefix("<wbr>")
     return f'<code class="call"><span class="method {call[1].lower()}">{call[1]}</span> {path}</code>'
 
@@ -253,11 +253,11 @@ def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) 
     token = tokens[at]
     head, gap, body = token.content.partition("\n\n")
     if token.info == "http" and body.startswith(("{", "[")):
-        # A message with a body of JSON, each coloured in its own way.
-        above, below = coloured(head, "http"), coloured(body, "json")
+        # An HTTP message with a JSON body: highlight both.
+        above, below = highlighted(head, "http"), highlighted(body, "json")
         shown = Shown(token.content, above.html + gap + below.html)
     else:
-        shown = coloured(token.content, token.info)
+        shown = highlighted(token.content, token.info)
     return templates.render("docs/code.html", code=shown)
 
 
@@ -277,9 +277,9 @@ def _example(number: int, commands: Token, answer: Token | None) -> str:
     example = Example(
         number,
         [
-            ("curl", coloured(examples.curl(request), "sh")),
-            ("Python", coloured(examples.python(request, shows), "python")),
-            ("JavaScript", coloured(examples.javascript(request, shows), "javascript")),
+            ("curl", highlighted(examples.curl(request), "sh")),
+            ("Python", highlighted(examples.python(request, shows), "python")),
+            ("JavaScript", highlighted(examples.javascript(request, shows), "javascript")),
         ],
         request.method,
         address.path + (f"?{address.query}" if address.query else ""),
@@ -288,17 +288,17 @@ def _example(number: int, commands: Token, answer: Token | None) -> str:
         request.needs_key,
         status,
         head,
-        coloured(body, "json") if body.strip() else None,
+        highlighted(body, "json") if body.strip() else None,
     )
     return templates.render("docs/example.html", example=example)
 
 
-def coloured(code: str, language: str) -> Shown:
-    """Code with a class for each kind of word."""
+def highlighted(code: str, language: str) -> Shown:
+    """Highlighted code."""
     code = code.strip("\n")
     lexer = get_lexer_by_name(LEXERS.get(language, language or "text"), stripnl=False)
     html = highlight(code, lexer, _formatter()).rstrip("\n")
-    return Shown(code, Markup(_WORD.sub(lambda word: word[0] if word[1] in COLOURED else word[2], html)))
+    return Shown(code, Markup(_WORD.sub(lambda word: word[0] if word[1] in HIGHLIGHTED else word[2], html)))
 
 
 @cache

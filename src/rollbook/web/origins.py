@@ -1,4 +1,4 @@
-"""By which address a browser reached us, and whether what it sends was sent from a page of ours."""
+"""Host and CSRF checks: DNS rebinding, Sec-Fetch-Site, Origin."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rollbook.config import Settings
 from rollbook.errors import Forbidden
 from rollbook.http.request import Request
 
-# Endings that no registry gives out (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`) or that home routers use and ICANN has put aside.
+# Domains that can't be registered (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`), or that home routers use and ICANN has reserved.
 LOCAL = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test")
 PORTS = {"http": "80", "https": "443"}
 
 
 class Origin(NamedTuple):
-    """Scheme, host and port (RFC 6454), in lower case; the scheme's own port is empty, as browsers write it."""
+    """Scheme, host and port (RFC 6454), in lower case. The scheme's default port is empty, as in browsers."""
 
     scheme: str
     host: str
@@ -26,17 +26,17 @@ class Origin(NamedTuple):
 
 
 def is_secure(request: Request, settings: Settings) -> bool:
-    """Whether the browser speaks TLS: with us, with a proxy that we trust, or because it uses our public address, and that is an https one."""
+    """Whether the browser uses TLS: with us, with a trusted proxy, or because it uses our public URL and that is https."""
     return _called(request, settings).scheme == "https"
 
 
 def check_host(request: Request, settings: Settings) -> None:
-    """The browser must have found us by a name that is ours, wherever somebody signs in or is signed in. Raises Forbidden.
+    """Check that the browser uses a host name that is ours, where people sign in or are signed in. Raises Forbidden.
 
-    A page elsewhere can let its own name point to this machine (DNS rebinding); to the browser all that comes from here is then part of
-    that page, which could guess passwords from inside a network. Whoever does so must own a name in the public DNS. So what is not such
-    a name is good: an address, a name without a dot, one of an ending that nobody can register, the machine's own name and the one
-    to listen on; and of public names the one of `public_url`.
+    A malicious site can point its own host name to this machine (DNS rebinding). To the browser, our pages are then part of
+    that site, which could guess passwords from inside a network. The attacker must own a name in the public DNS, so all other
+    names are safe: IP addresses, names without a dot, domains that can't be registered, the machine's own name and the one
+    to listen on. Of public names only the host of `public_url` is accepted.
     """
     host = _called(request, settings).host
     if "." not in host or host.endswith(LOCAL) or _is_address(host):
@@ -51,8 +51,8 @@ def check_host(request: Request, settings: Settings) -> None:
 
 
 def check_form(request: Request, settings: Settings) -> None:
-    """A form is taken from our own pages only. Every browser of today says where a request comes from (Fetch Metadata); older ones, and all
-    of them over plain HTTP from another machine, send the Origin (RFC 6454). Without either it is no form of ours. Raises Forbidden."""
+    """Accept forms from our own pages only. Current browsers send Sec-Fetch-Site (Fetch Metadata); older ones, and all
+    browsers over plain HTTP from another machine, send Origin (RFC 6454). Without either, refuse. Raises Forbidden."""
     site = request.headers.get(b"sec-fetch-site")
     if site is not None:
         if site == b"same-origin":
@@ -63,19 +63,19 @@ def check_form(request: Request, settings: Settings) -> None:
 
 
 def is_ours(url: str, request: Request, settings: Settings) -> bool:
-    """Whether this is an address on this server, as the browser or `public_url` calls it."""
+    """Whether the URL belongs to this server, as the browser or `public_url` names it."""
     origin = _parse(url)
     return origin is not None and origin in (_called(request, settings), _public(settings))
 
 
 def _called(request: Request, settings: Settings) -> Origin:
-    """The origin that the browser has in its address bar, as far as can be known here."""
+    """The origin in the browser's address bar, as far as we can tell."""
     host, port = _split(request.headers.get(b"host", b"").decode("latin-1").lower())
     if request.secure:
         return _origin("https", host, port)
     public = _public(settings)
     if public is not None and public == _origin(public.scheme, host, port):
-        return public  # a proxy that is not named in `trusted_proxy` may speak TLS for us
+        return public  # a proxy that isn't named in `trusted_proxy` may terminate TLS
     return _origin("http", host, port)
 
 
@@ -89,7 +89,7 @@ def _parse_public(url: str) -> Origin | None:
 
 
 def _parse(url: str) -> Origin | None:
-    """The origin of an address; None for what has none, such as `null`."""
+    """The origin of a URL; None if it has none, such as `null`."""
     try:
         parts = urlsplit(url)
     except ValueError:

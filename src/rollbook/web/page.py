@@ -9,7 +9,7 @@ Who = Literal["anyone", "person", "admin"]
 
 
 class Page(NamedTuple):
-    """One page, or one form that is sent. `who` may see it: anyone, a person who is signed in, or an admin or owner.
+    """A page, or the target of a form. `who` can access it: anyone, a person who is signed in, or an admin or owner.
 
     `path` may have values in braces, each a whole segment: /admin/users/{id}.
     """

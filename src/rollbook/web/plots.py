@@ -1,4 +1,4 @@
-"""Plots of requests by the hour, as SVG made here: widths in per cent, so that bars fit any window and words keep their size."""
+"""Charts of requests per hour as SVG. Widths are in percent, so that bars fit any window and text keeps its size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 200
 TOP, BASE = 10, HEIGHT - 24
-"""Where the highest bar ends and all begin, in pixels from above."""
+"""Top of the highest bar and bottom of all bars, in pixels from above."""
 LEAST = 2.0
-"""Pixels of a part that is there at all: one error among thousands is seen."""
+"""Minimum height of a nonzero part, in pixels: one error among thousands stays visible."""
 MOST_MARKS = 7
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
 
@@ -30,7 +30,7 @@ class Mark(NamedTuple):
 
 
 def bars(hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot") -> Markup:
-    """A figure: what was answered in each hour from `since` to `until` (microseconds), the same in words for each bar, and as a table.
+    """A chart of the responses per hour from `since` to `until` (microseconds), with a text for each bar and a table.
 
     Served, refused (4xx), over a limit (429) and errors (5xx) stand on each other. `id` is needed where a page has several.
     """
@@ -48,7 +48,7 @@ def bars(hours: Sequence[Hour], since: int, until: int, label: str = "Requests p
             height=HEIGHT,
             base=BASE,
             total=sum(hour.requests for hour in shown),
-            # Written here and not in the template, which takes several times as long for hundreds of them. All of it is our own words.
+            # Built here because the template takes several times as long for hundreds of bars. Contains no user input.
             bars=Markup(
                 "\n".join([_bar(hour, (hour.at - start) / whole * 100, clock.HOUR / whole * 100, most) for hour in shown])
             ),
@@ -60,7 +60,7 @@ def bars(hours: Sequence[Hour], since: int, until: int, label: str = "Requests p
 
 
 def ceiling(most: int) -> int:
-    """The number a scale ends with: the next of 2, 4, 6, 10, 20, 40, …, so that its half is whole."""
+    """The upper end of the scale: the next of 2, 4, 6, 10, 20, 40, …, so that half of it is a whole number."""
     size = 1
     while True:
         for step in (2, 4, 6, 10):
@@ -113,7 +113,7 @@ def _row(hour: Hour) -> str:
 
 
 def _marks(start: int, whole: int) -> list[Mark]:
-    """Hours or days below the bars; none so near the end that its words would not fit."""
+    """Labels for hours or days below the bars; none so close to the end that it wouldn't fit."""
     step = next((step for step in STEPS if whole / step <= MOST_MARKS), STEPS[-1])
     found: list[Mark] = []
     at = -(-start // step) * step

@@ -1,4 +1,4 @@
-"""The page behind a link with which a password is set once."""
+"""The page behind setup and password reset links."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from rollbook.web.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """The form. Opening it uses nothing up: programs that show mail open links too."""
+    """The form. Opening it doesn't use up the link: mail programs open links too."""
     token = visit.query.get("token", "")
     user = await sessions.user_of_link(visit.services, token)
     return _dead(visit) if user is None else _form(visit, token, user)
 
 
 async def set_password(visit: Visit) -> Response:
-    """The password is set, the link used up, the person signed in, and shown where the API keys are."""
+    """Set the password, use up the link, sign the person in, and show their API keys."""
     form = visit.form
     token, password = form.get("token", ""), form.get("password", "")
     user = await sessions.user_of_link(visit.services, token)
     if user is None:
         return _dead(visit)
     try:
-        # Before anything is hashed: only who has a link makes the server work.
+        # Before anything is hashed: only people with a link can make the server work.
         rules.password(password, visit.services.settings.password_min_length, email=user.email, name=user.name)
     except ValueError as problem:
         return _form(visit, token, user, 400, problems={"password": str(problem)})
@@ -35,7 +35,7 @@ async def set_password(visit: Visit) -> Response:
     try:
         signed_in = await sessions.use_link(visit.services, visit.by, token, password, visit.browser)
     except NotFound:
-        return _dead(visit)  # another one who has the link was faster
+        return _dead(visit)  # someone else used the link in the meantime
     except ApiError as error:
         visit.problems(error)
         headers = b"".join([line(name, value) for name, value in error.headers.items()])

@@ -9,12 +9,12 @@ from rollbook.web.visit import Visit
 
 HOME = "/account"
 ROOMS = ("/account", "/admin", "/docs")
-"""Where somebody who signs in may have wanted to go."""
+"""Where people can be sent after signing in."""
 ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
 
 
 async def root(visit: Visit) -> Response:
-    """The bare address leads to where people have something to do."""
+    """Redirect / to the account settings."""
     return visit.redirect(HOME)
 
 
@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def sign_in(visit: Visit) -> Response:
-    """E-mail and password; a session in exchange. Whoever is signed in here already gets a new one, and the old one ends."""
+    """Sign in with email and password. If the browser already has a session, the new one replaces it."""
     form = visit.form
     email, wanted = form.get("email", "").strip(), form.get("next", "")
     try:
@@ -41,14 +41,14 @@ async def sign_in(visit: Visit) -> Response:
 
 
 async def sign_out(visit: Visit) -> Response:
-    """This session ends, others go on."""
+    """Ends this session only."""
     if (digest := visit.cookie_digest) is not None:
         await sessions.sign_out(visit.services, visit.by, digest)
     return visit.redirect("/account/sign-in", "signed-out", visit.no_cookie())
 
 
 def sentence(error: ApiError) -> str:
-    """What happened, and when to try again."""
+    """The error message, and when to try again."""
     wait = error.headers.get("Retry-After")
     return f"{error.message} Try again in {spoken(int(wait))}." if wait else error.message
 
@@ -63,19 +63,19 @@ def _form(
 
 
 def _next(path: str) -> str:
-    """Where to after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and `/\\host` for other sites, and
-    leave out tabs and line breaks before they look."""
+    """The page to show after signing in: the requested one, if it is ours. Browsers treat `//host` and `/\\host` as other sites, and
+    remove tabs and line breaks first."""
     plain = path.partition("?")[0]
     ours = plain.startswith(tuple(f"{room}/" for room in ROOMS)) or plain in ROOMS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
 
 
 _UNITS = (("second", 1, 89), ("minute", 60, 89 * 60), ("hour", 3_600, 35 * 3_600), ("day", 86_400, float("inf")))
-"""Each with its seconds, and up to how many of them it is told in."""
+"""Each unit with its length in seconds, and up to how many seconds it is used."""
 
 
 def spoken(seconds: int) -> str:
-    """`40 seconds`, `60 minutes`, `24 hours`, `31 days`: never less than it is."""
+    """`40 seconds`, `60 minutes`, `24 hours`, `31 days`: rounded up."""
     unit, length = next((unit, length) for unit, length, below in _UNITS if seconds <= below)
     number = -(-seconds // length)
     return f"{number} {unit}{'' if number == 1 else 's'}"

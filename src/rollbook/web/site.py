@@ -1,4 +1,4 @@
-"""Answers a request for a page: the session, the guard against other sites, the handler of its row in `pages`; and shows errors as pages."""
+"""Answers requests for pages: session, CSRF check, then the handler of the row in `pages`. Shows errors as pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rollbook.web.accept import takes_html
 from rollbook.web.page import Page
 from rollbook.web.visit import Person, Visit, cookie_of
 
-# A session's last request is noted to within this.
+# The accuracy of a session's `last_seen_at`.
 SEEN_EVERY = 60 * clock.SECOND
 
 
@@ -42,7 +42,7 @@ class Site:
         if request.path.startswith("/static/"):
             return await page.handler(Visit(self._services, self._router, request, ids, None, None))
         if not templates.is_prepared():
-            # A third of a second the first time, in which the loop goes on with other callers.
+            # Takes a third of a second the first time: not on the event loop.
             await asyncio.get_running_loop().run_in_executor(None, templates.prepare)
         person = await self._person(request)
         await self._count(request, person)
@@ -59,15 +59,15 @@ class Site:
         except ApiError as error:
             if not takes_html(request):
                 raise
-            # Here, where it is known who is signed in.
+            # Here we know who is signed in.
             self._services.operations.count(error, request)
             return _error(visit, error)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
-        """Which pages there are is no secret."""
+        """The list of pages is no secret."""
 
     def error_page(self, error: ApiError, request: Request) -> Response | None:
-        """The error as a page, None where it is not a browser that asks, or for the API."""
+        """The error as a page; None for API requests and for clients other than browsers."""
         if request.path.startswith("/v1") or not takes_html(request):
             return None
         bare = Request(
@@ -76,11 +76,11 @@ class Site:
         return _error(Visit(self._services, self._router, bare, (), None, None), error)
 
     def take_seen(self) -> list[tuple[str, int]]:
-        """Sessions seen since the last call, with the time of their last request."""
+        """Sessions seen since the last call, each with the time of its last request."""
         seen, self._seen = self._seen, {}
         return list(seen.items())
 
-    # ---- who, how often, from where
+    # ---- authentication, rate limit, redirect to sign-in
 
     async def _person(self, request: Request) -> Person | None:
         text = cookie_of(request, self._services.settings)
@@ -114,7 +114,7 @@ class Site:
         return visit.redirect(path, "session-expired" if had_cookie else None)
 
     def _wanted(self, visit: Visit) -> str | None:
-        """The page to come back to: the one that was asked for; where a form or a part of a page was, the one it is on."""
+        """The page to return to: the requested one; for a form or a fragment, the page that contains it."""
         request = visit.request
         if request.method in ("GET", "HEAD") and not visit.is_fragment:
             return request.path + (f"?{request.query}" if request.query else "")
@@ -127,7 +127,7 @@ class Site:
 
 
 def _error(visit: Visit, error: ApiError) -> Response:
-    """What went wrong, as a page. Its address may hold a link's secret."""
+    """An error page. Its URL may contain the token of a link."""
     headers = b"".join([line(name, value) for name, value in error.headers.items()])
     return visit.render(
         "error.html", error.status, secret=True, headers=headers, error=error, request_id=visit.request.id, section="error"

@@ -1,4 +1,4 @@
-"""Files that pages load: styles, scripts, icons. Their address holds a digest of their content, so that browsers keep them for good."""
+"""Static files: styles, scripts, icons. URLs contain a digest of the content, so browsers can cache them forever."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def show(visit: Visit) -> Response:
 
 
 def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
-    """The file, zipped where the browser takes it. Raises NotFound."""
+    """The file, compressed if the browser accepts it. Raises NotFound."""
     file = load(folder, name)
     head = b"Content-Type: " + file.kind + b"\r\n" + (FOREVER if request.query == f"v={file.digest}" else SHORTLY)
     head += b'ETag: "' + file.digest.encode() + b'"\r\nVary: Accept-Encoding\r\n'
@@ -51,12 +51,12 @@ def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
 
 
 def url(name: str) -> str:
-    """Where a page finds a file of the folder `static`."""
+    """The URL of a static file."""
     return f"/static/{name}?v={load(FOLDER, name).digest}"
 
 
 def load(folder: Path, name: str) -> File:
-    """A file by its plain name: read and zipped once. Raises NotFound, also for names that lead elsewhere."""
+    """A file by its name, read and compressed once. Raises NotFound, also for names that lead to other folders."""
     if name not in _names(folder):
         raise NotFound()
     return _load(folder, name)

@@ -1,4 +1,4 @@
-"""What one's keys did: the windows of the limits as they stand, requests by the hour, and the log of requests."""
+"""Usage of API keys: current rate limits, requests per hour, and the request log."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from rollbook.web.visit import Visit
 HOURS = 7 * 24
 PAGE = 50
 MOST_KEYS = 200
-"""Keys to choose from: the newest."""
+"""The newest keys, offered as filters."""
 MOST_STEPS = 40
-"""Pages that one can turn back to; from further back, one starts anew."""
+"""Pages one can go back. Beyond that, start from the newest."""
 MOST_POLLS = 600
-"""Times that an open page asks for the windows by itself, half an hour: a browser that was left alone does not keep its session alive."""
+"""Refreshes of an open page, half an hour: an unattended browser must not keep its session alive."""
 
 CLASSES = (
     ("", "All"),
@@ -38,7 +38,7 @@ CLASSES = (
 
 
 class Gauge(NamedTuple):
-    """A window of a limit as it stands now."""
+    """The current state of one window of a rate limit."""
 
     label: str
     used: int
@@ -47,7 +47,7 @@ class Gauge(NamedTuple):
 
 
 async def show(visit: Visit) -> Response:
-    """One's last seven days, of all keys or of one."""
+    """The last seven days, for all keys or one."""
     me = visit.me.user.id
     mine = await choices(visit)
     key_id = visit.query.get("key") or None
@@ -71,7 +71,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def show_live(visit: Visit) -> Response:
-    """The windows alone, for the page that is open."""
+    """Only the rate limits, for the open page."""
     if not visit.is_fragment:
         return visit.redirect("/account/usage")
     text = visit.query.get("n", "0")
@@ -81,7 +81,7 @@ async def show_live(visit: Visit) -> Response:
 
 
 async def show_requests(visit: Visit) -> Response:
-    """The log, newest first. The times at which the pages before this one began stand in the address, so that one can turn back."""
+    """The request log, newest first. The URL contains the starts of the previous pages, so that one can go back."""
     me, query = visit.me.user.id, visit.query
     wanted = query.get("id", "").strip()
     if wanted and await visit.db.read_aside(usage.request, me, wanted) is not None:
@@ -123,7 +123,7 @@ async def show_requests(visit: Visit) -> Response:
 
 
 async def show_request(visit: Visit) -> Response:
-    """One request, opened. Raises NotFound."""
+    """One request. Raises NotFound."""
     found = await visit.db.read_aside(usage.request, visit.me.user.id, visit.ids[0])
     if found is None:
         raise NotFound("The request log has no request of yours with this ID. It may be too old, or less than 2 seconds old.")
@@ -140,23 +140,23 @@ async def show_request(visit: Visit) -> Response:
     )
 
 
-# ---- for pages about keys too
+# ---- shared with the pages for API keys
 
 
 def last_week() -> tuple[int, int]:
-    """The last seven days in whole hours, this one too."""
+    """The last seven days in whole hours, including the current one."""
     now = clock.now()
     until = now - now % clock.HOUR + clock.HOUR
     return until - HOURS * clock.HOUR, until
 
 
 def totals(hours: Sequence[Hour]) -> Hour:
-    """All of it together; its time is 0."""
+    """The sum of all hours; its time is 0."""
     return Hour(0, *(sum(hour[place] for hour in hours) for place in range(1, len(Hour._fields))))
 
 
 async def gauges(visit: Visit, bucket: str, limit: Limit) -> list[Gauge]:
-    """Each window of a limit, nothing counted."""
+    """The state of each window, without counting a request."""
     seen = await visit.services.limiter.peek(bucket, limit, clock.now())
     return [
         Gauge(
@@ -170,7 +170,7 @@ async def gauges(visit: Visit, bucket: str, limit: Limit) -> list[Gauge]:
 
 
 def window_name(name: str) -> str:
-    """What the log calls `key-minute`, in words."""
+    """A name for `key-minute` and other windows in the log."""
     if name == "attempts":
         return "Wrong passwords"
     whose = "Limit of one key" if name.startswith("key-") else "All keys together"
@@ -179,7 +179,7 @@ def window_name(name: str) -> str:
 
 
 async def own_key(visit: Visit, id: str) -> Key:
-    """One of the person's own. Raises NotFound."""
+    """One of the person's own keys. Raises NotFound."""
     key = await keys.get(visit.db, id)
     if key.user_id != visit.me.user.id:
         raise NotFound()
@@ -187,7 +187,7 @@ async def own_key(visit: Visit, id: str) -> Key:
 
 
 async def choices(visit: Visit) -> list[tuple[str, str]]:
-    """Keys to choose from, id and name, newest first."""
+    """Keys for the filter, ID and name, newest first."""
     me = visit.me.user.id
     skipped = max(0, await keys.count(visit.db, me) - MOST_KEYS)
     found = await keys.of_user(visit.db, me, MOST_KEYS, skipped)
@@ -195,7 +195,7 @@ async def choices(visit: Visit) -> list[tuple[str, str]]:
 
 
 async def names(visit: Visit, known: Iterable[tuple[str, str]], ids: Iterable[str]) -> dict[str, str]:
-    """What to call keys."""
+    """The names of keys by ID."""
     found = dict(known)
     for id in ids:
         if id not in found:
@@ -207,7 +207,7 @@ def _name(key: Key) -> str:
     return f"{key.name} (…{key.last_four})"
 
 
-# ---- words
+# ---- formatting
 
 
 def took(microseconds: int) -> str:
@@ -225,7 +225,7 @@ def moment(at: int) -> str:
 
 
 def kind(status: int) -> str:
-    """The colour of a status."""
+    """The color of a status."""
     if status == 429:
         return "warn"
     return "bad" if status >= 500 else "" if status >= 400 else "ok"
@@ -247,7 +247,7 @@ def _reason(status: int) -> str:
 
 
 def _about(request: Logged) -> str | None:
-    """Where the documentation explains what happened: the error's page where the status tells which it was, else all of them."""
+    """The documentation of the error: its own page if the status identifies it, otherwise the list of errors."""
     if request.status < 400:
         return None
     if request.status == TooManyRequests.status:

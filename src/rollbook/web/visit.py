@@ -1,4 +1,4 @@
-"""One request to a page, as its handler sees it: who is there, what was sent, and how to answer."""
+"""A request for a page: who is signed in, the form, and ways to respond."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from rollbook.web.notices import NOTICES, Notice
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 FORM = b"application/x-www-form-urlencoded"
 MOST_FIELDS = 200
-# Nothing but our own files, no script or style inside the page, and nobody's frame round it (CSP level 3).
+# Only our own files, no inline scripts or styles, no embedding in frames (CSP level 3).
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# `same-origin` and not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+# `same-origin` instead of `no-referrer`, with which browsers would send `Origin: null` with our own forms.
 GUARDS = (
     b"Referrer-Policy: same-origin\r\nX-Frame-Options: DENY\r\nCross-Origin-Opener-Policy: same-origin\r\n"
     b"Cross-Origin-Resource-Policy: same-origin\r\nPermissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
 )
 SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
-# Where the address of the page itself may hold a secret: it is not told to our own files either, whose requests a proxy may log.
+# For pages whose URL may contain a secret: it isn't sent with requests for our own files either, which a proxy may log.
 SAFE_SECRET = SAFE.replace(b"Referrer-Policy: same-origin", b"Referrer-Policy: strict-origin")
 PRIVATE = b"Cache-Control: no-store\r\n"
-# Below this a page is sent as it is: zipping saves no packet.
+# Smaller pages aren't compressed: it would save no packet.
 LEAST_ZIPPED = 1000
 
 _decode = msgspec.json.Decoder().decode
 
 
 class Person(NamedTuple):
-    """Somebody who is signed in."""
+    """A person who is signed in."""
 
     user: User
     session: Session
@@ -62,7 +62,7 @@ class Person(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a call of the API answered. Names of headers are in lower case."""
+    """The response of an API call. Header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -82,7 +82,7 @@ class Visit:
         self.services = services
         self.db: Database = services.db
         self.request = request
-        self.ids = ids  # the values of the path's braces, in order
+        self.ids = ids  # the values for the braces in the path, in order
         self.person = person
         self._router = router
         self._caller = caller
@@ -93,11 +93,11 @@ class Visit:
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields of the form that was sent; of several with one name the last. Raises BadRequest, UnsupportedMediaType."""
+        """The form fields; the last one if a name is repeated. Raises BadRequest, UnsupportedMediaType."""
         return dict(self._fields())
 
     def chosen(self, name: str) -> list[str]:
-        """All values of a field, such as boxes that were ticked."""
+        """All values of a field, such as selected checkboxes."""
         return [value for field, value in self._fields() if field == name]
 
     def _fields(self) -> list[tuple[str, str]]:
@@ -114,20 +114,20 @@ class Visit:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether htmx asks for a part of the page."""
+        """Whether htmx requests a part of the page."""
         return self.request.headers.get(b"hx-request") == b"true"
 
-    # ---- who is there
+    # ---- who is signed in
 
     @property
     def me(self) -> Person:
-        """The person; there is one on pages that are not for anyone."""
+        """The person. Only on pages that require signing in."""
         assert self.person is not None
         return self.person
 
     @property
     def by(self) -> Principal:
-        """Who acts: the person, or somebody who has not signed in."""
+        """Who acts: the person, or a visitor who has not signed in."""
         request = self.request
         if self._caller is None:
             return stranger(request.address, request.id)
@@ -135,21 +135,21 @@ class Visit:
 
     @property
     def browser(self) -> Browser:
-        """Where somebody signs in."""
+        """The browser that signs in."""
         agent = self.request.headers.get(b"user-agent", b"").decode("utf-8", "replace")
         return Browser(agent, self.cookie_digest)
 
     @property
     def limit(self) -> Limit:
-        """The windows in which the calls of the person's keys are counted, all together."""
+        """The rate limit shared by the person's keys."""
         assert self._caller is not None
         return self._caller.limit
 
     async def api(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None, **query: Any
     ) -> Answer:
-        """A call of the API by this person: permissions, validation and errors are its own. Parameters that are None or empty are left
-        out. Raises ApiError."""
+        """Call the API as this person, with its permissions, validation and errors. Parameters that are None or empty are
+        omitted. Raises ApiError."""
         assert self._caller is not None
         given = {name: str(value) for name, value in query.items() if value is not None and value != ""}
         response = await self._router.act(
@@ -167,7 +167,7 @@ class Visit:
             headers[name.lower()] = value
         return Answer(response.status, headers, _decode(response.body) if response.body else None)
 
-    # ---- how to answer
+    # ---- responses
 
     def render(
         self,
@@ -179,8 +179,8 @@ class Visit:
         cache: bytes = PRIVATE,
         **context: Any,
     ) -> Response:
-        """A page or a part of one. `secret`: it, or its address, holds one. Then it is not zipped, since the length of what is zipped tells
-        of its content (BREACH), and its address is told to nobody. `cache` is the line that says who may keep it."""
+        """Render a page or a part of one. `secret`: the page or its URL contains a secret. It isn't compressed then, since the
+        compressed length reveals content (BREACH), and its URL isn't sent as a referrer. `cache` is the Cache-Control line."""
         body = templates.render(
             template,
             visit=self,
@@ -200,18 +200,18 @@ class Visit:
         return NOTICES.get(self.query.get("notice", ""))
 
     def redirect(self, path: str, notice: str | None = None, headers: bytes = b"") -> Response:
-        """On to another page of ours (303: it is asked for with GET). `notice` is a name of NOTICES."""
+        """Redirect to another page of ours (303, so with GET). `notice` is a name in NOTICES."""
         if notice is not None:
             assert notice in NOTICES
             path += ("&" if "?" in path else "?") + f"notice={notice}"
         location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
         if self.is_fragment:
-            # A redirect would be followed by the script and the page put into a part of this one.
+            # htmx would follow a redirect and put the whole page into a part of this one.
             return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)
         return Response(303, location + PRIVATE + SAFE + headers)
 
     def problems(self, error: ApiError) -> dict[str, str]:
-        """What to say beside which field of a form; under "" what belongs to none. The error is counted as one that was answered."""
+        """Problems by form field; "" for problems without a field. Counts the error in the metrics."""
         self.services.operations.count(error, self.request)
         if error.faults:
             found: dict[str, str] = {}
@@ -224,7 +224,7 @@ class Visit:
 
     @property
     def cookie_digest(self) -> bytes | None:
-        """Digest of the session cookie that was sent, whether it signs anybody in or not."""
+        """Digest of the session cookie, valid or not."""
         text = cookie_of(self.request, self.services.settings)
         return None if text is None else tokens.digest(text)
 
@@ -233,7 +233,7 @@ class Visit:
         return self._cookie(text, self.services.settings.session_lifetime * 3600)
 
     def no_cookie(self) -> bytes:
-        """The header line that takes the cookie away."""
+        """The header line that removes the cookie."""
         return self._cookie("", 0)
 
     def _cookie(self, text: str, seconds: int) -> bytes:
@@ -245,7 +245,7 @@ class Visit:
 
 
 def cookie_of(request: Request, settings: Settings) -> str | None:
-    """The value of our cookie; None when there is none, or several, of which one may have been put there by another."""
+    """The value of our cookie. None if there is none, or several, one of which may have been planted."""
     header = request.headers.get(b"cookie")
     if header is None:
         return None
