@@ -126,30 +126,30 @@ class Body(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """An object. Missing fields are UNSET; unknown fields are rejected."""
 
 
-class NewUser(Body):
-    """A user to create. Users without a password get one through a setup link."""
-
-    name: Name
-    email: Email
-    password: NewPassword | UnsetType = UNSET
-    role: Role | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
-    metadata: Metadata | UnsetType = UNSET
-    email_verified: bool | UnsetType = UNSET
-    rate_limit: LimitText | None | UnsetType = UNSET
-
-
-class UserChanges(Body):
-    """The fields of a user to change. Missing fields are left unchanged."""
+class UserFields(Body, kw_only=True):
+    """The fields of a user that callers set, at creation or later."""
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     role: Role | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
     external_id: ExternalId | None | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
+
+
+class NewUser(UserFields, kw_only=True):
+    """A user to create. Users without a password get one through a setup link."""
+
+    name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
+    email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
+    password: NewPassword | UnsetType = UNSET
+
+
+class UserChanges(UserFields, kw_only=True):
+    """The fields of a user to change. Missing fields are left unchanged."""
+
+    status: Status | UnsetType = UNSET
 
 
 class PasswordChange(Body):

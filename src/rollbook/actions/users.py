@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from rollbook import clock
 from rollbook.actions.arguments import NewUser, UserChanges, UserFilters
@@ -150,16 +150,7 @@ async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
 
 def record(new: NewUser, hash: str | None) -> users.NewUser:
     """What is kept of a new user."""
-    return users.NewUser(
-        given(new.name),
-        given(new.email),
-        hash,
-        given(new.role, "member"),
-        given(new.external_id),
-        given(new.metadata, "{}"),
-        given(new.email_verified, False),
-        given(new.rate_limit),
-    )
+    return users.NewUser(password_hash=hash, **_given(new, _NEW))
 
 
 async def add(tx: Tx, by: Principal, new: users.NewUser) -> User:
@@ -175,8 +166,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, ver
     `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
-    wanted = {name: given(value) for name in UserChanges.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
-    return await on.write(_update, by, known("user", id), wanted, versions)
+    return await on.write(_update, by, known("user", id), _given(changes, UserChanges.__struct_fields__), versions)
 
 
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:
@@ -323,6 +313,14 @@ def check_version(user: User, versions: frozenset[int] | None) -> None:
     """Raises PreconditionFailed unless the user has one of these versions; None: it may have any."""
     if versions is not None and user.version not in versions:
         raise PreconditionFailed()
+
+
+_NEW = tuple(name for name in NewUser.__struct_fields__ if name != "password")
+
+
+def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    """Those of these fields that were not left out."""
+    return {name: given(value) for name in names if (value := getattr(fields, name)) is not UNSET}
 
 
 def given(value: Any, otherwise: Any = None) -> Any:

@@ -334,7 +334,9 @@ def _custom(kind: Any) -> Schema:
 
 def _arriving(type_name: str, schema: Schema) -> Schema:
     properties = {}
-    for name, field in schema["properties"].items():
+    needed = schema["required"]
+    # Required ones first.
+    for name, field in sorted(schema["properties"].items(), key=lambda item: item[0] not in needed):
         properties[name] = _typed({**(tables.BODIES.get(f"{type_name}.{name}") or tables.BODIES.get(name) or {}), **field})
     return {**schema, "properties": properties}
 

@@ -50,7 +50,7 @@ def user_page(call: Call, page: Page) -> Response:
     sort = take.sort_of(query)
     head = paging.link(
         call.services.url + "/v1/users",
-        _parameters(query),
+        [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
         lambda at: paging.cursor(call.services.secret, sort, at),

@@ -30,7 +30,7 @@ class Cursor(str):
 # ---- what arrives, where it is more than the arguments of an action
 
 
-class NewUser(arguments.NewUser):
+class NewUser(arguments.NewUser, kw_only=True):
     """A user to create."""
 
     password: NewPassword  # type: ignore[bad-override-mutable-attribute]  # frozen

@@ -178,8 +178,8 @@ def _read(settings: Settings, source: BinaryIO, not_ours: Connection, output: Co
     not_ours.close()
     encode = msgspec.msgpack.Encoder().encode
     try:
-        for batch in _batches(settings, source):
-            output.send_bytes(encode(batch))
+        for message in map(encode, _batches(settings, source)):
+            output.send_bytes(message)
         output.send_bytes(b"")
     except BrokenPipeError:
         return
@@ -220,10 +220,16 @@ def _batches(settings: Settings, source: BinaryIO) -> Iterator[Batch]:
                     hashing += 1
                     hash = pool.submit(passwords.hash_now, password)
                 found.append((number, user, hash))
-            users = [
-                imports.prepare(user if hash is None else user._replace(password_hash=hash.result())) for _, user, hash in found
-            ]
-            yield Batch(users, [line for line, _, _ in found], faults, size)
+            # No name holds the batch while the next one is read.
+            yield Batch(
+                [
+                    imports.prepare(user if hash is None else user._replace(password_hash=hash.result()))
+                    for _, user, hash in found
+                ],
+                [line for line, _, _ in found],
+                faults,
+                size,
+            )
 
 
 def _skip_line(source: BinaryIO) -> int:

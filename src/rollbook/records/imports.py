@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNA
 from rollbook.records.user_counts.postgres import fold
 from rollbook.records.user_search import searched_text
 from rollbook.records.user_search.sqlite import FOLDED, FORGET, INDEX, OLDEST
-from rollbook.records.users import NewUser, User
+from rollbook.records.users import NewUser
 from rollbook.storage.database import Row, Tx
 
 BATCH = 20_000
@@ -24,18 +24,14 @@ BATCH = 20_000
 
 # An import walks all over the indexes of e-mails and names: pages that do not fit are read, and written to the log, again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-ADD = """
-    INSERT INTO users (seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit,
-                       version, created_at, updated_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"""
+_COLUMNS = ("seq", "id", "email_key", *NewUser._fields, "status", "version", "created_at", "updated_at")
+_INSERT = "INSERT INTO users ({}) VALUES ({}){}"
+ADD = _INSERT.format(", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS)), " ON CONFLICT DO NOTHING")
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 GIVEN = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
 # On PostgreSQL the numbers are given beforehand, and what others have is looked up for all at once.
-ADD_NUMBERED = """
-    INSERT INTO users (seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit,
-                       version, created_at, updated_at, search_text)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?, 1, ?, ?, ?)"""
+ADD_NUMBERED = _INSERT.format(", ".join((*_COLUMNS, "search_text")), ", ".join("?" * (len(_COLUMNS) + 1)), "")
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 TO_INDEX = """
@@ -52,41 +48,21 @@ class Prepared(NamedTuple):
     """A user ready to be written; what could be done without the database has been done, in whichever process."""
 
     id: str
-    name: str
-    email: str
     email_key: str
-    password_hash: str | None
-    role: str
-    external_id: str | None
-    metadata: str
-    email_verified: int
-    rate_limit: str | None
+    new: NewUser
     event_id: str
     object: str
     """The event's object up to its times."""
 
+    def row(self, seq: int, at: int) -> tuple[Any, ...]:
+        """Values of _COLUMNS."""
+        return (seq, self.id, self.email_key, *self.new, "active", 1, at, at)
+
 
 def prepare(new: NewUser) -> Prepared:
-    id, verified = ids.new("user"), int(new.email_verified)
-    shown = users.public(
-        User(
-            0, id, new.name, new.email, new.role, "active", new.external_id, new.metadata, verified, new.rate_limit, 1, 0, 0, None
-        )
-    )
-    return Prepared(
-        id,
-        new.name,
-        new.email,
-        rules.email_key(new.email),
-        new.password_hash,
-        new.role,
-        new.external_id,
-        new.metadata,
-        verified,
-        new.rate_limit,
-        ids.new("evt"),
-        _encode(shown).decode().removesuffix(_NO_TIMES),
-    )
+    id = ids.new("user")
+    object = _encode(users.public(users.fresh(new, id, 0, 0))).decode().removesuffix(_NO_TIMES)
+    return Prepared(id, rules.email_key(new.email), new, ids.new("evt"), object)
 
 
 async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
@@ -98,7 +74,7 @@ async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int
         return await _add_numbered(tx, new, by)
     await tx.run(CACHE)
     first, start = await dialect(tx).user_counts.assign(tx, clock.now())
-    await tx.many(ADD, [(first + at, *user[:10], start + at, start + at) for at, user in enumerate(new)])
+    await tx.many(ADD, [user.row(first + at, start + at) for at, user in enumerate(new)])
     added = [row[0] for row in await tx.all(ADDED, first)]
     refused: list[tuple[int, EmailTaken | ExternalIdTaken]] = []
     if len(added) < len(new):
@@ -115,30 +91,28 @@ async def add_many(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int
 
 async def _add_numbered(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
     emails = {row[0] for row in await tx.all(EMAILS_TAKEN, [user.email_key for user in new])}
-    wanted = [user.external_id for user in new if user.external_id is not None]
+    wanted = [user.new.external_id for user in new if user.new.external_id is not None]
     external_ids = {row[0] for row in await tx.all(EXTERNAL_IDS_TAKEN, wanted)} if wanted else set()
     refused: list[tuple[int, EmailTaken | ExternalIdTaken]] = []
     added: list[Prepared] = []
     for at, user in enumerate(new):
         if user.email_key in emails:
             refused.append((at, EmailTaken()))
-        elif user.external_id in external_ids:
+        elif user.new.external_id in external_ids:
             refused.append((at, ExternalIdTaken()))
         else:
             added.append(user)
             emails.add(user.email_key)
-            if user.external_id is not None:
-                external_ids.add(user.external_id)
+            if user.new.external_id is not None:
+                external_ids.add(user.new.external_id)
     if not added:
         return refused
     # In the order of the index: two imports at once wait for each other, where they would be in each other's way for good.
     await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.id) for user in added))
-    claimed = sorted((user.external_id, user.id) for user in added if user.external_id is not None)
+    claimed = sorted((user.new.external_id, user.id) for user in added if user.new.external_id is not None)
     await tx.many(RESERVE_EXTERNAL_ID, claimed)
     first, start = await dialect(tx).user_counts.assign(tx, clock.now(), len(added))
-    rows = [
-        (first + at, *user[:10], start + at, start + at, searched_text(user.name, user.email)) for at, user in enumerate(added)
-    ]
+    rows = [(*user.row(first + at, start + at), searched_text(user.new.name, user.new.email)) for at, user in enumerate(added)]
     await tx.many(ADD_NUMBERED, rows)
     await dialect(tx).user_counts.adjust(tx, range(first, first + len(added)), +1)
     await events.record_many(tx, _created([(user, start + at) for at, user in enumerate(added)], by))

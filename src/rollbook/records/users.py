@@ -48,10 +48,8 @@ class NewUser(NamedTuple):
 
 
 COLUMNS = ", ".join(User._fields)
-KEPT = (
-    "seq, id, name, email, email_key, password_hash, role, status, external_id, metadata, email_verified, rate_limit, "
-    "version, created_at, updated_at, last_sign_in_at"
-)
+KEPT = (*User._fields, "email_key", "password_hash")
+"""All columns, but those of one engine."""
 
 BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = ?"
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
@@ -111,22 +109,35 @@ async def add(tx: Tx, new: NewUser) -> User:
     """Raises EmailTaken, ExternalIdTaken: the unique index decides, so the loser of a race hears it too."""
     on = dialect(tx)
     seq, now = await on.user_counts.assign(tx, clock.now())
-    id, email_key = ids.new("user"), rules.email_key(new.email)
+    user, email_key = fresh(new, ids.new("user"), seq, now), rules.email_key(new.email)
     row = {
-        "seq": seq, "id": id, "name": new.name, "email": new.email, "email_key": email_key,
-        "password_hash": new.password_hash, "role": new.role, "status": "active", "external_id": new.external_id, "metadata": new.metadata,
-        "email_verified": int(new.email_verified), "rate_limit": new.rate_limit, "version": 1, "created_at": now, "updated_at": now,
-        **on.user_search.columns(new.name, new.email),
-    }  # fmt: skip
+        **user._asdict(),
+        "email_key": email_key,
+        "password_hash": new.password_hash,
+        **on.user_search.columns(user.name, user.email),
+    }
     try:
-        await on.unique_keys.reserve(tx, id, email_key, new.external_id)
-        added = await tx.one(_add(tuple(row)), *row.values())
+        await on.unique_keys.reserve(tx, user.id, email_key, user.external_id)
+        await tx.run(_add(tuple(row)), *row.values())
     except Duplicate as refused:
         raise _taken(refused) from None
-    assert added is not None  # RETURNING
     await on.user_counts.adjust(tx, (seq,), +1)
     await on.user_search.changed(tx, (seq,))
-    return User._make(added)
+    return user
+
+
+def fresh(new: NewUser, id: str, seq: int, now: int) -> User:
+    """What a new user is at first."""
+    values = new._asdict() | {
+        "seq": seq,
+        "id": id,
+        "status": "active",
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "last_sign_in_at": None,
+    }
+    return User(*[values[name] for name in User._fields])
 
 
 async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
@@ -267,20 +278,16 @@ async def expired(queries: Queries, before: int, limit: int) -> list[str]:
 
 def public(user: User) -> dict[str, Any]:
     """All that may be seen of a user: what events, exports and full answers hold."""
-    return {
-        "id": user.id,
-        "name": user.name,
-        "email": user.email,
-        "role": user.role,
-        "status": user.status,
-        "external_id": user.external_id,
-        "metadata": msgspec.Raw(user.metadata.encode()),
-        "email_verified": bool(user.email_verified),
-        "rate_limit": user.rate_limit,
-        "created_at": clock.format_time(user.created_at),
-        "updated_at": clock.format_time(user.updated_at),
-        "last_sign_in_at": None if user.last_sign_in_at is None else clock.format_time(user.last_sign_in_at),
-    }
+    found: dict[str, Any] = dict(zip(User._fields, user, strict=True))
+    del found["seq"], found["version"]
+    # Kept in another form than it is shown in.
+    found["metadata"] = msgspec.Raw(user.metadata.encode())
+    found["email_verified"] = bool(user.email_verified)
+    found["created_at"] = clock.format_time(user.created_at)
+    found["updated_at"] = clock.format_time(user.updated_at)
+    if user.last_sign_in_at is not None:
+        found["last_sign_in_at"] = clock.format_time(user.last_sign_in_at)
+    return found
 
 
 def _deleted(row: Row) -> Deleted:
@@ -289,18 +296,18 @@ def _deleted(row: Row) -> Deleted:
 
 @lru_cache(maxsize=4)
 def _add(columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO users ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING {COLUMNS}"
+    return f"INSERT INTO users ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 @lru_cache(maxsize=4)
 def _keep_deleted(further: tuple[str, ...]) -> str:
-    columns = ", ".join((KEPT, *further))
+    columns = ", ".join((*KEPT, *further))
     return f"INSERT INTO deleted_users ({columns}, deleted_at) SELECT {columns}, ? FROM users WHERE id = ?"
 
 
 @lru_cache(maxsize=4)
 def _bring_back(further: tuple[str, ...]) -> str:
-    columns = ", ".join((KEPT, *further))
+    columns = ", ".join((*KEPT, *further))
     return f"INSERT INTO users ({columns}) SELECT {columns} FROM deleted_users WHERE id = ?"
 
 

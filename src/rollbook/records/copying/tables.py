@@ -21,8 +21,8 @@ def _table(name: str, columns: str, order: str) -> Table:
     return Table(name, tuple(columns.split(", ")), order)
 
 
-USERS = _table("users", users.KEPT, "seq")
-DELETED_USERS = _table("deleted_users", f"{users.KEPT}, deleted_at", "seq")
+USERS = Table("users", users.KEPT, "seq")
+DELETED_USERS = Table("deleted_users", (*users.KEPT, "deleted_at"), "seq")
 TABLES = (
     USERS,
     DELETED_USERS,
