@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from rollbook.background import USAGE_BATCH, USAGE_HANDFUL, USAGE_TALLY
 from rollbook.http.request import Request, RequestIds
+from rollbook.jobs.usage import BATCH, HANDFUL, TALLY
 from rollbook.observe.requests import Requests
 from rollbook.records import usage
 from rollbook.storage import migrate
@@ -61,14 +61,14 @@ async def run(db: SQLite, bound: sqlite3.Connection, made: Sequence[Request]) ->
         noted.note(request, 200, 70)
     noted.gather()
     seconds[NOTING] = time.thread_time() - began
-    while tallies := noted.first(USAGE_BATCH):
+    while tallies := noted.first(BATCH):
         noted.drop(len(tallies))
         batch = usage.Batch()
         began, done = time.thread_time(), 0
         for tally in tallies:
             batch.add(tally)
-            done += USAGE_TALLY + tally.kept
-            if done >= USAGE_HANDFUL or tally is tallies[-1]:
+            done += TALLY + tally.kept
+            if done >= HANDFUL or tally is tallies[-1]:
                 step = time.thread_time() - began
                 seconds[PREPARING] += step
                 seconds[LONGEST] = max(seconds[LONGEST], step)

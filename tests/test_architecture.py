@@ -16,7 +16,7 @@ SRC = ROOT / "src"
 ROOMS = (
     ("cli",),
     ("app", "first_start"),
-    ("background",),
+    ("jobs",),
     ("web",),
     ("api",),
     ("gate",),
@@ -25,7 +25,7 @@ ROOMS = (
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("roles", "errors", "ids", "clock", "cores", "quota"),
+    ("roles", "errors", "ids", "clock", "cpu", "quota"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.

@@ -13,13 +13,13 @@ from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
-from rollbook.background import Background
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Routes
+from rollbook.jobs import schedule
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
@@ -76,7 +76,7 @@ class App:
         self._routes = Routes()
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)
-        self._background = Background(services, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
+        self._jobs = schedule.jobs(services, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
@@ -84,7 +84,7 @@ class App:
 
     async def start(self) -> None:
         self._access_log.start(self._worker)
-        self._background.start()
+        self._jobs.start()
         if self._valkey is not None:
             await self._valkey.start()
         # What is loaded at its first use takes up to a tenth of a second: not while a caller waits for it.
@@ -95,7 +95,7 @@ class App:
         self._secret.seal("keys", b"")
 
     async def stop(self) -> None:
-        await self._background.stop()
+        await self._jobs.stop()
         if self._valkey is not None:
             await self._valkey.stop()
         self._passwords.close()

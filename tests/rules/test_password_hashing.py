@@ -242,7 +242,7 @@ def test_its_threads_have_the_lowest_priority_and_nothing_else_has(cheap: Passwo
 def test_the_cores_are_shared_out_among_the_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, asked: int, threads: int
 ) -> None:
-    monkeypatch.setattr(passwords, "cores", lambda: cores)
+    monkeypatch.setattr(passwords, "available_cpus", lambda: cores)
     assert Passwords(Settings(workers=workers, password_threads=asked))._threads == threads
 
 

@@ -1,4 +1,4 @@
-"""No statement that a request or a background loop sends walks through a table: its cost must not grow with the number of users."""
+"""No statement that a request or a job sends walks through a table: its cost must not grow with the number of users."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def tracing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 async def everything(call: Calls) -> None:
-    """Each kind of call, each filter and order of the list, and each background loop."""
+    """Each kind of call, each filter and order of the list, and each job."""
     made = [
         await call("POST", "/v1/users", {"name": f"Alice {n}", "email": f"alice{n}@example.com", "password": "securepassword123"}, idempotency_key=f"k{n}")
         for n in range(5)
@@ -132,8 +132,8 @@ async def everything(call: Calls) -> None:
     await call("POST", f"/v1/users/{id}/restore")
     await call("DELETE", f"/v1/users/{id}?purge=true")
     await call("DELETE", f"/v1/users/{made[1]['id']}")
-    for _, _, step in call.app._background._loops:
-        await step()
+    for job in call.app._jobs.jobs:
+        await job.step()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import hash_secret, verify_secret
 
 from rollbook.config import Settings
-from rollbook.cores import cores
+from rollbook.cpu import available_cpus
 from rollbook.errors import Overloaded
 from rollbook.records.rules import PASSWORD_LENGTH
 
@@ -62,7 +62,7 @@ class Passwords:
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         # Costs as much to verify as a hash with the current parameters, and matches no password.
         self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
-        self._threads = settings.password_threads or max(1, cores() // settings.workers)
+        self._threads = settings.password_threads or max(1, available_cpus() // settings.workers)
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
         self._queue = settings.password_queue
         self._lock = threading.Lock()

@@ -24,7 +24,7 @@ from rollbook.api.parsing import read_object
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.cli.output import Failure
 from rollbook.config import Settings
-from rollbook.cores import cores
+from rollbook.cpu import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken
 from rollbook.first_start import open_database
 from rollbook.records import imports, rules
@@ -189,7 +189,7 @@ def _batches(settings: Settings, source: BinaryIO) -> Iterator[Batch]:
     parse = _parser(settings)
     passwords = Passwords(settings)
     number = size = 0
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(available_cpus()) as pool:
         ended = False
         while not ended:
             found: list[tuple[int, NewUser, Future[str] | None]] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Upkeep(NamedTuple):
-    """Something the background does: `step` every `pause` seconds, sooner when it says that there is more."""
+    """A job: `step` every `pause` seconds, sooner when it says that there is more."""
 
     name: str
     pause: float

@@ -1,6 +1,6 @@
-"""Leases: what only one of several servers on a database does at a time. A row says who, until when by the database's own clock.
+"""Leases: which of several servers on one PostgreSQL runs a job, until when by the database's clock.
 
-A server that dies or is cut off loses it by that time; nobody needs to notice. On SQLite there is one server, so it is always the one.
+A server that dies or is cut off loses its leases at that time; no one needs to notice.
 """
 
 from __future__ import annotations
@@ -8,19 +8,20 @@ from __future__ import annotations
 from rollbook.storage.database import Tx
 
 SECONDS = 10
-"""How long a lease lasts unless it is renewed."""
+"""How long a lease lasts beyond the pause of its job, unless it is renewed."""
 
 TAKE = """
     INSERT INTO leases (name, holder, until) VALUES (?, ?, clock_timestamp() + make_interval(secs => ?))
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
     WHERE leases.holder = excluded.holder OR leases.until < clock_timestamp()"""
-GIVE_BACK = "DELETE FROM leases WHERE name = ? AND holder = ?"
+GIVE_BACK = "DELETE FROM leases WHERE holder = ?"
 
 
-async def take(tx: Tx, name: str, holder: str) -> bool:
-    """Take it, or keep it for as long again. False when another server has it."""
-    return await tx.run(TAKE, name, holder, float(SECONDS)) > 0
+async def take(tx: Tx, name: str, holder: str, seconds: float) -> bool:
+    """Take or renew it for so many seconds. False when another server has it."""
+    return await tx.run(TAKE, name, holder, seconds) > 0
 
 
-async def give_back(tx: Tx, name: str, holder: str) -> None:
-    await tx.run(GIVE_BACK, name, holder)
+async def give_back(tx: Tx, holder: str) -> None:
+    """All that this server has."""
+    await tx.run(GIVE_BACK, holder)

@@ -55,7 +55,7 @@ async def settle_in(tx: Tx) -> None:
 
 
 async def settle_new(db: Database) -> bool:
-    """`settle`, so that who reads has little left to do. For the background."""
+    """`settle`, so that who reads has little left to do. A job."""
     await settle(db)
     return False
 

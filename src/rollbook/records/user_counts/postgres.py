@@ -89,7 +89,7 @@ async def fold(tx: Statements) -> None:
 
 
 async def fold_appended(db: Database) -> bool:
-    """`fold`, where there is anything. For the background."""
+    """`fold`, where there is anything. A job."""
     if await db.one(ANY_APPENDED) is not None:
         await db.write(fold)
     return False

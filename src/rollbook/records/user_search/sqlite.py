@@ -1,7 +1,7 @@
 """Search on SQLite: an index of three-letter parts (FTS5 trigram) that writes do not wait for.
 
 A write only notes the user's place in `user_search_pending`. A search asks the index, leaves out what is pending, then looks at the pending
-users themselves. The background folds them into the index, some hundreds at a time.
+users themselves. A job folds them into the index, some hundreds at a time.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ async def fold(tx: Tx) -> int:
 
 
 async def fold_pending(db: Database) -> bool:
-    """`fold`, where there is anything. For the background: whether there is more."""
+    """`fold`, where there is anything. A job: whether there is more."""
     return await db.one(ANY_PENDING) is not None and await db.write(fold) == BATCH
 
 
 async def compact(db: Database) -> bool:
-    """Rewrite the index without the entries of erased users, a few pages at a time. For the background."""
+    """Rewrite the index without the entries of erased users, a few pages at a time. A job."""
     number = await db.read(last_erased)
     if number:
         begin = True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.cores import cores
+from rollbook.cpu import available_cpus
 
 MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -30,14 +30,14 @@ MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
         (None, {}, MACHINE),
     ],
 )  # fmt: skip
-def test_cores_are_those_of_the_control_group(groups: str | None, files: dict[str, str], share: int, tmp_path: Path) -> None:
+def test_cpus_are_those_of_the_control_group(groups: str | None, files: dict[str, str], share: int, tmp_path: Path) -> None:
     written = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
     for name, text in {**written, **({"proc/self/cgroup": groups} if groups is not None else {})}.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    assert cores(tmp_path) == min(share, MACHINE)
+    assert available_cpus(tmp_path) == min(share, MACHINE)
 
 
 def test_this_machine_has_some() -> None:
-    assert 1 <= cores() <= MACHINE
+    assert 1 <= available_cpus() <= MACHINE

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def cores(root: Path = Path("/")) -> int:
+def available_cpus(root: Path = Path("/")) -> int:
     """At least 1. On Linux: the cores it may run on, limited by its control groups, rounded up.
 
     See https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max) and .../scheduler/sched-bwc.html (version 1). `root` contains /proc

@@ -1,0 +1,84 @@
+"""Deletes what is past its retention: at each step up to BATCH rows."""
+
+from __future__ import annotations
+
+from rollbook import clock
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
+from rollbook.actions.users import expire
+from rollbook.records import events, password_links, replies, sessions, usage, users
+
+BATCH = 256
+BUFFERED = 60
+"""Seconds after which no worker still buffers data of an erased user."""
+
+
+async def erase_deleted(on: Rollbook) -> bool:
+    """Erase deleted users whose restore period has ended."""
+    before = clock.now() - on.settings.deleted_retention * clock.DAY
+    ids = await users.expired(on.db, before, BATCH)
+    for id in ids:
+        await expire(on, SYSTEM, id, before)
+    return len(ids) == BATCH
+
+
+async def expire_events(on: Rollbook) -> bool:
+    if not on.settings.event_retention:
+        return False
+    before = clock.now() - on.settings.event_retention * clock.DAY
+    if not await events.is_older(on.db, before):
+        return False
+    return await on.db.write(events.expire, before, BATCH) == BATCH
+
+
+async def expire_replies(on: Rollbook) -> bool:
+    """Delete stored responses of idempotent requests after 24 hours."""
+    if not await replies.is_expired(on.db):
+        return False
+    return await on.db.write(replies.expire, BATCH) == BATCH
+
+
+async def expire_sessions(on: Rollbook) -> bool:
+    """Delete expired sessions and password links."""
+    if await password_links.is_expired(on.db):
+        await on.db.write(password_links.expire)
+    ended = await sessions.old(on.db, on.session_lifetime, BATCH)
+    if ended:
+        await on.db.write(sessions.forget, ended)
+    return len(ended) >= BATCH
+
+
+async def expire_usage(on: Rollbook) -> bool:
+    before = clock.now() - on.settings.usage_retention * clock.DAY
+    if not await usage.is_older(on.db, before):
+        return False
+    return await on.db.write(usage.expire, before, BATCH) == BATCH
+
+
+async def expire_request_log(on: Rollbook) -> bool:
+    """Delete the request log past its retention: all of it if the log is turned off."""
+    before = clock.now() - on.settings.request_retention * clock.DAY
+    if not await usage.is_log_older(on.db, before):
+        return False
+    return await on.db.write(usage.expire_log, before, BATCH) == BATCH
+
+
+async def erase_usage(on: Rollbook) -> bool:
+    """Erase remaining usage of erased users, including what was flushed after they were erased."""
+    user_id = await usage.erased_before(on.db, clock.now() - BUFFERED * clock.SECOND)
+    if user_id is None:
+        return False
+    await on.db.write(usage.forget_erased, user_id, BATCH)
+    return True
+
+
+JOBS = (
+    ("erase deleted users", 60.0, erase_deleted),
+    ("expire events", 60.0, expire_events),
+    ("expire replies", 60.0, expire_replies),
+    ("expire sessions", 60.0, expire_sessions),
+    ("expire usage", 60.0, expire_usage),
+    ("expire request log", 60.0, expire_request_log),
+    ("erase usage", 30.0, erase_usage),
+)
+"""Name, seconds between two steps, step."""

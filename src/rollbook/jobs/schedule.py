@@ -1,0 +1,29 @@
+"""All jobs on one page: what runs beside the requests, how often, and in which process."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rollbook.actions.context import Rollbook
+from rollbook.gate import Gate
+from rollbook.jobs import last_seen, retention
+from rollbook.jobs.loop import Job, Jobs, Step
+from rollbook.jobs.usage import UsageFlush
+from rollbook.observe.requests import Requests
+from rollbook.records.dialect import dialect
+from rollbook.web.site import Site
+
+
+def jobs(on: Rollbook, gate: Gate, site: Site, requests: Requests, gauge: Step, first: bool) -> Jobs:
+    """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
+    store_last_seen = partial(last_seen.store, on.db, gate, site)
+    flush = UsageFlush(on.db, requests)
+    found = [
+        Job("key and session uses", 5.0, store_last_seen),
+        Job("usage and request log", UsageFlush.PAUSE, flush.step),
+        Job("gauges", 1.0, gauge),
+    ]
+    if first:
+        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
+        found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
+    return Jobs(on.db, found, last=(store_last_seen, flush.flush))
