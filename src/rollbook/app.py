@@ -15,6 +15,7 @@ from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
+from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -73,7 +74,7 @@ class App:
         self._secret, self._passwords = services.secret, services.passwords
         self._router = Router(ROUTES, services)
         self._site = Site(services, self._router)
-        self._routes = Routes()
+        self._routes = Routes(settings.max_body)
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
@@ -101,6 +102,9 @@ class App:
         self._passwords.close()
         await self._db.stop()
         self._access_log.stop()
+
+    def body_rule(self, method: str, path: str) -> BodyRule:
+        return self._routes.body_rule(method, path)
 
     async def answer(self, request: Request) -> Response:
         """One request in, one answer out, whatever happens."""

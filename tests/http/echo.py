@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ import msgspec
 
 from rollbook.config import Settings, load
 from rollbook.errors import ApiError
+from rollbook.http.body import BodyRule
 from rollbook.http.request import Request
 from rollbook.http.response import JSON, Response, Stream
 from rollbook.http.server import serve
@@ -38,6 +40,11 @@ class Echo:
         if path := os.environ.get("ECHO_STOPPED"):
             with open(path, "a") as file:  # noqa: ASYNC230
                 file.write(f"{self.worker} {self.written}\n")
+
+    def body_rule(self, method: str, path: str) -> BodyRule:
+        if path == "/upload":
+            return BodyRule(100_000_000, is_streamed=True)
+        return BodyRule(100 if path == "/small" else self.settings.max_body)
 
     async def answer(self, request: Request) -> Response:
         query = {name: values[0] for name, values in parse_qs(request.query).items()}
@@ -66,6 +73,11 @@ class Echo:
                 await future
             case "/big":
                 return Response(200, JSON, b'"' + b"x" * (int(query["bytes"]) - 2) + b'"')
+            case "/upload":
+                try:
+                    return Response(200, JSON, msgspec.json.encode(await self._upload(request, query)))
+                except ApiError as error:
+                    return self.refuse(error, id=request.id, address=request.address)
             case "/stream":
                 return Response(200, JSON, stream=Stream(self._parts(query), "endless" in query))
             case "/empty":
@@ -81,6 +93,21 @@ class Echo:
     ) -> Response:
         head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
         return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))
+
+    async def _upload(self, request: Request, query: dict[str, str]) -> dict[str, object]:
+        """Reads `parts` parts (none: all), `pause` seconds apart, beginning when `held` says so."""
+        if "held" in query:
+            await self._held(Path(query["held"]))
+        size, digest, read = 0, hashlib.sha256(), 0
+        limit = int(query.get("parts", 1 << 60))
+        chunks = request.chunks()
+        while read < limit and (part := await anext(chunks, None)) is not None:
+            read += 1
+            size += len(part)
+            digest.update(part)
+            if "pause" in query:
+                await self._pause(float(query["pause"]))
+        return {"size": size, "sha256": digest.hexdigest()}
 
     async def _parts(self, query: dict[str, str]) -> AsyncGenerator[bytes, None]:
         """`count` parts of `bytes` bytes (none: without end), `pause` seconds apart; `raises` at the end; then a word in `closed`."""

@@ -17,6 +17,8 @@ class Line(NamedTuple):
     method: str
     path: str
     is_open: bool = False
+    max_body: int = 0
+    streams_body: bool = False
 
 
 class Entrance:

@@ -44,10 +44,12 @@ class Router:
         call.by = Principal(caller, request.address, request.id)
         ids = self._admit(call, route, ids)
         call.query = self._query(route, request.query)
+        if request.stream is not None and not route.streams_body:  # larger than most may send: not held for strangers
+            request.body, request.stream = await request.read(), None
         if route.method == "POST":
             call.body = self._body(route, request)
             key = idempotency.key_of(request)
-            if key is not None and route.shows is not None:
+            if key is not None and route.shows is not None and not route.streams_body:
                 return await idempotency.once(call, key, lambda on: _act(on, route, call, ids), route.shows)
         elif route.body is not None:
             call.body = self._body(route, request)

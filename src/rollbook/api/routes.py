@@ -19,7 +19,8 @@ class Route(NamedTuple):
     `shows` makes the response of the result; without it, `action` makes the whole of it from the call. `scope` is what a key needs, None for
     a call without key. `self_access` says what is left for a key whose scope reaches only its own user: nothing, the call about that user
     ("user"), or the call narrowed to its own keys or sessions ("keys", "sessions"). `answer` is the type of what is sent, for the
-    description; `errors` are those of this call beside the ones that any call can have.
+    description; `errors` are those of this call beside the ones that any call can have. `max_body` is the largest body in bytes, where that of the
+    setting does not do; with `streams_body` the action takes the body as it comes, from `request.chunks()`, and cannot be repeated by key.
     """
 
     method: str
@@ -34,6 +35,8 @@ class Route(NamedTuple):
     self_access: str = ""
     takes: Callable[[Call], tuple[Any, ...]] | None = None
     shows: Callable[[Call, Any], Response] | None = None
+    max_body: int = 0
+    streams_body: bool = False
 
 
 USER = "/v1/users/{userId}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rollbook.errors import ApiError
+from rollbook.http.body import BodyRule
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 
@@ -21,6 +22,10 @@ class Application(Protocol):
 
     async def stop(self) -> None:
         """Flush and close. Called when the last response has been written."""
+        ...
+
+    def body_rule(self, method: str, path: str) -> BodyRule:
+        """Asked at the end of the head of a request that has a body."""
         ...
 
     async def answer(self, request: Request) -> Response:

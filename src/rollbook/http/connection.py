@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self.sending: Sending | None = None
         self.write_blocked = False  # the client does not read our answers
         self.reading = True
+        self.resuming = False  # `_read_body` is about to be called
         self.half_closed = False  # the client sends no more, but still reads
         self.refused = False  # the client was cut short, and may still be sending
         self.closing = False  # our last answer is written
@@ -78,9 +79,9 @@ class Connection(asyncio.Protocol):
             self._read_on()
         else:
             self.reader.feed(data)
-            if self.reader.state != IDLE:
+            if self.busy or self.reader.state != IDLE:
                 self._wait_for_more()
-        if self.pending:
+        if (self.pending or self.reader.body is not None) and not self._may_read():
             self._pause_reading()
 
     def eof_received(self) -> bool:
@@ -111,7 +112,7 @@ class Connection(asyncio.Protocol):
         if self.sending is not None:
             self.moved()
             self.sending.resume()
-            if not self.pending and not self.unread:
+            if not self.unread and self._may_read():
                 self._resume_reading()  # or we would not see the client leave
         else:
             self._next()
@@ -120,18 +121,27 @@ class Connection(asyncio.Protocol):
 
     def _read_on(self) -> None:
         """Give the reader what it was not given yet, as long as its requests are answered at once."""
-        while self.unread and not self.pending and not self.write_blocked and self.reader.state != CLOSED:
-            data, self.unread = self.unread[:SLICE], self.unread[SLICE:]
-            self.reader.feed(data)
-            if self.reader.state != IDLE:
+        data, self.unread = self.unread, b""
+        at = 0
+        while at < len(data) and self._may_read() and self.reader.state != CLOSED:
+            self.reader.feed(data[at : at + SLICE])
+            at += SLICE
+            if self.busy or self.reader.state != IDLE:
                 self._wait_for_more()
-        if self.unread:
+        if at < len(data) and self.reader.state != CLOSED:
+            self.unread = data[at:]
             self._pause_reading()
+
+    def _may_read(self) -> bool:
+        body = self.reader.body
+        return not (self.pending or self.write_blocked or (body is not None and body.is_full))
 
     def _wait_for_more(self) -> None:
         """A request has begun and not ended: time it from when nothing of ours is in its way."""
         state = self.reader.state
         if state == CLOSED or self.busy or self.write_blocked or self.pending:
+            if self.busy and self.sending is None:
+                self._keep_time()  # what the handler waited for may have come
             return
         if self.timed != state:
             self.timed = state
@@ -150,10 +160,33 @@ class Connection(asyncio.Protocol):
             self.reading = True
             self.transport.resume_reading()
 
+    def _body_pulled(self) -> None:
+        """The handler of a streamed request took a part of its body, or waits for one."""
+        body = self.reader.body
+        if body is None or self.transport.is_closing():
+            return
+        if body.is_awaited:
+            self._keep_time()
+            if self.reader.continue_due:
+                self.reader.continue_due = False
+                self.transport.write(wire.CONTINUE)
+        if (self.unread or not self.reading) and not self.resuming and self._may_read():
+            self.resuming = True
+            self.worker.loop.call_soon(self._read_body)  # not from here: the reader may be what runs the handler
+
+    def _read_body(self) -> None:
+        self.resuming = False
+        if not self.closing:
+            self._read_on()
+            if not self.unread and self._may_read():
+                self._resume_reading()
+
     # Answering.
 
     def _receive(self, message: Request | Refusal, keep: bool) -> None:
         """The reader has read a request. `keep`: the connection stays open after its answer."""
+        if isinstance(message, Request) and message.stream is not None:
+            message.stream.pulled = self._body_pulled
         if self.busy or self.write_blocked or self.pending:
             self.pending.append((message, keep))
             return
@@ -175,7 +208,7 @@ class Connection(asyncio.Protocol):
             self._send(self.worker.failed(message, error), message.id, keep, message.method == "HEAD", message.secure)
         else:
             self.busy = True
-            self.deadline = NEVER
+            self._keep_time()
             self.worker.running[message] = Driver(coroutine, future, partial(self._finished, message, keep), self.worker.loop)
 
     def _answer_refusal(self, refusal: Refusal, keep: bool) -> None:
@@ -200,7 +233,7 @@ class Connection(asyncio.Protocol):
         if response is None:
             response = self.worker.failed(request, error)
             if not self.transport.is_closing():
-                self._send(response, request.id, keep, request.method == "HEAD", request.secure)
+                self._send(response, request.id, keep and self._has_read(request), request.method == "HEAD", request.secure)
         else:
             self._respond(request, response, keep)
         if not self.transport.is_closing():
@@ -212,11 +245,18 @@ class Connection(asyncio.Protocol):
             return
         self.worker.app.finished(request, response.status, 0 if request.method == "HEAD" else len(response.body))
         if not self.transport.is_closing():
-            self._send(response, request.id, keep, request.method == "HEAD", request.secure)
+            self._send(response, request.id, keep and self._has_read(request), request.method == "HEAD", request.secure)
+
+    def _has_read(self, request: Request) -> bool:
+        """Whether the next bytes are another request. The client of one that is answered early may still be sending."""
+        if request.stream is None or request.stream.is_complete:
+            return True
+        self.refused = True
+        return False
 
     def _respond_with_stream(self, request: Request, response: Response, stream: Stream, keep: bool) -> None:
         worker = self.worker
-        if worker.draining and not self.pending:
+        if (worker.draining and not self.pending) or not self._has_read(request):
             keep = False
         self.busy = True
         self.sending = worker.running[request] = Sending(self, request, response, stream, keep)
@@ -233,7 +273,7 @@ class Connection(asyncio.Protocol):
 
     def moved(self) -> None:
         """A stream goes on: its client, and whoever produces it, have time again."""
-        self.deadline = self.worker.body_until
+        self._keep_time()
 
     def stream_ended(self, sending: Sending) -> None:
         del self.worker.running[sending.request]
@@ -264,7 +304,8 @@ class Connection(asyncio.Protocol):
         while self.pending and not self.busy and not self.write_blocked and not self.closing:
             self._answer(*self.pending.popleft())
         if self.busy and not self.write_blocked:
-            self.deadline = NEVER
+            self._keep_time()
+            self._body_pulled()
         if self.busy or self.write_blocked or self.closing:
             return
         if self.half_closed:
@@ -277,7 +318,7 @@ class Connection(asyncio.Protocol):
             self._wait_for_more()
         if self.unread:
             self._read_on()
-        if not self.unread and not self.pending and not self.write_blocked:
+        if not self.unread and self._may_read():
             self._resume_reading()
 
     def _close(self) -> None:
@@ -305,6 +346,12 @@ class Connection(asyncio.Protocol):
         self._resume_reading()
 
     # Deadlines.
+
+    def _keep_time(self) -> None:
+        """While a request is handled, its client has a deadline only where we wait for it: each part that moves renews it."""
+        body = self.reader.body
+        waiting = self.write_blocked or self.sending is not None or (body is not None and body.is_awaited)
+        self.deadline = self.worker.body_until if waiting else NEVER
 
     def expire(self) -> None:
         """The sweep found the deadline passed."""

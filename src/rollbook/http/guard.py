@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from rollbook.errors import BadMessage, BadRequest, ContentTooLarge, NotFound
+from rollbook.errors import BadMessage, BadRequest, NotFound
 
 ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 METHODS = frozenset(ALLOW.encode().split(b", "))
@@ -69,11 +69,11 @@ def split_target(target: bytes) -> tuple[str, str]:
     return decoded, query.decode("ascii")
 
 
-def check_framing(headers: dict[bytes, bytes], version: str, largest: int) -> int:
+def check_framing(headers: dict[bytes, bytes], version: str) -> int:
     """The stated length of the body, or -1 for one in chunks, which is then counted as it comes.
 
     Raises BadMessage for another transfer coding than `chunked`, and for any in HTTP/1.0, where proxies differ about what
-    it means (RFC 9112 section 6.1); ContentTooLarge for more than `largest` bytes.
+    it means (RFC 9112 section 6.1).
     """
     coding = headers.get(b"transfer-encoding")
     if coding is not None:
@@ -82,10 +82,7 @@ def check_framing(headers: dict[bytes, bytes], version: str, largest: int) -> in
         if version != "1.1":
             raise BadMessage("Transfer-Encoding needs HTTP/1.1.")
         return -1
-    length = int(headers.get(b"content-length", b"0"))
-    if length > largest:
-        raise ContentTooLarge()
-    return length
+    return int(headers.get(b"content-length", b"0"))
 
 
 def wants_continue(headers: dict[bytes, bytes]) -> bool:

@@ -23,6 +23,7 @@ from rollbook.errors import (
     UriTooLong,
 )
 from rollbook.http import guard
+from rollbook.http.body import BodyRule, BodyStream
 from rollbook.http.proxies import Proxies
 from rollbook.http.request import Request, RequestIds
 
@@ -49,7 +50,8 @@ class Refusal(NamedTuple):
 class Rules:
     """What the readers of one process share. Every field is read for each request, so it is one step away."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, body_rule: Callable[[str, str], BodyRule]) -> None:
+        self.body_rule = body_rule  # of a method and path
         self.new_id = RequestIds()
         self.proxies = Proxies(settings.trusted_proxy)
         self.valid_hosts: set[bytes] = set()
@@ -57,10 +59,8 @@ class Rules:
         self.max_target = settings.max_target
         self.max_header_fields = settings.max_header_fields
         self.max_header_bytes = settings.max_header_bytes
-        # Bytes that may be read before a head or a body has ended; llhttp keeps an unfinished header value in memory, and
-        # a body may come in chunks of one byte, each with five bytes of framing, or with endless chunk extensions.
-        self.max_head_raw = settings.max_header_bytes + settings.max_target + 32_768
-        self.max_body_raw = 8 * settings.max_body + 65_536
+        # Bytes that may be read before a head has ended: llhttp keeps an unfinished header value in memory.
+        self.max_raw_head = settings.max_header_bytes + settings.max_target + 32_768
 
 
 class _Closed(Exception):
@@ -70,12 +70,14 @@ class _Closed(Exception):
 class Reader:
     """`feed` it bytes; it calls `deliver(message, keep)` for each request, while the parser is still inside `feed`.
 
-    `keep` says whether another request may follow on the connection.
+    `keep` says whether another request may follow on the connection. A request whose body is streamed is delivered at the
+    end of its head; its stream gets what follows, errors included.
     """
 
     def __init__(self, rules: Rules, deliver: Callable[[Request | Refusal, bool], None], peer: str, secure: bool) -> None:
         self.state = IDLE
         self.continue_due = False  # the client waits for `100 Continue`
+        self.body: BodyStream | None = None  # the body that is being read, when it is streamed
         self._rules = rules
         self._deliver = deliver
         self.peer = peer
@@ -88,7 +90,10 @@ class Reader:
         self._target = b""
         self._fields: dict[bytes, bytes] = {}
         self._repeated = 0  # header fields beyond those that `_fields` counts
+        self._path: tuple[str, str] | None = None  # and query, once the target was split
         self._content: bytes | bytearray = b""
+        self._size = 0  # bytes of the body so far
+        self._max_size = 0
         self._raw = 0  # upper bound of the bytes read of the current head, or body
         self._version = "1.1"
         self._keep = True
@@ -107,9 +112,10 @@ class Reader:
                 self.refuse(_translate(problem, data))
             return
         if self.state == HEAD:
-            if self._raw > self._rules.max_head_raw:
+            if self._raw > self._rules.max_raw_head:
                 self.refuse(HeadersTooLarge())
-        elif self.state == BODY and self._raw > self._rules.max_body_raw:
+        elif self.state == BODY and self._raw > 8 * self._max_size + 65_536:
+            # A body may come in chunks of one byte, each with five bytes of framing, or with endless chunk extensions.
             self.refuse(ContentTooLarge())
 
     def end(self) -> None:
@@ -120,6 +126,9 @@ class Reader:
 
     def refuse(self, error: ApiError) -> None:
         """Where this request ends, or who sent the next bytes, is in doubt: deliver the error and read nothing more."""
+        if self.body is not None:
+            self._fail_body(error)
+            return
         method = self._parser.get_method().decode("ascii") if self._target else ""
         refusal = Refusal(error, method, self._target[:1024], self._fields)
         self.state = CLOSED
@@ -127,7 +136,15 @@ class Reader:
 
     def close(self) -> None:
         """Read nothing more. May be called from `deliver`."""
+        if self.body is not None:
+            self._fail_body(BadMessage("The request ended before it was complete."))
         self.state = CLOSED
+
+    def _fail_body(self, error: ApiError) -> None:
+        self.state = CLOSED
+        body, self.body = self.body, None
+        assert body is not None
+        body.fail(error)
 
     # The parser's calls.
 
@@ -173,38 +190,68 @@ class Reader:
         if host not in self._rules.valid_hosts:
             self._check_host(host, version)
         if b"content-length" in fields or b"transfer-encoding" in fields:
-            if guard.check_framing(fields, version, self._rules.max_body):
-                self._body_after_upgrade = upgrade
-                self.continue_due = guard.wants_continue(fields) and version == "1.1"
+            self._begin_body(upgrade)
         elif b"expect" in fields:
             guard.wants_continue(fields)
         self.state = BODY
         self._raw = 0
+        if self.body is not None:
+            self._deliver(self._message(), self._keep)
+            if self.state == CLOSED:
+                raise _Closed()
+
+    def _begin_body(self, upgrade: bool) -> None:
+        length = guard.check_framing(self._fields, self._version)
+        if length == 0:
+            return
+        try:
+            path, _ = self._split_target()
+        except ApiError:  # to be told when the body has been read, so that the connection can go on
+            rule = BodyRule(self._rules.max_body)
+        else:
+            rule = self._rules.body_rule(self._method.decode("ascii"), path)
+        if length > rule.max_bytes:
+            raise ContentTooLarge()
+        self._size = 0
+        self._max_size = rule.max_bytes
+        self._body_after_upgrade = upgrade
+        self.continue_due = guard.wants_continue(self._fields) and self._version == "1.1"
+        if rule.is_streamed:
+            self.body = BodyStream()
 
     def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self._max_size:
+            raise ContentTooLarge()
         content = self._content
-        if not content:
+        if self.body is not None:
+            self.continue_due = False
+            self.body.put(body)
+        elif not content:
             self._content = body
         elif isinstance(content, bytearray):
             content += body
         else:
             self._content = bytearray(content) + body
-        if len(self._content) > self._rules.max_body:
-            raise ContentTooLarge()
 
     def on_message_complete(self) -> None:
         if self._body_after_upgrade:
             return
-        message = self._message()
+        body, self.body = self.body, None
+        message = self._message() if body is None else None
         keep = self._keep
         self._fields = {}
         self._target = self._content = b""
+        self._path = None
         self._raw = SLICE  # all that is left of the slice may belong to the next head
         if self._repeated or self.continue_due:
             self._repeated = 0
             self.continue_due = False
         self.state = IDLE if keep else CLOSED
-        self._deliver(message, keep)
+        if message is not None:
+            self._deliver(message, keep)
+        elif body is not None:
+            body.complete()
         if self.state == CLOSED:
             raise _Closed()
 
@@ -256,15 +303,10 @@ class Reader:
         """The request that was just read."""
         method = self._method.decode("ascii")
         fields = self._fields
-        target = self._target
         try:
-            if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
-                target = guard.origin_form(target, fields.get(b"host"))
-            if method == "TRACE":
-                raise MethodNotAllowed(method, guard.ALLOW)
-            path, query = guard.split_target(target)
+            path, query = self._path or self._split_target()
         except ApiError as error:
-            return Refusal(error, method, target, fields)
+            return Refusal(error, method, self._target, fields)
         rules = self._rules
         address, secure = self.peer, self._secure
         if self._behind_proxy:
@@ -280,7 +322,18 @@ class Reader:
             rules.new_id(),
             time.perf_counter_ns(),
             self._version,
+            self.body,
         )
+
+    def _split_target(self) -> tuple[str, str]:
+        """Path and query. Raises ApiError."""
+        target = self._target
+        if target[:1] != b"/" and not (target == b"*" and self._method == b"OPTIONS"):
+            target = guard.origin_form(target, self._fields.get(b"host"))
+        if self._method == b"TRACE":
+            raise MethodNotAllowed("TRACE", guard.ALLOW)
+        self._path = found = guard.split_target(target)
+        return found
 
 
 def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:

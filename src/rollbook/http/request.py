@@ -1,4 +1,4 @@
-"""One HTTP request as the API sees it: whole, its body read, its framing already checked."""
+"""One HTTP request as the application sees it: its head and framing are checked, its body read, or to be read as a stream."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import base64
 import itertools
 import os
 import re
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from rollbook import clock
+from rollbook.http.body import BodyStream
 
 _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
 
 class Row(Protocol):
-    """A row of a table of calls or pages: what the access line and the metrics know a request by."""
+    """What the access line and the metrics know a request by."""
 
     @property
     def method(self) -> str: ...
@@ -29,15 +31,15 @@ class Request:
     """What the transport hands to the application.
 
     `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3).
-    `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
-    `time.perf_counter_ns()` when the last byte of the request had arrived. The gate fills in `user_id`, `key_id` and
+    `body` is complete, or empty where `stream` brings it. `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
+    `time.perf_counter_ns()` when the last byte of the request, or of the head of a streamed one, had arrived. The gate fills in `user_id`, `key_id` and
     `route` for the access line, in `head` the header lines that every answer carries: the rate limits', and in `limited_by` the window
     that refused the request.
     """
 
     __slots__ = (
         "address", "body", "head", "headers", "id", "key_id", "limited_by", "method", "path", "query", "route", "secure", "started",
-        "user_id", "version",
+        "stream", "user_id", "version",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +54,7 @@ class Request:
         id: str,
         started: int,
         version: str = "1.1",
+        stream: BodyStream | None = None,
     ) -> None:
         self.method = method
         self.path = path  # percent-decoded
@@ -63,11 +66,24 @@ class Request:
         self.id = id
         self.started = started
         self.version = version
+        self.stream = stream
         self.head = b""
         self.user_id: str | None = None
         self.key_id: str | None = None
         self.limited_by: str | None = None
         self.route: Row | None = None
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The parts of the body, streamed or not. Raises ApiError when the rest of it will not come."""
+        if self.body:
+            yield self.body
+        if self.stream is not None:
+            async for part in self.stream:
+                yield part
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        return b"".join([part async for part in self.chunks()])
 
 
 class RequestIds:

@@ -6,12 +6,27 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
+from rollbook.http.body import BodyRule
 from rollbook.http.request import Request, Row
 from rollbook.http.response import Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Ids = tuple[str, ...]
+
+
+class RoutedRow(Row, Protocol):
+    """A row of a table of calls or pages."""
+
+    @property
+    def max_body(self) -> int:
+        """Most bytes of a body; 0: as many as the setting says."""
+        ...
+
+    @property
+    def streams_body(self) -> bool:
+        """Whether the body is taken as it comes, from `Request.chunks`, after all else about the request was checked."""
+        ...
 
 
 class Entrance(Protocol):
@@ -29,10 +44,14 @@ class Entrance(Protocol):
 class Resource:
     """What one path pattern answers to."""
 
-    __slots__ = ("allow", "entrance", "rows")
+    __slots__ = ("allow", "body_rules", "entrance", "rows")
 
-    def __init__(self, entrance: Entrance, rows: Sequence[Row]) -> None:
+    def __init__(self, entrance: Entrance, rows: Sequence[RoutedRow], max_body: int) -> None:
         self.entrance = entrance
+        # A body that may be larger than others must not be held before the caller is known.
+        self.body_rules = {
+            row.method: BodyRule(row.max_body or max_body, row.streams_body or row.max_body > max_body) for row in rows
+        }
         self.rows: dict[str, Any] = {row.method: row for row in rows}
         if "GET" in self.rows:
             self.rows["HEAD"] = self.rows["GET"]
@@ -54,20 +73,23 @@ class Routes:
     """All rows of all entrances, as a tree of path segments. A `{name}` in a path stands for one whole segment that is not empty;
     a segment spelled out wins over one in braces."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_body: int = 65_536) -> None:
+        """`max_body`: most bytes of a body where the row does not say."""
+        self._max_body = max_body
+        self._body_rule = BodyRule(max_body)
         self._root = _Node()
         self._static: dict[str, Resource] = {}
         self._prefixes: dict[str, Entrance] = {}
 
-    def add(self, entrance: Entrance, rows: Sequence[Row], prefix: str = "") -> None:
+    def add(self, entrance: Entrance, rows: Sequence[RoutedRow], prefix: str = "") -> None:
         """`prefix`: the entrance is asked before a 404 for a path that starts with it."""
         if prefix:
             self._prefixes[prefix] = entrance
-        by_path: dict[str, list[Row]] = {}
+        by_path: dict[str, list[RoutedRow]] = {}
         for row in rows:
             by_path.setdefault(row.path, []).append(row)
         for path, group in by_path.items():
-            resource = Resource(entrance, group)
+            resource = Resource(entrance, group, self._max_body)
             if "{" not in path:
                 self._static[path] = resource
             if path == "/":
@@ -89,6 +111,11 @@ class Routes:
         if path[-1:] == "/":
             path = path[:-1]
         return _walk(self._root, path.split("/"), 1)
+
+    def body_rule(self, method: str, path: str) -> BodyRule:
+        """What the row of this path accepts."""
+        found = self.find(path)
+        return self._body_rule if found is None else found[0].body_rules.get(method, self._body_rule)
 
     async def answer(self, request: Request) -> Response:
         """Raises ApiError."""

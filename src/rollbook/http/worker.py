@@ -34,7 +34,7 @@ class Worker:
         self.settings = settings
         self.app = app
         self.loop = loop
-        self.rules = Rules(settings)
+        self.rules = Rules(settings, app.body_rule)
         self.tls = _tls(settings)
         self.connections: set[Connection] = set()
         self.running: dict[Request, Driver | Sending] = {}  # requests that wait for their handler, or for the end of a stream

@@ -18,3 +18,5 @@ class Page(NamedTuple):
     path: str
     handler: Callable[..., Awaitable[Any]]
     who: Who
+    max_body = 0
+    streams_body = False

@@ -1,0 +1,46 @@
+"""The command `rollbook` with three more rows in its API, which take bodies in the ways a row can: `Server(..., program=ROWS)` runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook.api import routes, show, types
+from rollbook.api.call import Call
+from rollbook.api.routes import Route
+from rollbook.cli import main as command
+from rollbook.http.response import Response
+
+ROWS = "tests.http.rows"
+STREAMED = 50_000_000
+LARGE = 1_000_000
+SMALL = 200
+
+
+async def upload(call: Call) -> Response:
+    """Take a body as it comes"""
+    size = 0
+    async for part in call.request.chunks():
+        size += len(part)
+    return show.answer(200, {"size": size})
+
+
+async def create(call: Call) -> Response:
+    """Take a whole body"""
+    return show.answer(200, {"size": len(call.request.body), "type": type(call.body).__name__})
+
+
+def row(path: str, action: Any, **fields: Any) -> Route:
+    return Route("POST", path, action, "users:write", 200, answer=dict, **fields)
+
+
+def main() -> None:
+    routes.ROUTES += [
+        row("/v1/test/streamed", upload, max_body=STREAMED, streams_body=True),
+        row("/v1/test/large", create, body=types.NewUser, max_body=LARGE),
+        row("/v1/test/small", create, body=types.NewUser, max_body=SMALL),
+    ]
+    command.main()
+
+
+if __name__ == "__main__":
+    main()
