@@ -116,8 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`."),
     ] = ()
     database_connections: Annotated[
-        int, Meta(ge=3, le=64, description="Connections to PostgreSQL per worker. A few are enough: concurrent requests share statements.")
-    ] = 5  # fmt: skip
+        int, Meta(ge=3, le=64, description="Connections to PostgreSQL per worker. Two thirds are for writes, which hold one each until they commit.")
+    ] = 12  # fmt: skip
     database_timeout: Annotated[
         float, Meta(gt=0, le=600, description="Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.")
     ] = 5.0  # fmt: skip

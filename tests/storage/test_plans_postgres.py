@@ -10,9 +10,8 @@ import pytest
 from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
-from rollbook.records import engines, opening, postgres, users
+from rollbook.records import engines, opening, users
 from rollbook.storage import migrate
-from rollbook.storage.postgres_reads import Texts
 from rollbook.storage.postgres_text import numbered
 from tests.postgres import new_database
 
@@ -34,15 +33,13 @@ def url() -> str:
 
 
 def test_no_named_statement_walks_a_table(url: str) -> None:
-    texts = Texts(postgres.TEXTS, postgres.LOCKING)
     named: dict[str, str] = {}
     for module in records_on(engines.POSTGRESQL):
         for name, value in vars(module).items():
             for text in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
-                    told = texts.of(text)
-                    if not SQLITE.search(told):
-                        named[f"{module.__name__}.{name}"] = told
+                    if not SQLITE.search(text):
+                        named[f"{module.__name__}.{name}"] = numbered(text)
     further = engines.POSTGRESQL.user_search.COLUMNS
     named |= {
         "users._keep_deleted": numbered(users._keep_deleted(further)),

@@ -1,28 +1,15 @@
-"""Statements that many callers wait for at the same moment go to PostgreSQL as one."""
+"""Statements in PostgreSQL's form."""
 
 from __future__ import annotations
 
-import pytest
-
-from rollbook.records import imports
-from rollbook.records.event_log import postgres as event_log
-from rollbook.records.unique_keys import postgres as unique_keys
-from rollbook.records.user_counts import postgres as user_counts
-from rollbook.storage.postgres_text import gathered, numbered
-
-WRITTEN_TOGETHER = {
-    "claims": unique_keys.RESERVE_EMAIL,
-    "events": event_log.APPEND,
-    "events in their place": event_log.APPEND_NUMBERED,
-    "users": imports.ADD_NUMBERED,
-    "places": user_counts.APPEND,
-}
+from rollbook.storage.postgres_text import batched, numbered
 
 
-@pytest.mark.parametrize("sql", WRITTEN_TOGETHER.values(), ids=WRITTEN_TOGETHER)
-def test_an_insert_has_a_form_for_many_however_its_lines_are_broken(sql: str) -> None:
-    text = numbered(sql)
-    form = gathered(text, ["text"] * text.count("$"))
-    assert form is not None
-    assert " FROM unnest(" in form.text
-    assert "VALUES" not in form.text
+def test_parameters_are_numbered_and_what_stands_in_quotes_stays() -> None:
+    assert numbered("SELECT '?', 'it''s ?' WHERE a = ? AND b = ?") == "SELECT '?', 'it''s ?' WHERE a = $1 AND b = $2"
+
+
+def test_a_look_up_of_many_callers_takes_an_array_for_each_parameter() -> None:
+    text = batched("SELECT '?' WHERE a = ? AND b = ?", ["text", "bigint"])
+    assert "unnest($1::text[], $2::bigint[])" in text
+    assert "SELECT '?' WHERE a = callers.a1 AND b = callers.a2" in text

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import clock, ids
 from rollbook.errors import NotFound
 from rollbook.records import access
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Locking, Queries, Tx
 
 
 class Key(NamedTuple):
@@ -68,7 +68,7 @@ HOLDER = """
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
-BY_ID = f"SELECT {COLUMNS} FROM keys WHERE id = ?"
+BY_ID = Locking(f"SELECT {COLUMNS} FROM keys WHERE id = ?")
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"

@@ -62,13 +62,10 @@ def _patient(settings: Settings) -> Postgres:
 
 def _postgres(settings: Settings, url: str, timeout: float, committed: Callable[[int], None]) -> Postgres:
     # Not at the top: the driver is a tenth of the time to the first answer, and a server on SQLite has no use for it.
-    from rollbook.records import postgres
     from rollbook.storage.postgres import Postgres
 
     return Postgres(
         url,
-        texts=postgres.TEXTS,
-        locking=postgres.LOCKING,
         connections=settings.database_connections,
         timeout=timeout,
         replicas=settings.database_replicas,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rollbook import clock
 from rollbook.http.request import made_at
 from rollbook.observe.requests import SPAN, Tally, unpacked
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Engine, Queries, Tx
 
 K = TypeVar("K")
 
@@ -79,9 +79,14 @@ FIND = f"""
         ORDER BY last DESC LIMIT {MOST_SEARCHED}) AS searched
     WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) LIMIT ?"""
 CHUNK = "SELECT key_id, status, limited_by, left_out, lines FROM request_log WHERE id = ?"
-HOLDING = """
-    SELECT key_id, status, limited_by, left_out, lines FROM request_log
-    WHERE user_id = ? AND last BETWEEN ? AND ? AND instr(lines, CAST(? AS BLOB)) ORDER BY last LIMIT 1"""
+HOLDING: dict[Engine, str] = {
+    "sqlite": """
+        SELECT key_id, status, limited_by, left_out, lines FROM request_log
+        WHERE user_id = ? AND last BETWEEN ? AND ? AND instr(lines, CAST(? AS BLOB)) ORDER BY last LIMIT 1""",
+    "postgresql": """
+        SELECT key_id, status, limited_by, left_out, lines FROM request_log
+        WHERE user_id = ? AND last BETWEEN ? AND ? AND position(convert_to(?, 'UTF8') IN lines) > 0 ORDER BY last LIMIT 1""",
+}
 
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
 EXPIRE_USAGE = """
@@ -248,7 +253,7 @@ async def request(queries: Queries, user_id: str, request_id: str) -> Logged | N
     made = made_at(request_id)
     if made is None:
         return None
-    row = await queries.one(HOLDING, user_id, made - CLOCK, made + LONGEST + SPAN, request_id)
+    row = await queries.one(HOLDING[queries.engine], user_id, made - CLOCK, made + LONGEST + SPAN, request_id)
     if row is None:
         return None
     return next((line for line in _lines(row) if line.request_id == request_id), None)

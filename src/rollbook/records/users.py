@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import access, rules, usage
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Duplicate, Queries, Row, Tx
+from rollbook.storage.database import Duplicate, Locking, Queries, Row, Tx
 
 
 class User(NamedTuple):
@@ -51,18 +51,18 @@ COLUMNS = ", ".join(User._fields)
 KEPT = (*User._fields, "email_key", "password_hash")
 """All columns, but those of one engine."""
 
-BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = ?"
+BY_ID = Locking(f"SELECT {COLUMNS} FROM users WHERE id = ?")
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
-SIGN_IN = f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?"
-PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?"
+SIGN_IN = Locking(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?")
+PASSWORD_HASH = Locking("SELECT password_hash FROM users WHERE id = ?")
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
-TWO_OWNERS = "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2"
+TWO_OWNERS = Locking("SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2")
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 REMOVE = "DELETE FROM users WHERE id = ?"
-DELETED = f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?"
+DELETED = Locking(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?")
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 LATELY_DELETED = f"""

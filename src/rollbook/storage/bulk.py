@@ -60,6 +60,9 @@ class SQLiteSession(Reads):
         for statement in (*pragmas, "BEGIN"):
             self._connection.execute(statement)
 
+    async def run(self, sql: str, *values: Any) -> int:
+        return self._connection.execute(sql, values).rowcount
+
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         self._connection.executemany(sql, rows)
 

@@ -1,4 +1,4 @@
-"""What the records ask of a database. `sqlite.py` answers it now; another engine is one more file beside it."""
+"""The database interface that records use; `sqlite.py` and `postgres.py` implement it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ class Duplicate(Exception):
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be used as it is. The message says what is wrong and how to mend it, for the person who starts the server."""
+    """The database cannot be used as it is. The message says what is wrong and how to fix it, for whoever starts the server."""
+
+
+class Locking(str):
+    """A SELECT of rows that a write is going to change, or to rely on: inside a write, no one else can change them until it ends.
+
+    PostgreSQL locks them (FOR UPDATE). On SQLite, and outside of writes, it is a statement like any other.
+    """
+
+    __slots__ = ()
 
 
 class Queries(Protocol):
@@ -39,13 +48,13 @@ class Queries(Protocol):
         """All rows."""
         ...
 
-    async def run(self, sql: str, *values: Any) -> int:
-        """Do it; the number of rows it changed."""
-        ...
-
 
 class Statements(Queries, Protocol):
-    """Of a transaction that is written, by whoever holds it open."""
+    """Those of a write transaction."""
+
+    async def run(self, sql: str, *values: Any) -> int:
+        """Execute the statement; the number of rows it changed."""
+        ...
 
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         """The same statement for each row."""
@@ -65,7 +74,7 @@ class Tx(Statements, Protocol):
 
 
 class Database(Queries, Protocol):
-    """`one`, `all` and `run` directly on a database are single reads, each in a snapshot of its own."""
+    """`one` and `all` directly on a database are single reads, each in a snapshot of its own."""
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await fn(queries, *args)` in one snapshot. For bounded, indexed statements: they run where the caller stands."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -12,19 +12,19 @@ import asyncpg
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_connection import FAILING, Group, address
-from rollbook.storage.postgres_reads import Lookups, Texts, in_snapshot
+from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
 
 T = TypeVar("T")
 
 OLDEST = 140_000
 """PostgreSQL 14: the oldest that its makers still mended when this was written."""
-MOST_SNAPSHOTS = 1_000
+MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
 
 
 class Postgres(Database):
-    """`one`, `all` and `run` directly on it are reads of a single statement. Connections are opened by the first call, in its event loop."""
+    """`one` and `all` directly on it are reads of a single statement. Connections are opened by the first call, in its event loop."""
 
     engine: Engine = "postgresql"
     dialect: Any
@@ -33,28 +33,24 @@ class Postgres(Database):
         self,
         url: str,
         *,
-        texts: Mapping[str, str],
-        locking: Mapping[str, str],
-        connections: int = 5,
+        connections: int = 12,
         timeout: float = 5.0,
         replicas: Sequence[str] = (),
         committed: Callable[[int], None] = lambda writes: None,
         dialect: Any = None,
     ) -> None:
-        """`texts` are the records' statements that differ here, `locking` those that read what a write transaction will change. Raises
-        DatabaseUnusable when the address is none."""
+        """Raises DatabaseUnusable when the address is not one of PostgreSQL."""
         self.address = address(url)
         self.dialect = dialect
-        self._texts = Texts(texts, locking)
         self._timeout = timeout
         self._now: asyncio.AbstractEventLoop | None = None
-        # Two for writes: while PostgreSQL writes the log for one batch, the next one is on its way (a tenth to a quarter more updates).
-        each, writing = max(1, connections // 5), max(1, connections * 2 // 5)
+        # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision 20).
+        each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
             Group(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
         )
-        self._lookups = Lookups(lookups, self._texts)
-        self._writer = Writer(writes, lookups, self._texts, timeout, committed, dialect)
+        self._lookups = ReadBatcher(lookups)
+        self._writer = Writer(writes, lookups, timeout, committed, dialect)
         self._replicas = [Group(address(replica), each, timeout) for replica in replicas]
         self._turn = 0
         self._waiting = 0
@@ -66,9 +62,6 @@ class Postgres(Database):
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
         return await self._lookups.ask(sql, values)
-
-    async def run(self, sql: str, *values: Any) -> int:
-        return len(await self._lookups.ask(sql, values))
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return await self._snapshot([self._snapshots], fn, args)
@@ -143,7 +136,7 @@ class Postgres(Database):
         return str(rows[0][0])
 
     async def _snapshot(self, groups: Sequence[Group], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-        if self._waiting >= MOST_SNAPSHOTS:
+        if self._waiting >= MAX_SNAPSHOTS:
             raise Overloaded("Too many searches are waiting. Try again shortly.")
         self._waiting += 1
         try:
@@ -156,7 +149,7 @@ class Postgres(Database):
 
     async def _in_task(self, group: Group, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
-        return await asyncio.get_running_loop().create_task(in_snapshot(group, self._texts, self.dialect, fn, args))
+        return await asyncio.get_running_loop().create_task(in_snapshot(group, self.dialect, fn, args))
 
 
 async def _described(queries: Any) -> dict[str, Any]:

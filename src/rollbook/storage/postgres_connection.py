@@ -21,9 +21,9 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from rollbook.errors import StorageUnavailable
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
-from rollbook.storage.postgres_text import Gathered, gathered
+from rollbook.storage.postgres_text import batched, numbered
 
-MOST_PREPARED = 400
+MAX_PREPARED = 400
 """Statements a connection keeps prepared; PgBouncer keeps them too (`max_prepared_statements`, 200 or more)."""
 PAUSE = 0.5
 """Seconds after a failed connection in which callers are told so without another try."""
@@ -115,7 +115,7 @@ def _is_readable(url: str) -> bool:
     return "@" not in astray and not parts.fragment and all(map(_HOST, hosts))
 
 
-def meaning(problem: BaseException) -> BaseException:
+def translate_error(problem: BaseException) -> BaseException:
     """What the rest of the program calls this error: Duplicate, StorageUnavailable, or the error itself."""
     if isinstance(problem, asyncpg.UniqueViolationError):
         return Duplicate(getattr(problem, "constraint_name", None) or "")
@@ -124,17 +124,13 @@ def meaning(problem: BaseException) -> BaseException:
     return problem
 
 
-class NotGathered(Exception):
-    """The statement has no form for many callers."""
-
-
 class Connection:
     """One connection with its prepared statements. Used by one task at a time."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
-        self._gathered: dict[str, Gathered | None] = {}
+        self._batched: dict[str, str] = {}
         self._names = 0
 
     @classmethod
@@ -173,12 +169,14 @@ class Connection:
             self._forget()
             raise
 
-    async def fetch_gathered(self, sql: str, columns: Sequence[Any]) -> list[Row]:
-        """The same of the statement's form for many callers, from a list of values for each parameter. Raises NotGathered."""
-        form = self._gathered.get(sql) or await self.form(sql)
-        if form is None:
-            raise NotGathered
-        return await self.fetch(form.text, columns)
+    async def fetch_batched(self, sql: str, columns: Sequence[Any]) -> list[Row]:
+        """Rows of a look-up (with `?`) for many callers, see `postgres_text.batched`; from a list of values for each parameter."""
+        text = self._batched.get(sql)
+        if text is None:
+            single = numbered(sql)
+            statement = self._prepared.get(single) or await self._prepare(single)
+            text = self._batched[sql] = batched(sql, [type.name for type in statement.get_parameters()])
+        return await self.fetch(text, columns)
 
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         """Its rows, and how many it changed."""
@@ -191,19 +189,19 @@ class Connection:
         count = (statement.get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
-    async def form(self, sql: str) -> Gathered | None:
-        """The statement for many callers; its types are those that PostgreSQL finds for the single one."""
+    async def run_many(self, sql: str, rows: Sequence[Row]) -> None:
+        """The same statement for each row, sent without waiting for the answers in between."""
+        statement = self._prepared.get(sql) or await self._prepare(sql)
         try:
-            return self._gathered[sql]
-        except KeyError:
-            statement = self._prepared.get(sql) or await self._prepare(sql)
-            form = self._gathered[sql] = gathered(sql, [type.name for type in statement.get_parameters()])
-            return form
+            await statement.executemany(rows)
+        except _STALE:
+            self._forget()
+            raise
 
     async def _prepare(self, sql: str) -> PreparedStatement:
-        if len(self._prepared) >= MOST_PREPARED:
+        if len(self._prepared) >= MAX_PREPARED:
             self._prepared.popitem(last=False)  # closed once nobody holds it
-            self._gathered.clear()
+            self._batched.clear()
         # With a name of its own: without one, asyncpg has PostgreSQL parse the text anew at every call, which more than doubles a look-up.
         self._names += 1
         statement = self._prepared[sql] = await self._connection.prepare(sql, name=f"rollbook_{self._names}")
@@ -211,7 +209,7 @@ class Connection:
 
     def _forget(self) -> None:
         self._prepared.clear()
-        self._gathered.clear()
+        self._batched.clear()
 
     async def roll_back(self, after: BaseException) -> None:
         """End the transaction in which this went wrong. A connection that does not answer is not asked again: it would take as long once more."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Engine, Row
-from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, NotGathered, meaning
-from rollbook.storage.postgres_text import Statement, is_select, numbered, statement
+from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, translate_error
+from rollbook.storage.postgres_text import numbered
 
 T = TypeVar("T")
 
-MOST_TOGETHER = 128
+MAX_TOGETHER = 128
 """Callers of one statement."""
-MOST_WAITING = 10_000
-MOST_STATEMENTS = 2_000
+MAX_WAITING = 10_000
 TRIES = 12
 """How often a statement or transaction is begun anew when others were in its way."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
@@ -28,38 +27,14 @@ to a search depends on what is searched."""
 _Asked = dict[tuple[Any, ...], list["asyncio.Future[list[Row]]"]]
 
 
-class Texts:
-    """What the records' statements are in PostgreSQL: those that differ, and how a write transaction reads what it will change."""
-
-    def __init__(self, texts: Mapping[str, str], locking: Mapping[str, str]) -> None:
-        self._texts = dict(texts)
-        self._locking = dict(locking)
-        self._statements: dict[str, Statement] = {}
-
-    def of(self, sql: str) -> str:
-        found = self._texts.get(sql)
-        return numbered(sql) if found is None else numbered(found)
-
-    def locking(self, sql: str) -> Statement:
-        found = self._statements.get(sql)
-        if found is None:
-            locking = self._locking.get(sql)
-            found = statement(self.of(sql) if locking is None else numbered(locking))
-            if len(self._statements) >= MOST_STATEMENTS:
-                self._statements.clear()
-            self._statements[sql] = found
-        return found
-
-
-class Lookups:
+class ReadBatcher:
     """Single reads. The first goes at once; those that come while it is under way share the next statement, equal ones one row of it.
 
     This is what halves the cost of a busy server: 7 µs a look-up on either side of the wire where one statement for each takes 30.
     """
 
-    def __init__(self, group: Group, texts: Texts) -> None:
+    def __init__(self, group: Group) -> None:
         self._group = group
-        self._texts = texts
         self._asked: dict[str, _Asked] = {}
         self._waiting = 0
         self._running = 0
@@ -68,7 +43,7 @@ class Lookups:
 
     def ask(self, sql: str, values: tuple[Any, ...]) -> asyncio.Future[list[Row]]:
         """Its rows: the same list for callers of the same. Raises Overloaded, and in the future StorageUnavailable."""
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise Overloaded()
         loop = self._loop
         if loop is None:
@@ -86,13 +61,13 @@ class Lookups:
             while self._asked:
                 sql, asked = next(iter(self._asked.items()))
                 del self._asked[sql]
-                if len(asked) > MOST_TOGETHER:
+                if len(asked) > MAX_TOGETHER:
                     more = list(asked.items())
-                    asked = dict(more[:MOST_TOGETHER])
-                    self._asked[sql] = dict(more[MOST_TOGETHER:])
+                    asked = dict(more[:MAX_TOGETHER])
+                    self._asked[sql] = dict(more[MAX_TOGETHER:])
                 self._waiting -= sum(map(len, asked.values()))
                 try:
-                    await self._answer(self._texts.of(sql), asked)
+                    await self._answer(sql, asked)
                 except BaseException as problem:
                     for futures in asked.values():
                         for future in futures:
@@ -104,14 +79,12 @@ class Lookups:
             self._running -= 1
 
     async def _answer(self, sql: str, asked: _Asked) -> None:
-        if len(asked) == 1 or not is_select(sql):
+        if len(asked) == 1:
             return await self._one_by_one(sql, asked)
         try:
-            rows = await repeated(self._group, sql, list(map(list, zip(*asked, strict=True))), gathered=True)
-        except NotGathered:
-            return await self._one_by_one(sql, asked)
+            rows = await repeated(self._group, sql, list(map(list, zip(*asked, strict=True))), batched=True)
         except Exception as problem:
-            if isinstance(meaning(problem), StorageUnavailable):
+            if isinstance(translate_error(problem), StorageUnavailable):
                 raise
             # One of them asks for what cannot be: the others have a right to their rows.
             return await self._one_by_one(sql, asked)
@@ -124,7 +97,7 @@ class Lookups:
     async def _one_by_one(self, sql: str, asked: _Asked) -> None:
         for values, futures in asked.items():
             try:
-                _settle(futures, await repeated(self._group, sql, values))
+                _settle(futures, await repeated(self._group, numbered(sql), values))
             except Exception as problem:
                 for future in futures:
                     if not future.done():
@@ -136,30 +109,26 @@ class Snapshot:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, connection: Connection, texts: Texts, dialect: Any) -> None:
+    def __init__(self, connection: Connection, dialect: Any) -> None:
         self.dialect = dialect
         self._connection = connection
-        self._texts = texts
 
     async def one(self, sql: str, *values: Any) -> Row | None:
-        rows = await self._connection.fetch(self._texts.of(sql), values)
+        rows = await self._connection.fetch(numbered(sql), values)
         return rows[0] if rows else None
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
-        return await self._connection.fetch(self._texts.of(sql), values)
-
-    async def run(self, sql: str, *values: Any) -> int:
-        return (await self._connection.run(self._texts.of(sql), values))[1]
+        return await self._connection.fetch(numbered(sql), values)
 
 
-async def in_snapshot(group: Group, texts: Texts, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+async def in_snapshot(group: Group, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
     """`await fn(queries, *args)`, all of it of one moment. Raises StorageUnavailable, and what `fn` raises."""
     for attempt in range(TRIES):
         try:
             async with group.taken() as connection:
                 await connection.execute(SNAPSHOT)
                 try:
-                    value = await fn(Snapshot(connection, texts, dialect), *args)
+                    value = await fn(Snapshot(connection, dialect), *args)
                 except BaseException as problem:
                     await connection.roll_back(after=problem)
                     raise
@@ -170,23 +139,23 @@ async def in_snapshot(group: Group, texts: Texts, dialect: Any, fn: Callable[...
         except Exception as problem:
             if isinstance(problem, BROKEN) and attempt == 0:
                 continue
-            meant = meaning(problem)
+            meant = translate_error(problem)
             if meant is problem:
                 raise
             raise meant from problem
     raise StorageUnavailable("The database did not get to the end of a search. Nothing was changed.")
 
 
-async def repeated(group: Group, sql: str, values: Sequence[Any], gathered: bool = False) -> list[Row]:
+async def repeated(group: Group, sql: str, values: Sequence[Any], batched: bool = False) -> list[Row]:
     """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle connection had broken.
 
-    With `gathered`, of the form of it that many share; raises NotGathered when it has none.
+    With numbered parameters; or with `batched`, one that `Connection.fetch_batched` takes.
     """
     for attempt in range(TRIES):
         try:
             async with group.taken() as connection:
-                if gathered:
-                    return await connection.fetch_gathered(sql, values)
+                if batched:
+                    return await connection.fetch_batched(sql, values)
                 return await connection.fetch(sql, values)
         except AGAIN:
             await pause(attempt)
@@ -203,7 +172,7 @@ async def pause(attempt: int) -> None:
 
 def failure(problem: BaseException) -> BaseException:
     """What a caller gets who shared a statement or a transaction that failed. One for each: a raised exception gathers its traceback."""
-    meant = meaning(problem)
+    meant = translate_error(problem)
     if meant is problem:
         return problem
     meant.__cause__ = problem

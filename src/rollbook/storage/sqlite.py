@@ -40,7 +40,7 @@ _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.ss
 
 
 class SQLite(Reads, Database):
-    """`SQLite.open(path)`, then everything `Database` promises. `one`, `all` and `run` are reads; a write given to them fails."""
+    """`SQLite.open(path)`, then everything `Database` promises. `one` and `all` are reads; a write given to them fails."""
 
     @classmethod
     def open(

@@ -82,7 +82,7 @@ def is_failing(problem: BaseException) -> bool:
     return isinstance(problem, OSError) or (getattr(problem, "sqlite_errorcode", 0) & 0xFF) in _FAILING
 
 
-def meaning(problem: sqlite3.Error) -> Exception:
+def translate_error(problem: sqlite3.Error) -> Exception:
     """What the rest of the program calls this error: StorageUnavailable, Duplicate, or the error itself."""
     if is_failing(problem):
         return StorageUnavailable()
@@ -129,16 +129,10 @@ class Reads:
         except sqlite3.Error as problem:
             _raise(problem)
 
-    async def run(self, sql: str, *values: Any) -> int:
-        try:
-            return self._execute(sql, values).rowcount
-        except sqlite3.Error as problem:
-            _raise(problem)
-
 
 def _raise(problem: sqlite3.Error) -> NoReturn:
     # `query_only` answers SQLITE_READONLY: then a write was given to `read`, and that is a mistake in the program.
-    meant = problem if getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY else meaning(problem)
+    meant = problem if getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY else translate_error(problem)
     if meant is problem:
         raise problem
     raise meant from problem

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, restart_log
-from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, meaning
+from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, translate_error
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MOST_TOGETHER = 256
+MAX_TOGETHER = 256
 """Writes in one commit. More would only make the first of them wait longer: the fsync is shared well enough by then."""
-MOST_WAITING = 10_000
+MAX_WAITING = 10_000
 """Writes that may wait: about a second of them. Beyond, the caller gets Overloaded, since a longer queue helps nobody."""
 
 
@@ -85,14 +85,11 @@ class Transaction:
         except sqlite3.Error as problem:
             self._raise(problem)
 
-    async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
-        raise RuntimeError("the only writer knows the newest number")
-
     def notify(self, channel: str) -> None:
         self.channels.append(channel)
 
     def _raise(self, problem: sqlite3.Error) -> NoReturn:
-        meant = meaning(problem)
+        meant = translate_error(problem)
         if isinstance(meant, StorageUnavailable) or not self._connection.in_transaction:
             # SQLite may have rolled back all of it. A job that catches the error and goes on must not commit its next statement alone.
             self.failure = problem
@@ -161,7 +158,7 @@ class Writer:
         with self._submitting:
             if self._closed:
                 raise Stopping()
-            if self._jobs.qsize() >= MOST_WAITING:
+            if self._jobs.qsize() >= MAX_WAITING:
                 raise Overloaded("Too many changes are waiting to be written. Try again shortly.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="rollbook-writer", daemon=True)
@@ -173,7 +170,7 @@ class Writer:
         while not ended:
             waiting = [self._jobs.get()]
             try:
-                while len(waiting) < MOST_TOGETHER:
+                while len(waiting) < MAX_TOGETHER:
                     waiting.append(self._jobs.get_nowait())
             except Empty:
                 pass
