@@ -16,6 +16,7 @@ import pytest
 from test_query_plans import STATEMENT, tracing, walks
 
 from rollbook import clock, first_start
+from rollbook.actions.principal import SYSTEM
 from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Settings
@@ -143,7 +144,7 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
     async def record(tx: Tx) -> None:
         for number in range(40):
             await events.record(
-                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", events.SYSTEM, {"number": number}
+                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", SYSTEM.actor, {"number": number}
             )
 
     await people.write(record)

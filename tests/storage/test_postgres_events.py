@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
 from rollbook.records import events, opening
 from rollbook.storage.database import Tx
@@ -14,7 +15,7 @@ from tests.engines import migrated
 
 async def many(tx: Tx) -> None:
     for number in range(50):
-        await events.record(tx, "user.updated", f"user_{number}", events.SYSTEM, {"id": number})
+        await events.record(tx, "user.updated", f"user_{number}", SYSTEM.actor, {"id": number})
 
 
 async def busy(url: str, ended: asyncio.Event) -> int:

@@ -19,6 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from rollbook.actions import arguments
 from rollbook.actions.checking import check, field_hook
+from rollbook.actions.principal import CLI
 from rollbook.actions.users import record
 from rollbook.api.parsing import read_object
 from rollbook.auth.passwords import Passwords, check_hash
@@ -28,7 +29,6 @@ from rollbook.cpu import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken
 from rollbook.first_start import open_database
 from rollbook.records import imports, rules
-from rollbook.records.events import CLI
 from rollbook.records.imports import BATCH, Prepared
 from rollbook.records.users import NewUser
 from rollbook.storage.database import Database, Duplicate
@@ -99,7 +99,7 @@ def load(
 def _add(db: Database, users: list[Prepared]) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
     for _ in range(MOST_RACES):
         with suppress(Duplicate):
-            return db.write_now(imports.add_many, users, CLI)
+            return db.write_now(imports.add_many, users, CLI.actor)
     raise Failure("Others add the same users at this moment. The users added so far stay; run the command again.")
 
 

@@ -41,10 +41,6 @@ class Actor(NamedTuple):
     request_id: str | None
 
 
-CLI = Actor(None, None, "cli", None)
-SYSTEM = Actor(None, None, "system", None)
-
-
 class Event(NamedTuple):
     seq: int
     id: str

@@ -29,6 +29,7 @@ class User(NamedTuple):
     email_verified: int
     rate_limit: str | None
     version: int
+    # The times stay last: `imports` knows them only when it writes.
     created_at: int
     updated_at: int
     last_sign_in_at: int | None
