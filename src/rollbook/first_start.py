@@ -1,4 +1,4 @@
-"""Before the port opens: the database, the server's secret, and, the first time, an owner, its key and a link to set its password.
+"""Prepares the first start: the database, the server's secret, and an owner with an API key and a setup link.
 
 So there is never a moment in which a stranger could claim the server.
 """
@@ -28,23 +28,23 @@ NAME = "Owner"
 
 
 class Prepared(NamedTuple):
-    """What was found or made."""
+    """What exists or was created."""
 
     owner: str
-    """E-mail of the oldest owner."""
+    """Email of the oldest owner."""
     is_new: bool
     key: str | None
-    """The owner's key, when it was made just now; None when it came from the environment, or was made before."""
+    """The owner's API key, if it was just created; None if it came from the environment or already existed."""
     remark: str | None
-    """A variable that had no effect, and why."""
+    """An environment variable that had no effect, and why."""
     link: str | None
-    """The text of the link with which the owner sets its first password, when it was made just now."""
+    """The token of the owner's setup link, if it was just created."""
     needs_password: bool
-    """Whether the owner could sign in to the pages, had it a password."""
+    """Whether the owner could sign in to the dashboard if they had a password."""
 
 
 def open_database(settings: Settings, make: bool = True) -> Database:
-    """The database, brought to this version's schema; an existing one as it is with `make=False`. Raises DatabaseUnusable."""
+    """The database, migrated to this version's schema. With `make=False`, an existing one, unchanged. Raises DatabaseUnusable."""
     unfinished.refuse_part(settings)
     if not make and not opening.exists(settings):
         raise DatabaseUnusable(
@@ -62,7 +62,7 @@ def open_database(settings: Settings, make: bool = True) -> Database:
 
 
 def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> Prepared:
-    """Make what is missing. Raises ConfigurationError, DatabaseUnusable."""
+    """Create what is missing. Raises ConfigurationError, DatabaseUnusable."""
     db = open_database(settings)
     try:
         on = Rollbook(settings, db)
@@ -80,15 +80,15 @@ KEEP_FINGERPRINT = "INSERT INTO server_secret VALUES (1, ?) ON CONFLICT DO NOTHI
 
 
 def _check_secret(db: Database, secret: Secret) -> None:
-    """Servers on one PostgreSQL have one secret: what one of them seals or signs, another must be able to open. Raises ConfigurationError."""
+    """Servers on one PostgreSQL must share a secret: each must be able to open what another seals or signs. Raises ConfigurationError."""
     if db.engine == "sqlite":
         return
     own = secret.mac("fingerprint", b"")
     if db.write_now(_fingerprint, own) != own:
         raise ConfigurationError(
-            "This server's secret is not that of the other servers on this database. Give all of them the same one: the file `secret` in the "
-            f"data folder, {server_secret.SECRET}, or a file that {server_secret.SECRET_FILE} names. After the secret was lost for good: "
-            "DELETE FROM server_secret; API keys then still work but can no longer be shown."
+            "This server's secret differs from that of the other servers on this database. Give all of them the same one: the file `secret` in the "
+            f"data folder, {server_secret.SECRET}, or a file named by {server_secret.SECRET_FILE}. If the secret is lost, run "
+            "DELETE FROM server_secret. API keys will still work, but can no longer be revealed."
         )
 
 
@@ -108,17 +108,17 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
     given = environment.get(KEY)
     if given and not key_format.is_whole(given):
         raise ConfigurationError(
-            f"{KEY} is not a whole API key: `rbk_`, 32 letters and digits, and a checksum. Make one with `rollbook keys mint`, or leave it "
-            "out and a key is made and shown at the first start."
+            f"{KEY} is not a complete API key: `rbk_`, 32 letters and digits, and a checksum. Generate one with `rollbook keys mint`, or unset "
+            "it, and the first start will create and print one."
         )
     needs_password = _needs_password(settings, Owner(email, password is not None))
     try:
         made = on.run(owners.create_first(on, SYSTEM, NAME, email, password, given or None, needs_password))
     except EmailTaken:
         raise ConfigurationError(
-            f"{EMAIL}: {email} is a user already, but no owner. Run: rollbook users set {email} --role owner --data {settings.data}"
+            f"{EMAIL}: {email} is already a user, but not an owner. Run: rollbook users set {email} --role owner --data {settings.data}"
         ) from None
-    if made is None:  # another server that starts on this database was faster
+    if made is None:  # another server on this database was faster
         return Prepared(email, False, None, _remark(on.db, environment), None, needs_password)
     return Prepared(email, True, None if given else made.key, None, made.link, needs_password)
 
@@ -128,9 +128,9 @@ def _needs_password(settings: Settings, owner: Owner) -> bool:
 
 
 def _remark(db: Database, environment: Mapping[str, str]) -> str | None:
-    """The variables speak at the first start only; who changes one later must hear that it did nothing."""
+    """The variables only take effect on first start. Warn if one is set later and does nothing."""
     if (text := environment.get(KEY)) and db.read_now(keys.holder, key_format.digest(text)) is None:
-        return f"{KEY} is set, but there is an owner already and this is no key of its server: it was not added. Make one with `rollbook keys create`."
+        return f"{KEY} has no effect: there already is an owner, and this key does not exist on this server. Create one with `rollbook keys create`."
     return None
 
 
@@ -138,4 +138,4 @@ def _checked(variable: str, text: str, rule: Callable[[str], str]) -> str:
     try:
         return rule(text)
     except ValueError as problem:
-        raise ConfigurationError(f"{variable}: {problem} Set another.") from None
+        raise ConfigurationError(f"{variable}: {problem} Choose another one.") from None

@@ -35,7 +35,7 @@ from rollbook.records.users import User
 NARROWED = ("keys", "sessions")
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
 FRESH = clock.SECOND // 4
-# Callers a worker remembers; beyond it, it begins anew.
+# Callers a worker caches. When the cache is full, it is cleared.
 MOST_CALLERS = 50_000
 
 

@@ -1,4 +1,4 @@
-"""`rollbook doctor` finds what is wrong, says how to mend it, and changes nothing."""
+"""`rollbook doctor` finds what is wrong, says how to fix it, and changes nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_served_folder_is_well(server: Server) -> None:
 def test_a_folder_that_is_not_there_is_well_and_is_not_made(tmp_path: Path) -> None:
     code, found, _ = examine(tmp_path / "data")
     assert code == 0
-    assert "first start makes it" in found["database"][0]["found"]
+    assert "first start creates it" in found["database"][0]["found"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,7 +88,7 @@ def test_files_that_others_can_read_are_named_with_the_command_that_mends_it(tmp
     assert states(found, "secret") == ["fault"]
     assert "chmod 600" in found["secret"][0]["found"]
     assert states(found, "rollbook.db") == ["warning"]
-    assert found["rollbook.db"][0]["mend"].startswith("Run: chmod 600 ")
+    assert found["rollbook.db"][0]["fix"].startswith("Run: chmod 600 ")
 
 
 def test_a_lost_secret_is_noticed_and_not_made_anew(tmp_path: Path) -> None:

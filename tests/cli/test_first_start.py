@@ -107,7 +107,7 @@ def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_pa
     variables |= {"owner_email": "other@example.org", "owner_key": key_format.mint()}
     with started(tmp_path, "--port", "0", **variables) as start:
         said = start.ready()
-        assert "ROLLBOOK_OWNER_KEY is set, but" in said
+        assert "ROLLBOOK_OWNER_KEY has no effect" in said
         assert "other@example.org" not in said
     assert good("users", "list", "--data", str(tmp_path / "data")).count("\n") == 1
 

@@ -40,7 +40,7 @@ def test_somebody_who_is_invited_sets_a_password_and_is_signed_in(server: Server
     assert done.returncode == 0, done.stderr
     link = done.stdout.strip()
     assert link.startswith(f"{server.url}/account/set-password?token=")
-    assert "a new user, a viewer" in done.stderr and link not in done.stderr
+    assert "a new user with the role viewer" in done.stderr and link not in done.stderr
     with server.http() as http, visitor(server) as person:
         [user] = http.get("/v1/users", params={"email": email, "fields": "*"}).json()
         assert (user["name"], user["role"]) == ("Ada Byron", "viewer")
@@ -52,7 +52,7 @@ def test_a_user_that_there_is_keeps_its_name_and_role(server: Server, place: Pla
     first = json.loads(good("users", "invite", email, "--json", *place))
     assert first["is_new"] and first["user"]["name"] == email.partition("@")[0] and first["user"]["role"] == "member"
     done = rollbook("users", "invite", email.upper(), "--name", "Another", "--role", "admin", *place)
-    assert "a user already, a member" in done.stderr and "--role admin" in done.stderr
+    assert "an existing user with the role member" in done.stderr and "--role admin" in done.stderr
     with server.http() as http, visitor(server) as person:
         assert http.get(f"/v1/users/{first['user']['id']}").json()["name"] == first["user"]["name"]
         assert person.get(first["url"]).status_code == 404, "the newest link counts"

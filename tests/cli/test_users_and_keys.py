@@ -70,7 +70,7 @@ def test_quiet_prints_just_the_id_and_hints_stay_off_standard_output(place: Plac
     assert re.fullmatch(r"user_[0-9a-v]{26}\n", done.stdout)
     assert done.stderr == ""
     done = rollbook("keys", "create", email, *place)
-    assert "shown only now" in done.stderr
+    assert "Try it:" in done.stderr
 
 
 def test_what_is_named_is_set_and_the_rest_stays(place: Place, new: Callable[..., dict[str, Any]]) -> None:
@@ -132,7 +132,7 @@ def test_lists_are_filtered_sorted_and_paged(
     assert by_name == [made[0], made[2], made[1]]
     page = rollbook("users", "list", "--search", mark, "--limit", "1", "--offset", "1", *place)
     assert page.stdout.split("\t")[0] == made[1]
-    assert page.stderr == "1 of 3 users. The next ones: --offset 2\n"
+    assert page.stderr == "1 of 3 users. Next page: --offset 2\n"
     assert json.loads(good("users", "list", "--search", "nobody-is-called-so", "--json", *place)) == []
 
 

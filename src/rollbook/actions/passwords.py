@@ -26,7 +26,7 @@ from rollbook.storage.database import Tx
 async def prove(on: Rollbook, email: str, hash: str | None, password: str, address: str | None = None) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
-    `hash` None (nobody has the email, or no password) takes as long as a wrong password. `address` is the bucket of the client's address,
+    `hash` None (unknown email, or a user without a password) takes as long as a wrong password. `address` is the bucket of the client's address,
     where the client is the person who signs in and not an application that serves many. An attempt is counted before the hash is
     computed and given back when the password was right, so that parallel guesses are counted too; also when it could not be computed
     because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.

@@ -26,7 +26,7 @@ from rollbook.storage.database import Queries, Tx
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """What users may change of themselves; the rest is for those who may change all users."""
 EVENTS_PER_READ = 100
-"""Of an export: so few that nobody waits for a read of them, or for their JSON."""
+"""Events per read of an export: few enough that other requests don't have to wait."""
 
 
 # ---- reading

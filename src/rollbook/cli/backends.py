@@ -1,6 +1,6 @@
-"""What commands ask for, whoever does it: a data folder here, or a running server over HTTP.
+"""The interface that commands use: `folder.py` works on a data folder, `remote.py` on a running server over HTTP.
 
-Users and keys go in and out as the API shows them, all fields of a user included.
+Users and keys have the same format as in the API, with all fields.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ Shown = dict[str, Any]
 
 
 class Backend(Protocol):
-    """Each may raise ApiError with the sentence the API answers, and Failure."""
+    """All methods may raise ApiError with the message of the API, and Failure."""
 
     place: str
-    """The options that lead here, to be repeated in hints: `--data DIR` or `--url URL`."""
+    """The options to repeat in hints: `--data DIR` or `--url URL`."""
     address: str
-    """Where the API of this server is found, as far as is known here."""
+    """The URL of the server's API, as far as it is known."""
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
-        """Users in the order asked for (`sort`), those that pass the filters of `GET /v1/users`; None for all there are."""
+        """Users that match the filters of `GET /v1/users`, sorted by `sort`. `limit` None: all of them."""
         ...
 
     def count(self, filters: Mapping[str, str]) -> int: ...
 
     def user(self, named: str) -> Shown:
-        """By id, or by e-mail when there is an @ in it."""
+        """By email if it contains an @, otherwise by ID."""
         ...
 
     def create_user(self, fields: Shown) -> Shown:
-        """Without `password`, it has none that anybody knows."""
+        """Without `password`, the user has no password that anyone knows."""
         ...
 
     def change_user(self, id: str, changes: Shown) -> Shown: ...
@@ -45,7 +45,7 @@ class Backend(Protocol):
     def set_password(self, id: str, password: str) -> None: ...
 
     def password_link(self, id: str, base: str | None) -> Shown:
-        """`url` and `expires_at` of a link that sets its password once. `base` is where people reach the server; None: as it is set."""
+        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings."""
         ...
 
     def delete_user(self, id: str, purge: bool) -> None: ...
@@ -55,11 +55,11 @@ class Backend(Protocol):
     def keys(self, user_id: str) -> list[Shown]: ...
 
     def create_key(self, user_id: str, fields: Shown) -> Shown:
-        """The key with its text in `key`."""
+        """The API key, with the secret in `key`."""
         ...
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
-        """The new key with its text; the old one goes on for `overlap` seconds."""
+        """The new API key with its secret. The old one keeps working for `overlap` seconds."""
         ...
 
     def revoke_key(self, id: str) -> None: ...
@@ -67,9 +67,11 @@ class Backend(Protocol):
 
 @contextmanager
 def backend(data: Path | None, url: str | None, key: str | None, make: bool = False) -> Iterator[Backend]:
-    """The server that `--url` names, or ROLLBOOK_URL when there is no `--data`; else the folder. `make`: it may be a new one."""
+    """The server of `--url`, or of ROLLBOOK_URL without `--data`; otherwise the folder. `make`: it may be a new one."""
     if data is not None and url is not None:
-        raise typer.BadParameter("--data and --url cannot go together: the one is a folder here, the other a running server.")
+        raise typer.BadParameter(
+            "--data and --url can't be combined: one is a folder on this machine, the other a running server."
+        )
     if data is None:
         url = url or os.environ.get("ROLLBOOK_URL")
     if url:
@@ -77,7 +79,7 @@ def backend(data: Path | None, url: str | None, key: str | None, make: bool = Fa
 
         key = key or os.environ.get("ROLLBOOK_KEY")
         if not key:
-            raise Failure("A server asks for an API key: set ROLLBOOK_KEY, or add --key.")
+            raise Failure("The server requires an API key. Set ROLLBOOK_KEY or add --key.")
         remote = Remote(url, key)
         try:
             yield remote

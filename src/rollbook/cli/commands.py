@@ -1,4 +1,4 @@
-"""Which commands there are. Each has a file of its own here, read when it is called, so that none waits for what the others need."""
+"""The list of commands. Each is a module, imported when it is called, so that it doesn't wait for the others' imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from rollbook import __version__
 
-# In the order in which `--help` lists them. The module of the same name holds `app`.
+# In the order of `--help`. The module of the same name contains `app`.
 COMMANDS = ("serve", "users", "keys", "doctor", "migrate", "copy", "openapi", "version")
 
 

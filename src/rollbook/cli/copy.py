@@ -1,4 +1,4 @@
-"""`rollbook copy`: everything from one database to another, SQLite or PostgreSQL on either side, and a comparison of the two."""
+"""`rollbook copy`: copy everything from one database to another and compare them. Each can be SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -77,19 +77,20 @@ def copy(
         typer.Option(
             "--from",
             metavar="PLACE",
-            help=f"What to copy: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. A password is better in the environment: others can see a command line. [env: {FROM}]",
+            help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]",
             show_default=False,
         ),
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--to", metavar="PLACE", help=f"Where to: written in the same way. [env: {TO}]", show_default=False),
+        typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]", show_default=False),
     ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Copy nothing, only compare the two.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")] = False,
     without_secret: Annotated[
         bool,
         typer.Option(
-            "--without-secret", help="Into a folder, though the server's secret is lost: keys work, but cannot be shown again."
+            "--without-secret",
+            help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.",
         ),
     ] = False,
     json: options.Json = False,
@@ -97,7 +98,7 @@ def copy(
     """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.
 
     Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a source that a server has
-    open, and a target that is not empty. Before it commits, it reads all rows again and compares them; the exit code is 1 when they are not
+    open, and a target that is not empty. Before it commits, it reads all rows again and compares them; the exit code is 1 if they are not
     the same. An interrupted copy leaves nothing behind: run the same command again, and it starts over.
     """
     here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
@@ -125,14 +126,14 @@ def copy(
 def _place(text: str | None, variable: str, option: str) -> Place:
     text = text or os.environ.get(variable, "")
     if not text:
-        raise typer.BadParameter(f"Write sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option)
+        raise typer.BadParameter(f"Use sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option)
     if text.startswith("sqlite:"):
         path = Path(text.removeprefix("sqlite:"))
         named = path.suffix == ".db" and not path.is_dir()
         return Place((path if named or path.is_file() else path / "rollbook.db").absolute(), None)
     if not text.startswith(("postgresql://", "postgres://")):
-        # Not repeated: it may hold a password.
-        raise typer.BadParameter("Write sqlite:DIR or postgresql://user@host/name.", param_hint=option)
+        # Don't repeat the value: it may contain a password.
+        raise typer.BadParameter("Use sqlite:DIR or postgresql://user@host/name.", param_hint=option)
     return Place(None, address(text))
 
 
@@ -143,7 +144,7 @@ def _check(place: Place) -> None:
     with closing(place.database()) as db:
         db.read_now(unfinished.refuse_mark)
         if waiting := migrate.pending(db):
-            raise Failure(f"{place.shown} lacks {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
+            raise Failure(f"{place.shown} needs {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
 
 
 def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:
@@ -175,7 +176,7 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     kept = asyncio.run(_kept(here)) if here.address else None
     if kept is not None and fingerprint is not None and kept != fingerprint:
         raise Failure(
-            f"The secret at hand is not that of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "
+            f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "
             "into the target's folder."
         )
     if there.folder is None:
@@ -183,8 +184,8 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     if secret is None:
         if not without_secret:
             raise Failure(
-                f"The server's secret is needed beside the database: put the file `secret` of the servers on the source into {there.folder}, or "
-                f"set {server_secret.SECRET_FILE}. If it is lost for good, add --without-secret: API keys work, but cannot be shown again."
+                f"The server's secret is required as well: put the file `secret` of the servers on the source into {there.folder}, or "
+                f"set {server_secret.SECRET_FILE}. If it is lost, add --without-secret: API keys keep working, but can't be revealed."
             )
     else:
         server_secret.keep(there.folder, secret)
@@ -274,5 +275,5 @@ def _next(here: Place, there: Place) -> str:
         secret = f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {server_secret.SECRET_FILE}"
     return (
         f"Now give the servers {secret}, set ROLLBOOK_DATABASE to the address of --to, and start them: {program()} serve\n"
-        "Keep the source until you have seen that all is well, and start no server on it."
+        "Keep the source until you have checked everything, and don't start a server on it."
     )

@@ -1,4 +1,4 @@
-"""`rollbook doctor`: looks at everything a server needs here, and says what is wrong and how to mend it. Changes no data."""
+"""`rollbook doctor`: checks everything a server needs and says how to fix what is wrong. Changes no data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ app = options.single()
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
-# Above this, checking every page takes longer than a person likes to wait, and is left to --deep.
+# Above this size, checking every page takes too long, and requires --deep.
 LARGE = GIBIBYTE
 LONG_LOG = 256 * MEBIBYTE
 LITTLE_SPACE, NO_SPACE = GIBIBYTE, 100 * MEBIBYTE
@@ -51,32 +51,32 @@ State = Literal["ok", "warning", "fault"]
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. `mend` says what to do, where there is something to do."""
+    """The result of one check. `fix` says what to do, if anything."""
 
     state: State
     what: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 @app.command()
 def doctor(
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Check every page and index of the database, however large it is.")
-    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Check every page and index of the database, whatever its size.")] = False,
     json: options.Json = False,
     config_file: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings file.", show_default=False)
     ] = None,
     data: options.Data = None,
 ) -> None:
-    """Say what is wrong with this installation, and how to mend it. Exit code 1 when the server could not run."""
+    """Check this installation and say how to fix what is wrong. Exit code 1 if the server could not run."""
     findings = list(_platform())
     sources: list[Source] = []
     try:
         settings, sources = config.load({"data": data}, file=config_file)
     except ConfigurationError as problem:
-        findings.append(Finding("fault", "settings", str(problem), "Correct this setting; the rest was not looked at."))
+        findings.append(
+            Finding("fault", "settings", str(problem), "Correct this setting, then run doctor again for the other checks.")
+        )
     else:
         findings += [
             *_settings(settings, sources),
@@ -95,7 +95,7 @@ def doctor(
     raise typer.Exit(1 if faulty else 0)
 
 
-# ---- what is looked at
+# ---- checks
 
 
 def _platform() -> Iterator[Finding]:
@@ -110,9 +110,11 @@ def _platform() -> Iterator[Finding]:
     now = time.gmtime(clock.now() / clock.SECOND)
     shown = clock.format_time(clock.now())
     if now.tm_year < 2026:
-        yield Finding("fault", "clock", shown, "The machine's clock is far behind: expiry and limits depend on it. Turn on NTP.")
+        yield Finding(
+            "fault", "clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP."
+        )
     elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
-        yield Finding("warning", "clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is meant for tests: unset it.")
+        yield Finding("warning", "clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is for tests. Unset it.")
     else:
         yield Finding("ok", "clock", shown)
 
@@ -121,37 +123,40 @@ def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
     chosen = [source for source in sources if source.origin != "default"]
     for source in chosen:
         yield Finding("ok", "setting", f"{source.name} = {_value(source)} ({source.origin})")
-    yield Finding("ok", "settings", f"{len(sources) - len(chosen)} have their defaults (docs/configuration.md)")
+    yield Finding("ok", "settings", f"{len(sources) - len(chosen)} have their default values (docs/configuration.md)")
     names = {source.name.upper() for source in sources} | NOT_SETTINGS
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in names:
             yield Finding(
-                "warning", "environment", f"{variable} is no setting and does nothing", "Correct its name, or unset it."
+                "warning", "environment", f"{variable} is not a setting and has no effect", "Correct its name or unset it."
             )
     if settings.synchronous != "full":
         yield Finding(
-            "warning", "synchronous", settings.synchronous, "A power cut may lose acknowledged writes; `full` does not."
+            "warning",
+            "synchronous",
+            settings.synchronous,
+            "A power failure may lose acknowledged writes. Use `full` to prevent this.",
         )
 
 
 def _folder(settings: Settings) -> Iterator[Finding]:
     data = settings.data
     if not opening.is_sqlite(settings) and server_secret.is_given():
-        return  # nothing of this server is in a folder
+        return  # this server has no data folder
     if not data.exists():
         parent = next(folder for folder in data.absolute().parents if folder.exists())
         if os.access(parent, os.W_OK):
-            yield Finding("ok", "data folder", f"{data} is not there yet; the first start makes it")
+            yield Finding("ok", "data folder", f"{data} does not exist yet; the first start creates it")
         else:
             yield Finding(
                 "fault",
                 "data folder",
-                f"{data} is not there and {parent} cannot be written",
-                "Choose another --data, or its owner.",
+                f"{data} does not exist and {parent} is not writable",
+                "Choose another --data, or change the owner of the folder.",
             )
         return
     if not data.is_dir():
-        yield Finding("fault", "data folder", f"{data} is no folder", "Name a folder with --data.")
+        yield Finding("fault", "data folder", f"{data} is not a folder", "Name a folder with --data.")
         return
     yield _file(data, "data folder", os.R_OK | os.W_OK | os.X_OK, "700")
     for name in (
@@ -173,9 +178,9 @@ def _folder(settings: Settings) -> Iterator[Finding]:
             yield Finding("ok", "secret", f"{data / 'secret'}, readable by its owner only")
     free = shutil.disk_usage(data).free
     if free < NO_SPACE:
-        yield Finding("fault", "disk", f"{_size(free)} free", "Make room: without it no write is taken.")
+        yield Finding("fault", "disk", f"{_size(free)} free", "Free up disk space. Without it, the server can't accept writes.")
     elif free < LITTLE_SPACE:
-        yield Finding("warning", "disk", f"{_size(free)} free", "Make room soon.")
+        yield Finding("warning", "disk", f"{_size(free)} free", "Free up disk space soon.")
     else:
         yield Finding("ok", "disk", f"{_size(free)} free")
 
@@ -185,11 +190,9 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
     now = stat.S_IMODE(found.st_mode)
     shown = f"{path}, mode {now:04o}"
     if not os.access(path, access):
-        return Finding(
-            "fault", what, f"{shown}, owner {found.st_uid}", f"The user {os.getuid()} cannot use it: run as its owner."
-        )
+        return Finding("fault", what, f"{shown}, owner {found.st_uid}", f"The user {os.getuid()} can't use it. Run as its owner.")
     if now & 0o077:
-        return Finding("warning", what, f"{shown}: others can reach it", f"Run: chmod {mode} {path}")
+        return Finding("warning", what, f"{shown}: other users can access it", f"Run: chmod {mode} {path}")
     return Finding("ok", what, shown)
 
 
@@ -199,7 +202,7 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         return
     path = settings.sqlite_file
     if not path.exists():
-        yield Finding("ok", "database", "none yet; the first start makes it")
+        yield Finding("ok", "database", "does not exist yet; the first start creates it")
         return
     try:
         db = SQLite.open(path, "full")
@@ -217,22 +220,22 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
                 "warning",
                 "file system",
                 about["file_system"],
-                "SQLite's locks are not safe on a network file system: use a local disk.",
+                "SQLite's locks are not safe on a network file system. Use a local disk.",
             )
         else:
             yield Finding("ok", "file system", about["file_system"])
         if about["wal_size"] > LONG_LOG:
-            mend = "Something has read for a long time (a copy, an open sqlite3): end it, and the next writes shorten the log."
-            yield Finding("warning", "log", _size(about["wal_size"]), mend)
+            fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
+            yield Finding("warning", "log", _size(about["wal_size"]), fix)
         else:
             yield Finding("ok", "log", _size(about["wal_size"]))
         if about["size"] > LARGE and not deep:
-            yield Finding("ok", "pages", "not checked: the database is large. --deep checks them")
+            yield Finding("ok", "pages", "not checked: the database is large. Use --deep to check them")
         else:
             yield _pages(path, "integrity_check" if deep else "quick_check")
     except (ApiError, sqlite3.Error) as problem:
         yield Finding(
-            "fault", "database", str(problem), "Restore a backup, or ask `sqlite3 rollbook.db .recover` for what is left."
+            "fault", "database", str(problem), "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left."
         )
     finally:
         db.close()
@@ -249,18 +252,21 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {_size(about['size'])}")
         wanted = settings.database_connections * settings.workers
         room = about["most_connections"] - about["connections"]
-        mend = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
+        fix = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
         state: State = "ok" if room >= wanted else "warning"
         yield Finding(
-            state, "connections", f"{about['connections']} of {about['most_connections']} in use", "" if state == "ok" else mend
+            state, "connections", f"{about['connections']} of {about['most_connections']} in use", "" if state == "ok" else fix
         )
         if about["synchronous_commit"] == "off":
             yield Finding(
-                "warning", "synchronous_commit", "off", "A crash of PostgreSQL may lose acknowledged writes; `on` does not."
+                "warning",
+                "synchronous_commit",
+                "off",
+                "A crash of PostgreSQL may lose acknowledged writes. Use `on` to prevent this.",
             )
         if not about["trigrams"]:
-            mend = "Run once as a superuser: CREATE EXTENSION pg_trgm; then rollbook migrate makes the index."
-            yield Finding("warning", "search", "the extension pg_trgm is missing: each search looks at every user", mend)
+            fix = "Run once as a superuser: CREATE EXTENSION pg_trgm; then run rollbook migrate to create the index."
+            yield Finding("warning", "search", "the extension pg_trgm is missing: each search reads every user", fix)
         yield from _contents(db, settings)
     except ApiError as problem:
         yield Finding("fault", "database", problem.message)
@@ -297,18 +303,24 @@ def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "owners", str(owners[0]))
     else:
         yield Finding(
-            "warning", "owners", "none", f"The next start makes {first_start.DEFAULT_EMAIL}, or what {first_start.EMAIL} says."
+            "warning",
+            "owners",
+            "none",
+            f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}.",
         )
     if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
-        mend = "Put it back from a backup. Without it keys work, but those made before cannot be shown again."
-        yield Finding("warning", "secret", f"{settings.data / 'secret'} is gone", mend)
+        fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
+        yield Finding("warning", "secret", f"{settings.data / 'secret'} is missing", fix)
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield Finding(
-            "warning", "clock", f"the newest user is of {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
+            "warning",
+            "clock",
+            f"the newest user was created at {clock.format_time(newest[0])}",
+            "The clock was set back. Turn on NTP.",
         )
     if db.engine == "sqlite" and db.read_now(_one, ANY_PENDING):
-        yield Finding("ok", "search", "new names wait for the index; searches find them all the same")
+        yield Finding("ok", "search", "new names are not indexed yet; searches find them anyway")
 
 
 _NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
@@ -325,8 +337,8 @@ def _pages(path: Path, check: str) -> Finding:
     finally:
         connection.close()
     if found == ["ok"]:
-        return Finding("ok", "pages", f"{check}: all are whole")
-    return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged: restore a backup, and check the disk.")
+        return Finding("ok", "pages", f"{check}: no errors")
+    return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged. Restore a backup, and check the disk.")
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
@@ -340,9 +352,9 @@ def _limits(settings: Settings) -> Iterator[Finding]:
     try:
         facts = asyncio.run(valkey.inspect(address))
     except Unavailable as problem:
-        instead = "each server counts by itself" if settings.limits_when_away == "local" else "requests are refused with 503"
+        instead = "each server counts by itself" if settings.limits_when_away == "local" else "requests get 503"
         state: Literal["warning", "fault"] = "warning" if settings.limits_when_away == "local" else "fault"
-        yield Finding(state, "limits", f"Valkey at {address}: {problem}", f"Until requests can be counted there, {instead}.")
+        yield Finding(state, "limits", f"Valkey at {address}: {problem}", f"While Valkey is unavailable, {instead}.")
         return
     shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if address.kind == 'cluster' else ''}"
     if facts.policy and facts.policy not in valkey.SAFE_POLICIES:
@@ -350,7 +362,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             "warning",
             "limits",
             f"{shown}, maxmemory-policy {facts.policy}",
-            "When its memory is full it forgets counts of windows that run: set maxmemory-policy to noeviction or volatile-ttl.",
+            "If its memory is full, it discards counts of running windows. Set maxmemory-policy to noeviction or volatile-ttl.",
         )
     else:
         yield Finding("ok", "limits", shown)
@@ -370,18 +382,18 @@ def _network(settings: Settings) -> Iterator[Finding]:
     local = settings.host in ("127.0.0.1", "::1", "localhost")
     if not local and not settings.tls_cert and not settings.trusted_proxy:
         yield Finding(
-            "warning", "TLS", f"off, and {settings.host} can be reached from other machines: keys and passwords travel readable",
-            "Set tls_cert and tls_key; or listen on 127.0.0.1 behind a proxy that has TLS, and name it in trusted_proxy.",
+            "warning", "TLS", f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
+            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy.",
         )  # fmt: skip
     for name in ("tls_cert", "tls_key"):
         file = getattr(settings, name)
         if file and not os.access(file, os.R_OK):
-            yield Finding("fault", name, f"{file} cannot be read", "Name a file in PEM form that this user can read.")
+            yield Finding("fault", name, f"{file} can't be read", "Name a PEM file that this user can read.")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.max_connections + 512
     if hard != resource.RLIM_INFINITY and hard < needed:
-        mend = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
-        yield Finding("warning", "open files", f"at most {hard}, for {settings.max_connections} connections", mend)
+        fix = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
+        yield Finding("warning", "open files", f"at most {hard}, for {settings.max_connections} connections", fix)
     else:
         yield Finding("ok", "open files", "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard}")
 
@@ -399,7 +411,7 @@ def _answers(settings: Settings) -> bool:
     return False
 
 
-# ---- how it is shown
+# ---- output
 
 
 def _value(source: Source) -> object:
@@ -410,13 +422,13 @@ def _value(source: Source) -> object:
 
 
 def _print(finding: Finding) -> None:
-    colour = {"ok": "32", "warning": "33", "fault": "31"}[finding.state]
+    color = {"ok": "32", "warning": "33", "fault": "31"}[finding.state]
     state = f"{finding.state:<8}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        state = f"\x1b[{colour}m{state}\x1b[0m"
+        state = f"\x1b[{color}m{state}\x1b[0m"
     print(f"{state} {finding.what}: {finding.found}")
-    if finding.mend:
-        print(f"{'':<8} -> {finding.mend}")
+    if finding.fix:
+        print(f"{'':<8} -> {finding.fix}")
 
 
 def _size(amount: int) -> str:

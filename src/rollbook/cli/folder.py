@@ -1,4 +1,4 @@
-"""Commands on a data folder, through the same actions as the server, which may be running on it: it sees every change within a second."""
+"""`Backend` for a data folder, using the same actions as the server. A running server sees every change within a second."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PAGE = 1_000
 
 
 class Folder:
-    """`Backend` on the files themselves. Who can write them may do all."""
+    """`Backend` on the files themselves. Everyone who can write to them has full access."""
 
     @classmethod
     def open(cls, data: Path | None, make: bool) -> Folder:
@@ -111,7 +111,7 @@ class Folder:
         try:
             self._run(keys.revoke(self._on, CLI, id))
         except NotFound:
-            raise NotFound(f"There is no key {id} in {opening.place(self._settings)}, or it was revoked before.") from None
+            raise NotFound(f"There is no API key {id} in {opening.place(self._settings)}, or it is already revoked.") from None
 
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)
@@ -131,9 +131,9 @@ def _issued(issued: keys.IssuedKey) -> Shown:
 
 
 def open_existing(settings: Settings) -> Database:
-    """A database that has been used before. Raises DatabaseUnusable, Failure."""
+    """An existing database. Raises DatabaseUnusable, Failure."""
     db = open_database(settings, make=False)
     if waiting := migrate.pending(db):
         db.close()
-        raise Failure(f"The database lacks {len(waiting)} migrations of this version. Run: rollbook migrate{where(settings)}")
+        raise Failure(f"The database needs {len(waiting)} migrations of this version. Run: rollbook migrate{where(settings)}")
     return db

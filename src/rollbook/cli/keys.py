@@ -1,4 +1,4 @@
-"""`rollbook keys`: make, list, replace and revoke API keys."""
+"""`rollbook keys`: create, list, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -12,39 +12,45 @@ from rollbook.cli import options
 from rollbook.cli.backends import Shown, backend
 from rollbook.cli.output import as_json, details, hint, program, table
 
-app = options.group(help="Make, list, replace and revoke API keys.")
+app = options.group(help="Create, list, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at", "revoked_at")
 
-QuietKey = Annotated[bool, typer.Option("--quiet", "-q", help="Print just the new key.")]
-KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keys list` shows it.")]
+QuietKey = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the new key.")]
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The ID of the key, as shown by `keys list`.")]
 
 
 @app.command("create")
 def create_key(
     user: options.Named,
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What it is for.")] = "command line",
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What you use the key for.")] = "command line",
     scopes: Annotated[
         str | None,
         typer.Option(
             "--scopes",
             metavar="A,B",
-            help="Only these, such as `users:read,users:write`. Left out: all that the user may.",
+            help="The scopes of the key, such as `users:read,users:write`. [default: everything the user can do]",
             show_default=False,
         ),
     ] = None,
     rate_limit: Annotated[
         str | None,
-        typer.Option("--rate-limit", metavar="LIMIT", help="A limit of its own, below its user's.", show_default=False),
+        typer.Option(
+            "--rate-limit", metavar="LIMIT", help="A rate limit for this key, in addition to its user's.", show_default=False
+        ),
     ] = None,
     expires: Annotated[
         str | None,
         typer.Option(
-            "--expires", metavar="TIME", help="A time from now on such as 30d or 12h, or a moment (RFC 3339).", show_default=False
+            "--expires",
+            metavar="TIME",
+            help="When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
+            show_default=False,
         ),
     ] = None,
     ip_allow: Annotated[
-        str | None, typer.Option("--ip-allow", metavar="A,B", help="Only from these addresses or networks.", show_default=False)
+        str | None,
+        typer.Option("--ip-allow", metavar="A,B", help="The IP addresses and networks that can use the key.", show_default=False),
     ] = None,
     json: options.Json = False,
     quiet: QuietKey = False,
@@ -52,7 +58,7 @@ def create_key(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Make an API key and show it."""
+    """Create an API key and print it."""
     fields: Shown = {"name": name}
     if scopes is not None:
         fields["scopes"] = _parts(scopes)
@@ -75,7 +81,7 @@ def list_keys(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """List a user's keys, oldest first. Their text is not shown."""
+    """List a user's API keys, oldest first, without the secrets."""
     with backend(data, url, key) as place:
         found = place.keys(place.user(user)["id"])
         if json:
@@ -86,14 +92,14 @@ def list_keys(
         else:
             table(COLUMNS, found)
             if not found:
-                hint(f"No keys yet. To make one: {program()} keys create {shlex.quote(user)} {place.place}")
+                hint(f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {place.place}")
 
 
 @app.command("rotate")
 def rotate_key(
     key_id: KeyId,
     overlap: Annotated[
-        str, typer.Option("--overlap", metavar="TIME", help="How long the old key goes on working, such as 1h; at most 30d.")
+        str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working, such as 1h; at most 30d.")
     ] = "0s",
     json: options.Json = False,
     quiet: QuietKey = False,
@@ -101,7 +107,7 @@ def rotate_key(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Put a new key in the place of an old one, and show it."""
+    """Rotate an API key: create a new key with the same permissions and print it."""
     with backend(data, url, key) as place:
         _show(place.rotate_key(key_id, options.seconds(overlap, "--overlap")), place.address, json, quiet)
 
@@ -114,7 +120,7 @@ def revoke_key(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Stop a key at once, everywhere."""
+    """Revoke an API key. It stops working within a second."""
     with backend(data, url, key) as place:
         place.revoke_key(key_id)
         if quiet:
@@ -125,7 +131,7 @@ def revoke_key(
 
 @app.command("mint")
 def mint_key() -> None:
-    """Print a key that nobody has yet, for ROLLBOOK_OWNER_KEY."""
+    """Generate an API key for ROLLBOOK_OWNER_KEY."""
     print(key_format.mint())
 
 
@@ -140,4 +146,4 @@ def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
         as_json(key)
     else:
         details({"key": key["key"], **{name: key[name] for name in ("id", "name", "scopes", "rate_limit", "expires_at")}})
-        hint(f'\nThe key is shown only now. Try it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')
+        hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

@@ -1,4 +1,4 @@
-"""The command `rollbook`: runs what was called, and says in one line why it could not."""
+"""The command `rollbook`: runs a command, and prints a one-line message if it fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main() -> None:
-    """Run the command line, and end the process with its exit code: 0, 1 when it failed, 2 when it was called wrongly."""
+    """Run the command line and exit: 0 for success, 1 for failure, 2 for incorrect usage."""
     if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
         clock.follow(path)
     try:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    # Imports wait until it is known what is needed: the first answer of a server is half a second after its start, or less.
+    # Import only what is needed: the server must answer within half a second of its start.
     if arguments[:1] == ["serve"]:
         from rollbook.cli import server
 
@@ -44,7 +44,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _sentence(problem: Exception) -> str | None:
-    """One line for the person who called, None for what is a mistake of ours."""
+    """One line for the user, None for a bug."""
     if isinstance(problem, ApiError):
         return problem.message if not problem.faults else " ".join(fault.message for fault in problem.faults)
     if isinstance(problem, (Failure, ConfigurationError, DatabaseUnusable)):

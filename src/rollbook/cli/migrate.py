@@ -1,4 +1,4 @@
-"""`rollbook migrate`: bring a database to this version's schema, without starting the server."""
+"""`rollbook migrate`: migrate a database to this version's schema without starting the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = options.single()
 
 @app.command()
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit code 1 when something is.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only list pending migrations. Exit code 1 if there are any.")] = False,
     json: options.Json = False,
     data: options.Data = None,
     database: Annotated[
@@ -25,12 +25,12 @@ def migrate(
         typer.Option(
             "--database",
             metavar="URL",
-            help="PostgreSQL instead of a data folder. Better in the environment: others can see a command line. [env: ROLLBOOK_DATABASE]",
+            help="PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_DATABASE]",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Apply pending migrations to the database. The server does it at every start."""
+    """Apply pending migrations to the database. The server does this at every start."""
     settings, _ = config.load({"data": data, "database": database})
     db = opening.open_for_migration(settings)
     try:
@@ -43,5 +43,5 @@ def migrate(
     else:
         for name in names:
             print(name)
-        hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "Nothing to do: the database is up to date.")
+        hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "The database is up to date.")
     raise typer.Exit(1 if check and names else 0)

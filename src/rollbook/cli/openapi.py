@@ -1,4 +1,4 @@
-"""`rollbook openapi`: the description of the API, as the server serves it."""
+"""`rollbook openapi`: print the API description that the server serves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ app = options.single()
 def openapi(
     check: Annotated[
         Path | None,
-        typer.Option("--check", metavar="FILE", help="Print nothing; exit code 1 when the file differs.", show_default=False),
+        typer.Option(
+            "--check", metavar="FILE", help="Only compare with this file. Exit code 1 if it differs.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Print the OpenAPI description of the API."""
@@ -30,5 +32,5 @@ def openapi(
         sys.stdout.buffer.flush()
         return
     if check.read_bytes() != document:
-        raise Failure(f"{check} is not what this version serves. Write it anew: {program()} openapi > {check}")
+        raise Failure(f"{check} is outdated. To update it: {program()} openapi > {check}")
     hint(f"{check} is up to date.")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options shared by several commands, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from rollbook import clock
 from rollbook.cli.output import Failure
 
-# Plain help: the long descriptions of settings have no room in a table.
+# Plain help: the long descriptions of settings don't fit into a table.
 group = partial(typer.Typer, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -23,14 +23,14 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="The server's data folder; it may be running. [env: ROLLBOOK_DATA; default: data]",
+        help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]",
         show_default=False,
     ),
 ]
 Url = Annotated[
     str | None,
     typer.Option(
-        "--url", metavar="URL", help="Ask a running server instead of a folder. [env: ROLLBOOK_URL]", show_default=False
+        "--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]", show_default=False
     ),
 ]
 Key = Annotated[
@@ -38,21 +38,24 @@ Key = Annotated[
     typer.Option(
         "--key",
         metavar="KEY",
-        help="The API key for --url. Better in the environment: others can see a command line. [env: ROLLBOOK_KEY]",
+        help="The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]",
         show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print just the id.")]
-Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's e-mail address or id.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
+Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.")]
 Password = Annotated[
     str | None,
-    typer.Option("--password", metavar="TEXT", help="The password. Others on this machine can see it in the list of processes: give `-` to type it, or to read it from standard input.", show_default=False),
+    typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.", show_default=False),
 ]  # fmt: skip
 RateLimit = Annotated[
     str | None,
     typer.Option(
-        "--rate-limit", metavar="LIMIT", help="Such as `100/minute,5000/hour`; `none` for no limit.", show_default=False
+        "--rate-limit",
+        metavar="LIMIT",
+        help="A rate limit such as `100/minute,5000/hour`, or `none` for no limit.",
+        show_default=False,
     ),
 ]
 
@@ -64,15 +67,15 @@ def password(given: str | None, required: bool) -> str | None:
     """The password that was meant: `-`, or none where one is needed, is asked for, without showing it."""
     if given is None and not (required and sys.stdin.isatty()):
         if required:
-            raise Failure("A password is needed: add --password -, which reads it from standard input.")
+            raise Failure("A password is required. Add --password - to read it from standard input.")
         return None
     if given not in (None, "-"):
         return given
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     typed = getpass("Password: ")
-    if typed != getpass("Again: "):
-        raise Failure("The two passwords are not the same. Nothing was changed.")
+    if typed != getpass("Confirm password: "):
+        raise Failure("The passwords don't match. Nothing was changed.")
     return typed
 
 
@@ -80,12 +83,12 @@ def seconds(text: str, option: str) -> int:
     """`90s`, `15m`, `12h`, `30d`, `2w`."""
     found = _LENGTH(text.strip().lower())
     if found is None:
-        raise Failure(f"{option}: write a time such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
+        raise Failure(f"{option}: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
     return int(found[1]) * _UNITS[found[2]]
 
 
 def moment(text: str, option: str) -> str:
-    """A time from now on (`30d`), or an RFC 3339 time, as RFC 3339."""
+    """A duration from now (`30d`) or an RFC 3339 time, as RFC 3339."""
     if _LENGTH(text.strip().lower()):
         at = clock.now() + seconds(text, option) * clock.SECOND
         if at > clock.LATEST:
@@ -94,5 +97,5 @@ def moment(text: str, option: str) -> str:
     try:
         clock.parse(text)
     except (ValueError, OverflowError):
-        raise Failure(f"{option}: write a time from now on such as 30d, or a moment such as 2027-01-31T00:00:00Z.") from None
+        raise Failure(f"{option}: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
     return text

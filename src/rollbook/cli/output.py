@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, single values for scripts; hints go to standard error."""
+"""Output of commands: tables for people, JSON for programs, single values for scripts, hints on standard error."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import msgspec
 from rollbook.config import Settings
 
 LEAST_COLUMNS = 3
-GAP = 3  # characters between two columns
+GAP = 3  # characters between columns
 
 
 class Failure(Exception):
-    """The command cannot do it. The message is one line that says why, and what to do."""
+    """The command failed. The message is one line that says why and what to do."""
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """One line a row. A pipe gets tabs between the values, so that `cut` and `awk` can read them."""
+    """One line per row. Pipes get tab-separated values, for `cut` and `awk`."""
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(_text(row[name]) for name in columns))
         return
-    # Here, not at the top: it is a tenth of a second, and only people at a terminal need it.
+    # Imported here: it takes a tenth of a second, and only terminals need it.
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -38,13 +38,13 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     console = Console()
     lines = [[_text(row[name]) for name in columns] for row in rows]
     widths = [max(map(len, [name, *(line[at] for line in lines)])) for at, name in enumerate(columns)]
-    # A narrow window gets fewer columns rather than broken lines: those at the right go first.
+    # In a narrow window, hide columns from the right instead of wrapping lines.
     kept = len(columns)
     while kept > LEAST_COLUMNS and sum(widths[:kept]) + GAP * (kept - 1) > console.width:
         kept -= 1
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in columns[:kept]:
-        # What people copy stays whole; a name may be cut.
+        # Values that people copy are never truncated; names may be.
         whole = name in ("id", "email", "masked")
         cut = 24 if name == "name" and kept < len(columns) else None
         shown.add_column(name.replace("_", " "), no_wrap=True, overflow="fold" if whole else "ellipsis", max_width=cut)
@@ -53,11 +53,11 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     console.print(shown)
     if kept < len(columns):
         left_out = ", ".join(name.replace("_", " ") for name in columns[kept:])
-        hint(f"Not shown, for want of width: {left_out}. --json has all.")
+        hint(f"Hidden (terminal too narrow): {left_out}. Use --json to see everything.")
 
 
 def details(values: Mapping[str, Any]) -> None:
-    """One line for each value, its name before it."""
+    """One line per value, with its name."""
     width = max(map(len, values))
     for name, value in values.items():
         print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
@@ -69,7 +69,7 @@ def as_json(value: Any) -> None:
 
 
 def as_json_list(values: Iterable[Any]) -> None:
-    """A JSON array, written while its values come: a long list needs no memory."""
+    """A JSON array, written as its values arrive, in constant memory."""
     opening = "["
     for value in values:
         print(f"{opening}\n  {msgspec.json.encode(value).decode()}", end="")
@@ -78,17 +78,17 @@ def as_json_list(values: Iterable[Any]) -> None:
 
 
 def hint(text: str) -> None:
-    """A word to people beside what the command prints."""
+    """A hint for people, next to the command's output."""
     print(text, file=sys.stderr)
 
 
 def where(settings: Settings) -> str:
-    """The option that leads a command to this server's data. An address of PostgreSQL is in the environment or a file: it may hold a password."""
+    """The option for this server's data. The URL of PostgreSQL may contain a password, so it stays in the environment or file."""
     return "" if settings.database else f" --data {shlex.quote(str(settings.data))}"
 
 
 def program() -> str:
-    """How this command was called, for lines that people paste: a virtual environment need not be active."""
+    """How this command was called, for commands that people paste: the virtual environment need not be active."""
     name = Path(sys.argv[0])
     if name.name != "rollbook":
         return f"{shlex.quote(sys.executable)} -m rollbook.cli.main"
@@ -108,5 +108,5 @@ def _text(value: Any) -> str:
         value = bytes(value).decode()
     elif isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False)
-    # What users are called, or what is kept of them, must not move a terminal's cursor.
+    # Names and other data must not control the terminal.
     return "".join(character if character.isprintable() else "�" for character in str(value))

@@ -1,4 +1,4 @@
-"""What a person sees while users are loaded or a database is copied: how far it is, how fast, how long it will take."""
+"""Progress bars for importing users and copying a database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Show = Callable[[float, str], None]
 
 
 def load_shown(settings: Settings, file: Path, summary: Summary) -> None:
-    """`imports.load` and `imports.index` with a bar at a terminal, and refused lines on standard error."""
+    """`imports.load` and `imports.index` with a progress bar on a terminal. Rejected lines go to standard error."""
     size = file.stat().st_size if file != STDIN and file.is_file() else None
     with bar("Loading", size) as (say, show):
 
@@ -36,7 +36,7 @@ def load_shown(settings: Settings, file: Path, summary: Summary) -> None:
 
 @contextmanager
 def bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None], Show]]:
-    """A function that prints a line above the bar, and one that moves it."""
+    """A function that prints a line above the bar, and one that advances it."""
     if not sys.stderr.isatty():
         yield lambda line: print(line, file=sys.stderr), lambda done, text: None
         return

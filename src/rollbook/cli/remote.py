@@ -1,4 +1,4 @@
-"""Commands on a running server, over its API."""
+"""`Backend` for a running server, over its API."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure
 
 PAGE = 1_000
-TIMEOUT = 30.0  # seconds for one answer
-PATIENCE = 60  # longest Retry-After, in seconds, that a command waits for
+TIMEOUT = 30.0  # seconds per response
+PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
 
 
 class Remote:
-    """`Backend` over HTTP. What the key may not do, the server refuses."""
+    """`Backend` over HTTP. The server checks the key's permissions."""
 
     def __init__(self, url: str, key: str) -> None:
-        """Raises Failure when the URL is none."""
+        """Raises Failure if the URL is invalid."""
         self.address = url.rstrip("/").removesuffix("/v1")
         self.place = f"--url {self.address}"
         try:
@@ -35,9 +35,9 @@ class Remote:
             )
             scheme = self._http.base_url.scheme
         except (httpx2.InvalidURL, UnicodeEncodeError) as problem:
-            raise Failure(f"--url or --key cannot be used: {problem}") from None
+            raise Failure(f"--url or --key is invalid: {problem}") from None
         if scheme not in ("http", "https"):
-            raise Failure(f"--url: write it with http:// or https://, not {url!r}.")
+            raise Failure(f"--url must start with http:// or https://, not {url!r}.")
 
     def close(self) -> None:
         self._http.close()
@@ -52,7 +52,7 @@ class Remote:
             following = answer.links.get("next")
             if following is None or (limit is not None and limit <= 0):
                 return
-            # The server may call itself by another name than we do: its query is what we need.
+            # The server may use another host name for itself: take only the query.
             answer = self._ask("GET", "/v1/users", params=httpx2.URL(following["url"]).params)
 
     def count(self, filters: Mapping[str, str]) -> int:
@@ -67,7 +67,7 @@ class Remote:
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:
-        # The API wants one.
+        # The API requires a password.
         return self._ask("POST", "/v1/users", params={"fields": "*"}, json={"password": mint(), **fields}).json()
 
     def change_user(self, id: str, changes: Shown) -> Shown:
@@ -78,7 +78,7 @@ class Remote:
 
     def password_link(self, id: str, base: str | None) -> Shown:
         if base is not None:
-            raise Failure("--public-url and --url cannot go together: a running server knows its own public_url.")
+            raise Failure("--public-url and --url can't be combined: a running server knows its own public_url.")
         return self._ask("POST", f"/v1/users/{_segment(id)}/password-link").json()
 
     def delete_user(self, id: str, purge: bool) -> None:
@@ -105,17 +105,17 @@ class Remote:
         self._ask("DELETE", f"/v1/keys/{_segment(id)}")
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """The answer, once it is a good one. Waits when the rate limit says for how long."""
+        """The successful response. Waits if the rate limit is exceeded."""
         while True:
             try:
                 answer = self._http.request(method, path, **options)
             except httpx2.HTTPError as problem:
                 raise Failure(
-                    f"{self.address} does not answer ({problem}). Is the server running, and is this its URL?"
+                    f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
                 ) from None
             wait = answer.headers.get("retry-after", "")
             if answer.status_code == 429 and wait.isdigit() and int(wait) <= PATIENCE:
-                print(f"The rate limit is used up: waiting {wait} s.", file=sys.stderr)
+                print(f"Rate limit exceeded. Waiting {wait} s.", file=sys.stderr)
                 time.sleep(int(wait))
                 continue
             if answer.is_success:
@@ -128,14 +128,14 @@ class Remote:
             faults = [fault["message"] for fault in body.get("errors", ())]
             sentence = " ".join(faults) or body["error"]
         except (ValueError, KeyError, TypeError, AttributeError):
-            return f"{self.address} answered {answer.status_code} in a way that no Rollbook server does. Is this its URL?"
-        mend = {
-            401: " Set ROLLBOOK_KEY to a key of this server: `rollbook keys create EMAIL` on its machine makes one.",
+            return f"{self.address} answered {answer.status_code}, but not like a Rollbook server. Check the URL."
+        fix = {
+            401: " Set ROLLBOOK_KEY to an API key of this server. To create one, run `rollbook keys create EMAIL` on its machine.",
             404: f" ({answer.request.url.path} at {self.address})",
         }
-        return sentence + mend.get(answer.status_code, "")
+        return sentence + fix.get(answer.status_code, "")
 
 
 def _segment(text: str) -> str:
-    """The text as one part of a path, whatever it holds."""
+    """The text as one segment of a path, escaped."""
     return quote(text, safe="")

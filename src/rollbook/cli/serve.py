@@ -15,16 +15,16 @@ from rollbook.config import Settings
 
 
 def serve(config_file: Path | None, **flags: Any) -> None:
-    """Start the server. The first start makes an owner and shows its key.
+    """Start the server. The first start creates an owner and prints their API key and a sign-in link.
 
-    Every flag is also a variable (ROLLBOOK_RATE_LIMIT) and a line of rollbook.toml (rate_limit = "…"); the flag wins, then the variable.
-    Before the first start, ROLLBOOK_OWNER_EMAIL, ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY say who the owner will be.
+    You can also set every flag with an environment variable (ROLLBOOK_RATE_LIMIT) or in rollbook.toml (rate_limit = "…"). Flags override variables, variables override the file.
+    To choose the owner, set ROLLBOOK_OWNER_EMAIL, ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY before the first start.
     """
     raise typer.Exit(server.run(flags, config_file))
 
 
 def _flags() -> list[inspect.Parameter]:
-    """One option for each setting, with its description; None when it is not given."""
+    """One option for each setting, with its description. None if it isn't given."""
     parameters = [
         _parameter(
             "config_file",
@@ -46,7 +46,7 @@ def _flags() -> list[inspect.Parameter]:
             default = "on" if default else "off"
         help = meta.description
         if kind == tuple[str, ...]:
-            kind, help = list[str], f"{help} May be given several times."
+            kind, help = list[str], f"{help} Can be repeated."
         if default not in ("", ()):
             help = f"{help} [default: {default}]"
         parameters.append(_parameter(name, kind, typer.Option(flag, help=help, show_default=False, metavar=_METAVARS.get(kind))))
@@ -60,7 +60,7 @@ def _parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
-# typer makes options from a function's signature.
+# typer creates options from a function's signature.
 serve.__signature__ = inspect.Signature(_flags())  # type: ignore[attr-defined]
 serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _flags()}
 app = options.single()

@@ -1,4 +1,4 @@
-"""Runs the server from its flags: settings, first start, workers, and the words that greet the person who started it."""
+"""Runs the server: settings, first start, workers, and the welcome message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollbook.records import opening
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
-    """Serve with these settings (None: not given) until told to stop; the exit code. Raises ConfigurationError, DatabaseUnusable."""
+    """Serve with these settings (None: not given) until stopped. Returns the exit code. Raises ConfigurationError, DatabaseUnusable."""
     settings, sources = config.load(flags, file=config_file)
     log.configure(settings)
     shared = common(settings, sources)
@@ -41,16 +41,16 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
             restarted=lambda: shared.metrics.add("worker_restarts"),
         )
     finally:
-        if prepared.key and not announced:  # nothing will show it again, and the next start will not make another
-            _say([f"The server did not start, but the owner {prepared.owner} was made. Its API key: {prepared.key}"])
+        if prepared.key and not announced:  # the next start won't create or print another one
+            _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key: {prepared.key}"])
         if prepared.link and not announced:
-            _say([f"To set its password, once the server runs: {invite(settings, prepared, '')}"])
+            _say([f"To set their password once the server runs: {invite(settings, prepared, '')}"])
 
 
 def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The settings in a command line of nothing but `--setting value`; None when it holds anything else, be it `--help` or a mistake.
+    """The settings, if the command line contains only `--setting value`; None if it contains anything else, such as `--help` or a mistake.
 
-    The command line proper (`serve.py`) takes the same and more, but is a third of the time to the first answer.
+    The full command line (`serve.py`) accepts the same and more, but loading it takes a third of the time to the first response.
     """
     kinds = {name: config.written_type(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
     flags: dict[str, Any] = {}
@@ -72,7 +72,7 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
-    """What a person needs to go on: where it listens, whose it is, and the first time a call that works when pasted."""
+    """What to do next: the URL, the owner and, on first start, a sign-in link and a ready-to-paste curl command."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
     lines = [
@@ -82,31 +82,31 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
         f"  Owner    {prepared.owner}",
     ]
     if prepared.is_new and prepared.key:
-        lines.append(f"  Key      {prepared.key}  (shown only now)")
+        lines.append(f"  API key  {prepared.key}")
     if prepared.link:
-        lines.append(f"  Sign in  {password_link(base, prepared.link)}  (once, within 3 days)")
+        lines.append(f"  Sign in  {password_link(base, prepared.link)}  (works once, expires in 3 days)")
     elif not prepared.needs_password:
         lines.append(f"  Sign in  {base}/account")
     if prepared.is_new:
         key = prepared.key or f"${first_start.KEY}"
-        lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Another key: {make_key}"]
+        lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Create another API key: {make_key}"]
     else:
-        lines += ["", f"  To make a key: {make_key}"]
+        lines += ["", f"  Create an API key: {make_key}"]
         if prepared.needs_password:
-            lines.append(f"  To set the owner's password: {invite(settings, prepared, base)}")
+            lines.append(f"  Set the owner's password: {invite(settings, prepared, base)}")
     if prepared.remark:
         lines += ["", f"  {prepared.remark}"]
     return [*lines, ""]
 
 
 def invite(settings: Settings, prepared: Prepared, base: str) -> str:
-    """The command that makes the owner a link to set its password. It knows no flags of the server: `base` is told where it cannot guess it."""
+    """The command that creates a setup link for the owner. It doesn't know the server's flags, so pass `base` if it can't guess it."""
     command = f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
     return command if base in ("", Settings().url) else f"{command} --public-url {shlex.quote(base)}"
 
 
 def _say(lines: list[str]) -> None:
-    """On standard error, where the log of events goes: standard output is for the lines of requests."""
+    """Print on standard error, like server messages: standard output is for the request log."""
     styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     for line in lines:
         if styled and line.lstrip().startswith(("curl ", "Rollbook ", "Sign in ")):

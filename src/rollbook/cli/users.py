@@ -1,4 +1,4 @@
-"""`rollbook users`: look at users and change them."""
+"""`rollbook users`: list, create and update users."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from rollbook.cli import options
 from rollbook.cli.backends import Shown, backend
 from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, program, table
 
-app = options.group(help="List, make and change users.")
+app = options.group(help="List, create and update users.")
 
 COLUMNS = ("id", "name", "email", "role", "status", "created_at")
 
-Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The person's name.", show_default=False)]
-Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The e-mail address.", show_default=False)]
+Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.", show_default=False)]
+Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.", show_default=False)]
 Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.", show_default=False)]
 Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", help="active or suspended.", show_default=False)]
 UserLimit = Annotated[
     str | None,
-    typer.Option("--rate-limit", metavar="LIMIT", help="The user's own: `100/minute,5000/hour`, `none` for no limit, `default` for that of its role.", show_default=False),
+    typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.", show_default=False),
 ]  # fmt: skip
 
 
 @app.command("list")
 def list_users(
     search: Annotated[
-        str | None, typer.Option("--search", "-s", metavar="TEXT", help="Part of the name or e-mail.", show_default=False)
+        str | None,
+        typer.Option("--search", "-s", metavar="TEXT", help="Search for part of the name or email.", show_default=False),
     ] = None,
     email: Email = None,
     role: Role = None,
@@ -38,12 +39,15 @@ def list_users(
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort", metavar="FIELDS", help="created_at, name, email; a minus turns one: `name,-created_at`.", show_default=False
+            "--sort",
+            metavar="FIELDS",
+            help="created_at, name or email. Prefix with - for descending order: `name,-created_at`.",
+            show_default=False,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to leave out before them.")] = 0,
-    all: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of users.")] = 50,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Number of users to skip.")] = 0,
+    all: Annotated[bool, typer.Option("--all", help="List all users.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     data: options.Data = None,
@@ -67,7 +71,7 @@ def list_users(
             total = place.count(filters)
             hint(
                 f"{len(rows):,} of {total:,} users."
-                + (f" The next ones: --offset {offset + len(rows)}" if rows and offset + len(rows) < total else "")
+                + (f" Next page: --offset {offset + len(rows)}" if rows and offset + len(rows) < total else "")
             )
 
 
@@ -80,15 +84,15 @@ def get_user(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Show all that is kept of a user."""
+    """Show a user with all fields."""
     with backend(data, url, key) as place:
         _show(place.user(user), json, quiet)
 
 
 @app.command("create")
 def create_user(
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The person's name.")],
-    email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The e-mail address.")],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
+    email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The user's email.")],
     role: Annotated[str, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.")] = "member",
     password: options.Password = None,
     rate_limit: UserLimit = None,
@@ -98,7 +102,7 @@ def create_user(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Make a user."""
+    """Create a user."""
     fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
     if rate_limit is not None:
         fields["rate_limit"] = _limit(rate_limit)
@@ -106,15 +110,15 @@ def create_user(
         user = place.create_user(fields)
         _show(user, json, quiet)
         if not (json or quiet):
-            hint(f"An API key for it: {program()} keys create {shlex.quote(user['email'])} {place.place}")
+            hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {place.place}")
 
 
 @app.command("invite")
 def invite_user(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person's email.")],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the address]", show_default=False),
+        typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the email]", show_default=False),
     ] = None,
     role: Annotated[
         str | None,
@@ -130,22 +134,22 @@ def invite_user(
         typer.Option(
             "--public-url",
             metavar="URL",
-            help="Where people reach the server. [default: as `serve` is set up by environment and file]",
+            help="The server's URL for people. [default: the setting public_url, from the environment or settings file]",
             show_default=False,
         ),
     ] = None,
     json: options.Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print just the link.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the link.")] = False,
     data: options.Data = None,
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Make a link with which a person sets a password and signs in, and the user if there is none.
+    """Create a setup or password reset link, and the user if they don't exist yet.
 
-    The link works once, for three days; a newer one takes its place. The server sends no mail: hand it over by a way that you trust.
+    The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link over a channel you trust.
     """
     if public_url is not None and not public_url.startswith(("http://", "https://")):
-        raise typer.BadParameter("--public-url: write it with http:// or https://.")
+        raise typer.BadParameter("--public-url must start with http:// or https://.")
     with backend(data, url, key, make=True) as place:
         user = next(place.users({"email": email}, 1, 0), None)
         is_new = user is None
@@ -153,7 +157,7 @@ def invite_user(
             user = place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"})
         elif user["status"] != "active":
             again = f"{program()} users set {shlex.quote(email)} --status active {place.place}"
-            raise Failure(f"{email} is suspended and could not sign in. To activate: {again}")
+            raise Failure(f"{email} is suspended and can't sign in. To activate them: {again}")
         link = place.password_link(user["id"], public_url)
         if json:
             as_json({"user": user, "is_new": is_new, **link})
@@ -161,16 +165,16 @@ def invite_user(
         print(link["url"])
         if quiet:
             return
-        hint(f"{user['email']} is {'a new user' if is_new else 'a user already'}, {_article(user['role'])}.")
+        hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
         if not is_new and role not in (None, user["role"]):
             hint(
-                f"It keeps its role. To change it: {program()} users set {shlex.quote(email)} --role {shlex.quote(str(role))} {place.place}"
+                f"Their role is unchanged. To change it: {program()} users set {shlex.quote(email)} --role {shlex.quote(str(role))} {place.place}"
             )
         hint(
-            f"Who opens the link sets the password and is signed in. It works once, until {link['expires_at']}: send it by a way that you trust."
+            f"Whoever opens the link can set the password and is signed in. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
-            hint("It leads to this machine. For people elsewhere, or another port, say where the server is with --public-url.")
+            hint("The link leads to this machine. For people elsewhere, or if the server uses another port, add --public-url.")
 
 
 @app.command("set")
@@ -188,7 +192,7 @@ def set_user(
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Change a user. What is not named stays as it is."""
+    """Update a user. Other fields are left unchanged."""
     given = {"name": name, "email": email, "role": role, "status": status}
     changes: Shown = {field: value for field, value in given.items() if value is not None}
     if rate_limit is not None:
@@ -196,7 +200,7 @@ def set_user(
     secret = options.password(password, required=False)
     if not changes and secret is None:
         raise typer.BadParameter(
-            "Nothing to change: name at least one of --name, --email, --role, --status, --rate-limit, --password."
+            "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --password."
         )
     with backend(data, url, key) as place:
         found = place.user(user)
@@ -210,36 +214,36 @@ def set_user(
 @app.command("delete")
 def delete_user(
     user: options.Named,
-    purge: Annotated[bool, typer.Option("--purge", help="Erase it for good: it cannot be restored.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Erase the user permanently. You can't restore them.")] = False,
     quiet: options.Quiet = False,
     data: options.Data = None,
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Delete a user: its keys stop at once. It can be restored for a time."""
+    """Delete a user. Their API keys stop working. You can restore them until they are erased (30 days by default)."""
     with backend(data, url, key) as place:
-        id = user if purge and "@" not in user else place.user(user)["id"]  # one that is deleted already is purged by its id
+        id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
         place.delete_user(id, purge)
         if quiet:
             print(id)
         elif purge:
-            hint(f"Erased {id} for good.")
+            hint(f"Permanently erased {id}.")
         else:
-            hint(f"Deleted {id}. To bring it back: {program()} users restore {id} {place.place}")
+            hint(f"Deleted {id}. To restore them: {program()} users restore {id} {place.place}")
 
 
 @app.command("restore")
 def restore_user(
-    id: Annotated[str, typer.Argument(metavar="ID", help="The id it had.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="The ID of the deleted user.")],
     json: options.Json = False,
     quiet: options.Quiet = False,
     data: options.Data = None,
     url: options.Url = None,
     key: options.Key = None,
 ) -> None:
-    """Bring a deleted user back. Its keys stay revoked."""
+    """Restore a deleted user. Their API keys stay revoked."""
     if "@" in id:
-        raise Failure("A deleted user is named by its id: its e-mail may belong to another by now.")
+        raise Failure("Use the ID of the deleted user. Their email may belong to someone else by now.")
     with backend(data, url, key) as place:
         _show(place.restore_user(id), json, quiet)
 
@@ -247,17 +251,18 @@ def restore_user(
 @app.command("import")
 def import_users(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="One JSON object a line; `-` reads standard input.", allow_dash=True)
+        Path,
+        typer.Argument(metavar="FILE", help="A file with one JSON object per line; `-` reads standard input.", allow_dash=True),
     ],
     json: options.Json = False,
     data: options.Data = None,
 ) -> None:
-    """Load users from a file, each with name, email and password_hash (an argon2 string) or password.
+    """Import users from a file, each with name, email and password_hash (an argon2 string) or password.
 
-    Also taken: role, external_id, metadata, email_verified, rate_limit. A line that cannot be loaded is named on standard error, with
-    the reason, and the rest goes on; the exit code is then 1. Loading the same file again changes nothing. The server may be running.
+    Optional fields: role, external_id, metadata, email_verified, rate_limit. Lines that can't be imported are reported on standard error with
+    the reason, and the exit code is then 1. Importing the same file again changes nothing. The server can be running.
     """
-    # Here, not at the top: only this command needs it.
+    # Imported here: only this command needs it.
     from rollbook.cli.imports import Summary
     from rollbook.cli.progress import load_shown
 
@@ -278,13 +283,9 @@ def import_users(
             )
         else:
             hint(
-                f"{summary.added:,} users added, {summary.refused:,} lines refused, in {summary.seconds:.1f} s ({rate:,} users/s)."
+                f"{summary.added:,} users added, {summary.refused:,} lines rejected, in {summary.seconds:.1f} s ({rate:,} users/s)."
             )
     raise typer.Exit(1 if summary.refused else 0)
-
-
-def _article(role: str) -> str:
-    return f"{'an' if role[0] in 'ao' else 'a'} {role}"
 
 
 def _limit(text: str) -> str | None:

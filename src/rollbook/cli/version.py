@@ -14,7 +14,7 @@ app = options.single()
 
 @app.command()
 def version(json: options.Json = False) -> None:
-    """Print the versions of Rollbook and of what it runs on."""
+    """Print the versions of Rollbook, Python and SQLite."""
     found = {"rollbook": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if json:
         as_json(found)
