@@ -18,8 +18,8 @@ from contextlib import closing
 from pathlib import Path
 
 from rollbook.http.request import Request, RequestIds
-from rollbook.jobs.usage import BATCH, HANDFUL, TALLY
-from rollbook.observe.requests import Requests
+from rollbook.jobs.usage import BATCH, BUCKET, HANDFUL
+from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import usage
 from rollbook.storage import migrate
 from rollbook.storage.sqlite import SQLite
@@ -54,21 +54,21 @@ def requests(users: int) -> list[Request]:
 
 async def run(db: SQLite, bound: sqlite3.Connection, made: Sequence[Request]) -> dict[str, float]:
     """Seconds of each part."""
-    noted = Requests(lines=True)
+    buffer = UsageBuffer(lines=True)
     seconds = dict.fromkeys((NOTING, PREPARING, HANDING_OVER, LOOP, SQLITE, LONGEST), 0.0)
     began = time.thread_time()
     for request in made:
-        noted.note(request, 200, 70)
-    noted.gather()
+        buffer.record(request, 200, 70)
+    buffer.flush()
     seconds[NOTING] = time.thread_time() - began
-    while tallies := noted.first(BATCH):
-        noted.drop(len(tallies))
+    while buckets := buffer.peek(BATCH):
+        buffer.ack(len(buckets))
         batch = usage.Batch()
         began, done = time.thread_time(), 0
-        for tally in tallies:
-            batch.add(tally)
-            done += TALLY + tally.kept
-            if done >= HANDFUL or tally is tallies[-1]:
+        for bucket in buckets:
+            batch.add(bucket)
+            done += BUCKET + len(bucket.lines)
+            if done >= HANDFUL or bucket is buckets[-1]:
                 step = time.thread_time() - began
                 seconds[PREPARING] += step
                 seconds[LONGEST] = max(seconds[LONGEST], step)

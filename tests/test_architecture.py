@@ -31,7 +31,7 @@ ROOMS = (
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
     ("rollbook.observe.access", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
-    ("rollbook.observe.requests", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
+    ("rollbook.observe.usage_buffer", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
 }
 
 # Imports inside functions, and why they wait.

@@ -27,7 +27,7 @@ from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
-from rollbook.observe.requests import Requests
+from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import access, opening, rules
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
@@ -69,7 +69,7 @@ class App:
         self._db = opening.open_database(settings, self._metrics.commit)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
-        self._requests = Requests(settings.request_retention > 0, worker, settings.workers)
+        self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
         services = Services(settings, self._db, self._limiter, self)
         self._secret, self._passwords = services.secret, services.passwords
         self._router = Router(ROUTES, services)
@@ -77,7 +77,7 @@ class App:
         self._routes = Routes(settings.max_body)
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)
-        self._jobs = schedule.jobs(services, self._router.gate, self._site, self._requests, self._gauge, worker == 0)
+        self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
@@ -124,7 +124,7 @@ class App:
         route = request.route
         self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], status, microseconds)
         self._access_log.line(request, status, microseconds, size)
-        self._requests.note(request, status, microseconds)
+        self._usage_buffer.record(request, status, microseconds)
 
     def refuse(
         self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
@@ -135,7 +135,7 @@ class App:
         self._metrics.request(UNMATCHED, response.status, 0)
         request = Request(method, path, "", {}, b"", address, False, id, 0)
         self._access_log.line(request, response.status, 0, len(response.body))
-        self._requests.note(request, response.status, 0)
+        self._usage_buffer.record(request, response.status, 0)
         return response
 
     def _rendered(self, error: ApiError, request: Request) -> Response:

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.http.request import Request
-from rollbook.observe.log import AccessLog
+from rollbook.observe.access import AccessLog
 
 KEY = "rbk_" + "aB3" * 12 + "xy"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$R2Vvcmdl+/x"

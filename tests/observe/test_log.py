@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.config import Settings
-from rollbook.observe import log
+from rollbook.observe import lines, log
 from rollbook.observe.lines import masked
 
 KEY = "rbk_" + "aB3" * 12 + "xy"
@@ -116,7 +116,7 @@ def test_pretty_indents_a_traceback_so_that_no_line_of_it_passes_for_an_event() 
 
 
 def test_auto_is_pretty_for_a_terminal_and_json_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert log.form("auto", Terminal()) == "pretty" and log.form("auto", io.StringIO()) == "json"
+    assert lines.form("auto", Terminal()) == "pretty" and lines.form("auto", io.StringIO()) == "json"
     monkeypatch.delenv("NO_COLOR", raising=False)
     stream = Terminal()
     log.configure(Settings(), stream)

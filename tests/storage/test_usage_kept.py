@@ -17,8 +17,8 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds
-from rollbook.observe import requests as noted
-from rollbook.observe.requests import Requests, Tally
+from rollbook.observe import usage_buffer
+from rollbook.observe.usage_buffer import UsageBucket, UsageBuffer
 from rollbook.records import usage, users
 from rollbook.records.usage import Batch, Hour, Logged
 from rollbook.storage.database import Database, Queries
@@ -36,21 +36,21 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 
 class World:
-    """Workers that note requests while time passes, and what they noted."""
+    """Workers that record requests while time passes, and what they recorded."""
 
     def __init__(self, db: Database, monkeypatch: pytest.MonkeyPatch, workers: int = 3) -> None:
         self.db = db
         self.now = START
         monkeypatch.setattr(clock, "now", lambda: self.now)
-        self.workers = [(Requests(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
+        self.workers = [(UsageBuffer(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
         self.sent: list[tuple[str, str, int, str | None]] = []  # id, key, status, window
 
     def request(self, worker: int, key: str, status: int, window: str | None = None, path: str = "/v1/users") -> str:
-        requests, new_id = self.workers[worker]
+        buffer, new_id = self.workers[worker]
         new_id.refresh()
         made = Request("GET", path, "", {b"user-agent": b"test"}, b"", "10.0.0.1", False, new_id(), 0)
         made.user_id, made.key_id, made.limited_by = "user_" + key.partition("_")[2][0], key, window
-        requests.note(made, status, 70)
+        buffer.record(made, status, 70)
         self.sent.append((made.id, key, status, window))
         return made.id
 
@@ -75,17 +75,17 @@ class World:
         return found
 
 
-def taken(requests: Requests) -> list[Tally]:
-    requests.gather()
-    tallies = requests.first(1_000_000)
-    requests.drop(len(tallies))
-    return tallies
+def taken(buffer: UsageBuffer) -> list[UsageBucket]:
+    buffer.flush()
+    buckets = buffer.peek(1_000_000)
+    buffer.ack(len(buckets))
+    return buckets
 
 
-def batch(tallies: list[Tally]) -> Batch:
+def batch(buckets: list[UsageBucket]) -> Batch:
     made = Batch()
-    for tally in tallies:
-        made.add(tally)
+    for bucket in buckets:
+        made.add(bucket)
     return made
 
 
@@ -130,7 +130,7 @@ def test_filters_find_all_and_nothing_else(busy: World) -> None:
         assert times == sorted(set(times), reverse=True)
 
 
-def test_a_line_is_told_as_it_was_noted(world: World) -> None:
+def test_a_line_is_returned_as_it_was_recorded(world: World) -> None:
     id = world.request(1, "key_a1", 429, "key-minute", path="/v1/a b/ü")
     world.write_all()
     (line,) = world.lines()
@@ -158,11 +158,11 @@ def test_every_request_is_found_by_its_id_by_its_own_user_only(busy: World) -> N
 
 
 def test_a_request_that_ran_for_two_minutes_is_found(world: World) -> None:
-    requests, new_id = world.workers[0]
+    buffer, new_id = world.workers[0]
     made = Request("POST", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
     made.user_id, made.key_id = "user_a", "key_a"
     world.now += 2 * clock.MINUTE
-    requests.note(made, 201, 120_000_000)
+    buffer.record(made, 201, 120_000_000)
     world.write(0)
     assert world.db.read_now(usage.request, "user_a", made.id) is not None
 
@@ -199,11 +199,11 @@ def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
 
 
 def test_the_log_says_what_it_left_out(world: World) -> None:
-    for _ in range(noted.MOST_LINES + 30):
+    for _ in range(usage_buffer.MAX_LINES + 30):
         world.request(0, "key_a", 200)
     world.write(0)
     lines = world.all_lines()
-    assert len(lines) == noted.MOST_LINES and sum(line.left_out for line in lines) == 30
+    assert len(lines) == usage_buffer.MAX_LINES and sum(line.left_out for line in lines) == 30
 
 
 def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) -> None:
@@ -238,14 +238,14 @@ def rows_about(db: Database, user_id: str) -> int:
 def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: World) -> None:
     on = Rollbook(Settings(), world.db)
     user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
-    requests, new_id = world.workers[0]
+    buffer, new_id = world.workers[0]
 
-    def ask(times: int) -> list[Tally]:
+    def ask(times: int) -> list[UsageBucket]:
         for _ in range(times):
             made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
             made.user_id, made.key_id, made.limited_by = user.id, "key_x", "minute"
-            requests.note(made, 429, 1)
-        return taken(requests)
+            buffer.record(made, 429, 1)
+        return taken(buffer)
 
     for _ in range(users.MOST_ERASED + 50):
         world.now += clock.SECOND
@@ -266,8 +266,8 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
     assert world.db.read_now(usage.erased_before, world.now) is None
 
     ask(1)
-    requests.give_back(ask(1))  # a write that failed, tried again when its user is long gone
-    world.db.write_now(usage.add, batch(taken(requests)))
+    buffer.requeue(ask(1))  # a write that failed, tried again when its user is long gone
+    world.db.write_now(usage.add, batch(taken(buffer)))
     assert rows_about(world.db, user.id) == 0
     assert rows_about(world.db, "user_b") == 2
 
@@ -275,13 +275,13 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
 def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_restored(world: World) -> None:
     on = Rollbook(Settings(), world.db)
     user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
-    requests, new_id = world.workers[0]
+    buffer, new_id = world.workers[0]
     for expected in (1, 2):
         made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
         made.user_id, made.key_id = user.id, "key_x"
-        requests.note(made, 200, 1)
-        requests.give_back(taken(requests))
-        world.db.write_now(usage.add, batch(taken(requests)))
+        buffer.record(made, 200, 1)
+        buffer.requeue(taken(buffer))
+        world.db.write_now(usage.add, batch(taken(buffer)))
         assert [hour.requests for hour in world.db.read_now(usage.hours, user.id, 0)] == [expected]
         if expected == 1:
             on.run(actions.delete(on, SYSTEM, user.id))

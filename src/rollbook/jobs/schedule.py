@@ -9,15 +9,15 @@ from rollbook.gate import Gate
 from rollbook.jobs import last_seen, retention
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
-from rollbook.observe.requests import Requests
+from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records.dialect import dialect
 from rollbook.web.site import Site
 
 
-def jobs(on: Rollbook, gate: Gate, site: Site, requests: Requests, gauge: Step, first: bool) -> Jobs:
+def jobs(on: Rollbook, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge: Step, first: bool) -> Jobs:
     """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
-    flush = UsageFlush(on.db, requests)
+    flush = UsageFlush(on.db, usage_buffer)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),

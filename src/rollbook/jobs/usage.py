@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 
-from rollbook.observe.requests import Requests
+from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import usage
 from rollbook.storage.database import Database
 
 logger = logging.getLogger("rollbook")
 
-# Tallies per commit, and how much is prepared per turn of the event loop, in lines (a tally costs as much as 8): less than 0.2 ms.
-BATCH, HANDFUL, TALLY = 512, 512, 8
+# Buckets per commit, and how much is prepared per turn of the event loop, in lines (a bucket costs as much as 8): less than 0.2 ms.
+BATCH, HANDFUL, BUCKET = 512, 512, 8
 
 
 class UsageFlush:
@@ -22,9 +22,9 @@ class UsageFlush:
     # At most 1/8 of the time is spent flushing; after a failure, 3 pauses pass.
     _SHARE, _RETRY = 8, 3
 
-    def __init__(self, db: Database, requests: Requests) -> None:
+    def __init__(self, db: Database, buffer: UsageBuffer) -> None:
         self._db = db
-        self._requests = requests
+        self._buffer = buffer
         self._rest = 0  # pauses to skip before the next flush
 
     async def step(self) -> bool:
@@ -43,28 +43,26 @@ class UsageFlush:
 
     async def flush(self) -> None:
         """Store usage and request log. If that fails, the counts are kept for the next attempt; the log lines are lost."""
-        requests = self._requests
-        requests.gather()
-        while tallies := requests.first(BATCH):
+        buffer = self._buffer
+        buffer.flush()
+        while buckets := buffer.peek(BATCH):
             batch, done = usage.Batch(), 0
-            for tally in tallies:
-                batch.add(tally)
-                done += TALLY + tally.kept
+            for bucket in buckets:
+                batch.add(bucket)
+                done += BUCKET + len(bucket.lines)
                 if done >= HANDFUL:
                     await asyncio.sleep(0)
                     done = 0
-            requests.drop(len(tallies))  # from here on the writer owns them, even if we are stopped
+            buffer.ack(len(buckets))  # from here on the writer owns them, even if we are stopped
             try:
                 await self._db.write(usage.add, batch)
             except Exception:
-                lost = requests.give_back(tallies)
-                while tallies := requests.first(BATCH):
-                    requests.drop(len(tallies))
-                    lost += requests.give_back(tallies)
+                lost = buffer.requeue(buckets)
+                while buckets := buffer.peek(BATCH):
+                    buffer.ack(len(buckets))
+                    lost += buffer.requeue(buckets)
                 logger.warning("%d lines of the request log are lost", lost)
                 raise
-        if requests.lost:
-            logger.warning(
-                "%d requests are missing in the usage of their keys: too many were waiting to be stored", requests.lost
-            )
-            requests.lost = 0
+        if buffer.lost:
+            logger.warning("%d requests are missing in the usage of their keys: too many were waiting to be stored", buffer.lost)
+            buffer.lost = 0

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from rollbook.observe.lines import masked, safe_json, safe_text, stamp
+from rollbook.observe.lines import DIM, masked, paint, safe_json, safe_text, stamp
 
 if TYPE_CHECKING:
     from rollbook.http.request import Request
@@ -80,7 +80,7 @@ class AccessLog:
     ) -> None:
         self._descriptor = descriptor
         self._pretty = form == "pretty"
-        self._colour = self._pretty and os.isatty(descriptor) and "NO_COLOR" not in os.environ
+        self._color = self._pretty and os.isatty(descriptor) and "NO_COLOR" not in os.environ
         self._off = form == "none"
         self._limit = 0 if self._off else limit
         self._on_dropped = dropped
@@ -179,7 +179,7 @@ class AccessLog:
             if line.path:
                 line.path = _shown(line.path)
         if self._pretty:
-            return "".join([_pretty(line, self._colour) for line in batch]).encode("utf-8", "backslashreplace")
+            return "".join([_pretty(line, self._color) for line in batch]).encode("utf-8", "backslashreplace")
         try:
             encoded = _encoder.encode_lines(batch)
         except UnicodeEncodeError:
@@ -228,7 +228,7 @@ class AccessLog:
 
 
 _encoder = msgspec.json.Encoder()
-_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
+_COLORS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
 def _shown(path: str) -> str:
@@ -244,12 +244,12 @@ def _repaired(line: Line) -> bytes:
     return _encoder.encode(Line(**fields)) + b"\n"
 
 
-def _pretty(line: Line, colour: bool) -> str:
-    """`10:00:00.123 200 GET     /v1/users/{userId}   431 µs  user_… key_… 127.0.0.1 req_…`, the status in its class's colour."""
-    start, dim, end = (_COLOURS.get(line.status // 100, ""), "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
-    place = line.route if line.route is not None else line.path if line.path is not UNSET else "-"
+def _pretty(line: Line, color: bool) -> str:
+    """`10:00:00.123 200 GET     /v1/users/{userId}   431 µs  user_… key_… 127.0.0.1 req_…`, the status in its class's color."""
+    status = paint(str(line.status), _COLORS.get(line.status // 100, ""), color)
+    target = line.route if line.route is not None else line.path if line.path is not UNSET else "-"
     who = f"{line.user_id or '-'} {line.key_id or '-'} {line.address} {line.request_id}"
     return (
-        f"{dim}{str(line.time)[11:-1]}{end} {start}{line.status}{end} {safe_text(line.method):<7} {safe_text(str(place)):<36}"
-        f" {line.microseconds:>8} µs  {dim}{safe_text(who)}{end}\n"
+        f"{paint(str(line.time)[11:-1], DIM, color)} {status} {safe_text(line.method):<7} {safe_text(str(target)):<36}"
+        f" {line.microseconds:>8} µs  {paint(safe_text(who), DIM, color)}\n"
     )

@@ -17,6 +17,9 @@ _UNSEEN = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _UNSEEN_IN_JSON = re.compile(f"[{_UNSEEN}]")
 _UNSEEN_IN_TEXT = re.compile(f"[\\x00-\\x1f{_UNSEEN}\ud800-\udfff]")
 
+DIM = "\x1b[2m"
+_PLAIN = "\x1b[0m"
+
 _MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 _second = (0, "1970-01-01T00:00:00")
 
@@ -56,6 +59,11 @@ def safe_json(text: str) -> str:
 def safe_text(text: str) -> str:
     """Text for a line that is not JSON: secrets masked, every control character escaped."""
     return _UNSEEN_IN_TEXT.sub(_escape, masked(text))
+
+
+def paint(text: str, color: str, on: bool) -> str:
+    """The text in a color of the terminal, when it has any."""
+    return f"{color}{text}{_PLAIN}" if on and color else text
 
 
 def _escape(found: re.Match[str]) -> str:

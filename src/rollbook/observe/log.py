@@ -1,4 +1,4 @@
-"""The log of events: what happened to the server, as JSON lines for programs or coloured lines for people.
+"""The log of events: what happened to the server, as JSON lines for programs or colored lines for people.
 
     logger = logging.getLogger("rollbook.http")
     logger.warning("worker died", extra={"worker": 2, "signal": 9})
@@ -18,10 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 from rollbook.config import Settings
-from rollbook.observe.access import AccessLog
-from rollbook.observe.lines import form, safe_json, safe_text, stamp
-
-__all__ = ["AccessLog", "configure", "form"]
+from rollbook.observe.lines import DIM, form, paint, safe_json, safe_text, stamp
 
 _OURS = "rollbook"
 # Libraries that log what an operator must see, such as an exception in a task that nobody awaits.
@@ -31,7 +28,7 @@ _TRACEBACK_CHARACTERS = 16_384
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _RESERVED = ("time", "level", "event", "logger", "exception")
-_COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
+_COLORS = {"debug": DIM, "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
 
@@ -59,7 +56,7 @@ class _Lines(logging.Handler):
         super().__init__()
         self._stream = stream
         self._pretty = form == "pretty"
-        self._colour = stream.isatty() and "NO_COLOR" not in os.environ
+        self._color = stream.isatty() and "NO_COLOR" not in os.environ
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -68,7 +65,7 @@ class _Lines(logging.Handler):
             # A broken call of the logger, such as arguments that do not fit the message.
             where = f"{record.filename}:{record.lineno}"
             fields = _head(record, "event could not be logged") | {"problem": type(problem).__name__, "where": where}
-        line = _pretty(fields, self._colour) if self._pretty else _json(fields)
+        line = _pretty(fields, self._color) if self._pretty else _json(fields)
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
@@ -101,16 +98,16 @@ def _json(fields: dict[str, Any]) -> str:
     return safe_json(text)
 
 
-def _pretty(fields: dict[str, Any], colour: bool) -> str:
-    """`10:00:00.123 WARNING worker died  worker=2 signal=9`; below it a traceback, whose lines pass for no event."""
+def _pretty(fields: dict[str, Any], color: bool) -> str:
+    """`10:00:00.123 WARNING worker died  worker=2 signal=9`; below it a traceback, indented so that its lines are not read as events."""
     time, level, event, _, *rest = fields.items()
-    start, dim, end = (_COLOURS.get(level[1], ""), "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
-    more = " ".join(f"{dim}{safe_text(name)}={end}{safe_text(_text(value))}" for name, value in rest if name != "exception")
-    line = f"{dim}{time[1][11:-1]}{end} {start}{level[1].upper():<7}{end} {safe_text(_text(event[1]))}"
+    label = paint(f"{level[1].upper():<7}", _COLORS.get(level[1], ""), color)
+    line = f"{paint(time[1][11:-1], DIM, color)} {label} {safe_text(_text(event[1]))}"
+    more = [f"{paint(f'{safe_text(name)}=', DIM, color)}{safe_text(_text(value))}" for name, value in rest if name != "exception"]
     if more:
-        line += f"  {more}"
+        line += f"  {' '.join(more)}"
     for part in fields.get("exception", "").splitlines():
-        line += f"\n    {dim}|{end} {safe_text(part)}"
+        line += f"\n    {paint('|', DIM, color)} {safe_text(part)}"
     return line
 
 

@@ -149,13 +149,13 @@ class Metrics:
         at = _NAMED_AT[name]
         return sum(row[at] for row in self._rows)
 
-    def render(self, openmetrics: bool = False) -> bytes:
-        """All metrics, to be sent as `content_type(openmetrics)`: OpenMetrics, or the older text format.
+    def render(self) -> bytes:
+        """All metrics in the Prometheus text format 0.0.4, without routes and statuses not seen yet.
 
-        Routes and statuses not seen yet are left out. Written here rather than by prometheus_client, whose import (80 ms) and
-        `generate_latest` (10 to 15 ms for 50 busy routes) would hold up every request of this worker at each scrape.
+        Written here rather than by prometheus_client, whose import (80 ms) and `generate_latest` (10 to 15 ms for 50 busy routes) would
+        hold up every request of this worker at each scrape.
         """
-        text = _Text(openmetrics)
+        text = _Text()
         totals = [sum(column) for column in zip(*(row.tolist() for row in self._rows), strict=True)]
 
         text.family("gauge", "rollbook_build_info", "Constant 1; the labels say what is running.")
@@ -165,7 +165,7 @@ class Metrics:
         text.sample("rollbook_start_time_seconds", "", round(self._started, 3))
 
         routes = [(label, _ROUTES_AT + number * _ROUTE_WIDTH) for number, label in enumerate(self._labels)]
-        text.family("counter", "rollbook_http_requests", "Requests answered.")
+        text.family("counter", "rollbook_http_requests_total", "Requests answered.")
         for label, at in routes:
             for status, count in zip((*STATUSES, "other"), totals[at : at + _DURATIONS_AT], strict=True):
                 if count:
@@ -182,42 +182,32 @@ class Metrics:
         buckets = totals[_COMMITS_AT : _COMMITS_AT + _COMMITS_SUM]
         text.histogram(name, "", [f"{bound}.0" for bound in COMMITS], buckets, totals[_COMMITS_AT + _COMMITS_SUM])
         for family in NAMED:
-            text.family(family.kind, family.name, family.help)
-            suffix = "_total" if family.kind == "counter" else ""
+            full_name = family.name + ("_total" if family.kind == "counter" else "")
+            text.family(family.kind, full_name, family.help)
             for name, label in family.samples.items():
-                text.sample(family.name + suffix, label, totals[_NAMED_AT[name]])
+                text.sample(full_name, label, totals[_NAMED_AT[name]])
         self._processes(text)
-        return text.whole()
+        return text.encode()
 
     def _processes(self, text: _Text) -> None:
         usages = [(f'worker="{process}"', (memory, cpu)) for process, memory, cpu in self.usages()]
         text.family("gauge", "rollbook_process_resident_memory_bytes", "Resident memory of each process, shared pages included.")
         for label, (memory, _) in usages:
             text.sample("rollbook_process_resident_memory_bytes", label, memory)
-        text.family("counter", "rollbook_process_cpu_seconds", "User and system CPU time of each process; a restart begins at 0.")
+        text.family(
+            "counter", "rollbook_process_cpu_seconds_total", "User and system CPU time of each process; a restart begins at 0."
+        )
         for label, (_, cpu) in usages:
             text.sample("rollbook_process_cpu_seconds_total", label, cpu)
 
 
-def wants_openmetrics(accept: str) -> bool:
-    """Whether an Accept header names OpenMetrics, as Prometheus' own does; it prefers that where it names it."""
-    return "application/openmetrics-text" in accept
-
-
-def content_type(openmetrics: bool) -> str:
-    return f"{'application/openmetrics-text; version=1.0.0' if openmetrics else 'text/plain; version=0.0.4'}; charset=utf-8"
-
-
 class _Text:
-    """The Prometheus text format 0.0.4, or OpenMetrics 1.0, which differs in how a counter's family is called and in its end."""
+    """The Prometheus text format, line by line."""
 
-    def __init__(self, openmetrics: bool) -> None:
-        self._openmetrics = openmetrics
+    def __init__(self) -> None:
         self._lines: list[str] = []
 
     def family(self, kind: str, name: str, help: str) -> None:
-        if kind == "counter" and not self._openmetrics:
-            name += "_total"
         self._lines += (f"# HELP {name} {help}", f"# TYPE {name} {kind}")
 
     def sample(self, name: str, labels: str, value: float) -> None:
@@ -233,9 +223,8 @@ class _Text:
         self.sample(f"{name}_count", labels, below)
         self.sample(f"{name}_sum", labels, total)
 
-    def whole(self) -> bytes:
-        end = "\n# EOF\n" if self._openmetrics else "\n"
-        return ("\n".join(self._lines) + end).encode()
+    def encode(self) -> bytes:
+        return ("\n".join(self._lines) + "\n").encode()
 
 
 _SECONDS = [repr(bound / 1e6) for bound in DURATIONS]

@@ -1,15 +1,19 @@
-"""What callers did: requests counted by the hour, and the log of requests with a key. Both in batches, from `observe/requests`."""
+"""What callers did: requests counted by the hour, and the log of requests with a key. Both in batches, from `observe/usage_buffer`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
+import msgspec
+from msgspec import structs
+
 from rollbook import clock
 from rollbook.http.request import made_at
-from rollbook.observe.requests import SPAN, Tally, unpacked
+from rollbook.observe.lines import masked
+from rollbook.observe.usage_buffer import SPAN, Client, Line, UsageBucket
 from rollbook.storage.database import Engine, Queries, Tx
 
 K = TypeVar("K")
@@ -34,7 +38,7 @@ class Logged(NamedTuple):
     status: int
     microseconds: int
     address: str
-    headers: tuple[tuple[str, str], ...]  # those of observe/requests.HARMLESS
+    headers: tuple[tuple[str, str], ...]  # those of observe/usage_buffer.LOGGED_HEADERS
     limited_by: str | None
     left_out: int = 0  # so many more like it came within the same moment and were only counted
 
@@ -109,6 +113,10 @@ ERASE_LIMITS = """
         SELECT hour, user_id, key_id, name FROM usage_limits WHERE user_id = ? LIMIT ?)"""
 ERASE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE user_id = ? LIMIT ?)"
 
+# The column `request_log.lines`: MessagePack of the clients of a bucket and its lines, oldest first.
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[Client], list[Line]]).decode
+
 # A path as it is in a URL.
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
@@ -117,7 +125,7 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Batch:
-    """Tallies made ready for their statements, away from the transaction, which only has to run them."""
+    """Buckets as rows of their statements, prepared outside the transaction, which only has to run them."""
 
     def __init__(self) -> None:
         # Each row once: PostgreSQL changes no row twice in one statement.
@@ -127,26 +135,26 @@ class Batch:
         self._server: dict[int, list[int]] = {}
         self.retried: list[tuple[str, list[Any], list[Any]]] = []
 
-    def add(self, tally: Tally) -> None:
-        count, status, hour = tally.count, tally.status, tally.hour
+    def add(self, bucket: UsageBucket) -> None:
+        count, status, hour = bucket.count, bucket.status, bucket.hour
         errors = count if status >= 500 else 0
         limited = count if status == 429 else 0
         refused = count if 400 <= status < 500 and not limited else 0
         numbers = (count, errors, refused, limited)
         _add(self._server, hour, numbers)
-        user_id, key_id, limited_by = tally.user_id, tally.key_id, tally.limited_by
+        user_id, key_id, limited_by = bucket.user_id, bucket.key_id, bucket.limited_by
         if user_id is None or key_id is None:
             return
-        if tally.retried:
+        if bucket.retried:
             limits = [] if limited_by is None else [hour, user_id, key_id, limited_by, count]
             self.retried.append((user_id, [hour, user_id, key_id, *numbers], limits))
         else:
             _add(self._counts, (hour, user_id, key_id), numbers)
             if limited_by is not None:
                 _add(self._limits, (hour, user_id, key_id, limited_by), (count,))
-        if tally.kept:
-            left_out = count - tally.kept
-            self._log += (user_id, key_id, status, limited_by, tally.first, tally.last, left_out, tally.packed())
+        if lines := bucket.lines:
+            packed = pack(bucket.clients, lines)
+            self._log += (user_id, key_id, status, limited_by, lines[0].at, lines[-1].at, count - len(lines), packed)
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
         # In the order of their keys: two workers that count for the same ones cannot wait for each other.
@@ -155,6 +163,33 @@ class Batch:
         limits = [value for name, numbers in sorted(self._limits.items()) for value in (*name, *numbers)]
         for text, values in ((COUNT, counts), (COUNT_LIMITS, limits), (COUNT_SERVER, server), (LOG, self._log)):
             yield from _in_rows(text, values)
+
+
+def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
+    """The column for these lines, without anything that looks like an API key or a password hash."""
+    try:
+        packed = _encode((list(clients), lines))
+        if (
+            b"rbk_" not in packed and b"$argon2" not in packed
+        ):  # two looks at the bytes of all lines; almost always neither finds any
+            return packed
+    except UnicodeEncodeError:  # a lone surrogate, which no transport lets through
+        pass
+    safe = [Client(client.address, masked(client.headers.decode("latin-1")).encode("latin-1")) for client in clients]
+    return _encode((safe, [structs.replace(line, method=_safe(line.method), path=_safe(line.path)) for line in lines]))
+
+
+def unpack(packed: bytes) -> tuple[list[Client], list[Line]]:
+    return _decode(packed)
+
+
+def _safe(text: str) -> str:
+    return masked(text.encode("utf-8", "replace").decode())
+
+
+def _headers(client: Client) -> tuple[tuple[str, str], ...]:
+    parts = client.headers.decode("latin-1").split("\n")
+    return tuple(zip(parts[::2], parts[1::2], strict=False))
 
 
 def _add(sums: dict[K, list[int]], key: K, numbers: Sequence[int]) -> None:
@@ -261,11 +296,11 @@ async def request(queries: Queries, user_id: str, request_id: str) -> Logged | N
 
 def _lines(row: Sequence[Any]) -> list[Logged]:
     key_id, status, limited_by, left_out, packed = row
-    clients, lines = unpacked(packed)
+    clients, lines = unpack(packed)
     found = [
         Logged(
             line.at, line.request_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            *clients[line.client], limited_by,
+            clients[line.client].address, _headers(clients[line.client]), limited_by,
         )
         for line in lines
     ]  # fmt: skip
