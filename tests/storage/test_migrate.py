@@ -103,10 +103,10 @@ def test_a_database_newer_than_the_code_is_refused_with_a_sentence(db: SQLite, f
 
 def test_files_out_of_line_are_refused(db: SQLite, folder: Path) -> None:
     (folder / "0004_gap.sql").write_text("SELECT 1;")
-    with pytest.raises(DatabaseUnusable, match=r"0004_gap\.sql is out of line"):
+    with pytest.raises(DatabaseUnusable, match=r"0004_gap\.sql is not in sequence"):
         migrate(db, folder)
     (folder / "0004_gap.sql").rename(folder / "3_name.sql")
-    with pytest.raises(DatabaseUnusable, match=r"3_name\.sql is out of line"):
+    with pytest.raises(DatabaseUnusable, match=r"3_name\.sql is not in sequence"):
         pending(db, folder)
     assert "people" not in tables(db)
 

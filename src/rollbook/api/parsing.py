@@ -30,7 +30,7 @@ class NoQuery(arguments.Query):
     """For endpoints without parameters."""
 
 
-class NoBody(arguments.Body):
+class EmptyBody(arguments.Body):
     """For endpoints whose body, if any, is an empty object."""
 
 

@@ -86,7 +86,7 @@ class Router:
         ids = self._admit(call, route, found[1])
         call.query = self._query(route, query)
         if route.body is not None or body:
-            call.body = parsing.parse_body(route.body or parsing.NoBody, body or {}, self._password_min_length)
+            call.body = parsing.parse_body(route.body or parsing.EmptyBody, body or {}, self._password_min_length)
         return route.shows(call, await _act(self._services, route, call, ids))
 
     def _admit(self, call: Call, route: Route, ids: Ids) -> Ids:
@@ -112,7 +112,7 @@ class Router:
         if route.body is None and not request.body:
             return None
         found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
-        return parsing.parse_body(route.body or parsing.NoBody, found, self._password_min_length)
+        return parsing.parse_body(route.body or parsing.EmptyBody, found, self._password_min_length)
 
 
 def _act(on: Rollbook, route: Route, call: Call, ids: Ids) -> Awaitable[Any]:

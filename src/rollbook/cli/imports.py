@@ -36,7 +36,7 @@ from rollbook.storage.database import Database, Duplicate
 STDIN = Path("-")
 # Passwords of one batch: some seconds of hashing, so that what is done is written and seen.
 MOST_PASSWORDS = 200
-# How often a batch is begun anew because somebody took an address of it at the same moment.
+# How often a batch is retried because someone else took one of its emails at the same moment.
 MOST_RACES = 20
 LONGEST_LINE = 65_536  # bytes: the largest body of a call that creates a user
 

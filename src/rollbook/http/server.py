@@ -130,7 +130,7 @@ async def _accept(loop: asyncio.AbstractEventLoop, worker: Worker, listener: soc
 
 
 async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sockets: list[socket.socket]) -> None:
-    """Connections that the system has completed but nobody has accepted would be reset when the port is closed."""
+    """Accept connections that are waiting in the system's queue: closing the port would reset them."""
     for listener in sockets:
         while True:
             try:

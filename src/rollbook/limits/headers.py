@@ -2,7 +2,7 @@
 
 `RateLimit-Limit`, `-Remaining` and `-Reset` speak of one window, the one with the fewest requests left
 (draft-ietf-httpapi-ratelimit-headers-06 section 3: "the time window with the lower RateLimit-Remaining"); of several, the one that
-starts anew last. `RateLimit-Policy` and `RateLimit` list all windows (the newest draft, from version 08 on).
+resets last. `RateLimit-Policy` and `RateLimit` list all windows (the newest draft, from version 08 on).
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ class Connection:
 
 
 class _Stream(asyncio.Protocol):
-    """One TCP connection. What arrives after it was given up reaches nobody."""
+    """One TCP connection. Data that arrives after it was given up is discarded."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection

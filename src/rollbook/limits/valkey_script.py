@@ -74,7 +74,7 @@ for number = 1, #KEYS do
       local wait = cells[at + 2] - now
       if wait > 0 then
         if wait > seconds * SECOND then
-          -- Started in the future: the clock was set back. The count stays, but nobody waits longer than a whole window.
+          -- Starts in the future: the clock was set back. Keep the count, but wait at most one whole window.
           wait = seconds * SECOND
           cells[at + 2] = now + wait
           dirty = true

@@ -11,7 +11,7 @@ In shared memory a worker may be killed between any two stores, and the next one
   1. each store is of one aligned number, never half done;
   2. a cell gets a new meaning in the order ENDS = 0, the rest, ENDS = its end. Until the last store it is a cell that does not run;
   3. a running window is counted up by one store to USED, before the request is let through. A worker killed between two windows
-     leaves a count for a request that nobody got an answer to: one too few is admitted, never one too many.
+     leaves a count for a request that got no response: one too few is admitted, never one too many.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rollbook.quota import MAX_WINDOWS, NO_LIMIT, Limit
 
 
 class Verdict(NamedTuple):
-    """Whether a request was admitted, and for each window (those of the bucket, then the key's own) how many requests are left
-    and in how many seconds it starts anew (rounded up, at least 1; for one that does not run, its length).
+    """Whether a request was admitted, and for each window (those of the bucket, then the key's) the requests left
+    and the seconds until it resets (rounded up, at least 1; for a window that isn't running, its length).
 
-    `at` is the moment it was counted, where another clock than the caller's decides (Valkey's); else 0."""
+    `at` is when it was counted, if another clock than the caller's decides (Valkey's); otherwise 0."""
 
     admitted: bool
     left: tuple[tuple[int, int], ...]
@@ -39,23 +39,23 @@ class Limiter(Protocol):
 
     @property
     def evicted(self) -> int:
-        """Buckets that were forgotten with a window still running, because there was no room for another (a metric)."""
+        """Buckets dropped while a window was running, because there was no room for a new one (a metric)."""
         ...
 
     async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
         """Count one request at `now` (microseconds since the epoch), or refuse it.
 
-        `bucket` is whose requests are counted (a user's id, `address:…`), `own` the key with a lower limit of its own beside it.
+        `bucket` is whose requests are counted (a user ID, `address:…`), `own` the bucket of a key with its own, lower limit.
         """
         ...
 
     async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
-        """Undo one take of this bucket. `now` is the one that take was given, `at` that of its verdict: a window started since keeps
+        """Undo one take of this bucket, with the same `now` and the `at` of its verdict. A window that has started since keeps
         its count."""
         ...
 
     async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
-        """For each window how many requests are left and in how many seconds it starts anew, as in a Verdict. Nothing is counted."""
+        """The requests left and the seconds until the reset of each window, as in a Verdict, without counting a request."""
         ...
 
 
@@ -64,14 +64,14 @@ UNLIMITED = Verdict(True, ())
 
 
 def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> str:
-    """The window that keeps a refused request waiting the longest: `minute`, or `key-minute` for one of the key's own."""
+    """The window that a refused request has to wait for longest: `minute`, or `key-minute` for the key's own limit."""
     used_up = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
     place = max(used_up)[1]
     return limit[place].name if place < len(limit) else f"key-{own_limit[place - len(limit)].name}"
 
 
 def retry_after(verdict: Verdict) -> int:
-    """Seconds until a refused request can be admitted: until the last of the windows that are used up starts anew."""
+    """Seconds until a refused request can be admitted: when the last of the used-up windows resets."""
     return max((reset for remaining, reset in verdict.left if remaining == 0), default=1)
 
 
@@ -81,7 +81,7 @@ SIZE = MAX_WINDOWS * CELL
 
 
 class Cells(Protocol):
-    """Whole numbers by index: a list, or shared memory."""
+    """Integers by index: a list, or shared memory."""
 
     def __getitem__(self, at: int, /) -> int: ...
     def __setitem__(self, at: int, number: int, /) -> None: ...
@@ -102,7 +102,7 @@ def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, places: P
         wait = cells[at + ENDS] - now
         if wait > 0:
             if wait > seconds * SECOND:
-                # Started in the future: the clock was set back. The count stays, but nobody waits longer than a whole window.
+                # Starts in the future: the clock was set back. Keep the count, but wait at most one whole window.
                 wait = seconds * SECOND
                 cells[at + ENDS] = now + wait
             remaining = calls - cells[at + USED] - 1

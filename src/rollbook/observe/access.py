@@ -131,7 +131,7 @@ class AccessLog:
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Write what waits and end the thread. Gives up after `timeout` seconds when nobody reads the other end."""
+        """Write the remaining lines and stop the thread. Gives up after `timeout` seconds if the reader is stuck."""
         if self._thread is None or self._stopping is None:
             return
         self._deadline = time.monotonic() + timeout

@@ -44,7 +44,7 @@ def stamp(seconds: float) -> str:
 
 
 def masked(text: str) -> str:
-    """The text without API keys and password hashes. The last line of defence: nobody should log them in the first place."""
+    """The text without API keys and password hashes. A last line of defense: they should never be logged in the first place."""
     return _SECRET.sub(MASKED, text)
 
 

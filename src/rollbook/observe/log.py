@@ -21,7 +21,7 @@ from rollbook.config import Settings
 from rollbook.observe.lines import DIM, form, paint, safe_json, safe_text, stamp
 
 _OURS = "rollbook"
-# Libraries that log what an operator must see, such as an exception in a task that nobody awaits.
+# Libraries whose messages operators must see, such as an exception in a task that is never awaited.
 _OTHERS = ("asyncio",)
 # The end of a traceback says what happened; a deep one would drown the line.
 _TRACEBACK_CHARACTERS = 16_384

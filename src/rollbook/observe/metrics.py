@@ -46,7 +46,7 @@ NAMED = (
            {"hashes_done": 'outcome="done"', "hashes_refused": 'outcome="refused"'}),
     Family("gauge", "rollbook_password_hashes_waiting", "Passwords waiting for a thread that hashes them.",
            {"hashes_waiting": ""}),
-    Family("counter", "rollbook_access_lines_dropped", "Access log lines lost because nobody read them.",
+    Family("counter", "rollbook_access_lines_dropped", "Request log lines dropped because the reader was too slow.",
            {"access_lines_dropped": ""}),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
     Family("counter", "rollbook_worker_restarts", "Workers that died and were started again.", {"worker_restarts": ""}),

@@ -22,7 +22,7 @@ from rollbook.storage.database import Row, Tx
 BATCH = 20_000
 """Users of one transaction. It holds the writer lock for about half a second: no write of a running server waits longer."""
 
-# An import walks all over the indexes of e-mails and names: pages that do not fit are read, and written to the log, again and again.
+# An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
 _COLUMNS = ("seq", "id", "email_key", *NewUser._fields, "status", "version", "created_at", "updated_at")
 _INSERT = "INSERT INTO users ({}) VALUES ({}){}"

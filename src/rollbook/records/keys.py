@@ -81,7 +81,7 @@ USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL 
 
 
 async def holder(queries: Queries, digest: bytes) -> Holder | None:
-    """Whose key this is, None when nobody's."""
+    """Whose key this is, None if it doesn't exist."""
     row = await queries.one(HOLDER, digest)
     return Holder._make(row) if row else None
 
@@ -144,7 +144,7 @@ async def erase_all(tx: Tx, user_id: str) -> None:
 
 async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:
     """Note when these keys were used last."""
-    await tx.many(USED, [(at, id, at) for id, at in sorted(uses)])  # in one order everywhere: nobody deadlocks
+    await tx.many(USED, [(at, id, at) for id, at in sorted(uses)])  # the same order everywhere, so no deadlocks
 
 
 def new_id() -> str:

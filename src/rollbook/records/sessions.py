@@ -1,4 +1,4 @@
-"""Sessions: who is signed in to the pages, since when and from where. Known by digest, so a stolen database signs nobody in."""
+"""Sessions: who is signed in to the dashboard, since when and from where. Stored by digest, so a stolen database can't sign anyone in."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
 
 
 async def end(tx: Tx, id: str) -> Session:
-    """It signs nobody in any longer. Raises NotFound."""
+    """The session no longer signs anyone in. Raises NotFound."""
     row = await tx.one(END, id)
     if row is None:
         raise NotFound()

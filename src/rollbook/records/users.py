@@ -73,7 +73,7 @@ COUNT_LATELY_DELETED = "SELECT count(*) FROM (SELECT 1 FROM deleted_users WHERE 
 NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_users WHERE id = ?"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
-# Rows of a user's usage erased together with the user; the rest follows within minutes, so that nobody's write waits for it.
+# Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
 MOST_ERASED = 256
 
 

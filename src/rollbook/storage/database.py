@@ -69,7 +69,7 @@ class Tx(Statements, Protocol):
         ...
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
-        """On PostgreSQL only: numbers that nobody else is given, and times in the same order. See `postgres_writer`."""
+        """On PostgreSQL only: unique numbers, with times in the same order. See `postgres_writer`."""
         ...
 
 

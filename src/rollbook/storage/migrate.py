@@ -1,7 +1,7 @@
 """Brings a database to the schema of this version, one numbered SQL file at a time.
 
 `migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their numbers, each in one
-transaction with the row that says so. A file that was released is never changed again: the next one mends it. What a database can do
+transaction with the row that says so. A released file is never changed: the next one corrects it. What a database can do
 without, such as an extension that its owner may have to allow, is in `optional/` and tried after them.
 """
 
@@ -121,7 +121,7 @@ def known(folder: Path) -> tuple[Migration, ...]:
         match = _FILE_NAME(file.name)
         if match is None or int(match[1]) != len(found) + 1:
             raise DatabaseUnusable(
-                f"{file} is out of line: migrations are 0001_name.sql, 0002_name.sql and so on. Install Rollbook anew."
+                f"{file} is not in sequence: migrations are 0001_name.sql, 0002_name.sql and so on. Reinstall Rollbook."
             )
         found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
     return tuple(found)
@@ -142,7 +142,7 @@ async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migra
         if migration.checksum != checksum:
             raise DatabaseUnusable(
                 f"Migration {migration.file_name} is not the file this database was made with. "
-                "Put the released file back (install the same version of Rollbook anew); a change of the schema is a new migration."
+                "Put the released file back (reinstall the same version of Rollbook). A schema change needs a new migration."
             )
     return list(by_number.values())
 

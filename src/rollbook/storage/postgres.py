@@ -18,7 +18,7 @@ from rollbook.storage.postgres_writer import Writer
 T = TypeVar("T")
 
 OLDEST = 140_000
-"""PostgreSQL 14: the oldest that its makers still mended when this was written."""
+"""PostgreSQL 14: the oldest version that was still supported when this was written."""
 MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
 
@@ -108,7 +108,7 @@ class Postgres(Database):
             self._now = None
 
     def check(self, within: float = 5.0) -> None:
-        """Raises DatabaseUnusable with a sentence that says how to mend it when PostgreSQL does not answer within these seconds, or is too old."""
+        """Raises DatabaseUnusable, with a message that says how to fix it, if PostgreSQL does not answer in time or is too old."""
         try:
             row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, StorageUnavailable, ValueError) as problem:

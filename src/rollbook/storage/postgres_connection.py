@@ -40,7 +40,7 @@ FAILING = (
     asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    # Of several hosts, none is the primary at the moment; or the server said that it goes while nobody had asked it anything.
+    # None of several hosts is the primary at the moment, or the server announced its shutdown on an idle connection.
     asyncpg.exceptions.InternalClientError,
 )
 _STALE = (
@@ -51,7 +51,7 @@ _STALE = (
 )
 """What was prepared is of use no longer: a migration changed its columns or types, or a pooler has forgotten it."""
 AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError, *_STALE)
-"""40001, 40P01, 40003, and what is prepared anew: the same transaction, done again, may succeed."""
+"""40001, 40P01, 40003, and outdated prepared statements: retrying the transaction may succeed."""
 BROKEN = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.ConnectionFailureError,
@@ -200,9 +200,9 @@ class Connection:
 
     async def _prepare(self, sql: str) -> PreparedStatement:
         if len(self._prepared) >= MAX_PREPARED:
-            self._prepared.popitem(last=False)  # closed once nobody holds it
+            self._prepared.popitem(last=False)  # closed once it is no longer used
             self._batched.clear()
-        # With a name of its own: without one, asyncpg has PostgreSQL parse the text anew at every call, which more than doubles a look-up.
+        # With a name: otherwise asyncpg makes PostgreSQL parse the text at every call, which more than doubles a lookup.
         self._names += 1
         statement = self._prepared[sql] = await self._connection.prepare(sql, name=f"rollbook_{self._names}")
         return statement

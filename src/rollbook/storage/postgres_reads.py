@@ -18,7 +18,7 @@ MAX_TOGETHER = 128
 """Callers of one statement."""
 MAX_WAITING = 10_000
 TRIES = 12
-"""How often a statement or transaction is begun anew when others were in its way."""
+"""How often a statement or transaction is retried after a conflict with others."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
 """PostgreSQL takes the snapshot at the first query (its manual, 13.2.2). Each statement is planned for its values: whether an index is of use
 to a search depends on what is searched."""

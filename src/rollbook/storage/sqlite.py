@@ -50,7 +50,7 @@ class SQLite(Reads, Database):
         committed: Callable[[int], None] = lambda writes: None,
         dialect: Any = None,
     ) -> SQLite:
-        """Make or open the database. Needs no event loop. Raises DatabaseUnusable with a sentence that says how to mend it.
+        """Create or open the database. Needs no event loop. Raises DatabaseUnusable, with a message that says how to fix it.
 
         With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only. `committed` is
         told of each commit how many writes it held, by the thread that made it.

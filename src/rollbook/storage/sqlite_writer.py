@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 MAX_TOGETHER = 256
 """Writes in one commit. More would only make the first of them wait longer: the fsync is shared well enough by then."""
 MAX_WAITING = 10_000
-"""Writes that may wait: about a second of them. Beyond, the caller gets Overloaded, since a longer queue helps nobody."""
+"""Writes that can wait: about a second's worth. Beyond that, callers get Overloaded, since a longer queue helps no one."""
 
 
 class Job(NamedTuple):
@@ -128,7 +128,7 @@ class Writer:
         loop = self._home = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._submit(Job(loop, future, fn, args))
-        # A caller that is cancelled here leaves its job in the queue: it is done once, and nobody hears of it.
+        # A caller that is canceled here leaves its job in the queue: it runs once, and its result is dropped.
         return await future
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -256,7 +256,7 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> 
 
     A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it. So jobs run without.
     One that fails before it changed anything leaves nothing to undo, which is how nearly all fail; after one that did change something,
-    all start anew, with savepoints this time.
+    all start over, with savepoints this time.
     """
     connection.execute("BEGIN IMMEDIATE")
     done = _run(connection, jobs, dialect, savepoints=False)
@@ -327,7 +327,7 @@ def _failed(problem: BaseException) -> Exception:
 
 
 def _post(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: Any) -> bool:
-    """False when the loop is closed: then nobody waits there any more."""
+    """False if the loop is closed: then no one is waiting there."""
     try:
         loop.call_soon_threadsafe(fn, *args)
     except RuntimeError:

@@ -3,7 +3,7 @@
 Every user has a number, `seq`, that rises with their age and is given once. Living users are counted per block of 64, of 4,096 and of
 262,144 numbers (levels 1, 2 and 3) by the code that adds and removes users. The user at an offset is found by walking the blocks of level 3,
 then the 64 blocks inside the one that the offset falls into, then the 64 inside that; at most 63 rows are left to skip. Deleting a user
-lowers three counts, and nobody is renumbered.
+lowers three counts; no user is renumbered.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class UserList(Protocol):
 
 
 async def page(db: Database, query: Query) -> Page:
-    """The page, read where it is in nobody's way: at once when an index bounds its cost, else beside the event loop, or from a standby."""
+    """A page of users: read on the event loop if an index bounds its cost, otherwise in a thread or from a standby."""
     return await dialect(db).user_list.page(db, query)
 
 

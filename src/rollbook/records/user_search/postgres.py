@@ -5,7 +5,7 @@ threes side by side, those that nearly everybody has too: 90 ms for `user7300000
 save more than they cost instead, and of the users that have them those that hold the term are kept: 3 ms. For a term that many have, the
 first users in the order of the list are looked at; when they fill the page, nothing else is asked. A sample of users tells what is rare and
 what many have; it decides about the way, never about what is found. Nor does PostgreSQL decide, which thinks a search a thousand times too
-cheap or too dear: OFFSET 0 and LIMIT inside keep what they enclose together.
+cheap or too expensive: OFFSET 0 and LIMIT inside keep what they enclose together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAMPLED = 2_000
 """Users in a sample: some 10 ms, and 0.3 MB of memory in a worker."""
 OLDEST = 600.0
 GROWTH = 5_000
-"""A sample is taken anew after ten minutes; of few users sooner: so soon that no more than about as many can have come since, at this many a
+"""A sample is renewed after ten minutes; for few users sooner: so soon that no more than about as many can have come since, at this many a
 second."""
 LOOKED_AT = 20_000
 """Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms by age, 80 by name."""
