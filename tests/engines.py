@@ -37,3 +37,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     harness.engine = request.param
     yield request.param
     harness.engine = "sqlite"
+
+
+once = pytest.mark.parametrize("engine", ["sqlite"], indirect=True, scope="module")
+"""For tests of what no database has a part in: they run on one of them. What reaches SQL runs on each."""

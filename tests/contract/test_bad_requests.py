@@ -9,7 +9,10 @@ import httpx2
 import pytest
 
 from tests.contract.expect import faults, refused
-from tests.harness import new_user
+from tests.engines import once
+
+# All of it is refused before a database is asked.
+pytestmark = once
 
 GOOD = {"name": "Charlie Chaplin", "email": "bad-requests@example.com", "password": "securepassword123"}
 JSON = {"Content-Type": "application/json"}
@@ -257,73 +260,3 @@ def test_too_many_or_too_large_header_fields_are_431(http: httpx2.Client) -> Non
     assert http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(80)}).status_code == 200
     refused(http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(120)}), 431, "headers_too_large")
     refused(http.get("/v1/users/count", headers={"X-Large": "x" * 40_000}), 431, "headers_too_large")
-
-
-# ---- paths and methods
-
-
-@pytest.mark.parametrize(
-    ("path", "allow"),
-    [
-        ("/v1/users", "GET, HEAD, POST, OPTIONS"), ("/v1/users/{id}", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"), ("/v1/users/{id}/password", "PUT, OPTIONS"),
-        ("/v1/users/{id}/suspend", "POST, OPTIONS"), ("/v1/users/{id}/export", "GET, HEAD, OPTIONS"), ("/v1/events", "GET, HEAD, OPTIONS"),
-    ],
-)  # fmt: skip
-def test_a_method_the_path_does_not_take_is_405_with_allow(http: httpx2.Client, user: dict, path: str, allow: str) -> None:
-    url = path.format(id=user["id"])
-    allowed = allow.split(", ")
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
-        if method in allowed:
-            continue
-        answer = http.request(method, url)
-        assert (answer.status_code, answer.headers["allow"]) == (405, allow), method
-        assert method == "HEAD" or refused(answer, 405, "method_not_allowed")["error"].startswith(method)
-    options = http.options(url)
-    assert (options.status_code, options.headers["allow"], options.content) == (204, allow, b"")
-
-
-@pytest.mark.parametrize("path", ["/v1/users", "/v1/users/me", "/nothing", "/health/live", "/"])
-def test_trace_is_refused_everywhere_and_ends_nothing(http: httpx2.Client, path: str) -> None:
-    answer = http.request("TRACE", path)
-    refused(answer, 405, "method_not_allowed")
-    assert "TRACE" not in answer.headers["allow"]
-    assert http.get("/health/live").status_code == 200
-
-
-def test_a_trailing_slash_is_served_as_without(http: httpx2.Client, user: dict) -> None:
-    for path in ("/v1/users", f"/v1/users/{user['id']}", "/v1/users/count", f"/v1/users/{user['id']}/export"):
-        assert http.get(path + "/").json() == http.get(path).json()
-    refused(http.get("/v1/users//"), 404, "not_found")
-    refused(http.get("//v1/users"), 404, "not_found")
-    refused(http.get("/V1/users"), 404, "not_found")
-    assert http.put(f"/v1/users/{user['id']}/", json={"name": "Slashed"}).status_code == 200
-
-
-def test_problem_json_says_the_same_when_it_is_asked_for(http: httpx2.Client) -> None:
-    answer = http.post("/v1/users", json={"name": "A"}, headers={"Accept": "application/problem+json"})
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    problem = answer.json()
-    assert (problem["status"], problem["title"], problem["detail"]) == (400, "Bad Request", problem["error"])
-    assert problem["type"] == problem["doc_url"] and problem["errors"][0]["param"] == problem["param"] == "email"
-
-
-def test_no_two_requests_have_the_same_id_and_a_clients_own_is_not_believed(http: httpx2.Client) -> None:
-    ids = {http.get("/v1/users/count", headers={"X-Request-Id": "mine"}).headers["x-request-id"] for _ in range(50)}
-    assert len(ids) == 50 and "mine" not in ids
-
-
-def test_a_user_with_hostile_text_comes_back_as_it_was(http: httpx2.Client) -> None:
-    for text in (
-        "<script>alert(1)</script>",
-        "'; DROP TABLE users; --",
-        '"},{"id":"x',
-        "{{7*7}}",
-        "${jndi:ldap://x}",
-        "../../etc/passwd",
-        "%s%n",
-        "=cmd()",
-    ):
-        user = new_user(http, name=text, metadata={text: text})
-        assert http.get(f"/v1/users/{user['id']}").json()["name"] == text
-        assert http.get("/v1/users", params={"q": text}).json()[0]["name"] == text
-        http.delete(f"/v1/users/{user['id']}?purge=true")

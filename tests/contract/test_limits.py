@@ -16,11 +16,14 @@ from rollbook import clock, errors
 from rollbook.auth import key_format
 from tests.callers import worker_of
 from tests.contract.answers import Log, refused
+from tests.engines import once
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 from tests.patient import PATIENT
 from tests.valkey import ValkeyServer
 
 FIELDS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy", "ratelimit")
+# No limiter knows the database; that changes of a user's limit are seen on PostgreSQL, see tests/nodes.
+pytestmark = once
 
 
 @pytest.fixture(scope="module", params=["here", "in valkey"])

@@ -22,6 +22,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.api.types import Health
 from rollbook.auth import key_format
 from tests.contract.answers import fits, refused
+from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 
 # ---- health
@@ -82,6 +83,7 @@ def get(server: Server, path: str, key: str | None = "") -> int:
         return connection.getresponse().status
 
 
+@once
 def test_metrics_of_all_workers_are_added_up_whichever_answers(pair: Server) -> None:
     with pair.http() as http:
         user = new_user(http)
@@ -159,6 +161,7 @@ def test_metrics_tell_of_commits_hashes_connections_and_refusals(pair: Server) -
         assert after[sample("rollbook_worker_restarts_total")] == 0
 
 
+@once
 def test_routes_are_told_apart_by_pattern_and_never_by_what_callers_send(pair: Server) -> None:
     secret = ids.new("user")
     for path in (f"/v1/users/{secret}", f"/v1/{secret}", f"/{secret}", f"/v1/users?email={secret}"):
@@ -170,6 +173,7 @@ def test_routes_are_told_apart_by_pattern_and_never_by_what_callers_send(pair: S
         assert routes <= {route.path for route in ROUTES} | {"unmatched"}
 
 
+@once
 def test_only_a_key_with_the_scope_reads_metrics(as_role: Callable[..., httpx2.Client], anonymous: httpx2.Client) -> None:
     refused(anonymous.get("/metrics"), errors.MissingKey)
     for role in ("member", "viewer"):
@@ -199,6 +203,7 @@ def lines_of(server: Server, answers: list[httpx2.Response]) -> list[dict[str, A
     return sorted(found, key=lambda line: wanted.index(line["request_id"]))
 
 
+@once
 def test_each_request_leaves_one_line_with_who_what_and_how_it_went(
     server: Server, http: httpx2.Client, anonymous: httpx2.Client, user: dict
 ) -> None:
@@ -226,6 +231,7 @@ def test_each_request_leaves_one_line_with_who_what_and_how_it_went(
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
 
 
+@once
 def test_what_never_became_a_request_leaves_a_line_too(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(b"GET /v1/users HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
@@ -264,6 +270,7 @@ def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http:
         assert secret not in text
 
 
+@once
 def test_a_line_stays_one_line_whatever_the_path_holds(server: Server, http: httpx2.Client) -> None:
     answers = [http.get(path) for path in ("/a%0Ab", "/%1b%5b31mred", "/%E2%80%AEdesrever", '/"quoted"', "/" + "long" * 200)]
     lines_of(server, [answer for answer in answers if answer.status_code == 404])
@@ -274,6 +281,7 @@ def test_a_line_stays_one_line_whatever_the_path_holds(server: Server, http: htt
 # ---- headers
 
 
+@once
 def test_answers_carry_what_protects_callers(server: Server, http: httpx2.Client, anonymous: httpx2.Client) -> None:
     answers = [
         http.get("/v1/users"), http.get("/v1/users/me"), http.get("/v1/keys"), http.get("/v1/events"), http.get("/v1/users/me/export"),
@@ -298,11 +306,13 @@ def test_answers_carry_what_protects_callers(server: Server, http: httpx2.Client
     assert (unchanged.status_code, unchanged.headers["etag"], unchanged.content) == (304, tag, b"")
 
 
+@once
 def test_a_callers_request_id_is_not_taken_over(http: httpx2.Client) -> None:
     answer = http.get("/v1/users/me", headers={"X-Request-Id": "req_forged"})
     assert answer.headers["x-request-id"] != "req_forged"
 
 
+@once
 def test_behind_a_proxy_that_ends_tls_hsts_is_sent(tmp_path: Path) -> None:
     with (
         running(tmp_path / "data", "--trusted-proxy", "127.0.0.1/32", "--public-url", "https://api.example.com") as server,
@@ -317,6 +327,7 @@ def test_behind_a_proxy_that_ends_tls_hsts_is_sent(tmp_path: Path) -> None:
         assert "https://api.example.com/v1/users" in link and "evil" not in link
 
 
+@once
 def test_the_description_names_this_server(server: Server, anonymous: httpx2.Client) -> None:
     answer = anonymous.get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"

@@ -16,6 +16,7 @@ from rollbook import errors, ids
 from rollbook.api.routes import KEY, ROUTES, USER, Route
 from rollbook.roles import SCOPES, grantable
 from tests.contract.answers import Log, refused
+from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.visitor import signed_in
 
@@ -75,6 +76,7 @@ EXPECTED = read_matrix()
 WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.scope is not None}
 
 
+@once
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
     about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith(("/v1/keys", "/v1/sessions"))]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
@@ -147,6 +149,7 @@ def people(server: Server, http: httpx2.Client) -> Iterator[People]:
         client.close()
 
 
+@once
 @pytest.mark.parametrize(("row", "role", "target"), EXPECTED)
 def test_the_table_of_permissions_holds(people: People, row: str, role: str, target: str) -> None:
     route, expected = WITH_KEY[row], EXPECTED[row, role, target]
@@ -161,6 +164,7 @@ def test_the_table_of_permissions_holds(people: People, row: str, role: str, tar
 # ---- 403 tells nothing about what exists
 
 
+@once
 @pytest.mark.parametrize("role", ["member", "viewer"])
 @pytest.mark.parametrize("row", [row for row, route in WITH_KEY.items() if "{userId}" in route.path])
 def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(people: People, row: str, role: str) -> None:
@@ -182,6 +186,7 @@ def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(p
     assert headers[0] == headers[1] == headers[2]
 
 
+@once
 @pytest.mark.parametrize("user", ["existing", "unknown", "malformed"])
 def test_naming_another_users_keys_is_403_whether_it_exists(people: People, user: str) -> None:
     id = {"existing": people.bystander["id"], "unknown": ids.new("user"), "malformed": "user_1"}[user]
@@ -190,6 +195,7 @@ def test_naming_another_users_keys_is_403_whether_it_exists(people: People, user
         assert refused(answer, errors.InsufficientScope)["error"] == "Only admins can access other users' keys and sessions."
 
 
+@once
 def test_403_comes_before_a_look_at_the_body_the_query_and_the_version(people: People) -> None:
     member, other = people.callers["member"], f"/v1/users/{people.bystander['id']}"
     for answer in (
@@ -216,6 +222,7 @@ PRIVILEGES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@once
 @pytest.mark.parametrize("change", PRIVILEGES, ids=str)
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_a_member_cannot_raise_itself(people: People, method: str, change: dict[str, Any]) -> None:
@@ -257,6 +264,7 @@ def test_me_stands_for_the_callers_own_user(people: People) -> None:
 # ---- owners
 
 
+@once
 @pytest.mark.parametrize(
     "call",
     [
@@ -365,6 +373,7 @@ def test_a_suspended_user_cannot_sign_in_and_stays_in_lists(people: People, user
 # ---- scopes narrow, and never widen
 
 
+@once
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_else(
@@ -392,6 +401,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     narrow.close()
 
 
+@once
 def test_a_key_without_any_scope_does_nothing(people: People) -> None:
     nothing = people.client(new_user(people.http, role="owner"), scopes=[])
     refused(nothing.get("/v1/users/me"), errors.InsufficientScope)
