@@ -175,10 +175,13 @@ class Origin:
 
     def _ask(self, question: list[Any], streams: list[int]) -> Any:
         with self._lock:
-            socket.send_fds(self._line, [json.dumps(question).encode()], streams)
-            answer = self._line.recv(100)
+            try:
+                socket.send_fds(self._line, [json.dumps(question).encode()], streams)
+                answer = self._line.recv(100)
+            except ConnectionError:
+                answer = b""
         if not answer:
-            raise RuntimeError("the process that starts others has ended")
+            raise RuntimeError("the process that starts others has ended; what it wrote says why")
         return json.loads(answer)
 
     def close(self) -> None:
