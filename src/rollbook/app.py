@@ -6,9 +6,10 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+from rollbook.actions.principal import Principal
 from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.router import Router
@@ -17,6 +18,7 @@ from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
+from rollbook.http.mounts import Asgi, Mount
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Routes
@@ -33,6 +35,19 @@ from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
 logger = logging.getLogger("rollbook")
+
+
+class Mounted(NamedTuple):
+    """An ASGI application under a path prefix, called for those whose key has the scope. `scope["state"]` has the `principal`."""
+
+    prefix: str
+    scope: str
+    build: Callable[[Services], Asgi]
+    methods: tuple[str, ...] = ("GET", "POST", "DELETE")
+    max_body: int = 0
+
+
+MOUNTS: list[Mounted] = []
 
 
 class Common(NamedTuple):
@@ -53,7 +68,9 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         except ValueError as problem:
             raise ConfigurationError(f"limits: {problem}") from None
         limiter = valkey.build(address, limiter, settings.limits_when_away == "closed")
-    return Common(limiter, Metrics([f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)], settings.workers), tuple(sources))
+    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
+    rows += [f"{method} {mounted.prefix}" for mounted in MOUNTS for method in mounted.methods]
+    return Common(limiter, Metrics(rows, settings.workers), tuple(sources))
 
 
 class App:
@@ -65,7 +82,6 @@ class App:
         self._limiter, self._metrics, self._sources = shared or common(settings)
         self._metrics.join(worker)
         self._url = settings.url
-        self._route_index = {id(route): index for index, route in enumerate((*ROUTES, *PAGES))}
         self._db = opening.open_database(settings, self._metrics.commit)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
@@ -77,17 +93,34 @@ class App:
         self._routes = Routes(settings.max_body)
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)
+        self._mounts = [self._mount(mounted, services) for mounted in MOUNTS]
+        rows = (*ROUTES, *PAGES, *(row for mount in self._mounts for row in mount.rows))
+        self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
         self.connections = 0
 
+    def _mount(self, mounted: Mounted, services: Services) -> Mount:
+        gate = self._router.gate
+
+        async def admit(request: Request) -> dict[str, Any]:
+            by = Principal(await gate.admit(request), request.address, request.id)
+            gate.check(by, mounted.scope, "", "")
+            return {"principal": by}
+
+        mount = Mount(mounted.build(services), mounted.prefix, mounted.methods, admit, mounted.max_body)
+        self._routes.mount(mount, mount.rows, mounted.prefix)
+        return mount
+
     async def start(self) -> None:
         self._access_log.start(self._worker)
         self._jobs.start()
         if self._valkey is not None:
             await self._valkey.start()
+        for mount in self._mounts:
+            await mount.start()
         # What is loaded at its first use takes up to a tenth of a second: not while a caller waits for it.
         asyncio.get_running_loop().run_in_executor(None, self._warm_up)
 
@@ -96,6 +129,8 @@ class App:
         self._secret.seal("keys", b"")
 
     async def stop(self) -> None:
+        for mount in self._mounts:
+            await mount.stop()
         await self._jobs.stop()
         if self._valkey is not None:
             await self._valkey.stop()

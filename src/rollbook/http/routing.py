@@ -61,12 +61,13 @@ class Resource:
 class _Node:
     """One segment of the paths: the resource that ends here, and what can follow."""
 
-    __slots__ = ("named", "resource", "value")
+    __slots__ = ("mounted", "named", "resource", "value")
 
     def __init__(self) -> None:
         self.resource: Resource | None = None
         self.named: dict[str, _Node] = {}
         self.value: _Node | None = None  # what follows `{id}`
+        self.mounted: Resource | None = None  # answers for everything below that is not spelled out
 
 
 class Routes:
@@ -92,16 +93,24 @@ class Routes:
             resource = Resource(entrance, group, self._max_body)
             if "{" not in path:
                 self._static[path] = resource
-            if path == "/":
-                continue  # `//` is not the root with a trailing slash
-            node = self._root
-            for segment in path[1:].split("/"):
-                if segment.startswith("{"):
-                    node.value = node.value or _Node()
-                    node = node.value
-                else:
-                    node = node.named.setdefault(segment, _Node())
-            node.resource = resource
+            if path != "/":  # `//` is not the root with a trailing slash
+                self._node(path).resource = resource
+
+    def mount(self, entrance: Entrance, rows: Sequence[RoutedRow], prefix: str) -> None:
+        """Rows of one path, `prefix`, that answer for all paths below it too."""
+        self.add(entrance, rows)
+        node = self._node(prefix)
+        node.mounted = node.resource
+
+    def _node(self, path: str) -> _Node:
+        node = self._root
+        for segment in path[1:].split("/"):
+            if segment.startswith("{"):
+                node.value = node.value or _Node()
+                node = node.value
+            else:
+                node = node.named.setdefault(segment, _Node())
+        return node
 
     def find(self, path: str) -> tuple[Resource, Ids] | None:
         """A trailing slash is ignored."""
@@ -146,5 +155,5 @@ def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | N
     if following is not None and (found := _walk(following, segments, at + 1)) is not None:
         return found
     if node.value is None or not segment or (found := _walk(node.value, segments, at + 1)) is None:
-        return None
+        return None if node.mounted is None else (node.mounted, ())
     return found[0], (segment, *found[1])
