@@ -18,14 +18,14 @@ ROOMS = (
     ("app", "first_start"),
     ("jobs",),
     ("web",),
-    ("api",),
+    ("api", "docs_site"),
     ("gate",),
     ("actions",),
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("roles", "errors", "ids", "clock", "cpu", "quota"),
+    ("roles", "errors", "ids", "clock", "cpu", "quota", "units"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.
@@ -63,10 +63,10 @@ INSIDE = {
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
     ("rollbook.http.server", "uvloop"): "not to be had on every platform",
-    ("rollbook.web.docs", "rollbook.web.docs_search"): "needs the renderer",
+    ("rollbook.web.docs", "rollbook.docs_site.search"): "needs the renderer",
     (
         "rollbook.web.docs",
-        "rollbook.web.markdown",
+        "rollbook.docs_site.markdown",
     ): "the renderer and its libraries, 0.15 s, wait for the first page of the guide",
     ("rollbook.web.templates", "jinja2"): "a server that nobody visits by browser starts faster and stays smaller without it",
     ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",

@@ -88,8 +88,8 @@ class App:
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
         services = Services(settings, self._db, self._limiter, self)
         self._secret, self._passwords = services.secret, services.passwords
-        self._router = Router(ROUTES, services)
-        self._site = Site(services, self._router)
+        self._router = Router(services)
+        self._site = Site(services)
         self._routes = Routes(settings.max_body)
         self._routes.add(self._router, ROUTES, "/v1")
         self._routes.add(self._site, PAGES)

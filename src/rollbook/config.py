@@ -23,6 +23,8 @@ from rollbook.roles import ROLES
 PREFIX = "ROLLBOOK_"
 CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
 """User and password in a URL: never shown."""
+MASKED = "set (hidden)"
+"""Instead of a value that is, or may be, a secret."""
 
 
 class ConfigurationError(Exception):
@@ -278,6 +280,19 @@ class Source(msgspec.Struct, frozen=True):
     name: str
     value: Any
     origin: str
+
+
+def without_secrets(name: str, value: Any) -> Any:
+    """A setting's value as it may be shown: without credentials in URLs, and without any text under a name such as `smtp_password`."""
+    if isinstance(value, (str, tuple, Path)) and value and _IS_SECRET(name):
+        return MASKED
+    if isinstance(value, tuple):
+        return [CREDENTIALS.sub("…", str(each)) for each in value]
+    return CREDENTIALS.sub("…", str(value)) if isinstance(value, (str, Path)) else value
+
+
+# Also where the text is the path of a file today.
+_IS_SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|token|tokens|credentials|dsn)($|_)").search
 
 
 def load(

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own
-from rollbook.actions.principal import REVOKED, Caller, Principal, signed_in
+from rollbook.actions.principal import REVOKED, Caller, Principal
 from rollbook.auth import key_format
 from rollbook.errors import (
     AddressNotAllowed,
@@ -29,7 +29,6 @@ from rollbook.limits.policy import address_bucket
 from rollbook.quota import NO_LIMIT
 from rollbook.records import access
 from rollbook.records import keys as key_records
-from rollbook.records.users import User
 
 # Calls whose actions narrow themselves to what is the caller's.
 NARROWED = ("keys", "sessions")
@@ -95,11 +94,6 @@ class Gate:
             callers.clear()
         caller = callers[header] = Caller(holder, self._policy.limit_for(holder.role, holder.user_limit))
         return caller
-
-    def person(self, user: User) -> Caller:
-        """Somebody who is signed in to the pages, as a caller: all that the role may do, without a key."""
-        limit = self._policy.limit_for(user.role, user.rate_limit)
-        return signed_in(user.id, user.role, user.status, user.rate_limit, limit)
 
     def check(self, by: Principal, scope: str, self_access: str, about: str) -> None:
         """Whether this caller may make this call. Raises Forbidden.

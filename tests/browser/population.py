@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from rollbook.docs_site import guide
 from rollbook.http.request import made_at
-from rollbook.web import guide
 from rollbook.web.pages import PAGES
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from rollbook.web.admin_server import MASKED, shown
+from rollbook.config import MASKED
+from rollbook.web.admin.server import as_text
 from tests.browser.chromium import take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
@@ -731,15 +732,15 @@ def test_the_server_page_knows_all_workers_and_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tls_key", "secret", "smtp_password", "webhook_token", "key", "database_dsn"])
 def test_no_text_under_the_name_of_a_secret_is_shown(name: str) -> None:
-    assert shown(name, "/etc/keys/private.pem") == MASKED
-    assert shown(name, Path("/etc/keys/private.pem")) == MASKED
-    assert shown(name, ("one", "two")) == MASKED
-    assert shown(name, "") == "empty"
+    assert as_text(name, "/etc/keys/private.pem") == MASKED
+    assert as_text(name, Path("/etc/keys/private.pem")) == MASKED
+    assert as_text(name, ("one", "two")) == MASKED
+    assert as_text(name, "") == "empty"
 
 
 def test_other_settings_are_shown(tmp_path: Path) -> None:
-    assert shown("password_min_length", 8) == "8"
-    assert shown("keep_alive_timeout", 30.0) == "30.0"
-    assert shown("access_log", True) == "on"
-    assert shown("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
-    assert shown("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"
+    assert as_text("password_min_length", 8) == "8"
+    assert as_text("keep_alive_timeout", 30.0) == "30.0"
+    assert as_text("access_log", True) == "on"
+    assert as_text("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
+    assert as_text("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"

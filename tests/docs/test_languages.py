@@ -18,7 +18,8 @@ from unittest import mock
 import httpx2
 import pytest
 
-from rollbook.web import examples, guide, markdown
+from rollbook.docs_site import examples, guide, markdown
+from rollbook.web import templates
 from tests.docs.examples import PAGE_URL, Runner
 from tests.docs.examples import examples as examples_of
 from tests.harness import Server, running
@@ -54,7 +55,7 @@ def run_page(name: str, language: str, folder: Path, change: Callable[[str], str
 
 def shown(name: str, language: str) -> list[str]:
     """The code of all examples on a page."""
-    html = markdown.render(guide.source(name, PAGE_URL), str, guide.CHAPTERS[name].columns).html
+    html = markdown.render(guide.source(name, PAGE_URL), str, templates.render, guide.CHAPTERS[name].columns).html
     found = [unescape(re.sub(r"<[^>]*>", "", code)) for code in _SHOWN.findall(str(html))]
     return found[LANGUAGES.index(language) :: len(LANGUAGES)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rollbook.web import guide
+from rollbook.docs_site import guide
 from tests.harness import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(inst
 def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) -> None:
     with running(tmp_path / "data", environment={"PYTHONPATH": str(installed)}) as server:
         where = subprocess.run(
-            [sys.executable, "-c", "from rollbook.web import guide; print(guide.folder())"],
+            [sys.executable, "-c", "from rollbook.docs_site import guide; print(guide.folder())"],
             env=server.environment,
             cwd=tmp_path,
             capture_output=True,

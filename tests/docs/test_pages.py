@@ -13,7 +13,8 @@ import pytest
 
 from rollbook import errors
 from rollbook.auth import key_format
-from rollbook.web import guide, markdown
+from rollbook.docs_site import guide, markdown
+from rollbook.web import templates
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
 HTML = {"Accept": "text/html"}
@@ -158,7 +159,7 @@ def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, s
 
 def test_markdown_cannot_bring_html_or_scripts_into_a_page() -> None:
     text = "# Title\n\n<script>alert(1)</script>\n\n<b onclick=alert(1)>x</b> [a](javascript:alert(1)) [b](data:text/html,x)\n\n`<i>`\n\n```html\n<u>\n```\n\n| a |\n| --- |\n| <br><s> |\n"
-    html = str(markdown.render(text, str).html)
+    html = str(markdown.render(text, str, templates.render).html)
     for never in ("<script", "<b ", "<i>", "<u>", "<s>", 'href="javascript', 'href="data'):
         assert never not in html
     # The one that tables need.
@@ -166,7 +167,7 @@ def test_markdown_cannot_bring_html_or_scripts_into_a_page() -> None:
 
 
 def test_headings_of_one_text_have_anchors_of_their_own() -> None:
-    found = markdown.render("# A\n\n## Same\n\n## Same\n\n## `GET /v1/x`, *more*\n", str).headings
+    found = markdown.render("# A\n\n## Same\n\n## Same\n\n## `GET /v1/x`, *more*\n", str, templates.render).headings
     assert [each.anchor for each in found] == ["a", "same", "same-1", "get-v1x-more"]
 
 

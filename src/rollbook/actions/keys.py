@@ -36,13 +36,14 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys, newest_first: bool = False) -> Keys:
     """List API keys
 
     Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
-    return Keys(await keys.of_user(on.db, user_id, asked.limit, asked.offset), await keys.count(on.db, user_id))
+    found = await keys.of_user(on.db, user_id, asked.limit, asked.offset, newest_first)
+    return Keys(found, await keys.count(on.db, user_id))
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Key:
@@ -148,12 +149,15 @@ async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, 
     return IssuedKey(key, token)
 
 
-async def revoke(on: Rollbook, by: Principal, id: str) -> None:
+async def revoke(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
     """Revoke an API key
 
     The key stops working within a second, on all servers.
     """
+    # `of` names the user whose key it must be.
     key, role = await _find(on, by, "keys:write", id)
+    if of is not None and key.user_id != of:
+        raise NotFound()
     may_touch(by, role)
     if key.revoked_at is not None:
         raise NotFound()

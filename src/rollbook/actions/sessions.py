@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook.actions import passwords
 from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_password
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
+from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, subject
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
@@ -38,23 +39,40 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Ses
     return Sessions(found, await sessions.count(on.db, user_id, lifetime))
 
 
-async def end(on: Rollbook, by: Principal, id: str) -> None:
+async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
     """Delete a session
 
     Signs the browser out immediately.
     """
+    # `of` names the user whose session it must be.
     require_own(by, "sessions:write")
-    await on.write(_end, by, known("ses", id))
+    await on.write(_end, by, known("ses", id), of)
 
 
-async def _end(tx: Tx, by: Principal, id: str) -> None:
+async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
     """For who reaches only themselves, others' sessions do not exist."""
     session = await sessions.get(tx, id)
+    if of is not None and session.user_id != of:
+        raise NotFound()
     if session.user_id != by.user_id:
         if not reaches_all(by, "sessions:write"):
             raise NotFound()
         may_touch(by, (await users.get(tx, session.user_id)).role)
     await _ended(tx, by, await sessions.end(tx, id))
+
+
+async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> None:
+    """Sign a user out everywhere, except for the session with the id `keep`."""
+    require(by, "sessions:write", user_id)
+    await on.write(_end_all, on, by, known("user", user_id), keep)
+
+
+async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str) -> None:
+    may_touch(by, (await users.get(tx, user_id)).role)
+    for session in await sessions.of_user(tx, user_id, on.session_lifetime):
+        if session.id != keep:
+            with suppress(NotFound):  # on PostgreSQL, it may just have ended in another transaction
+                await _ended(tx, by, await sessions.end(tx, session.id))
 
 
 async def _ended(tx: Tx, by: Principal, session: Session) -> None:

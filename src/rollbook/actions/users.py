@@ -20,7 +20,7 @@ from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import Page
 from rollbook.records.user_list.query import ANY, OLDEST_FIRST, Filters, Order, Query
-from rollbook.records.users import User
+from rollbook.records.users import Deleted, User
 from rollbook.storage.database import Queries, Tx
 
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
@@ -288,6 +288,17 @@ async def _expire(tx: Tx, by: Principal, id: str, before: int) -> None:
         await _purge(tx, by, id)
 
 
+async def list_deleted(on: Rollbook, by: Principal, limit: int, before: tuple[int, int] | None = None) -> list[Deleted]:
+    """Users that can be restored, the last deletion first. `before`: when the last one of the page before was deleted, and its number."""
+    require(by, "users:read")
+    return await users.lately_deleted(on.db, restorable_since(on), limit, before)
+
+
+def restorable_since(on: Rollbook) -> int:
+    """Users deleted before this time cannot be restored."""
+    return clock.now() - on.settings.deleted_retention * clock.DAY
+
+
 async def restore(on: Rollbook, by: Principal, id: str) -> User:
     """Restore a deleted user
 
@@ -295,7 +306,7 @@ async def restore(on: Rollbook, by: Principal, id: str) -> User:
     """
     require(by, "users:write")
     # Whoever has the files may bring back all that is still in them.
-    since = 0 if by.is_operator else clock.now() - on.settings.deleted_retention * clock.DAY
+    since = 0 if by.is_operator else restorable_since(on)
     return await on.write(_restore, by, known("user", id), since)
 
 

@@ -10,22 +10,23 @@ from urllib.parse import quote
 import msgspec
 
 from rollbook.actions.checking import refuse
+from rollbook.actions.users import order_of
 from rollbook.auth.server_secret import Secret
 from rollbook.records.user_list import Page
-from rollbook.records.user_list.query import Position
+from rollbook.records.user_list.query import Position, sort_keys
 
 PURPOSE = "cursors"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decode
 
 
-def cursor(secret: Secret, sort: str, position: Position) -> str:
-    """A position as a signed string. Includes `sort`: a position in one order means nothing in another."""
-    content = _encode((sort, position.backwards, position.values))
+def cursor(secret: Secret, sort: tuple[str, ...] | None, position: Position) -> str:
+    """A position as a signed string. Includes the order: a position in one order means nothing in another."""
+    content = _encode((_name(sort), position.backwards, position.values))
     return _text(secret.sign(PURPOSE, content) + content)
 
 
-def position(secret: Secret, sort: str, text: str, values: int) -> Position:
+def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Position:
     """The position in a cursor. Raises InvalidParameter for a forged cursor, or one for another order."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -38,7 +39,7 @@ def position(secret: Secret, sort: str, text: str, values: int) -> Position:
         of, backwards, found = _decode(content)
     except (ValueError, msgspec.DecodeError):
         refuse("cursor", "is invalid. Take it from a Link header")
-    if of != sort or len(found) != values:
+    if of != _name(sort) or len(found) != len(sort_keys(order_of(sort))):
         refuse("cursor", "is for another sort order")
     return Position(found, backwards)
 
@@ -53,6 +54,10 @@ def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, m
     if page.after is not None:
         links.append(f'{start}&cursor={make(page.after)}>; rel="next"')
     return f"Link: {', '.join(links)}\r\n".encode()
+
+
+def _name(sort: tuple[str, ...] | None) -> str:
+    return ",".join(sort) if sort else "created_at"
 
 
 def _text(raw: bytes) -> str:

@@ -6,29 +6,26 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from rollbook.actions.context import Rollbook
-from rollbook.actions.principal import Caller, Principal
+from rollbook.actions.principal import Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api.call import Call, Services
 from rollbook.api.routes import Route
 from rollbook.api.types import UserFields
-from rollbook.errors import NotFound
 from rollbook.gate import Gate
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.http.routing import Ids, Routes
+from rollbook.http.routing import Ids
 
 # Parsed queries that a route remembers: lists are mostly asked for in the same few ways.
 MOST_QUERIES = 512
 
 
 class Router:
-    def __init__(self, routes: Sequence[Route], services: Services) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._gate = Gate(services)
         self._password_min_length = services.settings.password_min_length
         self._queries: dict[tuple[Any, str], Any] = {}
-        self._routes = Routes()
-        self._routes.add(self, routes)
 
     @property
     def gate(self) -> Gate:
@@ -61,33 +58,6 @@ class Router:
         """Unknown paths and methods are behind the key where the calls are, so that strangers learn nothing."""
         if all(route.scope is not None for route in rows):
             await self._gate.admit(request)
-
-    async def act(
-        self,
-        caller: Caller,
-        page: Request,
-        method: str,
-        path: str,
-        query: str = "",
-        body: dict[str, Any] | None = None,
-        if_match: bytes | None = None,
-    ) -> Response:
-        """A call made for a person by a page: the same row, permissions, parsing and action, without key and windows. Raises ApiError."""
-        found = self._routes.find(path)
-        route: Route | None = None if found is None else found[0].rows.get(method)
-        if found is None or route is None or route.shows is None:
-            raise NotFound()
-        headers = {} if if_match is None else {b"if-match": if_match}
-        request = Request(method, path, query, headers, b"", page.address, page.secure, page.id, page.started)
-        request.user_id = caller.user_id
-        request.route = route
-        call = Call(self._services, request)
-        call.by = Principal(caller, page.address, page.id)
-        ids = self._admit(call, route, found[1])
-        call.query = self._query(route, query)
-        if route.body is not None or body:
-            call.body = parsing.parse_body(route.body or parsing.EmptyBody, body or {}, self._password_min_length)
-        return route.shows(call, await _act(self._services, route, call, ids))
 
     def _admit(self, call: Call, route: Route, ids: Ids) -> Ids:
         """The ids in the path, with that of the caller for `me`. Raises Forbidden."""

@@ -13,7 +13,7 @@ from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
 from rollbook.actions.users import Export
-from rollbook.api import paging, take, types
+from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.request import Request
@@ -47,13 +47,12 @@ def user_page(call: Call, page: Page) -> Response:
         body = encode([types.UserListed(id, name, email, clock.format_time(at)) for _, id, name, email, at in page.rows])
     else:
         body = encode([_fields(User._make(row), query.fields) for row in page.rows])
-    sort = take.sort_of(query)
     head = paging.link(
         call.services.url + "/v1/users",
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
-        lambda at: paging.cursor(call.services.secret, sort, at),
+        lambda at: paging.cursor(call.services.secret, query.sort, at),
     )
     if page.total is not None:
         head += b"X-Total-Count: %d\r\n" % page.total

@@ -9,7 +9,7 @@ from rollbook.actions import users
 from rollbook.actions.checking import refuse
 from rollbook.api import paging, types
 from rollbook.api.call import Call
-from rollbook.records.user_list.query import Filters, Query, sort_keys
+from rollbook.records.user_list.query import Filters, Query
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 _ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*[ \t]*')
@@ -30,14 +30,7 @@ def user_page(call: Call) -> tuple[Query]:
         return (query,)
     if asked.offset:
         refuse("cursor", "and offset cannot go together")
-    return (
-        query._replace(position=paging.position(call.services.secret, sort_of(asked), asked.cursor, len(sort_keys(query.order)))),
-    )
-
-
-def sort_of(query: types.ListUsers) -> str:
-    """The order of a list as its cursors name it."""
-    return ",".join(query.sort) if query.sort else "created_at"
+    return (query._replace(position=paging.position(call.services.secret, asked.sort, asked.cursor)),)
 
 
 def filters(call: Call) -> tuple[Filters]:

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from rollbook import __version__, clock, config, first_start
+from rollbook import __version__, clock, config, first_start, units
 from rollbook.auth import server_secret
 from rollbook.cli import options
 from rollbook.cli.output import as_json, program, where
-from rollbook.config import CREDENTIALS, PREFIX, ConfigurationError, Settings, Source
+from rollbook.config import PREFIX, ConfigurationError, Settings, Source, without_secrets
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
@@ -87,7 +87,10 @@ def doctor(
         ]
     faulty = any(finding.state == "fault" for finding in findings)
     if json:
-        in_force = [{"name": source.name, "value": _value(source), "origin": source.origin} for source in sources]
+        in_force = [
+            {"name": source.name, "value": without_secrets(source.name, source.value), "origin": source.origin}
+            for source in sources
+        ]
         as_json({"ok": not faulty, "findings": [finding._asdict() for finding in findings], "settings": in_force})
     else:
         for finding in findings:
@@ -122,7 +125,7 @@ def _platform() -> Iterator[Finding]:
 def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
     chosen = [source for source in sources if source.origin != "default"]
     for source in chosen:
-        yield Finding("ok", "setting", f"{source.name} = {_value(source)} ({source.origin})")
+        yield Finding("ok", "setting", f"{source.name} = {without_secrets(source.name, source.value)} ({source.origin})")
     yield Finding("ok", "settings", f"{len(sources) - len(chosen)} have their default values (docs/configuration.md)")
     names = {source.name.upper() for source in sources} | NOT_SETTINGS
     for variable in sorted(os.environ):
@@ -178,11 +181,13 @@ def _folder(settings: Settings) -> Iterator[Finding]:
             yield Finding("ok", "secret", f"{data / 'secret'}, readable by its owner only")
     free = shutil.disk_usage(data).free
     if free < NO_SPACE:
-        yield Finding("fault", "disk", f"{_size(free)} free", "Free up disk space. Without it, the server can't accept writes.")
+        yield Finding(
+            "fault", "disk", f"{units.size(free)} free", "Free up disk space. Without it, the server can't accept writes."
+        )
     elif free < LITTLE_SPACE:
-        yield Finding("warning", "disk", f"{_size(free)} free", "Free up disk space soon.")
+        yield Finding("warning", "disk", f"{units.size(free)} free", "Free up disk space soon.")
     else:
-        yield Finding("ok", "disk", f"{_size(free)} free")
+        yield Finding("ok", "disk", f"{units.size(free)} free")
 
 
 def _file(path: Path, what: str, access: int, mode: str) -> Finding:
@@ -213,7 +218,9 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         yield from _contents(db, settings)
         about = db.describe()
         yield Finding(
-            "ok", "database", f"{_size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free"
+            "ok",
+            "database",
+            f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free",
         )
         if about["network_file_system"]:
             yield Finding(
@@ -226,9 +233,9 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
             yield Finding("ok", "file system", about["file_system"])
         if about["wal_size"] > LONG_LOG:
             fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
-            yield Finding("warning", "log", _size(about["wal_size"]), fix)
+            yield Finding("warning", "log", units.size(about["wal_size"]), fix)
         else:
-            yield Finding("ok", "log", _size(about["wal_size"]))
+            yield Finding("ok", "log", units.size(about["wal_size"]))
         if about["size"] > LARGE and not deep:
             yield Finding("ok", "pages", "not checked: the database is large. Use --deep to check them")
         else:
@@ -249,7 +256,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         return
     try:
         about = asyncio.run(_about(settings))
-        yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {_size(about['size'])}")
+        yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
         wanted = settings.database_connections * settings.workers
         room = about["most_connections"] - about["connections"]
         fix = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
@@ -414,13 +421,6 @@ def _answers(settings: Settings) -> bool:
 # ---- output
 
 
-def _value(source: Source) -> object:
-    value = source.value
-    if isinstance(value, tuple):
-        return [CREDENTIALS.sub("…", text) for text in value]
-    return CREDENTIALS.sub("…", str(value)) if isinstance(value, (str, Path)) else value
-
-
 def _print(finding: Finding) -> None:
     color = {"ok": "32", "warning": "33", "fault": "31"}[finding.state]
     state = f"{finding.state:<8}"
@@ -429,10 +429,3 @@ def _print(finding: Finding) -> None:
     print(f"{state} {finding.what}: {finding.found}")
     if finding.fix:
         print(f"{'':<8} -> {finding.fix}")
-
-
-def _size(amount: int) -> str:
-    for unit, size in (("GiB", GIBIBYTE), ("MiB", MEBIBYTE), ("KiB", 1 << 10)):
-        if amount >= size:
-            return f"{amount / size:.1f} {unit}"
-    return f"{amount} bytes"

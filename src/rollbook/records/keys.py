@@ -28,6 +28,11 @@ class Key(NamedTuple):
     last_used_at: int | None
     revoked_at: int | None
 
+    @property
+    def masked(self) -> str:
+        """`rbk_…`: how people tell keys apart."""
+        return f"{self.start}…{self.last_four}"
+
 
 class NewKey(NamedTuple):
     """`sealed` is the key's text encrypted for its owner to see again, None when it shall not be."""
@@ -70,6 +75,7 @@ ADD = f"""
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Locking(f"SELECT {COLUMNS} FROM keys WHERE id = ?")
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
+NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
@@ -100,9 +106,10 @@ async def get(queries: Queries, id: str) -> Key:
     return Key._make(row)
 
 
-async def of_user(queries: Queries, user_id: str, limit: int = ALL, offset: int = 0) -> list[Key]:
-    """A user's keys, oldest first."""
-    return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+async def of_user(queries: Queries, user_id: str, limit: int = ALL, offset: int = 0, newest_first: bool = False) -> list[Key]:
+    """A user's keys, oldest first unless `newest_first`."""
+    rows = await queries.all(NEWEST_OF_USER if newest_first else OF_USER, user_id, limit, offset)
+    return [Key._make(row) for row in rows]
 
 
 async def count(queries: Queries, user_id: str) -> int:
@@ -157,7 +164,7 @@ def public(key: Key) -> dict[str, Any]:
         "id": key.id,
         "user_id": key.user_id,
         "name": key.name,
-        "masked": f"{key.start}…{key.last_four}",
+        "masked": key.masked,
         "scopes": None if key.scopes is None else key.scopes.split(),
         "ip_allow": None if key.ip_allow is None else key.ip_allow.split(),
         "rate_limit": key.rate_limit,

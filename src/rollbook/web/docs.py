@@ -1,4 +1,4 @@
-"""The docs: pages in the browser, Markdown for programs, the API reference, and /llms.txt."""
+"""The guide as pages and as Markdown for programs, and the API reference: everything under /docs, and /llms.txt."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rollbook.actions import keys as key_actions
+from rollbook.actions.arguments import ListKeys, PasswordProof
+from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import JSON, PRIVATE, Response
-from rollbook.web import guide, static
+from rollbook.web import assets, templates
 from rollbook.web.accept import takes_gzip, takes_html
-from rollbook.web.visit import Visit
+from rollbook.web.page_request import PageRequest
 
 if TYPE_CHECKING:
-    from rollbook.web.docs_search import Result
-    from rollbook.web.markdown import Rendered
+    from rollbook.docs_site.markdown import Rendered
+    from rollbook.docs_site.search import Result
 
 MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
 PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n"
-# Public pages that change with the version: browsers revalidate them and mostly get 304.
+# The pages are public, but change with the version: clients ask each time, and mostly get 304.
 FRESH = b"Cache-Control: no-cache\r\n"
 VENDOR = Path(__file__).parent / "vendor" / "swagger-ui"
 # Swagger UI uses data: URLs for its icons; the rest is the same as for other pages. Only on its own path.
@@ -32,69 +35,71 @@ REFERENCE_POLICY = (
     b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
 )
 
-# Cached responses for visitors who are not signed in, by page, URL and compression.
+MAX_KEYS = 1_000
+
+# Responses to people who are not signed in are all alike: by page, URL of the server and encoding.
 _kept: dict[tuple[str, str, bool], Response] = {}
 _articles: dict[tuple[str, str], Rendered] = {}
 
 
-async def landing(visit: Visit) -> Response:
-    return await _chapter(visit, guide.LANDING)
+async def landing(page: PageRequest) -> Response:
+    return await _chapter(page, guide.LANDING)
 
 
-async def chapter(visit: Visit) -> Response:
+async def chapter(page: PageRequest) -> Response:
     """A page of the docs; as Markdown if its name ends with `.md`."""
-    name, dot, ending = visit.ids[0].partition(".")
+    name, dot, ending = page.ids[0].partition(".")
     if name not in guide.CHAPTERS or (dot and ending != "md"):
         raise NotFound()
     if name == guide.LANDING and not dot:
-        return visit.redirect("/docs")
-    return await _chapter(visit, name, as_markdown=bool(dot))
+        return page.redirect("/docs")
+    return await _chapter(page, name, as_markdown=bool(dot))
 
 
-async def error(visit: Visit) -> Response:
-    """What an error code means and how to fix it. The `doc_url` of errors leads here."""
-    code, dot, ending = visit.ids[0].partition(".")
+async def error(page: PageRequest) -> Response:
+    """What an error code means, when it happens and how to fix it. `doc_url` of every error leads here."""
+    code, dot, ending = page.ids[0].partition(".")
     if code not in guide.codes() or (dot and ending != "md"):
         raise NotFound()
-    if dot or not takes_html(visit.request):
-        return _text(visit, MARKDOWN, guide.error_source(code, visit.services.url))
-    return await _page(visit, f"errors/{code}", lambda: _render(guide.error_source(code, visit.services.url)), "errors")
+    if dot or not takes_html(page.request):
+        return _text(page, MARKDOWN, guide.error_source(code, page.on.url))
+    return await _page(page, f"errors/{code}", lambda: _render(guide.error_source(code, page.on.url)), "errors")
 
 
-async def search(visit: Visit) -> Response:
-    """Sections of the docs that contain all words of `q`."""
-    query = " ".join(visit.query.get("q", "")[:200].split())
+async def search(page: PageRequest) -> Response:
+    """Sections of the guide that contain all the words of `q`."""
+    query = " ".join(page.query.get("q", "")[:200].split())
     results = await asyncio.get_running_loop().run_in_executor(None, _search, query)
-    return visit.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
+    return page.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
 
 
 def _search(query: str) -> list[Result]:
-    from rollbook.web import docs_search
+    from rollbook.docs_site import search
 
-    return docs_search.search(query)
-
-
-async def llms(visit: Visit) -> Response:
-    return _text(visit, PLAIN, guide.llms(visit.services.url))
+    return search.search(query)
 
 
-async def _chapter(visit: Visit, name: str, as_markdown: bool = False) -> Response:
-    url = visit.services.url
-    if as_markdown or not takes_html(visit.request):
-        return _text(visit, MARKDOWN, guide.source(name, url))
+async def llms(page: PageRequest) -> Response:
+    return _text(page, PLAIN, guide.llms(page.on.url))
+
+
+async def _chapter(page: PageRequest, name: str, as_markdown: bool = False) -> Response:
+    url = page.on.url
+    if as_markdown or not takes_html(page.request):
+        return _text(page, MARKDOWN, guide.source(name, url))
     text = guide.errors_overview(url) if name == "errors" else guide.source(name, url)
-    return await _page(visit, name, lambda: _render(text, guide.CHAPTERS[name].columns), name)
+    return await _page(page, name, lambda: _render(text, guide.CHAPTERS[name].columns), name)
 
 
-async def _page(visit: Visit, key: str, make: Callable[[], Rendered], chapter: str) -> Response:
-    is_plain = visit.person is None and not visit.request.query
-    url = visit.services.url
-    kept_as = (key, url, takes_gzip(visit.request))
+async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapter: str) -> Response:
+    is_plain = page.person is None and not page.request.query
+    url = page.on.url
+    kept_as = (key, url, takes_gzip(page.request))
     response = _kept.get(kept_as) if is_plain else None
     if response is None:
         article = _articles.get((key, url))
         if article is None:
-            # The first rendering takes tens of milliseconds, loading the libraries as long again: not on the event loop.
+            # The first rendering takes tens of milliseconds, and loading its libraries as much again: not on the event loop.
             article = _articles[key, url] = await asyncio.get_running_loop().run_in_executor(None, make)
         context: dict[str, Any] = {
             "article": article,
@@ -103,44 +108,33 @@ async def _page(visit: Visit, key: str, make: Callable[[], Rendered], chapter: s
             "markdown": f"/docs/{key}.md",
         }
         if not is_plain:
-            return visit.render("docs/page.html", section="docs", guide=guide, **context)
-        response = visit.render("docs/page.html", section="docs", guide=guide, cache=FRESH, **context)
+            return page.render("docs/page.html", section="docs", guide=guide, **context)
+        response = page.render("docs/page.html", section="docs", guide=guide, cache=FRESH, **context)
         response = _kept[kept_as] = response._replace(head=response.head + _tag(response.body))
-    return _unless_known(visit, response)
+    return _unless_known(page, response)
 
 
 def _render(text: str, columns: bool = False) -> Rendered:
-    from rollbook.web import markdown
+    from rollbook.docs_site import markdown
 
-    return markdown.render(text, address, columns)
-
-
-def address(target: str) -> str:
-    """The URL of a Markdown link: /docs/users#list-users for `users.md#list-users`; errors have their own pages."""
-    file, sharp, anchor = target.removeprefix("../").partition("#")
-    if file in ("", "errors.md") and anchor in guide.codes():
-        return f"/docs/errors/{anchor}"
-    name, dot, ending = file.partition(".")
-    if dot and ending == "md" and name in guide.CHAPTERS:
-        return guide.CHAPTERS[name].path + sharp + anchor
-    return target
+    return markdown.render(text, guide.url, templates.render, columns)
 
 
 # ---- Markdown and plain text
 
 
-def _text(visit: Visit, kind: bytes, text: str) -> Response:
+def _text(page: PageRequest, kind: bytes, text: str) -> Response:
     body = text.encode()
-    return _unless_known(visit, Response(200, kind + FRESH + b"Vary: Accept\r\n" + _tag(body), body))
+    return _unless_known(page, Response(200, kind + FRESH + b"Vary: Accept\r\n" + _tag(body), body))
 
 
 def _tag(body: bytes) -> bytes:
     return b'ETag: "' + blake2b(body, digest_size=12).hexdigest().encode() + b'"\r\n'
 
 
-def _unless_known(visit: Visit, response: Response) -> Response:
-    """304 if the client already has this response (RFC 9110 section 13.1.2)."""
-    known = visit.request.headers.get(b"if-none-match")
+def _unless_known(page: PageRequest, response: Response) -> Response:
+    """304 where the client has this response already (RFC 9110 section 13.1.2)."""
+    known = page.request.headers.get(b"if-none-match")
     tag = response.head[response.head.rindex(b"ETag: ") + 6 :].partition(b"\r\n")[0]
     if known is not None and tag in (each.strip().removeprefix(b"W/") for each in known.split(b",")):
         kept = b"".join(
@@ -150,24 +144,25 @@ def _unless_known(visit: Visit, response: Response) -> Response:
     return response
 
 
-# ---- "Use my key" of "Try it"
+# ---- the person's own key, for "Try it"
 
 
-async def keys(visit: Visit) -> Response:
-    """The person's revealable keys, without the secrets."""
-    found = (await visit.api("GET", "/v1/keys", user=visit.me.user.id, limit=1000)).content
-    now = [key for key in found if key["revealable"] and key["revoked_at"] is None]
-    return _private([{"id": key["id"], "name": key["name"], "masked": key["masked"]} for key in now])
+async def keys(page: PageRequest) -> Response:
+    """The person's keys that can be revealed."""
+    found = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
+    now = [key for key in found.keys if key.revealable and key.revoked_at is None]
+    return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in now])
 
 
-async def key(visit: Visit) -> Response:
-    """Reveal one of the person's keys, with their password. The script keeps it in memory; it is never part of a page."""
-    form = visit.form
+async def key(page: PageRequest) -> Response:
+    """One of the person's keys, in exchange for the password. It goes to the page's memory, never into a page."""
+    form = page.form
     try:
-        answer = await visit.api("POST", f"/v1/keys/{form.get('key', '')}/reveal", {"password": form.get("password", "")})
+        proof = page.arguments(PasswordProof, {"password": form.get("password", "")})
+        issued = await key_actions.reveal(page.on, page.by, form.get("key", ""), proof)
     except ApiError as problem:
         return _private({"error": problem.message}, problem.status)
-    return _private({"key": answer.content["key"]})
+    return _private({"key": issued.token})
 
 
 def _private(content: object, status: int = 200) -> Response:
@@ -177,26 +172,26 @@ def _private(content: object, status: int = 200) -> Response:
 # ---- the API reference
 
 
-async def reference(visit: Visit) -> Response:
-    """The interactive API reference: Swagger UI for /openapi.json."""
+async def reference(page: PageRequest) -> Response:
+    """Every call of the API, to try in the browser: Swagger UI with /openapi.json."""
     await _loaded("swagger-ui-bundle.js")
-    response = visit.render("docs/api.html", vendor=_vendor)
+    response = page.render("docs/api.html", vendor=_vendor)
     head = b"".join(
         line + b"\r\n" for line in response.head.split(b"\r\n") if line and not line.startswith(b"Content-Security-Policy:")
     )
     return response._replace(head=head + REFERENCE_POLICY)
 
 
-async def reference_file(visit: Visit) -> Response:
-    await _loaded(visit.ids[0])
-    return static.answer(visit.request, visit.ids[0], VENDOR)
+async def reference_file(page: PageRequest) -> Response:
+    await _loaded(page.ids[0])
+    return assets.answer(page.request, page.ids[0], VENDOR)
 
 
 async def _loaded(name: str) -> None:
-    # Compressing it for the first time takes a quarter of a second.
-    await asyncio.get_running_loop().run_in_executor(None, static.load, VENDOR, name)
+    # Compressing it the first time takes a quarter of a second.
+    await asyncio.get_running_loop().run_in_executor(None, assets.load, VENDOR, name)
 
 
 @cache
 def _vendor(name: str) -> str:
-    return f"/docs/api/{name}?v={static.load(VENDOR, name).digest}"
+    return f"/docs/api/{name}?v={assets.load(VENDOR, name).digest}"

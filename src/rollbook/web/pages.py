@@ -1,22 +1,43 @@
-"""The table of all pages."""
+"""The table of contents of the dashboard: every page and every form, each with who may open it."""
 
 from __future__ import annotations
 
-from rollbook.web import account, admin, admin_server, admin_users, docs, keys, set_password, sign_in, static, usage
-from rollbook.web.page import Page
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+from rollbook.web import assets, docs
+from rollbook.web.account import keys, profile, requests, sessions, set_password, sign_in, usage
+from rollbook.web.admin import deleted_users, events, new_user, overview, server, user, users
+
+Who = Literal["anyone", "person", "admin"]
+
+
+class Page(NamedTuple):
+    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, or an admin or owner.
+
+    `path` may have values in braces, each a whole segment: /admin/users/{id}.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    who: Who
+    max_body = 0
+    streams_body = False
+
 
 PAGES = [
     Page("GET", "/", sign_in.root, "anyone"),
-    Page("GET", "/static/{name}", static.show, "anyone"),
+    Page("GET", "/static/{name}", assets.show, "anyone"),
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
     Page("POST", "/account/sign-in", sign_in.sign_in, "anyone"),
     Page("POST", "/account/sign-out", sign_in.sign_out, "anyone"),
     Page("GET", "/account/set-password", set_password.show, "anyone"),
     Page("POST", "/account/set-password", set_password.set_password, "anyone"),
-    Page("GET", "/account", account.show, "person"),
-    Page("POST", "/account/profile", account.change_profile, "person"),
-    Page("POST", "/account/password", account.change_password, "person"),
-    Page("GET", "/account/export", account.export, "person"),
+    Page("GET", "/account", profile.show, "person"),
+    Page("POST", "/account/profile", profile.change_profile, "person"),
+    Page("POST", "/account/password", profile.change_password, "person"),
+    Page("GET", "/account/export", profile.export, "person"),
     Page("GET", "/account/keys", keys.show, "person"),
     Page("POST", "/account/keys", keys.create, "person"),
     Page("GET", "/account/keys/new", keys.show_form, "person"),
@@ -26,30 +47,30 @@ PAGES = [
     Page("POST", "/account/keys/{id}/revoke", keys.revoke, "person"),
     Page("GET", "/account/usage", usage.show, "person"),
     Page("GET", "/account/usage/live", usage.show_live, "person"),
-    Page("GET", "/account/requests", usage.show_requests, "person"),
-    Page("GET", "/account/requests/{id}", usage.show_request, "person"),
-    Page("GET", "/account/sessions", account.show_sessions, "person"),
-    Page("POST", "/account/sessions/end-others", account.end_others, "person"),
-    Page("POST", "/account/sessions/{id}/end", account.end_session, "person"),
-    Page("GET", "/admin", admin.show, "admin"),
-    Page("GET", "/admin/events", admin.show_events, "admin"),
-    Page("GET", "/admin/server", admin_server.show, "admin"),
-    Page("GET", "/admin/users", admin_users.list_users, "admin"),
-    Page("GET", "/admin/users/deleted", admin_users.list_deleted, "admin"),
-    Page("GET", "/admin/users/new", admin_users.new, "admin"),
-    Page("POST", "/admin/users/new", admin_users.create, "admin"),
-    Page("GET", "/admin/users/{id}", admin_users.show, "admin"),
-    Page("POST", "/admin/users/{id}", admin_users.edit, "admin"),
-    Page("POST", "/admin/users/{id}/suspend", admin_users.suspend, "admin"),
-    Page("POST", "/admin/users/{id}/activate", admin_users.activate, "admin"),
-    Page("POST", "/admin/users/{id}/delete", admin_users.delete, "admin"),
-    Page("POST", "/admin/users/{id}/restore", admin_users.restore, "admin"),
-    Page("POST", "/admin/users/{id}/purge", admin_users.purge, "admin"),
-    Page("POST", "/admin/users/{id}/password-link", admin_users.make_link, "admin"),
-    Page("POST", "/admin/users/{id}/keys", admin_users.create_key, "admin"),
-    Page("POST", "/admin/users/{id}/keys/{key}/revoke", admin_users.revoke_key, "admin"),
-    Page("POST", "/admin/users/{id}/sessions/end", admin_users.end_sessions, "admin"),
-    Page("POST", "/admin/users/{id}/sessions/{session}/end", admin_users.end_session, "admin"),
+    Page("GET", "/account/requests", requests.show, "person"),
+    Page("GET", "/account/requests/{id}", requests.show_one, "person"),
+    Page("GET", "/account/sessions", sessions.show, "person"),
+    Page("POST", "/account/sessions/end-others", sessions.end_others, "person"),
+    Page("POST", "/account/sessions/{id}/end", sessions.end, "person"),
+    Page("GET", "/admin", overview.show, "admin"),
+    Page("GET", "/admin/events", events.show, "admin"),
+    Page("GET", "/admin/server", server.show, "admin"),
+    Page("GET", "/admin/users", users.show, "admin"),
+    Page("GET", "/admin/users/deleted", deleted_users.show, "admin"),
+    Page("GET", "/admin/users/new", new_user.show, "admin"),
+    Page("POST", "/admin/users/new", new_user.create, "admin"),
+    Page("GET", "/admin/users/{id}", user.show, "admin"),
+    Page("POST", "/admin/users/{id}", user.edit, "admin"),
+    Page("POST", "/admin/users/{id}/suspend", user.suspend, "admin"),
+    Page("POST", "/admin/users/{id}/activate", user.activate, "admin"),
+    Page("POST", "/admin/users/{id}/delete", user.delete, "admin"),
+    Page("POST", "/admin/users/{id}/restore", user.restore, "admin"),
+    Page("POST", "/admin/users/{id}/purge", user.purge, "admin"),
+    Page("POST", "/admin/users/{id}/password-link", user.create_link, "admin"),
+    Page("POST", "/admin/users/{id}/keys", user.create_key, "admin"),
+    Page("POST", "/admin/users/{id}/keys/{key}/revoke", user.revoke_key, "admin"),
+    Page("POST", "/admin/users/{id}/sessions/end", user.end_sessions, "admin"),
+    Page("POST", "/admin/users/{id}/sessions/{session}/end", user.end_session, "admin"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),

@@ -1,4 +1,4 @@
-"""Charts of requests per hour as SVG. Widths are in percent, so that bars fit any window and text keeps its size."""
+"""Bar charts as inline SVG: widths in percent, so that bars fit any window and words keep their size. Each has the same numbers as a table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 HEIGHT = 200
 TOP, BASE = 10, HEIGHT - 24
 """Top of the highest bar and bottom of all bars, in pixels from above."""
-LEAST = 2.0
-"""Minimum height of a nonzero part, in pixels: one error among thousands stays visible."""
-MOST_MARKS = 7
+MIN_HEIGHT = 2.0
+"""Pixels of a part that is not zero, so that one error among thousands is seen."""
+MAX_MARKS = 7
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
+
+
+class Bar(NamedTuple):
+    at: int
+    """The beginning of its hour or day."""
+    name: str
+    title: str
+    parts: list[tuple[str, int]]
+    """From below: class and number of each."""
+    numbers: tuple[int, ...]
+    """Its row of the table."""
 
 
 class Mark(NamedTuple):
@@ -29,32 +40,80 @@ class Mark(NamedTuple):
     text: str
 
 
-def bars(hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot") -> Markup:
-    """A chart of the responses per hour from `since` to `until` (microseconds), with a text for each bar and a table.
+def requests_by_hour(hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot") -> Markup:
+    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, one above the other."""
+    start = since - since % clock.HOUR
+    bars = [_hour(hour) for hour in hours if start <= hour.at < until]
+    columns = ("Hour (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
+    summary = f"{sum(bar.numbers[0] for bar in bars):,} requests in total."
+    return _figure(id, label, summary, bars, start, until, clock.HOUR, columns, has_legend=True)
 
-    Served, refused (4xx), over a limit (429) and errors (5xx) stand on each other. `id` is needed where a page has several.
-    """
+
+def users_by_day(days: Sequence[tuple[int, int]], label: str = "New users per day", id: str = "joined") -> Markup:
+    """The beginning of each day, one after the other, and how many users were created on it."""
+    bars = [Bar(at, _day(at), f"{_day(at)}: {count:,} new", [("bar", count)], (count,)) for at, count in days]
+    summary = f"{sum(count for _, count in days):,} new users in total."
+    return _figure(id, label, summary, bars, days[0][0], days[-1][0] + clock.DAY, clock.DAY, ("Day (UTC)", "New users"))
+
+
+def _hour(hour: Hour) -> Bar:
+    parts = [
+        ("bar", hour.requests - hour.errors - hour.refused - hour.limited, "successful"),
+        ("bar muted", hour.refused, "client errors"),
+        ("bar warn", hour.limited, "rate limited"),
+        ("bar bad", hour.errors, "server errors"),
+    ]
+    words = ", ".join([f"{count:,} {word}" for _, count, word in parts if count > 0])
+    numbers = (hour.requests, hour.refused, hour.limited, hour.errors)
+    return Bar(hour.at, hour_text(hour.at), f"{hour_text(hour.at)} UTC: {words}", [part[:2] for part in parts], numbers)
+
+
+@lru_cache(maxsize=1024)
+def hour_text(at: int) -> str:
+    """`Wed 25 Nov, 10:00–11:00`."""
+    when = datetime.fromtimestamp(at / clock.SECOND, UTC)
+    return f"{when:%a %-d %b, %H}:00–{(when.hour + 1) % 24:02}:00"
+
+
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / clock.SECOND, UTC):%-d %b}"
+
+
+# ---- drawing
+
+
+def _figure(
+    id: str,
+    label: str,
+    summary: str,
+    bars: list[Bar],
+    start: int,
+    until: int,
+    span: int,
+    columns: tuple[str, ...],
+    has_legend: bool = False,
+) -> Markup:
+    """A bar for each `span` from `start` to `until`. `id` is unique on its page."""
     from markupsafe import Markup
 
-    start = since - since % clock.HOUR
-    whole = max(until - start, clock.HOUR)
-    shown = [hour for hour in hours if start <= hour.at < until]
-    most = ceiling(max((hour.requests for hour in shown), default=0))
+    whole = max(until - start, span)
+    most = ceiling(max((bar.numbers[0] for bar in bars), default=0))
+    width = span / whole * 100
     return Markup(
         templates.render(
             "plot.html",
             id=id,
             label=label,
+            summary=summary,
             height=HEIGHT,
             base=BASE,
-            total=sum(hour.requests for hour in shown),
-            # Built here because the template takes several times as long for hundreds of bars. Contains no user input.
-            bars=Markup(
-                "\n".join([_bar(hour, (hour.at - start) / whole * 100, clock.HOUR / whole * 100, most) for hour in shown])
-            ),
-            rows=Markup("\n".join([_row(hour) for hour in reversed(shown)])),
+            # Made here: the template would take several times as long for hundreds of them. All of it is our own words.
+            bars=Markup("\n".join([_bar(bar, (bar.at - start) / whole * 100, width, most) for bar in bars])),
+            columns=columns,
+            rows=Markup("\n".join([_row(bar) for bar in reversed(bars)])),
             scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],
             marks=_marks(start, whole),
+            has_legend=has_legend,
         )
     )
 
@@ -77,51 +136,33 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
-@lru_cache(maxsize=1024)
-def hour_text(at: int) -> str:
-    """`Wed 25 Nov, 10:00–11:00`."""
-    when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-    return f"{when:%a %-d %b, %H}:00–{(when.hour + 1) % 24:02}:00"
-
-
-def _bar(hour: Hour, x: float, width: float, most: int) -> str:
-    served = hour.requests - hour.errors - hour.refused - hour.limited
-    parts = [
-        (kind, count, word)
-        for kind, count, word in (
-            ("bar", served, "successful"),
-            ("bar muted", hour.refused, "client errors"),
-            ("bar warn", hour.limited, "rate limited"),
-            ("bar bad", hour.errors, "server errors"),
-        )
-        if count > 0
-    ]
-    place = f'x="{x + width * 0.06:.3f}%" width="{width * 0.88:.3f}%"'
-    words = ", ".join([f"{count:,} {word}" for _, count, word in parts])
-    drawn = [f'<g><title>{hour_text(hour.at)} UTC: {words}</title><rect class="hit" {place} y="{TOP}" height="{BASE - TOP}"/>']
+def _bar(bar: Bar, x: float, width: float, most: int) -> str:
+    across = f'x="{x + width * 0.06:.3f}%" width="{width * 0.88:.3f}%"'
+    drawn = [f'<g><title>{bar.title}</title><rect class="hit" {across} y="{TOP}" height="{BASE - TOP}"/>']
     y = float(BASE)
-    for kind, count, _ in parts:
-        height = max(LEAST, count / most * (BASE - TOP))
-        y -= height
-        drawn.append(f'<rect class="{kind}" {place} y="{y:.1f}" height="{height:.1f}"/>')
+    for kind, count in bar.parts:
+        if count > 0:
+            height = max(MIN_HEIGHT, count / most * (BASE - TOP))
+            y -= height
+            drawn.append(f'<rect class="{kind}" {across} y="{y:.1f}" height="{height:.1f}"/>')
     return "".join(drawn) + "</g>"
 
 
-def _row(hour: Hour) -> str:
-    cells = "".join([f'<td class="num">{count:,}</td>' for count in (hour.requests, hour.refused, hour.limited, hour.errors)])
-    return f'<tr><th scope="row" class="nowrap">{hour_text(hour.at)}</th>{cells}</tr>'
+def _row(bar: Bar) -> str:
+    cells = "".join([f'<td class="num">{number:,}</td>' for number in bar.numbers])
+    return f'<tr><th scope="row" class="nowrap">{bar.name}</th>{cells}</tr>'
 
 
 def _marks(start: int, whole: int) -> list[Mark]:
     """Labels for hours or days below the bars; none so close to the end that it wouldn't fit."""
-    step = next((step for step in STEPS if whole / step <= MOST_MARKS), STEPS[-1])
+    step = next((step for step in STEPS if whole / step <= MAX_MARKS), STEPS[-1])
     found: list[Mark] = []
     at = -(-start // step) * step
     while at < start + whole:
-        place = (at - start) / whole * 100
-        if place <= 92:
+        x = (at - start) / whole * 100
+        if x <= 92:
             when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-            found.append(Mark(round(place, 3), _mark(when, step, whole)))
+            found.append(Mark(round(x, 3), _mark(when, step, whole)))
         at += step
     return found
 

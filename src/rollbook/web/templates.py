@@ -1,15 +1,16 @@
-"""The Jinja2 environment, created for the first page, and the filters and functions for templates."""
+"""The templates: the Jinja2 environment, created for the first page, and what templates can call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
-from rollbook import __version__, clock
-from rollbook.web import static
+from rollbook import __version__, clock, units
+from rollbook.web import assets, browsers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,31 +56,47 @@ def environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    found.filters |= {"time": time, "number": number, "day": day}
-    ours: dict[str, Any] = {"static": static.url, "version": __version__}
+    filters: dict[str, Callable[..., str]] = {
+        "browser": browsers.name,
+        "elapsed": units.elapsed,
+        "moment": moment,
+        "number": number,
+        "rfc3339": clock.format_time,
+        "size": units.size,
+        "status_kind": status_kind,
+        "time": time,
+    }
+    found.filters.update(filters)
+    ours: dict[str, Any] = {"static": assets.url, "version": __version__}
     found.globals.update(ours)
     return found
 
 
-def time(at: int | str | None, otherwise: str = "never", relative: bool = False) -> Markup | str:
-    """A `<time>` element: microseconds since 1970, or RFC 3339, as `25 Nov 2026, 10:00 UTC`. `relative`: scripts make it `2 hours ago`."""
+def time(at: int | None, otherwise: str = "never", relative: bool = False) -> Markup | str:
+    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`. `relative`: scripts turn it into `2 hours ago`."""
     from markupsafe import Markup
 
     if at is None:
         return otherwise
-    micros = clock.parse(at) if isinstance(at, str) else at
-    when = datetime.fromtimestamp(micros / clock.SECOND, UTC)
+    when = datetime.fromtimestamp(at / clock.SECOND, UTC)
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        clock.format_time(micros),
+        clock.format_time(at),
         when.strftime("%Y-%m-%d %H:%M:%S UTC"),
         Markup(" data-relative") if relative else "",
         when.strftime("%-d %b %Y, %H:%M UTC"),
     )
 
 
-def day(at: int) -> str:
-    """`25 Nov`."""
-    return datetime.fromtimestamp(at / clock.SECOND, UTC).strftime("%-d %b")
+def moment(at: int) -> str:
+    """`25 Nov, 10:00:03`."""
+    return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%-d %b, %H:%M:%S}"
+
+
+def status_kind(status: int) -> str:
+    """The color of a status."""
+    if status == 429:
+        return "warn"
+    return "bad" if status >= 500 else "" if status >= 400 else "ok"
 
 
 def number(n: int) -> str:

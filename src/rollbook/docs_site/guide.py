@@ -53,6 +53,17 @@ CHAPTERS: dict[str, Chapter] = {
 }
 
 
+def url(target: str) -> str:
+    """The URL of a Markdown link: /docs/users#list-users for `users.md#list-users`; errors have their own pages."""
+    file, sharp, anchor = target.removeprefix("../").partition("#")
+    if file in ("", "errors.md") and anchor in codes():
+        return f"/docs/errors/{anchor}"
+    name, dot, ending = file.partition(".")
+    if dot and ending == "md" and name in CHAPTERS:
+        return CHAPTERS[name].path + sharp + anchor
+    return target
+
+
 def folder() -> Path:
     """Where the files are: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]

@@ -1,16 +1,17 @@
-"""Full-text search in the docs: sections that contain all words, best match first."""
+"""Searches the guide: sections that contain all the words, best matches first."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from rollbook.web import guide, markdown
+from rollbook.docs_site import guide, markdown
 
-MOST_WORDS = 8
-MOST_RESULTS = 30
+MAX_WORDS = 8
+MAX_RESULTS = 30
 # Characters of text shown around the first match.
 AROUND = 90
 
@@ -31,11 +32,11 @@ class Result(NamedTuple):
 
 
 def search(query: str) -> list[Result]:
-    words = query.casefold().split()[:MOST_WORDS]
+    words = query.casefold().split()[:MAX_WORDS]
     if not words:
         return []
     found = [(_rank(section, words), number, section) for number, section in enumerate(_sections())]
-    best = sorted((each for each in found if each[0] > 0), key=lambda each: (-each[0], each[1]))[:MOST_RESULTS]
+    best = sorted((each for each in found if each[0] > 0), key=lambda each: (-each[0], each[1]))[:MAX_RESULTS]
     return [Result(each.chapter, each.heading, each.path, _excerpt(each, words)) for _, _, each in best]
 
 
@@ -68,29 +69,21 @@ def _rank(section: Section, words: list[str]) -> int:
 
 
 def _excerpt(section: Section, words: list[str]) -> Markup:
-    folded = section.text.casefold()
-    # Case folding can lengthen text (ß); then its positions don't match.
-    if len(folded) != len(section.text):
-        folded = section.text.lower() if len(section.text.lower()) == len(section.text) else section.text
-    places = [place for place in (folded.find(word) for word in words) if place >= 0]
-    start = max(0, min(places, default=0) - AROUND // 3)
+    """The text around the first word, with all words marked."""
+    text = section.text
+    folded = text.casefold()
+    # Folding may lengthen a text (ß); then positions in it are not those in the text.
+    if len(folded) != len(text):
+        folded = text.lower() if len(text.lower()) == len(text) else text
+    first = min((at for at in map(folded.find, words) if at >= 0), default=0)
+    start = max(0, first - AROUND // 3)
     if start:
-        start = section.text.find(" ", start) + 1
-    end = min(len(folded), start + 2 * AROUND)
-    marked = [False] * (end - start)
-    for word in words:
-        place = folded.find(word, start)
-        while 0 <= place < end:
-            for at in range(place, min(place + len(word), end)):
-                marked[at - start] = True
-            place = folded.find(word, place + 1)
+        start = text.find(" ", start) + 1
+    end = min(len(text), start + 2 * AROUND)
+    any_word = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
     parts = [Markup("… ") if start else Markup()]
     at = start
-    while at < end:
-        upto = at
-        while upto < end and marked[upto - start] == marked[at - start]:
-            upto += 1
-        text = escape(section.text[at:upto])
-        parts.append(Markup("<mark>{}</mark>").format(text) if marked[at - start] else text)
-        at = upto
-    return Markup().join(parts) + (Markup(" …") if end < len(folded) else Markup())
+    for found in any_word.finditer(folded, start, end):
+        parts += [escape(text[at : found.start()]), Markup("<mark>{}</mark>").format(text[found.start() : found.end()])]
+        at = found.end()
+    return Markup().join([*parts, escape(text[at:end])]) + (Markup(" …") if end < len(text) else Markup())

@@ -1,4 +1,4 @@
-"""Static files: styles, scripts, icons. URLs contain a digest of the content, so browsers can cache them forever."""
+"""Files that pages load: styles, scripts, icons. Their URL holds a digest of their content, so browsers cache them forever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollbook.http.response import Response
 from rollbook.web.accept import takes_gzip
 
 if TYPE_CHECKING:
-    from rollbook.web.visit import Visit
+    from rollbook.web.page_request import PageRequest
 
 FOLDER = Path(__file__).parent / "static"
 KINDS = {
@@ -30,23 +30,23 @@ SHORTLY = b"Cache-Control: public, max-age=300\r\n"
 class File(NamedTuple):
     kind: bytes
     content: bytes
-    zipped: bytes
+    compressed: bytes
     digest: str
 
 
-async def show(visit: Visit) -> Response:
-    return answer(visit.request, visit.ids[0])
+async def show(page: PageRequest) -> Response:
+    return answer(page.request, page.ids[0])
 
 
 def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
-    """The file, compressed if the browser accepts it. Raises NotFound."""
+    """The file, compressed where the browser takes it. Raises NotFound."""
     file = load(folder, name)
     head = b"Content-Type: " + file.kind + b"\r\n" + (FOREVER if request.query == f"v={file.digest}" else SHORTLY)
     head += b'ETag: "' + file.digest.encode() + b'"\r\nVary: Accept-Encoding\r\n'
     if request.headers.get(b"if-none-match") == b'"' + file.digest.encode() + b'"':
         return Response(304, head)
-    if len(file.zipped) < len(file.content) and takes_gzip(request):
-        return Response(200, head + b"Content-Encoding: gzip\r\n", file.zipped)
+    if len(file.compressed) < len(file.content) and takes_gzip(request):
+        return Response(200, head + b"Content-Encoding: gzip\r\n", file.compressed)
     return Response(200, head, file.content)
 
 
@@ -56,7 +56,7 @@ def url(name: str) -> str:
 
 
 def load(folder: Path, name: str) -> File:
-    """A file by its name, read and compressed once. Raises NotFound, also for names that lead to other folders."""
+    """A file by its plain name: read and compressed once. Raises NotFound, also for names that lead elsewhere."""
     if name not in _names(folder):
         raise NotFound()
     return _load(folder, name)
@@ -70,6 +70,5 @@ def _names(folder: Path) -> frozenset[str]:
 @cache
 def _load(folder: Path, name: str) -> File:
     content = (folder / name).read_bytes()
-    squeeze = zlib.compressobj(9, wbits=31)
-    zipped = squeeze.compress(content) + squeeze.flush()
-    return File(KINDS[Path(name).suffix].encode(), content, zipped, blake2b(content, digest_size=8).hexdigest())
+    compressed = zlib.compress(content, 9, wbits=31)
+    return File(KINDS[Path(name).suffix].encode(), content, compressed, blake2b(content, digest_size=8).hexdigest())

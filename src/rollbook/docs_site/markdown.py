@@ -1,6 +1,6 @@
-"""Renders Markdown as safe HTML with anchors, highlighted code, and curl examples in three languages.
+"""Renders Markdown as the HTML of a page: safe, with anchors, highlighted code, and curl examples in three languages.
 
-Imported for the first page of the docs, in a thread, because its two libraries take a while to load.
+Loaded for the first page of the guide, in a thread, because its two libraries take a while.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from rollbook.web import examples, templates
+from rollbook.docs_site import examples
 
-# Language names that Pygments calls otherwise. `console` shows commands and their output: no highlighting.
+# What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to color.
 LEXERS = {"sh": "bash", "console": "text", "http": "http"}
 
-# Token types with a color in prose.css. Other tokens get no markup, which halves the size of a page.
+# The kinds of words that style.css gives a color; the others are left without a mark, which halves a page.
 HIGHLIGHTED = frozenset(
     "c c1 ch cm cs cp k kc kd kn kr kt ow nt s s1 s2 sb sd sa se si dl l m mi mf mh il nf fm nc nd nb bp na nv vi vc err".split()
 )
 
 _WORD = re.compile(r'<span class="(\w+)">([^<]*)</span>')
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)")
+
+
+Template = Callable[..., str]
+"""Renders a template of the site by its name and context: `docs/code.html` and `docs/example.html` show what is defined here."""
 
 
 class Heading(NamedTuple):
@@ -71,9 +75,9 @@ class Example(NamedTuple):
         return self.status[:1] in "23"
 
 
-def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rendered:
-    """Render a page. `link` maps the targets of links to URLs. With `columns`, each part of the text is next to the examples
-    that follow it."""
+def render(text: str, link: Callable[[str], str], template: Template, columns: bool = False) -> Rendered:
+    """A page. `link` returns the URL for the target of a link in the Markdown. With `columns`, each run of text stands beside the examples that
+    follow it."""
     tokens = _parser().parse(text)
     headings = _prepare(tokens, link)
     parts: list[str] = []
@@ -82,11 +86,11 @@ def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rend
 
     def close(found: Sequence[str] = ()) -> None:
         if not columns:
-            parts.append(_html(prose) + "".join(found))
+            parts.append(_html(prose, template) + "".join(found))
         elif prose or found:
             begins = bool(prose) and prose[0].type == "heading_open"
             parts.append(
-                f'<div class="docs-pair{" begins" if begins else ""}"><div class="prose">{_html(prose)}</div>'
+                f'<div class="docs-pair{" begins" if begins else ""}"><div class="prose">{_html(prose, template)}</div>'
                 + (f'<div class="docs-code">{"".join(found)}</div>' if found else "")
                 + "</div>"
             )
@@ -101,7 +105,7 @@ def render(text: str, link: Callable[[str], str], columns: bool = False) -> Rend
             if answer is not None and not (answer.type == "fence" and answer.info in ("json", "http")):
                 answer = None
             number += 1
-            shown.append(_example(number, token, answer))
+            shown.append(_example(number, token, answer, template))
             at += 1 if answer is None else 2
             continue
         if shown:
@@ -146,9 +150,9 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _html(tokens: Sequence[Token]) -> str:
+def _html(tokens: Sequence[Token], template: Template) -> str:
     parser = _parser()
-    return parser.renderer.render(tokens, parser.options, {})
+    return parser.renderer.render(tokens, parser.options, {"template": template})
 
 
 def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
@@ -253,15 +257,15 @@ def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) 
     token = tokens[at]
     head, gap, body = token.content.partition("\n\n")
     if token.info == "http" and body.startswith(("{", "[")):
-        # An HTTP message with a JSON body: highlight both.
+        # A message with a body of JSON, each colored in its own way.
         above, below = highlighted(head, "http"), highlighted(body, "json")
         shown = Shown(token.content, above.html + gap + below.html)
     else:
         shown = highlighted(token.content, token.info)
-    return templates.render("docs/code.html", code=shown)
+    return env["template"]("docs/code.html", code=shown)
 
 
-def _example(number: int, commands: Token, answer: Token | None) -> str:
+def _example(number: int, commands: Token, answer: Token | None, template: Template) -> str:
     request = examples.parse(commands.content)
     status, head, body = "", "", ""
     if answer is not None:
@@ -290,11 +294,11 @@ def _example(number: int, commands: Token, answer: Token | None) -> str:
         head,
         highlighted(body, "json") if body.strip() else None,
     )
-    return templates.render("docs/example.html", example=example)
+    return template("docs/example.html", example=example)
 
 
 def highlighted(code: str, language: str) -> Shown:
-    """Highlighted code."""
+    """Code with a class for each kind of word."""
     code = code.strip("\n")
     lexer = get_lexer_by_name(LEXERS.get(language, language or "text"), stripnl=False)
     html = highlight(code, lexer, _formatter()).rstrip("\n")

@@ -1,0 +1,31 @@
+"""Sizes and durations in words."""
+
+from __future__ import annotations
+
+_SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+# Each with its seconds, and up to how many seconds it is used.
+_DURATIONS = (("second", 1, 89), ("minute", 60, 89 * 60), ("hour", 3_600, 35 * 3_600), ("day", 86_400, float("inf")))
+
+
+def size(amount: int) -> str:
+    """`1.5 GiB`, `12 bytes`."""
+    for unit, least in _SIZES:
+        if amount >= least:
+            return f"{amount / least:.1f} {unit}"
+    return f"{amount} bytes"
+
+
+def duration(seconds: int) -> str:
+    """`40 seconds`, `60 minutes`, `24 hours`, `31 days`: rounded up."""
+    unit, length = next((unit, length) for unit, length, below in _DURATIONS if seconds <= below)
+    number = -(-seconds // length)
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def elapsed(microseconds: int) -> str:
+    """`412 µs`, `1.3 ms`, `2.1 s`."""
+    if microseconds < 1000:
+        return f"{microseconds} µs"
+    if microseconds < 1_000_000:
+        return f"{microseconds / 1000:.1f} ms"
+    return f"{microseconds / 1_000_000:.1f} s"

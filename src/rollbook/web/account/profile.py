@@ -1,0 +1,73 @@
+"""The person's own profile: name, email, password, and an export of their data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rollbook import clock, roles
+from rollbook.actions import passwords, sessions, users
+from rollbook.actions.arguments import PasswordChange, UserChanges
+from rollbook.api.show import export_document
+from rollbook.errors import ApiError
+from rollbook.http.response import JSON, Response, Stream, line
+from rollbook.web import forms
+from rollbook.web.page_request import PRIVATE, SAFE, PageRequest, header_lines
+
+
+async def show(page: PageRequest) -> Response:
+    return _page(page)
+
+
+async def change_profile(page: PageRequest) -> Response:
+    given = {name: page.form.get(name, "").strip() for name in ("name", "email")}
+    try:
+        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserChanges, given))
+    except ApiError as error:
+        return _page(page, error.status, given=given, problems=forms.problems(page, error))
+    return page.redirect("/account", "profile-saved")
+
+
+async def change_password(page: PageRequest) -> Response:
+    """The old password's sessions end with it; this browser gets a new one, so that only the others are signed out."""
+    given = {name: page.form.get(name, "") for name in ("password", "current_password")}
+    try:
+        await passwords.set_password(page.on, page.by, page.me.user.id, page.arguments(PasswordChange, given))
+    except ApiError as error:
+        labels = forms.LABELS | {"password": "The new password"}
+        problems = forms.problems(page, error, labels, proof="current_password")
+        return _page(page, error.status, headers=header_lines(error), password_problems=problems)
+    signed_in = await sessions.start(page.on, page.by, page.me.user.id, page.browser)
+    return page.redirect("/account", "password-changed", page.cookie(signed_in.token))
+
+
+async def export(page: PageRequest) -> Response:
+    """Everything that is stored about the person, as a file."""
+    held = await users.export(page.on, page.by, page.me.user.id)
+    name = f"rollbook-{page.me.user.id}-{datetime.fromtimestamp(clock.now() / clock.SECOND, UTC):%Y-%m-%d}.json"
+    head = JSON + PRIVATE + SAFE + line("Content-Disposition", f'attachment; filename="{name}"')
+    return Response(200, head, stream=Stream(export_document(held, indented=True)))
+
+
+def _page(
+    page: PageRequest,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    given: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] = {},
+    password_problems: Mapping[str, str] = {},
+) -> Response:
+    user = page.me.user
+    return page.render(
+        "account/profile.html",
+        status,
+        headers=headers,
+        section="account",
+        user=user,
+        role_text=roles.ROLES[user.role],
+        given=given or {"name": user.name, "email": user.email},
+        least=page.on.settings.password_min_length,
+        problems=problems,
+        password_problems=password_problems,
+    )

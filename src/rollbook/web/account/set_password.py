@@ -1,0 +1,63 @@
+"""The page behind a setup link or a password reset link."""
+
+from __future__ import annotations
+
+from rollbook.actions import sessions
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.response import Response
+from rollbook.records.users import User
+from rollbook.web import forms
+from rollbook.web.page_request import PageRequest, header_lines
+
+
+async def show(page: PageRequest) -> Response:
+    """Opening it uses nothing up: programs that show email open links too."""
+    token = page.query.get("token", "")
+    user = await sessions.user_of_link(page.on, token)
+    return _dead(page) if user is None else _form(page, token, user)
+
+
+async def set_password(page: PageRequest) -> Response:
+    """Sets the password, uses up the link, signs the person in and leads to their API keys."""
+    form = page.form
+    token, password = form.get("token", ""), form.get("password", "")
+    user = await sessions.user_of_link(page.on, token)
+    if user is None:
+        return _dead(page)
+    if form.get("again", "") != password:
+        return _form(page, token, user, 400, problems={"again": "The passwords don’t match."})
+    try:
+        signed_in = await sessions.use_link(page.on, page.by, token, password, page.browser)
+    except NotFound:
+        return _dead(page)  # somebody else who has the link was faster
+    except ApiError as error:
+        return _form(page, token, user, error.status, headers=header_lines(error), problems=forms.problems(page, error))
+    if signed_in is None:
+        return page.redirect("/account/sign-in", "password-set-only")
+    return page.redirect("/account/keys", "password-set", page.cookie(signed_in.token))
+
+
+def _form(
+    page: PageRequest,
+    token: str,
+    user: User,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    problems: dict[str, str] | None = None,
+) -> Response:
+    return page.render(
+        "sign_in/set_password.html",
+        status,
+        secret=True,
+        headers=headers,
+        section="sign-in",
+        token=token,
+        user=user,
+        least=page.on.settings.password_min_length,
+        problems=problems or {},
+    )
+
+
+def _dead(page: PageRequest) -> Response:
+    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in")

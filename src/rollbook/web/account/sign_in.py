@@ -1,0 +1,65 @@
+"""Sign in, sign out, and where people go from there."""
+
+from __future__ import annotations
+
+from rollbook.actions import sessions
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.web import forms
+from rollbook.web.page_request import PageRequest, header_lines
+
+HOME = "/account"
+ROOMS = ("/account", "/admin", "/docs")
+"""Where people who sign in may have wanted to go."""
+ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
+
+
+async def root(page: PageRequest) -> Response:
+    """Redirect / to the account settings."""
+    return page.redirect(HOME)
+
+
+async def show(page: PageRequest) -> Response:
+    wanted = page.query.get("next", "")
+    if page.person is not None:
+        return page.redirect(_next(wanted))
+    return _form(page, wanted)
+
+
+async def sign_in(page: PageRequest) -> Response:
+    """A session for the right email and password. In a browser that is signed in already, it replaces the old session."""
+    form = page.form
+    email, wanted = form.get("email", "").strip(), form.get("next", "")
+    try:
+        signed_in = await sessions.sign_in(page.on, page.by, email, form.get("password", ""), page.browser)
+    except ApiError as error:
+        return _form(page, wanted, email, error)
+    page.request.user_id = signed_in.session.user_id
+    return page.redirect(_next(wanted), headers=page.cookie(signed_in.token))
+
+
+async def sign_out(page: PageRequest) -> Response:
+    """Ends this session only."""
+    if (digest := page.cookie_digest) is not None:
+        await sessions.sign_out(page.on, page.by, digest)
+    return page.redirect("/account/sign-in", "signed-out", page.no_cookie())
+
+
+def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
+    return page.render(
+        "sign_in/sign_in.html",
+        200 if error is None else error.status,
+        headers=b"" if error is None else header_lines(error),
+        section="sign-in",
+        next=wanted,
+        email=email,
+        problems={} if error is None else forms.problems(page, error),
+    )
+
+
+def _next(path: str) -> str:
+    """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and `/\\host` for other sites,
+    and ignore tabs and line breaks."""
+    plain = path.partition("?")[0]
+    ours = plain.startswith(tuple(f"{room}/" for room in ROOMS)) or plain in ROOMS
+    return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME

@@ -1,0 +1,83 @@
+"""The event log in words: who did what to whom, and which fields changed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook.records import events, users
+from rollbook.records.events import Event
+from rollbook.storage.database import Queries
+from rollbook.web import browsers
+
+UNSHOWN = ("updated_at", "last_sign_in_at")
+"""Fields that change with every change and say nothing by themselves."""
+
+NEWEST = 1 << 62
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Field(NamedTuple):
+    """A field that changed."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Change(NamedTuple):
+    """An event in words. The names of users who were erased are None."""
+
+    event: Event
+    user: str | None
+    by: str | None
+    about: str
+    """The key or session that it is about."""
+    fields: list[Field]
+
+
+async def latest(
+    queries: Queries,
+    limit: int,
+    type: str | None = None,
+    user_id: str | None = None,
+    before: int | None = None,
+    after: int | None = None,
+) -> list[Change]:
+    """The newest first. `before` and `after` are numbers of events."""
+    names: dict[str | None, str | None] = {None: None}
+    changes = []
+    for event in await events.latest(queries, limit, type, user_id, before=NEWEST if before is None else before, after=after):
+        for id in (event.user_id, event.actor.user_id):
+            if id not in names and id is not None:
+                names[id] = await users.name(queries, id)
+        object = _decode(event.object) if event.object else {}
+        changes.append(
+            Change(event, names[event.user_id], names[event.actor.user_id], _about(event.type, object), _fields(event, object))
+        )
+    return changes
+
+
+def _about(type: str, object: dict[str, Any]) -> str:
+    if type.startswith("key."):
+        return f"{object.get('name', '')} {object.get('masked', '')}".strip()
+    return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
+
+
+def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
+    """What an update changed. The type of other events says it all."""
+    if event.before is None or not event.type.startswith("user."):
+        return []
+    before: dict[str, Any] = _decode(event.before)
+    return [Field(name, _text(old), _text(object.get(name))) for name, old in before.items() if name not in UNSHOWN]
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,66 @@
+"""Create a user, with a password or with a setup link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollbook.actions import passwords, users
+from rollbook.actions.arguments import NewUser
+from rollbook.auth import tokens
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.records.users import User
+from rollbook.web import forms
+from rollbook.web.admin.permitted import roles_to_give
+from rollbook.web.page_request import PageRequest
+
+
+async def show(page: PageRequest) -> Response:
+    return _form(page)
+
+
+async def create(page: PageRequest) -> Response:
+    """Without a password, the response is a setup link."""
+    form = page.form
+    wanted = {
+        "name": form.get("name", ""),
+        "email": form.get("email", "").strip(),
+        "role": form.get("role", "member"),
+        "external_id": form.get("external_id", "").strip() or None,
+        "email_verified": "email_verified" in form,
+    }
+    if password := form.get("password"):
+        wanted["password"] = password
+    try:
+        user = await users.create(page.on, page.by, page.arguments(NewUser, wanted))
+    except ApiError as error:
+        return _form(page, error.status, form, forms.problems(page, error))
+    if password:
+        return page.redirect(f"/admin/users/{user.id}", "user-created")
+    return await show_link(page, user, is_new=True)
+
+
+async def show_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
+    """A new link with which the user sets a password, shown once."""
+    link = await passwords.create_password_link(page.on, page.by, user.id)
+    return page.render(
+        "admin/link.html",
+        secret=True,
+        section="admin/users",
+        user=user,
+        link_url=tokens.password_link(page.on.url, link.token),
+        expires_at=link.expires_at,
+        is_new=is_new,
+    )
+
+
+def _form(page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
+    return page.render(
+        "admin/new_user.html",
+        status,
+        section="admin/users",
+        form=form,
+        problems=problems,
+        roles=roles_to_give(page),
+        least=page.on.settings.password_min_length,
+    )

@@ -1,0 +1,76 @@
+"""The overview for admins: how many users there are, requests to the server, recent events."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions import users
+from rollbook.http.response import Response
+from rollbook.records import events, user_list
+from rollbook.records import usage as usage_records
+from rollbook.records import users as user_records
+from rollbook.records.usage import Hour
+from rollbook.storage.database import Queries
+from rollbook.web import plots, usage
+from rollbook.web.admin import changes
+from rollbook.web.admin.changes import Change
+from rollbook.web.page_request import PageRequest
+
+DAYS = 30
+"""Days of which the number of new users is shown."""
+MAX_COUNTED = 1_000
+"""Where counting the users of a role ends."""
+LATEST = 10
+
+
+class Board(NamedTuple):
+    """The contents of the overview, from one snapshot."""
+
+    created: list[int]
+    """Users created since each of the times."""
+    few: dict[str, int]
+    deleted: int
+    hours: list[Hour]
+    changes: list[Change]
+
+
+async def show(page: PageRequest) -> Response:
+    now = clock.now()
+    today = now - now % clock.DAY
+    since, until = usage.last_week()
+    days = [today - age * clock.DAY for age in range(DAYS - 1, -1, -1)]
+    times = [*days, now - clock.DAY, now - 7 * clock.DAY]
+    await events.settle(page.on.db)
+    board = await page.on.read(_board, times, since, users.restorable_since(page.on))
+    created = board.created[:DAYS]
+    on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
+    lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
+    return page.render(
+        "admin/overview.html",
+        section="admin",
+        total=await users.count_users(page.on, page.by),
+        new_day=board.created[DAYS],
+        new_week=board.created[DAYS + 1],
+        joined=plots.users_by_day(list(zip(days, on_each_day, strict=True))),
+        few=board.few,
+        most_counted=MAX_COUNTED,
+        deleted=board.deleted,
+        day=usage.totals(lately),
+        week=usage.totals(board.hours),
+        day_plot=plots.requests_by_hour(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", "day"),
+        week_plot=plots.requests_by_hour(board.hours, since, until, "Requests per hour, last 7 days", "week"),
+        changes=board.changes,
+    )
+
+
+async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
+    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ("owner", "admin", "viewer")}
+    few["suspended"] = await user_list.count_few(queries, "status", "suspended", MAX_COUNTED)
+    return Board(
+        await user_list.created_since(queries, times),
+        few,
+        await user_records.count_lately_deleted(queries, restorable, MAX_COUNTED),
+        await usage_records.server_hours(queries, since),
+        await changes.latest(queries, LATEST),
+    )

@@ -1,0 +1,106 @@
+"""The server: version, database, processes, limits, and every setting with where it came from."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from rollbook import __version__, clock, roles, units
+from rollbook.actions import users
+from rollbook.config import Settings, Source, without_secrets
+from rollbook.http.response import Response
+from rollbook.records import events, opening
+from rollbook.web.page_request import PageRequest
+
+
+class Setting(NamedTuple):
+    """A setting in force, as it is shown."""
+
+    name: str
+    value: str
+    origin: str
+    means: str
+
+
+class Allowance(NamedTuple):
+    """A limit in force, and whom it limits."""
+
+    whom: str
+    limit: str
+    setting: str
+
+
+async def show(page: PageRequest) -> Response:
+    settings, operations = page.on.settings, page.on.operations
+    about = await operations.about()
+    _, checks = await operations.checks()
+    await events.settle(page.on.db)
+    latest = await events.latest(page.on.db, 1)
+    described = [_setting(source) for source in about.sources]
+    free = shutil.disk_usage(settings.data).free if opening.is_sqlite(settings) else 0
+    return page.render(
+        "admin/server.html",
+        section="admin/server",
+        about=about,
+        address=without_secrets("public_url", page.on.url),
+        checks=checks,
+        database=about.database,
+        path=shlex.quote(about.database.get("path", "")),
+        free=free,
+        total=await users.count_users(page.on, page.by),
+        version=__version__,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        sqlite=sqlite3.sqlite_version,
+        system=f"{platform.system()} {platform.release()}, {platform.machine()}",
+        started=int(about.started * clock.SECOND),
+        uptime=units.duration(int(time.time() - about.started)),
+        last_change=latest[0].created_at if latest else None,
+        settings=settings,
+        chosen=[setting for setting in described if setting.origin != "default"],
+        defaults=[setting for setting in described if setting.origin == "default"],
+        allowances=_allowances(settings),
+    )
+
+
+def _setting(source: Source) -> Setting:
+    return Setting(source.name, as_text(source.name, source.value), source.origin, _MEANINGS.get(source.name, ""))
+
+
+def as_text(name: str, value: Any) -> str:
+    """A setting's value, without secrets."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    value = without_secrets(name, value.absolute() if isinstance(value, Path) else value)
+    return (", ".join(value) if isinstance(value, list) else str(value)) or "empty"
+
+
+_MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()}
+
+
+def _allowances(settings: Settings) -> list[Allowance]:
+    own = dict(settings.role_limits)
+    of_roles = [
+        Allowance(
+            f"Each {role}",
+            str(own.get(role, settings.rate_limit)),
+            "role_limits" if role in own else "rate_limit",
+        )
+        for role in roles.ROLES
+    ]
+    return [
+        *of_roles,
+        *(
+            Allowance(whom, str(getattr(settings, name)), name)
+            for whom, name in (
+                ("IP address without a valid key", "unauthenticated_limit"),
+                ("Wrong passwords for one account", "attempts_limit"),
+                ("Wrong passwords from one IP address on the sign-in page", "address_attempts_limit"),
+                ("Dashboard pages per person or IP address", "page_limit"),
+            )
+        ),
+    ]

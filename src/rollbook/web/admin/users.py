@@ -1,0 +1,121 @@
+"""The list of users: search, filters, order, pages."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from rollbook import ids
+from rollbook.actions import users
+from rollbook.actions.arguments import UserSelection
+from rollbook.actions.checking import check_texts
+from rollbook.api import paging
+from rollbook.errors import InvalidParameter
+from rollbook.http.response import Response, line
+from rollbook.records.user_list.query import Position, Query
+from rollbook.records.user_search import MIN_LENGTH
+from rollbook.records.users import User
+from rollbook.web import forms
+from rollbook.web.admin.events import wrong
+from rollbook.web.admin.permitted import ROLES
+from rollbook.web.page_request import PageRequest
+
+PAGE = 50
+SORTS = [
+    ("", "Oldest first"),
+    ("-created_at", "Newest first"),
+    ("name", "Name, A to Z"),
+    ("-name", "Name, Z to A"),
+    ("email", "Email, A to Z"),
+    ("-email", "Email, Z to A"),
+]
+
+
+class Listed(NamedTuple):
+    """A page of the list, and the URLs of those around it."""
+
+    users: list[User]
+    total: int | None
+    previous: str | None
+    next: str | None
+
+
+async def show(page: PageRequest) -> Response:
+    """The list, or only its table when htmx requests it."""
+    query = page.query
+    asked = {name: query.get(name, "").strip() for name in ("q", "role", "status", "sort")}
+    number = 1
+    listed = Listed([], None, None, None)
+    problems: dict[str, str] = {}
+    try:
+        number = _page_number(query.get("page", ""))
+        listed = await _list(page, asked, number)
+    except InvalidParameter as error:
+        problems = forms.problems(page, error)
+        if "q" in problems and len(asked["q"]) < MIN_LENGTH:
+            problems["q"] = f"Enter at least {MIN_LENGTH} characters."
+    pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
+    context: dict[str, Any] = {
+        "section": "admin/users",
+        "asked": asked,
+        "role_options": [(role, role.capitalize()) for role in ROLES],
+        "sorts": SORTS,
+        "listed": listed,
+        "plain": not any(asked.values()),
+        "filtered": bool(asked["q"] or asked["role"] or asked["status"]),
+        "number": number,
+        "pages": pages,
+        "problems": problems,
+        "sort_link": lambda name: _url(asked | {"sort": _turned(asked["sort"], name)}),
+        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or "created_at"),
+        "count_link": _url(asked, count="exact"),
+        "last_link": None if pages is None else _url(asked, page=pages),
+    }
+    if page.is_htmx:
+        # What is searched for while typing gets a URL too, without the fields that are empty.
+        return page.render("admin/users_table.html", headers=line("HX-Replace-Url", _url(asked)), **context)
+    return page.render("admin/users.html", 400 if problems else 200, **context)
+
+
+async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
+    """Raises InvalidParameter."""
+    given = {name: value for name, value in asked.items() if value}
+    if ids.is_id("user", asked["q"]):
+        given["ids"] = given.pop("q")  # an ID that was pasted into the search
+    selection = check_texts(UserSelection, given)
+    cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
+    secret = page.on.secret
+    position = paging.position(secret, selection.sort, cursor) if cursor else None
+    offset = 0 if cursor else (number - 1) * PAGE
+    order = users.order_of(selection.sort)
+    query = Query(users.filters_of(selection), order, PAGE, offset, position, count=count == "exact")
+    found = await users.list_users(page.on, page.by, query)
+
+    def url(position: Position | None, number: int) -> str | None:
+        if position is None:
+            return None
+        return _url(asked, page=number, cursor=paging.cursor(secret, selection.sort, position), count=count)
+
+    return Listed(
+        [User._make(row) for row in found.rows], found.total, url(found.before, max(1, number - 1)), url(found.after, number + 1)
+    )
+
+
+def _url(asked: dict[str, str], **more: object) -> str:
+    """The URL of the list with these filters and parameters."""
+    given = {name: str(value) for name, value in (asked | more).items() if value not in (None, "")}
+    return "/admin/users" + (f"?{urlencode(given)}" if given else "")
+
+
+def _turned(sort: str, name: str) -> str:
+    """The order after a press on a column's heading: by this column, or the other way round. Oldest first is the default."""
+    wanted = f"-{name}" if (sort or "created_at") == name else name
+    return "" if wanted == "created_at" else wanted
+
+
+def _page_number(text: str) -> int:
+    if not text:
+        return 1
+    if not (text.isascii() and text.isdigit() and int(text[:13]) > 0 and len(text) < 13):
+        raise wrong("page", "The page must be a whole number, 1 or higher.")
+    return int(text)

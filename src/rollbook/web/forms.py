@@ -1,0 +1,61 @@
+"""What forms have in common: choices, and what to say beside a field that is wrong."""
+
+from __future__ import annotations
+
+from rollbook import clock, units
+from rollbook.errors import ApiError, Fault, TooManyAttempts, WrongPassword
+from rollbook.web.page_request import PageRequest
+
+LABELS = {
+    "name": "The name",
+    "email": "The email address",
+    "password": "The password",
+    "current_password": "Your current password",
+    "role": "The role",
+    "status": "The status",
+    "external_id": "The external ID",
+    "rate_limit": "The rate limit",
+    "metadata": "The metadata",
+    "scopes": "The permissions",
+    "ip_allow": "Each entry",
+    "expires_at": "The expiry",
+}
+"""What a sentence about an argument calls it."""
+
+EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year"), ("never", "Never"))
+"""When a new API key expires."""
+
+
+def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
+    """What to say beside which field of a form; under "" what is about none. `proof` is the field of the password that the person had to
+    prove. The error is counted as one that was sent."""
+    page.on.operations.count(error, page.request)
+    if proof and isinstance(error, (WrongPassword, TooManyAttempts)):
+        return {proof: "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)}
+    if not error.faults and not error.param:
+        return {"": sentence(error)}
+    found: dict[str, str] = {}
+    for fault in error.faults or (Fault(error.param or "", error.message),):
+        found.setdefault(fault.param, _named(fault, labels))
+    return found
+
+
+def sentence(error: ApiError) -> str:
+    """The error message, and when to try again."""
+    wait = error.headers.get("Retry-After")
+    return f"{error.message} Try again in {units.duration(int(wait))}." if wait else error.message
+
+
+def expiry(choice: str) -> str | None:
+    """The time that one of EXPIRIES stands for; None for no expiry."""
+    return clock.format_time(clock.now() + int(choice) * clock.DAY) if choice.isdecimal() and choice in dict(EXPIRIES) else None
+
+
+def _named(fault: Fault, labels: dict[str, str]) -> str:
+    """The fault in words that name the field as the form does."""
+    label = labels.get(fault.param)
+    return (
+        label + fault.message.removeprefix(fault.param)
+        if label and fault.message.startswith(fault.param + " ")
+        else fault.message
+    )
