@@ -169,8 +169,8 @@ class Dying(list[int]):
 
 def take(cells: Dying, limit: Limit, now: int) -> Verdict:
     left: list[tuple[int, int]] = []
-    places: list[tuple[int, int]] = []
-    return settle(cells, left, places, look(cells, 0, limit, now, left, places))
+    starts: list[tuple[int, int]] = []
+    return settle(cells, left, starts, look(cells, 0, limit, now, left, starts))
 
 
 def admitted_after(kill: int, earlier: int, step: int, then: Limit) -> int:

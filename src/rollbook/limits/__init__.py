@@ -1,1 +1,1 @@
-"""How often a caller may call: every window counts the call, all must have room, the tightest one speaks in the headers."""
+"""Rate limits: counts each request in the windows of its limit, on this server or in Valkey."""

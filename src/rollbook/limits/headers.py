@@ -1,4 +1,4 @@
-"""What a caller is told about its limits: the header fields of every answer that was counted, or refused.
+"""The RateLimit header fields of every response to a request that was counted or refused.
 
 `RateLimit-Limit`, `-Remaining` and `-Reset` speak of one window, the one with the fewest requests left
 (draft-ietf-httpapi-ratelimit-headers-06 section 3: "the time window with the lower RateLimit-Remaining"); of several, the one that
@@ -20,18 +20,17 @@ def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
         return b""
     templates = _templates.get((limit, own_limit)) or _make(limit, own_limit)
     tightest = left[0]
-    place = index = 0
+    tightest_index = index = 0
     for window in left:
         if window[0] <= tightest[0] and (window[0] < tightest[0] or window[1] > tightest[1]):
             tightest = window
-            place = index
+            tightest_index = index
         index += 1
-    return templates[place] % sum(left, tightest)
+    return templates[tightest_index] % sum(left, tightest)
 
 
 def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
-    """The lines with a place for each number, once for each window as the tightest. Kept: a server has few limits, and those of
-    single keys are the exception."""
+    """Templates of the lines, one for each window that may be the tightest. Cached: a server has few different limits."""
     windows = [(window.name, window) for window in limit] + [(f"key-{window.name}", window) for window in own_limit]
     policy = ", ".join(f'"{label}";q={window.calls};w={window.seconds}' for label, window in windows)
     state = ", ".join(f'"{label}";r=%d;t=%d' for label, _ in windows)

@@ -20,7 +20,7 @@ import time
 from functools import lru_cache
 from hashlib import blake2b
 
-from rollbook.limits.windows import SIZE, UNLIMITED, Left, Places, Verdict, clear, look, seen, settle, undo, worth
+from rollbook.limits.windows import SIZE, UNLIMITED, Left, Starts, Verdict, clear, look, seen, settle, undo, worth
 from rollbook.quota import NO_LIMIT, Limit
 
 # A group: the digests of its slots side by side, so that one search finds the slot, then the numbers of each slot.
@@ -84,14 +84,14 @@ class Table:
             return UNLIMITED
         group, digest = self._locate(bucket)
         left: Left = []
-        places: Places = []
+        starts: Starts = []
         self._lock(group)
         try:
             start = self._find(group, digest)
             if start is None:
-                start = self._seat(group, digest, now)
-            room = look(self._words, start, limit, now, left, places)
-            return settle(self._words, left, places, room)
+                start = self._allocate(group, digest, now)
+            room = look(self._words, start, limit, now, left, starts)
+            return settle(self._words, left, starts, room)
         finally:
             self._unlock(group)
 
@@ -118,7 +118,7 @@ class Table:
         group, digest = self._locate(bucket)
         own_group, own_digest = self._locate(own)
         left: Left = []
-        places: Places = []
+        starts: Starts = []
         # Always the lower group first: two workers that want the same two cannot wait for each other.
         groups = sorted({group, own_group})
         held = []
@@ -130,30 +130,30 @@ class Table:
             own_start = self._find(own_group, own_digest)
             # If they share a group, neither may be given the other's slot, where nothing may have been counted yet.
             if start is None:
-                start = self._seat(group, digest, now, keep=own_start)
+                start = self._allocate(group, digest, now, keep=own_start)
             if own_start is None:
-                own_start = self._seat(own_group, own_digest, now, keep=start)
-            room = look(self._words, start, limit, now, left, places)
-            room = look(self._words, own_start, own_limit, now, left, places) and room
-            return settle(self._words, left, places, room)
+                own_start = self._allocate(own_group, own_digest, now, keep=start)
+            room = look(self._words, start, limit, now, left, starts)
+            room = look(self._words, own_start, own_limit, now, left, starts) and room
+            return settle(self._words, left, starts, room)
         finally:
             for each in held:
                 self._unlock(each)
 
     def _find(self, group: int, digest: bytes) -> int | None:
-        """Where the bucket's numbers start (an index of words), or None when it has no slot."""
+        """The index of the bucket's first word, or None when it has no slot."""
         base = group * _GROUP
         at = self._map.find(digest, base, base + _DIGESTS)
         while at >= 0 and (at - base) % _DIGEST:  # across two digests: as good as impossible
             at = self._map.find(digest, at + 1, base + _DIGESTS)
         return None if at < 0 else _start(base, (at - base) // _DIGEST)
 
-    def _seat(self, group: int, digest: bytes, now: int, keep: int | None = None) -> int:
-        """A slot for a bucket that has none: one with no window running or, in a full group, the one of least worth."""
+    def _allocate(self, group: int, digest: bytes, now: int, keep: int | None = None) -> int:
+        """A slot for a new bucket: one without a running window or, in a full group, the one of least worth."""
         base = group * _GROUP
-        starts = [_start(base, slot) for slot in range(_SLOTS)]
+        slots = [_start(base, slot) for slot in range(_SLOTS)]
         least, start = (1, 1), -1
-        for candidate in starts:
+        for candidate in slots:
             value = worth(self._words, candidate, now)
             if candidate != keep and (start < 0 or value < least):
                 least, start = value, candidate
@@ -163,7 +163,7 @@ class Table:
             self._count_eviction()
         # The windows stop before the name changes: whoever dies between leaves an idle slot, under either name or under none.
         clear(self._words, start)
-        at = base + starts.index(start) * _DIGEST
+        at = base + slots.index(start) * _DIGEST
         self._map[at : at + _DIGEST] = digest
         return start
 

@@ -1,4 +1,4 @@
-"""How a request is counted inside Valkey: the arithmetic of `windows` as one Lua script, and the commands that call it.
+"""Counts a request inside Valkey: the arithmetic of `windows` as one Lua script, and the commands that call it.
 
 A bucket is one string: for each of its cells SECONDS and USED as 32-bit numbers, ENDS as a double (exact to the microsecond until the
 year 2255). It vanishes by itself once its last window is over. A script runs alone (https://valkey.io/topics/eval-intro/): what

@@ -1,10 +1,9 @@
 """The arithmetic of rate limits: how a request is counted in the windows of a limit.
 
-A window starts with the first request it admits and lasts its seconds; the next one starts with the
-first request after that. A request is admitted when every window has room, and is then counted in all of them; a refused one is
-counted in none. This file decides; `table` only keeps the numbers. `valkey_script` says the same in Lua.
+A window starts with the first request it admits and lasts its seconds; the next one starts with the first request after that. A request
+is admitted when every window has room, and is then counted in all of them. A refused request is counted in none. This file decides; `table` only keeps the numbers. `valkey_script` says the same in Lua.
 
-A bucket (what one user, key or address has used) is twelve signed 64-bit numbers: four cells of SECONDS (the window's length),
+A bucket (the requests of one user, key or address) is twelve signed 64-bit numbers: four cells of SECONDS (the window's length),
 ENDS (microseconds since the epoch; 0: not running) and USED. Any mutable sequence of such numbers will do, from any position on.
 
 In shared memory a worker may be killed between any two stores, and the next one reads what is there. So:
@@ -65,9 +64,9 @@ UNLIMITED = Verdict(True, ())
 
 def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> str:
     """The window that a refused request has to wait for longest: `minute`, or `key-minute` for the key's own limit."""
-    used_up = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
-    place = max(used_up)[1]
-    return limit[place].name if place < len(limit) else f"key-{own_limit[place - len(limit)].name}"
+    exhausted = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
+    index = max(exhausted)[1]
+    return limit[index].name if index < len(limit) else f"key-{own_limit[index - len(limit)].name}"
 
 
 def retry_after(verdict: Verdict) -> int:
@@ -87,14 +86,14 @@ class Cells(Protocol):
     def __setitem__(self, at: int, number: int, /) -> None: ...
 
 
-# What one take has seen, window by window: (requests left if this one counts, seconds to the reset), and (cell, the end to start it
-# with or 0 when it runs already). Plain lists that the caller makes, since a take is on the way of every request.
+# What `look` finds, window by window: (requests left if this one counts, seconds to the reset), and (cell, the end to start it with or 0
+# when it runs already). The caller passes plain lists, which are cheaper than a result of their own: every request takes.
 Left = list[tuple[int, int]]
-Places = list[tuple[int, int]]
+Starts = list[tuple[int, int]]
 
 
-def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, places: Places) -> bool:
-    """Whether all windows of a bucket have room. A request that counts in two buckets is settled when both have been looked at."""
+def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: Starts) -> bool:
+    """Whether all windows of a bucket have room. After looking at one bucket or two, `settle` counts the request."""
     room = True
     cell = start
     for calls, seconds in limit:
@@ -109,19 +108,19 @@ def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, places: P
             if remaining < 0:
                 room = False
             left.append((remaining, -(-wait // SECOND)))
-            places.append((at, 0))
+            starts.append((at, 0))
         else:
             left.append((calls - 1, seconds))
-            places.append((at, now + seconds * SECOND))
+            starts.append((at, now + seconds * SECOND))
         cell += CELL
     return room
 
 
-def settle(cells: Cells, left: Left, places: Places, room: bool) -> Verdict:
+def settle(cells: Cells, left: Left, starts: Starts, room: bool) -> Verdict:
     """Count the request in all windows when all have room, in none when not."""
     if not room:  # less than nothing is left where the limit was lowered since
         return Verdict(False, tuple([(max(0, remaining + 1), reset) for remaining, reset in left]))
-    for at, ends in places:
+    for at, ends in starts:
         if ends:
             cells[at + ENDS] = 0
             cells[at + USED] = 1
@@ -132,7 +131,7 @@ def settle(cells: Cells, left: Left, places: Places, room: bool) -> Verdict:
 
 
 def seen(cells: Cells, start: int, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
-    """What `look` would find before this request, without a trace: cells are only read."""
+    """What is left in each window. Only reads cells."""
     found = []
     for calls, seconds in limit:
         left, reset = calls, seconds
@@ -145,7 +144,7 @@ def seen(cells: Cells, start: int, limit: Limit, now: int) -> tuple[tuple[int, i
 
 
 def undo(cells: Cells, start: int, limit: Limit, now: int) -> None:
-    """Take one request back out of the windows that `now` lies in."""
+    """Remove one request from the windows that `now` lies in."""
     lengths = {window.seconds for window in limit}
     for at in range(start, start + SIZE, CELL):
         seconds, ends, used = cells[at], cells[at + ENDS], cells[at + USED]
@@ -154,16 +153,16 @@ def undo(cells: Cells, start: int, limit: Limit, now: int) -> None:
 
 
 def clear(cells: Cells, start: int) -> None:
-    """Stop all windows of a bucket, so that its numbers can go to another."""
+    """Stop all windows of a bucket, so that another can have its cells."""
     for at in range(start, start + SIZE, CELL):
         cells[at + ENDS] = 0
 
 
 def worth(cells: Cells, start: int, now: int) -> tuple[int, int]:
-    """What would be lost with a bucket: the most that a running window has counted, and when the last one ends. (0, 0): nothing.
+    """What would be lost with a bucket: the highest count of a running window, and when the last one ends. (0, 0): nothing.
 
-    Where there is no room for another bucket, the one of least worth is forgotten. So a flood of new addresses pushes out its own
-    kind, each with a count of one or two, and never gives back their requests to those who have used up theirs.
+    Without room for another bucket, the one of least worth is dropped. So a flood of new addresses evicts its own kind, each with a count
+    of one or two, and never resets callers who have exhausted their limit.
     """
     most = last = 0
     for at in range(start, start + SIZE, CELL):
@@ -175,17 +174,17 @@ def worth(cells: Cells, start: int, now: int) -> tuple[int, int]:
 
 
 def _cell(cells: Cells, start: int, limit: Limit, seconds: int) -> int:
-    """The cell of a window that is not at its place: the limit is new to the bucket, or has been changed.
+    """The cell of a window that is not where its index says: the limit is new to the bucket, or was changed.
 
-    A window of the same length keeps its count, wherever it is. Otherwise, of those whose length is not in the limit, the one that
-    ended or will end first is given up; there always is one, since a limit has no more windows than a bucket has cells.
+    A window of the same length keeps its count, wherever it is. Otherwise the window that ended or ends first is replaced, of those whose
+    length is not in the limit; there always is one, since a limit has no more windows than a bucket has cells.
     """
-    places = range(start, start + SIZE, CELL)
-    for at in places:
+    offsets = range(start, start + SIZE, CELL)
+    for at in offsets:
         if cells[at] == seconds:
             return at
     kept = {window.seconds for window in limit}
-    at = min((at for at in places if cells[at] not in kept), key=lambda at: cells[at + ENDS])
+    at = min((at for at in offsets if cells[at] not in kept), key=lambda at: cells[at + ENDS])
     cells[at + ENDS] = 0
     cells[at + SECONDS] = seconds
     return at

@@ -1,4 +1,4 @@
-"""The access log: one line for each request, written by a thread so that no request waits for a pipe or a disk."""
+"""The access log: one line per request, written by a thread so that no request waits for a pipe or a disk."""
 
 from __future__ import annotations
 

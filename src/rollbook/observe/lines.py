@@ -1,4 +1,4 @@
-"""What every log line has in common: its form, its time, and that it holds neither secrets nor control characters."""
+"""Shared by both logs: the form and time of a line, and masking of secrets and control characters."""
 
 from __future__ import annotations
 

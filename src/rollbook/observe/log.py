@@ -1,4 +1,4 @@
-"""The log of events: what happened to the server, as JSON lines for programs or colored lines for people.
+"""The server log: JSON lines for programs or colored lines for people.
 
     logger = logging.getLogger("rollbook.http")
     logger.warning("worker died", extra={"worker": 2, "signal": 9})

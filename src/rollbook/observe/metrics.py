@@ -1,6 +1,6 @@
-"""The metrics of all workers together, counted in shared memory and shown in Prometheus' text format.
+"""Metrics of all workers, counted in shared memory and rendered in the Prometheus text format.
 
-The parent makes `Metrics` before it forks. Each process has a row of 64-bit numbers of its own, so counting takes no lock;
+The parent creates `Metrics` before it forks. Each process has a row of 64-bit numbers of its own, so counting takes no lock;
 `render`, in whichever worker is asked, adds the rows up. A killed worker loses nothing: the one in its place goes on in its row.
 """
 
@@ -32,9 +32,9 @@ class Family(NamedTuple):
 # Every counter and gauge that code elsewhere moves by its name: `metrics.add("rate_limited_user")`,
 # `metrics.set("connections_open", 7)`. An error's name is its code: `metrics.add(error.code)`.
 NAMED = (
-    Family("counter", "rollbook_errors", "Error answers, by the code in their body.",
+    Family("counter", "rollbook_errors", "Error responses, by their code.",
            {code: f'code="{code}"' for code in dict.fromkeys(error.code for error in errors.tree())}),
-    Family("counter", "rollbook_rate_limited", "Requests refused by a rate limit, by whose limit it was.",
+    Family("counter", "rollbook_rate_limited", "Requests refused by a rate limit, by the kind of limit.",
            {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "address", "attempts")}),
     Family("counter", "rollbook_limiter_evictions", "Windows dropped from a full table of the limiter before their end.",
            {"limiter_evictions": ""}),
@@ -42,14 +42,14 @@ NAMED = (
            {"limits_away": ""}),
     Family("counter", "rollbook_limits_counted_locally", "Requests counted on this server only, while Valkey was away.",
            {"limits_local": ""}),
-    Family("counter", "rollbook_password_hashes", "Passwords hashed or checked, or refused because too many were waiting.",
+    Family("counter", "rollbook_password_hashes", "Passwords hashed or verified, or refused because too many were waiting.",
            {"hashes_done": 'outcome="done"', "hashes_refused": 'outcome="refused"'}),
     Family("gauge", "rollbook_password_hashes_waiting", "Passwords waiting for a thread that hashes them.",
            {"hashes_waiting": ""}),
     Family("counter", "rollbook_access_lines_dropped", "Request log lines dropped because the reader was too slow.",
            {"access_lines_dropped": ""}),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
-    Family("counter", "rollbook_worker_restarts", "Workers that died and were started again.", {"worker_restarts": ""}),
+    Family("counter", "rollbook_worker_restarts", "Workers restarted after they died.", {"worker_restarts": ""}),
 )  # fmt: skip
 
 STATUSES = tuple(sorted({200, 201, 204, 304} | {error.status for error in errors.tree()}))

@@ -1,0 +1,51 @@
+"""What is counted and logged of a server's requests, read as a page reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rollbook.config import Settings
+from rollbook.records import opening, usage
+from rollbook.records.usage import Logged
+from tests.harness import Server
+
+
+@contextmanager
+def reading(server: Server) -> Iterator[Callable[..., Any]]:
+    """Its database, as a page reads it."""
+    db = opening.open_database(Settings(data=server.data, database=server.database))
+    try:
+        yield db.read_now
+    finally:
+        db.close()
+
+
+def count(read: Callable[..., Any], user: str) -> int:
+    return sum(hour.requests for hour in read(usage.hours, user, 0))
+
+
+def wait_for(server: Server, user: str, requests: int, seconds: float = 60.0) -> None:
+    """Until so many requests of the user are counted."""
+    deadline = time.monotonic() + seconds
+    with reading(server) as read:
+        while (seen := count(read, user)) < requests:
+            assert time.monotonic() < deadline, f"{seen} of {requests} are counted"
+            time.sleep(0.05)
+        assert seen == requests
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def whole_log(read: Callable[..., Any], user: str) -> list[Logged]:
+    found: list[Logged] = []
+    while page := read(usage.requests, user, None, None, found[-1].at if found else None, 200):
+        found += page
+    return found
