@@ -31,12 +31,30 @@ def migrated(engine: str, folder: Path) -> Iterator[Database]:
         db.close()
 
 
+VARIANTS = {
+    # Serializable by default, as CockroachDB always is: what the server does must not depend on anything weaker.
+    "serializable": ("test_users", "test_conditional", "test_password_links", "test_reads_see_writes"),
+    # In parts by the hash of the id, as Citus distributes it: unique in nothing but the id.
+    "partitioned": ("test_lists", "test_search", "test_names_emails_passwords", "test_roles"),
+    # Behind PgBouncer in transaction mode with three sessions: each transaction may run on another one.
+    "pgbouncer": ("test_idempotency", "test_events", "test_keys", "test_sessions"),
+}
+"""Files of tests/contract whose PostgreSQL is not set up as it comes. All of them hold on each: `ROLLBOOK_TEST_POSTGRES=pgbouncer make test
+ARGS="tests/contract -k postgresql"`."""
+
+
 @pytest.fixture(scope="module", params=ENGINES, autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Servers that are started meanwhile run on it."""
+    from tests import postgres
+
+    before = postgres.variant
+    if not before:
+        name = request.module.__name__.rpartition(".")[2]
+        postgres.variant = next((variant for variant, files in VARIANTS.items() if name in files), "")
     harness.engine = request.param
     yield request.param
-    harness.engine = "sqlite"
+    harness.engine, postgres.variant = "sqlite", before
 
 
 once = pytest.mark.parametrize("engine", ["sqlite"], indirect=True, scope="module")

@@ -178,8 +178,11 @@ def new_database(prefix: str = "test") -> str:
 
 def migrated_database() -> str:
     """The address of a database with this version's schema and nothing in it: a copy of one that was made once."""
-    address = _create("test", _migrated())
-    if VARIANT != "pgbouncer":
+    address = _create("test", _migrated(variant == "partitioned"))
+    if variant == "serializable":
+        name = address.rpartition("/")[2]
+        shared().ask(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+    if variant != "pgbouncer":
         return address
     pooled = pooler().url(address.rpartition("/")[2])
     _direct[pooled] = address
@@ -187,13 +190,13 @@ def migrated_database() -> str:
 
 
 @cache
-def _migrated() -> str:
+def _migrated(is_partitioned: bool) -> str:
     """The name of the database that others are copies of."""
     url = new_database("migrated")
     environment = {**os.environ, "ROLLBOOK_DATABASE": url}
     done = processes.run([sys.executable, "-m", "rollbook.cli.main", "migrate"], env=environment)
     assert done.returncode == 0, done.stderr
-    if VARIANT == "partitioned":
+    if is_partitioned:
         _partition(url)
     return url.rpartition("/")[2]
 
@@ -204,8 +207,6 @@ _numbers = itertools.count(1)
 def _create(prefix: str, template: str) -> str:
     name = f"{prefix}_{os.getpid()}_{next(_numbers)}"
     shared().ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_quickly()}')
-    if VARIANT == "serializable":
-        shared().ask(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
     return shared().url(name)
 
 
@@ -215,8 +216,9 @@ def _quickly() -> str:
     return "STRATEGY file_copy" if int(shared().ask("SHOW server_version_num")) >= 150_000 else ""
 
 
-VARIANT = os.environ.get("ROLLBOOK_TEST_POSTGRES", "")
-"""How databases for tests are made: `serializable` by default, with users `partitioned` by hash, or behind `pgbouncer`. Empty: as they come."""
+variant = os.environ.get("ROLLBOOK_TEST_POSTGRES", "")
+"""How databases for tests are set up: `serializable` by default, with users `partitioned` by hash, or behind `pgbouncer`. Empty: as they come.
+The fixture `engine` chooses it for a module of tests."""
 
 _direct: dict[str, str] = {}
 
