@@ -11,7 +11,7 @@ from rollbook import ids
 from rollbook.records.user_search import searched_text
 
 CHUNK = 50_000
-MANY = 1_000_000  # from here on, indexes are made anew afterwards: half the time
+MANY = 1_000_000  # from here on, indexes are rebuilt afterwards: half the time
 INDEXES = """
     SELECT indexname, indexdef FROM pg_indexes
     WHERE tablename = 'users' AND indexname NOT IN (SELECT conname FROM pg_constraint)"""

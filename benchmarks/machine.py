@@ -35,7 +35,7 @@ class Process:
         cwd: Path | None = None,
     ) -> None:
         self.log = log
-        # pdeathsig: if this script is killed with SIGKILL, nobody is left to stop the server.
+        # pdeathsig: if this script is killed with SIGKILL, nothing is left to stop the server.
         wrapped = ["taskset", "-c", cpus, "setpriv", "--pdeathsig", "TERM", *map(str, command)]
         with log.open("wb") as output:
             self._process = subprocess.Popen(

@@ -29,7 +29,7 @@ ON_POSTGRESQL = {
     "W3 alone": "W3 without the event that records it, one statement; only Go does so",
     "W4": WORKLOADS["W4"],
     "W5": WORKLOADS["W5"],
-    "W6": "search for part of an e-mail address, one hit",
+    "W6": "search for part of an email, one match",
 }
 COST = {workload: "settled_us" if workload in ("W3", "W4", "W3 alone") else "cpu_us" for workload in (*WORKLOADS, *ON_POSTGRESQL)}
 """Which figure of a Row tells what a request costs: writes leave work for later, and are few enough for those under way to matter."""

@@ -31,7 +31,7 @@ class Person(NamedTuple):
 
 
 def people(count: int) -> Iterator[Person]:
-    """`count` people with unique e-mail addresses; a name such as "Anna Weber" is shared by about one in 7,000."""
+    """`count` people with unique emails; a name such as "Anna Weber" is shared by about one in 7,000."""
     choose = random.Random(1).choice
     for number in range(count):
         given, family = choose(GIVEN), choose(FAMILY)

@@ -63,7 +63,7 @@ def large_figures(database: Database, users: int, seconds: int, rounds: int, say
     # Beside the running server, as if another one did it.
     database.ask(DELETE.format(columns=database.ask(COLUMNS, "rollbook")), "rollbook")
     figures["delete_s"] = time.perf_counter() - began
-    figures["total_at_once"] = peer.total()  # from the counts that nobody has folded yet
+    figures["total_at_once"] = peer.total()  # from counts that are not folded yet
     say("VACUUM")
     database.ask("VACUUM ANALYZE users", "rollbook")
     living = int(database.ask("SELECT count(*) FROM users", "rollbook"))

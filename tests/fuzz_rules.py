@@ -24,7 +24,7 @@ STATE = {
     "email_taken": "the address is in use",
     "external_id_taken": "the id is in use",
     "idempotency_key_reused": "the key came with another request before",
-    "precondition_failed": "nobody has that version",
+    "precondition_failed": "no user has that version",
     "uri_too_long": "each parameter is short enough, all together are not",
 }
 SENTENCES = {

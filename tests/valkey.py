@@ -67,7 +67,7 @@ class ValkeyServer:
         return self
 
     def ask(self, *words: str) -> bytes:
-        """What it answers to one command, as it comes over the wire; empty when nobody listens."""
+        """What it answers to one command, as it comes over the wire; empty if nothing listens."""
         command = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:

@@ -17,7 +17,7 @@ FORM = {
 
 
 def visitor(server: Server, **headers: str) -> httpx2.Client:
-    """Nobody is signed in yet. Redirects are not followed."""
+    """Not signed in yet. Redirects are not followed."""
     return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60, **PLAIN)
 
 

@@ -1,4 +1,4 @@
-"""Admits every call of the API: who is it, how often, and may they.
+"""Authenticates, rate-limits and authorizes every API call.
 
 `admit` and `check` ask in this order, and the first that fails is the answer: the key (401), the windows (429), the user's state and the
 key's addresses (403), the scope (403). All of it before anything is looked up for the caller, so that a refusal tells nothing about what

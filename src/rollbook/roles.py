@@ -50,7 +50,7 @@ ON_SELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "
 
 
 def reach(role: str, scopes: frozenset[str] | None) -> tuple[frozenset[str], frozenset[str]]:
-    """What a key may do to every user, and what to its own. `scopes` narrows the role; None leaves it whole."""
+    """The scopes of a key for all users, and for its own user. `scopes` restricts the role; None doesn't."""
     on_all, on_self = ON_ALL[role], grantable(role)
     return (on_all, on_self) if scopes is None else (on_all & scopes, on_self & scopes)
 

@@ -1,4 +1,4 @@
-"""Who may do what to whom. Every action asks here first, whichever way it was called."""
+"""Permission checks. Every action runs one first, whichever entrance called it."""
 
 from __future__ import annotations
 

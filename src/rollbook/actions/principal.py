@@ -57,7 +57,7 @@ class Caller:
 
 
 def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
-    """A person: all that the role may do, without a key."""
+    """A person with everything their role allows, without a key."""
     return Caller(Holder(None, user_id, None, None, None, None, None, role, status, rate_limit), limit)
 
 
@@ -87,12 +87,12 @@ class Principal:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """All that it may do, be it only to itself."""
+        """All scopes, including those that only reach the caller's own user."""
         return self.caller.scopes_on_all | self.caller.scopes_on_self
 
     @property
     def is_operator(self) -> bool:
-        """Whether it is who can write the server's files: they may do everything, at any time."""
+        """Whether it is someone who can write to the server's files, and so has full access at any time."""
         return self.caller is _OPERATOR
 
     @property
@@ -109,5 +109,5 @@ _STRANGER = Caller(Holder(None, "", "", None, None, None, None, "member", "activ
 
 
 def stranger(address: str, request_id: str | None) -> Principal:
-    """Somebody who has not signed in yet. They may do nothing but prove who they are."""
+    """A visitor who has not signed in yet. All they can do is prove who they are."""
     return Principal(_STRANGER, address, request_id)

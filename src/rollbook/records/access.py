@@ -1,4 +1,4 @@
-"""The number that moves whenever what a key may do has changed, so that no worker serves it from memory any longer."""
+"""A version counter, incremented by every change to keys or users, that invalidates each worker's cached callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: whose they are and what they may do. Known by digest, so a stolen database opens nothing."""
+"""API keys: their users, permissions and limits. Stored by digest, so a stolen database grants no access."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Key(NamedTuple):
 
 
 class NewKey(NamedTuple):
-    """`sealed` is the key's text encrypted for its owner to see again, None when it shall not be."""
+    """`sealed` is the encrypted key, so that its owner can reveal it; None if it is not revealable."""
 
     id: str
     user_id: str

@@ -89,7 +89,7 @@ def migrate(db: Database, folder: Path | None = None) -> list[Migration]:
 
 
 def _try(db: Database, file: Path) -> None:
-    """The file makes a table or index of its own name, last; what is there already is not made again."""
+    """Apply an optional file unless the object it is named after already exists."""
     if db.read_now(_exists, file.stem):
         return
     for statement in statements(file.read_text(encoding="utf-8")):
