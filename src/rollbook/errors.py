@@ -72,6 +72,11 @@ class ApiError(Exception):
         self.headers = headers or {}
         super().__init__(self.message)
 
+    @property
+    def full_message(self) -> str:
+        """The messages of all faults, in one line."""
+        return " ".join(fault.message for fault in self.faults) if self.faults else self.message
+
 
 class BadRequest(ApiError):
     """The request could not be understood. The message in `error` says what is wrong. Fix it and try again."""

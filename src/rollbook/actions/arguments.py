@@ -146,6 +146,12 @@ class NewUser(UserFields, kw_only=True):
     password: NewPassword | UnsetType = UNSET
 
 
+class ImportedUser(NewUser, kw_only=True):
+    """A user to import: with `password`, or with `password_hash`, an argon2 string; null for a user who can't sign in yet."""
+
+    password_hash: str | None | UnsetType = UNSET
+
+
 class UserChanges(UserFields, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged."""
 

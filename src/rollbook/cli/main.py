@@ -46,7 +46,7 @@ def _run(arguments: list[str]) -> None:
 def _sentence(problem: Exception) -> str | None:
     """One line for the user, None for a bug."""
     if isinstance(problem, ApiError):
-        return problem.message if not problem.faults else " ".join(fault.message for fault in problem.faults)
+        return problem.full_message
     if isinstance(problem, (Failure, ConfigurationError, DatabaseUnusable)):
         return str(problem)
     if isinstance(problem, OSError):

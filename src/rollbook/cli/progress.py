@@ -5,33 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from rollbook.cli import imports
-from rollbook.cli.imports import STDIN, Summary
-from rollbook.config import Settings
-
 Show = Callable[[float, str], None]
-
-
-def load_shown(settings: Settings, file: Path, summary: Summary) -> None:
-    """`imports.load` and `imports.index` with a progress bar on a terminal. Rejected lines go to standard error."""
-    size = file.stat().st_size if file != STDIN and file.is_file() else None
-    with bar("Loading", size) as (say, show):
-
-        def refuse(line: int, reason: str) -> None:
-            say(f"line {line}: {reason}")
-
-        def loaded(done: int) -> None:
-            show(done, f"{summary.added:,} users, {summary.added / summary.seconds:,.0f}/s")
-
-        imports.load(settings, file, summary, refuse, loaded)
-    if summary.added:
-        with bar("Indexing for search", summary.added) as (_, show):
-            imports.index(settings, lambda done: show(done, f"{done:,} users"))
 
 
 @contextmanager

@@ -263,13 +263,12 @@ def import_users(
     the reason, and the exit code is then 1. Importing the same file again changes nothing. The server can be running.
     """
     # Imported here: only this command needs it.
-    from rollbook.cli.imports import Summary
-    from rollbook.cli.progress import load_shown
+    from rollbook.cli.imports import Summary, load
 
     settings, _ = config.load({"data": data})
     summary = Summary()
     try:
-        load_shown(settings, file, summary)
+        load(settings, file, summary)
     finally:
         rate = round(summary.added / summary.seconds) if summary.seconds else 0
         if json:
