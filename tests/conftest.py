@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -15,6 +17,15 @@ from tests.valkey import ValkeyServer, running_valkey
 # How long an example takes says more about the machine than about the code.
 hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("tests")
+
+RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record are taken for long."""
+    seconds = json.loads(RECORD.read_text())["files"] if RECORD.exists() else {}
+    items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 1e9))
+
 
 ROLES = ("member", "viewer", "admin", "owner")
 

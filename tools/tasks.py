@@ -48,13 +48,13 @@ def serve(arguments: Arguments) -> NoReturn:
 
 
 def test(arguments: Arguments) -> NoReturn:
-    """Run the tests in parallel; pass arguments for pytest in ARGS, such as ARGS="-k limits"."""
+    """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they cost."""
     python = prepare(DEV)
     needs = {
         "browser": (BROWSER,),
         "cli": (POSTGRESQL,),
         "concurrency": (VALKEY,),
-        "contract": (POSTGRESQL, VALKEY),
+        "contract": (POSTGRESQL, PGBOUNCER, VALKEY),
         "crash": (POSTGRESQL,),
         "deploy": (POSTGRESQL, *DEPLOY_TOOLS),
         "docs": (),
@@ -76,11 +76,14 @@ def test(arguments: Arguments) -> NoReturn:
         except SetupFailed as failure:
             # The tests that need it then fail and say so; the others can run.
             print(failure, file=sys.stderr, flush=True)
-    # What was compiled is kept, whatever the shell says: five processes would compile all of it each time.
+    # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # A file is one process's: its tests share a server. Tests wait as much as they compute.
-    aside = ["-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "loadfile"]
-    become([str(python), "-m", "pytest", *aside, *arguments])
+    # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they compute.
+    processes = str(min(8, 2 * (os.cpu_count() or 1)))
+    pytest = [str(python), "-m", "pytest", "-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"]
+    if list(arguments) == ["--record"]:
+        become([str(python), "tools/suite.py", *pytest])
+    become([*pytest, *arguments])
 
 
 def screenshots(arguments: Arguments) -> NoReturn:
