@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +42,30 @@ def main(command: list[str]) -> int:
 
 def summary(report: Path, wall: float, core_seconds: float) -> dict[str, Any]:
     """What a run came to. Seconds of files and tests are by the clock: processes that run beside each other make each other slower."""
-    files: Counter[str] = Counter()
+    files: defaultdict[str, float] = defaultdict(float)
     tests: dict[str, float] = {}
     for case in ElementTree.parse(report).iter("testcase"):
         file = case.attrib["classname"].replace(".", "/") + ".py"
         files[file] += float(case.attrib["time"])
         tests[f"{file}::{case.attrib['name']}"] = float(case.attrib["time"])
-    slowest = sorted(tests, key=lambda name: -tests[name])[:SLOWEST]
     return {
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": os.cpu_count(),
         "cases": len(tests),
         "wall_seconds": round(wall),
         "core_seconds": round(core_seconds),
-        "files": {file: round(seconds, 1) for file, seconds in files.most_common()},
-        "slowest": {name: round(tests[name], 1) for name in slowest},
+        "files": {file: round(seconds, 1) for file, seconds in _longest_first(files)},
+        "slowest": {name: round(seconds, 1) for name, seconds in _longest_first(tests)[:SLOWEST]},
     }
+
+
+def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(seconds.items(), key=lambda item: -item[1])
 
 
 def tables(found: dict[str, Any]) -> str:
     """The same to be read."""
-    folders: Counter[str] = Counter()
+    folders: defaultdict[str, float] = defaultdict(float)
     for file, seconds in found["files"].items():
         folders[str(Path(file).parent)] += seconds
     return "\n".join(
@@ -72,7 +76,7 @@ def tables(found: dict[str, Any]) -> str:
             "",
             f"{found['recorded']}, {found['cores']} cores: {found['cases']:,} cases, {found['wall_seconds'] / 60:.1f} minutes, "
             f"{found['core_seconds'] / 60:.1f} core-minutes.",
-            *_table("folder", folders.most_common()),
+            *_table("folder", _longest_first(folders)),
             *_table("file", [*found["files"].items()][:SLOWEST]),
             *_table("test", [*found["slowest"].items()]),
             "",
