@@ -223,7 +223,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     header_timeout: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds a client has to send the headers of a request.")
     ] = 10.0
-    body_timeout: Annotated[float, Meta(gt=0, le=3600, description="Seconds a client has to send the body of a request.")] = 30.0
+    body_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="Seconds a client has to send the body of a request. Where a body is streamed, in either direction: seconds without progress.",
+        ),
+    ] = 30.0
     keep_alive_timeout: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between requests.")
     ] = 30.0
