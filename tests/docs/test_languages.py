@@ -122,7 +122,10 @@ class Passing(BaseHTTPRequestHandler):
         between.seen.append(answer)
         self.send_response_only(answer.status_code)
         for name, value in answer.headers.items():
-            self.send_header(name, value)
+            if name.lower() not in ("transfer-encoding", "content-length"):  # the body is whole by now, also of a stream
+                self.send_header(name, value)
+        if answer.status_code not in (204, 304):
+            self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
         self.wfile.write(answer.content)
 
