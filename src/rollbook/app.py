@@ -1,4 +1,4 @@
-"""Puts the rooms together: settings in, an application out. Nothing happens at import."""
+"""Builds the application from the settings. Nothing happens at import."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MOUNTS: list[Mounted] = []
 
 
 class Common(NamedTuple):
-    """What the workers of one server share: made by the parent before it forks."""
+    """What the workers of one server share; created by the parent before it forks."""
 
     limiter: Limiter
     metrics: Metrics
@@ -74,7 +74,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
 
 
 class App:
-    """One worker's application: `answer` for a request, `refuse` for what the transport turns away."""
+    """The application of one worker: `answer` for a request, `refuse` for what the transport rejects."""
 
     def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
         self.settings = settings
@@ -99,7 +99,7 @@ class App:
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         self._openapi: bytes | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
-        self._told = {"limiter_evictions": self._limiter.evicted}  # what a worker before this one has told
+        self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self.connections = 0
 
     def _mount(self, mounted: Mounted, services: Services) -> Mount:
@@ -121,7 +121,7 @@ class App:
             await self._valkey.start()
         for mount in self._mounts:
             await mount.start()
-        # What is loaded at its first use takes up to a tenth of a second: not while a caller waits for it.
+        # Loading these on first use takes up to a tenth of a second: do it before a caller has to wait for it.
         asyncio.get_running_loop().run_in_executor(None, self._warm_up)
 
     def _warm_up(self) -> None:
@@ -142,7 +142,7 @@ class App:
         return self._routes.body_rule(method, path)
 
     async def answer(self, request: Request) -> Response:
-        """One request in, one answer out, whatever happens."""
+        """Returns a response whatever happens."""
         try:
             response = await self._routes.answer(request)
         except ApiError as error:
@@ -164,7 +164,7 @@ class App:
     def refuse(
         self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
     ) -> Response:
-        """The answer to what never became a request."""
+        """The response to something that never became a request."""
         response = render(error, id, self._url, accept)
         self._metrics.add(error.code)
         self._metrics.request(UNMATCHED, response.status, 0)
@@ -178,7 +178,7 @@ class App:
         return self._site.error_page(error, request) or render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:
-        """Numbers that others keep, brought to the metrics once a second."""
+        """Copy values that others keep into the metrics, once a second."""
         metrics, passwords = self._metrics, self._passwords
         metrics.set("connections_open", self.connections)
         metrics.set("hashes_waiting", passwords.waiting)
@@ -193,7 +193,7 @@ class App:
         self._told = told
         return False
 
-    # ---- what the application tells of itself
+    # ---- Operations
 
     def count(self, error: ApiError, request: Request) -> None:
         self._metrics.add(error.code)

@@ -11,10 +11,10 @@ from rollbook.http.response import Response
 
 
 class Application(Protocol):
-    """Built once in each worker process; `start` and `stop` frame its life."""
+    """Built once in each worker process."""
 
     connections: int
-    """Open connections, told by the transport about twice a second."""
+    """Open connections; the transport updates it about twice a second."""
 
     async def start(self) -> None:
         """Open what it needs. No connection is accepted before this has returned."""
@@ -29,8 +29,8 @@ class Application(Protocol):
         ...
 
     async def answer(self, request: Request) -> Response:
-        """Never raises. It suspends only on futures (and `sleep(0)`): there may be no task round it, so that
-        `asyncio.timeout` and `current_task` are not at its hand."""
+        """Never raises. It waits only on futures (and `sleep(0)`): there may be no task around it, so `asyncio.timeout` and
+        `current_task` do not work."""
         ...
 
     def finished(self, request: Request, status: int, size: int) -> None:
@@ -40,5 +40,5 @@ class Application(Protocol):
     def refuse(
         self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
     ) -> Response:
-        """The answer to a request that the transport itself turns away; logs and counts it."""
+        """The response to a request that the transport itself rejects; logs and counts it."""
         ...

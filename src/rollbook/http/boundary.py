@@ -1,4 +1,4 @@
-"""The boundary: an error becomes `{"error": ...}` with its status, or the same as a problem document (RFC 9457) where that is asked for."""
+"""Turns an error into a response: `{"error": ...}` with its status, or a problem document (RFC 9457) if the client accepts one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def render(error: ApiError, request_id: str, base_url: str, accept: bytes | None = None, head: bytes = b"") -> Response:
-    """`head` holds header lines that the answer carries whatever it says, such as the rate limits'."""
+    """`head` holds header lines that every response to this request has, such as those of the rate limits."""
     content: dict[str, Any] = {
         "error": error.message,
         "code": error.code,

@@ -1,4 +1,4 @@
-"""Runs a handler without a task: to its end at once when it can, else on from each future it waits for."""
+"""Runs a coroutine without a task: resumes it whenever a future that it waits for is done."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Driver:
-    """Continues a coroutine that has suspended once.
+    """Resumes a coroutine that has suspended once, until it ends.
 
-    A task costs some 15 microseconds and a turn of the loop, which a handler that never waits does not need; and a task
-    of a client that hangs up invites cancelling, while a write that was begun must end.
+    A task costs about 15 microseconds and an iteration of the event loop, which a handler that never waits does not need.
+    A task also invites cancellation when the client hangs up, and a write that has begun must finish.
     """
 
     __slots__ = ("_coroutine", "_done", "_loop")
@@ -23,7 +23,7 @@ class Driver:
         done: Callable[[Any, BaseException | None], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """`waits_for` is what the first `send(None)` gave. `done(result, error)` is called once, from the loop."""
+        """`waits_for` is what the first `send(None)` returned. `done(result, error)` is called once, from the loop."""
         self._coroutine = coroutine
         self._done = done
         self._loop = loop
@@ -33,7 +33,7 @@ class Driver:
         if future is None:  # asyncio.sleep(0)
             self._loop.call_soon(self._step)
         else:
-            # What a task does with a future: the flag says that it was yielded by `await`, and is taken down.
+            # As a task does with a future: `await` sets this flag, and whoever resumes the coroutine clears it.
             future._asyncio_future_blocking = False  # type: ignore[attr-defined]
             future.add_done_callback(self._step)
 

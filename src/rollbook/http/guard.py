@@ -1,4 +1,4 @@
-"""What a request's head must be before anybody acts on it: the rules of RFC 9110 and 9112 that the parser leaves to us.
+"""Checks the head of a request: the rules of RFC 9110 and 9112 that the parser leaves to us.
 
 The parser (llhttp, strict) itself refuses bare line feeds, folded lines, control characters, a Content-Length beside a
 Transfer-Encoding or beside another one, and broken chunks.
@@ -23,7 +23,7 @@ _ENCODED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]").search
 
 
 def check_host(host: bytes) -> None:
-    """Raises BadMessage unless the value of a Host field names one host. Good ones are remembered, so none is longer than a name can be."""
+    """Raises BadMessage unless the value of a Host field is one host. Valid ones are cached, so their length is bounded."""
     if len(host) > _HOST_LENGTH or not _HOST(host):
         raise BadMessage("The Host header is invalid.")
 
@@ -31,8 +31,8 @@ def check_host(host: bytes) -> None:
 def origin_form(target: bytes, host: bytes | None) -> bytes:
     """The path and query of a request target in absolute form (RFC 9112 section 3.2.2).
 
-    Its authority must be that of the Host field: of two names for the addressee, a proxy may have believed the one and
-    we the other. Raises BadMessage for that, and for a target that is no address of ours at all.
+    Its authority must equal the Host field; otherwise a proxy may have used one of them and we the other. Raises BadMessage
+    for that, and for a target that is not an http(s) URL.
     """
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in (b"http", b"https"):
@@ -47,9 +47,9 @@ def origin_form(target: bytes, host: bytes | None) -> bytes:
 def split_target(target: bytes) -> tuple[str, str]:
     """Decoded path and raw query of a target in origin form.
 
-    Raises BadRequest for percent-encoding that is broken, is not UTF-8 or hides a control character, and for a fragment.
-    NotFound for an encoded slash or backslash: it would be a separator to one reader of the path and a character to
-    another, and no resource of ours has one in its name.
+    Raises BadRequest for invalid percent-encoding, for bytes that are not UTF-8, for control characters and for a fragment.
+    NotFound for an encoded slash or backslash: some readers of the path would take it as a separator and others as a
+    character, and none of our paths contains one.
     """
     if b"#" in target:
         raise BadRequest("The request target has a fragment.")
@@ -70,7 +70,7 @@ def split_target(target: bytes) -> tuple[str, str]:
 
 
 def check_framing(headers: dict[bytes, bytes], version: str) -> int:
-    """The stated length of the body, or -1 for one in chunks, which is then counted as it comes.
+    """The length of the body, or -1 for a chunked one, which is counted as it arrives.
 
     Raises BadMessage for another transfer coding than `chunked`, and for any in HTTP/1.0, where proxies differ about what
     it means (RFC 9112 section 6.1).
@@ -78,7 +78,7 @@ def check_framing(headers: dict[bytes, bytes], version: str) -> int:
     coding = headers.get(b"transfer-encoding")
     if coding is not None:
         if coding.strip().lower() != b"chunked":
-            raise BadMessage("The only transfer coding taken is chunked.")
+            raise BadMessage("The only supported transfer coding is chunked.")
         if version != "1.1":
             raise BadMessage("Transfer-Encoding needs HTTP/1.1.")
         return -1
@@ -91,14 +91,14 @@ def wants_continue(headers: dict[bytes, bytes]) -> bool:
     if expectation is None:
         return False
     if expectation.strip().lower() != b"100-continue":
-        raise BadRequest("The only expectation taken is 100-continue.")
+        raise BadRequest("The only supported expectation is 100-continue.")
     return True
 
 
 def join(name: bytes, first: bytes, second: bytes) -> bytes:
-    """The value of a field that came twice (RFC 9110 section 5.3).
+    """The value of a field that was sent twice (RFC 9110 section 5.3).
 
-    Raises BadMessage for those that decide to whom or how long a message is: two of them mean two readings.
+    Raises BadMessage for fields that decide where a message goes or how long it is: two of them can be read in two ways.
     """
     if name in (b"host", b"content-length", b"transfer-encoding"):
         raise BadMessage(f"The request has several {name.decode()} headers.")

@@ -1,4 +1,4 @@
-"""Whose request it is when it came through proxies: the client's address and scheme, from the fields of trusted proxies only."""
+"""Finds the client's address and scheme behind proxies, using only the headers of trusted ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Proxies:
-    """The networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    """The networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
@@ -23,9 +23,9 @@ class Proxies:
     def client(self, peer: str, secure: bool, headers: dict[bytes, bytes]) -> tuple[str, bool]:
         """Address of the client and whether it spoke TLS, given the address and scheme of the connection itself.
 
-        Each proxy appends the address it was called from, so the list is believed from its right end on and only as far as
-        our own proxies reach: the first address that is none of them is the client. What stands further left, or cannot be
-        read, was written by that client or by strangers.
+        Each proxy appends the address it was called from, so the list is read from the right, as long as its addresses are
+        those of our own proxies: the first other address is the client. Anything further to the left, or invalid, was written
+        by that client or by strangers.
         """
         if not self._networks or not self.trusts(peer):
             return peer, secure

@@ -87,7 +87,7 @@ class Request:
 
 
 class RequestIds:
-    """Makes `req_` and 24 characters, never twice, at the cost of a counter. Make one in each process.
+    """Creates `req_` and 24 characters, unique, at the cost of a counter. Use one per process.
 
     The first 7 are the second (base32hex, so that ids sort by age and a log knows where to look for one), the next 9 random for the
     process. The last eight are the counter multiplied by an odd number modulo 2^32, which takes each value once, so that ids do not
@@ -100,7 +100,7 @@ class RequestIds:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the clock. To be called every now and then: for each request it would cost as much as the rest of its id."""
+        """Read the clock. Call it from time to time: for each request, it would cost as much as the rest of the ID."""
         second = (clock.now() // clock.SECOND).to_bytes(5, "big")
         self._prefix = f"req_{base64.b32hexencode(second).decode('ascii').lower()[1:]}{self._process}"
 
@@ -109,7 +109,7 @@ class RequestIds:
 
 
 def made_at(id: str) -> int | None:
-    """When a request was given this id, in microseconds, or up to some seconds before; None when it is none of ours."""
+    """When the request with this ID arrived, in microseconds, or a few seconds earlier; None if it is not one of our IDs."""
     if _FORM(id) is None:
         return None
     return int.from_bytes(base64.b32hexdecode(f"0{id[4:11]}".upper()), "big") * clock.SECOND

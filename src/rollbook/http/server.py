@@ -1,4 +1,4 @@
-"""Starts the server: takes the port, runs the one worker here or several under the supervisor, and stops without losing a request."""
+"""Starts the server: binds the port, runs one worker here or several under the supervisor, and stops without losing a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
 
-# Connections that the system completes for us before we accept them.
+# Connections that the kernel completes before we accept them.
 BACKLOG = 2048
 # Seconds that the application has to flush and close after the last answer.
 STOP_TIMEOUT = 1.5
@@ -36,9 +36,9 @@ def serve(
     """Serve until SIGTERM or SIGINT; the exit code.
 
     `build(settings, worker)` makes the application in each worker process, numbered from 0; the settings have the port that was
-    taken when it was 0. `restarted()` is called whenever a worker that died is started again. `ready(url)` is called once, when the
-    first of them accepts connections. The stop lets running requests end, within `drain_timeout`; a second signal ends
-    everything at once. Raises ConfigurationError when the port or the certificate cannot be had.
+    chosen if it was 0. `restarted()` is called when a worker that died is started again. `ready(url)` is called once, when the
+    first of them accepts connections. On a signal, running requests have `drain_timeout` to finish; a second signal ends
+    everything at once. Raises ConfigurationError if the port or the certificate cannot be used.
     """
     sockets = bind(settings.host, settings.port)
     settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
@@ -94,7 +94,7 @@ async def _work(
         servers = []
         for listener in sockets:
             servers.append(await _accept(loop, worker, listener))
-        # What was made so far stays: no garbage collection need look at it again.
+        # Everything created so far stays: the garbage collector can skip it from now on.
         gc.freeze()
         ready()
         await stop.wait()
@@ -142,8 +142,8 @@ async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sock
 
 
 def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, parent: int | None) -> None:
-    """Under a supervisor only it says when: a terminal sends SIGINT, and a service manager SIGTERM, to every process of the
-    group, so that a second signal here means nothing."""
+    """Under a supervisor, only the supervisor decides: a terminal sends SIGINT, and a service manager SIGTERM, to every process
+    of the group, so a second signal here has no meaning."""
 
     def on_signal(number: int) -> None:
         if stop.is_set() and parent is None:
@@ -172,7 +172,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to every address of `host`, not listening yet. Port 0 takes a free one. Raises ConfigurationError."""
+    """Sockets bound to every address of `host`, not listening yet. Port 0 chooses a free one. Raises ConfigurationError."""
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as problem:
@@ -183,7 +183,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                # `::` alone takes IPv4 too; beside an IPv4 address of the same name it must not.
+                # `::` alone accepts IPv4 too; beside an IPv4 address of the same name it must not.
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(found) > 1))
             listener.bind((address[0], port, *address[2:]))
         except OSError as problem:
@@ -206,7 +206,7 @@ def _refused(host: str, port: int, problem: OSError) -> ConfigurationError:
 
 
 def _holder(port: int) -> str:
-    """Who listens on the port, such as `nginx (process 812)`, as far as Linux tells us; else empty."""
+    """Who listens on the port, such as `nginx (process 812)`, if Linux lets us see it; otherwise empty."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -234,7 +234,7 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 
 
 def _raise_file_limit(connections: int) -> None:
-    """A connection is a file; the usual soft limit of 1024 is for programs that use select()."""
+    """Each connection is an open file; the usual soft limit of 1024 is meant for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + 512
     if hard != resource.RLIM_INFINITY:

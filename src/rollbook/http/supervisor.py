@@ -1,4 +1,4 @@
-"""Several workers behind one port: starts them, replaces those that die, and passes the stop on."""
+"""Runs several workers behind one port: starts them, replaces those that die, and passes on the signal to stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("rollbook")
 
 # Seconds before a worker that died is started again: none the first time, then doubling up to the last.
 FIRST_DELAY, LAST_DELAY = 0.25, 10.0
-# A worker that lived this long, in seconds, did not die of its start.
+# A worker that lived this long, in seconds, did not fail while starting.
 HEALTHY = 10.0
 
 READY = b"+"
@@ -30,11 +30,11 @@ class Child(NamedTuple):
 
     number: int
     started: float
-    report: int  # file descriptor on which it says that it is ready, or why it cannot be
+    report: int  # file descriptor on which it reports that it is ready, or why it cannot start
 
 
 class Supervisor:
-    """Runs in the parent, which answers nothing itself."""
+    """Runs in the parent, which serves no requests itself."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Supervisor:
         self._failure = ""
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT; the exit code. Raises ConfigurationError when the workers cannot start for that reason."""
+        """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigurationError when the workers cannot start for that reason."""
         wake, waker = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(waker, False)
-        # A worker that reads the end of this pipe knows that the parent is gone, however it went.
+        # A worker that reads end-of-file from this pipe knows that the parent is gone, whatever ended it.
         self._alive, self._lifeline = os.pipe()
         handled = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
         before = {number: signal.signal(number, self._note) for number in handled}
@@ -135,7 +135,7 @@ class Supervisor:
         self._children[pid] = Child(number, time.monotonic(), report)
 
     def _be_worker(self, number: int, reporter: int) -> None:
-        """The life of a child. It never returns into the parent's code."""
+        """Runs in the child, and never returns into the parent's code."""
         from rollbook.http.server import run_worker
 
         code = 1
@@ -159,7 +159,7 @@ class Supervisor:
                 os._exit(code)
 
     def _hear(self, pid: int) -> None:
-        """A worker is ready, or says why it is not, or (nothing) is gone."""
+        """A worker reports that it is ready, or why it is not; at end-of-file it is gone."""
         child = self._children[pid]
         words = os.read(child.report, 4096)
         if words == READY:
@@ -195,7 +195,7 @@ class Supervisor:
         log.error("worker %d (process %d) ended with %s; starting it again in %.2f s", child.number, pid, how, delay)
 
     def _stop(self) -> float:
-        """Pass the stop on; when to lose patience, on the monotonic clock."""
+        """Tell the workers to stop. Returns when to kill those that have not, on the monotonic clock."""
         self._stopping = True
         for listener in self._sockets:
             listener.close()

@@ -1,4 +1,4 @@
-"""How an answer goes on the wire."""
+"""Encodes responses for the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from rollbook.http.response import Response
 
-# As RFC 9110 section 15 calls them. Before 3.13 Python had older names for some, and an answer does not depend on Python's age.
+# The phrases of RFC 9110 section 15. Before 3.13, Python had older ones for some.
 REASON = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -18,9 +18,9 @@ REASON = {status.value: status.phrase for status in HTTPStatus} | {
 STATUS_LINE = {status: f"HTTP/1.1 {status} {REASON.get(status, '')}\r\n".encode("ascii") for status in range(100, 600)}
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# Statuses whose answers have neither a body nor a length (RFC 9110 section 8.6).
+# Statuses whose responses have neither a body nor a length (RFC 9110 section 8.6).
 BODYLESS = frozenset((204, 304))
-# Fields that every answer carries. A browser that once reached us by TLS must not fall back (RFC 6797), for a year.
+# Fields of every response. A browser that has once reached us over TLS must not fall back for a year (RFC 6797).
 EVERY = b"X-Content-Type-Options: nosniff\r\n"
 SECURE = EVERY + b"Strict-Transport-Security: max-age=31536000\r\n"
 
@@ -31,8 +31,8 @@ def date_line(now: float | None = None) -> bytes:
 
 
 def encode(response: Response, common: bytes, id: str, *, head: bool = False, close: bool = False) -> bytes:
-    """The whole answer. `common` are the lines that are the same for all (Date and the above); `head` leaves the body out
-    but keeps its length (RFC 9110 section 9.3.2); `close` says that no other answer follows on this connection."""
+    """A complete response. `common` are the lines that all have (Date and the above); `head` omits the body but keeps its
+    length (RFC 9110 section 9.3.2); `close`: no other response follows on this connection."""
     status, lines, body, _ = response
     if status in BODYLESS:
         return b"%b%bX-Request-Id: %b\r\n%b%b\r\n" % (

@@ -1,4 +1,4 @@
-"""What the connections of one process share: the application, the rules, a coarse clock, and the sweep that closes late ones."""
+"""What the connections of one process share: the application, the rules, a coarse clock, and the sweep that enforces deadlines."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CLEAN_UP = 0.5
 
 
 class Worker:
-    """One process' share of the server."""
+    """One process of the server."""
 
     def __init__(self, settings: Settings, app: Application, loop: asyncio.AbstractEventLoop) -> None:
-        """Raises ConfigurationError when the certificate or its key cannot be read."""
+        """Raises ConfigurationError if the certificate or its key cannot be read."""
         self.settings = settings
         self.app = app
         self.loop = loop
@@ -48,7 +48,7 @@ class Worker:
         return Connection(self)
 
     def sweep(self) -> None:
-        """Refresh the clock and the date, and end what is late. A timer for each request would cost more than many requests do."""
+        """Refresh the clock and the date, and end connections past their deadline. A timer per request would cost more than many requests."""
         self.now = now = self.loop.time()
         self.head_until = now + self.settings.header_timeout
         self.body_until = now + self.settings.body_timeout
@@ -63,12 +63,12 @@ class Worker:
                 connection.expire()
 
     def failed(self, request: Request, error: BaseException | None) -> Response:
-        """The answer when the application broke its promise not to raise."""
+        """The response when the application raised, which it promised not to do."""
         log.error("the handler of %s %s raised", request.method, request.path, exc_info=error)
         return self.app.refuse(ApiError(), id=request.id, address=request.address, method=request.method, path=request.path)
 
     async def drain(self) -> None:
-        """Let running requests end, and cut off those that have not after `drain_timeout`."""
+        """Let running requests finish; abort those that have not after `drain_timeout`."""
         self.draining = True
         if self._sweeper is not None:
             self._sweeper.cancel()
