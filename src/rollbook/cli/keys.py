@@ -9,7 +9,7 @@ import typer
 
 from rollbook.auth import key_format
 from rollbook.cli import options
-from rollbook.cli.backends import Shown, backend
+from rollbook.cli.backends import Shown
 from rollbook.cli.output import as_json, details, hint, program, table
 
 app = options.group(help="Create, list, rotate and revoke API keys.")
@@ -21,7 +21,9 @@ KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The ID of the key,
 
 
 @app.command("create")
+@options.on_server
 def create_key(
+    server: options.Server,
     user: options.Named,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What you use the key for.")] = "command line",
     scopes: Annotated[
@@ -54,9 +56,6 @@ def create_key(
     ] = None,
     json: options.Json = False,
     quiet: QuietKey = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Create an API key and print it."""
     fields: Shown = {"name": name}
@@ -68,21 +67,20 @@ def create_key(
         fields["rate_limit"] = rate_limit
     if expires is not None:
         fields["expires_at"] = options.moment(expires, "--expires")
-    with backend(data, url, key) as place:
+    with server() as place:
         _show(place.create_key(place.user(user)["id"], fields), place.address, json, quiet)
 
 
 @app.command("list")
+@options.on_server
 def list_keys(
+    server: options.Server,
     user: options.Named,
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """List a user's API keys, oldest first, without the secrets."""
-    with backend(data, url, key) as place:
+    with server() as place:
         found = place.keys(place.user(user)["id"])
         if json:
             as_json(found)
@@ -96,32 +94,30 @@ def list_keys(
 
 
 @app.command("rotate")
+@options.on_server
 def rotate_key(
+    server: options.Server,
     key_id: KeyId,
     overlap: Annotated[
         str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working, such as 1h; at most 30d.")
     ] = "0s",
     json: options.Json = False,
     quiet: QuietKey = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
-    with backend(data, url, key) as place:
+    with server() as place:
         _show(place.rotate_key(key_id, options.seconds(overlap, "--overlap")), place.address, json, quiet)
 
 
 @app.command("revoke")
+@options.on_server
 def revoke_key(
+    server: options.Server,
     key_id: KeyId,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Revoke an API key. It stops working within a second."""
-    with backend(data, url, key) as place:
+    with server() as place:
         place.revoke_key(key_id)
         if quiet:
             print(key_id)

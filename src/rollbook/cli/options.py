@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial, wraps
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from rollbook import clock
+from rollbook.cli.backends import Backend, backend
 from rollbook.cli.output import Failure
 
 # Plain help: the long descriptions of settings don't fit into a table.
@@ -49,15 +53,32 @@ Password = Annotated[
     str | None,
     typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.", show_default=False),
 ]  # fmt: skip
-RateLimit = Annotated[
-    str | None,
-    typer.Option(
-        "--rate-limit",
-        metavar="LIMIT",
-        help="A rate limit such as `100/minute,5000/hour`, or `none` for no limit.",
-        show_default=False,
-    ),
-]
+
+Server = Callable[..., AbstractContextManager[Backend]]
+"""Opens what a command was pointed at; `make=True` for one that may be new."""
+
+
+def on_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds --data, --url and --key to a command. Its first parameter is the Server that they name."""
+    hints = get_type_hints(command, include_extras=True)
+    _, *own = inspect.signature(command).parameters.values()
+    parameters = [
+        *(parameter.replace(annotation=hints[parameter.name]) for parameter in own),
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in {"data": Data, "url": Url, "key": Key}.items()
+        ),
+    ]
+
+    @wraps(command)
+    def run(data: Path | None, url: str | None, key: str | None, **given: Any) -> None:
+        command(partial(backend, data, url, key), **given)
+
+    # typer creates options from a function's signature and annotations.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
 
 _LENGTH = re.compile(r"([0-9]{1,9})(s|m|h|d|w)").fullmatch
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

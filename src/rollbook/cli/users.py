@@ -10,7 +10,7 @@ import typer
 
 from rollbook import config
 from rollbook.cli import options
-from rollbook.cli.backends import Shown, backend
+from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, program, table
 
 app = options.group(help="List, create and update users.")
@@ -28,7 +28,9 @@ UserLimit = Annotated[
 
 
 @app.command("list")
+@options.on_server
 def list_users(
+    server: options.Server,
     search: Annotated[
         str | None,
         typer.Option("--search", "-s", metavar="TEXT", help="Search for part of the name or email.", show_default=False),
@@ -50,14 +52,11 @@ def list_users(
     all: Annotated[bool, typer.Option("--all", help="List all users.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """List users, oldest first."""
     given = {"q": search, "email": email, "role": role, "status": status}
     filters = {name: value for name, value in given.items() if value is not None}
-    with backend(data, url, key) as place:
+    with server() as place:
         order = {"sort": sort} if sort is not None else {}
         found = place.users(filters | order, None if all else limit, offset)
         if json:
@@ -76,21 +75,22 @@ def list_users(
 
 
 @app.command("get")
+@options.on_server
 def get_user(
+    server: options.Server,
     user: options.Named,
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Show a user with all fields."""
-    with backend(data, url, key) as place:
+    with server() as place:
         _show(place.user(user), json, quiet)
 
 
 @app.command("create")
+@options.on_server
 def create_user(
+    server: options.Server,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
     email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The user's email.")],
     role: Annotated[str, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.")] = "member",
@@ -98,15 +98,12 @@ def create_user(
     rate_limit: UserLimit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Create a user."""
     fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
     if rate_limit is not None:
         fields["rate_limit"] = _limit(rate_limit)
-    with backend(data, url, key, make=True) as place:
+    with server(make=True) as place:
         user = place.create_user(fields)
         _show(user, json, quiet)
         if not (json or quiet):
@@ -114,7 +111,9 @@ def create_user(
 
 
 @app.command("invite")
+@options.on_server
 def invite_user(
+    server: options.Server,
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person's email.")],
     name: Annotated[
         str | None,
@@ -140,9 +139,6 @@ def invite_user(
     ] = None,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the link.")] = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Create a setup or password reset link, and the user if they don't exist yet.
 
@@ -150,14 +146,8 @@ def invite_user(
     """
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise typer.BadParameter("--public-url must start with http:// or https://.")
-    with backend(data, url, key, make=True) as place:
-        user = next(place.users({"email": email}, 1, 0), None)
-        is_new = user is None
-        if user is None:
-            user = place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"})
-        elif user["status"] != "active":
-            again = f"{program()} users set {shlex.quote(email)} --status active {place.place}"
-            raise Failure(f"{email} is suspended and can't sign in. To activate them: {again}")
+    with server(make=True) as place:
+        user, is_new = _invited(place, email, name, role)
         link = place.password_link(user["id"], public_url)
         if json:
             as_json({"user": user, "is_new": is_new, **link})
@@ -167,9 +157,7 @@ def invite_user(
             return
         hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
         if not is_new and role not in (None, user["role"]):
-            hint(
-                f"Their role is unchanged. To change it: {program()} users set {shlex.quote(email)} --role {shlex.quote(str(role))} {place.place}"
-            )
+            hint(f"Their role is unchanged. To change it: {_set(email)} --role {shlex.quote(str(role))} {place.place}")
         hint(
             f"Whoever opens the link can set the password and is signed in. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
         )
@@ -177,8 +165,24 @@ def invite_user(
             hint("The link leads to this machine. For people elsewhere, or if the server uses another port, add --public-url.")
 
 
+def _invited(place: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:
+    """The user, and whether they were created just now."""
+    user = next(place.users({"email": email}, 1, 0), None)
+    if user is None:
+        return place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"}), True
+    if user["status"] != "active":
+        raise Failure(f"{email} is suspended and can't sign in. To activate them: {_set(email)} --status active {place.place}")
+    return user, False
+
+
+def _set(email: str) -> str:
+    return f"{program()} users set {shlex.quote(email)}"
+
+
 @app.command("set")
+@options.on_server
 def set_user(
+    server: options.Server,
     user: options.Named,
     name: Name = None,
     email: Email = None,
@@ -188,9 +192,6 @@ def set_user(
     rate_limit: UserLimit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Update a user. Other fields are left unchanged."""
     given = {"name": name, "email": email, "role": role, "status": status}
@@ -202,7 +203,7 @@ def set_user(
         raise typer.BadParameter(
             "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --password."
         )
-    with backend(data, url, key) as place:
+    with server() as place:
         found = place.user(user)
         if secret is not None:
             place.set_password(found["id"], secret)
@@ -212,16 +213,15 @@ def set_user(
 
 
 @app.command("delete")
+@options.on_server
 def delete_user(
+    server: options.Server,
     user: options.Named,
     purge: Annotated[bool, typer.Option("--purge", help="Erase the user permanently. You can't restore them.")] = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Delete a user. Their API keys stop working. You can restore them until they are erased (30 days by default)."""
-    with backend(data, url, key) as place:
+    with server() as place:
         id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
         place.delete_user(id, purge)
         if quiet:
@@ -233,18 +233,17 @@ def delete_user(
 
 
 @app.command("restore")
+@options.on_server
 def restore_user(
+    server: options.Server,
     id: Annotated[str, typer.Argument(metavar="ID", help="The ID of the deleted user.")],
     json: options.Json = False,
     quiet: options.Quiet = False,
-    data: options.Data = None,
-    url: options.Url = None,
-    key: options.Key = None,
 ) -> None:
     """Restore a deleted user. Their API keys stay revoked."""
     if "@" in id:
         raise Failure("Use the ID of the deleted user. Their email may belong to someone else by now.")
-    with backend(data, url, key) as place:
+    with server() as place:
         _show(place.restore_user(id), json, quiet)
 
 
@@ -272,14 +271,8 @@ def import_users(
     finally:
         rate = round(summary.added / summary.seconds) if summary.seconds else 0
         if json:
-            as_json(
-                {
-                    "added": summary.added,
-                    "refused": summary.refused,
-                    "seconds": round(summary.seconds, 3),
-                    "rows_per_second": rate,
-                }
-            )
+            counts = {"added": summary.added, "refused": summary.refused}
+            as_json({**counts, "seconds": round(summary.seconds, 3), "rows_per_second": rate})
         else:
             hint(
                 f"{summary.added:,} users added, {summary.refused:,} lines rejected, in {summary.seconds:.1f} s ({rate:,} users/s)."
