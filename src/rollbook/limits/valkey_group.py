@@ -1,6 +1,6 @@
 """A Valkey cluster, or a primary that Sentinel monitors, through redis-py.
 
-redis-py finds the servers, follows moved slots and failovers, and holds one connection for each command under way: a take costs six times
+redis-py finds the servers, follows moved slots and failovers, and holds one connection for each command under way: a take costs seven times
 the CPU of `valkey_connection`. Loaded only where the setting names such an address.
 """
 
