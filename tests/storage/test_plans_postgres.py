@@ -12,6 +12,7 @@ from test_query_plans import STATEMENT, records_on
 from rollbook.config import Settings
 from rollbook.records import engines, opening, users
 from rollbook.storage import migrate
+from rollbook.storage.database import Statement
 from rollbook.storage.postgres_text import numbered
 from tests.postgres import new_database
 
@@ -40,8 +41,13 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
                     if not SQLITE.search(text):
                         named[f"{module.__name__}.{name}"] = numbered(text)
+                    if isinstance(text, Statement) and text.together is not None:
+                        named[f"{module.__name__}.{name} together"] = numbered(text.together)
     further = engines.POSTGRESQL.user_search.COLUMNS
+    renaming = users._update(("name", "search_text")).together
+    assert renaming is not None
     named |= {
+        "users._update together": numbered(renaming),
         "users._keep_deleted": numbered(users._keep_deleted(further)),
         "users._bring_back": numbered(users._bring_back(further)),
     }
@@ -77,4 +83,6 @@ async def _walks(url: str, named: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _value(type: str) -> object:
+    if type.endswith("[]"):
+        return [_value(type.removesuffix("[]"))]
     return {"text": "x", "bytea": b"x", "int8": 1, "int4": 1, "bool": True, "float8": 1.0}.get(type)

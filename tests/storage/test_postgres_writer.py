@@ -17,11 +17,12 @@ import pytest
 
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
 from rollbook.storage import postgres_reads, postgres_writer
-from rollbook.storage.database import Duplicate, Locking, Queries, Tx
+from rollbook.storage.database import Duplicate, Queries, Statement, Tx
 from rollbook.storage.postgres import Postgres
+from rollbook.storage.postgres_connection import Connection
 from tests import postgres
 
-THING = Locking("SELECT n FROM things WHERE name = ?")
+THING = Statement("SELECT n FROM things WHERE name = ?", locks=True)
 TABLES = (
     'CREATE TABLE things (name text COLLATE "C" NOT NULL CONSTRAINT "things.name" PRIMARY KEY, n bigint NOT NULL DEFAULT 0)',
     "CREATE TABLE numbers (counter text PRIMARY KEY, next bigint NOT NULL, at bigint NOT NULL)",
@@ -201,6 +202,67 @@ async def test_deadlocks_and_refused_serializations_are_done_again_unseen(url: s
         for _ in range(15):
             await asyncio.gather(db.write(both_ways, ("a", "b")), second.write(both_ways, ("b", "a")))
         assert [tuple(row) for row in await db.all("SELECT name, n FROM things ORDER BY name")] == [("a", 30), ("b", 30)]
+
+
+# ---- writes that ask to share a transaction
+
+
+RENAME = Statement(
+    "UPDATE things SET n = ? WHERE name = ?",
+    together="""
+        UPDATE things SET n = writes.n FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(n, name, number)
+        WHERE things.name = writes.name RETURNING number""",
+)
+FIND = Statement(
+    "SELECT n FROM things WHERE name = ?",
+    locks=True,
+    together="""
+        SELECT number, things.n FROM unnest(CAST(? AS text[])) WITH ORDINALITY AS writes(name, number),
+        LATERAL (SELECT n FROM things WHERE things.name = writes.name FOR UPDATE) AS things""",
+)
+
+
+async def count_up_together(tx: Tx, name: str) -> int:
+    row = await tx.one(FIND, name)
+    if row is None:
+        raise LookupError(name)
+    assert await tx.run(RENAME, row[0] + 1, name) == 1
+    if name == "fails":
+        raise LookupError(name)
+    if name == "adds":
+        await add(tx, "added")
+    return row[0] + 1
+
+
+async def test_writes_that_share_a_transaction_fail_alone_and_count_each_once(url: str) -> None:
+    """Of the same thing, of none, one that fails after it wrote, one that needs a statement which cannot be shared."""
+    async with fresh(url) as db, opened(url) as second:
+        await together(db, *((add, name) for name in ("a", "b", "c", "fails", "adds")))
+        about = ["a", "b", "none", "a", "fails", "c", "adds", "b", "c", "a"]
+        results: list[Any] = await asyncio.gather(
+            *((db, second)[at % 2].write_together(name, count_up_together, name) for at, name in enumerate(about)),
+            return_exceptions=True,
+        )
+        assert [name for name, result in zip(about, results, strict=True) if isinstance(result, LookupError)] == ["none", "fails"]
+        assert sorted(result for name, result in zip(about, results, strict=True) if name == "a") == [1, 2, 3]
+        counts = dict(map(tuple, await db.all("SELECT name, n FROM things")))
+        assert counts == {"a": 3, "b": 2, "c": 2, "fails": 0, "adds": 1, "added": 0}
+
+
+async def test_writes_that_share_a_transaction_ask_each_statement_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    fetch = Connection.fetch
+
+    async def noted(self: Connection, sql: str, values: Any) -> Any:
+        fetched.append(sql)
+        return await fetch(self, sql, values)
+
+    async with fresh(url) as db:
+        names = [f"n{number:02}" for number in range(20)]
+        await together(db, *((add, name) for name in names))
+        monkeypatch.setattr(Connection, "fetch", noted)
+        assert await asyncio.gather(*(db.write_together(name, count_up_together, name) for name in names)) == [1] * 20
+        assert len(fetched) == 2, "one to find all of them, one to change all of them"
 
 
 # ---- what callers hear

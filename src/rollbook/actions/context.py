@@ -47,6 +47,7 @@ class Rollbook:
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually
         self.write = db.write
+        self.write_together = db.write_together
 
     @cached_property
     def secret(self) -> Secret:

@@ -166,7 +166,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, ver
     `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
-    return await on.write(_update, by, known("user", id), _given(changes, UserChanges.__struct_fields__), versions)
+    return await on.write_together(id, _update, by, known("user", id), _given(changes, UserChanges.__struct_fields__), versions)
 
 
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import clock, ids
 from rollbook.errors import NotFound
 from rollbook.records import access
-from rollbook.storage.database import Locking, Queries, Tx
+from rollbook.storage.database import Queries, Statement, Tx
 
 
 class Key(NamedTuple):
@@ -73,7 +73,7 @@ HOLDER = """
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
-BY_ID = Locking(f"SELECT {COLUMNS} FROM keys WHERE id = ?")
+BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.errors import KeyReused, StillRunning
-from rollbook.storage.database import Locking, Queries, Tx
+from rollbook.storage.database import Queries, Statement, Tx
 
 KEPT = 24 * clock.HOUR
 # A request cannot run longer than this; a claim that old belongs to a worker that died.
 LONGEST = 2 * clock.MINUTE
 
-FIND = Locking("SELECT request, owner, started_at, status, head, sealed FROM replies WHERE user_id = ? AND key = ?")
+FIND = Statement("SELECT request, owner, started_at, status, head, sealed FROM replies WHERE user_id = ? AND key = ?", locks=True)
 CLAIM = """
     INSERT INTO replies (user_id, key, request, owner, started_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (user_id, key) DO UPDATE

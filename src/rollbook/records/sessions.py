@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound
-from rollbook.storage.database import Locking, Queries, Tx
+from rollbook.storage.database import Queries, Statement, Tx
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -39,7 +39,7 @@ COLUMNS = ", ".join(Session._fields)
 
 ADD = f"INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
-BY_ID = Locking(f"SELECT {COLUMNS} FROM sessions WHERE id = ?")
+BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
 OF_USER = (
     f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id DESC LIMIT ? OFFSET ?"
 )

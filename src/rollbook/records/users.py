@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import access, rules, usage
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Duplicate, Locking, Queries, Row, Tx
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx
 
 
 class User(NamedTuple):
@@ -52,18 +52,24 @@ COLUMNS = ", ".join(User._fields)
 KEPT = (*User._fields, "email_key", "password_hash")
 """All columns, but those of one engine."""
 
-BY_ID = Locking(f"SELECT {COLUMNS} FROM users WHERE id = ?")
+BY_ID = Statement(
+    f"SELECT {COLUMNS} FROM users WHERE id = ?",
+    locks=True,
+    together=f"""
+        SELECT number, users.* FROM unnest(CAST(? AS text[])) WITH ORDINALITY AS writes(user_id, number),
+        LATERAL (SELECT {COLUMNS} FROM users WHERE id = user_id FOR UPDATE) AS users""",
+)
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
-SIGN_IN = Locking(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?")
-PASSWORD_HASH = Locking("SELECT password_hash FROM users WHERE id = ?")
+SIGN_IN = Statement(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?", locks=True)
+PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
-TWO_OWNERS = Locking("SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2")
+TWO_OWNERS = Statement("SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True)
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 REMOVE = "DELETE FROM users WHERE id = ?"
-DELETED = Locking(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?")
+DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True)
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 LATELY_DELETED = f"""
@@ -313,10 +319,21 @@ def _bring_back(further: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _update(columns: tuple[str, ...]) -> str:
+def _update(columns: tuple[str, ...]) -> Statement:
     # Only what changes is named, since an index is rewritten for each of its columns that is.
     sets = ", ".join(f"{name} = ?" for name in columns)
-    return f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE id = ?"
+    new = ", ".join(f"{name} = writes.{name}" for name in columns)
+    arrays = ", ".join(f"CAST(? AS {_TYPES.get(name, 'text')}[])" for name in columns)
+    return Statement(
+        f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE id = ?",
+        together=f"""
+            UPDATE users SET {new}, version = users.version + 1, updated_at = writes.updated_at
+            FROM unnest({arrays}, CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes({", ".join(columns)}, updated_at, id, number)
+            WHERE users.id = writes.id RETURNING number""",
+    )
+
+
+_TYPES = {"email_verified": "integer"}
 
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:

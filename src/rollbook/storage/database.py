@@ -22,13 +22,22 @@ class DatabaseUnusable(Exception):
     """The database cannot be used as it is. The message says what is wrong and how to fix it, for whoever starts the server."""
 
 
-class Locking(str):
-    """A SELECT of rows that a write is going to change, or to rely on: inside a write, no one else can change them until it ends.
+class Statement(str):
+    """A statement, and how PostgreSQL is asked it inside a write. On SQLite, and outside of writes, it is text like any other.
 
-    PostgreSQL locks them (FOR UPDATE). On SQLite, and outside of writes, it is a statement like any other.
+    `locks`: it selects rows that the write is going to change, or to rely on; no one else can change them until it ends (FOR UPDATE).
+    `together`: the same for many writes at once (`write_together`), with an array for each parameter. Its rows begin with the number of the
+    write they belong to, from 1 on; where it has no rows, no write hears how many it changed.
     """
 
-    __slots__ = ()
+    locks: bool
+    together: str | None
+
+    def __new__(cls, sql: str, *, locks: bool = False, together: str | None = None) -> Statement:
+        self = super().__new__(cls, sql)
+        self.locks = locks
+        self.together = together
+        return self
 
 
 class Queries(Protocol):
@@ -91,6 +100,10 @@ class Database(Queries, Protocol):
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await fn(tx, *args)` in one write transaction; returns once it is durable. An error raised by `fn` undoes what `fn` did and
         reaches the caller; other writers of the same commit are not touched. `fn` may run more than once: it changes nothing but `tx`."""
+        ...
+
+    async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same. On PostgreSQL, calls of the same `fn` about different things may share a transaction, see `postgres_batches`."""
         ...
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None: ...

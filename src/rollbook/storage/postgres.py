@@ -11,6 +11,7 @@ import asyncpg
 
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
+from rollbook.storage.postgres_batches import Batches
 from rollbook.storage.postgres_connection import FAILING, Group, address
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
@@ -51,6 +52,7 @@ class Postgres(Database):
         )
         self._lookups = ReadBatcher(lookups)
         self._writer = Writer(writes, lookups, timeout, committed, dialect)
+        self._batches = Batches(writes, self._writer)
         self._replicas = [Group(address(replica), each, timeout) for replica in replicas]
         self._turn = 0
         self._waiting = 0
@@ -79,11 +81,16 @@ class Postgres(Database):
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return await self._writer.write(fn, *args)
 
+    async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return await self._batches.write(about, fn, *args)
+
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
 
     async def stop(self) -> None:
         """Commits the writes that wait, then closes."""
+        self._writer.closed = True
+        await self._batches.close()
         await self._writer.close()
         for group in self._groups:
             await group.close()

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import asyncpg
 
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
-from rollbook.storage.database import Engine, Locking, Row
+from rollbook.storage.database import Engine, Row, Statement
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Group, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
 from rollbook.storage.postgres_text import numbered
@@ -99,7 +99,7 @@ class Transaction:
     async def _run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         connection = self._connection or await self._open()
         text = numbered(sql)
-        if type(sql) is Locking:
+        if isinstance(sql, Statement) and sql.locks:
             text += " FOR UPDATE"
         try:
             return await connection.run(text, values)
@@ -134,21 +134,21 @@ class Writer:
         self._group = group
         self._aside = aside
         self._committed = committed
-        self._dialect = dialect
+        self.dialect = dialect
         milliseconds = int(timeout * 1000)
         # In the transaction, not in the session: behind PgBouncer the session is somebody else's.
-        self._begin = f"BEGIN; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL idle_in_transaction_session_timeout = {2 * milliseconds}"
+        self.begin = f"BEGIN; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL idle_in_transaction_session_timeout = {2 * milliseconds}"
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
+        self.closed = False
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Raises StorageUnavailable, OutcomeUnknown, Overloaded, Stopping, and what `fn` raises."""
-        if self._closed:
+        if self.closed:
             raise Stopping()
         if len(self._tasks) >= MAX_WAITING:
             raise Overloaded("Too many changes are waiting to be written. Try again shortly.")
-        task = asyncio.get_running_loop().create_task(self._write(fn, args))
+        task = asyncio.get_running_loop().create_task(self.alone(fn, args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # A caller that is cancelled leaves its write under way: it is done once, whether or not it is still wanted.
@@ -158,14 +158,14 @@ class Writer:
         self._listeners.setdefault(channel, []).append(callback)
 
     async def close(self) -> None:
-        """Commits what waits."""
-        self._closed = True
+        """Commits what waits. To be called once `closed` is set."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _write(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def alone(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+        """The write itself."""
         for attempt in range(TRIES):
-            tx = Transaction(self._group, self._aside, self._begin, self._dialect)
+            tx = Transaction(self._group, self._aside, self.begin, self.dialect)
             try:
                 result = await fn(tx, *args)
                 await tx.commit()
@@ -180,12 +180,13 @@ class Writer:
                 raise meant from problem
             else:
                 await tx.close(None)
-                self._committed(1)
-                self._tell(tx.channels)
+                self.done(1, tx.channels)
                 return result
         raise StorageUnavailable("Too many changes of the same things at once. Nothing was changed.")
 
-    def _tell(self, channels: Sequence[str]) -> None:
+    def done(self, writes: int, channels: Sequence[str]) -> None:
+        """So many were committed: tell who listens."""
+        self._committed(writes)
         for channel in dict.fromkeys(channels):
             for callback in self._listeners.get(channel, ()):
                 try:

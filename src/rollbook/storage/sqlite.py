@@ -114,6 +114,10 @@ class SQLite(Reads, Database):
         """
         return await self._writer.write(fn, *args)
 
+    async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same as `write`: here all writes share transactions."""
+        return await self._writer.write(fn, *args)
+
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`write` for code without an event loop. It blocks until the commit."""
         return self._writer.write_now(fn, *args)

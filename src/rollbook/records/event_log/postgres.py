@@ -10,9 +10,15 @@ from collections.abc import Sequence
 
 from rollbook.errors import OutcomeUnknown, StorageUnavailable
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Database, Row, Tx
+from rollbook.storage.database import Database, Row, Statement, Tx
 
-APPEND = f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPEND = Statement(
+    f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    together=f"""
+        INSERT INTO events_new ({COLUMNS})
+        SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]),
+                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]))""",
+)
 APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
