@@ -18,7 +18,7 @@ import pytest
 
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
-from rollbook.records.imports import BATCH
+from rollbook.records.user_imports import BATCH
 from tests import harness
 from tests.cli.command import PASSWORD, good, rollbook
 from tests.engines import engine

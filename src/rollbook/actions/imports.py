@@ -14,9 +14,10 @@ from rollbook.actions.permissions import may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given, record
 from rollbook.auth.passwords import check_hash
-from rollbook.errors import EmailTaken, ExternalIdTaken, InvalidParameter, Overloaded
-from rollbook.records import imports
-from rollbook.records.imports import BATCH, Prepared
+from rollbook.errors import InvalidParameter, Overloaded
+from rollbook.records import user_imports
+from rollbook.records.dialect import dialect
+from rollbook.records.user_imports import BATCH, Prepared, Refused
 from rollbook.storage.database import Duplicate
 
 __all__ = ["BATCH", "Prepared", "add", "check", "index", "prepare"]
@@ -41,20 +42,20 @@ def check(on: Rollbook, by: Principal, user: ImportedUser) -> None:
 
 def prepare(user: ImportedUser, hash: str | None) -> Prepared:
     """A user who was checked, ready to be added; `hash` is that of a password that was given."""
-    return imports.prepare(record(user, hash or given(user.password_hash)))
+    return user_imports.prepare(record(user, hash or given(user.password_hash)))
 
 
-async def add(on: Rollbook, by: Principal, users: Sequence[Prepared]) -> list[tuple[int, EmailTaken | ExternalIdTaken]]:
+async def add(on: Rollbook, by: Principal, users: Sequence[Prepared]) -> list[Refused]:
     """Add up to BATCH users, each with their event, in one transaction. Those whose email or external ID is in use are not added: they are
     returned, by their index. Raises Overloaded."""
     require(by, "users:write")
     for _ in range(MAX_RACES):
         with suppress(Duplicate):
-            return await on.write(imports.add_many, users, by.actor)
+            return await on.write(dialect(on.db).user_imports.add, users, by.actor)
     raise Overloaded("Someone else is adding the same users at this moment. Users added so far stay; run the import again.")
 
 
 async def index(on: Rollbook) -> int:
     """Bring some of the users that were added into the search index, and return how many; 0 when all are. Searches are exact without it,
     but slow; a running server does the same, in time."""
-    return await on.write(imports.index)
+    return await on.write(dialect(on.db).user_imports.index)

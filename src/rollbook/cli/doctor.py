@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -215,7 +215,8 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         yield Finding("fault", "database", str(problem))
         return
     try:
-        yield from _contents(db, settings)
+        if (yield from _contents(db, settings)) and db.read_now(_one, ANY_PENDING):
+            yield Finding("ok", "search", "new names are not indexed yet; searches find them anyway")
         about = db.describe()
         yield Finding(
             "ok",
@@ -289,12 +290,13 @@ async def _about(settings: Settings) -> dict[str, Any]:
         await db.stop()
 
 
-def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
+def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool]:
+    """Returns whether the schema is that of this version."""
     try:
         waiting = migrate.pending(db)
     except DatabaseUnusable as problem:
         yield Finding("fault", "migrations", str(problem))
-        return
+        return False
     if waiting:
         names = ", ".join(migration.file_name for migration in waiting)
         yield Finding(
@@ -303,7 +305,7 @@ def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
             f"pending: {names}",
             f"The next start applies them, or: {program()} migrate{where(settings)}",
         )
-        return
+        return False
     yield Finding("ok", "migrations", "up to date")
     owners = db.read_now(_one, users.OWNERS)
     if owners and owners[0]:
@@ -326,8 +328,7 @@ def _contents(db: Database, settings: Settings) -> Iterator[Finding]:
             f"the newest user was created at {clock.format_time(newest[0])}",
             "The clock was set back. Turn on NTP.",
         )
-    if db.engine == "sqlite" and db.read_now(_one, ANY_PENDING):
-        yield Finding("ok", "search", "new names are not indexed yet; searches find them anyway")
+    return True
 
 
 _NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rollbook.records.event_log import EventLog
     from rollbook.records.unique_keys import UniqueKeys
     from rollbook.records.user_counts import UserCounts
+    from rollbook.records.user_imports import UserImports
     from rollbook.records.user_list import UserList
     from rollbook.records.user_search import UserSearch
 
@@ -29,6 +30,7 @@ class Dialect(NamedTuple):
     event_log: EventLog
     unique_keys: UniqueKeys
     user_counts: UserCounts
+    user_imports: UserImports
     user_list: UserList
     user_search: UserSearch
     upkeep: tuple[Upkeep, ...]

@@ -9,6 +9,8 @@ from rollbook.records.unique_keys import postgres as unique_keys_postgres
 from rollbook.records.unique_keys import sqlite as unique_keys_sqlite
 from rollbook.records.user_counts import postgres as user_counts_postgres
 from rollbook.records.user_counts import sqlite as user_counts_sqlite
+from rollbook.records.user_imports import postgres as user_imports_postgres
+from rollbook.records.user_imports import sqlite as user_imports_sqlite
 from rollbook.records.user_list import postgres as user_list_postgres
 from rollbook.records.user_list import sqlite as user_list_sqlite
 from rollbook.records.user_search import postgres as user_search_postgres
@@ -18,6 +20,7 @@ SQLITE = Dialect(
     event_log_sqlite,
     unique_keys_sqlite,
     user_counts_sqlite,
+    user_imports_sqlite,
     user_list_sqlite,
     user_search_sqlite,
     upkeep=(
@@ -30,6 +33,7 @@ POSTGRESQL = Dialect(
     event_log_postgres,
     unique_keys_postgres,
     user_counts_postgres,
+    user_imports_postgres,
     user_list_postgres,
     user_search_postgres,
     upkeep=(
