@@ -10,7 +10,6 @@ A run of some peers or workloads only prints its figures.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from peers.go import Go, missing
 from peers.rollbook_postgresql import RollbookPostgresql
 from postgresql_large import large_figures
 from postgresql_report import report
+from report import keep
 from rich.console import Console
 from run import chosen, progress_bar, wrk_version
 from tooling import install
@@ -160,10 +160,7 @@ def limiter() -> str:
 
 def save(part: str, figures: Mapping[str, Any]) -> None:
     """Into results-postgresql.json, beside what the other kind of run left there; RESULTS-POSTGRESQL.md is written from it."""
-    file = HERE / "results-postgresql.json"
-    results = json.loads(file.read_text()) if file.exists() else {}
-    results[part] = figures
-    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    results = keep(HERE / "results-postgresql.json", part, figures)
     (HERE / "RESULTS-POSTGRESQL.md").write_text(report(results))
     console.print("Written: benchmarks/RESULTS-POSTGRESQL.md, results-postgresql.json")
 

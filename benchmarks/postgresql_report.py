@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from measure import COST, ON_POSTGRESQL
-from report import OURS, Figures, Goal, at_least, at_most, grid, medians_of
+from report import OURS, Figures, Goal, Part, at_least, at_most, document, grid, medians_of
 
 GO = "Go, net/http + pgx"
 READS = ("W1", "W1d", "W2")
@@ -14,26 +14,8 @@ READS = ("W1", "W1d", "W2")
 
 def report(results: dict[str, Any]) -> str:
     """The whole file."""
-    goals: list[Goal] = []
-    parts = [
-        "# Results on PostgreSQL",
-        'Written by `make bench ARGS="--postgresql"`; not edited by hand. What is measured, and how far to trust it: [README.md](README.md). '
-        "The figures as data: [results-postgresql.json](results-postgresql.json).",
-    ]
-    if standard := results.get("standard"):
-        goals += standard_goals(standard)
-    if large := results.get("large"):
-        goals += large_goals(large)
-    marks = {True: "met", False: "**not met**", None: "not measured"}
-    parts += [
-        "## Goals",
-        grid(["what", "goal", "measured", ""], [[goal.text, goal.goal, goal.measured, marks[goal.met]] for goal in goals]),
-    ]
-    if standard:
-        parts += standard_sections(standard)
-    if large:
-        parts += large_sections(large)
-    return "\n\n".join(parts) + "\n"
+    parts = {"standard": Part(standard_goals, standard_sections), "large": Part(large_goals, large_sections)}
+    return document("Results on PostgreSQL", 'make bench ARGS="--postgresql"', "results-postgresql.json", parts, results)
 
 
 def standard_goals(standard: dict[str, Any]) -> Iterator[Goal]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from measure import COST, WORKLOADS, Row, as_json, medians
@@ -41,28 +43,42 @@ class Figures:
         return theirs / ours if ours and theirs else None
 
 
+class Part(NamedTuple):
+    """One kind of run: what its figures are held against, and how they are shown."""
+
+    goals: Callable[[dict[str, Any]], Iterable[Goal]]
+    sections: Callable[[dict[str, Any]], Iterable[str]]
+
+
 def report(results: dict[str, Any]) -> str:
     """The whole file."""
-    parts = [
-        "# Results",
-        "Written by `make bench`; not edited by hand. What is measured, and how far to trust it: [README.md](README.md). "
-        "The figures as data: [results.json](results.json).",
-    ]
-    goals: list[Goal] = []
-    if standard := results.get("standard"):
-        goals += standard_goals(standard)
-    if large := results.get("large"):
-        goals += large_goals(large)
+    parts = {"standard": Part(standard_goals, standard_sections), "large": Part(large_goals, large_sections)}
+    return document("Results", "make bench", "results.json", parts, results)
+
+
+def document(title: str, command: str, data: str, parts: dict[str, Part], results: dict[str, Any]) -> str:
+    """The goals of all parts that were run, then their sections."""
+    run = [(part, results[name]) for name, part in parts.items() if results.get(name)]
     marks = {True: "met", False: "**not met**", None: "not measured"}
-    parts += [
+    goals = [[goal.text, goal.goal, goal.measured, marks[goal.met]] for part, figures in run for goal in part.goals(figures)]
+    found = [
+        f"# {title}",
+        f"Written by `{command}`; not edited by hand. What is measured, and how far to trust it: [README.md](README.md). "
+        f"The figures as data: [{data}]({data}).",
         "## Goals",
-        grid(["what", "goal", "measured", ""], [[goal.text, goal.goal, goal.measured, marks[goal.met]] for goal in goals]),
+        grid(["what", "goal", "measured", ""], goals),
     ]
-    if standard:
-        parts += standard_sections(standard)
-    if large:
-        parts += large_sections(large)
-    return "\n\n".join(parts) + "\n"
+    for part, figures in run:
+        found += part.sections(figures)
+    return "\n\n".join(found) + "\n"
+
+
+def keep(file: Path, part: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the figures beside what the other kind of run left in this file. Returns all of them."""
+    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    results[part] = figures
+    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return results
 
 
 def printed(standard: dict[str, Any]) -> Iterator[Table]:

@@ -29,7 +29,7 @@ from peers.fastapi_users import FastapiUsers
 from peers.pocketbase import PocketBase
 from peers.rollbook import Rollbook
 from plot import plot
-from report import printed, report
+from report import keep, printed, report
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tooling import install
@@ -124,10 +124,7 @@ def floors(users: int, seconds: int) -> dict[str, float]:
 
 def save(part: str, figures: dict[str, Any]) -> None:
     """Into results.json, beside what the other kind of run left there; RESULTS.md and the plot are written from it."""
-    file = HERE / "results.json"
-    results = json.loads(file.read_text()) if file.exists() else {}
-    results[part] = figures
-    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    results = keep(HERE / "results.json", part, figures)
     (HERE / "RESULTS.md").write_text(report(results))
     if "standard" in results:
         (HERE / "results.svg").write_text(plot(results["standard"]))
