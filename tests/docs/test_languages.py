@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,8 +43,11 @@ def test_python_readers_may_use_requests_as_the_conventions_say(tmp_path: Path) 
 
 def run_page(name: str, language: str, folder: Path, change: Callable[[str], str]) -> None:
     programs = iter(shown(name, language))
-    with running(folder / "data") as server, listening(server) as between:
-        runner = ProgramRunner(server, guide.folder() / f"{name}.md", folder, language, between)
+    with (
+        running(folder / "data") as server,
+        listening(server) as between,
+        closing(ProgramRunner(server, guide.folder() / f"{name}.md", folder, language, between)) as runner,
+    ):
         for example in examples_of(guide.source(name, PAGE_URL)):
             for command in example.commands:
                 if command[0] == "curl":
@@ -69,12 +72,15 @@ class ProgramRunner(Runner):
         self._folder = folder
         self._language = language
         self._between = between
+        self._node: subprocess.Popen[str] | None = None
+        self._count = 0
         self._environment = {"ROLLBOOK_KEY": server.key, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
 
     def send(self, arguments: list[str]) -> httpx2.Response:
         program = self.known(self.programs.pop(0)).replace(PAGE_URL, self._between.url)
         self._between.seen.clear()
-        printed = self._python(program) if self._language == "Python" else self._process(program)
+        run = {"curl": self._curl, "Python": self._python, "JavaScript": self._javascript}[self._language]
+        printed = run(program)
         assert len(self._between.seen) == 1, program
         answer = self._between.seen[0]
         if self._language != "curl":
@@ -88,18 +94,53 @@ class ProgramRunner(Runner):
             exec(compile(program, "example", "exec"), {})
         return printed.getvalue()
 
-    def _process(self, program: str) -> str:
-        if self._language == "curl":
-            command = ["bash", "-c", f'curl() {{ command curl -sS "$@"; }}\n{program}']
-        else:
-            node = shutil.which("node")
-            assert node, "the examples in JavaScript need Node.js"
-            file = self._folder / "example.mjs"
-            file.write_text(program)
-            command = [node, str(file)]
+    def _curl(self, program: str) -> str:
+        command = ["bash", "-c", f'curl() {{ command curl -sS "$@"; }}\n{program}']
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"{program}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def _javascript(self, program: str) -> str:
+        if self._node is None:
+            self._node = subprocess.Popen(
+                [find_node(), "--input-type=module", "-e", RUN_EACH],
+                env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+        assert self._node.stdin and self._node.stdout
+        self._count += 1
+        file = self._folder / f"example{self._count}.mjs"
+        file.write_text(program)
+        self._node.stdin.write(f"{file}\n")
+        self._node.stdin.flush()
+        printed = ""
+        while (line := self._node.stdout.readline()) != OVER:
+            assert line, f"{program}\n{printed}"
+            printed += line
+        return printed
+
+    def close(self) -> None:
+        if self._node is not None:
+            with self._node as node:  # which ends at the end of its input
+                assert node.stdin
+                node.stdin.close()
+                assert node.wait(60) == 0
+
+
+OVER = "the example is over\n"
+# One Node.js for all examples of a page: each is a module of its own.
+RUN_EACH = f"""
+import {{ createInterface }} from "node:readline";
+for await (const file of createInterface({{ input: process.stdin }})) {{
+    await import(file);
+    console.log({OVER.strip()!r});
+}}
+"""
+
+
+def find_node() -> str:
+    node = shutil.which("node")
+    assert node, "the examples in JavaScript need Node.js"
+    return node
 
 
 class Between(ThreadingHTTPServer):
@@ -161,9 +202,9 @@ def test_a_body_with_everything_that_needs_care_arrives_as_it_stands(tmp_path: P
     programs = (examples.curl(request), examples.python(request, "json"), examples.javascript(request, "json"))
     with running(tmp_path / "data") as server, listening(server) as between:
         for language, program in zip(LANGUAGES, programs, strict=True):
-            runner = ProgramRunner(server, tmp_path, tmp_path, language, between)
-            runner.programs.append(program.replace('"1"', "*"))
-            answer = runner.send([])
+            with closing(ProgramRunner(server, tmp_path, tmp_path, language, between)) as runner:
+                runner.programs.append(program.replace('"1"', "*"))
+                answer = runner.send([])
             assert answer.status_code == 200, answer.text
             kept = {name: answer.json()[name] for name in request.body}
             assert kept == request.body
