@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
 from tests import harness
@@ -23,7 +23,7 @@ def migrated(engine: str, folder: Path) -> Iterator[Database]:
     from tests import postgres
 
     settings = Settings(data=folder / "data", database="" if engine == "sqlite" else postgres.migrated_database())
-    db = opening.open_for_migration(settings)
+    db = connect(settings, for_migration=True)
     try:
         migrate.migrate(db)
         yield db

@@ -37,7 +37,7 @@ TYPES_ONLY = {
 # Imports inside functions, and why they wait.
 INSIDE = {
     **dict.fromkeys(
-        [("rollbook.records.opening", f"rollbook.{name}") for name in ("storage.postgres", "storage.postgres_connection")],
+        [("rollbook.records.connect", f"rollbook.{name}") for name in ("storage.postgres", "storage.postgres_connection")],
         "PostgreSQL's driver is a tenth of the start, and not needed on SQLite",
     ),
     ("rollbook.auth.server_secret", "cryptography.exceptions"): "OpenSSL is 12 ms of the start; most calls seal nothing",

@@ -30,7 +30,8 @@ from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import access, opening, rules
+from rollbook.records import access, rules
+from rollbook.records.connect import connect
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -82,7 +83,7 @@ class App:
         self._limiter, self._metrics, self._sources = shared or common(settings)
         self._metrics.join(worker)
         self._url = settings.url
-        self._db = opening.open_database(settings, self._metrics.commit)
+        self._db = connect(settings, committed=self._metrics.commit)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)

@@ -16,8 +16,10 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, opening, rules, users
+from rollbook.records import keys, rules, users
+from rollbook.records.connect import connect, exists
 from rollbook.records.copying import unfinished
+from rollbook.records.dialect import dialect
 from rollbook.records.users import Owner
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Tx
@@ -46,11 +48,11 @@ class Prepared(NamedTuple):
 def open_database(settings: Settings, make: bool = True) -> Database:
     """The database, migrated to this version's schema. With `make=False`, an existing one, unchanged. Raises DatabaseUnusable."""
     unfinished.refuse_part(settings)
-    if not make and not opening.exists(settings):
+    if not make and not exists(settings):
         raise DatabaseUnusable(
             f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
         )
-    db = opening.open_for_migration(settings)
+    db = connect(settings, for_migration=True)
     try:
         db.read_now(unfinished.refuse_mark)
         if make:
@@ -81,7 +83,7 @@ KEEP_FINGERPRINT = "INSERT INTO server_secret VALUES (1, ?) ON CONFLICT DO NOTHI
 
 def _check_secret(db: Database, secret: Secret) -> None:
     """Servers on one PostgreSQL must share a secret: each must be able to open what another seals or signs. Raises ConfigurationError."""
-    if db.engine == "sqlite":
+    if not dialect(db).is_shared:
         return
     own = secret.mac("fingerprint", b"")
     if db.write_now(_fingerprint, own) != own:

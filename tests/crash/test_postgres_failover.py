@@ -61,7 +61,7 @@ def test_both_addresses_are_shown_without_their_password() -> None:
 
     shown = address(
         "postgresql://rollbook:hunter2@one:5432,two:5433/users?target_session_attrs=read-write&password=hunter3"
-    ).shown
+    ).public
     assert shown == "postgresql://rollbook@one:5432,two:5433/users?target_session_attrs=read-write"
 
 

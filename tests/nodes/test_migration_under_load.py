@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.storage import migrate
 from tests.crash.load import WIDE
 from tests.crash.patient import settle_and_check, start, stop, wait_for
@@ -50,7 +50,7 @@ def test_a_migration_under_load_fails_no_request_and_loses_no_change(tmp_path: P
             reader.start()
         for folder in newer:
             wait_for(clients, 60)
-            db = opening.open_for_migration(Settings(database=nodes.database))
+            db = connect(Settings(database=nodes.database), for_migration=True)
             try:
                 assert len(migrate.migrate(db, folder)) == 1
             finally:
@@ -76,7 +76,7 @@ def test_servers_that_start_at_once_after_an_upgrade_migrate_once(tmp_path: Path
         fill(nodes.database, 2_000)
 
         def upgrade(_: int) -> int:
-            db = opening.open_for_migration(Settings(database=nodes.database))
+            db = connect(Settings(database=nodes.database), for_migration=True)
             try:
                 return len(migrate.migrate(db, newer[-1]))
             finally:

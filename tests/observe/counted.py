@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from rollbook.config import Settings
-from rollbook.records import opening, usage
+from rollbook.records import usage
+from rollbook.records.connect import connect
 from rollbook.records.usage import Logged
 from tests.harness import Server
 
@@ -16,7 +17,7 @@ from tests.harness import Server
 @contextmanager
 def reading(server: Server) -> Iterator[Callable[..., Any]]:
     """Its database, as a page reads it."""
-    db = opening.open_database(Settings(data=server.data, database=server.database))
+    db = connect(Settings(data=server.data, database=server.database))
     try:
         yield db.read_now
     finally:

@@ -12,7 +12,7 @@ import pytest
 from rollbook import config
 from rollbook.errors import StorageUnavailable
 from rollbook.jobs.loop import Job, Jobs
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.records.engines import SQLITE
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
@@ -70,7 +70,7 @@ def test_a_slow_job_and_one_that_fails_stop_no_other(tmp_path: Path, caplog: pyt
 
 
 def shared_database(url: str, data: Path) -> Database:
-    return opening.open_database(config.load({"database": url, "data": data})[0])
+    return connect(config.load({"database": url, "data": data})[0])
 
 
 def test_of_several_servers_one_does_a_job_until_it_stops(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_of_several_servers_one_does_a_job_until_it_stops(tmp_path: Path) -> Non
         for db in dbs:
             await db.stop()
 
-    migrated = opening.open_for_migration(config.load({"database": url, "data": tmp_path})[0])
+    migrated = connect(config.load({"database": url, "data": tmp_path})[0], for_migration=True)
     migrate.migrate(migrated)
     migrated.close()
     asyncio.run(run())

@@ -11,7 +11,7 @@ import pytest
 from things import program
 
 from rollbook.config import Settings
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.storage.database import Database, DatabaseUnusable
 from rollbook.storage.migrate import migrate, pending
 from tests import postgres
@@ -25,7 +25,7 @@ def url() -> str:
 
 @pytest.fixture
 def db(url: str) -> Iterator[Database]:
-    db = opening.open_for_migration(Settings(database=url))
+    db = connect(Settings(database=url), for_migration=True)
     yield db
     db.close()
 

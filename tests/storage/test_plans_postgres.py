@@ -10,7 +10,8 @@ import pytest
 from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
-from rollbook.records import engines, opening, users
+from rollbook.records import engines, users
+from rollbook.records.connect import connect
 from rollbook.storage import migrate
 from rollbook.storage.database import Statement
 from rollbook.storage.postgres_text import numbered
@@ -27,7 +28,7 @@ SMALL = {"user_block_deltas", "events_new", "access", "numbers", "leases", "user
 @pytest.fixture(scope="module")
 def url() -> str:
     address = new_database("plans")
-    db = opening.open_for_migration(Settings(database=address))
+    db = connect(Settings(database=address), for_migration=True)
     migrate.migrate(db)
     db.close()
     return address

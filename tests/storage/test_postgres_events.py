@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
-from rollbook.records import events, opening
+from rollbook.records import events
+from rollbook.records.connect import connect
 from rollbook.storage.database import Tx
 from tests.engines import migrated
 
@@ -19,7 +20,7 @@ async def many(tx: Tx) -> None:
 
 
 async def busy(url: str, ended: asyncio.Event) -> int:
-    db = opening.open_database(Settings(database=url))
+    db = connect(Settings(database=url))
     written = 0
     try:
         while not ended.is_set():
@@ -33,7 +34,7 @@ async def busy(url: str, ended: asyncio.Event) -> int:
 def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) -> None:
     async def main(url: str) -> tuple[float, int, int]:
         ended = asyncio.Event()
-        db = opening.open_database(Settings(database=url))
+        db = connect(Settings(database=url))
         writers = [asyncio.ensure_future(busy(url, ended)) for _ in range(4)]
         await asyncio.sleep(0.5)
         slowest = 0.0

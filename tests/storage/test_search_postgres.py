@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import opening, rules, user_list, users
+from rollbook.records import rules, user_list, users
+from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, Order, Query
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search.postgres import Sample
@@ -35,7 +36,7 @@ async def add(tx: Tx, name: str, email: str, role: str, is_suspended: bool) -> N
 
 @pytest.fixture(scope="module")
 def db() -> Iterator[Database]:
-    opened = opening.open_for_migration(Settings(database=new_database("search_postgres")))
+    opened = connect(Settings(database=new_database("search_postgres")), for_migration=True)
     migrate.migrate(opened)
     choose = random.Random(11)
     for number in range(USERS):

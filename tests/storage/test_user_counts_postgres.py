@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from rollbook.config import Settings
-from rollbook.records import opening, user_list, users
+from rollbook.records import user_list, users
+from rollbook.records.connect import connect
 from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_list.query import Query
 from rollbook.storage import migrate
@@ -23,9 +24,9 @@ IDS = "SELECT id FROM users ORDER BY seq"
 def two() -> Iterator[tuple[Database, Database]]:
     """The same database as two servers see it."""
     settings = Settings(database=new_database("places"))
-    first = opening.open_for_migration(settings)
+    first = connect(settings, for_migration=True)
     migrate.migrate(first)
-    second = opening.open_for_migration(settings)
+    second = connect(settings, for_migration=True)
     yield first, second
     first.close()
     second.close()

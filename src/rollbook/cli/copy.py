@@ -19,7 +19,7 @@ from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
 from rollbook.cli.output import Failure, as_json, hint, program, table
 from rollbook.cli.progress import bar
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.records.copying import transfer, unfinished
 from rollbook.records.copying.transfer import Say, Sums
 from rollbook.records.engines import POSTGRESQL, SQLITE
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     @property
     def shown(self) -> str:
         """Without a password."""
-        return f"sqlite:{self.file}" if self.file else self._address.shown
+        return f"sqlite:{self.file}" if self.file else self._address.public
 
     @property
     def folder(self) -> Path | None:
@@ -59,7 +59,7 @@ class Place(NamedTuple):
         """Raises DatabaseUnusable."""
         if self.file:
             return SQLite.open(self.file)
-        return opening.open_for_migration(config.load({"database": self._address.url, "database_direct": ""})[0])
+        return connect(config.load({"database": self._address.url, "database_direct": ""})[0], for_migration=True)
 
     async def session(self, write: bool = False) -> Session:
         if self.file:

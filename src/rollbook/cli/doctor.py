@@ -28,7 +28,8 @@ from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.valkey_connection import Unavailable
-from rollbook.records import opening, users
+from rollbook.records import users
+from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.user_search.sqlite import ANY_PENDING
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Queries, Row
@@ -144,7 +145,7 @@ def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
 
 def _folder(settings: Settings) -> Iterator[Finding]:
     data = settings.data
-    if not opening.is_sqlite(settings) and server_secret.is_given():
+    if not is_sqlite(settings) and server_secret.is_given():
         return  # this server has no data folder
     if not data.exists():
         parent = next(folder for folder in data.absolute().parents if folder.exists())
@@ -202,7 +203,7 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
 
 
 def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
-    if not opening.is_sqlite(settings):
+    if not is_sqlite(settings):
         yield from _postgres(settings)
         return
     path = settings.sqlite_file
@@ -251,7 +252,7 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
     try:
-        db = opening.open_for_migration(settings)
+        db = connect(settings, for_migration=True)
     except DatabaseUnusable as problem:
         yield Finding("fault", "database", str(problem))
         return
@@ -283,7 +284,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
 
 
 async def _about(settings: Settings) -> dict[str, Any]:
-    db = opening.open_database(settings)
+    db = connect(settings)
     try:
         return await db.about()
     finally:

@@ -29,8 +29,8 @@ from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
 from rollbook.records import keys as key_records
-from rollbook.records import opening
 from rollbook.records import users as user_records
+from rollbook.records.connect import address
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
 from rollbook.storage import migrate
@@ -111,7 +111,7 @@ class Folder:
         try:
             self._run(keys.revoke(self._on, CLI, id))
         except NotFound:
-            raise NotFound(f"There is no API key {id} in {opening.place(self._settings)}, or it is already revoked.") from None
+            raise NotFound(f"There is no API key {id} in {address(self._settings)}, or it is already revoked.") from None
 
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)
@@ -123,7 +123,7 @@ class Folder:
         try:
             return self._run(users.find(self._on, CLI, named))
         except NotFound:
-            raise NotFound(f"There is no user {named} in {opening.place(self._settings)}.") from None
+            raise NotFound(f"There is no user {named} in {address(self._settings)}.") from None
 
 
 def _issued(issued: keys.IssuedKey) -> Shown:

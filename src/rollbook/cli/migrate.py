@@ -9,7 +9,7 @@ import typer
 from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.output import as_json, hint
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.storage import migrate as migrations
 
 app = options.single()
@@ -32,7 +32,7 @@ def migrate(
 ) -> None:
     """Apply pending migrations to the database. The server does this at every start."""
     settings, _ = config.load({"data": data, "database": database})
-    db = opening.open_for_migration(settings)
+    db = connect(settings, for_migration=True)
     try:
         found = migrations.pending(db) if check else migrations.migrate(db)
     finally:

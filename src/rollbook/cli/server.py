@@ -17,7 +17,7 @@ from rollbook.config import Settings
 from rollbook.first_start import Prepared
 from rollbook.http.server import serve
 from rollbook.observe import log
-from rollbook.records import opening
+from rollbook.records.connect import address, is_sqlite
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
@@ -78,7 +78,7 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
     lines = [
         "",
         f"  Rollbook listens at {url}",
-        f"  Data     {settings.data.absolute() if opening.is_sqlite(settings) else opening.place(settings)}",
+        f"  Data     {settings.data.absolute() if is_sqlite(settings) else address(settings)}",
         f"  Owner    {prepared.owner}",
     ]
     if prepared.is_new and prepared.key:

@@ -149,7 +149,7 @@ async def connect(address: Address) -> asyncpg.Connection:
         await connection.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
     except (*FAILING, asyncpg.PostgresError, ValueError) as problem:
         told = str(problem) or type(problem).__name__
-        raise DatabaseUnusable(f"PostgreSQL at {address.shown} cannot be used: {told}.") from None
+        raise DatabaseUnusable(f"PostgreSQL at {address.public} cannot be used: {told}.") from None
     return connection
 
 

@@ -122,19 +122,19 @@ class Postgres(Database):
             cause = problem.__cause__ or problem
             told = str(cause) or type(cause).__name__
             raise DatabaseUnusable(
-                f"PostgreSQL at {self.address.shown} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
+                f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
             ) from None
         if int(row) < OLDEST:
             raise DatabaseUnusable(
-                f"PostgreSQL {OLDEST // 10000} or newer is needed, {self.address.shown} is {int(row) // 10000}."
+                f"PostgreSQL {OLDEST // 10000} or newer is needed, {self.address.public} is {int(row) // 10000}."
             )
 
     async def about(self) -> dict[str, Any]:
         found = await self.read(_described)
         return {
             "engine": self.engine,
-            "address": self.address.shown,
-            "replicas": [group.address.shown for group in self._replicas],
+            "address": self.address.public,
+            "replicas": [group.address.public for group in self._replicas],
             **found,
         }
 

@@ -74,7 +74,7 @@ class Address(NamedTuple):
     url: str
 
     @property
-    def shown(self) -> str:
+    def public(self) -> str:
         """Without its password."""
         parts = urlsplit(self.url)
         place = parts.netloc.rpartition("@")

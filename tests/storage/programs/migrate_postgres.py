@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from rollbook.config import Settings
-from rollbook.records import opening
+from rollbook.records.connect import connect
 from rollbook.storage.migrate import migrate
 
-db = opening.open_for_migration(Settings(database=sys.argv[1]))
+db = connect(Settings(database=sys.argv[1]), for_migration=True)
 print(*(migration.number for migration in migrate(db, Path(sys.argv[2]) if sys.argv[2:] else None)))
 db.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rollbook.config import Settings
-from rollbook.records import opening
+from rollbook.records.connect import is_sqlite
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
 
 TABLE = "copy_unfinished"
@@ -22,7 +22,7 @@ def part(file: Path) -> Path:
 
 def refuse_part(settings: Settings) -> None:
     """To be asked before the database is opened, which would create it. Raises DatabaseUnusable."""
-    if opening.is_sqlite(settings) and part(settings.sqlite_file).exists():
+    if is_sqlite(settings) and part(settings.sqlite_file).exists():
         raise _unfinished(f"remove {part(settings.sqlite_file)}")
 
 

@@ -14,7 +14,9 @@ from rollbook import __version__, clock, roles, units
 from rollbook.actions import users
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
-from rollbook.records import events, opening
+from rollbook.records import events
+from rollbook.records.connect import is_sqlite
+from rollbook.records.dialect import dialect
 from rollbook.web.page_request import PageRequest
 
 
@@ -42,7 +44,7 @@ async def show(page: PageRequest) -> Response:
     await events.settle(page.on.db)
     latest = await events.latest(page.on.db, 1)
     described = [_setting(source) for source in about.sources]
-    free = shutil.disk_usage(settings.data).free if opening.is_sqlite(settings) else 0
+    free = shutil.disk_usage(settings.data).free if is_sqlite(settings) else 0
     return page.render(
         "admin/server.html",
         section="admin/server",
@@ -50,6 +52,7 @@ async def show(page: PageRequest) -> Response:
         address=without_secrets("public_url", page.on.url),
         checks=checks,
         database=about.database,
+        is_shared=dialect(page.on.db).is_shared,
         path=shlex.quote(about.database.get("path", "")),
         free=free,
         total=await users.count_users(page.on, page.by),
