@@ -30,7 +30,7 @@ from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import access, rules
+from rollbook.records import auth_version, rules
 from rollbook.records.connect import connect
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
@@ -206,7 +206,7 @@ class App:
     async def checks(self) -> tuple[bool, dict[str, str]]:
         ready, found = True, {"database": "ok"}
         try:
-            await access.version(self._db)
+            await auth_version.read(self._db)
         except StorageUnavailable as problem:
             ready, found["database"] = False, problem.message
         if (limiter := self._valkey) is not None:

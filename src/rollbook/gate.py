@@ -27,7 +27,7 @@ from rollbook.http.request import Request
 from rollbook.limits import headers, windows
 from rollbook.limits.policy import address_bucket
 from rollbook.quota import NO_LIMIT
-from rollbook.records import access
+from rollbook.records import auth_version
 from rollbook.records import keys as key_records
 
 # Calls whose actions narrow themselves to what is the caller's.
@@ -49,7 +49,7 @@ class Gate:
         self._version = -1
         self._asked_at = 0
         self._used: dict[str, int] = {}
-        on.db.listen(access.CHANNEL, self._forget)
+        on.db.listen(auth_version.CHANNEL, self._forget)
 
     async def admit(self, request: Request) -> Caller:
         """Whose key the request carries, the request counted. Puts the lines about the limits into `request.head`.
@@ -119,7 +119,7 @@ class Gate:
         return list(used.items())
 
     async def _refresh(self, now: int) -> None:
-        version = await access.version(self._db)
+        version = await auth_version.read(self._db)
         if version != self._version:
             self._callers = {}
             self._version = version

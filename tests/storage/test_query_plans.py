@@ -23,11 +23,22 @@ from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.quota import NO_LIMIT
-from rollbook.records import access, engines, events, keys, replies, usage, user_counts, user_imports, user_list, users
+from rollbook.records import (
+    auth_version,
+    engines,
+    events,
+    idempotency_keys,
+    keys,
+    usage,
+    user_counts,
+    user_imports,
+    user_list,
+    users,
+)
 from rollbook.records.dialect import Dialect
 from rollbook.storage import sqlite_connection
 
-RECORDS = (access, events, keys, replies, usage, user_counts, user_imports, user_list, users)
+RECORDS = (auth_version, events, keys, idempotency_keys, usage, user_counts, user_imports, user_list, users)
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 
 # Tables that hold little, whatever the number of users.

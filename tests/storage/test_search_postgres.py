@@ -141,4 +141,4 @@ def test_what_leaves_as_many_as_before_is_not_asked_for() -> None:
 def test_a_sample_of_few_is_soon_taken_anew_and_one_of_many_is_kept() -> None:
     assert Sample([], 0, 100.0).until == 101.0
     assert Sample(["anna"], 50_000, 100.0).until == 110.0
-    assert Sample(["anna"], 1e9, 100.0).until == 100.0 + user_search.OLDEST
+    assert Sample(["anna"], 1e9, 100.0).until == 100.0 + user_search.MAX_AGE

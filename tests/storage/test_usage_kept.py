@@ -247,7 +247,7 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
             buffer.record(made, 429, 1)
         return taken(buffer)
 
-    for _ in range(users.MOST_ERASED + 50):
+    for _ in range(users.MAX_ERASED + 50):
         world.now += clock.SECOND
         world.db.write_now(usage.add, batch(ask(1)))
     world.request(1, "key_b", 200)

@@ -16,8 +16,8 @@ from rollbook.errors import ApiError
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.records import replies
-from rollbook.records.replies import Claim, Reply
+from rollbook.records import idempotency_keys
+from rollbook.records.idempotency_keys import Claim, Reply
 from rollbook.storage.database import Database, Tx
 
 PURPOSE = "replies"
@@ -48,12 +48,14 @@ async def once(
     asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
     claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
     bound = f"{claim.user_id} {key}".encode()
-    reply = await replies.find(db, claim) or await db.write(replies.claim, claim)
+    reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
     if reply is not None:
         return Response(reply.status, reply.head + REPLAYED, secret.unseal(PURPOSE, reply.sealed, bound))
 
     async def keep(tx: Tx, response: Response) -> None:
-        await replies.finish(tx, claim, Reply(response.status, response.head, secret.seal(PURPOSE, response.body, bound)))
+        await idempotency_keys.finish(
+            tx, claim, Reply(response.status, response.head, secret.seal(PURPOSE, response.body, bound))
+        )
 
     async def work(tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, Response]:
         result = await fn(tx, *args)
@@ -89,4 +91,4 @@ async def once(
 async def _release(db: Database, claim: Claim) -> None:
     # Return the original error whatever happens to the claim, above all that the outcome is unknown.
     with suppress(ApiError):
-        await db.write(replies.release, claim)
+        await db.write(idempotency_keys.release, claim)

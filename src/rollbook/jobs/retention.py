@@ -6,7 +6,7 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
-from rollbook.records import events, password_links, replies, sessions, usage, users
+from rollbook.records import events, idempotency_keys, password_links, sessions, usage, users
 
 BATCH = 256
 BUFFERED = 60
@@ -33,9 +33,9 @@ async def expire_events(on: Rollbook) -> bool:
 
 async def expire_replies(on: Rollbook) -> bool:
     """Delete stored responses of idempotent requests after 24 hours."""
-    if not await replies.is_expired(on.db):
+    if not await idempotency_keys.is_expired(on.db):
         return False
-    return await on.db.write(replies.expire, BATCH) == BATCH
+    return await on.db.write(idempotency_keys.expire, BATCH) == BATCH
 
 
 async def expire_sessions(on: Rollbook) -> bool:

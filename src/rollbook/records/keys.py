@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound
-from rollbook.records import access
+from rollbook.records import auth_version
 from rollbook.storage.database import Queries, Statement, Tx
 
 
@@ -128,7 +128,7 @@ async def revoke(tx: Tx, id: str) -> Key:
     row = await tx.one(REVOKE, clock.now(), id)
     if row is None:
         raise NotFound()
-    await access.changed(tx)
+    await auth_version.bump(tx)
     return Key._make(row)
 
 
@@ -137,7 +137,7 @@ async def end_at(tx: Tx, key: Key, at: int) -> Key:
     row = await tx.one(EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id)
     if row is None:
         raise NotFound()
-    await access.changed(tx)
+    await auth_version.bump(tx)
     return Key._make(row)
 
 

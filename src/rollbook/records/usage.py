@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from heapq import nlargest
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -43,7 +44,7 @@ class Logged(NamedTuple):
     left_out: int = 0  # so many more like it came within the same moment and were only counted
 
 
-MOST_SEARCHED = 1_000_000
+MAX_SEARCHED = 1_000_000
 """Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a second's."""
 LONGEST = 150 * clock.SECOND
 """A request is in the log by so long after it was given its id: it runs for two minutes at most."""
@@ -80,7 +81,7 @@ HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >=
 FIND = f"""
     SELECT id, last FROM (
         SELECT id, last, status, key_id FROM request_log WHERE user_id = ? AND last < ? AND first < ?
-        ORDER BY last DESC LIMIT {MOST_SEARCHED}) AS searched
+        ORDER BY last DESC LIMIT {MAX_SEARCHED}) AS searched
     WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) LIMIT ?"""
 CHUNK = "SELECT key_id, status, limited_by, left_out, lines FROM request_log WHERE id = ?"
 HOLDING: dict[Engine, str] = {
@@ -261,7 +262,7 @@ async def requests(
 ) -> list[Logged]:
     """The user's last requests, newest first: of a key, with a status (`404`) or a class of them (`4xx`), answered before a time.
 
-    To be called by `read_aside`: a search looks at up to MOST_SEARCHED entries. Raises ValueError when the status is neither.
+    To be called by `read_aside`: a search looks at up to MAX_SEARCHED entries. Raises ValueError when the status is neither.
     """
     least, most = _statuses(status)
     end = 1 << 62 if before is None else before
@@ -272,14 +273,14 @@ async def requests(
         read = len(chunks)
         chunks = await queries.all(FIND, user_id, end + SPAN, end, least, most, key_id, key_id, wanted)
         for id, last in chunks[read:]:
-            # Their lines overlap in time: done only when all that is left is older than what was found.
-            if len(found) >= limit and sum(line.at > last for line in found) >= limit:
-                return sorted(found, reverse=True)[:limit]
+            # Pieces overlap in time: done only when all that are left are older than what was found.
+            if len(found) == limit and found[-1].at > last:
+                return found
             row = await queries.one(CHUNK, id)
             if row is not None:
-                found += [line for line in _lines(row) if line.at < end]
+                found = nlargest(limit, [*found, *(line for line in _lines(row) if line.at < end)])
         if len(chunks) < wanted:
-            return sorted(found, reverse=True)[:limit]
+            return found
         wanted *= 2
 
 

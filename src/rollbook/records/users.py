@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import access, rules, usage
+from rollbook.records import auth_version, rules, usage
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx
 
@@ -80,7 +80,7 @@ NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_u
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 # Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
-MOST_ERASED = 256
+MAX_ERASED = 256
 
 
 async def by_id(queries: Queries, id: str) -> User | None:
@@ -170,7 +170,7 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     if is_renamed:
         await on.user_search.changed(tx, (user.seq,))
     if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
-        await access.changed(tx)
+        await auth_version.bump(tx)
     return after
 
 
@@ -217,7 +217,7 @@ async def delete(tx: Tx, user: User) -> None:
     await on.unique_keys.release(tx, rules.email_key(user.email), user.external_id)
     await on.user_counts.adjust(tx, (user.seq,), -1)
     await on.user_search.changed(tx, (user.seq,))
-    await access.changed(tx)
+    await auth_version.bump(tx)
 
 
 async def restore(tx: Tx, deleted: User) -> User:
@@ -243,7 +243,7 @@ async def erase(tx: Tx, id: str) -> None:
     if gone is None:
         raise NotFound()
     await dialect(tx).user_search.erased(tx, gone[0])
-    await usage.erased(tx, id, MOST_ERASED)
+    await usage.erased(tx, id, MAX_ERASED)
 
 
 class Deleted(NamedTuple):

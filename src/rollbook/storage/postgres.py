@@ -12,13 +12,13 @@ import asyncpg
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
-from rollbook.storage.postgres_connection import FAILING, Group, address
+from rollbook.storage.postgres_connection import FAILING, Pool, address
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
 
 T = TypeVar("T")
 
-OLDEST = 140_000
+MIN_VERSION = 140_000
 """PostgreSQL 14: the oldest version that was still supported when this was written."""
 MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
@@ -48,15 +48,15 @@ class Postgres(Database):
         # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision 20).
         each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
-            Group(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
+            Pool(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
         )
         self._lookups = ReadBatcher(lookups)
         self._writer = Writer(writes, lookups, timeout, committed, dialect)
         self._batches = Batches(writes, self._writer)
-        self._replicas = [Group(address(replica), each, timeout) for replica in replicas]
+        self._replicas = [Pool(address(replica), each, timeout) for replica in replicas]
         self._turn = 0
         self._waiting = 0
-        self._groups: list[Group] = [lookups, writes, self._snapshots, *self._replicas]
+        self._pools: list[Pool] = [lookups, writes, self._snapshots, *self._replicas]
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         rows = await self._lookups.ask(sql, values)
@@ -92,8 +92,8 @@ class Postgres(Database):
         self._writer.closed = True
         await self._batches.close()
         await self._writer.close()
-        for group in self._groups:
-            await group.close()
+        for pool in self._pools:
+            await pool.close()
 
     # ---- without an event loop: for the command line and the start
 
@@ -124,9 +124,9 @@ class Postgres(Database):
             raise DatabaseUnusable(
                 f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
             ) from None
-        if int(row) < OLDEST:
+        if int(row) < MIN_VERSION:
             raise DatabaseUnusable(
-                f"PostgreSQL {OLDEST // 10000} or newer is needed, {self.address.public} is {int(row) // 10000}."
+                f"PostgreSQL {MIN_VERSION // 10000} or newer is needed, {self.address.public} is {int(row) // 10000}."
             )
 
     async def about(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Postgres(Database):
         return {
             "engine": self.engine,
             "address": self.address.public,
-            "replicas": [group.address.public for group in self._replicas],
+            "replicas": [pool.address.public for pool in self._replicas],
             **found,
         }
 
@@ -142,21 +142,21 @@ class Postgres(Database):
         rows: list[Row] = await self._lookups.ask("SELECT current_setting('server_version_num')", ())
         return str(rows[0][0])
 
-    async def _snapshot(self, groups: Sequence[Group], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def _snapshot(self, pools: Sequence[Pool], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         if self._waiting >= MAX_SNAPSHOTS:
             raise Overloaded("Too many searches are waiting. Try again shortly.")
         self._waiting += 1
         try:
-            for group in groups[:-1]:
+            for pool in pools[:-1]:
                 with suppress(StorageUnavailable):
-                    return await self._in_task(group, fn, args)
-            return await self._in_task(groups[-1], fn, args)
+                    return await self._in_task(pool, fn, args)
+            return await self._in_task(pools[-1], fn, args)
         finally:
             self._waiting -= 1
 
-    async def _in_task(self, group: Group, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def _in_task(self, pool: Pool, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
-        return await asyncio.get_running_loop().create_task(in_snapshot(group, self.dialect, fn, args))
+        return await asyncio.get_running_loop().create_task(in_snapshot(pool, self.dialect, fn, args))
 
 
 async def _described(queries: Any) -> dict[str, Any]:

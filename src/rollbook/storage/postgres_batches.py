@@ -16,7 +16,7 @@ import asyncpg
 
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping
 from rollbook.storage.database import Engine, Row, Statement
-from rollbook.storage.postgres_connection import FAILING, Connection, Group
+from rollbook.storage.postgres_connection import FAILING, Connection, Pool
 from rollbook.storage.postgres_text import numbered
 from rollbook.storage.postgres_writer import MAX_WAITING, Writer
 
@@ -106,9 +106,9 @@ class _Running:
 
 
 class Batches:
-    def __init__(self, group: Group, writer: Writer) -> None:
+    def __init__(self, pool: Pool, writer: Writer) -> None:
         """`writer` does those that do not share."""
-        self._group = group
+        self._pool = pool
         self._writer = writer
         self._jobs: deque[Job] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,7 +167,7 @@ class Batches:
         """All in one transaction, and their callers answered; those that have to be done alone are returned."""
         running = [_Running(job, self._writer.dialect) for job in jobs]
         try:
-            async with self._group.taken() as connection:
+            async with self._pool.taken() as connection:
                 await connection.execute(self._writer.begin)
                 try:
                     shared = await _drive(connection, running)

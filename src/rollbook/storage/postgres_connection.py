@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how they are made and used, what their errors mean, and the groups in which a worker holds them.
+"""Connections to PostgreSQL: how they are made and used, what their errors mean, and the pools in which a worker holds them.
 
 Nothing here needs a session: each statement stands alone or inside one transaction, so PgBouncer may hand the session to others in between
 (transaction mode).
@@ -231,7 +231,7 @@ class Connection:
             self._connection.terminate()
 
 
-class Group:
+class Pool:
     """Up to so many connections for one purpose, opened when they are first needed and again after they broke."""
 
     def __init__(self, to: Address, size: int, timeout: float) -> None:
@@ -289,18 +289,18 @@ class Group:
 
 
 class Taken:
-    """A block with a connection of a group."""
+    """A block with a connection of a pool."""
 
-    __slots__ = ("_connection", "_group")
+    __slots__ = ("_connection", "_pool")
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._group.take()
+        self._connection = await self._pool.take()
         return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._group.give_back(self._connection, problem)
+        self._pool.give_back(self._connection, problem)

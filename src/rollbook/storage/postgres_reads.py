@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Engine, Row
-from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Group, translate_error
+from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Pool, translate_error
 from rollbook.storage.postgres_text import numbered
 
 T = TypeVar("T")
@@ -33,8 +33,8 @@ class ReadBatcher:
     This is what halves the cost of a busy server: 7 µs a look-up on either side of the wire where one statement for each takes 30.
     """
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
         self._asked: dict[str, _Asked] = {}
         self._waiting = 0
         self._running = 0
@@ -51,7 +51,7 @@ class ReadBatcher:
         future: asyncio.Future[list[Row]] = loop.create_future()
         self._asked.setdefault(sql, {}).setdefault(values, []).append(future)
         self._waiting += 1
-        if self._running < self._group.size:
+        if self._running < self._pool.size:
             self._running += 1
             loop.create_task(self._run())  # noqa: RUF006 - it ends by itself, and its callers hold its futures
         return future
@@ -82,7 +82,7 @@ class ReadBatcher:
         if len(asked) == 1:
             return await self._one_by_one(sql, asked)
         try:
-            rows = await repeated(self._group, sql, list(map(list, zip(*asked, strict=True))), batched=True)
+            rows = await repeated(self._pool, sql, list(map(list, zip(*asked, strict=True))), batched=True)
         except Exception as problem:
             if isinstance(translate_error(problem), StorageUnavailable):
                 raise
@@ -97,7 +97,7 @@ class ReadBatcher:
     async def _one_by_one(self, sql: str, asked: _Asked) -> None:
         for values, futures in asked.items():
             try:
-                _settle(futures, await repeated(self._group, numbered(sql), values))
+                _settle(futures, await repeated(self._pool, numbered(sql), values))
             except Exception as problem:
                 for future in futures:
                     if not future.done():
@@ -121,11 +121,11 @@ class Snapshot:
         return await self._connection.fetch(numbered(sql), values)
 
 
-async def in_snapshot(group: Group, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
     """`await fn(queries, *args)`, all of it of one moment. Raises StorageUnavailable, and what `fn` raises."""
     for attempt in range(TRIES):
         try:
-            async with group.taken() as connection:
+            async with pool.taken() as connection:
                 await connection.execute(SNAPSHOT)
                 try:
                     value = await fn(Snapshot(connection, dialect), *args)
@@ -146,14 +146,14 @@ async def in_snapshot(group: Group, dialect: Any, fn: Callable[..., Awaitable[T]
     raise StorageUnavailable("The database did not get to the end of a search. Nothing was changed.")
 
 
-async def repeated(group: Group, sql: str, values: Sequence[Any], batched: bool = False) -> list[Row]:
+async def repeated(pool: Pool, sql: str, values: Sequence[Any], batched: bool = False) -> list[Row]:
     """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle connection had broken.
 
     With numbered parameters; or with `batched`, one that `Connection.fetch_batched` takes.
     """
     for attempt in range(TRIES):
         try:
-            async with group.taken() as connection:
+            async with pool.taken() as connection:
                 if batched:
                     return await connection.fetch_batched(sql, values)
                 return await connection.fetch(sql, values)

@@ -15,7 +15,7 @@ import asyncpg
 
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Engine, Row, Statement
-from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Group, translate_error
+from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Pool, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
 from rollbook.storage.postgres_text import numbered
 
@@ -32,11 +32,11 @@ class Transaction:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, group: Group, aside: Group, begin: str, dialect: Any) -> None:
+    def __init__(self, pool: Pool, aside: Pool, begin: str, dialect: Any) -> None:
         """`aside` are the connections on which numbers are assigned."""
         self.dialect = dialect
         self.channels: list[str] = []
-        self._group = group
+        self._pool = pool
         self._aside = aside
         self._begin = begin
         self._connection: Connection | None = None
@@ -94,7 +94,7 @@ class Transaction:
             if problem is not None:
                 await connection.roll_back(after=problem)
         finally:
-            self._group.give_back(connection, problem)
+            self._pool.give_back(connection, problem)
 
     async def _run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         connection = self._connection or await self._open()
@@ -115,11 +115,11 @@ class Transaction:
 
     async def _open(self) -> Connection:
         for last_try in (False, True):
-            connection = await self._group.take()
+            connection = await self._pool.take()
             try:
                 await connection.execute(self._begin)
             except BaseException as problem:
-                self._group.give_back(connection, problem)
+                self._pool.give_back(connection, problem)
                 # It had broken while it was idle: nothing was done on it, so a new one may be tried.
                 if last_try or connection.is_open or not isinstance(problem, FAILING):
                     raise
@@ -130,8 +130,8 @@ class Transaction:
 
 
 class Writer:
-    def __init__(self, group: Group, aside: Group, timeout: float, committed: Callable[[int], None], dialect: Any) -> None:
-        self._group = group
+    def __init__(self, pool: Pool, aside: Pool, timeout: float, committed: Callable[[int], None], dialect: Any) -> None:
+        self._pool = pool
         self._aside = aside
         self._committed = committed
         self.dialect = dialect
@@ -165,7 +165,7 @@ class Writer:
     async def alone(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         """The write itself."""
         for attempt in range(TRIES):
-            tx = Transaction(self._group, self._aside, self.begin, self.dialect)
+            tx = Transaction(self._pool, self._aside, self.begin, self.dialect)
             try:
                 result = await fn(tx, *args)
                 await tx.commit()

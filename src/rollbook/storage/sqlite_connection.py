@@ -16,7 +16,7 @@ from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
 
-OLDEST = (3, 43, 0)  # contentless_delete of FTS5
+MIN_VERSION = (3, 43, 0)  # contentless_delete of FTS5
 BUSY_TIMEOUT = 5_000
 """Milliseconds to wait for a lock that one of our processes does not hold: another tool, or a recovery after a crash."""
 
@@ -47,8 +47,8 @@ _FAILING = {
 
 def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
     """Raises DatabaseUnusable when the SQLite that Python was built with lacks what the schema uses."""
-    if version < OLDEST:
-        needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST, version))
+    if version < MIN_VERSION:
+        needed, found = (".".join(map(str, numbers)) for numbers in (MIN_VERSION, version))
         raise DatabaseUnusable(
             f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with a newer SQLite."
         )

@@ -24,7 +24,7 @@ COLUMNS = ("search_text",)
 
 SAMPLED = 2_000
 """Users in a sample: some 10 ms, and 0.3 MB of memory in a worker."""
-OLDEST = 600.0
+MAX_AGE = 600.0
 GROWTH = 5_000
 """A sample is renewed after ten minutes; for few users sooner: so soon that no more than about as many can have come since, at this many a
 second."""
@@ -66,7 +66,7 @@ class Sample:
         self._parts = "".join(self.texts)
         self._shares: dict[str, float] = {}
         self.users = users
-        self.until = taken + min(OLDEST, max(1.0, users / GROWTH))
+        self.until = taken + min(MAX_AGE, max(1.0, users / GROWTH))
 
     def share(self, term: str) -> float:
         """The part of all users that hold a term, 0 to 1; half a user of the sample where none does."""

@@ -1,4 +1,4 @@
-"""Answers kept for 24 hours, so that a POST repeated with the same Idempotency-Key is answered, not done, again.
+"""Idempotency keys: responses kept for 24 hours, so that a repeated POST gets the first response instead of being done again.
 
 (draft-ietf-httpapi-idempotency-key-header-07.) The claim is written before the work begins; the answer, sealed, in the transaction of
 the work itself: after a crash there is either both or neither.
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
     sealed: bytes
 
 
-class Taken(Exception):
+class ClaimLost(Exception):
     """The request was ours no longer when its answer was to be kept."""
 
 
@@ -74,9 +74,9 @@ async def claim(tx: Tx, claim: Claim) -> Reply | None:
 
 
 async def finish(tx: Tx, claim: Claim, reply: Reply) -> None:
-    """Keep the answer, in the transaction that did what it says. Raises Taken when another request has the claim by now."""
+    """Keep the answer, in the transaction that did what it says. Raises ClaimLost when another request has the claim by now."""
     if not await tx.run(FINISH, *reply, claim.user_id, claim.key, claim.owner):
-        raise Taken()
+        raise ClaimLost()
 
 
 async def release(tx: Tx, claim: Claim) -> None:

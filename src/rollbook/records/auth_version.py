@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from rollbook.storage.database import Queries, Tx
 
-CHANNEL = "access"
-CHANGED = "UPDATE access SET version = version + 1"
+CHANNEL = "auth_version"
+BUMP = "UPDATE access SET version = version + 1"
 VERSION = "SELECT version FROM access"
 
 
-async def changed(tx: Tx) -> None:
+async def bump(tx: Tx) -> None:
     """To be called by every change of a key, or of a user's role, status, limit or existence."""
-    await tx.run(CHANGED)
+    await tx.run(BUMP)
     tx.notify(CHANNEL)
 
 
-async def version(queries: Queries) -> int:
+async def read(queries: Queries) -> int:
     row = await queries.one(VERSION)
     assert row is not None  # the migration wrote it
     return row[0]
