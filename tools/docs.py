@@ -16,7 +16,7 @@ import msgspec
 import typer
 
 from rollbook import config, errors, roles
-from rollbook.api import openapi, openapi_tables
+from rollbook.api import openapi, openapi_tables, types
 from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
 from rollbook.config import Settings
@@ -51,10 +51,25 @@ def renewed(page: str) -> str:
         name = found[1]
         return f"<!-- begin: {name} -->\n{PARTS[name]()}\n<!-- end: {name} -->"
 
-    return re.sub(r"<!-- begin: (\w+) -->\n.*?<!-- end: \1 -->", part, page, flags=re.DOTALL)
+    page = re.sub(r"<!-- begin: (\w+) -->\n.*?<!-- end: \1 -->", part, page, flags=re.DOTALL)
+    return _WHOLE_USER.sub(_with_all_fields, page)
+
+
+# A user with all fields in an example, one per line.
+_WHOLE_USER = re.compile(r'^( +)"id": "user_.*\n(?:\1[ "].*\n)*?\1"last_sign_in_at": .*\n', re.MULTILINE)
+
+
+def _with_all_fields(user: re.Match[str]) -> str:
+    """The example, with `null` for each field it lacks."""
+    shown = {line[2]: line[0] for line in re.finditer(rf'^({user[1]})"(\w+)": .*\n(?:\1 .*\n)*', user[0], re.MULTILINE)}
+    return "".join(shown.get(name, f'{user[1]}"{name}": null,\n') for name in types.USER_FIELDS)
 
 
 # ---- parts
+
+
+def user_fields_part() -> str:
+    return ", ".join(f"`{name}`" for name in types.USER_FIELDS)
 
 
 def codes_part() -> str:
@@ -142,6 +157,7 @@ def commands_part() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "user_fields": user_fields_part,
     "codes": codes_part,
     "errors": errors_part,
     "settings": settings_part,

@@ -40,11 +40,11 @@ def new(place: Place, request: pytest.FixtureRequest) -> Callable[..., dict[str,
     """Makes a user there."""
     made = []
 
-    def make(name: str = "Charlie Chaplin", role: str = "member") -> dict[str, Any]:
+    def make(name: str = "Charlie Chaplin", role: str = "member", external_id: str = "") -> dict[str, Any]:
         made.append(name)
         email = f"{abs(hash((request.node.name, len(made))))}@example.com"
         arguments = ("users", "create", "--name", name, "--email", email, "--role", role, "--password", PASSWORD, "--json")
-        return json.loads(good(*arguments, *place))
+        return json.loads(good(*arguments, *(["--external-id", external_id] if external_id else []), *place))
 
     return make
 
@@ -99,6 +99,18 @@ def test_what_is_named_is_set_and_the_rest_stays(place: Place, new: Callable[...
     )
     changed = show(user["id"], place)
     assert (changed["status"], changed["rate_limit"], changed["email"]) == ("suspended", None, f"new{user['email']}")
+
+
+def test_an_optional_text_is_set_at_creation_or_later_and_removed_by_an_empty_one(
+    place: Place, new: Callable[..., dict[str, Any]]
+) -> None:
+    text = f"crm of {new()['id']}"
+    user = new(external_id=text)
+    assert user["external_id"] == text
+    good("users", "set", user["email"], "--name", "Ada", *place)
+    assert show(user["id"], place)["external_id"] == text, "left unchanged"
+    good("users", "set", user["email"], "--external-id", "", *place)
+    assert show(user["id"], place)["external_id"] is None
 
 
 def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[..., dict[str, Any]]) -> None:

@@ -43,7 +43,7 @@ def held(folder: Path) -> dict[str, int]:
 
 def test_a_quiet_server_does_not_keep_the_erased_in_its_log(db: SQLite) -> None:
     on = Rollbook(Settings(), db)
-    user = db.write_now(actions.add, SYSTEM, users.NewUser(NAME, EMAIL, metadata=f'{{"also":"{NAME}"}}'))
+    user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL, metadata=f'{{"also":"{NAME}"}}'))
     until = time.monotonic() + 60
     while "rollbook.db" not in held(db.path.parent):  # the log is moved into the database, so that both have held it
         assert time.monotonic() < until
@@ -56,7 +56,7 @@ def test_a_quiet_server_does_not_keep_the_erased_in_its_log(db: SQLite) -> None:
 
 def test_a_user_restored_just_before_its_erasure_stays(db: SQLite) -> None:
     on = Rollbook(Settings(), db)
-    user = db.write_now(actions.add, SYSTEM, users.NewUser(NAME, EMAIL))
+    user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL))
     on.run(actions.delete(on, SYSTEM, user.id))
     before = clock.now() + 1
     assert db.read_now(users.expired, before, 10) == [user.id]
@@ -78,10 +78,10 @@ def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
     def in_files() -> bool:
         return any(runes[:3].encode() in file.read_bytes() for file in db.path.parent.iterdir())
 
-    user = db.write_now(actions.add, SYSTEM, users.NewUser(runes, EMAIL))
+    user = db.write_now(actions.add, SYSTEM, users.new(runes, EMAIL))
     db.write_now(user_search.fold)
     for number in range(1000):
-        db.write_now(actions.add, SYSTEM, users.NewUser(f"User {number}", f"user{number}@example.com"))
+        db.write_now(actions.add, SYSTEM, users.new(f"User {number}", f"user{number}@example.com"))
     while db.write_now(user_search.fold):
         pass
     on.run(actions.delete(on, SYSTEM, user.id, purge=True))

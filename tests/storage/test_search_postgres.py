@@ -29,7 +29,7 @@ def made_up(choose: random.Random) -> str:
 
 
 async def add(tx: Tx, name: str, email: str, role: str, is_suspended: bool) -> None:
-    user = await users.add(tx, users.NewUser(name, email, role=role))
+    user = await users.add(tx, users.new(name, email, role=role))
     if is_suspended:
         await users.change(tx, user, {"status": "suspended"})
 

@@ -237,7 +237,7 @@ def rows_about(db: Database, user_id: str) -> int:
 
 def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: World) -> None:
     on = Rollbook(Settings(), world.db)
-    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
+    user = world.db.write_now(users.add, users.new("Alice", "alice@example.com"))
     buffer, new_id = world.workers[0]
 
     def ask(times: int) -> list[UsageBucket]:
@@ -274,7 +274,7 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
 
 def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_restored(world: World) -> None:
     on = Rollbook(Settings(), world.db)
-    user = world.db.write_now(users.add, users.NewUser("Alice", "alice@example.com"))
+    user = world.db.write_now(users.add, users.new("Alice", "alice@example.com"))
     buffer, new_id = world.workers[0]
     for expected in (1, 2):
         made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)

@@ -33,7 +33,7 @@ def two() -> Iterator[tuple[Database, Database]]:
 
 
 async def add(tx: Tx, number: int) -> str:
-    return (await users.add(tx, users.NewUser(f"Anna {number}", f"anna{number}@example.com"))).id
+    return (await users.add(tx, users.new(f"Anna {number}", f"anna{number}@example.com"))).id
 
 
 async def delete(tx: Tx, id: str) -> None:

@@ -10,7 +10,7 @@ from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, tokens
 from rollbook.errors import EmailTaken
 from rollbook.records import users as records
-from rollbook.records.users import NewUser
+from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
 
@@ -28,20 +28,23 @@ async def create_first(
 
     Raises EmailTaken.
     """
-    new = NewUser(name, email, None if password is None else await on.passwords.hash(password), "owner")
+    new = records.new(name, email, role="owner")
+    hash = None if password is None else await on.passwords.hash(password)
     made = FirstOwner(key or key_format.mint(), tokens.mint() if with_link else None)
     try:
-        return await on.write(_create_first, on, by, new, made)
+        return await on.write(_create_first, on, by, new, hash, made)
     except EmailTaken:
         if await records.oldest_owner(on.db) is None:
             raise
         return None  # another server was faster
 
 
-async def _create_first(tx: Tx, on: Rollbook, by: Principal, new: NewUser, made: FirstOwner) -> FirstOwner | None:
+async def _create_first(
+    tx: Tx, on: Rollbook, by: Principal, new: User, password_hash: str | None, made: FirstOwner
+) -> FirstOwner | None:
     if await records.oldest_owner(tx) is not None:
         return None
-    user = await users.add(tx, by, new)
+    user = await users.add(tx, by, new, password_hash)
     await keys.add(tx, by, keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key"), made.key)
     if made.link is not None:
         await passwords.add_link(tx, by, user.id, made.link)

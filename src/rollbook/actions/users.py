@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, Struct
 
 from rollbook import clock
-from rollbook.actions.arguments import NewUser, UserChanges, UserFilters
+from rollbook.actions.arguments import NewUser, UserChanges, UserFields, UserFilters
 from rollbook.actions.checking import check_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require
@@ -145,16 +145,16 @@ async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
     if new.password is not UNSET:
         check_password(new.password, on.settings.password_min_length, email=new.email, name=new.name)
         hash = await on.passwords.hash(new.password)
-    return await on.write(add, by, record(new, hash))
+    return await on.write(add, by, record(new), hash)
 
 
-def record(new: NewUser, hash: str | None) -> users.NewUser:
-    """What is kept of a new user."""
-    return users.NewUser(password_hash=hash, **_given(new, _NEW))
+def record(new: NewUser) -> User:
+    """What is stored of a new user, apart from the password."""
+    return users.new(**_given(new, UserFields.__struct_fields__))
 
 
-async def add(tx: Tx, by: Principal, new: users.NewUser) -> User:
-    user = await users.add(tx, new)
+async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None) -> User:
+    user = await users.add(tx, new, password_hash)
     await events.record(tx, "user.created", user.id, by.actor, users.public(user))
     return user
 
@@ -324,9 +324,6 @@ def check_version(user: User, versions: frozenset[int] | None) -> None:
     """Raises PreconditionFailed unless the user has one of these versions; None: it may have any."""
     if versions is not None and user.version not in versions:
         raise PreconditionFailed()
-
-
-_NEW = tuple(name for name in NewUser.__struct_fields__ if name != "password")
 
 
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:

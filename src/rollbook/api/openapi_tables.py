@@ -282,10 +282,10 @@ ALICE = {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com
 BOB = {"id": BOB_ID, "name": "Bob The Builder", "email": "bob@example.com", "created_at": "2023-10-27T10:05:00Z"}
 CHARLIE = {"id": CHARLIE_ID, "name": "Charlie Chaplin", "email": "charlie@example.com", "created_at": "2023-10-27T10:15:00Z"}
 CHARLES = {"id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "updated_at": "2023-10-27T11:00:00Z"}
-WHOLE_CHARLES = {
+WHOLE_CHARLES = dict.fromkeys(types.USER_FIELDS) | {
     "id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "role": "member", "status": "active",
-    "external_id": "crm-1042", "metadata": {"plan": "pro"}, "email_verified": False, "rate_limit": None,
-    "created_at": "2023-10-27T10:15:00Z", "updated_at": "2023-10-27T11:00:00Z", "last_sign_in_at": None,
+    "external_id": "crm-1042", "metadata": {"plan": "pro"}, "email_verified": False,
+    "created_at": "2023-10-27T10:15:00Z", "updated_at": "2023-10-27T11:00:00Z",
 }  # fmt: skip
 LISTED_KEY = {
     "id": THE_KEY_ID, "user_id": CHARLIE_ID, "name": "billing service", "masked": f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}",

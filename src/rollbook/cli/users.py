@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,22 @@ UserLimit = Annotated[
     str | None,
     typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.", show_default=False),
 ]  # fmt: skip
+
+PLAIN_FIELDS = {"external_id": "Your own identifier for the user."}
+"""Optional texts of a user that `create` and `set` have an option for, each with its help."""
+
+
+def plain_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds an option for each of PLAIN_FIELDS to a command. They arrive as its `**plain`."""
+    *own, _ = inspect.signature(command).parameters.values()
+    texts = {
+        name: Annotated[str | None, typer.Option(f"--{name.replace('_', '-')}", metavar="TEXT", help=text, show_default=False)]
+        for name, text in PLAIN_FIELDS.items()
+    }
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in texts]
+    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[missing-attribute]  # read by `on_server`
+    command.__annotations__ |= texts
+    return command
 
 
 @app.command("list")
@@ -89,6 +107,7 @@ def get_user(
 
 @app.command("create")
 @options.on_server
+@plain_options
 def create_user(
     server: options.Server,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
@@ -98,9 +117,11 @@ def create_user(
     rate_limit: UserLimit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    **plain: str | None,
 ) -> None:
     """Create a user."""
     fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
+    fields |= {field: value for field, value in plain.items() if value}
     if rate_limit is not None:
         fields["rate_limit"] = _limit(rate_limit)
     with server(make=True) as place:
@@ -181,6 +202,7 @@ def _set(email: str) -> str:
 
 @app.command("set")
 @options.on_server
+@plain_options
 def set_user(
     server: options.Server,
     user: options.Named,
@@ -192,16 +214,20 @@ def set_user(
     rate_limit: UserLimit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    **plain: str | None,
 ) -> None:
-    """Update a user. Other fields are left unchanged."""
+    """Update a user. Other fields are left unchanged. An empty text removes the value of an optional field."""
     given = {"name": name, "email": email, "role": role, "status": status}
     changes: Shown = {field: value for field, value in given.items() if value is not None}
+    changes |= {field: value or None for field, value in plain.items() if value is not None}
     if rate_limit is not None:
         changes["rate_limit"] = _limit(rate_limit)
     secret = options.password(password, required=False)
     if not changes and secret is None:
         raise typer.BadParameter(
-            "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --password."
+            "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --password"
+            + "".join(f", --{field.replace('_', '-')}" for field in PLAIN_FIELDS)
+            + "."
         )
     with server() as place:
         found = place.user(user)
@@ -258,7 +284,7 @@ def import_users(
 ) -> None:
     """Import users from a file, each with name, email and password_hash (an argon2 string) or password.
 
-    Optional fields: role, external_id, metadata, email_verified, rate_limit. Lines that can't be imported are reported on standard error with
+    The other fields of `POST /v1/users` are optional. Lines that can't be imported are reported on standard error with
     the reason, and the exit code is then 1. Importing the same file again changes nothing. The server can be running.
     """
     # Imported here: only this command needs it.

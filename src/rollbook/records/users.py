@@ -16,36 +16,23 @@ from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx
 
 
 class User(NamedTuple):
-    """A user as we keep it. Its password's hash is never part of it."""
+    """A user as stored, without the password hash. The defaults are those of a new user."""
 
     seq: int
     id: str
     name: str
     email: str
-    role: str
-    status: str
-    external_id: str | None
-    metadata: str  # a JSON object
-    email_verified: int
-    rate_limit: str | None
-    version: int
-    # The times stay last: `imports` knows them only when it writes.
-    created_at: int
-    updated_at: int
-    last_sign_in_at: int | None
-
-
-class NewUser(NamedTuple):
-    """What a user is made from. `name`, `email` have passed `rules`; `password_hash` None: it cannot sign in yet."""
-
-    name: str
-    email: str
-    password_hash: str | None = None
     role: str = "member"
+    status: str = "active"
     external_id: str | None = None
-    metadata: str = "{}"
-    email_verified: bool = False
+    metadata: str = "{}"  # a JSON object
+    email_verified: int = False
     rate_limit: str | None = None
+    version: int = 1
+    # The times stay last: `imports` knows them only when it writes.
+    created_at: int = 0
+    updated_at: int = 0
+    last_sign_in_at: int | None = None
 
 
 COLUMNS = ", ".join(User._fields)
@@ -112,15 +99,20 @@ async def password_hash(queries: Queries, id: str) -> str | None:
     return row[0] if row else None
 
 
-async def add(tx: Tx, new: NewUser) -> User:
-    """Raises EmailTaken, ExternalIdTaken: the unique index decides, so the loser of a race hears it too."""
+def new(name: str, email: str, **fields: Any) -> User:
+    """A user to `add`, which sets `seq` and the times. `name`, `email` have passed `rules`."""
+    return User(0, ids.new("user"), name, email, **fields)
+
+
+async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
+    """Without a password, the user can't sign in yet. Raises EmailTaken, ExternalIdTaken: the unique index decides, so that races are safe."""
     on = dialect(tx)
     seq, now = await on.user_counts.assign(tx, clock.now())
-    user, email_key = fresh(new, ids.new("user"), seq, now), rules.email_key(new.email)
+    user, email_key = new._replace(seq=seq, created_at=now, updated_at=now), rules.email_key(new.email)
     row = {
         **user._asdict(),
         "email_key": email_key,
-        "password_hash": new.password_hash,
+        "password_hash": password_hash,
         **on.user_search.columns(user.name, user.email),
     }
     try:
@@ -131,20 +123,6 @@ async def add(tx: Tx, new: NewUser) -> User:
     await on.user_counts.adjust(tx, (seq,), +1)
     await on.user_search.changed(tx, (seq,))
     return user
-
-
-def fresh(new: NewUser, id: str, seq: int, now: int) -> User:
-    """What a new user is at first."""
-    values = new._asdict() | {
-        "seq": seq,
-        "id": id,
-        "status": "active",
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-        "last_sign_in_at": None,
-    }
-    return User(*[values[name] for name in User._fields])
 
 
 async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from rollbook import clock, units
 from rollbook.errors import ApiError, Fault, TooManyAttempts, WrongPassword
 from rollbook.web.page_request import PageRequest
+
+
+class PlainField(NamedTuple):
+    """An optional text of a user that admins can change."""
+
+    name: str
+    label: str
+    hint: str
+    max_length: int
+
+
+PLAIN_FIELDS = (PlainField("external_id", "External ID", "This user’s ID in your own system.", 255),)
+"""Shown and saved by every admin page with a user's details."""
 
 LABELS = {
     "name": "The name",
@@ -13,12 +29,12 @@ LABELS = {
     "current_password": "Your current password",
     "role": "The role",
     "status": "The status",
-    "external_id": "The external ID",
     "rate_limit": "The rate limit",
     "metadata": "The metadata",
     "scopes": "The permissions",
     "ip_allow": "Each entry",
     "expires_at": "The expiry",
+    **{field.name: f"The {field.label[0].lower()}{field.label[1:]}" for field in PLAIN_FIELDS},
 }
 """What a sentence about an argument calls it."""
 
@@ -38,6 +54,11 @@ def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS
     for fault in error.faults or (Fault(error.param or "", error.message),):
         found.setdefault(fault.param, _named(fault, labels))
     return found
+
+
+def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:
+    """The plain fields as arguments. Blank removes the value."""
+    return {field.name: form.get(field.name, "").strip() or None for field in PLAIN_FIELDS}
 
 
 def sentence(error: ApiError) -> str:

@@ -11,12 +11,11 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken
 from rollbook.records import rules, users
 from rollbook.records.events import Actor
-from rollbook.records.users import NewUser
+from rollbook.records.users import User
 from rollbook.storage.database import Row, Tx
 
 BATCH = 20_000
 """Users of one transaction. On SQLite it holds the writer lock for about half a second: no write of a running server waits longer."""
-COLUMNS = ("seq", "id", "email_key", *NewUser._fields, "status", "version", "created_at", "updated_at")
 
 Refused = tuple[int, EmailTaken | ExternalIdTaken]
 """The index of a user who was not added, and why."""
@@ -44,22 +43,21 @@ class UserImports(Protocol):
 class Prepared(NamedTuple):
     """A user ready to be written. Everything that needs no database is done."""
 
-    id: str
+    new: User
     email_key: str
-    new: NewUser
+    password_hash: str | None
     event_id: str
     object: str
     """The event's object up to its times."""
 
     def row(self, seq: int, at: int) -> tuple[Any, ...]:
-        """Values of COLUMNS."""
-        return (seq, self.id, self.email_key, *self.new, "active", 1, at, at)
+        """Values of `users.KEPT`."""
+        return (*self.new._replace(seq=seq, created_at=at, updated_at=at), self.email_key, self.password_hash)
 
 
-def prepare(new: NewUser) -> Prepared:
-    id = ids.new("user")
-    object = _encode(users.public(users.fresh(new, id, 0, 0))).decode().removesuffix(_NO_TIMES)
-    return Prepared(id, rules.email_key(new.email), new, ids.new("evt"), object)
+def prepare(new: User, password_hash: str | None) -> Prepared:
+    object = _encode(users.public(new)).decode().removesuffix(_NO_TIMES)
+    return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object)
 
 
 def insert(columns: Sequence[str]) -> str:
@@ -73,5 +71,5 @@ def created(added: Iterable[tuple[Prepared, int]], by: Actor) -> list[Row]:
     for user, at in added:
         if at // clock.SECOND != second:
             second, times = at // clock.SECOND, _TIMES.format(clock.format_time(at))
-        rows.append((user.event_id, "user.created", user.id, at, *by, user.object + times, None))
+        rows.append((user.event_id, "user.created", user.new.id, at, *by, user.object + times, None))
     return rows

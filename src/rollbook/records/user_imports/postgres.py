@@ -10,11 +10,12 @@ from rollbook.records import events
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNAL_ID
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import COLUMNS, Prepared, Refused, created, insert
+from rollbook.records.user_imports import Prepared, Refused, created, insert
 from rollbook.records.user_search import searched_text
+from rollbook.records.users import KEPT
 from rollbook.storage.database import Tx
 
-ADD = insert((*COLUMNS, "search_text"))
+ADD = insert((*KEPT, "search_text"))
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 
@@ -38,8 +39,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
     if not added:
         return refused
     # In the order of the index: two imports at the same time wait for each other instead of deadlocking.
-    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.id) for user in added))
-    reserved = sorted((user.new.external_id, user.id) for user in added if user.new.external_id is not None)
+    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.new.id) for user in added))
+    reserved = sorted((user.new.external_id, user.new.id) for user in added if user.new.external_id is not None)
     await tx.many(RESERVE_EXTERNAL_ID, reserved)
     first, start = await user_counts.assign(tx, clock.now(), len(added))
     rows = [(*user.row(first + at, start + at), searched_text(user.new.name, user.new.email)) for at, user in enumerate(added)]

@@ -9,15 +9,16 @@ from rollbook.errors import EmailTaken, ExternalIdTaken
 from rollbook.records import events
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
-from rollbook.records.user_imports import BATCH, COLUMNS, Prepared, Refused, created, insert
+from rollbook.records.user_imports import BATCH, Prepared, Refused, created, insert
 from rollbook.records.user_search import searched_text
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.user_search.sqlite import FOLDED, FORGET, INDEX, OLDEST
+from rollbook.records.users import KEPT
 from rollbook.storage.database import Tx
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-ADD = f"{insert(COLUMNS)} ON CONFLICT DO NOTHING"
+ADD = f"{insert(KEPT)} ON CONFLICT DO NOTHING"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"

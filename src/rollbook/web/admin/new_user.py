@@ -26,8 +26,8 @@ async def create(page: PageRequest) -> Response:
         "name": form.get("name", ""),
         "email": form.get("email", "").strip(),
         "role": form.get("role", "member"),
-        "external_id": form.get("external_id", "").strip() or None,
         "email_verified": "email_verified" in form,
+        **forms.plain_fields(form),
     }
     if password := form.get("password"):
         wanted["password"] = password
@@ -62,5 +62,6 @@ def _form(page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, pr
         form=form,
         problems=problems,
         roles=roles_to_give(page),
+        plain_fields=forms.PLAIN_FIELDS,
         least=page.on.settings.password_min_length,
     )

@@ -193,8 +193,8 @@ class UserPage(NamedTuple):
             "email": user.email,
             "role": user.role,
             "status": user.status,
-            "external_id": user.external_id or "",
             "rate_limit": user.rate_limit or "",
+            **{field.name: getattr(user, field.name) or "" for field in forms.PLAIN_FIELDS},
             "metadata": "" if user.metadata == "{}" else msgspec.json.format(user.metadata, indent=2),
         }
         return found | ({"email_verified": "on"} if user.email_verified else {})
@@ -232,6 +232,7 @@ async def _render(page: PageRequest, found: UserPage, status: int = 200) -> Resp
         "user": user,
         "found": found,
         "problems": found.problems,
+        "plain_fields": forms.PLAIN_FIELDS,
         "may_touch": may_touch(page, user.role),
         "retention_days": settings.deleted_retention,
     }
@@ -300,10 +301,10 @@ def _wanted(form: Mapping[str, str]) -> dict[str, object]:
         "email": form.get("email", "").strip(),
         "role": form.get("role", ""),
         "status": form.get("status", ""),
-        "external_id": form.get("external_id", "").strip() or None,
         "rate_limit": form.get("rate_limit", "").strip() or None,
         "email_verified": "email_verified" in form,
         "metadata": read_object(form.get("metadata", "").strip().encode() or b"{}", None, None),
+        **forms.plain_fields(form),
     }
 
 
