@@ -228,7 +228,7 @@ async def test_a_caller_that_is_cancelled_neither_loses_nor_doubles_its_write(db
 
 
 async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_writer, "MOST_WAITING", 5)
+    monkeypatch.setattr(sqlite_writer, "MAX_WAITING", 5)
     held, release = threading.Event(), threading.Event()
 
     async def hold(tx: Tx) -> None:

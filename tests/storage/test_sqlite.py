@@ -110,7 +110,7 @@ async def test_a_first_row_that_is_not_the_last_holds_no_snapshot(db: SQLite) ->
     writer.close()
 
 
-@pytest.mark.parametrize("method", ["one", "all", "run"])
+@pytest.mark.parametrize("method", ["one", "all"])
 async def test_a_write_given_to_a_read_fails_and_is_no_fault_of_the_disk(db: SQLite, method: str) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await getattr(db, method)("DELETE FROM things")
