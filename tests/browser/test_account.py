@@ -18,6 +18,7 @@ from tests.browser.chromium import sign_in, take_session
 from tests.browser.population import BROWSER_NAMES, HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user
 
+# One way through each form with scripts and without; all else with scripts, or, where none has a part in it, without.
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 SOON = 30.0
 """Seconds within which what was just asked for is on the pages."""
@@ -85,11 +86,8 @@ def soon(page: Page, path: str, seen: Callable[[], bool]) -> None:
 # ---- keys
 
 
-@with_and_without_scripts
-def test_the_first_key_is_one_click_away_and_its_curl_line_works(
-    server: Server, member: Callable[..., Member], scripts: bool
-) -> None:
-    page = member(scripts).page
+def test_the_first_key_is_one_click_away_and_its_curl_line_works(server: Server, member: Callable[..., Member]) -> None:
+    page = member(scripts=False).page
     page.goto("/account/keys")
     expect(page.get_by_text("No API keys yet")).to_be_visible()
     answer = send(page, "Create my first key")
@@ -173,9 +171,8 @@ def test_a_key_expires_when_it_was_chosen_to(
         assert expires_at[:10] == time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * 86_400))
 
 
-@with_and_without_scripts
-def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[..., Member], scripts: bool) -> None:
-    page = member(scripts).page
+def test_what_is_wrong_with_a_key_is_said_beside_its_field(member: Callable[..., Member]) -> None:
+    page = member().page
     page.goto("/account/keys/new")
     page.get_by_label("Name").fill("Kept as it was")
     page.get_by_label("Only selected permissions").check()
@@ -339,11 +336,8 @@ def test_name_and_email_are_changed(server: Server, http: httpx2.Client, member:
     assert kept["name"] == HOSTILE[0] and kept["email"] == email
 
 
-@with_and_without_scripts
-def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(
-    http: httpx2.Client, member: Callable[..., Member], scripts: bool
-) -> None:
-    user, page = member(scripts)
+def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(http: httpx2.Client, member: Callable[..., Member]) -> None:
+    user, page = member()
     page.goto("/account")
     page.locator("#field-name").fill("Another name")
     page.locator("#field-email").fill(OWNER_EMAIL.upper())
@@ -477,9 +471,8 @@ def limited(server: Server, http: httpx2.Client, member: Callable[..., Member]) 
     return made, key
 
 
-@with_and_without_scripts
-def test_before_there_is_anything_pages_say_what_to_do(member: Callable[..., Member], scripts: bool) -> None:
-    page = member(scripts).page
+def test_before_there_is_anything_pages_say_what_to_do(member: Callable[..., Member]) -> None:
+    page = member(scripts=False).page
     page.goto("/account/usage")
     expect(page.get_by_text("No requests in the last 7 days")).to_be_visible()
     page.goto("/account/requests")
@@ -569,11 +562,8 @@ def test_a_request_is_found_by_its_id(server: Server, limited: tuple[Member, str
     expect(stranger.get_by_text("No request with this ID")).to_be_visible()
 
 
-@with_and_without_scripts
-def test_a_long_log_is_turned_page_by_page(
-    server: Server, http: httpx2.Client, member: Callable[..., Member], scripts: bool
-) -> None:
-    user, page = member(scripts)
+def test_a_long_log_is_turned_page_by_page(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
+    user, page = member(scripts=False)
     key = new_key(http, user_id=user["id"])
     with server.http(key) as client:
         ids = [client.get("/v1/users/me").headers["x-request-id"] for _ in range(120)][::-1]

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from rollbook.config import MASKED
 from rollbook.web.admin.server import as_text
-from tests.browser.chromium import take_session
+from tests.browser.chromium import Watch, new_context, take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -41,14 +41,32 @@ def owner_cookies(server: Server) -> httpx2.Cookies:
     return sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
 
 
+@pytest.fixture(scope="module")
+def watch(server: Server) -> Watch:
+    """One for the whole module, as the owner's windows are."""
+    return Watch(server.url)
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, server: Server, watch: Watch, owner_cookies: httpx2.Cookies) -> Iterator[dict[bool, Page]]:
+    """The owner's, with scripts and without: each test opens an address of its own in one of them."""
+    contexts = {scripts: new_context(browser, server, watch, java_script_enabled=scripts) for scripts in (True, False)}
+    for context in contexts.values():
+        take_session(context, owner_cookies, server)
+    yield {scripts: context.new_page() for scripts, context in contexts.items()}
+    for context in contexts.values():
+        context.close()
+
+
 @pytest.fixture
-def browse(server: Server, new_context: Callable[..., BrowserContext], owner_cookies: httpx2.Cookies) -> Callable[..., Page]:
+def browse(server: Server, new_context: Callable[..., BrowserContext], windows: dict[bool, Page]) -> Callable[..., Page]:
     """A page of the owner's browser, or of another user's."""
 
     def make(scripts: bool = True, user: dict[str, Any] | None = None) -> Page:
+        if user is None:
+            return windows[scripts]
         context = new_context(java_script_enabled=scripts)
-        cookies = owner_cookies if user is None else sign_in_by_form(server, user["email"], user["password"])
-        take_session(context, cookies, server)
+        take_session(context, sign_in_by_form(server, user["email"], user["password"]), server)
         return context.new_page()
 
     return make
@@ -287,12 +305,11 @@ def test_a_user_is_made_with_a_password(server: Server, http: httpx2.Client, bro
     assert "orchard lantern 42" not in page.content()
 
 
-@with_and_without_scripts
 def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
-    server: Server, browse: Callable[..., Page], new_context: Callable[..., BrowserContext], scripts: bool
+    server: Server, browse: Callable[..., Page], new_context: Callable[..., BrowserContext]
 ) -> None:
     email = f"linked{time.perf_counter_ns()}@example.com"
-    page = browse(scripts)
+    page = browse(scripts=False)
     page.goto("/admin/users/new")
     page.get_by_label("Name").fill("Linked Here")
     page.get_by_label("Email", exact=True).fill(email)
@@ -300,7 +317,7 @@ def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
     assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url) and link not in page.url
-    theirs = new_context(java_script_enabled=scripts).new_page()
+    theirs = new_context(java_script_enabled=False).new_page()
     theirs.goto(link)
     passwords = theirs.locator("input[type=password]")
     for number in range(passwords.count()):
