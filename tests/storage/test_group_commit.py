@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from things import add, names
+from things import add, names, problems
 
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage import sqlite_writer
@@ -254,4 +254,4 @@ async def test_two_databases_in_one_process_write_to_one_file(db: SQLite) -> Non
     )
     other.close()
     assert len(await db.read(names)) == 400
-    assert db.describe(quick_check=True)["problems"] == []
+    assert db.read_now(problems) == []

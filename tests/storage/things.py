@@ -27,6 +27,12 @@ async def names(queries: Queries) -> list[str]:
     return [row[0] for row in await queries.all("SELECT name FROM things ORDER BY id")]
 
 
+async def problems(queries: Queries) -> list[str]:
+    """What SQLite finds to be wrong with the whole file."""
+    found = [row[0] for row in await queries.all("PRAGMA quick_check")]
+    return [] if found == ["ok"] else found
+
+
 def program(name: str, *arguments: object) -> list[str]:
     """The command line of a program beside the tests."""
     return [sys.executable, str(PROGRAMS / f"{name}.py"), *map(str, arguments)]

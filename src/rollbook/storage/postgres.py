@@ -1,4 +1,4 @@
-"""PostgreSQL as the database of any number of servers: each worker holds a few connections, on which its callers' statements go together."""
+"""PostgreSQL as the database of any number of servers: each worker has pools of connections for lookups, writes and snapshots."""
 
 from __future__ import annotations
 

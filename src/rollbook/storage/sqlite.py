@@ -150,8 +150,8 @@ class SQLite(Reads, Database):
             self._now.close()
             self._now = None
 
-    def describe(self, quick_check: bool = False) -> dict[str, Any]:
-        """What `doctor` shows. `quick_check` reads the whole file: seconds for each GiB; `problems` then holds what it found."""
+    def describe(self) -> dict[str, Any]:
+        """What `doctor` and the server page show."""
         connection = connect_reader(self.path)
         try:
 
@@ -160,7 +160,7 @@ class SQLite(Reads, Database):
 
             log = Path(f"{self.path}-wal")
             file_system = _file_system(self.path)
-            found: dict[str, Any] = {
+            return {
                 "version": sqlite3.sqlite_version,
                 "path": str(self.path),
                 "size": self.path.stat().st_size,
@@ -173,10 +173,6 @@ class SQLite(Reads, Database):
                 "file_system": file_system,
                 "network_file_system": file_system in _NETWORK_FILE_SYSTEMS,
             }
-            if quick_check:
-                rows = connection.execute("PRAGMA quick_check").fetchall()
-                found["problems"] = [] if rows == [("ok",)] else [row[0] for row in rows]
-            return found
         finally:
             connection.close()
 
