@@ -186,6 +186,8 @@ async def activate(on: Rollbook, by: Principal, id: str) -> User:
 
 async def _update(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], versions: frozenset[int] | None = None) -> User:
     """What is so already is no change, and where nothing changes there is no event. `versions` are those the caller will change."""
+    if "role" in wanted or "status" in wanted:
+        await users.take_turns(tx, id)
     user = await users.get(tx, id)
     change = plan(by, user, wanted)
     check_version(user, versions)
@@ -250,6 +252,7 @@ async def delete(on: Rollbook, by: Principal, id: str, purge: bool = False, vers
 
 
 async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    await users.take_turns(tx, id)
     user = await users.get(tx, id)
     may_touch(by, user.role)
     check_version(user, versions)

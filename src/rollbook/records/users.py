@@ -53,6 +53,8 @@ SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updat
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
 TWO_OWNERS = Statement("SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True)
+ROLE = "SELECT role FROM users WHERE id = ?"
+FIRST_OWNER = Statement("SELECT id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1", locks=True)
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 REMOVE = "DELETE FROM users WHERE id = ?"
@@ -170,6 +172,14 @@ async def signed_in(tx: Tx, id: str) -> User:
     if row is None:
         raise NotFound()
     return User._make(row)
+
+
+async def take_turns(tx: Tx, id: str) -> None:
+    """Before `get`, for what may leave no owner: such writes lock the oldest owner first, whichever they are about. Two that lock
+    themselves first, then each other, would deadlock."""
+    row = await tx.one(ROLE, id)
+    if row is not None and row[0] == "owner":
+        await tx.one(FIRST_OWNER)
 
 
 async def is_last_owner(tx: Tx, user: User) -> bool:
