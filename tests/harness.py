@@ -239,14 +239,9 @@ def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """One below those that the system gives to outgoing connections, of which one could take it before it is used. Tests that run side by
-    side have ports of their own, so that none takes another's between the choice and its use, or while a server is down."""
-    number, processes = (
-        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
-        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
-    )
-    for _ in range(1000):
-        port = random.SystemRandom().randrange(20_000 + number, 32_000, processes)
+    """One below those that the system gives to outgoing connections, of which one could take it before it is used. Nobody is given it twice,
+    neither here nor in the tests that run beside these: it stays its owner's while that has not started yet, or is down."""
+    for port in _ports:
         with socket.socket() as found:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
             try:
@@ -254,7 +249,21 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise RuntimeError("no free port between 20000 and 32000")
+    raise RuntimeError("no port between 20000 and 32000 is left")
+
+
+def _ports_of_these_tests() -> Iterator[int]:
+    """Their share of the ports, in any order: another run of the suite may be using some."""
+    number, processes = (
+        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+    )
+    ports = list(range(20_000 + number, 32_000, processes))
+    random.SystemRandom().shuffle(ports)
+    return iter(ports)
+
+
+_ports = _ports_of_these_tests()
 
 
 def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
