@@ -97,7 +97,7 @@ def test_every_example_is_what_its_schema_says() -> None:
 
 def test_error_examples_are_errors_as_they_are_sent() -> None:
     for code, example in DESCRIPTION["components"]["examples"].items():
-        assert not list(_validator({"$ref": "#/components/schemas/Error"}).iter_errors(example["value"])), code
+        assert not list(_validator({"$ref": "#/components/schemas/ErrorResponse"}).iter_errors(example["value"])), code
 
 
 def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
@@ -118,8 +118,8 @@ def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
         ("/v1/keys", "Key"),
         ("/v1/events", "Event"),
         ("/health/ready", "Health"),
-        ("/v1/users/nobody", "Error"),
-        ("/v1/users?limit=x&offset=-1", "Error"),
+        ("/v1/users/nobody", "ErrorResponse"),
+        ("/v1/users?limit=x&offset=-1", "ErrorResponse"),
     ],
 )
 def test_real_answers_are_what_their_schemas_say(http: httpx2.Client, path: str, schema: str) -> None:

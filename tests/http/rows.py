@@ -36,8 +36,8 @@ def row(path: str, action: Any, **fields: Any) -> Route:
 def main() -> None:
     routes.ROUTES += [
         row("/v1/test/streamed", upload, max_body=STREAMED, streams_body=True),
-        row("/v1/test/large", create, body=types.NewUser, max_body=LARGE),
-        row("/v1/test/small", create, body=types.NewUser, max_body=SMALL),
+        row("/v1/test/large", create, body=types.UserCreate, max_body=LARGE),
+        row("/v1/test/small", create, body=types.UserCreate, max_body=SMALL),
     ]
     command.main()
 

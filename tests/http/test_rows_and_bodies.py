@@ -62,7 +62,7 @@ def test_each_row_has_its_own_limit(server: Server) -> None:
 
 def test_a_large_body_is_parsed_once_it_is_there(server: Server) -> None:
     answer = ask(server, "large", 500_000, document(500_000), server.key)
-    assert answer.json == {"size": 500_000, "type": "NewUser"}
+    assert answer.json == {"size": 500_000, "type": "UserCreate"}
     answer = ask(server, "large", 100_000, b"x" * 100_000, server.key)
     assert (answer.status, "connection" in answer.headers) == (400, False)
 

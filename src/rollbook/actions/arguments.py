@@ -138,7 +138,7 @@ class UserFields(Body, kw_only=True):
     rate_limit: LimitText | None | UnsetType = UNSET
 
 
-class NewUser(UserFields, kw_only=True):
+class UserCreate(UserFields, kw_only=True):
     """A user to create. Users without a password get one through a setup link."""
 
     name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
@@ -146,13 +146,13 @@ class NewUser(UserFields, kw_only=True):
     password: NewPassword | UnsetType = UNSET
 
 
-class ImportedUser(NewUser, kw_only=True):
+class ImportedUser(UserCreate, kw_only=True):
     """A user to import: with `password`, or with `password_hash`, an argon2 string; null for a user who can't sign in yet."""
 
     password_hash: str | None | UnsetType = UNSET
 
 
-class UserChanges(UserFields, kw_only=True):
+class UserUpdate(UserFields, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged."""
 
     status: Status | UnsetType = UNSET
@@ -172,7 +172,7 @@ class Credentials(Body):
     password: GivenPassword
 
 
-class NewKey(Body):
+class KeyCreate(Body):
     """An API key to create."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description="What you use the key for.", examples=["billing service"])]  # fmt: skip

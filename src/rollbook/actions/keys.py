@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions import key_bounds
-from rollbook.actions.arguments import KeyRotation, ListKeys, NewKey, PasswordProof
+from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.context import Rollbook
 from rollbook.actions.passwords import prove
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
@@ -55,7 +55,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Key:
     return key
 
 
-async def create(on: Rollbook, by: Principal, new: NewKey) -> IssuedKey:
+async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     """Create an API key
 
     Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, Struct
 
 from rollbook import clock
-from rollbook.actions.arguments import NewUser, UserChanges, UserFields, UserFilters
+from rollbook.actions.arguments import UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require
@@ -134,7 +134,7 @@ async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Even
 # ---- creating and changing
 
 
-async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
+async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     """Create a user
 
     The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe.
@@ -148,7 +148,7 @@ async def create(on: Rollbook, by: Principal, new: NewUser) -> User:
     return await on.write(add, by, record(new), hash)
 
 
-def record(new: NewUser) -> User:
+def record(new: UserCreate) -> User:
     """What is stored of a new user, apart from the password."""
     return users.new(**_given(new, UserFields.__struct_fields__))
 
@@ -159,14 +159,14 @@ async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None
     return user
 
 
-async def update(on: Rollbook, by: Principal, id: str, changes: UserChanges, versions: frozenset[int] | None = None) -> User:
+async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None) -> User:
     """Update a user
 
     Fields you don't send are left unchanged. Users can change their own name, email and metadata; admins can change all fields. With
     `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
-    return await on.write_together(id, _update, by, known("user", id), _given(changes, UserChanges.__struct_fields__), versions)
+    return await on.write_together(id, _update, by, known("user", id), _given(changes, UserUpdate.__struct_fields__), versions)
 
 
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:

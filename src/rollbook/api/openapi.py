@@ -261,7 +261,7 @@ def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Sc
         "headers": _headers(*names),
         "content": {
             "application/json": {
-                "schema": {"$ref": "#/components/schemas/Error"},
+                "schema": {"$ref": "#/components/schemas/ErrorResponse"},
                 "examples": {error.code: {"$ref": f"#/components/examples/{error.code}"} for error in found},
             },
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
@@ -309,12 +309,12 @@ def _schemas() -> Schema:
     bodies = {route.body for route in routes.ROUTES if route.body is not None}
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
-    _, leaving = _components([*answers, types.Error])
+    _, leaving = _components([*answers, types.ErrorResponse])
     found = {name: _arriving(name, schema) for name, schema in arriving.items()}
     found |= {name: _leaving(name, schema) for name, schema in leaving.items()}
     part = {"title": "UserFields", "description": "The fields of a user that `fields` names.", "minProperties": 1}
     found["UserFields"] = {name: value for name, value in found["User"].items() if name != "required"} | part
-    found["Problem"] = _problem(found["Error"])
+    found["Problem"] = _problem(found["ErrorResponse"])
     for name in found:
         if name in tables.EXAMPLES:
             found[name]["examples"] = [tables.EXAMPLES[name]]

@@ -76,7 +76,7 @@ _STATUS = "`suspended` users can't sign in or use their API keys until they are 
 # Descriptions of the fields of bodies, by name, or by type and name. Fields with their own type have them there.
 BODIES: dict[str, Schema] = {
     "Credentials.email": {"pattern": ANY_TEXT},
-    "NewUser.role": {"description": _ROLE, "default": "member"},
+    "UserCreate.role": {"description": _ROLE, "default": "member"},
     "role": {"description": _ROLE},
     "status": {"description": _STATUS},
     "external_id": {"description": "Your own identifier for the user. Unique. Null removes it."},
@@ -161,8 +161,8 @@ ANSWERS: dict[str, Schema] = {
     "code": {"enum": list(dict.fromkeys(error.code for error in errors.tree())), "description": "What went wrong, for programs. Stable."},
     "doc_url": uri("The documentation of this error.", 2048),
     "param": string("The query parameter, header or field of the body that is invalid.", 64, examples=["email"]),
-    "errors": {"type": "array", "maxItems": 10_000, "items": reference("FaultShown"), "description": "Everything that is wrong with the request."},
-    "FaultShown.message": string("What is wrong with it.", 2048),
+    "errors": {"type": "array", "maxItems": 10_000, "items": reference("ErrorDetail"), "description": "Everything that is wrong with the request."},
+    "ErrorDetail.message": string("What is wrong with it.", 2048),
     "Health.status": {"enum": ["ok", "unavailable"], "description": "Whether the server is healthy."},
     "checks": {"type": "object", "maxProperties": 16, "additionalProperties": string("`ok`, or what is wrong.", 1024), "description": "The result of each check."},
 }  # fmt: skip
@@ -304,11 +304,11 @@ RENAMED = {
 
 # An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
-    "NewUser": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
-    "UserChanges": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
+    "UserCreate": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
+    "UserUpdate": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
-    "NewKey": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
+    "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
     "KeyRotation": {"overlap": 3600},
     "PasswordProof": {"password": "securepassword123"},
     "UserListed": CHARLIE,

@@ -30,13 +30,13 @@ class Cursor(str):
 # ---- what arrives, where it is more than the arguments of an action
 
 
-class NewUser(arguments.NewUser, kw_only=True):
+class UserCreate(arguments.UserCreate, kw_only=True):
     """A user to create."""
 
     password: NewPassword  # type: ignore[bad-override-mutable-attribute]  # frozen
 
 
-class UserChanges(arguments.UserChanges):
+class UserUpdate(arguments.UserUpdate):
     """The fields of a user to change. Missing fields are left unchanged."""
 
     refused: ClassVar[dict[str, str]] = {"password": "password cannot be changed here. Use PUT /v1/users/{userId}/password."}
@@ -186,14 +186,14 @@ class Export(Struct, frozen=True):
     events: list[Event]
 
 
-class FaultShown(Struct, frozen=True):
+class ErrorDetail(Struct, frozen=True):
     """One problem with a request."""
 
     param: str
     message: str
 
 
-class Error(Struct, frozen=True, omit_defaults=True):
+class ErrorResponse(Struct, frozen=True, omit_defaults=True):
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
 
     error: str
@@ -201,7 +201,7 @@ class Error(Struct, frozen=True, omit_defaults=True):
     request_id: str
     doc_url: str
     param: str | UnsetType = UNSET
-    errors: tuple[FaultShown, ...] | UnsetType = UNSET
+    errors: tuple[ErrorDetail, ...] | UnsetType = UNSET
 
 
 class Health(Struct, frozen=True, omit_defaults=True):

@@ -11,13 +11,13 @@ from msgspec import Struct
 from rollbook import clock, config
 from rollbook.actions import keys, passwords, users
 from rollbook.actions.arguments import (
+    KeyCreate,
     KeyRotation,
     ListKeys,
-    NewKey,
-    NewUser,
     PasswordChange,
-    UserChanges,
+    UserCreate,
     UserSelection,
+    UserUpdate,
 )
 from rollbook.actions.checking import check, check_texts
 from rollbook.actions.context import Rollbook
@@ -79,10 +79,10 @@ class Folder:
         return user_records.public(self._find(named))
 
     def create_user(self, fields: Shown) -> Shown:
-        return user_records.public(self._run(users.create(self._on, CLI, self._check(NewUser, fields))))
+        return user_records.public(self._run(users.create(self._on, CLI, self._check(UserCreate, fields))))
 
     def change_user(self, id: str, changes: Shown) -> Shown:
-        return user_records.public(self._run(users.update(self._on, CLI, id, self._check(UserChanges, changes))))
+        return user_records.public(self._run(users.update(self._on, CLI, id, self._check(UserUpdate, changes))))
 
     def set_password(self, id: str, password: str) -> None:
         self._run(passwords.set_password(self._on, CLI, id, self._check(PasswordChange, {"password": password})))
@@ -102,7 +102,7 @@ class Folder:
         return [key_records.public(key) for key in found.keys]
 
     def create_key(self, user_id: str, fields: Shown) -> Shown:
-        return _issued(self._run(keys.create(self._on, CLI, self._check(NewKey, {**fields, "user_id": user_id}))))
+        return _issued(self._run(keys.create(self._on, CLI, self._check(KeyCreate, {**fields, "user_id": user_id}))))
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
         return _issued(self._run(keys.rotate(self._on, CLI, id, self._check(KeyRotation, {"overlap": overlap}))))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, roles
 from rollbook.actions import key_bounds, keys
-from rollbook.actions.arguments import KeyRotation, ListKeys, NewKey, PasswordProof
+from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -79,7 +79,7 @@ async def create(page: PageRequest) -> Response:
     if problems := _unfit(given):
         return _form(page, given, problems, 400)
     try:
-        issued = await keys.create(page.on, page.by, page.arguments(NewKey, _wanted(given)))
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, _wanted(given)))
     except ApiError as error:
         found = forms.problems(page, error)
         renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}

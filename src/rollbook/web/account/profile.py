@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rollbook import clock, roles
 from rollbook.actions import passwords, sessions, users
-from rollbook.actions.arguments import PasswordChange, UserChanges
+from rollbook.actions.arguments import PasswordChange, UserUpdate
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import JSON, Response, Stream, line
@@ -22,7 +22,7 @@ async def show(page: PageRequest) -> Response:
 async def change_profile(page: PageRequest) -> Response:
     given = {name: page.form.get(name, "").strip() for name in ("name", "email")}
     try:
-        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserChanges, given))
+        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserUpdate, given))
     except ApiError as error:
         return _page(page, error.status, given=given, problems=forms.problems(page, error))
     return page.redirect("/account", "profile-saved")

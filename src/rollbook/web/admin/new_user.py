@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollbook.actions import passwords, users
-from rollbook.actions.arguments import NewUser
+from rollbook.actions.arguments import UserCreate
 from rollbook.auth import tokens
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -32,7 +32,7 @@ async def create(page: PageRequest) -> Response:
     if password := form.get("password"):
         wanted["password"] = password
     try:
-        user = await users.create(page.on, page.by, page.arguments(NewUser, wanted))
+        user = await users.create(page.on, page.by, page.arguments(UserCreate, wanted))
     except ApiError as error:
         return _form(page, error.status, form, forms.problems(page, error))
     if password:

@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook import clock, roles
 from rollbook.actions import keys, sessions, users
-from rollbook.actions.arguments import NewKey, UserChanges
+from rollbook.actions.arguments import KeyCreate, UserUpdate
 from rollbook.api.parsing import read_object
 from rollbook.errors import ApiError, InvalidJson, NotFound, PreconditionFailed
 from rollbook.http.response import Response
@@ -50,7 +50,7 @@ async def edit(page: PageRequest) -> Response:
     """Changes the version that the form was made from."""
     form = page.form
     try:
-        await _update(page, page.arguments(UserChanges, _wanted(form)))
+        await _update(page, page.arguments(UserUpdate, _wanted(form)))
     except NotFound:
         raise
     except InvalidJson as error:
@@ -63,7 +63,7 @@ async def edit(page: PageRequest) -> Response:
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
 
 
-async def _update(page: PageRequest, wanted: UserChanges) -> None:
+async def _update(page: PageRequest, wanted: UserUpdate) -> None:
     """Raises PreconditionFailed when the user was changed since the form was made. To sign in is no such change."""
     id, form = page.ids[0], page.form
     version = form.get("version", "")
@@ -131,7 +131,7 @@ async def create_key(page: PageRequest) -> Response:
         "rate_limit": form.get("key_limit", "").strip() or None,
     }
     try:
-        issued = await keys.create(page.on, page.by, page.arguments(NewKey, wanted))
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except NotFound:
         raise
     except ApiError as error:
