@@ -107,7 +107,7 @@ def main() -> None:
 
 
 async def forget(tx: object) -> None:
-    for table in ("usage", "request_log", "server_usage"):
+    for table in ("usage", "request_log", "request_log_sizes", "server_usage"):
         await tx.run(f"DELETE FROM {table}")  # type: ignore[attr-defined]
 
 

@@ -210,6 +210,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=3650, description="Days that hourly usage is kept, for each API key and for the server.")
     ] = 90
     request_retention: Annotated[int, Meta(ge=0, le=3650, description="Days that the request log is kept. 0 turns it off.")] = 7
+    request_log_size: Annotated[
+        int, Meta(ge=1, le=1 << 20, description="Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it if busy servers keep fewer days than `request_retention`.")
+    ] = 2048  # fmt: skip
 
     trusted_proxy: Annotated[
         Networks,

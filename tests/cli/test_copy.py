@@ -32,7 +32,7 @@ PEOPLE = 5_000
 FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
 TABLES = (
     "users", "deleted_users", "keys", "sessions", "password_links", "events", "erased_events", "replies", "usage", "usage_limits",
-    "server_usage", "request_log", "erased_usage",
+    "server_usage", "request_log", "request_log_sizes", "erased_usage",
 )  # fmt: skip
 
 

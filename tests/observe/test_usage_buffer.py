@@ -78,8 +78,8 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     (client,), (line,) = unpack(packed)
-    assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0)
-    assert client == Client("10.0.0.1", b"user-agent\ncurl/8\nx-forwarded-for\n1.2.3.4\nidempotency-key\nonce")
+    assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce")
+    assert client == Client("10.0.0.1", b"user-agent\ncurl/8\nx-forwarded-for\n1.2.3.4")
     assert not [text for text in (b"secret", b"session", b"token", b"rbk_", b"authorization") if text in packed]
 
 
@@ -107,9 +107,11 @@ def check_masked(length: int, before: int) -> None:
 def test_clients_are_kept_once() -> None:
     buffer = UsageBuffer(lines=True)
     for number in range(300):
-        buffer.record(request(number, user_agent=f"agent {number % 2}", authorization=f"{number}"), 200, 1)
+        fields = {"user_agent": f"agent {number % 2}", "authorization": f"{number}", "traceparent": f"{number}"}
+        buffer.record(request(number, **fields), 200, 1)
     (bucket,) = taken(buffer)
     clients, lines = unpack(pack(bucket.clients, bucket.lines))
+    assert [line.headers for line in lines] == [b"traceparent\n%d" % number for number in range(300)]
     assert [client.headers for client in clients] == [b"user-agent\nagent 0", b"user-agent\nagent 1"]
     assert [line.client for line in lines] == [0, 1] * 150
 
@@ -168,6 +170,41 @@ def test_beyond_the_bounds_requests_are_only_counted(monkeypatch: pytest.MonkeyP
     buffer.record(request(2), 200, 1)
     (bucket,) = taken(buffer)
     assert (bucket.count, len(bucket.lines)) == (2, 1)
+
+
+def test_all_keys_of_a_user_share_what_is_logged_of_them_in_an_hour(monkeypatch: pytest.MonkeyPatch, now: Clock) -> None:
+    monkeypatch.setattr(usage_buffer, "MAX_HOURLY_LINES", 100)
+    monkeypatch.setattr(usage_buffer, "MAX_HOURLY_BYTES", 10_000)
+    buffer = UsageBuffer(lines=True)
+
+    def ask(requests: int, user: str = "user_a", **fields: str) -> int:
+        """Lines of so many requests, each with another key."""
+        for number in range(requests):
+            made = request(number, user, **{name: f"{value}{number}" for name, value in fields.items()})
+            made.key_id = f"key_{number}"
+            buffer.record(made, (200, 404)[number % 2], 1)
+        buckets = taken(buffer)
+        assert sum(bucket.count for bucket in buckets) == requests
+        return sum(len(bucket.lines) for bucket in buckets)
+
+    assert (ask(60), ask(60), ask(60)) == (60, 40, 0)
+    assert 30 <= ask(60, "user_b", idempotency_key="x" * 180) <= 40, "each takes some 260 bytes"
+    assert ask(30, "user_c") == 30
+    now.at += clock.HOUR
+    assert (ask(60), ask(60, "user_b")) == (60, 60)
+
+
+def test_of_refused_requests_a_user_has_a_handful_of_lines_a_minute(now: Clock) -> None:
+    buffer = UsageBuffer(lines=True)
+    for minute in range(3):
+        for number in range(200):
+            made = request(number, user_agent=f"agent {number}")
+            made.key_id, made.limited_by = f"key_{number % 7}", ("minute", "key-hour")[number % 2]
+            buffer.record(made, 429, 1)
+        buckets = taken(buffer)
+        assert sum(bucket.count for bucket in buckets) == 200
+        assert sum(len(bucket.lines) for bucket in buckets) == usage_buffer.MAX_LIMITED, minute
+        now.at += clock.MINUTE
 
 
 def test_a_worker_that_cannot_write_for_long_says_what_it_no_longer_counts(monkeypatch: pytest.MonkeyPatch) -> None:

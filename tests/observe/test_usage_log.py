@@ -8,13 +8,20 @@ from pathlib import Path
 from signal import SIGKILL
 
 import httpx2
+import pytest
 from counted import count, reading, until, wait_for, whole_log
 
 from rollbook.auth import key_format
+from rollbook.observe import usage_buffer
 from rollbook.records import usage
 from tests.harness import Server, new_key, new_user, running
 
 DAY = 86_400
+# All header fields that the log keeps and a client may make as long as it likes.
+LONG = (
+    "Accept", "Accept-Encoding", "Accept-Language", "Forwarded", "Idempotency-Key", "If-Match", "If-None-Match", "Origin", "Traceparent", "User-Agent",
+    "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id",
+)  # fmt: skip
 
 
 def test_requests_without_a_known_key_count_for_the_server_and_for_no_key(tmp_path: Path) -> None:
@@ -61,6 +68,61 @@ def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
         assert any(b"agent ***" in content for content in files.values())
         for secret in (text, text[4:30], *(f"secret-{number}" for number in range(1, 7))):
             assert not [name for name, content in files.items() if secret.encode() in content], secret
+
+
+@pytest.mark.parametrize("keys", [1, 4])
+def test_a_client_that_is_only_refused_does_not_fill_the_disk(tmp_path: Path, keys: int) -> None:
+    refused = 300
+    with running(tmp_path / "data", "--rate-limit", "1000/minute") as server:
+        with server.http() as owner:
+            member = new_user(owner, rate_limit="1/hour")
+            texts = [new_key(owner, user_id=member["id"]) for _ in range(keys)]
+        sent = 0
+        for minute in range(2):
+            for text in texts:
+                with server.http(text) as http:
+                    for _ in range(refused):
+                        sent += 1
+                        status = http.get("/v1/users/me", headers=dict.fromkeys(LONG, f"{sent}{'x' * 190}")).status_code
+                        assert status == (200 if sent == 1 else 429)
+            wait_for(server, member["id"], sent)
+            server.pass_time(60 * (minute + 1))
+        with reading(server) as read:
+            assert sum(hour.limited for hour in read(usage.hours, member["id"], 0)) == sent - 1
+            lines = whole_log(read, member["id"])
+        # A handful in each minute of the clock that this took, and no more of the disk than those need.
+        minutes = len({line.at // 60_000_000 for line in lines})
+        assert 2 <= minutes <= 6 and len(lines) <= usage_buffer.MAX_LIMITED * minutes + 1
+        ((size,),) = server.ask(f"SELECT sum(length(lines)) FROM request_log WHERE user_id = '{member['id']}'")
+        assert size <= len(lines) * (len(LONG) * (200 + 20) + 300) <= minutes * 60 * 1024
+
+
+def test_a_log_that_is_too_large_loses_its_oldest_lines(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none", "--request-log-size", "1") as server:
+        with server.http() as http:
+            me = http.get("/v1/users/me").json()["id"]
+            for number in range(400):
+                fields = dict.fromkeys(LONG, f"{number}{'x' * 190}")
+                assert http.get("/v1/users/me", headers=fields).status_code == 200
+            wait_for(server, me, 401)
+            with reading(server) as read:
+                before = whole_log(read, me)
+                assert read(usage.log_size, 0) > 1 << 20
+            server.stop()
+            server.start()  # looks at the size, as it does every minute
+
+            def size() -> int:
+                with reading(server) as read:
+                    return read(usage.log_size, 0)
+
+            until(lambda: size() <= 1 << 20)
+            http.get("/v1/users/me")
+        server.stop()
+        with reading(server) as read:
+            kept = whole_log(read, me)
+            assert count(read, me) == 402
+        assert 1 <= len(kept) < 401 and kept[0].at > before[0].at
+        assert {line.request_id for line in kept[1:]} <= {line.request_id for line in before[: len(kept)]}
 
 
 def test_lines_and_counts_are_kept_as_long_as_set(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from tests.engines import ENGINES, migrated
 
 START = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
 STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
+HANDFUL = 1_000
+"""Refused requests a user has lines of in a minute, where the tests look for each line."""
 
 
 @pytest.fixture(params=ENGINES)
@@ -42,6 +44,7 @@ class World:
         self.db = db
         self.now = START
         monkeypatch.setattr(clock, "now", lambda: self.now)
+        monkeypatch.setattr(usage_buffer, "MAX_LIMITED", HANDFUL)
         self.workers = [(UsageBuffer(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
         self.sent: list[tuple[str, str, int, str | None]] = []  # id, key, status, window
 
@@ -221,6 +224,30 @@ def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) 
     for hours in (read(usage.hours, "user_a", 0), read(usage.server_hours, 0)):
         assert [hour.at for hour in hours] == [START + step * clock.HOUR for step in range(10, 20)]
     assert read(usage.hit, "user_a", 0) == {"minute": 10}
+
+
+def test_the_size_of_the_log_is_known_and_the_oldest_lines_go_first(world: World) -> None:
+    read, write = world.db.read_now, world.db.write_now
+    for step in range(20):
+        world.now = START + step * clock.HOUR // 4
+        world.request(0, "key_a", 200)
+        world.request(0, "key_b", 404, path="/" + "x" * 150)
+        world.write(0)
+
+    async def real(queries: Queries) -> int:
+        row = await queries.one(f"SELECT CAST(sum(length(lines) + {usage.ROW_BYTES}) AS BIGINT) FROM request_log")
+        assert row is not None
+        return row[0] or 0
+
+    full = read(usage.log_size, 0)
+    assert full == read(real) > 20 * 2 * usage.ROW_BYTES
+    while read(usage.log_size, 0) > full // 2:
+        assert write(usage.expire_log, world.now, 3) == 3
+        assert read(usage.log_size, 0) == read(real)
+    left = [line.at for line in world.all_lines()]
+    assert 8 <= len(left) <= 10 and min(left) > START + 9 * clock.HOUR // 4
+    assert write(usage.expire_log, world.now + clock.DAY, 100) > 0
+    assert read(usage.log_size, 0) == read(real) == 0
 
 
 def rows_about(db: Database, user_id: str) -> int:

@@ -56,9 +56,11 @@ async def expire_usage(on: Rollbook) -> bool:
 
 
 async def expire_request_log(on: Rollbook) -> bool:
-    """Delete the request log past its retention: all of it if the log is turned off."""
+    """Delete the request log past its retention, all of it if the log is turned off; and the oldest lines of one that is too large."""
     before = clock.now() - on.settings.request_retention * clock.DAY
-    if not await usage.is_log_older(on.db, before):
+    if await usage.log_size(on.db, before) > on.settings.request_log_size << 20:
+        before = clock.now()
+    elif not await usage.is_log_older(on.db, before):
         return False
     return await on.db.write(usage.expire_log, before, BATCH) == BATCH
 

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500
+# Lines of a user in an hour, bytes of header fields in them, and lines of a user in a minute that a rate limit refused; beyond, requests
+# are only counted. All of a user's keys share these, so that nobody fills the disk by creating keys.
+MAX_HOURLY_LINES = 20_000
+MAX_HOURLY_BYTES = 4 * 1024 * 1024
+MAX_LIMITED = 5
+# Users whose share of an hour is known; beyond, all of them start over.
+MAX_USERS = 50_000
 # Lines that wait, and bytes of the clients' header fields with them, of all buckets; beyond, requests are only counted.
 MAX_WAITING = 20_000
 MAX_BYTES = 8 * 1024 * 1024
@@ -34,8 +41,11 @@ MAX_METHOD = 32
 # Header fields that describe how a client calls. No others are kept: no key, no cookie, no referrer.
 LOGGED_HEADERS = frozenset(
     b"""accept accept-encoding accept-language content-encoding content-length content-type expect forwarded host idempotency-key
-    if-match if-none-match origin traceparent transfer-encoding user-agent via x-forwarded-for x-forwarded-host x-forwarded-proto""".split()
+    if-match if-none-match origin traceparent transfer-encoding user-agent via x-forwarded-for x-forwarded-host x-forwarded-proto
+    x-request-id""".split()
 )
+# Those that differ from request to request: kept with the line, so that the others are kept once.
+OWN_HEADERS = frozenset((b"idempotency-key", b"traceparent", b"x-request-id"))
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -47,6 +57,7 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     path: str
     microseconds: int
     client: int
+    headers: bytes = b""  # OWN_HEADERS, in the form of a client's
 
 
 class Client(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -54,13 +65,41 @@ class Client(msgspec.Struct, array_like=True, gc=False, frozen=True):
     headers: bytes  # names and values in turn with a line feed between, which no field may contain
 
 
+class Share:
+    """What is left to a user's lines in this hour and, of the lines of refused requests, in this minute."""
+
+    __slots__ = ("bytes", "limited", "lines", "minute")
+
+    def __init__(self) -> None:
+        self.lines = MAX_HOURLY_LINES
+        self.bytes = MAX_HOURLY_BYTES
+        self.limited = self.minute = 0
+
+    def takes_limited(self, at: int) -> bool:
+        """Whether one more request that a rate limit refused gets a line."""
+        minute = at // clock.MINUTE
+        if minute != self.minute:
+            self.minute, self.limited = minute, 0
+        self.limited += 1
+        return self.limited <= MAX_LIMITED
+
+
 class UsageBucket:
     """The requests of one hour with the same key, status and exceeded window: how many, and the first of them as lines."""
 
-    __slots__ = ("clients", "count", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "status", "user_id")
+    __slots__ = (
+        "clients", "count", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "share", "status", "user_id",
+    )  # fmt: skip
 
     def __init__(
-        self, user_id: str | None, key_id: str | None, status: int, limited_by: str | None, hour: int, max_lines: int
+        self,
+        user_id: str | None,
+        key_id: str | None,
+        status: int,
+        limited_by: str | None,
+        hour: int,
+        max_lines: int,
+        share: Share,
     ) -> None:
         self.user_id = user_id
         self.key_id = key_id
@@ -69,10 +108,11 @@ class UsageBucket:
         self.hour = hour  # when it began
         self.count = 0
         self.max_lines = max_lines
+        self.share = share
         self.lines: list[Line] = []
         self.clients: dict[Client, int] = {}
-        # Address and header fields of the last line, and its client: most often the next line has the same.
-        self.last: tuple[str, dict[bytes, bytes], int] | None = None
+        # Address and header fields of the last line, its client and its own fields: most often the next line has the same.
+        self.last: tuple[str, dict[bytes, bytes], int, bytes] | None = None
         self.retried = False
 
 
@@ -93,6 +133,8 @@ class UsageBuffer:
         self._requeued: dict[tuple[int, str | None, int, str | None], UsageBucket] = {}
         self._waiting = self._bytes = 0
         self._last_time = 0
+        self._shares: dict[str, Share] = {}
+        self._shares_of = 0  # the hour
 
     def record(self, request: Request, status: int, microseconds: int) -> None:
         """Record one answered request. `microseconds` from its last byte to its answer."""
@@ -108,20 +150,23 @@ class UsageBuffer:
                 self.lost += 1
                 return
         bucket.count += 1
-        lines = bucket.lines
+        lines, share = bucket.lines, bucket.share
         if len(lines) >= bucket.max_lines or self._waiting >= MAX_WAITING or (lines and not 0 <= at - lines[0].at < SPAN):
+            return
+        if share.lines <= 0 or (status == 429 and not share.takes_limited(at)):
             return
         last = bucket.last
         if last is not None and last[1] == request.headers and last[0] == request.address:
-            client = last[2]
-        elif self._bytes >= MAX_BYTES:
+            _, _, client, own = last
+        elif self._bytes >= MAX_BYTES or share.bytes <= 0:
             return
         else:
-            client = self._client_index(bucket, request)
+            client, own = self._describe_client(bucket, request)
         path = request.path
         if len(path) > MAX_TEXT:
             path = masked(path)[:MAX_TEXT]  # in this order, so that no piece of a key is left over
-        lines.append(Line(at, request.id, request.method[:MAX_METHOD], path, microseconds, client))
+        lines.append(Line(at, request.id, request.method[:MAX_METHOD], path, microseconds, client, own))
+        share.lines -= 1
         self._waiting += 1
 
     def flush(self) -> None:
@@ -152,7 +197,7 @@ class UsageBuffer:
                 if len(self._requeued) >= MAX_BUCKETS and bucket.key_id is not None:
                     self.lost += bucket.count
                     continue
-                again = UsageBucket(bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, bucket.hour, 0)
+                again = UsageBucket(bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, bucket.hour, 0, bucket.share)
                 again.retried = True
                 self._requeued[name] = again
             again.count += bucket.count
@@ -167,23 +212,38 @@ class UsageBuffer:
         elif len(self._open) + len(self._closed) >= MAX_BUCKETS and key_id is not None:
             return None
         max_lines = 0 if key_id is None else self._max_lines
-        bucket = UsageBucket(request.user_id, key_id, status, request.limited_by, at - at % clock.HOUR, max_lines)
+        hour = at - at % clock.HOUR
+        bucket = UsageBucket(
+            request.user_id, key_id, status, request.limited_by, hour, max_lines, self._share(request.user_id, hour)
+        )
         self._open[name] = bucket
         return bucket
 
-    def _client_index(self, bucket: UsageBucket, request: Request) -> int:
-        """The index of the request's client among those of the bucket, where it is added if it is new."""
-        fields = [part for field in request.headers.items() if field[0] in LOGGED_HEADERS for part in field]
-        headers = b"\n".join(fields)
-        if len(headers) > MAX_TEXT:
-            headers = b"\n".join([_cut(part) for part in fields])
-        client = Client(request.address, headers)
+    def _share(self, user_id: str | None, hour: int) -> Share:
+        if hour != self._shares_of or len(self._shares) >= MAX_USERS:
+            self._shares_of = hour
+            self._shares.clear()
+        return self._shares.setdefault(user_id or "", Share())
+
+    def _describe_client(self, bucket: UsageBucket, request: Request) -> tuple[int, bytes]:
+        """The index of the request's client among those of the bucket, where it is added if it is new; the fields of this request only."""
+        fields = [field for field in request.headers.items() if field[0] in LOGGED_HEADERS]
+        own = _joined([field for field in fields if field[0] in OWN_HEADERS])
+        client = Client(request.address, _joined([field for field in fields if field[0] not in OWN_HEADERS]))
+        size = len(own)
         index = bucket.clients.get(client)
         if index is None:
             index = bucket.clients[client] = len(bucket.clients)
-            self._bytes += len(headers) + 64
-        bucket.last = (request.address, request.headers, index)
-        return index
+            size += len(client.headers) + 64
+        self._bytes += size
+        bucket.share.bytes -= size
+        bucket.last = (request.address, request.headers, index, own)
+        return index, own
+
+
+def _joined(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """Names and values in turn, each value cut to what is kept of it."""
+    return b"\n".join([part for name, value in fields for part in (name, _cut(value))])
 
 
 def _cut(value: bytes) -> bytes:

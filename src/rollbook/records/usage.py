@@ -50,6 +50,8 @@ LONGEST = 150 * clock.SECOND
 """A request is in the log by so long after it was given its id: it runs for two minutes at most."""
 CLOCK = 5 * clock.SECOND
 """By so much the clock may have been set back meanwhile."""
+ROW_BYTES = 256
+"""What a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
 """Rows written by one statement: each statement costs the writer's thread the interpreter's lock, which the event loop wants."""
 
@@ -66,6 +68,10 @@ COUNT_SERVER = (
     "INSERT INTO server_usage (hour, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour) "
     "DO UPDATE SET requests = server_usage.requests + excluded.requests, errors = server_usage.errors + excluded.errors, refused = server_usage.refused + excluded.refused, "
     "limited = server_usage.limited + excluded.limited"
+)
+COUNT_BYTES = (
+    "INSERT INTO request_log_sizes (hour, bytes) VALUES {rows} ON CONFLICT (hour) "
+    "DO UPDATE SET bytes = request_log_sizes.bytes + excluded.bytes"
 )
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
@@ -102,7 +108,13 @@ EXPIRE_LIMITS = """
         SELECT hour, user_id, key_id, name FROM usage_limits WHERE hour < ? ORDER BY hour LIMIT ?)"""
 EXPIRE_SERVER = "DELETE FROM server_usage WHERE hour IN (SELECT hour FROM server_usage WHERE hour < ? ORDER BY hour LIMIT ?)"
 OLDEST_LINES = "SELECT last FROM request_log ORDER BY last LIMIT 1"
-EXPIRE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE last < ? ORDER BY last LIMIT ?)"
+EXPIRE_LOG = """
+    DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE last < ? ORDER BY last LIMIT ?)
+    RETURNING last, length(lines)"""
+LOG_SIZE = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM request_log_sizes WHERE hour > ?"
+LESS_BYTES = "UPDATE request_log_sizes SET bytes = bytes - ? WHERE hour = ?"
+# Those of hours before the oldest line's: what users left who were erased.
+FORGET_SIZES = "DELETE FROM request_log_sizes WHERE hour < coalesce((SELECT min(last) FROM request_log), ?) - ?"
 
 NOTE_ERASED = "INSERT INTO erased_usage (user_id, erased_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 ERASED = "SELECT user_id FROM erased_usage WHERE erased_at < ? ORDER BY erased_at LIMIT 1"
@@ -133,6 +145,7 @@ class Batch:
         self._counts: dict[tuple[int, str, str], list[int]] = {}
         self._limits: dict[tuple[int, str, str, str], list[int]] = {}
         self._log: list[Any] = []
+        self._bytes: dict[int, list[int]] = {}
         self._server: dict[int, list[int]] = {}
         self.retried: list[tuple[str, list[Any], list[Any]]] = []
 
@@ -155,6 +168,7 @@ class Batch:
                 _add(self._limits, (hour, user_id, key_id, limited_by), (count,))
         if lines := bucket.lines:
             packed = pack(bucket.clients, lines)
+            _add(self._bytes, hour, (len(packed) + ROW_BYTES,))
             self._log += (user_id, key_id, status, limited_by, lines[0].at, lines[-1].at, count - len(lines), packed)
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
@@ -162,7 +176,10 @@ class Batch:
         server = [value for hour, numbers in sorted(self._server.items()) for value in (hour, *numbers)]
         counts = [value for key, numbers in sorted(self._counts.items()) for value in (*key, *numbers)]
         limits = [value for name, numbers in sorted(self._limits.items()) for value in (*name, *numbers)]
-        for text, values in ((COUNT, counts), (COUNT_LIMITS, limits), (COUNT_SERVER, server), (LOG, self._log)):
+        sizes = [value for hour, numbers in sorted(self._bytes.items()) for value in (hour, *numbers)]
+        for text, values in (
+            (COUNT, counts), (COUNT_LIMITS, limits), (COUNT_SERVER, server), (COUNT_BYTES, sizes), (LOG, self._log),
+        ):  # fmt: skip
             yield from _in_rows(text, values)
 
 
@@ -176,8 +193,16 @@ def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
             return packed
     except UnicodeEncodeError:  # a lone surrogate, which no transport lets through
         pass
-    safe = [Client(client.address, masked(client.headers.decode("latin-1")).encode("latin-1")) for client in clients]
-    return _encode((safe, [structs.replace(line, method=_safe(line.method), path=_safe(line.path)) for line in lines]))
+    safe = [Client(client.address, _safe_headers(client.headers)) for client in clients]
+    return _encode(
+        (
+            safe,
+            [
+                structs.replace(line, method=_safe(line.method), path=_safe(line.path), headers=_safe_headers(line.headers))
+                for line in lines
+            ],
+        )
+    )
 
 
 def unpack(packed: bytes) -> tuple[list[Client], list[Line]]:
@@ -188,8 +213,12 @@ def _safe(text: str) -> str:
     return masked(text.encode("utf-8", "replace").decode())
 
 
-def _headers(client: Client) -> tuple[tuple[str, str], ...]:
-    parts = client.headers.decode("latin-1").split("\n")
+def _safe_headers(headers: bytes) -> bytes:
+    return masked(headers.decode("latin-1")).encode("latin-1")
+
+
+def _headers(client: Client, line: Line) -> tuple[tuple[str, str], ...]:
+    parts = b"\n".join(filter(None, (client.headers, line.headers))).decode("latin-1").split("\n")
     return tuple(zip(parts[::2], parts[1::2], strict=False))
 
 
@@ -301,7 +330,7 @@ def _lines(row: Sequence[Any]) -> list[Logged]:
     found = [
         Logged(
             line.at, line.request_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            clients[line.client].address, _headers(clients[line.client]), limited_by,
+            clients[line.client].address, _headers(clients[line.client], line), limited_by,
         )
         for line in lines
     ]  # fmt: skip
@@ -343,8 +372,22 @@ async def is_log_older(queries: Queries, before: int) -> bool:
 
 
 async def expire_log(tx: Tx, before: int, limit: int) -> int:
-    """Drop up to `limit` pieces of the log from before this time. Returns how many went."""
-    return await tx.run(EXPIRE_LOG, before, limit)
+    """Drop up to `limit` pieces of the log from before this time, the oldest first. Returns how many went."""
+    gone = await tx.all(EXPIRE_LOG, before, limit)
+    sizes: dict[int, list[int]] = {}
+    for last, size in gone:
+        _add(sizes, last - last % clock.HOUR, (size + ROW_BYTES,))
+    for hour, (size,) in sorted(sizes.items()):
+        await tx.run(LESS_BYTES, size, hour)
+    await tx.run(FORGET_SIZES, before, clock.HOUR)
+    return len(gone)
+
+
+async def log_size(queries: Queries, since: int) -> int:
+    """Bytes of the lines since then, without the space that deleted ones left."""
+    row = await queries.one(LOG_SIZE, since - clock.HOUR)
+    assert row is not None  # a sum is one row
+    return row[0]
 
 
 async def erase(tx: Tx, user_id: str, limit: int) -> bool:

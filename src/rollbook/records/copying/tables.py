@@ -41,6 +41,7 @@ TABLES = (
     _table("server_usage", "hour, requests, errors, refused, limited", "hour"),
     # Its ids differ by engine and mean nothing: the target gives its own.
     _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
+    _table("request_log_sizes", "hour, bytes", "hour"),
     _table("erased_usage", "user_id, erased_at", "user_id"),
 )
 
