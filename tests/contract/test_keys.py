@@ -193,10 +193,11 @@ def test_a_rotated_key_overlaps_for_the_seconds_that_were_asked_for(
 
 
 def test_without_overlap_the_old_key_stops_at_once(server: Server, http: httpx2.Client) -> None:
-    old = make(http)
-    assert status(server, old["key"]) == 200
-    new = http.post(f"/v1/keys/{old['id']}/rotate", json={}).json()
-    assert [status(server, key["key"]) for key in (old, new)] == [401, 200]
+    for body in (b"{}", b""):
+        old = make(http)
+        assert status(server, old["key"]) == 200
+        new = http.post(f"/v1/keys/{old['id']}/rotate", content=body).json()
+        assert [status(server, key["key"]) for key in (old, new)] == [401, 200]
 
 
 def test_rotation_never_extends_an_expiry(http: httpx2.Client) -> None:
@@ -212,6 +213,12 @@ def test_what_works_no_longer_is_not_rotated(server: Server, http: httpx2.Client
     with Log(http).silent():
         for key in (revoked, expired):
             refused(http.post(f"/v1/keys/{key['id']}/rotate", json={}), errors.NotFound)
+
+
+def test_a_number_without_a_fraction_is_whole_however_it_is_written(server: Server, http: httpx2.Client) -> None:
+    old = make(http)
+    assert http.post(f"/v1/keys/{old['id']}/rotate", content=b'{"overlap": 60.0}').status_code == 201
+    assert status(server, old["key"]) == 200
 
 
 @pytest.mark.parametrize("overlap", [-1, 2_592_001, 1.5, "60", None])

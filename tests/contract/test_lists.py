@@ -172,6 +172,17 @@ def test_from_any_offset_the_links_lead_on_and_back(several: tuple[httpx2.Client
             assert before == expected[max(0, offset - 5) : offset]
 
 
+def test_the_bare_cursor_leads_through_all_pages_like_the_links(several: tuple[httpx2.Client, list[User]]) -> None:
+    http, _ = several
+    for query in ({"limit": "7"}, {"limit": "7", "sort": "-name", "fields": "role"}):
+        found, cursor = [http.get("/v1/users", params=query)], ""
+        while cursor := found[-1].headers.get("x-next-cursor", ""):
+            assert httpx2.URL(links(found[-1])["next"]).params["cursor"] == cursor
+            found.append(http.get("/v1/users", params={**query, "cursor": cursor}))
+        assert "next" not in links(found[-1])
+        assert ids(found) == ids(list(pages(http, "/v1/users?" + "&".join("=".join(item) for item in query.items()))))
+
+
 def test_a_link_repeats_what_was_asked(several: tuple[httpx2.Client, list[User]]) -> None:
     http, _ = several
     query = {
@@ -186,7 +197,7 @@ def test_a_link_repeats_what_was_asked(several: tuple[httpx2.Client, list[User]]
     first = http.get("/v1/users", params=query)
     following = http.get(links(first)["next"])
     assert first.status_code == following.status_code == 200
-    assert all(set(user) == {"id", "role"} and user["role"] == "member" for user in following.json())
+    assert all(set(user) == {"id", "name", "email", "role"} and user["role"] == "member" for user in following.json())
     assert following.headers["x-total-count"] == first.headers["x-total-count"]
     assert not set(ids([first])) & set(ids([following]))
     asked = dict(following.url.params)

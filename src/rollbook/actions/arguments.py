@@ -71,29 +71,15 @@ class Network(str):
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 8192}
+    schema: ClassVar[Schema] = {"type": "array", "minItems": 1}
 
 
 class Ids(Names):
     """Up to 200 IDs, separated by commas."""
 
-    schema: ClassVar[Schema] = {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": 8192,
-        "examples": ["user_06h102rkb9pil1094rgi2i5ec4"],
-    }
-
 
 class Sort(Names):
     """`created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order."""
-
-    schema: ClassVar[Schema] = {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": 100,
-        "examples": ["-created_at", "name,-created_at"],
-    }
 
 
 class SearchText(str):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
@@ -32,6 +32,7 @@ _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 ).fullmatch
 _INTEGER = re.compile(r"-?[0-9]+").fullmatch
+_BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
 _LARGEST = (1 << 62) - 1
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 
@@ -42,7 +43,17 @@ def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> 
     try:
         return msgspec.convert(given, kind, dec_hook=hook)
     except ValidationError:
+        pass
+    given = {name: _whole(value) for name, value in given.items()}
+    try:
+        return msgspec.convert(given, kind, dec_hook=hook)
+    except ValidationError:
         raise invalid(_faults(kind, given, hook)) from None
+
+
+def _whole(value: Any) -> Any:
+    """1.0 is an integer (JSON Schema 2020-12 validation, section 6.1.1; JavaScript and others don't tell the two apart)."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
@@ -61,7 +72,7 @@ def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults:
     for name, value in given.items():
         field = fields[name]
         try:
-            values[name] = msgspec.convert(_number(value, field.type), field.type, dec_hook=hook)
+            values[name] = msgspec.convert(_plain(value, field.type), field.type, dec_hook=hook)
         except ValidationError as problem:
             # Every value is text: that it is not a number is the fault, not that it is a string.
             faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
@@ -198,8 +209,10 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {
 }
 
 
-def _number(value: str, kind: Any) -> Any:
-    """A whole number in decimal digits where one is wanted, as it is for others; a word for what is no number."""
+def _plain(value: str, kind: Any) -> Any:
+    """The number or boolean that is wanted, if the text is one. Otherwise the text."""
+    if get_origin(kind) is Annotated and get_args(kind)[0] is bool:
+        return _BOOLEANS.get(value, value)
     if kind not in (arguments.Limit, arguments.Offset):
         return value
     if not _INTEGER(value):

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from rollbook import __version__, errors
+from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
 from rollbook.api import routes, types
@@ -128,7 +129,8 @@ def _operation(route: Route) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": _content(route.body)}}
+        body = {"schema": tables.reference(route.body.__name__), "example": tables.EXAMPLES[route.body.__name__]}
+        operation["requestBody"] = {"required": not route.body_is_optional, "content": {"application/json": body}}
     operation["responses"] = _answers(route)
     return operation
 
@@ -150,7 +152,8 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
         del schema["default"]
         schema = schema["anyOf"][0]
     schema = {**schema, **tables.QUERIES.get(name, {})}
-    return {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _typed(schema)}
+    found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
+    return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
 
 
 # ---- answers
@@ -175,7 +178,7 @@ def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
     if route.success == 201 and "id" in route.answer.__struct_fields__:
         names.append("Location")
-    if route.answer in (types.User, types.UserListed, types.UserUpdated):
+    if route.answer is types.User:
         names.append("ETag")
     if route.method == "POST":
         names.append("Idempotency-Replayed")
@@ -185,8 +188,7 @@ def _success(route: Route) -> Schema:
         kind, schema, example = tables.TEXTS[operation_id(route)]
         found["content"] = {kind: {"schema": schema, "example": example}}
     elif route.answer is not None:
-        selectable = route.query is not None and "fields" in route.query.__struct_fields__
-        found["content"] = {"application/json": _content(route.answer, selectable)}
+        found["content"] = {"application/json": _content(route)}
     return found
 
 
@@ -196,18 +198,16 @@ def _outcome(route: Route) -> str:
     return "Created." if route.success == 201 else "Success."
 
 
-def _content(kind: Any, selectable: bool = False) -> Schema:
-    """A body of this type, with its example. If `fields` can select, it may also be any part of a user."""
-    item = _item(kind)
-    example = tables.EXAMPLES[item.__name__] if item is kind else tables.LISTS[item.__name__]
-    if kind is dict:
-        return {"schema": {"type": "object", "additionalProperties": True}, "example": example}
-    schema: Schema = {"$ref": f"#/components/schemas/{item.__name__}"}
-    if selectable:
-        schema = {"anyOf": [schema, {"$ref": "#/components/schemas/UserFields"}]}
-    if item is not kind:
-        schema = {"type": "array", "maxItems": 1000, "items": schema}
-    return {"schema": schema, "example": example}
+def _content(route: Route) -> Schema:
+    """The body of a successful response, with its example."""
+    item = _item(route.answer)
+    if item is dict:
+        return {"schema": {"type": "object", "additionalProperties": True}, "example": tables.EXAMPLES["dict"]}
+    schema = tables.reference(item.__name__)
+    if item is not route.answer:
+        return {"schema": {"type": "array", "maxItems": 1000, "items": schema}, "example": tables.LISTS[item.__name__]}
+    shown = route.shows.__name__ if route.shows else ""
+    return {"schema": schema, "example": tables.SHOWN.get(shown, tables.EXAMPLES[item.__name__])}
 
 
 def _item(kind: Any) -> Any:
@@ -216,7 +216,7 @@ def _item(kind: Any) -> Any:
 
 
 def _answers_not_modified(route: Route) -> bool:
-    return route.answer is types.User
+    return route.answer is types.User and route.method == "GET"
 
 
 def _headers(*names: str) -> Schema:
@@ -274,7 +274,7 @@ def _not_ready(found: list[type[ApiError]]) -> Schema:
     answer = _error_answer(errors.Unavailable.status, found, False)
     answer["description"] = "Not ready. `checks` says what is wrong.\n\n" + answer["description"]
     content = answer["content"]["application/json"]
-    content["schema"] = {"anyOf": [{"$ref": "#/components/schemas/Health"}, content["schema"]]}
+    content["schema"] = tables.reference("NotReady")
     content["examples"]["not_ready"] = {
         "summary": "A check failed",
         "value": {"status": "unavailable", "checks": {"database": errors.StorageUnavailable.message}},
@@ -312,8 +312,7 @@ def _schemas() -> Schema:
     _, leaving = _components([*answers, types.ErrorResponse])
     found = {name: _arriving(name, schema) for name, schema in arriving.items()}
     found |= {name: _leaving(name, schema) for name, schema in leaving.items()}
-    part = {"title": "UserFields", "description": "The fields of a user that `fields` names.", "minProperties": 1}
-    found["UserFields"] = {name: value for name, value in found["User"].items() if name != "required"} | part
+    found |= tables.ENUMS | tables.OPEN_ENUMS | {"EventObject": _event_object(found), "NotReady": _not_ready_body(found)}
     found["Problem"] = _problem(found["ErrorResponse"])
     for name in found:
         if name in tables.EXAMPLES:
@@ -329,7 +328,7 @@ def _components(kinds: Any) -> tuple[Any, Schema]:
 
 def _custom(kind: Any) -> Schema:
     """The schema of one of our own types: its docstring, and what its parser accepts."""
-    return {"description": inspect.getdoc(kind), **kind.schema, **tables.PATTERNS.get(kind, {})}
+    return {"description": inspect.getdoc(kind), **kind.schema, **tables.OF_TYPES.get(kind, {})}
 
 
 def _arriving(type_name: str, schema: Schema) -> Schema:
@@ -337,8 +336,32 @@ def _arriving(type_name: str, schema: Schema) -> Schema:
     needed = schema["required"]
     # Required ones first.
     for name, field in sorted(schema["properties"].items(), key=lambda item: item[0] not in needed):
-        properties[name] = _typed({**(tables.BODIES.get(f"{type_name}.{name}") or tables.BODIES.get(name) or {}), **field})
+        more = tables.BODIES.get(f"{type_name}.{name}") or tables.BODIES.get(name) or {}
+        properties[name] = _named(_without_default({**more, **field}))
     return {**schema, "properties": properties}
+
+
+def _without_default(schema: Schema) -> Schema:
+    """The default in words: a `default` makes some generators require the field."""
+    if "default" not in schema:
+        return schema
+    schema = dict(schema)
+    default = json.dumps(schema.pop("default"))
+    return {**schema, "description": f"{schema['description']} Default: `{default}`."}
+
+
+def _named(schema: Schema) -> Schema:
+    """The same with a reference for each enumeration that has a name."""
+    schema = _typed(schema)
+    if "items" in schema:
+        schema = {**schema, "items": _named(schema["items"])}
+    for name, enum in tables.ENUMS.items():
+        if set(schema.get("enum", ())) == set(enum["enum"]):
+            rest = {key: value for key, value in schema.items() if key not in ("enum", "type")}
+            return tables.reference(name) | rest
+    if schema.get("pattern") == arguments.NO_CONTROLS:
+        return {**schema, "pattern": tables.NO_CONTROLS}
+    return schema
 
 
 def _leaving(type_name: str, schema: Schema) -> Schema:
@@ -346,10 +369,28 @@ def _leaving(type_name: str, schema: Schema) -> Schema:
     for name, field in schema["properties"].items():
         shown = tables.ANSWERS.get(f"{type_name}.{name}") or tables.ANSWERS.get(name)
         properties[name] = _typed(field) if shown is None else _or_null(shown, field)
-    return {**schema, "properties": properties, "additionalProperties": False}
+    return {**schema, "properties": properties, "additionalProperties": True}
+
+
+def _event_object(found: Schema) -> Schema:
+    """What an event is about. One schema for users, keys, sessions and links: a union would have generated clients refuse what later versions add."""
+    properties: Schema = {}
+    for kind in ("User", "Key", "Session"):
+        properties |= {
+            name: field for name, field in found[kind]["properties"].items() if name not in properties and name != "key"
+        }
+    return {
+        "title": "EventObject",
+        "type": "object",
+        "description": tables.ABOUT_EVENT_OBJECTS,
+        "properties": properties | tables.EVENT_OBJECT,
+        "additionalProperties": True,
+    }
 
 
 def _or_null(shown: Schema, field: Schema) -> Schema:
+    if "oneOf" in shown or "$ref" in shown:
+        return shown
     return _typed({"anyOf": [shown, {"type": "null"}]}) if {"type": "null"} in field.get("anyOf", ()) else _typed(shown)
 
 
@@ -365,6 +406,16 @@ def _typed(schema: Schema) -> Schema:
     if schema.get("type") == "integer":
         schema = {"type": "integer", "format": "int64", **schema}
     return schema
+
+
+def _not_ready_body(found: Schema) -> Schema:
+    return {
+        "title": "NotReady",
+        "type": "object",
+        "description": "Why the server is not ready: its checks, or the error that any request can get.",
+        "properties": found["Health"]["properties"] | found["ErrorResponse"]["properties"],
+        "additionalProperties": True,
+    }
 
 
 def _problem(error: Schema) -> Schema:
@@ -386,7 +437,7 @@ def _problem(error: Schema) -> Schema:
                 "description": "The HTTP status.",
             },
             "detail": error["properties"]["error"],
-            "instance": tables.string("This occurrence of the error.", 64, pattern="^urn:rollbook:request:req_[0-9a-v]{24}$"),
+            "instance": tables.string("This occurrence of the error.", 64),
             **error["properties"],
         },
         "required": ["type", "title", "status", "detail", "instance", *error["required"]],

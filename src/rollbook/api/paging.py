@@ -44,16 +44,19 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
     return Position(found, backwards)
 
 
-def link(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
-    """The header line with `first`, `prev` and `next`, if these pages exist. `make` turns a position into a cursor."""
+def links(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
+    """The header lines `Link`, with `first`, `prev` and `next` if these pages exist, and `X-Next-Cursor`, the bare cursor of the
+    next one for clients that follow no links. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"
-    links = [f'{start}>; rel="first"']
+    found = [f'{start}>; rel="first"']
     if page.before is not None:
-        links.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
-    if page.after is not None:
-        links.append(f'{start}&cursor={make(page.after)}>; rel="next"')
-    return f"Link: {', '.join(links)}\r\n".encode()
+        found.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
+    if page.after is None:
+        return f"Link: {', '.join(found)}\r\n".encode()
+    cursor = make(page.after)
+    found.append(f'{start}&cursor={cursor}>; rel="next"')
+    return f"Link: {', '.join(found)}\r\nX-Next-Cursor: {cursor}\r\n".encode()
 
 
 def _name(sort: tuple[str, ...] | None) -> str:

@@ -148,12 +148,12 @@ def _hook(kind: type, value: str) -> Any:
     if kind is types.Cursor:
         return types.Cursor(value)
     if kind is types.Fields:
-        return types.Fields(types.USER_FIELDS if value == "*" else _user_fields(value))
+        return types.Fields(_user_fields(value))
     return text_hook(kind, value)
 
 
 def _user_fields(value: str) -> list[str]:
     found = names(value)
-    if not set(found) <= set(types.USER_FIELDS):
+    if not set(found) <= {"*", *types.USER_FIELDS}:
         raise ValueError(f"must be * or names of these fields: {', '.join(types.USER_FIELDS)}")
-    return found
+    return list(types.USER_FIELDS) if "*" in found else found

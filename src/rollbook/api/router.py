@@ -79,8 +79,8 @@ class Router:
 
     def _body(self, route: Route, request: Request) -> Any:
         headers = request.headers
-        if route.body is None and not request.body:
-            return None
+        if not request.body and route.body_is_optional:
+            return None if route.body is None else route.body()
         found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
         return parsing.parse_body(route.body or parsing.EmptyBody, found, self._password_min_length)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import errors
 from rollbook.actions import arguments, events, keys, passwords, sessions, users
+from rollbook.actions.checking import fields_of
 from rollbook.api import operations, show, take, types
 from rollbook.api.call import Call
 from rollbook.http.response import Response
@@ -38,6 +39,11 @@ class Route(NamedTuple):
     max_body: int = 0
     streams_body: bool = False
 
+    @property
+    def body_is_optional(self) -> bool:
+        """Whether the body may be absent: in a POST, if it has only optional fields. An update without a body is a mistake."""
+        return self.method == "POST" and not any(field.required for field in fields_of(self.body or arguments.Body).values())
+
 
 USER = "/v1/users/{userId}"
 KEY = "/v1/keys/{keyId}"
@@ -47,19 +53,19 @@ FOUND = (errors.NotFound,)
 MATCH = (errors.NotFound, errors.PreconditionFailed)
 
 ROUTES = [
-    Route("GET", "/v1/users", users.list_users, "users:read", query=types.ListUsers, answer=list[types.UserListed], takes=take.user_page, shows=show.user_page),
-    Route("POST", "/v1/users", users.create, "users:write", 201, types.UserFields, types.UserCreate, types.UserListed, (*TAKEN, errors.Overloaded), shows=show.user_created),
+    Route("GET", "/v1/users", users.list_users, "users:read", query=types.ListUsers, answer=list[types.User], takes=take.user_page, shows=show.user_page),
+    Route("POST", "/v1/users", users.create, "users:write", 201, types.UserFields, types.UserCreate, types.User, (*TAKEN, errors.Overloaded), shows=show.user_created),
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
-    Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.UserListed, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed),
+    Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed),
     Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
-    Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.UserUpdated, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
-    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.UserUpdated, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
+    Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
+    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),
     Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded), self_access="user", shows=show.nothing),
     Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),
-    Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.UserUpdated, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
-    Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.UserUpdated, errors=FOUND, shows=show.user_updated),
-    Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.UserListed, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),
+    Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
+    Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
+    Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),
     Route("GET", USER + "/export", users.export, "users:export", answer=types.Export, errors=FOUND, self_access="user", shows=show.export),
     Route("GET", "/v1/keys", keys.list_keys, "keys:read", query=arguments.ListKeys, answer=list[types.Key], errors=FOUND, self_access="keys", shows=show.key_list),
     Route("POST", "/v1/keys", keys.create, "keys:write", 201, body=arguments.KeyCreate, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),

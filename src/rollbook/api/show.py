@@ -44,10 +44,10 @@ def user_page(call: Call, page: Page) -> Response:
     if page.json is not None:
         body = page.json
     elif query.fields is None:
-        body = encode([types.UserListed(id, name, email, clock.format_time(at)) for _, id, name, email, at in page.rows])
+        body = encode([types.User(id, name, email, created_at=clock.format_time(at)) for _, id, name, email, at in page.rows])
     else:
         body = encode([_fields(User._make(row), query.fields) for row in page.rows])
-    head = paging.link(
+    head = paging.links(
         call.services.url + "/v1/users",
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
@@ -95,13 +95,17 @@ def user(call: Call, found: User) -> Response:
 def user_listed(call: Call, user: User) -> Response:
     if call.query is not None and call.query.fields is not None:
         return answer(200, _fields(user, call.query.fields), etag(user.version))
-    return answer(200, types.UserListed(user.id, user.name, user.email, clock.format_time(user.created_at)), etag(user.version))
+    return answer(
+        200, types.User(user.id, user.name, user.email, created_at=clock.format_time(user.created_at)), etag(user.version)
+    )
 
 
 def user_updated(call: Call, user: User) -> Response:
     if call.query is not None and call.query.fields is not None:
         return answer(200, _fields(user, call.query.fields), etag(user.version))
-    return answer(200, types.UserUpdated(user.id, user.name, user.email, clock.format_time(user.updated_at)), etag(user.version))
+    return answer(
+        200, types.User(user.id, user.name, user.email, updated_at=clock.format_time(user.updated_at)), etag(user.version)
+    )
 
 
 def user_created(call: Call, user: User) -> Response:
@@ -121,7 +125,7 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
     """A `types.Export` in JSON, piece by piece; `indented` for people."""
     document = encode(
         types.Export(
-            types.User(*users.public(held.user).values()),
+            types.User(**users.public(held.user)),
             [keys.public(key) for key in held.keys],
             [types.Session(**sessions.public(session)) for session in held.sessions],
             [],
@@ -160,7 +164,7 @@ def _is_current(request: Request, version: int) -> bool:
 
 def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
     found = users.public(user)
-    return {name: found[name] for name in types.USER_FIELDS if name in fields}
+    return {name: found[name] for name in types.USER_FIELDS if name in fields or name in types.ALWAYS}
 
 
 # ---- keys, sessions, events

@@ -42,7 +42,7 @@ def changes(call: Call) -> tuple[Any, frozenset[int] | None]:
 
 
 def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
-    return call.query.purge == "true", _if_match(call)
+    return call.query.purge, _if_match(call)
 
 
 def _if_match(call: Call) -> frozenset[int] | None:

@@ -12,13 +12,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
 from rollbook.actions.arguments import Limit, Names, NewPassword, Offset, Query, Schema, Sort, UserFilters
-from rollbook.roles import Role, Status
 
 
 class Fields(Names):
-    """The fields of a user to return: names separated by commas, or `*` for all."""
-
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 200, "examples": ["id,role", "*"]}
+    """Fields to return besides `id`, `name` and `email`, which every user has. `*`: all."""
 
 
 class Cursor(str):
@@ -65,53 +62,32 @@ class ListUsers(UserFilters):
 
 
 class DeleteUser(Query):
-    purge: (
-        Annotated[
-            Literal["true", "false"], Meta(description="`true`: erase the user permanently, so that they can't be restored.")
-        ]
-        | None
-    ) = None
+    purge: Annotated[bool, Meta(description="`true`: erase the user permanently, so that they can't be restored.")] = False
 
 
 # ---- what goes out
 
 
-class UserListed(Struct, frozen=True):
-    """A user, as returned by lists and create. Use `fields` to choose other fields."""
-
-    id: str
-    name: str
-    email: str
-    created_at: str
-
-
-class UserUpdated(Struct, frozen=True):
-    """A user, as returned by update."""
-
-    id: str
-    name: str
-    email: str
-    updated_at: str
-
-
 class User(Struct, frozen=True):
-    """A user with all fields except the password."""
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose."""
 
     id: str
     name: str
     email: str
-    role: Role
-    status: Status
-    external_id: str | None
-    metadata: msgspec.Raw
-    email_verified: bool
-    rate_limit: str | None
-    created_at: str
-    updated_at: str
-    last_sign_in_at: str | None
+    role: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    external_id: str | None | UnsetType = UNSET
+    metadata: msgspec.Raw | UnsetType = UNSET
+    email_verified: bool | UnsetType = UNSET
+    rate_limit: str | None | UnsetType = UNSET
+    created_at: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET
+    last_sign_in_at: str | None | UnsetType = UNSET
 
 
 USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))
+ALWAYS = tuple(field.name for field in msgspec.structs.fields(User) if field.required)
+"""The fields that every answer with a user has: generated clients can rely on them."""
 
 
 class Count(Struct, frozen=True):
