@@ -159,8 +159,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Limit, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
     ] = Limit.parse("60/minute,1000/hour")
     attempts_limit: Annotated[
-        Limit, Meta(description="Wrong passwords per account before further attempts are refused, or `none`.")
+        Limit,
+        Meta(
+            description="Wrong passwords per account from one origin before further attempts are refused, or `none`. Origins: each IP address, each browser that has signed in before, the user's sessions, their API keys."
+        ),
     ] = Limit.parse("10/minute,50/hour")
+    account_attempts_limit: Annotated[
+        Limit,
+        Meta(
+            description="Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if passwords may be weak; raise it if attackers with many addresses keep users from signing in with a new browser."
+        ),
+    ] = Limit.parse("300/hour")
 
     password_min_length: Annotated[
         int,
@@ -192,7 +201,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_lifetime: Annotated[int, Meta(ge=1, le=8760, description="Hours after which people must sign in again.")] = 336
     session_idle_timeout: Annotated[int, Meta(ge=1, le=8760, description="Hours of inactivity after which a session ends.")] = 24
     address_attempts_limit: Annotated[
-        Limit, Meta(description="Wrong passwords on the sign-in page, per client IP address, or `none`.")
+        Limit, Meta(description="Wrong passwords per client IP address, for all accounts together, or `none`.")
     ] = Limit.parse("30/minute,200/hour")
     page_limit: Annotated[
         Limit, Meta(description="Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")

@@ -320,7 +320,7 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords for this account or from this client. Wait for the number of seconds in `Retry-After`. It grows with each further failure."""
+    """Too many wrong passwords for this account or from this client (settings `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a browser that has signed in before and a password reset link are not affected by the attempts of others."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."

@@ -329,6 +329,15 @@ def test_name_and_email_are_changed(server: Server, http: httpx2.Client, member:
     expect(page.get_by_text(user["id"])).to_be_visible()
     page.locator("#field-name").fill(HOSTILE[0])
     page.locator("#field-email").fill(email)
+    assert send(page, "Save").status == 400
+    expect(page.locator("#field-email-password-problem")).to_have_text(
+        "Your current password is required to change your own email."
+    )
+    page.get_by_label("Password to change your email").fill("not my password")
+    assert send(page, "Save").status == 401
+    expect(page.locator("#field-email-password-problem")).to_have_text("Incorrect password.")
+    expect(page.locator("#field-email")).to_have_value(email)
+    page.get_by_label("Password to change your email").fill(user["password"])
     assert send(page, "Save").status == 303
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.locator("#field-name")).to_have_value(HOSTILE[0])
@@ -341,6 +350,7 @@ def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(http: httpx2.C
     page.goto("/account")
     page.locator("#field-name").fill("Another name")
     page.locator("#field-email").fill(OWNER_EMAIL.upper())
+    page.get_by_label("Password to change your email").fill(user["password"])
     assert send(page, "Save").status == 400
     expect(page.locator("#field-email-problem")).to_be_visible()
     expect(page.locator("#field-email")).to_have_value(OWNER_EMAIL.upper())

@@ -13,7 +13,7 @@ import pytest
 
 from rollbook.auth import key_format
 from tests.cli.command import PASSWORD, good, refused, rollbook
-from tests.harness import Server, running
+from tests.harness import Server, new_key, new_user, running
 
 Place = tuple[str, ...]
 
@@ -216,6 +216,21 @@ def test_a_password_is_read_from_standard_input_and_never_printed(
         with server.http() as http:
             given = {"email": user["email"], "password": "another fine password"}
             assert http.post("/v1/users/verify-password", json=given).status_code == 200
+
+
+def test_who_is_no_admin_changes_their_own_email_and_password_with_the_current_one(server: Server) -> None:
+    with server.http() as http:
+        user = new_user(http)
+        key = new_key(http, user_id=user["id"])
+    me = ("users", "set", "me", "--url", server.url, "--key", key)
+    assert "current_password" in refused(*me, "--email", "new." + user["email"])
+    assert "incorrect" in refused(*me, "--email", "new." + user["email"], "--current-password", "wrong")
+    typed = f"{user['password']}\nanother fine password\n"
+    done = rollbook(*me, "--email", "new." + user["email"], "--current-password", "-", "--password", "-", input=typed)
+    assert done.returncode == 0 and "new." + user["email"] in done.stdout, done.stderr
+    with server.http() as http:
+        given = {"email": "new." + user["email"], "password": "another fine password"}
+        assert http.post("/v1/users/verify-password", json=given).status_code == 200
 
 
 def test_a_needed_password_that_nobody_gives_is_asked_for_in_words(tmp_path: Path) -> None:

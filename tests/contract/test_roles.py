@@ -237,7 +237,8 @@ def test_a_member_changes_its_own_name_email_and_metadata_and_may_send_back_the_
     member = people.callers["member"]
     whole = member.get("/v1/users/me").json()
     changed = whole | {"name": "Another", "email": f"{ids.new('n')}@example.com", "metadata": {"a": [1]}}
-    assert member.put("/v1/users/me", json=changed).status_code == 200
+    proof = {"current_password": "securepassword123"}
+    assert member.put("/v1/users/me", json=changed | proof).status_code == 200
     after = member.get("/v1/users/me").json()
     assert after == changed | {"updated_at": after["updated_at"]}
 

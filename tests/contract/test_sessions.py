@@ -41,10 +41,13 @@ def test_a_good_sign_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(se
     with visitor(server) as person:
         answer = sign_in(person, user["email"], user["password"])
         assert (answer.status_code, answer.headers["location"], answer.content) == (303, "/account", b"")
-        [line] = answer.headers.get_list("set-cookie")
+        line, device = answer.headers.get_list("set-cookie")
         text, *attributes = line.split("; ")
         assert text.startswith(f"rollbook-{server.port}=") and len(text.partition("=")[2]) >= 43
         assert sorted(attributes) == ["HttpOnly", "Max-Age=1209600", "Path=/", "SameSite=Lax"]
+        text, *attributes = device.split("; ")
+        assert text.startswith(f"rollbook-{server.port}-device=") and len(text) <= 120
+        assert sorted(attributes) == ["HttpOnly", "Max-Age=15552000", "Path=/", "SameSite=Lax"]
         assert answer.headers["cache-control"] == "no-store"
         assert is_signed_in(person)
 
@@ -54,7 +57,8 @@ def test_over_tls_the_cookie_is_bound_to_the_host_and_to_tls(tmp_path: Path) -> 
         running(tmp_path / "data", "--trusted-proxy", "127.0.0.1/32") as server,
         visitor(server, **{"X-Forwarded-Proto": "https"}) as person,
     ):
-        [line] = sign_in(person).headers.get_list("set-cookie")
+        line, device = sign_in(person).headers.get_list("set-cookie")
+        assert device.startswith("__Host-rollbook-device=") and device.endswith("; Secure")
         text, *attributes = line.split("; ")
         assert text.startswith("__Host-rollbook=")
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} < set(attributes) and "Domain" not in line
@@ -70,11 +74,11 @@ def test_over_tls_the_cookie_is_bound_to_the_host_and_to_tls(tmp_path: Path) -> 
 def test_under_an_https_public_url_the_cookie_is_for_tls_whatever_the_proxy_says(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--public-url", "https://users.example.com") as server, visitor(server) as person:
         person.headers["Host"] = "users.example.com"
-        [line] = sign_in(person).headers.get_list("set-cookie")
+        line, _ = sign_in(person).headers.get_list("set-cookie")
         assert line.startswith("__Host-rollbook=") and line.endswith("; Secure")
         # From the machine itself, without the proxy, it is plain.
         person.headers["Host"] = f"127.0.0.1:{server.port}"
-        [line] = sign_in(person).headers.get_list("set-cookie")
+        line, _ = sign_in(person).headers.get_list("set-cookie")
         assert line.startswith(f"rollbook-{server.port}=") and "Secure" not in line
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.contract.answers import Log
 from tests.contract.expect import TIME, USER_ID, faults, links, refused
 from tests.harness import Server, new_key, new_user, running
 
@@ -199,7 +200,8 @@ def test_an_external_id_belongs_to_one_user(http: httpx2.Client, user: dict) -> 
 def test_a_new_address_is_not_verified_though_the_old_one_was(http: httpx2.Client, as_role, sent_back: bool) -> None:
     member = as_role("member", email_verified=True)
     path = f"/v1/users/{member.user['id']}"
-    body = {"email": f"unproven{sent_back}@example.com", **({"email_verified": True} if sent_back else {})}
+    body = {"email": f"unproven{sent_back}@example.com", "current_password": "securepassword123"}
+    body |= {"email_verified": True} if sent_back else {}
     assert member.put(path, json=body).status_code == 200
     assert http.get(path).json()["email_verified"] is False
 
@@ -514,6 +516,43 @@ def test_who_changes_its_own_password_proves_the_present_one(http: httpx2.Client
     assert member.put("/v1/users/me/password", json=right).status_code == 204
     assert verify(http, email, "a wholly new one").status_code == 200
     assert faults(member.put("/v1/users/me/password", json={**right, "password": "short"})) == ["password"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_users_prove_their_password_to_change_their_own_email(http: httpx2.Client, as_role, method: str) -> None:
+    def change(caller: httpx2.Client, id: str = "me", **fields: str) -> httpx2.Response:
+        return caller.request(method, f"/v1/users/{id}", json={"name": "Another name", **fields})
+
+    for role in ("member", "viewer"):
+        own = as_role(role)
+        email, proof = own.user["email"], {"current_password": "securepassword123"}
+        new = "new." + email
+        log = Log(http)
+        with log.silent():
+            refused(change(own, email=new), 400, "invalid_parameter", param="current_password")
+            refused(change(own, own.user["id"], email=new, current_password="wrong"), 401, "wrong_password")
+            # Whether an email is taken is only told to who has proven who they are.
+            refused(
+                change(own, email=http.get("/v1/users/me").json()["email"]), 400, "invalid_parameter", param="current_password"
+            )
+        assert change(own, email=email).status_code == 200, "it stays as it is"
+        assert change(own, email=new, **proof).json()["email"] == new
+        assert verify(http, new, "securepassword123").status_code == 200
+        assert "securepassword123" not in http.get("/v1/events", params={"user": own.user["id"]}).text
+    for reaching_all in (http, as_role("admin")):
+        id = reaching_all.get("/v1/users/me").json()["id"]
+        email = http.get(f"/v1/users/{id}").json()["email"]
+        assert change(reaching_all, email=email.upper()).status_code == 200
+        assert change(reaching_all, email=email).status_code == 200
+        assert change(reaching_all, own.user["id"], email=own.user["email"]).status_code == 200
+
+
+def test_who_has_no_password_changes_their_email_without(server: Server, http: httpx2.Client) -> None:
+    email = f"invited{time.perf_counter_ns()}@example.com"
+    server.rollbook("users", "invite", email, "--data", str(server.data))
+    [user] = http.get("/v1/users", params={"email": email}).json()
+    with server.http(new_key(http, user_id=user["id"])) as own:
+        assert own.patch("/v1/users/me", json={"email": "new." + email}).status_code == 200
 
 
 def test_a_key_of_its_own_does_not_let_anyone_guess_the_password_fast(as_role) -> None:

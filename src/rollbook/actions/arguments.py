@@ -68,6 +68,12 @@ class Network(str):
     schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 43, "examples": ["203.0.113.0/24"]}
 
 
+class Address(str):
+    """The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy."""
+
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 45, "examples": ["203.0.113.7"]}
+
+
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
@@ -142,6 +148,7 @@ class UserUpdate(UserFields, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged."""
 
     status: Status | UnsetType = UNSET
+    current_password: GivenPassword | UnsetType = UNSET
 
 
 class PasswordChange(Body):
@@ -156,6 +163,7 @@ class Credentials(Body):
 
     email: Annotated[str, Meta(min_length=1, max_length=254, description="The user's email.", examples=["alice@example.com"])]
     password: GivenPassword
+    address: Address | UnsetType = UNSET
 
 
 class KeyCreate(Body):

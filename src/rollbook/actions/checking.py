@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
@@ -142,6 +142,16 @@ def _network(value: str) -> arguments.Network:
         raise ValueError("must be an IP address or a network such as 203.0.113.0/24") from None
 
 
+def _address(value: str) -> arguments.Address:
+    try:
+        if "%" in value:  # a zone, as above
+            raise ValueError(value)
+        address = ip_address(value)
+    except ValueError:
+        raise ValueError("must be an IP address such as 203.0.113.7") from None
+    return arguments.Address((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)
+
+
 def _plain_network(value: str) -> IPv4Network | IPv6Network:
     """An IPv4 network that was written as IPv6 (::ffff:192.0.2.0/120) is what it means: that is how callers' addresses are seen."""
     network = ip_network(value)
@@ -200,6 +210,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,
     arguments.LimitText: _limit,
     arguments.Network: _network,
+    arguments.Address: _address,
 }
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,

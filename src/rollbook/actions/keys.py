@@ -8,7 +8,7 @@ from rollbook import clock
 from rollbook.actions import key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.context import Rollbook
-from rollbook.actions.passwords import prove
+from rollbook.actions.passwords import prove_own
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given
@@ -100,7 +100,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     if key.user_id != by.user_id:
         raise InsufficientScope("Only the user a key belongs to can reveal it.")
     me = await users.get(on.db, by.user_id)
-    await prove(on, me.email, await users.password_hash(on.db, me.id), proof.password)
+    await prove_own(on, by, me, await users.password_hash(on.db, me.id), proof.password)
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
         raise NotFound("This key cannot be revealed.")

@@ -2,64 +2,46 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import NamedTuple
 
 from msgspec import UNSET
 
-from rollbook import clock
+from rollbook.actions import attempts
 from rollbook.actions.arguments import Credentials, PasswordChange
+from rollbook.actions.attempts import Origin
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
-from rollbook.errors import NotYourself, Overloaded, TooManyAttempts, UserSuspended, WrongPassword
-from rollbook.limits import windows
-from rollbook.quota import NO_LIMIT
-from rollbook.records import events, password_links, rules, sessions, users
+from rollbook.errors import NotYourself, Overloaded, UserSuspended, WrongPassword
+from rollbook.records import events, password_links, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
 
-async def prove(on: Rollbook, email: str, hash: str | None, password: str, address: str | None = None) -> str:
+async def prove(on: Rollbook, account: str, origin: Origin, hash: str | None, password: str) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
-    `hash` None (unknown email, or a user without a password) takes as long as a wrong password. `address` is the bucket of the client's address,
-    where the client is the person who signs in and not an application that serves many. An attempt is counted before the hash is
-    computed and given back when the password was right, so that parallel guesses are counted too; also when it could not be computed
-    because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
+    `hash` None (unknown email, or a user without a password) takes as long as a wrong password. The attempt is not counted when the password
+    was right, nor when it was not computed because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
     """
-    settings, limiter = on.settings, on.limiter
-    bucket = account_bucket(email)
-    limit = settings.attempts_limit
-    address_limit = NO_LIMIT if address is None else settings.address_attempts_limit
-    now = clock.now()
-    # Of both at once, or of neither: an address that is refused does not lock the account.
-    verdict = await limiter.take(bucket, limit, now, address, address_limit)
-    if not verdict.admitted:
-        raise TooManyAttempts(windows.retry_after(verdict))
-
-    async def give_back() -> None:
-        await limiter.give_back(bucket, limit, now, verdict.at)
-        if address is not None:
-            await limiter.give_back(address, address_limit, now, verdict.at)
-
+    take_back = await attempts.count(on, account, origin)
     try:
         is_right = await on.passwords.verify(hash, password)
     except Overloaded:
-        await give_back()
+        await take_back()
         raise
     if hash is None or not is_right:
         raise WrongPassword()
-    await give_back()
+    await take_back()
     return hash
 
 
-def account_bucket(email: str) -> str:
-    """The bucket of an account, known or not: the same for every spelling of its email."""
-    return "attempts:" + sha256(rules.email_key(email).encode()).hexdigest()[:32]
+async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
+    """The same for the caller's own password."""
+    return await prove(on, attempts.account(user, hash, user.email), attempts.of_own(by), hash, password)
 
 
 async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
@@ -71,11 +53,14 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     """Verify a password
 
     Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong. An unknown email takes
-    as long as a wrong password. Returns 429 after too many failures for one account.
+    as long as a wrong password. Returns 429 after too many failures for one account. Send the `address` of the person who signs in: then
+    failures are counted for each address, and a stranger can't lock the user out.
     """
     require(by, "users:verify")
     user, kept = await users.sign_in(on.db, credentials.email)
-    hash = await prove(on, credentials.email, kept, credentials.password)
+    account = attempts.account(user, kept, credentials.email)
+    origin = attempts.of_application(by, None if credentials.address is UNSET else credentials.address)
+    hash = await prove(on, account, origin, kept, credentials.password)
     if user is None:
         raise WrongPassword()
     if user.status != "active":
@@ -101,7 +86,7 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
     if hash is not None:
         if change.current_password is UNSET:
             refuse("current_password", "is required to change your own password")
-        await prove(on, user.email, hash, change.current_password)
+        await prove_own(on, by, user, hash, change.current_password)
     check_password(change.password, on.settings.password_min_length, email=user.email, name=user.name)
     await on.write(_set_password, by, id, await on.passwords.hash(change.password))
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from rollbook.actions import passwords
+from rollbook.actions import attempts, passwords
 from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, subject
 from rollbook.actions.principal import Principal
-from rollbook.auth import tokens
+from rollbook.auth import devices, tokens
 from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
-from rollbook.limits.policy import address_bucket
 from rollbook.records import events, password_links, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
@@ -89,19 +88,24 @@ class Browser(NamedTuple):
     """What it calls itself."""
     cookie: bytes | None
     """Digest of the session cookie it sent, whether it signs anybody in or not. That session ends."""
+    device: str | None
+    """The device cookie it sent, whoever's it is."""
 
 
 class SignedIn(NamedTuple):
-    """A session, and the token that is its cookie."""
+    """A session, and the cookies of its browser."""
 
     session: Session
     token: str
+    device: str
+    """By which the browser is known at the next sign-in: `auth/devices`."""
 
 
 async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn:
     """A session for the right email and password. Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
     user, kept = await users.sign_in(on.db, email)
-    hash = await passwords.prove(on, email, kept, password, "sign-in:" + address_bucket(by.address))
+    account = attempts.account(user, kept, email)
+    hash = await passwords.prove(on, account, attempts.in_browser(on, by, user, browser.device), kept, password)
     if user is None:
         raise WrongPassword()
     _check_may_sign_in(on, user)
@@ -132,7 +136,7 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
         await _end_by_cookie(tx, by, browser.cookie)
     session = await sessions.add(tx, tokens.digest(token), user_id, by.address, browser.agent)
     await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
-    return SignedIn(session, token)
+    return SignedIn(session, token, devices.mint(on.secret, user_id))
 
 
 async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:

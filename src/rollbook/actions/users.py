@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock
+from rollbook.actions import passwords
 from rollbook.actions.arguments import UserCreate, UserFields, UserFilters, UserUpdate
-from rollbook.actions.checking import check_password
+from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
@@ -23,6 +24,7 @@ from rollbook.records.user_list.query import ANY, OLDEST_FIRST, Filters, Order, 
 from rollbook.records.users import Deleted, User
 from rollbook.storage.database import Queries, Tx
 
+CHANGEABLE = (*UserFields.__struct_fields__, "status")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """What users may change of themselves; the rest is for those who may change all users."""
 EVENTS_PER_READ = 100
@@ -162,11 +164,28 @@ async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None
 async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None) -> User:
     """Update a user
 
-    Fields you don't send are left unchanged. Users can change their own name, email and metadata; admins can change all fields. With
-    `If-Match`, the update only succeeds if the user still has that version.
+    Fields you don't send are left unchanged. Users can change their own name, email and metadata, and must send their `current_password`
+    to change their email; admins can change all fields. With `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
-    return await on.write_together(id, _update, by, known("user", id), _given(changes, UserUpdate.__struct_fields__), versions)
+    wanted = _given(changes, CHANGEABLE)
+    if "email" in wanted and not reaches_all(by, "users:write"):
+        await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
+    return await on.write_together(id, _update, by, known("user", id), wanted, versions)
+
+
+async def _prove_for_email(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType) -> None:
+    """A session or a key alone must not be enough to take an account over. Whoever has no password yet needs none.
+
+    Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded.
+    """
+    user, hash = await users.get(on.db, id), await users.password_hash(on.db, id)
+    if wanted["email"] == user.email:
+        del wanted["email"]  # sent back as it was read; should it change meanwhile, this must not change it back
+    elif hash is not None:
+        if password is UNSET:
+            refuse("current_password", "is required to change your own email")
+        await passwords.prove_own(on, by, user, hash, password)
 
 
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:

@@ -68,6 +68,7 @@ OF_TYPES: dict[type, Schema] = {
     arguments.Time: {"pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"},
     arguments.LimitText: {"pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$"},
     arguments.Network: {"pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"},
+    arguments.Address: {"pattern": "^[0-9A-Fa-f:.]+$"},
     arguments.SearchText: {"pattern": NO_CONTROLS},
     arguments.Ids: {"maxItems": MAX_IDS, "items": {"type": "string", "minLength": 1, "maxLength": 31}, "examples": [[ALICE_ID, BOB_ID]]},
     arguments.Sort: {"maxItems": len(SORTABLE), "items": {"type": "string", "enum": [sign + name for name in SORTABLE for sign in ("", "-")]}, "examples": [["-created_at"], ["name", "-created_at"]]},
@@ -90,6 +91,10 @@ BODIES: dict[str, Schema] = {
     "ip_allow": {"description": "IP addresses and networks that can use the key. Default or null: any."},
     "password": {"format": "password"},
     "current_password": {"format": "password"},
+    "UserUpdate.current_password": {
+        "format": "password",
+        "description": "Your current password. Required to change your own email, unless you can change all users.",
+    },
     "expires_at": {"description": "When the key expires, an RFC 3339 time in the future. Default or null: never."},
     "user_id": {"pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
     "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},

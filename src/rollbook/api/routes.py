@@ -50,6 +50,7 @@ KEY = "/v1/keys/{keyId}"
 SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
+PROOF = (errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded)
 MATCH = (errors.NotFound, errors.PreconditionFailed)
 
 ROUTES = [
@@ -58,10 +59,10 @@ ROUTES = [
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
     Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed),
     Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
-    Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
-    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself), "user", take.changes, show.user_updated),
+    Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
+    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),
-    Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded), self_access="user", shows=show.nothing),
+    Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, *PROOF), self_access="user", shows=show.nothing),
     Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),
     Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
     Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
@@ -71,7 +72,7 @@ ROUTES = [
     Route("POST", "/v1/keys", keys.create, "keys:write", 201, body=arguments.KeyCreate, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),
     Route("GET", KEY, keys.get, "keys:read", answer=types.Key, errors=FOUND, self_access="keys", shows=show.key),
     Route("DELETE", KEY, keys.revoke, "keys:write", 204, errors=FOUND, self_access="keys", shows=show.nothing),
-    Route("POST", KEY + "/reveal", keys.reveal, "keys:write", 200, body=arguments.PasswordProof, answer=types.Key, errors=(errors.NotFound, errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded), self_access="keys", shows=show.key_revealed),
+    Route("POST", KEY + "/reveal", keys.reveal, "keys:write", 200, body=arguments.PasswordProof, answer=types.Key, errors=(errors.NotFound, *PROOF), self_access="keys", shows=show.key_revealed),
     Route("POST", KEY + "/rotate", keys.rotate, "keys:write", 201, body=arguments.KeyRotation, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),
     Route("GET", "/v1/sessions", sessions.list_sessions, "sessions:read", query=arguments.ListSessions, answer=list[types.Session], errors=FOUND, self_access="sessions", shows=show.session_list),
     Route("DELETE", SESSION, sessions.end, "sessions:write", 204, errors=FOUND, self_access="sessions", shows=show.nothing),

@@ -7,6 +7,9 @@ from hashlib import sha256
 
 from rollbook.config import Settings
 
+DEVICE = "-device"
+"""The end of the name of the device cookie: see `devices`."""
+
 _BYTES = 32
 
 

@@ -42,7 +42,9 @@ class Backend(Protocol):
 
     def change_user(self, id: str, changes: Shown) -> Shown: ...
 
-    def set_password(self, id: str, password: str) -> None: ...
+    def set_password(self, id: str, password: str, current: str | None) -> None:
+        """`current` is for users who change their own password."""
+        ...
 
     def password_link(self, id: str, base: str | None) -> Shown:
         """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings."""

@@ -84,7 +84,7 @@ class Folder:
     def change_user(self, id: str, changes: Shown) -> Shown:
         return user_records.public(self._run(users.update(self._on, CLI, id, self._check(UserUpdate, changes))))
 
-    def set_password(self, id: str, password: str) -> None:
+    def set_password(self, id: str, password: str, current: str | None) -> None:
         self._run(passwords.set_password(self._on, CLI, id, self._check(PasswordChange, {"password": password})))
 
     def password_link(self, id: str, base: str | None) -> Shown:

@@ -100,6 +100,13 @@ def password(given: str | None, required: bool) -> str | None:
     return typed
 
 
+def current_password(given: str | None) -> str | None:
+    """The current password that was meant: `-` is read or asked for, without showing it."""
+    if given != "-":
+        return given
+    return getpass("Current password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+
 def seconds(text: str, option: str) -> int:
     """`90s`, `15m`, `12h`, `30d`, `2w`."""
     found = _LENGTH(text.strip().lower())

@@ -73,8 +73,9 @@ class Remote:
     def change_user(self, id: str, changes: Shown) -> Shown:
         return self._ask("PATCH", f"/v1/users/{_segment(id)}", params={"fields": "*"}, json=changes).json()
 
-    def set_password(self, id: str, password: str) -> None:
-        self._ask("PUT", f"/v1/users/{_segment(id)}/password", json={"password": password})
+    def set_password(self, id: str, password: str, current: str | None) -> None:
+        proof = {} if current is None else {"current_password": current}
+        self._ask("PUT", f"/v1/users/{_segment(id)}/password", json={"password": password, **proof})
 
     def password_link(self, id: str, base: str | None) -> Shown:
         if base is not None:

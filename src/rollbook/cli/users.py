@@ -27,6 +27,10 @@ UserLimit = Annotated[
     str | None,
     typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.", show_default=False),
 ]  # fmt: skip
+CurrentPassword = Annotated[
+    str | None,
+    typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.", show_default=False),
+]  # fmt: skip
 
 PLAIN_FIELDS = {"external_id": "Your own identifier for the user."}
 """Optional texts of a user that `create` and `set` have an option for, each with its help."""
@@ -211,6 +215,7 @@ def set_user(
     role: Role = None,
     status: Status = None,
     password: options.Password = None,
+    current_password: CurrentPassword = None,
     rate_limit: UserLimit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -222,6 +227,7 @@ def set_user(
     changes |= {field: value or None for field, value in plain.items() if value is not None}
     if rate_limit is not None:
         changes["rate_limit"] = _limit(rate_limit)
+    current = options.current_password(current_password)
     secret = options.password(password, required=False)
     if not changes and secret is None:
         raise typer.BadParameter(
@@ -232,9 +238,10 @@ def set_user(
     with server() as place:
         found = place.user(user)
         if secret is not None:
-            place.set_password(found["id"], secret)
+            place.set_password(found["id"], secret, current)
         if changes:
-            place.change_user(found["id"], changes)
+            proof = {} if current is None else {"current_password": secret or current}
+            place.change_user(found["id"], changes | proof)
         _show(place.user(found["id"]), json, quiet)
 
 

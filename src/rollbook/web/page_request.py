@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl, quote
 
 from msgspec import Struct
 
+from rollbook import clock
 from rollbook.actions.checking import check
 from rollbook.actions.principal import Principal, stranger
-from rollbook.actions.sessions import Browser
+from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
-from rollbook.auth import tokens
+from rollbook.auth import devices, tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.http.request import Request
@@ -116,7 +117,7 @@ class PageRequest:
     def browser(self) -> Browser:
         """The browser in which a session begins."""
         agent = self.request.headers.get(b"user-agent", b"").decode("utf-8", "replace")
-        return Browser(agent, self.cookie_digest)
+        return Browser(agent, self.cookie_digest, cookie_of(self.request, self.on.settings, tokens.DEVICE))
 
     # ---- how to respond
 
@@ -160,7 +161,7 @@ class PageRequest:
             return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)
         return Response(303, location + PRIVATE + SAFE + headers)
 
-    # ---- the cookie
+    # ---- the cookies
 
     @property
     def cookie_digest(self) -> bytes | None:
@@ -168,28 +169,29 @@ class PageRequest:
         text = cookie_of(self.request, self.on.settings)
         return None if text is None else tokens.digest(text)
 
-    def cookie(self, text: str) -> bytes:
-        """The header line that signs this browser in."""
-        return self._cookie(text, self.on.settings.session_lifetime * 3600)
+    def cookies(self, signed_in: SignedIn) -> bytes:
+        """The header lines that sign this browser in, and let it be known at the next sign-in."""
+        session = self._cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
+        return session + self._cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE)
 
     def no_cookie(self) -> bytes:
-        """The header line that deletes the cookie."""
+        """The header line that deletes the session's cookie."""
         return self._cookie("", 0)
 
-    def _cookie(self, text: str, seconds: int) -> bytes:
+    def _cookie(self, text: str, seconds: int, of: str = "") -> bytes:
         secure = origins.is_secure(self.request, self.on.settings)
-        name = tokens.cookie_name(self.on.settings, secure)
+        name = tokens.cookie_name(self.on.settings, secure) + of
         return line(
             "Set-Cookie", f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
         )
 
 
-def cookie_of(request: Request, settings: Settings) -> str | None:
-    """The value of our cookie; None when there is none, or several, one of which another site may have set."""
+def cookie_of(request: Request, settings: Settings, of: str = "") -> str | None:
+    """The value of the session's cookie, or of the device's for `of` DEVICE; None when there is none, or several, one of which another site may have set."""
     header = request.headers.get(b"cookie")
     if header is None:
         return None
-    name = tokens.cookie_name(settings, origins.is_secure(request, settings))
+    name = tokens.cookie_name(settings, origins.is_secure(request, settings)) + of
     parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
     found = [value for key, _, value in parts if key == name]
     return found[0] if len(found) == 1 and found[0] else None

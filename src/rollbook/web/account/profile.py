@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rollbook import clock, roles
 from rollbook.actions import passwords, sessions, users
 from rollbook.actions.arguments import PasswordChange, UserUpdate
+from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import JSON, Response, Stream, line
@@ -21,10 +22,12 @@ async def show(page: PageRequest) -> Response:
 
 async def change_profile(page: PageRequest) -> Response:
     given = {name: page.form.get(name, "").strip() for name in ("name", "email")}
+    proof = {"current_password": password} if (password := page.form.get("current_password")) else {}
     try:
-        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserUpdate, given))
+        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserUpdate, given | proof))
     except ApiError as error:
-        return _page(page, error.status, given=given, problems=forms.problems(page, error))
+        problems = forms.problems(page, error, proof="current_password")
+        return _page(page, error.status, headers=header_lines(error), given=given, problems=problems)
     return page.redirect("/account", "profile-saved")
 
 
@@ -38,7 +41,7 @@ async def change_password(page: PageRequest) -> Response:
         problems = forms.problems(page, error, labels, proof="current_password")
         return _page(page, error.status, headers=header_lines(error), password_problems=problems)
     signed_in = await sessions.start(page.on, page.by, page.me.user.id, page.browser)
-    return page.redirect("/account", "password-changed", page.cookie(signed_in.token))
+    return page.redirect("/account", "password-changed", page.cookies(signed_in))
 
 
 async def export(page: PageRequest) -> Response:
@@ -66,6 +69,7 @@ def _page(
         section="account",
         user=user,
         role_text=roles.ROLES[user.role],
+        email_needs_password=not reaches_all(page.by, "users:write"),
         given=given or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
         problems=problems,

@@ -34,7 +34,7 @@ async def set_password(page: PageRequest) -> Response:
         return _form(page, token, user, error.status, headers=header_lines(error), problems=forms.problems(page, error))
     if signed_in is None:
         return page.redirect("/account/sign-in", "password-set-only")
-    return page.redirect("/account/keys", "password-set", page.cookie(signed_in.token))
+    return page.redirect("/account/keys", "password-set", page.cookies(signed_in))
 
 
 def _form(

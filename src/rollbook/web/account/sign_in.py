@@ -35,7 +35,7 @@ async def sign_in(page: PageRequest) -> Response:
     except ApiError as error:
         return _form(page, wanted, email, error)
     page.request.user_id = signed_in.session.user_id
-    return page.redirect(_next(wanted), headers=page.cookie(signed_in.token))
+    return page.redirect(_next(wanted), headers=page.cookies(signed_in))
 
 
 async def sign_out(page: PageRequest) -> Response:

@@ -101,8 +101,9 @@ def _allowances(settings: Settings) -> list[Allowance]:
             Allowance(whom, str(getattr(settings, name)), name)
             for whom, name in (
                 ("IP address without a valid key", "unauthenticated_limit"),
-                ("Wrong passwords for one account", "attempts_limit"),
-                ("Wrong passwords from one IP address on the sign-in page", "address_attempts_limit"),
+                ("Wrong passwords for one account from one IP address or browser", "attempts_limit"),
+                ("Wrong passwords for one account from everywhere", "account_attempts_limit"),
+                ("Wrong passwords from one IP address", "address_attempts_limit"),
                 ("Dashboard pages per person or IP address", "page_limit"),
             )
         ),

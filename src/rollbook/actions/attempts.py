@@ -1,0 +1,87 @@
+"""Counts wrong passwords, so that guessing is slow and strangers can't lock a user out.
+
+Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also counted for the account
+alone (`account_attempts_limit`) and for the network address alone (`address_attempts_limit`). A session, the user's API keys and a browser in
+which they have signed in before are origins of their own: what strangers try is not counted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Principal
+from rollbook.auth import devices
+from rollbook.errors import TooManyAttempts
+from rollbook.limits import windows
+from rollbook.limits.policy import address_bucket
+from rollbook.quota import NO_LIMIT, Limit
+from rollbook.records import rules
+from rollbook.records.users import User
+
+
+class Origin(NamedTuple):
+    """Where an attempt comes from, as far as it is known."""
+
+    name: str
+    is_stranger: bool = False
+    address: str | None = None
+    """The bucket of a stranger's network address."""
+
+
+def of_own(by: Principal) -> Origin:
+    """Of a user who proves their own password, signed in or by API key. All their keys count together, since a key can create more."""
+    return Origin("session" if by.key_id is None else "keys")
+
+
+def at_address(address: str) -> Origin:
+    """Of whoever signs in from this IP address."""
+    bucket = address_bucket(address)
+    return Origin(bucket, True, "sign-in:" + bucket)
+
+
+def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> Origin:
+    """Of whoever signs in with a browser. `device` is its device cookie."""
+    known = devices.known(on.secret, user.id, device) if user and device else None
+    return at_address(by.address) if known is None else Origin(f"device:{known}")
+
+
+def of_application(by: Principal, address: str | None) -> Origin:
+    """Of whoever signs in to the application that asks. Without their address, the application is all that is known of them."""
+    return Origin(f"application:{by.user_id}", True) if address is None else at_address(address)
+
+
+def account(user: User | None, hash: str | None, email: str) -> str:
+    """The bucket of an account: a user's survives a change of email and ends with the password; an unknown email has one, too, the same for
+    every spelling."""
+    text = f"email {rules.email_key(email)}" if user is None else f"{user.id} {hash or ''}"
+    return "attempts:" + sha256(text.encode()).hexdigest()[:32]
+
+
+async def count(on: Rollbook, account: str, origin: Origin) -> Callable[[], Awaitable[None]]:
+    """Count an attempt before the hash is computed, so that parallel ones are counted too. Returns what takes it back, when the password
+    was right. Raises TooManyAttempts, and then nothing is counted."""
+    settings, now = on.settings, clock.now()
+    counted: list[tuple[str, Limit, int]] = []
+
+    async def take_back() -> None:
+        for bucket, limit, at in counted:
+            await on.limiter.give_back(bucket, limit, now, at)
+
+    async def take(bucket: str, limit: Limit, own: str | None = None, own_limit: Limit = NO_LIMIT) -> None:
+        verdict = await on.limiter.take(bucket, limit, now, own, own_limit)
+        if not verdict.admitted:
+            await take_back()
+            raise TooManyAttempts(windows.retry_after(verdict))
+        counted.append((bucket, limit, verdict.at))
+        if own is not None:
+            counted.append((own, own_limit, verdict.at))
+
+    # Of both at once, or of neither: an address that is refused does not use up the account's attempts.
+    await take(f"{account}:{origin.name}", settings.attempts_limit, origin.address, settings.address_attempts_limit)
+    if origin.is_stranger:
+        await take(account, settings.account_attempts_limit)
+    return take_back

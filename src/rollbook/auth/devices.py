@@ -1,0 +1,40 @@
+"""Device cookies: a browser shows that a user has signed in with it before, so strangers' guesses don't lock that user out.
+
+After the "device cookies" protocol of OWASP (https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). The cookie
+signs no one in: its holder has attempts of their own at one account, and needs the password as anyone else. It names no user.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+
+from rollbook import clock
+from rollbook.auth.server_secret import Secret
+
+VALID = 180 * clock.DAY
+"""How long a browser is known after the last sign-in, in microseconds."""
+MAX_LENGTH = 100
+"""Characters of a cookie that is looked at."""
+
+_BYTES = 12
+
+
+def mint(secret: Secret, user_id: str) -> str:
+    """A cookie for the browser in which this user has just signed in: the time, a random number and their signature, separated by dots."""
+    start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_BYTES)}"
+    return f"{start}.{_signature(secret, user_id, start)}"
+
+
+def known(secret: Secret, user_id: str, cookie: str) -> str | None:
+    """The random number of a cookie that this user's sign-in left in a browser; None if it is another's, invalid or older than VALID."""
+    start, _, signature = cookie.rpartition(".")
+    made, _, device = start.partition(".")
+    if len(cookie) > MAX_LENGTH or not cookie.isascii() or not hmac.compare_digest(signature, _signature(secret, user_id, start)):
+        return None
+    return device if clock.now() < int(made, 16) * clock.SECOND + VALID else None
+
+
+def _signature(secret: Secret, user_id: str, start: str) -> str:
+    return urlsafe_b64encode(secret.mac("devices", f"{user_id} {start}".encode())).decode().rstrip("=")
