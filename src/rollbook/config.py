@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from urllib.parse import unquote_plus
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +24,13 @@ from rollbook.roles import ROLES
 PREFIX = "ROLLBOOK_"
 CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
 """User and password in a URL: never shown."""
+
+
+def public_query(query: str) -> str:
+    """A URL's query without parameters that are, or may be, secrets, such as the password of `postgresql://host/name?user=…&password=…`."""
+    return "&".join(part for part in query.split("&") if not _IS_SECRET(unquote_plus(part.partition("=")[0]).lower()))
+
+
 MASKED = "set (hidden)"
 """Instead of a value that is, or may be, a secret."""
 
@@ -306,12 +314,19 @@ def without_secrets(name: str, value: Any) -> Any:
     if isinstance(value, (str, tuple, Path)) and value and _IS_SECRET(name):
         return MASKED
     if isinstance(value, tuple):
-        return [CREDENTIALS.sub("…", str(each)) for each in value]
-    return CREDENTIALS.sub("…", str(value)) if isinstance(value, (str, Path)) else value
+        return [_public(str(each)) for each in value]
+    return _public(str(value)) if isinstance(value, (str, Path)) else value
+
+
+def _public(text: str) -> str:
+    if "://" not in text:
+        return text
+    place, mark, query = CREDENTIALS.sub("…", text).partition("?")
+    return f"{place}{mark}{public_query(query)}".removesuffix("?")
 
 
 # Also where the text is the path of a file today.
-_IS_SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|token|tokens|credentials|dsn)($|_)").search
+_IS_SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|sslpassword|token|tokens|credentials|dsn)($|_)").search
 
 
 def load(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook.actions import owners
@@ -75,6 +76,27 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         return _make_owner(on, environment)
     finally:
         db.close()
+
+
+def forget_credentials() -> None:
+    """Remove the owner's password and key from the environment of this process, of those it starts, and of `/proc/…/environ`."""
+    for name in (PASSWORD, KEY):
+        value = os.environ.pop(name, None)
+        if value:
+            with suppress(OSError):  # there is no /proc, or it is not ours to write
+                _wipe(os.fsencode(f"{name}={value}"))
+
+
+def _wipe(variable: bytes) -> None:
+    """Overwrite it where the kernel put it when the process started, which unsetting it does not."""
+    with open("/proc/self/stat", "rb") as file:
+        start, end = map(int, file.read().rpartition(b")")[2].split()[47:49])  # env_start and env_end of proc(5)
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        at = memory.read(end - start).find(variable + b"\0")
+        if at >= 0:
+            memory.seek(start + at)
+            memory.write(bytes(len(variable)))
 
 
 FINGERPRINT = "SELECT fingerprint FROM server_secret"

@@ -761,3 +761,5 @@ def test_other_settings_are_shown(tmp_path: Path) -> None:
     assert as_text("access_log", True) == "on"
     assert as_text("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
     assert as_text("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"
+    assert as_text("database", "postgresql://db/rollbook?user=rb&password=p&ssl=on") == "postgresql://db/rollbook?user=rb&ssl=on"
+    assert as_text("database_replicas", ("postgresql://db/rollbook?password=p",)) == "postgresql://db/rollbook"

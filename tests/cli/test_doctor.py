@@ -66,6 +66,25 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "rbk_" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://rollbook:s3cr3t@127.0.0.1:1/name",
+        "postgresql://127.0.0.1:1/name?user=rollbook&password=s3cr3t",
+        "postgresql://127.0.0.1:1/name?p%61ssword=s3cr3t&user=rollbook",
+        "postgresql:///name?host=127.0.0.1&port=1&sslpassword=s3cr3t",
+    ],
+)
+def test_the_password_of_a_database_is_not_shown(tmp_path: Path, address: str) -> None:
+    done = rollbook(
+        "doctor", "--data", str(tmp_path / "data"), database=address, database_direct=address, database_replicas=address
+    )
+    assert "s3cr3t" not in done.stdout + done.stderr
+    assert done.stdout.count("127.0.0.1") >= 3
+    _, _, whole = examine(tmp_path / "data", database=address, database_direct=address, database_replicas=address)
+    assert "s3cr3t" not in json.dumps(whole)
+
+
 def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
     _, found, _ = examine(tmp_path / "data", ratelimit="none")
     assert "ROLLBOOK_RATELIMIT" in found["environment"][0]["found"]

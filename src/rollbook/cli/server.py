@@ -19,6 +19,9 @@ from rollbook.http.server import serve
 from rollbook.observe import log
 from rollbook.records.connect import address, is_sqlite
 
+FIRST_START = "first-start.txt"
+"""The file in the data folder with the owner's credentials."""
+
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     """Serve with these settings (None: not given) until stopped. Returns the exit code. Raises ConfigurationError, DatabaseUnusable."""
@@ -26,12 +29,13 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     log.configure(settings)
     shared = common(settings, sources)
     prepared = first_start.prepare(settings)
+    first_start.forget_credentials()
     announced = False
 
     def announce(url: str) -> None:
         nonlocal announced
         announced = True
-        _say(welcome(settings, prepared, url))
+        _announce(settings, prepared, url)
 
     try:
         return serve(
@@ -42,7 +46,9 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         )
     finally:
         if prepared.key and not announced:  # the next start won't create or print another one
-            _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key: {prepared.key}"])
+            file = _keep(settings, [prepared.key])
+            where_it_is = f"is in {file}" if file else f"is {prepared.key}"
+            _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
         if prepared.link and not announced:
             _say([f"To set their password once the server runs: {invite(settings, prepared, '')}"])
 
@@ -69,6 +75,32 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
         else:
             flags[name] = value
     return flags
+
+
+def _announce(settings: Settings, prepared: Prepared, url: str) -> None:
+    lines = welcome(settings, prepared, url)
+    if (prepared.key or prepared.link) and (file := _keep(settings, lines)):
+        known = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
+        lines = [*welcome(settings, known, url), f"  The owner's credentials are in {file}. Delete it once you have read it.", ""]
+    _say(lines)
+
+
+def _keep(settings: Settings, lines: list[str]) -> Path | None:
+    """Write lines with credentials to a file for its owner only, unless a person reads standard error: logs are read by others.
+
+    None where they must be printed after all.
+    """
+    if sys.stderr.isatty():
+        return None
+    file = settings.data.absolute() / FIRST_START
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write("\n".join([*lines, ""]))
+    except OSError:
+        return None
+    return file
 
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from rollbook.config import public_query
 from rollbook.errors import StorageUnavailable
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
 from rollbook.storage.postgres_text import batched, numbered
@@ -79,8 +80,8 @@ class Address(NamedTuple):
         parts = urlsplit(self.url)
         place = parts.netloc.rpartition("@")
         user = place[0].partition(":")[0]
-        query = "&".join(part for part in parts.query.split("&") if part and not part.startswith(("password=", "sslpassword=")))
-        return urlunsplit((parts.scheme, f"{user}@{place[2]}" if user else place[2], parts.path, query, ""))
+        netloc = f"{user}@{place[2]}" if user else place[2]
+        return urlunsplit((parts.scheme, netloc, parts.path, public_query(parts.query), ""))
 
     @property
     def each(self) -> list[str]:
