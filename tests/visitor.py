@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
@@ -56,3 +57,13 @@ def set_password(visitor: httpx2.Client, link: str, password: str) -> httpx2.Res
     token = re.search(r'name="token" value="([^"]+)"', page.text)
     assert token
     return visitor.post("/account/set-password", data={"token": token[1], "password": password, "again": password})
+
+
+def own_key(person: httpx2.Client, scopes: Sequence[str] = ()) -> str:
+    """A key that somebody who is signed in creates for themselves."""
+    form = {"name": "own", "reach": "some" if scopes else "all", "expires": "never", "revealable": "on", "scopes": list(scopes)}
+    page = person.post("/account/keys", data=form)
+    assert page.status_code == 201, page.text
+    key = re.search(r"rbk_[0-9A-Za-z]{38}", page.text)
+    assert key
+    return key[0]

@@ -221,7 +221,7 @@ def _every_call() -> Iterator[str]:
         ("all endpoints", openapi_tables.OF_EVERY_CALL),
         ("endpoints that require an API key", openapi_tables.OF_CALLS_WITH_A_KEY),
         ("endpoints with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
-        ("every POST", openapi_tables.OF_POSTS),
+        ("every POST with an `Idempotency-Key`", openapi_tables.OF_POSTS),
     ]
     yield _table(("", ""), [(name, _links(found)) for name, found in rows])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+# The least powerful first.
 ROLES: dict[str, str] = {
     "member": "Can read and change their own user, API keys and sessions.",
     "viewer": "Can read all users and events. Otherwise like a member.",
@@ -16,6 +17,7 @@ STATUSES = ("active", "suspended")
 SCOPES: dict[str, str] = {
     "users:read": "List, search, count and read users.",
     "users:write": "Create, update, suspend, activate and restore users, and set their passwords.",
+    "users:grant": "Give users a role above member, and set the passwords, links and roles of users who have one.",
     "users:delete": "Delete users.",
     "users:verify": "Verify the email and password of a user.",
     "users:export": "Export all data about a user.",
@@ -47,6 +49,12 @@ ON_ALL: dict[str, frozenset[str]] = {
 """Scopes that reach every user, by role."""
 ON_SELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write"})
 """Scopes that reach each user's own account, keys and sessions, whatever their role."""
+
+
+def is_promotion(old: str, new: str) -> bool:
+    """Whether the new role can do more than the old one."""
+    order = list(ROLES)
+    return order.index(new) > order.index(old)
 
 
 def reach(role: str, scopes: frozenset[str] | None) -> tuple[frozenset[str], frozenset[str]]:

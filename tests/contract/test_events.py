@@ -53,7 +53,8 @@ def path(user: dict[str, Any]) -> str:
 CHANGES = [
     Change("user.updated", lambda http, user: http.put(path(user), json={"name": "New"}), {"name"}),
     Change("user.updated", lambda http, user: http.patch(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email"}),
-    Change("user.updated", lambda http, user: http.put(path(user), json={"name": user["name"], "role": "viewer", "metadata": {"a": 1}}), {"role", "metadata"}),
+    Change("user.promoted", lambda http, user: http.put(path(user), json={"name": user["name"], "role": "viewer", "metadata": {"a": 1}}), {"role", "metadata"}),
+    Change("user.updated", lambda http, user: http.put(path(user), json={"role": "member"}), {"role"}, lambda http, user: http.put(path(user), json={"role": "admin"})),
     Change("user.updated", lambda http, user: http.put(path(user), json={"external_id": user["id"], "rate_limit": "5/minute", "email_verified": True}), {"external_id", "rate_limit", "email_verified"}),
     Change("user.updated", lambda http, user: http.put(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email", "email_verified"}, lambda http, user: http.put(path(user), json={"email_verified": True})),
     Change("user.password_changed", lambda http, user: http.put(path(user) + "/password", json={"password": "anothersecurepassword"})),

@@ -14,7 +14,8 @@ import pytest
 
 from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.engines import once as once_engine
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 
 HOUR = 3600
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
@@ -56,7 +57,7 @@ class Post(NamedTuple):
     path: str
     body: dict[str, Any] | None
     status: int
-    seen: str  # type of the event it writes
+    seen: str  # type of the event it writes, once
 
 
 def posts(http: httpx2.Client) -> dict[str, Post]:
@@ -66,36 +67,66 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
-        "/v1/users/verify-password": Post(
-            "/v1/users/verify-password", {"email": user["email"], "password": user["password"]}, 200, ""
-        ),
         "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
-        "/v1/keys/{keyId}/reveal": Post(f"/v1/keys/{key}/reveal", {"password": OWNER_PASSWORD}, 200, "key.revealed"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
     }
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST"])
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST" and route.replays])
 def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
     post = posts(http)[path]
 
     def count() -> int:
-        return len(http.get("/v1/events", params={"type": post.seen, "limit": 1000}).json()) if post.seen else 0
+        return len(http.get("/v1/events", params={"type": post.seen, "limit": 1000}).json())
 
     before = count()
     first = http.post(post.path, json=post.body, headers=once(f"every {path}"))
     assert (first.status_code, replayed(first)) == (post.status, False), first.text
-    assert count() == before + bool(post.seen)
+    assert count() == before + 1
     for _ in range(2):
         again = http.post(post.path, json=post.body, headers=once(f"every {path}"))
         assert said(again) == said(first)
         assert replayed(again)
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
-    assert count() == before + bool(post.seen)
+    assert count() == before + 1
+
+
+@once_engine
+def test_only_calls_that_check_a_password_are_not_replayed() -> None:
+    assert {route.path for route in ROUTES if not route.replays} == {"/v1/users/verify-password", "/v1/keys/{keyId}/reveal"}
+
+
+def test_a_password_is_verified_each_time_also_with_the_key_of_an_earlier_call(http: httpx2.Client, user: dict) -> None:
+    def verify() -> httpx2.Response:
+        body = {"email": user["email"], "password": user["password"]}
+        return http.post("/v1/users/verify-password", json=body, headers=once(f"verify {user['id']}"))
+
+    assert verify().status_code == 200
+    http.post(f"/v1/users/{user['id']}/suspend")
+    refused(verify(), 403, "user_suspended")
+    http.post(f"/v1/users/{user['id']}/activate")
+    http.put(f"/v1/users/{user['id']}/password", json={"password": "no longer the same"})
+    refused(verify(), 401, "wrong_password")
+    http.delete(f"/v1/users/{user['id']}?purge=true")
+    refused(verify(), 401, "wrong_password")
+
+
+def test_each_reveal_of_a_key_checks_the_password_and_is_an_event(http: httpx2.Client) -> None:
+    key = http.post("/v1/keys", json={"name": "revealed"}).json()
+
+    def reveal(password: str = OWNER_PASSWORD) -> httpx2.Response:
+        return http.post(f"/v1/keys/{key['id']}/reveal", json={"password": password}, headers=once("reveal"))
+
+    assert [reveal().json()["key"], reveal().json()["key"]] == [key["key"]] * 2
+    refused(reveal("wrong"), 401, "wrong_password")
+    events = http.get("/v1/events", params={"type": "key.revealed", "limit": 1000}).json()
+    assert [event["object"]["id"] for event in events].count(key["id"]) == 2
+    assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
+    refused(reveal(), 404, "not_found")
 
 
 def test_without_the_header_a_post_is_done_each_time(http: httpx2.Client) -> None:
@@ -172,27 +203,6 @@ def test_a_fault_of_form_is_not_kept_so_that_it_can_be_mended(http: httpx2.Clien
     assert answer.status_code == 201 and not replayed(answer)
 
 
-def test_a_wrong_password_is_not_kept(http: httpx2.Client, user: dict) -> None:
-    body = {"email": user["email"], "password": "the right one later"}
-    refused(http.post("/v1/users/verify-password", json=body, headers=once("401")), 401, "wrong_password")
-    http.put(f"/v1/users/{user['id']}/password", json={"password": "the right one later"})
-    answer = http.post("/v1/users/verify-password", json=body, headers=once("401"))
-    assert answer.status_code == 200 and not replayed(answer)
-
-
-def test_too_many_attempts_is_not_kept(later: Server) -> None:
-    later.pass_time(0)
-    with later.http() as http:
-        user = new_user(http)
-        for _ in range(10):
-            http.post("/v1/users/verify-password", json={"email": user["email"], "password": "wrong"})
-        body = {"email": user["email"], "password": user["password"]}
-        refused(http.post("/v1/users/verify-password", json=body, headers=once("429")), 429, "too_many_attempts")
-        later.pass_time(61)
-        answer = http.post("/v1/users/verify-password", json=body, headers=once("429"))
-        assert answer.status_code == 200 and not replayed(answer)
-
-
 def test_a_full_queue_is_503_that_is_not_kept_and_the_same_key_succeeds_later(tmp_path: Path) -> None:
     slow = {**SLOW, "ROLLBOOK_PASSWORD_QUEUE": "1", "ROLLBOOK_PASSWORD_THREADS": "1"}
     with running(tmp_path / "data", "--rate-limit", "none", environment=slow) as server, server.http() as http:
@@ -243,15 +253,10 @@ def test_answers_outlive_a_restart_and_hold_no_password_and_no_key_in_the_clear(
                 return [
                     http.post("/v1/users", json=body, headers=once("restart user")),
                     http.post("/v1/keys", json={"name": "k"}, headers=once("restart key")),
-                    http.post(
-                        "/v1/users/verify-password",
-                        json={"email": OWNER_EMAIL, "password": OWNER_PASSWORD},
-                        headers=once("restart verify"),
-                    ),
                 ]
 
         first = ask()
-        assert [answer.status_code for answer in first] == [201, 201, 200]
+        assert [answer.status_code for answer in first] == [201, 201]
         text = first[1].json()["key"]
         for _ in range(2):
             files = [path for path in server.data.rglob("*") if path.is_file()]

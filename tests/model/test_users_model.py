@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rollbook.roles import is_promotion
 from tests.callers import Answer, Connection, events, pages
 from tests.harness import OWNER_EMAIL, Server
 
@@ -117,7 +118,7 @@ class Users(RuleBasedStateMachine):
         after = {**user, **changes, "name": changes.get("name", user["name"]).strip()}
         if after != user:
             self.living[id] = after
-            self._happened("user.updated", id)
+            self._happened("user.promoted" if is_promotion(user["role"], after["role"]) else "user.updated", id)
             self.search(user["name"], "")
         self._is_shown(answer.json, id)
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from rollbook.actions.arguments import ImportedUser
 from rollbook.actions.checking import check_password
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import may_touch, require
+from rollbook.actions.permissions import may_grant, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given, record
 from rollbook.auth.passwords import check_hash
@@ -28,7 +28,7 @@ MAX_RACES = 20
 
 def check(on: Rollbook, by: Principal, user: ImportedUser) -> None:
     """The rules that no field shows alone. Raises InvalidParameter, InsufficientScope."""
-    may_touch(by, given(user.role, "member"))
+    may_grant(by, given(user.role, "member"))
     if (user.password is UNSET) == (user.password_hash is UNSET):
         raise InvalidParameter("Give either password or password_hash.")
     if user.password is not UNSET:

@@ -90,7 +90,9 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
     """Raises InsufficientScope."""
     limit = own.limit if wanted is None else Limit.parse(wanted)
     if not _limit_within(limit, own.limit):
-        raise InsufficientScope("This key cannot create a key with a higher rate limit than its own.")
+        raise InsufficientScope(
+            "This key can only create keys with the windows of its own rate limit, and no more requests in each."
+        )
     return str(limit) if limit else None
 
 
@@ -117,9 +119,12 @@ def _is_part(network: Network, of: Network) -> bool:
 
 
 def _limit_within(inner: Limit, outer: Limit) -> bool:
-    """Whether each window of `outer` has one in `inner` of the same length that admits no more."""
+    """Whether each window of `outer` has one in `inner` of the same length that admits no more. They have no others: both count in one
+    bucket, where windows of other lengths would take the place of each other's."""
     calls = {window.seconds: window.calls for window in inner}
-    return all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
+    return not outer or (
+        len(inner) == len(outer) and all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
+    )
 
 
 def _ends_within(inner: int | None, outer: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook import clock
@@ -75,6 +76,8 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
         rate_limit=key_bounds.new_limit(own, given(new.rate_limit)),
         expires_at=key_bounds.new_expiry(own, given(new.expires_at)),
         revealable=new.revealable,
+        created_by=_creator(by, user_id),
+        limited_with=by.caller.limited_with,
     )
     return await on.write(_create, by, record, token)
 
@@ -104,7 +107,12 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
         raise NotFound("This key cannot be revealed.")
-    token = on.secret.unseal(SEALED, sealed, key.id.encode()).decode()
+    try:
+        token = on.secret.unseal(SEALED, sealed, key.id.encode()).decode()
+    except ValueError:
+        raise NotFound(
+            "This key cannot be shown again: the server's secret has changed since it was created. Rotate it."
+        ) from None
     return await on.write(_revealed, by, key, token)
 
 
@@ -133,6 +141,8 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
         rate_limit=old.rate_limit,
         expires_at=old.expires_at,
         revealable=bool(old.revealable),
+        created_by=_creator(by, old.user_id),
+        limited_with=by.caller.limited_with or (old.limited_with or old.id if old.rate_limit else None),
     )
     return await on.write(_rotate, by, old.id, record, token, rotation.overlap * clock.SECOND)
 
@@ -152,21 +162,26 @@ async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, 
 async def revoke(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
     """Revoke an API key
 
-    The key stops working within a second, on all servers.
+    The key stops working within a second, on all servers. Nothing happens if it was revoked before.
     """
     # `of` names the user whose key it must be.
     key, role = await _find(on, by, "keys:write", id)
     if of is not None and key.user_id != of:
         raise NotFound()
     may_touch(by, role)
-    if key.revoked_at is not None:
-        raise NotFound()
-    await on.write(_revoke, by, key.id)
+    if key.revoked_at is None:
+        await on.write(_revoke, by, key.id)
 
 
 async def _revoke(tx: Tx, by: Principal, id: str) -> None:
-    key = await keys.revoke(tx, id)
-    await events.record(tx, "key.revoked", key.user_id, by.actor, keys.public(key))
+    with suppress(NotFound):  # it was revoked while this waited
+        key = await keys.revoke(tx, id)
+        await events.record(tx, "key.revoked", key.user_id, by.actor, keys.public(key))
+
+
+def _creator(by: Principal, user_id: str) -> str | None:
+    """Who counts as the creator of a key for this user. What a key creates for its own user comes from whoever created that key."""
+    return by.caller.created_by if user_id == by.user_id else by.user_id
 
 
 def sealed_record(
@@ -180,6 +195,8 @@ def sealed_record(
     rate_limit: str | None = None,
     expires_at: int | None = None,
     revealable: bool = True,
+    created_by: str | None = None,
+    limited_with: str | None = None,
 ) -> keys.NewKey:
     """What is kept of a key with this token: its digest and, if it may be revealed, the token sealed and bound to the key's id."""
     id = keys.new_id()
@@ -195,6 +212,8 @@ def sealed_record(
         ip_allow,
         rate_limit,
         expires_at,
+        created_by,
+        limited_with,
     )
 
 

@@ -45,7 +45,9 @@ async def _create_first(
     if await records.oldest_owner(tx) is not None:
         return None
     user = await users.add(tx, by, new, password_hash)
-    await keys.add(tx, by, keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key"), made.key)
+    await keys.add(
+        tx, by, keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", created_by=by.user_id), made.key
+    )
     if made.link is not None:
         await passwords.add_link(tx, by, user.id, made.link)
     return made

@@ -11,7 +11,7 @@ from rollbook.actions.arguments import Credentials, PasswordChange
 from rollbook.actions.attempts import Origin
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, may_touch, require
+from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.errors import NotYourself, Overloaded, UserSuspended, WrongPassword
@@ -77,22 +77,32 @@ async def _verified(tx: Tx, id: str, hash: str, renewed: str | None) -> User:
 async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:
     """Set a user's password
 
-    Users who change their own password must send their `current_password`.
+    Users who change their own password must send their `current_password`. For another user with a role above member, the key needs the
+    scope `users:grant` as well.
     """
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))
-    may_touch(by, user.role)
     hash = await users.password_hash(on.db, id) if id == by.user_id else None
+    _may_set(by, user, hash)
     if hash is not None:
         if change.current_password is UNSET:
             refuse("current_password", "is required to change your own password")
         await prove_own(on, by, user, hash, change.current_password)
     check_password(change.password, on.settings.password_min_length, email=user.email, name=user.name)
-    await on.write(_set_password, by, id, await on.passwords.hash(change.password))
+    await on.write(_set_password, by, id, hash, await on.passwords.hash(change.password))
 
 
-async def _set_password(tx: Tx, by: Principal, id: str, hash: str) -> None:
-    may_touch(by, (await users.get(tx, id)).role)
+def _may_set(by: Principal, user: User, proven: str | None) -> None:
+    """Who has proven their current password may change it. Whoever has no password to prove needs a key that nothing narrows, as others
+    need `users:grant`: with the password they can sign in, and do all that the role can. Raises InsufficientScope."""
+    if proven is not None or (user.id == by.user_id and by.caller.scopes is None):
+        may_touch(by, user.role)
+    else:
+        may_grant(by, user.role)
+
+
+async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash: str) -> None:
+    _may_set(by, await users.get(tx, id), proven)
     await change(tx, by.actor, id, hash)
 
 
@@ -116,14 +126,15 @@ async def create_password_link(on: Rollbook, by: Principal, id: str) -> Link:
     """Create a setup or password reset link
 
     For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once and is then signed in. The link
-    expires after three days, when you create another one, or when the password is changed. Send it over a channel you trust.
+    expires after three days, when you create another one, or when the password is changed. Send it over a channel you trust. For a user
+    with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
     return await on.write(_add_link, by, known("user", id), tokens.mint())
 
 
 async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
-    may_touch(by, (await users.get(tx, id)).role)
+    may_grant(by, (await users.get(tx, id)).role)
     if id == by.user_id and await users.password_hash(tx, id) is not None:
         # Otherwise an API key alone would be enough to set the password, for which `set_password` requires the current one.
         raise NotYourself("You have a password. Change it with PUT /v1/users/me/password.")

@@ -35,6 +35,14 @@ def may_touch(by: Principal, role: str) -> None:
         raise InsufficientScope("Only owners can change an owner.")
 
 
+def may_grant(by: Principal, role: str) -> None:
+    """Only `users:grant` gives someone a role above member, or a way to act with it: a password, a link, an account that works again. So a
+    key without it makes no one more powerful than a member, whatever the role of its user. Raises InsufficientScope."""
+    may_touch(by, role)
+    if role != "member":
+        require(by, "users:grant")
+
+
 async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) -> str:
     """The id of the user whose keys or sessions are meant: the caller, unless another is named. Raises InsufficientScope, NotFound."""
     require_own(by, scope)

@@ -18,11 +18,13 @@ class Caller:
     """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate remembers it."""
 
     __slots__ = (
+        "created_by",
         "ends_at",
         "key_bucket",
         "key_id",
         "key_limit",
         "limit",
+        "limited_with",
         "networks",
         "privileges",
         "role",
@@ -43,7 +45,11 @@ class Caller:
         self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         self.limit = limit
         self.key_limit = key_bounds.limit_of(holder.key_limit)
-        self.key_bucket = key_bucket(holder.user_id, holder.key_id) if holder.key_id and self.key_limit else None
+        self.created_by = holder.created_by if holder.key_id else holder.user_id
+        """Who created its key; without one, the user."""
+        self.limited_with = holder.limited_with or holder.key_id if self.key_limit else None
+        """The key whose limit this one shares, and those that it creates."""
+        self.key_bucket = key_bucket(holder.user_id, self.limited_with) if self.limited_with else None
         self.scopes = key_bounds.scopes_of(holder.scopes)
         self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
         self.networks = key_bounds.networks_of(holder.ip_allow)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.actions import passwords
 from rollbook.actions.arguments import UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, may_touch, reaches_all, require
+from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
 from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
@@ -139,10 +139,11 @@ async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Even
 async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     """Create a user
 
-    The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe.
+    The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe. For a `role` above
+    member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    may_touch(by, given(new.role, "member"))
+    may_grant(by, given(new.role, "member"))
     hash = None
     if new.password is not UNSET:
         check_password(new.password, on.settings.password_min_length, email=new.email, name=new.name)
@@ -165,7 +166,9 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, vers
     """Update a user
 
     Fields you don't send are left unchanged. Users can change their own name, email and metadata, and must send their `current_password`
-    to change their email; admins can change all fields. With `If-Match`, the update only succeeds if the user still has that version.
+    to change their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs
+    the user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only succeeds if
+    the user still has that version.
     """
     require(by, "users:write", id)
     wanted = _given(changes, CHANGEABLE)
@@ -220,7 +223,19 @@ async def _update(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], ver
     was = users.public(user)
     before = {name: was[name] for name in was if name in change.columns}
     await events.record(tx, change.event, id, by.actor, users.public(after), before)
+    if change.promotes:
+        await _end_what_others_hold(tx, by, id)
     return after
+
+
+async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
+    """Whoever could set the user's password, or create keys for them, must not act with a role that was not theirs to touch."""
+    await password_links.drop(tx, id)
+    for key in await keys.revoke_of_others(tx, id):
+        await events.record(tx, "key.revoked", id, by.actor, keys.public(key))
+
+
+_EVENTS = {"suspended": "user.suspended", "active": "user.activated"}
 
 
 class Change(NamedTuple):
@@ -229,6 +244,7 @@ class Change(NamedTuple):
     columns: dict[str, Any]
     event: str
     signs_out: bool
+    promotes: bool
     needs_another_owner: bool
 
 
@@ -239,18 +255,22 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
         raise InsufficientScope(f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
     if "role" in columns:
-        may_touch(by, columns["role"])
+        may_grant(by, user.role)
+        may_grant(by, columns["role"])
+    if columns.get("status") == "active":
+        may_grant(by, user.role)
     if columns.get("status") == "suspended" and user.id == by.user_id:
         raise NotYourself("You cannot suspend yourself.")
     if "email" in columns and user.email_verified and "email_verified" not in columns:
         # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the new one.
         if rules.email_key(columns["email"]) != rules.email_key(user.email):
             columns["email_verified"] = 0
-    is_new_status = "status" in columns
+    promotes = roles.is_promotion(user.role, columns.get("role", user.role))
     return Change(
         columns,
-        "user.updated" if not is_new_status else "user.suspended" if columns["status"] == "suspended" else "user.activated",
-        is_new_status,  # for good: to be activated again is not to be signed in again
+        _EVENTS[columns["status"]] if "status" in columns else "user.promoted" if promotes else "user.updated",
+        promotes or "status" in columns,  # for good: to be activated again is not to be signed in again
+        promotes,
         columns.get("role", "owner") != "owner" or columns.get("status", "active") != "active",
     )
 
@@ -336,7 +356,7 @@ async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:
     deleted = await users.deleted(tx, id)
     if deleted is None or deleted.deleted_at < since:
         raise NotFound()
-    may_touch(by, deleted.user.role)
+    may_grant(by, deleted.user.role)
     user = await users.restore(tx, deleted.user)
     await events.record(tx, "user.restored", id, by.actor, users.public(user))
     return user

@@ -11,6 +11,7 @@ from rollbook.errors import ApiError
 from rollbook.http.request import Request
 from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
+from rollbook.records.idempotency_keys import Claim
 from rollbook.storage.database import Database
 
 
@@ -53,6 +54,8 @@ class Services(Rollbook):
         self.operations = operations
         self.url = settings.url
         """Base of every link we make."""
+        self.claims: set[Claim] = set()
+        """Of the running requests with an Idempotency-Key."""
 
 
 class Call:

@@ -11,8 +11,9 @@ from typing import Any
 
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.api.call import Call
-from rollbook.errors import ApiError
+from rollbook.api.call import Call, Services
+from rollbook.auth.server_secret import Secret
+from rollbook.errors import ApiError, KeyReused
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -50,12 +51,10 @@ async def once(
     bound = f"{claim.user_id} {key}".encode()
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
     if reply is not None:
-        return Response(reply.status, reply.head + REPLAYED, secret.unseal(PURPOSE, reply.sealed, bound))
+        return _replayed(secret, reply, claim, bound)
 
     async def keep(tx: Tx, response: Response) -> None:
-        await idempotency_keys.finish(
-            tx, claim, Reply(response.status, response.head, secret.seal(PURPOSE, response.body, bound))
-        )
+        await idempotency_keys.finish(tx, claim, response.status, response.head, secret.seal(PURPOSE, response.body, bound))
 
     async def work(tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, Response]:
         result = await fn(tx, *args)
@@ -70,6 +69,7 @@ async def once(
         result, kept = await db.write(work, fn, args)
         return result
 
+    services.claims.add(claim)
     try:
         result = await act(services.writing(write))
         if kept is None:  # nothing was written
@@ -86,6 +86,29 @@ async def once(
     except BaseException:
         await _release(db, claim)
         raise
+    finally:
+        services.claims.discard(claim)
+
+
+def _replayed(secret: Secret, reply: Reply, claim: Claim, bound: bytes) -> Response:
+    """Raises KeyReused, also where nobody can tell whether it is the same request."""
+    try:
+        body = secret.unseal(PURPOSE, reply.sealed, bound)
+    except ValueError:
+        raise KeyReused(
+            "The response to this Idempotency-Key can no longer be decrypted: the server's secret has changed. "
+            "Check whether the request was done, and use a new key."
+        ) from None
+    if reply.request != claim.request:
+        raise KeyReused()
+    return Response(reply.status, reply.head + REPLAYED, body)
+
+
+async def renew_claims(services: Services) -> bool:
+    """A job: while a worker lives, no one else takes up what it is still doing."""
+    if services.claims:
+        await services.db.write(idempotency_keys.renew, tuple(services.claims))
+    return False
 
 
 async def _release(db: Database, claim: Claim) -> None:

@@ -80,7 +80,7 @@ def errors_of(route: Route) -> list[type[ApiError]]:
         found.update(tables.OF_CALLS_WITH_A_KEY)
     if route.body is not None or route.method == "POST":
         found.update(tables.OF_CALLS_WITH_A_BODY)
-    if route.method == "POST":
+    if route.method == "POST" and route.replays:
         found.update(tables.OF_POSTS)
     if "{" in route.path:
         found.add(errors.NotFound)
@@ -137,7 +137,7 @@ def _operation(route: Route) -> Schema:
 
 def _request_headers(route: Route) -> list[str]:
     found = []
-    if route.method == "POST":
+    if route.method == "POST" and route.replays:
         found.append("Idempotency-Key")
     if errors.PreconditionFailed in route.errors:
         found.append("If-Match")
@@ -180,7 +180,7 @@ def _success(route: Route) -> Schema:
         names.append("Location")
     if route.answer is types.User:
         names.append("ETag")
-    if route.method == "POST":
+    if route.method == "POST" and route.replays:
         names.append("Idempotency-Replayed")
     names += tables.PAGED.get(operation_id(route), ())
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}

@@ -202,7 +202,7 @@ Manage users, their API keys, and the event log.
 - **Authentication.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts on behalf of its user, limited by the user's role and the key's scopes.
 - **Errors.** JSON with `error` (a message for people), `code` (for programs) and `request_id`. With `Accept: application/problem+json`, problem details (RFC 9457).
 - **Rate limits.** By default 100 requests per minute and 5,000 per hour for each user, shared by all of their keys. The `RateLimit` headers report the remaining quota.
-- **Safe retries.** Every POST accepts an `Idempotency-Key`. Repeating the same request within 24 hours returns the stored response, and nothing is done twice.
+- **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password. Repeating the same request within 24 hours returns the stored response, and nothing is done twice.
 - **Methods.** Every GET endpoint also answers HEAD. OPTIONS and 405 list the methods of a path in `Allow`.
 """
 

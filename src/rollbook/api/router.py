@@ -45,8 +45,8 @@ class Router:
             request.body, request.stream = await request.read(), None
         if route.method == "POST":
             call.body = self._body(route, request)
-            key = idempotency.key_of(request)
-            if key is not None and route.shows is not None and not route.streams_body:
+            key = idempotency.key_of(request) if route.replays and route.shows is not None and not route.streams_body else None
+            if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: _act(on, route, call, ids), route.shows)
         elif route.body is not None:
             call.body = self._body(route, request)

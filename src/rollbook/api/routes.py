@@ -21,7 +21,8 @@ class Route(NamedTuple):
     a call without key. `self_access` says what is left for a key whose scope reaches only its own user: nothing, the call about that user
     ("user"), or the call narrowed to its own keys or sessions ("keys", "sessions"). `answer` is the type of what is sent, for the
     description; `errors` are those of this call beside the ones that any call can have. `max_body` is the largest body in bytes, where that of the
-    setting does not do; with `streams_body` the action takes the body as it comes, from `request.chunks()`, and cannot be repeated by key.
+    setting does not do; with `streams_body` the action takes the body as it comes, from `request.chunks()`, and cannot be repeated by key. `replays` is
+    whether the answer to an `Idempotency-Key` is kept: not where a secret is checked, so that what was right once is checked again.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Route(NamedTuple):
     shows: Callable[[Call, Any], Response] | None = None
     max_body: int = 0
     streams_body: bool = False
+    replays: bool = True
 
     @property
     def body_is_optional(self) -> bool:
@@ -57,7 +59,7 @@ ROUTES = [
     Route("GET", "/v1/users", users.list_users, "users:read", query=types.ListUsers, answer=list[types.User], takes=take.user_page, shows=show.user_page),
     Route("POST", "/v1/users", users.create, "users:write", 201, types.UserFields, types.UserCreate, types.User, (*TAKEN, errors.Overloaded), shows=show.user_created),
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
-    Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed),
+    Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed, replays=False),
     Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
     Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
@@ -72,7 +74,7 @@ ROUTES = [
     Route("POST", "/v1/keys", keys.create, "keys:write", 201, body=arguments.KeyCreate, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),
     Route("GET", KEY, keys.get, "keys:read", answer=types.Key, errors=FOUND, self_access="keys", shows=show.key),
     Route("DELETE", KEY, keys.revoke, "keys:write", 204, errors=FOUND, self_access="keys", shows=show.nothing),
-    Route("POST", KEY + "/reveal", keys.reveal, "keys:write", 200, body=arguments.PasswordProof, answer=types.Key, errors=(errors.NotFound, *PROOF), self_access="keys", shows=show.key_revealed),
+    Route("POST", KEY + "/reveal", keys.reveal, "keys:write", 200, body=arguments.PasswordProof, answer=types.Key, errors=(errors.NotFound, *PROOF), self_access="keys", shows=show.key_revealed, replays=False),
     Route("POST", KEY + "/rotate", keys.rotate, "keys:write", 201, body=arguments.KeyRotation, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),
     Route("GET", "/v1/sessions", sessions.list_sessions, "sessions:read", query=arguments.ListSessions, answer=list[types.Session], errors=FOUND, self_access="sessions", shows=show.session_list),
     Route("DELETE", SESSION, sessions.end, "sessions:write", 204, errors=FOUND, self_access="sessions", shows=show.nothing),

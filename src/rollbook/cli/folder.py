@@ -111,7 +111,7 @@ class Folder:
         try:
             self._run(keys.revoke(self._on, CLI, id))
         except NotFound:
-            raise NotFound(f"There is no API key {id} in {address(self._settings)}, or it is already revoked.") from None
+            raise NotFound(f"There is no API key {id} in {address(self._settings)}.") from None
 
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from rollbook.actions.context import Rollbook
+from rollbook.api.call import Services
+from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
 from rollbook.jobs import last_seen, retention
 from rollbook.jobs.loop import Job, Jobs, Step
@@ -14,7 +15,7 @@ from rollbook.records.dialect import dialect
 from rollbook.web.site import Site
 
 
-def jobs(on: Rollbook, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge: Step, first: bool) -> Jobs:
+def jobs(on: Services, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge: Step, first: bool) -> Jobs:
     """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
     flush = UsageFlush(on.db, usage_buffer)
@@ -22,6 +23,7 @@ def jobs(on: Rollbook, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge:
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),
+        Job("running requests", 1.0, partial(renew_claims, on)),
     ]
     if first:
         found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]

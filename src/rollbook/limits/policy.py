@@ -21,7 +21,7 @@ class Policy:
 
 
 def key_bucket(user_id: str, key_id: str) -> str:
-    """The bucket of a key with its own limit. It contains the user's ID, so that both are counted in one step."""
+    """The bucket of a key with its own limit, shared by the keys created with it. It contains the user's ID, so that both are counted in one step."""
     return f"{user_id}:{key_id}"
 
 

@@ -16,6 +16,7 @@ from rollbook.storage.database import Database, Queries, Row, Tx
 TYPES: dict[str, str] = {
     "user.created": "A user was created.",
     "user.updated": "A user was updated. `before` has the previous values.",
+    "user.promoted": "A user got a higher role. They were signed out, and their password link and the API keys that others created for them ended. `before` has the previous values.",
     "user.password_changed": "A user's password was set.",
     "user.suspended": "A user was suspended.",
     "user.activated": "A suspended user was activated.",

@@ -27,6 +27,7 @@ class Key(NamedTuple):
     expires_at: int | None
     last_used_at: int | None
     revoked_at: int | None
+    limited_with: str | None  # the key whose `rate_limit` this one's requests count in; None: its own
 
     @property
     def masked(self) -> str:
@@ -48,6 +49,8 @@ class NewKey(NamedTuple):
     ip_allow: str | None = None
     rate_limit: str | None = None
     expires_at: int | None = None
+    created_by: str | None = None  # a user; "" who can write to the server's files, and has full access anyway; None: not known
+    limited_with: str | None = None
 
 
 class Holder(NamedTuple):
@@ -63,16 +66,18 @@ class Holder(NamedTuple):
     role: str
     status: str
     user_limit: str | None
+    limited_with: str | None = None
+    created_by: str | None = None
 
 
-COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at"
+COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, limited_with"
 
 HOLDER = """
-    SELECT k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit
+    SELECT k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit, k.limited_with, k.created_by
     FROM keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?"""
 ADD = f"""
-    INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+    INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_by, limited_with, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
@@ -80,6 +85,9 @@ COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
+REVOKE_OF_OTHERS = f"""
+    UPDATE keys SET revoked_at = ?, sealed = NULL
+    WHERE user_id = ? AND revoked_at IS NULL AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 ALL = 1 << 62
@@ -143,6 +151,11 @@ async def end_at(tx: Tx, key: Key, at: int) -> Key:
 
 async def revoke_all(tx: Tx, user_id: str) -> None:
     await tx.run(REVOKE_ALL, clock.now(), user_id)
+
+
+async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
+    """Those of a user's keys that others created, or of which it is not known who did. The caller bumps `auth_version`."""
+    return sorted([Key._make(row) for row in await tx.all(REVOKE_OF_OTHERS, clock.now(), user_id)])
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:

@@ -28,7 +28,7 @@ TABLES = (
     DELETED_USERS,
     _table(
         "keys",
-        "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at",
+        "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, created_by, limited_with",
         "id",
     ),
     _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),

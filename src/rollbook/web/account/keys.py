@@ -115,8 +115,7 @@ async def rotate(page: PageRequest) -> Response:
 
 async def revoke(page: PageRequest) -> Response:
     key = await own_keys.find(page, page.ids[0])
-    if key.revoked_at is None:
-        await keys.revoke(page.on, page.by, key.id)
+    await keys.revoke(page.on, page.by, key.id)
     return page.redirect("/account/keys", "key-revoked")
 
 
@@ -159,7 +158,7 @@ async def _page(
         overlaps=OVERLAPS,
         scopes=roles.SCOPES,
         call=_call(page, key, token),
-        gauges=await usage.gauges(page, key_bucket(key.user_id, key.id), key_bounds.limit_of(key.rate_limit)),
+        gauges=await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)),
         total=usage.totals(hours).requests,
         plot=plots.requests_by_hour(hours, since, until) if hours else None,
     )
