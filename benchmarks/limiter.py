@@ -18,8 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import uvloop
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rollbook import clock
@@ -113,4 +111,4 @@ async def main(takes: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--takes", type=int, default=100_000)
-    uvloop.run(main(parser.parse_args().takes))
+    asyncio.run(main(parser.parse_args().takes))

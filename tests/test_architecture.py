@@ -61,7 +61,6 @@ INSIDE = {
     ): "redis-py is 0.1 s of the start, and needed for few addresses only",
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
-    ("rollbook.http.server", "uvloop"): "not to be had on every platform",
     ("rollbook.web.docs", "rollbook.docs_site.search"): "needs the renderer",
     (
         "rollbook.web.docs",

@@ -18,6 +18,7 @@ from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
+from rollbook.http.coding import Fixed
 from rollbook.http.mounts import Asgi, Mount
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -98,7 +99,7 @@ class App:
         rows = (*ROUTES, *PAGES, *(row for mount in self._mounts for row in mount.rows))
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
-        self._openapi: bytes | None = None
+        self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self.connections = 0
@@ -225,7 +226,7 @@ class App:
         database = await self._db.about()
         return About(self._sources, metrics.started, metrics.usages(), metrics.total("connections_open"), database)
 
-    def openapi(self) -> bytes:
+    def openapi(self) -> Fixed:
         if self._openapi is None:
-            self._openapi = openapi.document(self._url)
+            self._openapi = Fixed(openapi.document(self._url))
         return self._openapi

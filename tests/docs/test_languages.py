@@ -158,7 +158,9 @@ class Passing(BaseHTTPRequestHandler):
         between = self.server
         assert isinstance(between, Between)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection", "accept-encoding")
+        }
         answer = between.client.request(self.command, self.path, headers=headers | {"Accept-Encoding": "identity"}, content=body)
         between.seen.append(answer)
         self.send_response_only(answer.status_code)

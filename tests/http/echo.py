@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -28,6 +29,7 @@ class Echo:
         self.settings = settings
         self.worker = worker
         self.written = 0
+        self.turns = 0
         self.connections = 0
 
     async def start(self) -> None:
@@ -54,6 +56,10 @@ class Echo:
             case "/held":
                 await self._held(Path(query["by"]))
                 self.written += 1
+            case "/stall":  # nothing else happens meanwhile, and the turns that the loop then takes are counted
+                self._stall(Path(query["by"]))
+            case "/turn":
+                return Response(200, JSON, msgspec.json.encode(self.turns))
             case "/turns":
                 for _ in range(3):
                     await asyncio.sleep(0)
@@ -131,6 +137,17 @@ class Echo:
         if path := os.environ.get("ECHO_FINISHED"):
             with open(path, "a") as file:
                 file.write(f"{request.method} {request.path} {status} {size}\n")
+
+    def _stall(self, until: Path) -> None:
+        until.with_suffix(".begun").touch()
+        while not until.exists():
+            time.sleep(0.001)
+        self._count_turns()
+
+    def _count_turns(self) -> None:
+        self.turns += 1
+        if self.turns < 1_000:
+            asyncio.get_running_loop().call_soon(self._count_turns)
 
     async def _held(self, by: Path) -> None:
         """Until somebody makes this file."""

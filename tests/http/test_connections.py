@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import select
 import socket
 import ssl
@@ -227,6 +228,38 @@ class TestHangUp:
             client.socket.close()
         with server.client() as other:
             assert other.get("/slow").status == 200
+
+
+class TestNewConnections:
+    def test_all_that_wait_are_accepted_at_once_not_one_by_one_between_the_requests_of_others(
+        self, server: Server, tmp_path: Path
+    ) -> None:
+        stall = tmp_path / "stall"
+        with server.client() as busy, contextlib.ExitStack() as stack:
+            busy.send(b"GET /stall?by=%b HTTP/1.1\r\nHost: a\r\n\r\n" % str(stall).encode())
+            until(stall.with_suffix(".begun").exists)
+            waiting = [stack.enter_context(server.client()) for _ in range(100)]
+            for client in waiting:
+                client.send(b"GET /turn HTTP/1.1\r\nHost: a\r\n\r\n")
+            stall.touch()
+            turns = [client.read().json for client in waiting]
+            assert max(turns) < 10  # of the event loop
+
+    def test_those_for_which_there_is_no_file_are_accepted_when_there_is(self) -> None:
+        with Server() as server, contextlib.ExitStack() as stack:
+            assert stack.enter_context(server.client()).get().status == 200
+            files = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (files + 5, files + 5))
+            first = [stack.enter_context(server.client()) for _ in range(5)]
+            for client in first:
+                assert client.get().status == 200
+            late = stack.enter_context(server.client())
+            late.send(GET)
+            assert server.process.stderr is not None
+            assert "cannot accept connections: Too many open files" in server.process.stderr.readline()
+            assert first[0].get().status == 200, "the others are answered meanwhile"
+            first.pop().socket.close()
+            assert late.read().status == 200
 
 
 class TestTooManyConnections:

@@ -8,6 +8,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings, Source
 from rollbook.errors import ApiError
+from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
 from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
@@ -37,7 +38,7 @@ class Operations(Protocol):
 
     def metrics(self) -> bytes: ...
 
-    def openapi(self) -> bytes: ...
+    def openapi(self) -> Fixed: ...
 
     async def about(self) -> About: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.show import answer
-from rollbook.http.response import Response
+from rollbook.http.response import JSON, Response
 
 # Prometheus text format 0.0.4.
 METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
@@ -47,4 +47,4 @@ async def show_openapi(call: Call) -> Response:
 
     Returns this description as OpenAPI 3.1.
     """
-    return Response(200, b"Content-Type: application/json\r\n" + FRESH, call.services.operations.openapi())
+    return await call.services.operations.openapi().answer(call.request, JSON + FRESH)

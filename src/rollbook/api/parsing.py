@@ -45,7 +45,7 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
     if content_type is not None and not _MEDIA_TYPE(content_type):
         raise UnsupportedMediaType()
     if encoding is not None and encoding.strip().lower() != b"identity":
-        raise UnsupportedMediaType("Send the body without Content-Encoding.")
+        raise UnsupportedMediaType("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
     if not body:
         raise InvalidJson("The body is empty. A JSON object is required.")
     try:

@@ -12,6 +12,7 @@ from rollbook.api.call import Call, Services
 from rollbook.api.routes import Route
 from rollbook.api.types import UserFields
 from rollbook.gate import Gate
+from rollbook.http import coding
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Ids
@@ -51,8 +52,13 @@ class Router:
         elif route.body is not None:
             call.body = self._body(route, request)
         if route.shows is None:
-            return await route.action(call)
-        return route.shows(call, await _act(self._services, route, call, ids))
+            response = await route.action(call)
+        else:
+            response = route.shows(call, await _act(self._services, route, call, ids))
+        # What GET returns holds no secret: those that create or reveal one are POSTs.
+        if (len(response.body) >= coding.MIN_SIZE or response.stream is not None) and route.method == "GET":
+            return await coding.compressed(request, response)
+        return response
 
     async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
         """Unknown paths and methods are behind the key where the calls are, so that strangers learn nothing."""

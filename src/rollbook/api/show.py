@@ -16,8 +16,8 @@ from rollbook.actions.users import Export
 from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
-from rollbook.http.request import Request
-from rollbook.http.response import JSON, PRIVATE, Response, Stream
+from rollbook.http.coding import known_tag
+from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
 from rollbook.records import keys, sessions, users
 from rollbook.records.events import Event
 from rollbook.records.keys import Key
@@ -85,11 +85,11 @@ def count(call: Call, users: int) -> Response:
 
 def user(call: Call, found: User) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
-    tag = etag(found.version)
-    if _is_current(call.request, found.version):
-        return Response(304, tag)
+    request = call.request
+    if b"if-none-match" in request.headers and (known := known_tag(request, str(found.version))) is not None:
+        return Response(304, line("ETag", f'"{known}"'))
     fields = call.query.fields
-    return answer(200, users.public(found) if fields is None else _fields(found, fields), tag)
+    return answer(200, users.public(found) if fields is None else _fields(found, fields), etag(found.version))
 
 
 def user_listed(call: Call, user: User) -> Response:
@@ -151,15 +151,6 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
 def etag(version: int) -> bytes:
     """A user's version as a strong entity tag (RFC 9110 section 8.8.3)."""
     return b'ETag: "%d"\r\n' % version
-
-
-def _is_current(request: Request, version: int) -> bool:
-    """Whether the caller already has this version (If-None-Match, compared weakly: RFC 9110 section 13.1.2)."""
-    given = request.headers.get(b"if-none-match")
-    if given is None:
-        return False
-    tags = [tag.strip().removeprefix(b"W/") for tag in given.split(b",")]
-    return b'"%d"' % version in tags or b"*" in tags
 
 
 def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:

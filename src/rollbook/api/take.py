@@ -9,6 +9,7 @@ from rollbook.actions import users
 from rollbook.actions.checking import refuse
 from rollbook.api import paging, types
 from rollbook.api.call import Call
+from rollbook.http.coding import plain_tag
 from rollbook.records.user_list.query import Filters, Query
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -55,6 +56,5 @@ def _if_match(call: Call) -> frozenset[int] | None:
         return None
     if not _ETAGS.fullmatch(text):
         refuse("If-Match", 'must hold entity tags in quotes, such as "3"')
-    return frozenset(
-        int(tag) for weak, tag in _ETAG.findall(text) if not weak and tag.isascii() and tag.isdigit() and len(tag) < 19
-    )
+    tags = [plain_tag(tag) for weak, tag in _ETAG.findall(text) if not weak]
+    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 19)

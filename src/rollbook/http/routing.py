@@ -11,6 +11,8 @@ from rollbook.http.request import Request, Row
 from rollbook.http.response import Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# RFC 5789 section 3.1; RFC 7396.
+ACCEPT_PATCH = line("Accept-Patch", "application/merge-patch+json, application/json")
 
 Ids = tuple[str, ...]
 
@@ -44,7 +46,7 @@ class Entrance(Protocol):
 class Resource:
     """What one path pattern answers to."""
 
-    __slots__ = ("allow", "body_rules", "entrance", "rows")
+    __slots__ = ("allow", "body_rules", "entrance", "options", "rows")
 
     def __init__(self, entrance: Entrance, rows: Sequence[RoutedRow], max_body: int) -> None:
         self.entrance = entrance
@@ -56,6 +58,7 @@ class Resource:
         if "GET" in self.rows:
             self.rows["HEAD"] = self.rows["GET"]
         self.allow = ", ".join(method for method in METHODS if method in self.rows or method == "OPTIONS")
+        self.options = line("Allow", self.allow) + (ACCEPT_PATCH if "PATCH" in self.rows else b"")
 
 
 class _Node:
@@ -140,7 +143,7 @@ class Routes:
         row = resource.rows.get(request.method)
         if row is None:
             if request.method == "OPTIONS":
-                return Response(204, line("Allow", resource.allow))
+                return Response(204, resource.options)
             await resource.entrance.before_refusal(request, tuple(resource.rows.values()))
             raise MethodNotAllowed(request.method, resource.allow)
         request.route = row

@@ -16,14 +16,12 @@ from pathlib import Path
 import msgspec
 
 from rollbook.config import ConfigurationError, Settings
+from rollbook.http.accepting import Acceptor
 from rollbook.http.application import Application
-from rollbook.http.connection import LINGER
 from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
 
-# Connections that the kernel completes before we accept them.
-BACKLOG = 2048
 # Seconds that the application has to flush and close after the last answer.
 STOP_TIMEOUT = 1.5
 
@@ -70,7 +68,7 @@ def run_worker(
     parent: int | None = None,
 ) -> None:
     """Serve in this process until told to stop. `parent` is the file descriptor that reaches its end when the supervisor dies."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner() as runner:
         runner.run(_work(settings, build, number, sockets, ready, parent))
 
 
@@ -91,16 +89,13 @@ async def _work(
     try:
         if stop.is_set():
             return
-        servers = []
-        for listener in sockets:
-            servers.append(await _accept(loop, worker, listener))
+        acceptors = [_accept(worker, listener) for listener in sockets]
         # Everything created so far stays: the garbage collector can skip it from now on.
         gc.freeze()
         ready()
         await stop.wait()
-        await _accept_the_last(loop, worker, sockets)
-        for server in servers:
-            server.close()
+        for acceptor in acceptors:
+            await acceptor.stop()
         for listener in sockets:
             listener.close()
         await worker.drain()
@@ -113,32 +108,12 @@ async def _work(
             log.warning("the application took more than %s s to stop", STOP_TIMEOUT)
 
 
-async def _accept(loop: asyncio.AbstractEventLoop, worker: Worker, listener: socket.socket) -> asyncio.Server:
-    tls = worker.tls
+def _accept(worker: Worker, listener: socket.socket) -> Acceptor:
     try:
-        return await loop.create_server(
-            worker.connection,
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
-            ssl_shutdown_timeout=LINGER if tls else None,
-        )
+        return Acceptor(worker, listener)
     except OSError as problem:
         host, port, *_ = listener.getsockname()
         raise _refused(host, port, problem) from None
-
-
-async def _accept_the_last(loop: asyncio.AbstractEventLoop, worker: Worker, sockets: list[socket.socket]) -> None:
-    """Accept connections that are waiting in the system's queue: closing the port would reset them."""
-    for listener in sockets:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                break
-            connection.setblocking(False)
-            await loop.connect_accepted_socket(worker.connection, connection, ssl=worker.tls)
 
 
 def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, parent: int | None) -> None:
@@ -158,14 +133,6 @@ def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, par
         loop.add_reader(parent, lambda: (loop.remove_reader(parent), stop.set()))
         # Blocked since the fork: a stop that came before there was a handler is noticed now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # PyPy
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 # The port.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollbook.errors import NotFound
+from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.web.accept import takes_gzip
 
 if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest
@@ -29,34 +27,27 @@ SHORTLY = b"Cache-Control: public, max-age=300\r\n"
 
 class File(NamedTuple):
     kind: bytes
-    content: bytes
-    compressed: bytes
-    digest: str
+    content: Fixed
 
 
 async def show(page: PageRequest) -> Response:
-    return answer(page.request, page.ids[0])
+    return await answer(page.request, page.ids[0])
 
 
-def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
+async def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
     """The file, compressed where the browser takes it. Raises NotFound."""
     file = load(folder, name)
-    head = b"Content-Type: " + file.kind + b"\r\n" + (FOREVER if request.query == f"v={file.digest}" else SHORTLY)
-    head += b'ETag: "' + file.digest.encode() + b'"\r\nVary: Accept-Encoding\r\n'
-    if request.headers.get(b"if-none-match") == b'"' + file.digest.encode() + b'"':
-        return Response(304, head)
-    if len(file.compressed) < len(file.content) and takes_gzip(request):
-        return Response(200, head + b"Content-Encoding: gzip\r\n", file.compressed)
-    return Response(200, head, file.content)
+    cache = FOREVER if request.query == f"v={file.content.digest}" else SHORTLY
+    return await file.content.answer(request, b"Content-Type: " + file.kind + b"\r\n" + cache)
 
 
 def url(name: str) -> str:
     """The URL of a static file."""
-    return f"/static/{name}?v={load(FOLDER, name).digest}"
+    return f"/static/{name}?v={load(FOLDER, name).content.digest}"
 
 
 def load(folder: Path, name: str) -> File:
-    """A file by its plain name: read and compressed once. Raises NotFound, also for names that lead elsewhere."""
+    """A file by its plain name: read once. Raises NotFound, also for names that lead elsewhere."""
     if name not in _names(folder):
         raise NotFound()
     return _load(folder, name)
@@ -69,6 +60,4 @@ def _names(folder: Path) -> frozenset[str]:
 
 @cache
 def _load(folder: Path, name: str) -> File:
-    content = (folder / name).read_bytes()
-    compressed = zlib.compress(content, 9, wbits=31)
-    return File(KINDS[Path(name).suffix].encode(), content, compressed, blake2b(content, digest_size=8).hexdigest())
+    return File(KINDS[Path(name).suffix].encode(), Fixed((folder / name).read_bytes()))

@@ -15,9 +15,10 @@ from rollbook.actions import keys as key_actions
 from rollbook.actions.arguments import ListKeys, PasswordProof
 from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
+from rollbook.http import coding
 from rollbook.http.response import JSON, PRIVATE, Response
 from rollbook.web import assets, templates
-from rollbook.web.accept import takes_gzip, takes_html
+from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ REFERENCE_POLICY = (
 MAX_KEYS = 1_000
 
 # Responses to people who are not signed in are all alike: by page, URL of the server and encoding.
-_kept: dict[tuple[str, str, bool], Response] = {}
+_kept: dict[tuple[str, str, str], Response] = {}
 _articles: dict[tuple[str, str], Rendered] = {}
 
 
@@ -99,7 +100,7 @@ async def _chapter(page: PageRequest, name: str, as_markdown: bool = False) -> R
 async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapter: str) -> Response:
     is_plain = page.person is None and not page.request.query
     url = page.on.url
-    kept_as = (key, url, takes_gzip(page.request))
+    kept_as = (key, url, coding.accepted(page.request))
     response = _kept.get(kept_as) if is_plain else None
     if response is None:
         article = _articles.get((key, url))
@@ -189,14 +190,14 @@ async def reference(page: PageRequest) -> Response:
 
 async def reference_file(page: PageRequest) -> Response:
     await _loaded(page.ids[0])
-    return assets.answer(page.request, page.ids[0], VENDOR)
+    return await assets.answer(page.request, page.ids[0], VENDOR)
 
 
 async def _loaded(name: str) -> None:
-    # Compressing it the first time takes a quarter of a second.
+    # Its digest takes milliseconds the first time.
     await asyncio.get_running_loop().run_in_executor(None, assets.load, VENDOR, name)
 
 
 @cache
 def _vendor(name: str) -> str:
-    return f"/docs/api/{name}?v={assets.load(VENDOR, name).digest}"
+    return f"/docs/api/{name}?v={assets.load(VENDOR, name).content.digest}"

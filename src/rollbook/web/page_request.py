@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote
@@ -17,13 +16,13 @@ from rollbook.api.call import Services
 from rollbook.auth import devices, tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
+from rollbook.http import coding
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.web import origins, templates
-from rollbook.web.accept import takes_gzip
 from rollbook.web.notices import NOTICES, Notice
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
@@ -142,8 +141,8 @@ class PageRequest:
             **{"section": "", **context},
         ).encode()
         head = HTML + cache + (SAFE_SECRET if secret else SAFE) + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
-        if not secret and len(body) >= MIN_COMPRESSED and takes_gzip(self.request):
-            return Response(status, head + b"Content-Encoding: gzip\r\n", zlib.compress(body, 5, wbits=31))
+        if not secret and len(body) >= MIN_COMPRESSED and (chosen := coding.accepted(self.request)):
+            return Response(status, head + line("Content-Encoding", chosen), coding.compress(body, chosen))
         return Response(status, head, body)
 
     @property

@@ -1,0 +1,94 @@
+"""Accepts connections on a listening socket: in each turn of the event loop as many as are waiting, so that new clients, such as a load
+balancer's health check, don't wait until others are less busy.
+
+asyncio's own servers do so too, but when the process has no file left for a connection, they report it once for each place in the
+backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import suppress
+
+from rollbook.http.connection import LINGER
+from rollbook.http.worker import Worker
+
+log = logging.getLogger("rollbook")
+
+# Connections that the kernel completes before we accept them.
+BACKLOG = 2048
+# Connections accepted in a turn, 0.1 ms each: more would keep the others waiting.
+AT_ONCE = 256
+# Seconds to wait when the system has no file or memory for another connection.
+PAUSE = 1.0
+# Seconds that the last connections have to complete their TLS handshake when the server stops.
+LAST = 1.0
+
+
+class Acceptor:
+    """Accepts from the start on, until `stop`."""
+
+    def __init__(self, worker: Worker, listener: socket.socket) -> None:
+        """Raises OSError if the port is taken."""
+        self._worker = worker
+        self._listener = listener
+        self._opening: set[asyncio.Task[None]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        listener.listen(BACKLOG)
+        worker.loop.add_reader(listener, self._accept)
+
+    async def stop(self) -> None:
+        """Accept what is waiting in the system's queue, which closing the port would reset, and nothing after that."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self._worker.loop.remove_reader(self._listener)
+        with suppress(OSError):
+            for _ in range(BACKLOG):
+                if not self._accept_one():
+                    break
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=LAST)
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                if not self._accept_one():
+                    return
+            except OSError as problem:
+                log.error("cannot accept connections: %s", problem.strerror)
+                self._worker.loop.remove_reader(self._listener)
+                self._paused = self._worker.loop.call_later(PAUSE, self._resume)
+                return
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._worker.loop.add_reader(self._listener, self._accept)
+
+    def _accept_one(self) -> bool:
+        """Whether there was one. Raises OSError where the system cannot give it to us."""
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionError:  # its client has left
+            return True
+        connection.setblocking(False)
+        task = self._worker.loop.create_task(self._open(connection))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        return True
+
+    async def _open(self, connection: socket.socket) -> None:
+        worker, tls = self._worker, self._worker.tls
+        try:
+            await worker.loop.connect_accepted_socket(
+                worker.connection,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
+                ssl_shutdown_timeout=LINGER if tls else None,
+            )
+        except OSError:  # the handshake failed, or the client has left
+            connection.close()
