@@ -66,9 +66,9 @@ class ApiError(Exception):
         faults: list[Fault] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        self.message = message or self.message
+        self.message = _fitting(message or self.message)
         self.param = param
-        self.faults = faults
+        self.faults = _first(faults) if faults else faults
         self.headers = headers or {}
         super().__init__(self.message)
 
@@ -94,7 +94,7 @@ class InvalidJson(BadRequest):
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the first one; `errors` lists all of them, up to 100."""
+    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB."""
 
     code = "invalid_parameter"
 
@@ -383,6 +383,31 @@ class Stopping(Unavailable):
 def tree(root: type[ApiError] = ApiError) -> list[type[ApiError]]:
     """All errors, parents first."""
     return [root, *(error for child in root.__subclasses__() for error in tree(child))]
+
+
+# No body of an error is larger than 4 KiB, whatever a client sent: its message once more as `detail` (RFC 9457), the faults, and the rest.
+MESSAGE_BYTES = 512
+FAULTS_BYTES = 2048
+
+
+def _fitting(text: str) -> str:
+    """As much of a message as fits."""
+    while (size := len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))) > MESSAGE_BYTES:
+        text = text[: len(text) * MESSAGE_BYTES // size - 4] + "..."
+    return text
+
+
+def _first(faults: list[Fault]) -> list[Fault]:
+    """As many of them as fit, at least the first."""
+    found: list[Fault] = []
+    left = FAULTS_BYTES
+    for param, message in faults:
+        fault = Fault(param, _fitting(message))
+        left -= len(json.dumps({"param": param, "message": fault.message}, ensure_ascii=False).encode("utf-8", "replace"))
+        if found and left < 0:
+            break
+        found.append(fault)
+    return found
 
 
 def quoted(text: str) -> str:

@@ -114,6 +114,43 @@ def test_json_that_readers_could_understand_differently_is_400(http: httpx2.Clie
     assert after["name"] == user["name"] and after["metadata"] == {}
 
 
+def nested(levels: int, opening: str = '{"a":', closing: str = "}") -> str:
+    return opening * levels + "1" + closing * levels
+
+
+def test_json_of_more_than_32_levels_is_400_with_the_place(http: httpx2.Client, user: dict) -> None:
+    path = f"/v1/users/{user['id']}"
+    for body, place in (
+        (f'{{"metadata": {nested(32)}}}', "metadata" + ".a" * 31),
+        (f'{{"metadata": {{"b": 1, "c": {nested(31, "[", "]")}}}}}', "metadata.c" + "[0]" * 30),
+        (f'{{"nobody": {nested(500)}}}', "nobody" + ".a" * 31),
+        (f'{{"metadata": {nested(32, "{" + json.dumps("ü" * 100) + ":")}}}', "metadata.üü"),
+    ):
+        found = refused(http.patch(path, content=body, headers=JSON), 400, "invalid_json", param=place.partition(".")[0])
+        assert place in found["error"] and "32 levels" in found["error"]
+    assert http.get(path).json()["metadata"] == {}
+    for most in (nested(31), f'{{"c": {nested(30, "[", "]")}, "d": [{",".join(["[]"] * 100)}]}}'):
+        assert http.patch(path, content=f'{{"metadata": {most}}}', headers=JSON).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/problem+json"])
+def test_no_error_is_larger_than_4_kib_whatever_was_sent(http: httpx2.Client, user: dict, kind: str) -> None:
+    path, headers = f"/v1/users/{user['id']}", {"Accept": kind}
+    many = {f'{number}"\\\n{"ü" * 100}': 1 for number in range(300)}
+    for answer in (
+        http.get("/v1/users?" + "&".join(f"n{number}" for number in range(1200)), headers=headers),
+        http.get("/v1/users?" + "&".join(f"%22%5C{number}" for number in range(600)), headers=headers),
+        http.get("/v1/users?" + "%E2%82%AC" * 800, headers=headers),
+        http.put(path, json=many, headers=headers),
+        http.put(path, json={name: {} for name in ("name", "email", "role", "status", "rate_limit")} | many, headers=headers),
+        http.post("/v1/keys", json={"name": "a", "ip_allow": ["x" * 1000] * 64, "scopes": ["y" * 1000] * 32}, headers=headers),
+        http.request("X" * 200, path, headers=headers),
+    ):
+        assert 400 <= answer.status_code < 500
+        assert len(answer.content) <= 4096
+        assert answer.json().get("errors") is None or answer.json()["errors"][0]["message"] == answer.json()["error"]
+
+
 def test_json_that_only_looks_odd_is_taken(http: httpx2.Client, user: dict) -> None:
     path = f"/v1/users/{user['id']}"
     for body, name in (

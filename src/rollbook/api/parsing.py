@@ -15,6 +15,7 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import MAX_FAULTS, check, fields_of, from_texts, invalid, names, text_hook
 from rollbook.api import types
 from rollbook.errors import Fault, InvalidJson, UnsupportedMediaType, quoted, shortened
+from rollbook.records.rules import MAX_DEPTH, too_deep
 
 S = TypeVar("S", bound=Struct)
 
@@ -22,6 +23,7 @@ S = TypeVar("S", bound=Struct)
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
 _decode = msgspec.json.Decoder().decode
+_TOO_DEEP = f"nested too deeply, more than {MAX_DEPTH} levels"
 # `*+` doesn't backtrack: otherwise a long header with many spaces would take seconds.
 _MEDIA_TYPE = re.compile(rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I).match
 
@@ -40,7 +42,7 @@ class EmptyBody(arguments.Body):
 def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None) -> dict[str, Any]:
     """A JSON object (RFC 8259) that all parsers read the same way: UTF-8, no duplicate names, no NaN, no NUL, no lone surrogates.
 
-    Raises UnsupportedMediaType, InvalidJson.
+    At most `MAX_DEPTH` levels. Raises UnsupportedMediaType, InvalidJson.
     """
     if content_type is not None and not _MEDIA_TYPE(content_type):
         raise UnsupportedMediaType()
@@ -54,6 +56,8 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
         raise InvalidJson(_json_sentence(problem)) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
+    if (place := too_deep(found, body)) is not None:
+        raise InvalidJson(f"The body is {_TOO_DEEP}: {place}.", param=shortened(place.partition(".")[0].partition("[")[0]))
     # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise look closely.
     if len(found) != body.count(b":") or b"\\u0000" in body:
         _look_closely(body)
@@ -84,7 +88,7 @@ def _look_closely(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=once)
     except RecursionError:
-        raise InvalidJson("The body is nested too deeply.") from None
+        raise InvalidJson(f"The body is {_TOO_DEEP}.") from None
 
 
 def _no_nul(items: list[Any]) -> None:
@@ -97,7 +101,7 @@ def _no_nul(items: list[Any]) -> None:
 
 def _json_sentence(problem: Exception) -> str:
     if isinstance(problem, RecursionError):
-        return "The body is nested too deeply."
+        return f"The body is {_TOO_DEEP}."
     if isinstance(problem, UnicodeDecodeError) or "utf-8" in str(problem).lower():
         return "The body is not valid UTF-8."
     return "The body is not valid JSON."

@@ -132,7 +132,7 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
         )
     )
     if indented:
-        document = msgspec.json.format(document, indent=2)
+        document = for_people(document)
     end = document.rindex(b"]")
     yield document[:end]
     separator = b""
@@ -140,12 +140,20 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
         async for page in pages:
             part = encode([event(each) for each in page])
             if indented:
-                part = msgspec.json.format(part, indent=2)[:-1].replace(b"\n", b"\n  ").rstrip() + b"]"
+                part = for_people(part)[:-1].replace(b"\n", b"\n  ").rstrip() + b"]"
             yield separator + part[1:-1]
             separator = b","
     if indented and separator:
         yield b"\n  "
     yield document[end:]
+
+
+def for_people(document: bytes) -> bytes:
+    """JSON, indented; as it is, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
+    try:
+        return msgspec.json.format(document, indent=2)
+    except RecursionError:
+        return document
 
 
 def etag(version: int) -> bytes:

@@ -11,9 +11,12 @@ import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unicodedata import category, normalize
 
 import msgspec
+
+from rollbook.errors import shortened
 
 NAME_LENGTH = 255
 """Code points."""
@@ -22,6 +25,8 @@ EMAIL_LENGTH = 254
 PASSWORD_LENGTH = 256
 """Code points, as sent."""
 METADATA_BYTES = 16_384
+MAX_DEPTH = 32
+"""Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""
 
 # Characters with the property White_Space (Unicode, PropList.txt). Python's strip() also removes U+001C to U+001F, which are controls.
 _WHITE_SPACE = (
@@ -132,7 +137,32 @@ def metadata(value: object) -> str:
     text = msgspec.json.encode(value)
     if len(text) > METADATA_BYTES:
         raise ValueError(f"must be at most {METADATA_BYTES:,} bytes of JSON")
+    if (place := too_deep(value, text, MAX_DEPTH - 1)) is not None:
+        raise ValueError(f"must have at most {MAX_DEPTH - 1} levels: {place} has more")
     return text.decode()
+
+
+def too_deep(value: Any, text: bytes, levels: int = MAX_DEPTH) -> str | None:
+    """The path to an object or list below so many levels, such as `metadata.a[0].b`; None if there is none. `text` is the JSON of the value."""
+    if text.count(b"{") + text.count(b"[") <= levels:
+        return None
+    path = _path_below(value, levels)
+    return None if path is None else _written(path)
+
+
+def _path_below(value: Any, levels: int) -> list[str | int] | None:
+    if levels == 0:
+        return []
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, dict | list) and (path := _path_below(item, levels - 1)) is not None:
+            return [name, *path]
+    return None
+
+
+def _written(path: list[str | int]) -> str:
+    names = [f"[{name}]" if isinstance(name, int) else f".{shortened(name)}" for name in path]
+    text = "".join(names).removeprefix(".")
+    return text if len(text) <= 200 else f"{text[:100]}…{text[-99:]}"
 
 
 def fold(text: str) -> str:

@@ -16,7 +16,7 @@ UNSHOWN = ("updated_at", "last_sign_in_at")
 
 NEWEST = 1 << 62
 
-_decode = msgspec.json.Decoder().decode
+_json = msgspec.json.Decoder().decode
 
 
 class Field(NamedTuple):
@@ -53,7 +53,7 @@ async def latest(
         for id in (event.user_id, event.actor.user_id):
             if id not in names and id is not None:
                 names[id] = await users.name(queries, id)
-        object = _decode(event.object) if event.object else {}
+        object = _decode(event.object)
         changes.append(
             Change(event, names[event.user_id], names[event.actor.user_id], _about(event.type, object), _fields(event, object))
         )
@@ -70,8 +70,16 @@ def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     """What an update changed. The type of other events says it all."""
     if event.before is None or not event.type.startswith("user."):
         return []
-    before: dict[str, Any] = _decode(event.before)
+    before = _decode(event.before)
     return [Field(name, _text(old), _text(object.get(name))) for name, old in before.items() if name not in UNSHOWN]
+
+
+def _decode(stored: str) -> dict[str, Any]:
+    """What an event holds. Nothing, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
+    try:
+        return _json(stored) if stored else {}
+    except RecursionError:
+        return {}
 
 
 def _text(value: Any) -> str:
@@ -79,5 +87,8 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    try:
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    except RecursionError:
+        return "too deeply nested to show"
     return text if len(text) <= 80 else text[:79] + "…"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from rollbook import clock, roles
 from rollbook.actions import keys, sessions, users
 from rollbook.actions.arguments import KeyCreate, UserUpdate
 from rollbook.api.parsing import read_object
+from rollbook.api.show import for_people
 from rollbook.errors import ApiError, InvalidJson, NotFound, PreconditionFailed
 from rollbook.http.response import Response
 from rollbook.quota import Limit
@@ -195,7 +194,7 @@ class UserPage(NamedTuple):
             "status": user.status,
             "rate_limit": user.rate_limit or "",
             **{field.name: getattr(user, field.name) or "" for field in forms.PLAIN_FIELDS},
-            "metadata": "" if user.metadata == "{}" else msgspec.json.format(user.metadata, indent=2),
+            "metadata": "" if user.metadata == "{}" else for_people(user.metadata.encode()).decode(),
         }
         return found | ({"email_verified": "on"} if user.email_verified else {})
 
