@@ -160,19 +160,20 @@ def test_users_are_found_while_typing(server: Server, browse: Callable[..., Page
     page = browse()
     page.goto("/admin/users")
     field = page.get_by_label("Search")
-    field.press_sequentially("ow")
-    expect(page.get_by_text("Enter at least 3 characters.")).to_be_visible()
+    field.press_sequentially("cr")
+    expect(page.locator("#users tbody tr").first).to_contain_text("Crowd 000")
+    assert names(page) == [f"Crowd {number:03}" for number in range(50)]
     expect(field).to_be_focused()
-    field.press_sequentially("d 04")
+    field.press_sequentially("owd 04")
     expect(page.locator("#users tbody tr")).to_have_count(10)
     assert names(page) == [f"Crowd {number:03}" for number in range(40, 50)]
     expect(field).to_be_focused()
-    assert page.url == f"{server.url}/admin/users?q=owd+04"
+    assert page.url == f"{server.url}/admin/users?q=crowd+04"
     page.get_by_label("Status").select_option("suspended")
     expect(page.get_by_text("No users found")).to_be_visible()
     page.reload()
     expect(page.get_by_text("No users found")).to_be_visible()
-    expect(field).to_have_value("owd 04")
+    expect(field).to_have_value("crowd 04")
 
 
 def test_users_are_found_without_scripts(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
@@ -250,7 +251,7 @@ def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, brows
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("q=ab", "Enter at least 3 characters."),
+        ("q=a%07b", "must not contain control characters"),
         ("role=king", "role must be one of"),
         ("sort=age", "sort"),
         ("page=0", "The page must be a whole number, 1 or higher."),

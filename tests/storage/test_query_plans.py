@@ -50,7 +50,9 @@ SMALL = {
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",
     "sqlite_sequence": "a row for each table",
+    "user_words_building": "one row at most",
     "main.user_search_config": "FTS5's own, one row",
+    "main.user_words_config": "FTS5's own, one row",
 }
 
 # Statements that only PostgreSQL is asked: what stands in them is not in SQLite's schema, or not in its language.
@@ -100,7 +102,8 @@ async def everything(call: Calls) -> None:
     ]  # fmt: skip
     id = made[0]["id"]
     filters = [
-        "", "email=alice1@example.com", "external_id=x", f"ids={id},{made[1]['id']}", "role=member", "status=active", "q=alice",
+        "", "email=alice1@example.com", "external_id=x", f"ids={id},{made[1]['id']}", "role=member", "status=active", "q=alice", "q=a", "q=al", "q=小",
+        "q=user_0",
         "created_after=2020-01-01T00:00:00Z", "created_before=2100-01-01T00:00:00Z", "q=alice&role=member", "role=member&status=active",
     ]  # fmt: skip
     for only in filters:

@@ -89,9 +89,9 @@ class Sort(Names):
 
 
 class SearchText(str):
-    """Search: part of a name or email, at least three characters, ignoring case."""
+    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 3, "maxLength": 255, "examples": ["wonder"]}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["wonder"]}
 
 
 GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's current password.")]

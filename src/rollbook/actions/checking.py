@@ -18,7 +18,6 @@ from rollbook.errors import Fault, InvalidParameter, quoted, shortened
 from rollbook.quota import Limit
 from rollbook.records import rules
 from rollbook.records.user_list.query import SORTABLE
-from rollbook.records.user_search import MIN_LENGTH
 
 S = TypeVar("S", bound=Struct)
 Hook = Callable[[type, Any], Any]
@@ -172,8 +171,8 @@ def _time(value: str) -> arguments.Time:
 
 
 def _search_text(value: str) -> arguments.SearchText:
-    if len(rules.fold(value)) < MIN_LENGTH:
-        raise ValueError(f"must have at least {MIN_LENGTH} characters")
+    if not value:
+        raise ValueError("must not be empty")
     if len(value) > 255:
         raise ValueError("must have at most 255 characters")
     if _CONTROLS(value):

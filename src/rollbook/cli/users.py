@@ -55,7 +55,13 @@ def list_users(
     server: options.Server,
     search: Annotated[
         str | None,
-        typer.Option("--search", "-s", metavar="TEXT", help="Search for part of the name or email.", show_default=False),
+        typer.Option(
+            "--search",
+            "-s",
+            metavar="TEXT",
+            help="Search for part of the name or email, or the beginning of an ID or external ID.",
+            show_default=False,
+        ),
     ] = None,
     email: Email = None,
     role: Role = None,

@@ -25,6 +25,7 @@ SQLITE = Dialect(
     user_search_sqlite,
     upkeep=(
         Upkeep("fold search", 0.2, user_search_sqlite.fold_pending),
+        Upkeep("build search", 60.0, user_search_sqlite.build_words),
         Upkeep("erase from search", 3600.0, user_search_sqlite.compact),
     ),
     is_shared=False,
@@ -38,6 +39,7 @@ POSTGRESQL = Dialect(
     user_search_postgres,
     upkeep=(
         Upkeep("fold counts", 0.2, user_counts_postgres.fold_appended),
+        Upkeep("build search", 60.0, user_search_postgres.build_words),
         Upkeep("number events", 0.5, event_log_postgres.settle_new),
     ),
     is_shared=True,

@@ -108,6 +108,10 @@ class Database(Queries, Protocol):
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None: ...
 
+    async def execute_apart(self, *statements: str) -> None:
+        """On PostgreSQL only: statements that take long and stand in no transaction, on a connection of their own."""
+        ...
+
     def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`read` for code without an event loop."""
         ...

@@ -12,7 +12,7 @@ import asyncpg
 from rollbook.errors import Overloaded, StorageUnavailable
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
-from rollbook.storage.postgres_connection import FAILING, Pool, address
+from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
 
@@ -22,6 +22,8 @@ MIN_VERSION = 140_000
 """PostgreSQL 14: the oldest version that was still supported when this was written."""
 MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
+MAX_APART = 86_400.0
+"""Seconds that a statement of `execute_apart` may take."""
 
 
 class Postgres(Database):
@@ -86,6 +88,14 @@ class Postgres(Database):
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
+
+    async def execute_apart(self, *statements: str) -> None:
+        connection = await Connection.open(self.address, self._timeout)
+        try:
+            for statement in statements:
+                await connection.execute(statement, MAX_APART)
+        finally:
+            connection.terminate()
 
     async def stop(self) -> None:
         """Commits the writes that wait, then closes."""

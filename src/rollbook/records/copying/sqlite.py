@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from rollbook.records.copying.tables import USERS, Positions, Table
 from rollbook.records.user_counts import sqlite as user_counts
-from rollbook.records.user_search import searched_text
-from rollbook.records.user_search.sqlite import INDEX
+from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage.bulk import Session
 from rollbook.storage.database import Row
 
@@ -35,7 +34,7 @@ async def put(target: Session, table: Table, rows: Sequence[Row]) -> None:
     if table is USERS:
         seq, name, email = map(table.columns.index, ("seq", "name", "email"))
         await user_counts.adjust(target, [row[seq] for row in rows], +1)
-        await target.many(INDEX, [(row[seq], searched_text(row[name], row[email])) for row in rows])
+        await user_search.index(target, [(row[seq], row[name], row[email]) for row in rows])
 
 
 async def finish(target: Session, positions: Positions, fingerprint: bytes | None) -> None:

@@ -10,9 +10,8 @@ from rollbook.records import events
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_imports import BATCH, Prepared, Refused, created, insert
-from rollbook.records.user_search import searched_text
 from rollbook.records.user_search import sqlite as user_search
-from rollbook.records.user_search.sqlite import FOLDED, FORGET, INDEX, OLDEST
+from rollbook.records.user_search.sqlite import FOLDED, FORGET, FORGET_WORDS, OLDEST
 from rollbook.records.users import KEPT
 from rollbook.storage.database import Tx
 
@@ -51,9 +50,10 @@ async def index(tx: Tx) -> int:
     if not notes:
         return 0
     seqs = sorted({seq for _, seq in notes})
-    await tx.many(FORGET, [(seq,) for seq in seqs])
+    for forget in (FORGET, FORGET_WORDS):
+        await tx.many(forget, [(seq,) for seq in seqs])
     found = await tx.all(TO_INDEX, seqs[0], seqs[-1], notes[-1][0])
-    await tx.many(INDEX, [(seq, searched_text(name, email)) for seq, name, email in found])
+    await user_search.index(tx, found)
     await tx.run(FOLDED, notes[-1][0])
     return len(notes)
 

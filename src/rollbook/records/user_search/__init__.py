@@ -1,4 +1,7 @@
-"""Search: users whose name or email contains a term, exact right after a write."""
+"""Search: users whose name or email contains a term, or whose ID or external ID begins with it, exact right after a write.
+
+A term of one or two characters is looked for at the beginning of words (`words`).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,8 @@ from typing import Protocol
 
 from rollbook.records import rules
 from rollbook.records.user_list import COUNT_FEW, count_few
-from rollbook.records.user_list.query import Filters, Query
+from rollbook.records.user_list.query import Filters, Query, sort_keys
 from rollbook.storage.database import Queries, Row, Tx
-
-MIN_LENGTH = 3  # characters: what an index of three-letter parts can find
 
 FEW = 2_000
 """Users whose names and emails are looked at one by one: 5 ms."""
@@ -35,11 +36,12 @@ class UserSearch(Protocol):
         ...
 
     async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
-        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit."""
+        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit. Raises Unavailable while
+        the index is built."""
         ...
 
     async def count(self, queries: Queries, filters: Filters) -> int:
-        """How many users match, exactly."""
+        """How many users match, exactly. Raises Unavailable as `find` does."""
         ...
 
 
@@ -57,3 +59,13 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
         if value is not None and await count_few(queries, column, value, FEW + 1) <= FEW:
             return True
     return False
+
+
+def page(rows: Iterable[Row], query: Query) -> list[Row]:
+    """Of rows as `find` has them, which may have a user twice, those of the page and one more."""
+    at = {"seq": 0, "name": 2, "email_key": -1}
+    found = list({row[0]: row for row in rows}.values())
+    # The last key first: Python's sort is stable, so the first key decides in the end.
+    for column, descending in reversed(sort_keys(query.order)):
+        found.sort(key=lambda row, index=at[column]: row[index], reverse=descending != query.is_backwards)  # type: ignore[misc]
+    return found[query.offset : query.offset + query.limit + 1]

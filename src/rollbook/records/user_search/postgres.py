@@ -6,19 +6,24 @@ save more than they cost instead, and of the users that have them those that hol
 first users in the order of the list are looked at; when they fill the page, nothing else is asked. A sample of users tells what is rare and
 what many have; it decides about the way, never about what is found. Nor does PostgreSQL decide, which thinks a search a thousand times too
 cheap or too expensive: OFFSET 0 and LIMIT inside keep what they enclose together.
+
+Terms of one and two characters are found by an index of their own (`BEGINNINGS`), in the same ways.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
 
 from rollbook.records import rules
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
-from rollbook.records.user_search import are_few, searched_text
-from rollbook.storage.database import Queries, Row, Tx
+from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
+from rollbook.storage.database import Database, Queries, Row, Tx
 
 COLUMNS = ("search_text",)
 
@@ -53,7 +58,18 @@ SAMPLE = f"""
 _apart = partial(re.compile(r"[\W_]").sub, " ")
 # Three letters or digits, or two at the beginning or the end of a word.
 _LISTED_PART = re.compile(r"[^ ][^ ][^ ]| [^ ][^ ]|[^ ][^ ] ").fullmatch
-_HOLDS = " AND strpos(search_text, ?) > 0"
+
+BEGINNINGS = (
+    f"string_to_array(regexp_replace(search_text, '[{words.SEPARATORS}]*(?:([{words.UNSPACED}])|({words.LETTERS})({words.LETTERS}?)"
+    f"{words.LETTERS}*)', '\\1\\2 \\2\\3 ', 'g'), ' ')"
+)
+"""An array: each unspaced character, and the first and the first two letters of each other word. What the index `users_words` is made on."""
+WORDS_STATE = """
+    SELECT CASE WHEN indisvalid THEN 'ready' WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
+        THEN 'building' ELSE 'broken' END
+    FROM pg_index WHERE indexrelid = to_regclass('users_words')"""
+BUILD = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS users_words ON users USING gin (({BEGINNINGS}))"
+REMOVE = "DROP INDEX CONCURRENTLY IF EXISTS users_words"
 
 
 class Sample:
@@ -64,6 +80,7 @@ class Sample:
         self._terms = "\n".join(texts)
         self.texts = [f" {_apart(text)} " for text in texts]
         self._parts = "".join(self.texts)
+        self._beginnings = Counter(chain.from_iterable(map(words.beginnings, texts)))
         self._shares: dict[str, float] = {}
         self.users = users
         self.until = taken + min(MAX_AGE, max(1.0, users / GROWTH))
@@ -71,6 +88,10 @@ class Sample:
     def share(self, term: str) -> float:
         """The part of all users that hold a term, 0 to 1; half a user of the sample where none does."""
         return self._share(self._terms.count(term))
+
+    def share_beginning(self, term: str) -> float:
+        """The same of those who have a word that begins with a short term."""
+        return self._share(self._beginnings[term])
 
     def share_listed(self, part: str) -> float:
         """The same of those that the index lists for one of `parts`."""
@@ -105,45 +126,160 @@ async def erased(tx: Tx, seq: int) -> None:
 
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     filters, limit, skip = query.filters, query.limit + 1, query.offset
-    term = _folded(filters)
-    where, past = await passing(queries, filters), beyond(query)
-    values = [*where.values, *past.values]
-    order = order_by(query)
-    select = f"SELECT {wanted}, email_key FROM"
-    end = f"{order} LIMIT ? OFFSET ?"
-    users = f"users WHERE true{where.sql}{past.sql}"
+    assert filters.q is not None  # or it is no search
+    term = await _term(queries, filters.q)
     if await are_few(queries, filters):
-        sql = f"{select} (SELECT * FROM {users} OFFSET 0) AS users WHERE true{_HOLDS}{end}"
-        return await queries.all(sql, *values, term, limit, skip)
+        where, past = await passing(queries, filters), beyond(query)
+        users = f"(SELECT * FROM users WHERE true{where.sql}{past.sql} OFFSET 0) AS users"
+        matches = _matches(term, prefixes.ranges(filters.q))
+        sql = f"SELECT {wanted}, email_key FROM {users} WHERE {matches.sql}{order_by(query)} LIMIT ? OFFSET ?"
+        return await queries.all(sql, *where.values, *past.values, *matches.values, limit, skip)
+    by_prefix = await prefixes.present(queries, filters.q)
+    if not by_prefix:
+        return await _holding(queries, term, wanted, query, limit, skip)
+    # Several ways may find a user: each of them looks for all up to the end of the page.
+    rows = await _holding(queries, term, wanted, query, skip + limit, 0)
+    return page([*rows, *await prefixes.find(queries, by_prefix, wanted, query, skip + limit)], query)
+
+
+async def count(queries: Queries, filters: Filters) -> int:
+    assert filters.q is not None  # or it is no search
+    term = await _term(queries, filters.q)
+    where = await passing(queries, filters)
+    if await are_few(queries, filters):
+        matches = _matches(term, prefixes.ranges(filters.q))
+        sql = f"SELECT count(*) FROM (SELECT * FROM users WHERE true{where.sql} OFFSET 0) AS users WHERE {matches.sql}"
+        return await _number(queries, sql, *where.values, *matches.values)
+    by_prefix = await prefixes.present(queries, filters.q)
+    further = 0
+    if by_prefix:
+        holds, ranges = _matches(term, ()), _matches(None, by_prefix)
+        sql = f"SELECT count(*) FROM users WHERE ({ranges.sql}) AND NOT ({holds.sql}){where.sql}"
+        further = await _number(queries, sql, *ranges.values, *holds.values, *where.values)
+    if term is None:
+        return further
     sample = await _sample(queries)
-    asked, left = parts(sample, term)
-    looked = LOOKED_AT
+    if term.left(sample) > MANY_COUNTED * sample.users:
+        sql = f"SELECT count(*) FROM users WHERE true{where.sql}{term.holds.sql}"
+        return further + await _number(queries, sql, *where.values, *term.holds.values)
+    found = term.found(sample)
+    return further + await _number(queries, f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
+
+
+async def _holding(queries: Queries, term: Term | None, wanted: str, query: Query, limit: int, skip: int) -> list[Row]:
+    """Users whose name or email holds the term."""
+    if term is None:
+        return []
+    where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
+    holds = term.holds
+    select, end = f"SELECT {wanted}, email_key FROM", f"{order} LIMIT ? OFFSET ?"
+    values = [*where.values, *past.values]
+    users = f"users WHERE true{where.sql}{past.sql}"
+    sample = await _sample(queries)
+    looked, share = LOOKED_AT, term.share(sample)
     if query.order[0].name == "created_at":
-        looked = max(looked, int(left * _FETCHED / _LOOKED))  # as long as the index would take: at worst it is twice the time
-    if 1.5 * (skip + limit) / sample.share(term) < looked:
-        sql = f"{select} (SELECT * FROM {users}{order} LIMIT ?) AS users WHERE true{_HOLDS}{end}"
-        rows = await queries.all(sql, *values, looked, term, limit, skip)
+        # As long as the index would take: at worst it is twice the time.
+        looked = max(looked, int(term.left(sample) * _FETCHED / _LOOKED))
+    if 1.5 * (skip + limit) / share < looked:
+        sql = f"{select} (SELECT * FROM {users}{order} LIMIT ?) AS users WHERE true{holds.sql}{end}"
+        rows = await queries.all(sql, *values, looked, *holds.values, limit, skip)
         if len(rows) == limit:
             return rows
-    if sample.share(term) > MANY:
-        return await queries.all(f"{select} {users}{_HOLDS}{end}", *values, term, limit, skip)
-    found = _found(asked, term)
+    if share > MANY:
+        return await queries.all(f"{select} {users}{holds.sql}{end}", *values, *holds.values, limit, skip)
+    found = term.found(sample)
     sql = f"{select} {found.sql}{where.sql}{past.sql}{end}"
     return await queries.all(sql, *found.values, *values, limit, skip)
 
 
-async def count(queries: Queries, filters: Filters) -> int:
-    term = _folded(filters)
-    where = await passing(queries, filters)
-    few = await are_few(queries, filters)
-    sample = await _sample(queries)
-    asked, left = parts(sample, term)
-    if few or left > MANY_COUNTED * sample.users:
-        users = f"(SELECT * FROM users WHERE true{where.sql}{' OFFSET 0' if few else ''}) AS users"
-        row = await queries.one(f"SELECT count(*) FROM {users} WHERE true{_HOLDS}", *where.values, term)
-    else:
-        found = _found(asked, term)
-        row = await queries.one(f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
+async def build_words(db: Database) -> bool:
+    """Build the index of words after an upgrade, while writes go on. A job: there is never more."""
+    row = await db.one(WORDS_STATE)
+    if row is None or row[0] == "broken":
+        await db.execute_apart(REMOVE, BUILD)
+    return False
+
+
+class Term(Protocol):
+    """A folded term that names and emails may hold."""
+
+    @property
+    def holds(self) -> Part:
+        """The condition, beginning with AND."""
+        ...
+
+    def share(self, sample: Sample) -> float:
+        """The part of all users that hold it, 0 to 1."""
+        ...
+
+    def left(self, sample: Sample) -> float:
+        """How many users the index finds, about."""
+        ...
+
+    def found(self, sample: Sample) -> Part:
+        """What stands behind FROM to have the index find them, open for more conditions."""
+        ...
+
+
+class LongTerm(NamedTuple):
+    text: str
+
+    @property
+    def holds(self) -> Part:
+        return Part(" AND strpos(search_text, ?) > 0", [self.text])
+
+    def share(self, sample: Sample) -> float:
+        return sample.share(self.text)
+
+    def left(self, sample: Sample) -> float:
+        return parts(sample, self.text)[1]
+
+    def found(self, sample: Sample) -> Part:
+        asked = parts(sample, self.text)[0]
+        return _found(" AND search_text LIKE ?" * len(asked), [*map(_pattern, asked)], self.holds)
+
+
+class ShortTerm(NamedTuple):
+    text: str
+
+    @property
+    def holds(self) -> Part:
+        return Part(" AND search_text ~ ?", [words.pattern(self.text)])
+
+    def share(self, sample: Sample) -> float:
+        return sample.share_beginning(self.text)
+
+    def left(self, sample: Sample) -> float:
+        return sample.users * self.share(sample)
+
+    def found(self, sample: Sample) -> Part:
+        return _found(f" AND {BEGINNINGS} @> ?", [words.indexed(self.text)], self.holds)
+
+
+async def _term(queries: Queries, q: str) -> Term | None:
+    """None where no name or email can hold it."""
+    folded = rules.fold(q)
+    if not words.is_short(folded):
+        return LongTerm(folded)
+    row = await queries.one(WORDS_STATE)
+    if row is None or row[0] != "ready":
+        raise words.not_ready()
+    return None if words.begins_none(folded) else ShortTerm(folded)
+
+
+def _matches(term: Term | None, ranges: Iterable[prefixes.Range]) -> Part:
+    """The condition that a user holds the term, or has an ID in one of the ranges."""
+    each = [*([] if term is None else [term.holds]), *[one.condition for one in ranges]]
+    sql = " OR ".join([f"(true{condition.sql})" for condition in each]) or "false"
+    return Part(f"({sql})", [value for condition in each for value in condition.values])
+
+
+def _found(asked: str, values: list[Any], holds: Part) -> Part:
+    return Part(f"(SELECT * FROM users WHERE true{asked}{holds.sql} OFFSET 0) AS users WHERE true", [*values, *holds.values])
+
+
+async def _number(queries: Queries, sql: str, *values: Any) -> int:
+    row = await queries.one(sql, *values)
     assert row is not None  # count(*) always has a row
     return row[0]
 
@@ -185,21 +321,9 @@ def parts(sample: Sample, term: str) -> tuple[list[str], float]:
     return [spelled[part] for part in asked], left
 
 
-def _found(asked: list[str], term: str) -> Part:
-    """What stands behind FROM to have the index find them, open for more conditions."""
-    likes = " AND search_text LIKE ?" * len(asked)
-    sql = f"(SELECT * FROM users WHERE true{likes}{_HOLDS} OFFSET 0) AS users WHERE true"
-    return Part(sql, [*map(_pattern, asked), term])
-
-
 def _pattern(part: str) -> str:
     """Part of a folded term for LIKE, whose wildcards are data here."""
     return "%" + part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-
-
-def _folded(filters: Filters) -> str:
-    assert filters.q is not None  # or it is no search
-    return rules.fold(filters.q)
 
 
 async def _sample(queries: Queries) -> Sample:

@@ -1,21 +1,24 @@
-"""Search on SQLite: an index of three-letter parts (FTS5 trigram) that writes do not wait for.
+"""Search on SQLite: an index of three-letter parts (FTS5 trigram), and one of the beginnings of words, that writes do not wait for.
 
-A write only notes the user's place in `user_search_pending`. A search asks the index, leaves out what is pending, then looks at the pending
-users themselves. A job folds them into the index, some hundreds at a time.
+A write only notes the user's place in `user_search_pending`. A search asks an index, leaves out what is pending, then looks at the pending
+users themselves. A job folds them into both indexes, some hundreds at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 from rollbook.records import rules
-from rollbook.records.user_list.query import Filters, Query, beyond, order_by, passing, sort_keys
-from rollbook.records.user_search import are_few, searched_text
-from rollbook.storage.database import Database, Queries, Row, Tx
+from rollbook.records.user_list.query import Filters, Query, beyond, order_by, passing
+from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
+from rollbook.storage.database import Database, Queries, Row, Statements, Tx
 
 COLUMNS: tuple[str, ...] = ()
 BATCH = 512
+BUILT = 1_000
+"""Users in a transaction of `build`: some 15 ms."""
 
 CHANGED = "INSERT INTO user_search_pending (seq) VALUES (?)"
 OLDEST = "SELECT number, seq FROM user_search_pending ORDER BY number LIMIT ?"
@@ -23,22 +26,29 @@ NOW = "SELECT name, email FROM users WHERE seq = ?"
 ANY_PENDING = "SELECT 1 FROM user_search_pending LIMIT 1"
 FORGET = "DELETE FROM user_search WHERE rowid = ?"
 INDEX = "INSERT INTO user_search (rowid, text) VALUES (?, ?)"
+FORGET_WORDS = "DELETE FROM user_words WHERE rowid = ?"
+INDEX_WORDS = "INSERT INTO user_words (rowid, text) VALUES (?, ?)"
 FOLDED = "DELETE FROM user_search_pending WHERE number <= ?"
+
+BUILDING = "SELECT done, last FROM user_words_building"
+TO_BUILD = "SELECT seq, name, email FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+BUILT_UP_TO = "UPDATE user_words_building SET done = ?"
+BUILT_ALL = "DELETE FROM user_words_building"
 
 ERASED = "INSERT INTO user_search_erased DEFAULT VALUES"
 LAST_ERASED = "SELECT coalesce(max(number), 0) FROM user_search_erased"
 COMPACTED = "DELETE FROM user_search_erased WHERE number <= ?"
 # https://sqlite.org/fts5.html#the_merge_command: a negative number makes one segment of all, the following positive ones go on with it.
 MERGE = "INSERT INTO user_search (user_search, rank) VALUES ('merge', ?)"
+MERGE_WORDS = "INSERT INTO user_words (user_words, rank) VALUES ('merge', ?)"
 CHANGES = "SELECT total_changes()"
 PAGES = 64  # rewritten in one transaction: some 5 ms
 PAUSE = 0.02  # seconds between two of these transactions
 
-# What follows FROM, open for more conditions: whom the index finds and is not pending, and who is pending.
-FOUND = """
-    user_search AS s CROSS JOIN users ON users.seq = s.rowid
-    WHERE s.text MATCH ? AND s.rowid NOT IN (SELECT seq FROM user_search_pending)"""
 PENDING = "(SELECT DISTINCT seq AS pending FROM user_search_pending) CROSS JOIN users ON users.seq = pending WHERE true"
+NOT_PENDING = "NOT IN (SELECT seq FROM user_search_pending)"
+
+Matches = Callable[[str, str], bool]
 
 
 def columns(name: str, email: str) -> dict[str, str]:
@@ -52,57 +62,92 @@ async def changed(tx: Tx, seqs: Iterable[int]) -> None:
 async def erased(tx: Tx, seq: int) -> None:
     """The entry is forgotten at once; its letters go with the next `compact`."""
     await tx.run(FORGET, seq)
+    await tx.run(FORGET_WORDS, seq)
     await tx.run(ERASED)
 
 
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     term = query.filters.q
     assert term is not None  # or it is no search
-    end = query.offset + query.limit + 1
     past = beyond(query)
     where = await passing(queries, query.filters)
+    matches = _matching(term)
     if await are_few(queries, query.filters):
-        sql = f"SELECT {wanted}, email_key FROM users WHERE true{where.sql}{past.sql}"
+        sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
-        return _sorted([row for row in few if _matches(row[2], row[3], term)], query)[query.offset : end]
+        return page([(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)], query)
+    await _check_ready(queries, term)
+    end = query.offset + query.limit + 1
     found = await _found(queries, wanted, query, end)
     sql = f"SELECT {wanted}, email_key FROM {PENDING}{where.sql}{past.sql}"
     pending = await queries.all(sql, *where.values, *past.values)
-    return _sorted(found + [row for row in pending if _matches(row[2], row[3], term)], query)[query.offset : end]
+    by_prefix = await prefixes.find(queries, await prefixes.present(queries, term), wanted, query, end)
+    return page([*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
 
 
 async def count(queries: Queries, filters: Filters) -> int:
     term = filters.q
     assert term is not None  # or it is no search
     where = await passing(queries, filters)
+    matches = _matching(term)
     if await are_few(queries, filters):
-        few = await queries.all(f"SELECT name, email FROM users WHERE true{where.sql}", *where.values)
-        return sum([_matches(name, email, term) for name, email in few])
-    row = await queries.one(f"SELECT count(*) FROM {FOUND}{where.sql}", _phrase(term), *where.values)
+        few = await queries.all(f"SELECT id, name, email, external_id FROM users WHERE true{where.sql}", *where.values)
+        return sum([_matches(id, name, email, own, term, matches) for id, name, email, own in few])
+    await _check_ready(queries, term)
+    by_prefix = [each.condition for each in await prefixes.present(queries, term)]
+    index = _index(term)
+    found = "SELECT 0 AS seq WHERE false"
+    if index is not None:
+        found = f"SELECT rowid AS seq FROM {index} WHERE {index} MATCH ? AND rowid {NOT_PENDING}"
+    if by_prefix:  # several ways may find a user
+        found = " UNION ".join([found, *[f"SELECT seq FROM users WHERE true{each.sql}" for each in by_prefix]])
+    values = [value for each in by_prefix for value in each.values]
+    if where.sql:
+        found = f"SELECT seq FROM ({found}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
+    row = await queries.one(
+        f"SELECT count(*) FROM ({found})", *([] if index is None else [_phrase(term)]), *values, *where.values
+    )
     assert row is not None  # count(*) always has a row
-    pending = await queries.all(f"SELECT name, email FROM {PENDING}{where.sql}", *where.values)
-    return row[0] + sum([_matches(name, email, term) for name, email in pending])
+    pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
+    return row[0] + sum([matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)])
 
 
 async def _found(queries: Queries, wanted: str, query: Query, limit: int) -> list[Row]:
+    term = query.filters.q or ""
+    index = _index(term)
+    if index is None:
+        return []
     # By the index's own number: in the order of age it is read in its own order, and no further than to the end of the page.
     seq = "s.rowid"
     where, past = await passing(queries, query.filters, seq), beyond(query, seq)
-    sql = f"SELECT {wanted}, email_key FROM {FOUND}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ?"
-    return await queries.all(sql, _phrase(query.filters.q or ""), *where.values, *past.values, limit)
+    sql = (
+        f"SELECT {wanted}, email_key FROM {index} AS s CROSS JOIN users ON users.seq = s.rowid "
+        f"WHERE s.{index} MATCH ? AND s.rowid {NOT_PENDING}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ?"
+    )
+    return await queries.all(sql, _phrase(term), *where.values, *past.values, limit)
 
 
 async def fold(tx: Tx) -> int:
-    """Bring what was noted longest ago, up to BATCH notes, into the index. Returns how many there were."""
+    """Bring what was noted longest ago, up to BATCH notes, into the indexes. Returns how many there were."""
     notes = await tx.all(OLDEST, BATCH)
     for seq in sorted({seq for _, seq in notes}):
         await tx.run(FORGET, seq)
+        await tx.run(FORGET_WORDS, seq)
         user = await tx.one(NOW, seq)
         if user is not None:
-            await tx.run(INDEX, seq, searched_text(*user))
+            text = searched_text(*user)
+            await tx.run(INDEX, seq, text)
+            await tx.run(INDEX_WORDS, seq, _beginnings(text))
     if notes:
         await tx.run(FOLDED, notes[-1][0])
     return len(notes)
+
+
+async def index(tx: Statements, users: Sequence[Row]) -> None:
+    """Add users, of each seq, name and email, to both indexes."""
+    texts = [(seq, searched_text(name, email)) for seq, name, email in users]
+    await tx.many(INDEX, texts)
+    await tx.many(INDEX_WORDS, [(seq, _beginnings(text)) for seq, text in texts])
 
 
 async def fold_pending(db: Database) -> bool:
@@ -110,29 +155,50 @@ async def fold_pending(db: Database) -> bool:
     return await db.one(ANY_PENDING) is not None and await db.write(fold) == BATCH
 
 
+async def build_words(db: Database) -> bool:
+    """Bring users of before the upgrade into the index of words. A job: whether there are more."""
+    return await db.one(BUILDING) is not None and await db.write(build)
+
+
+async def build(tx: Tx) -> bool:
+    """The next BUILT users. Whether there are more."""
+    row = await tx.one(BUILDING)
+    if row is None:
+        return False
+    users = await tx.all(TO_BUILD, *row, BUILT)
+    if not users:
+        await tx.run(BUILT_ALL)
+        return False
+    await tx.many(FORGET_WORDS, [(seq,) for seq, _, _ in users])  # `fold` may have been here
+    await tx.many(INDEX_WORDS, [(seq, _beginnings(searched_text(name, email))) for seq, name, email in users])
+    await tx.run(BUILT_UP_TO, users[-1][0])
+    return True
+
+
 async def compact(db: Database) -> bool:
-    """Rewrite the index without the entries of erased users, a few pages at a time. A job."""
+    """Rewrite the indexes without the entries of erased users, a few pages at a time. A job."""
     number = await db.read(last_erased)
     if number:
-        begin = True
-        while await db.write(merge, begin):
-            begin = False
-            await asyncio.sleep(PAUSE)
+        for statement in (MERGE, MERGE_WORDS):
+            begin = True
+            while await db.write(merge, begin, statement):
+                begin = False
+                await asyncio.sleep(PAUSE)
         await db.write(_compacted, number)
     return False
 
 
 async def last_erased(queries: Queries) -> int:
-    """The newest erasure that the index still has letters of; 0 when there is none."""
+    """The newest erasure that the indexes still have letters of; 0 when there is none."""
     row = await queries.one(LAST_ERASED)
     assert row is not None  # max() always has a row
     return row[0]
 
 
-async def merge(tx: Tx, begin: bool) -> bool:
-    """Rewrite the next pages of the index. Whether there are more."""
+async def merge(tx: Tx, begin: bool, statement: str = MERGE) -> bool:
+    """Rewrite the next pages of an index. Whether there are more."""
     before = await tx.one(CHANGES)
-    await tx.run(MERGE, -PAGES if begin else PAGES)
+    await tx.run(statement, -PAGES if begin else PAGES)
     after = await tx.one(CHANGES)
     assert before is not None and after is not None  # neither has a FROM
     return after[0] - before[0] >= 2
@@ -142,19 +208,46 @@ async def _compacted(tx: Tx, number: int) -> None:
     await tx.run(COMPACTED, number)
 
 
+async def _check_ready(queries: Queries, term: str) -> None:
+    if words.is_short(rules.fold(term)) and await queries.one(BUILDING) is not None:
+        raise words.not_ready()
+
+
+def _index(term: str) -> str | None:
+    """The index that is asked for the term. None where nothing can match."""
+    folded = rules.fold(term)
+    if not words.is_short(folded):
+        return "user_search"
+    return None if words.begins_none(folded) else "user_words"
+
+
 def _phrase(term: str) -> str:
     """The term as an FTS5 string: any text is data there, none is syntax."""
-    return '"' + rules.fold(term).replace('"', '""') + '"'
-
-
-def _matches(name: str, email: str, term: str) -> bool:
     folded = rules.fold(term)
-    return folded in rules.fold(name) or folded in rules.fold(email)
+    return '"' + (_token(folded) if words.is_short(folded) else folded.replace('"', '""')) + '"'
 
 
-def _sorted(rows: list[Row], query: Query) -> list[Row]:
-    at = {"seq": 0, "name": 2, "email_key": -1}
-    # The last key first: Python's sort is stable, so the first key decides in the end.
-    for column, descending in reversed(sort_keys(query.order)):
-        rows.sort(key=lambda row, index=at[column]: row[index], reverse=descending != query.is_backwards)  # type: ignore[misc]
-    return rows
+def _beginnings(text: str) -> str:
+    """What the index of words has for a folded text."""
+    return " ".join([_token(each) for each in words.beginnings(text)])
+
+
+def _token(beginning: str) -> str:
+    """For FTS5's tokenizer `ascii`, to which the signs of ASCII part words: in their place stand characters for private use."""
+    last = beginning[-1]
+    return beginning if last.isalnum() or last >= "\x80" else f"{beginning[:-1]}{chr(0xE000 + ord(last))}"
+
+
+def _matching(term: str) -> Matches:
+    """Whether a term is in a name or an email, or begins a word of them."""
+    folded = rules.fold(term)
+    if not words.is_short(folded):
+        return lambda name, email: folded in rules.fold(name) or folded in rules.fold(email)
+    if words.begins_none(folded):
+        return lambda name, email: False
+    search = re.compile(words.pattern(folded)).search
+    return lambda name, email: search(searched_text(name, email)) is not None
+
+
+def _matches(id: str, name: str, email: str, external_id: str | None, term: str, matches: Matches) -> bool:
+    return matches(name, email) or prefixes.has_prefix(id, external_id, term)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from rollbook import ids
 from rollbook.actions import users
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts
@@ -13,7 +12,6 @@ from rollbook.api import paging
 from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
-from rollbook.records.user_search import MIN_LENGTH
 from rollbook.records.users import User
 from rollbook.web import forms
 from rollbook.web.admin.events import wrong
@@ -52,8 +50,6 @@ async def show(page: PageRequest) -> Response:
         listed = await _list(page, asked, number)
     except InvalidParameter as error:
         problems = forms.problems(page, error)
-        if "q" in problems and len(asked["q"]) < MIN_LENGTH:
-            problems["q"] = f"Enter at least {MIN_LENGTH} characters."
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
         "section": "admin/users",
@@ -80,8 +76,6 @@ async def show(page: PageRequest) -> Response:
 async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
     """Raises InvalidParameter."""
     given = {name: value for name, value in asked.items() if value}
-    if ids.is_id("user", asked["q"]):
-        given["ids"] = given.pop("q")  # an ID that was pasted into the search
     selection = check_texts(UserSelection, given)
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret

@@ -1,0 +1,86 @@
+"""Search by the first characters of an ID or an external ID, in the indexes that these have anyway."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import ids
+from rollbook.records import rules
+from rollbook.records.user_list.query import Part, Query, beyond, order_by, passing
+from rollbook.storage.database import Queries, Row
+
+FEW = 2_000
+"""Users with the prefix that are sorted. Of more, the page is first looked for among those that the list begins with."""
+LOOKED_AT = 20_000
+_ID = ids.new("user")[:5]
+
+COUNT_FEW = {
+    column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} >= ? AND {column} < ? LIMIT {FEW + 1}) AS few"
+    for column in ("external_id", "id")
+}
+
+
+class Range(NamedTuple):
+    """Texts of a column of `users` from `low` up to `high`, exclusive: those that begin with `low`."""
+
+    column: str
+    low: str
+    high: str
+
+    @property
+    def condition(self) -> Part:
+        """Begins with AND."""
+        return Part(f" AND {self.column} >= ? AND {self.column} < ?", [self.low, self.high])
+
+
+def ranges(term: str) -> list[Range]:
+    """Where a term is looked for as a prefix. `user_` alone, with which all IDs begin, is no prefix of one."""
+    found = [Range("external_id", term, _after(term))]
+    folded = rules.fold(term)
+    if folded.startswith(_ID) and folded != _ID:
+        found.append(Range("id", folded, _after(folded)))
+    return found
+
+
+def has_prefix(id: str, external_id: str | None, term: str) -> bool:
+    """What `ranges` finds, of one user."""
+    folded = rules.fold(term)
+    return (external_id or "").startswith(term) or (folded != _ID and folded.startswith(_ID) and id.startswith(folded))
+
+
+async def present(queries: Queries, term: str) -> dict[Range, int]:
+    """The ranges in which there are users, and how many, up to one more than FEW."""
+    found = {}
+    for each in ranges(term):
+        row = await queries.one(COUNT_FEW[each.column], each.low, each.high)
+        if row is not None and row[0]:
+            found[each] = row[0]
+    return found
+
+
+async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Query, limit: int) -> list[Row]:
+    """The first users of the query that each range has, `limit` of each, and `email_key` behind what is wanted."""
+    rows: list[Row] = []
+    where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
+    select, rest = f"SELECT {wanted}, email_key FROM", f"users WHERE true{where.sql}{past.sql}"
+    values = [*where.values, *past.values]
+    for each, users in found.items():
+        condition = each.condition
+        if users > FEW:
+            first = f"(SELECT * FROM {rest}{order} LIMIT {LOOKED_AT}) AS users WHERE true{condition.sql}"
+            page = await queries.all(f"{select} {first}{order} LIMIT ?", *values, *condition.values, limit)
+            if len(page) == limit:
+                rows += page
+                continue
+        # Behind LIMIT, so that the index of the column is what finds them.
+        places = f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few"
+        rows += await queries.all(f"{select} {rest} AND seq IN ({places}){order} LIMIT ?", *values, *condition.values, limit)
+    return rows
+
+
+def _after(text: str) -> str:
+    """The least text that is greater than all that begin with this one, in the order of code points."""
+    last = ord(text[-1]) + 1
+    if last > 0x10FFFF:
+        return _after(text[:-1]) if len(text) > 1 else text + text
+    return text[:-1] + chr(0xE000 if last == 0xD800 else last)
