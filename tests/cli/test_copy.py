@@ -353,7 +353,11 @@ NOT_COPIED = {
 def test_no_column_is_forgotten(kept: Kept, copied: str) -> None:
     copied_columns = {(table.name, column) for table in tables.TABLES for column in table.columns}
     names = "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'"
-    on_sqlite = {(table, column) for table, column in rows(kept.data, names) if not table.startswith(("sqlite_", "user_search_", "user_words_"))}
+    on_sqlite = {
+        (table, column)
+        for table, column in rows(kept.data, names)
+        if not table.startswith(("sqlite_", "user_search_", "user_words_"))
+    }
     found = ask(copied, "SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = 'public'")
     on_postgresql = {tuple(line.split()) for line in found.splitlines()}
     own = {("request_log", "id"), ("users", "search_text"), ("deleted_users", "search_text"), ("users", "created")}
