@@ -136,10 +136,16 @@ def test_every_answer_with_a_user_has_one_schema_and_what_is_always_there_is_req
 
 def test_requests_have_no_defaults_and_one_type_for_each_enumeration() -> None:
     schemas = DESCRIPTION["components"]["schemas"]
-    for name in ("UserCreate", "UserUpdate", "KeyCreate", "KeyRotation"):
+    for name in ("UserCreate", "UserUpdate", "UserPatch", "KeyCreate", "KeyRotation"):
         assert schemas[name]["additionalProperties"] is False
         assert not [part for part in _parts(schemas[name]) if {"default", "enum"} & set(part)]
     assert {"Role", "Status", "Scope", "EventType", "ErrorCode"} <= set(schemas)
+
+
+def test_patch_names_the_type_of_a_merge_patch() -> None:
+    for route in ROUTES:
+        named = "application/merge-patch+json" in _operation(route).get("requestBody", {"content": {}})["content"]
+        assert named == (route.method == "PATCH")
 
 
 def test_lists_and_booleans_in_queries_are_typed_and_no_header_has_a_constant_example() -> None:

@@ -56,6 +56,17 @@ class Metadata(str):
     schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
+class MetadataPatch(str):
+    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
+    has at most 16 KiB."""
+
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "additionalProperties": True,
+        "examples": [{"plan": "team", "trial_ends": None}],
+    }
+
+
 class LimitText(str):
     """A rate limit, such as `100/minute,5000/hour`, or `none` for no limit."""
 
@@ -149,6 +160,12 @@ class UserUpdate(UserFields, kw_only=True):
 
     status: Status | UnsetType = UNSET
     current_password: GivenPassword | UnsetType = UNSET
+
+
+class UserPatch(UserUpdate, kw_only=True):
+    """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
+
+    metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
 
 
 class PasswordChange(Body):

@@ -112,6 +112,8 @@ def field_hook(password_min_length: int) -> Hook:
     def hook(kind: type, value: Any) -> Any:
         if kind is arguments.Metadata:
             return arguments.Metadata(rules.metadata(value))
+        if kind is arguments.MetadataPatch:
+            return arguments.MetadataPatch(rules.metadata_patch(value))
         if not isinstance(value, str):
             raise ValueError("must be a string")
         if kind is arguments.NewPassword:

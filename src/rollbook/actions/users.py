@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
 from rollbook.actions import passwords
-from rollbook.actions.arguments import UserCreate, UserFields, UserFilters, UserUpdate
+from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
@@ -165,16 +165,17 @@ async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None
 async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None) -> User:
     """Update a user
 
-    Fields you don't send are left unchanged. Users can change their own name, email and metadata, and must send their `current_password`
+    Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key. Users can change their own name, email and metadata, and must send their `current_password`
     to change their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs
     the user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only succeeds if
     the user still has that version.
     """
     require(by, "users:write", id)
     wanted = _given(changes, CHANGEABLE)
+    patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
     if "email" in wanted and not reaches_all(by, "users:write"):
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
-    return await on.write_together(id, _update, by, known("user", id), wanted, versions)
+    return await on.write_together(id, _update, by, known("user", id), wanted, versions, patch)
 
 
 async def _prove_for_email(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType) -> None:
@@ -206,11 +207,17 @@ async def activate(on: Rollbook, by: Principal, id: str) -> User:
     return await on.write(_update, by, known("user", id), {"status": "active"})
 
 
-async def _update(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], versions: frozenset[int] | None = None) -> User:
-    """What is so already is no change, and where nothing changes there is no event. `versions` are those the caller will change."""
+async def _update(
+    tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], versions: frozenset[int] | None = None, patch: str | None = None
+) -> User:
+    """What is so already is no change, and where nothing changes there is no event. `versions` are those the caller will change. `patch`
+    changes the metadata as it is now, where nothing comes between."""
     if "role" in wanted or "status" in wanted:
         await users.take_turns(tx, id)
     user = await users.get(tx, id)
+    may_touch(by, user.role)
+    if patch is not None:
+        wanted = {**wanted, "metadata": _patched(user.metadata, patch)}
     change = plan(by, user, wanted)
     check_version(user, versions)
     if not change.columns:
@@ -226,6 +233,14 @@ async def _update(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], ver
     if change.promotes:
         await _end_what_others_hold(tx, by, id)
     return after
+
+
+def _patched(metadata: str, patch: str) -> str:
+    """Raises InvalidParameter."""
+    try:
+        return rules.patched(metadata, patch)
+    except ValueError as problem:
+        refuse("metadata", str(problem))
 
 
 async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
@@ -251,7 +266,6 @@ class Change(NamedTuple):
 def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
     """Raises InsufficientScope, NotYourself."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
-    may_touch(by, user.role)
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
         raise InsufficientScope(f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
     if "role" in columns:

@@ -130,9 +130,13 @@ def _operation(route: Route) -> Schema:
         operation["parameters"] = parameters
     if route.body is not None:
         body = {"schema": tables.reference(route.body.__name__), "example": tables.EXAMPLES[route.body.__name__]}
-        operation["requestBody"] = {"required": not route.body_is_optional, "content": {"application/json": body}}
+        operation["requestBody"] = {"required": not route.body_is_optional, "content": dict.fromkeys(_body_types(route), body)}
     operation["responses"] = _answers(route)
     return operation
+
+
+def _body_types(route: Route) -> list[str]:
+    return ["application/json", *(["application/merge-patch+json"] if route.method == "PATCH" else [])]
 
 
 def _request_headers(route: Route) -> list[str]:

@@ -79,6 +79,11 @@ OF_TYPES: dict[type, Schema] = {
 _ROLE = "The user's role. " + " ".join(f"`{role}`: {reach}" for role, reach in roles.ROLES.items())
 _STATUS = "`suspended` users can't sign in or use their API keys until they are activated."
 
+_PROOF: Schema = {
+    "format": "password",
+    "description": "Your current password. Required to change your own email, unless you can change all users.",
+}
+
 # Descriptions of the fields of bodies, by name, or by type and name. Fields with their own type have them there.
 BODIES: dict[str, Schema] = {
     "Credentials.email": {"pattern": ANY_TEXT},
@@ -91,10 +96,8 @@ BODIES: dict[str, Schema] = {
     "ip_allow": {"description": "IP addresses and networks that can use the key. Default or null: any."},
     "password": {"format": "password"},
     "current_password": {"format": "password"},
-    "UserUpdate.current_password": {
-        "format": "password",
-        "description": "Your current password. Required to change your own email, unless you can change all users.",
-    },
+    "UserUpdate.current_password": _PROOF,
+    "UserPatch.current_password": _PROOF,
     "expires_at": {"description": "When the key expires, an RFC 3339 time in the future. Default or null: never."},
     "user_id": {"pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
     "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},
@@ -335,6 +338,7 @@ RENAMED = {
 # An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
     "UserCreate": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
+    "UserPatch": {"name": "Charles Chaplin", "metadata": {"plan": "team", "trial_ends": None}},
     "UserUpdate": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},

@@ -66,7 +66,7 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
 
 def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
     """The object as this type. Raises InvalidParameter with everything that is wrong."""
-    if kind is types.UserUpdate or kind is types.UserCreate:
+    if kind in (types.UserCreate, types.UserUpdate, types.UserPatch):
         found = {name: value for name, value in found.items() if name not in READ_ONLY}
     return check(kind, found, password_min_length)
 

@@ -62,7 +62,7 @@ ROUTES = [
     Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed, replays=False),
     Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
     Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
-    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
+    Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserPatch, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),
     Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, *PROOF), self_access="user", shows=show.nothing),
     Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),

@@ -39,6 +39,12 @@ class UserUpdate(arguments.UserUpdate):
     refused: ClassVar[dict[str, str]] = {"password": "password cannot be changed here. Use PUT /v1/users/{userId}/password."}
 
 
+class UserPatch(arguments.UserPatch):
+    """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
+
+    refused: ClassVar[dict[str, str]] = UserUpdate.refused
+
+
 class UserFields(Query):
     fields: Fields | None = None
 

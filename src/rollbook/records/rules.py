@@ -142,6 +142,31 @@ def metadata(value: object) -> str:
     return text.decode()
 
 
+def metadata_patch(value: object) -> str:
+    """What changes metadata (RFC 7396). It can be larger than metadata: only the result counts."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")
+    return msgspec.json.encode(value).decode()
+
+
+def patched(text: str, patch: str) -> str:
+    """Metadata with a patch applied to it. ValueError where the result is none that can be kept."""
+    return metadata(_merged(msgspec.json.decode(text), msgspec.json.decode(patch)))
+
+
+def _merged(target: object, patch: object) -> object:
+    """RFC 7396 section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = _merged(found.get(name), value)
+    return found
+
+
 def too_deep(value: Any, text: bytes, levels: int = MAX_DEPTH) -> str | None:
     """The path to an object or list below so many levels, such as `metadata.a[0].b`; None if there is none. `text` is the JSON of the value."""
     if text.count(b"{") + text.count(b"[") <= levels:
