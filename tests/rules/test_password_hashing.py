@@ -19,6 +19,7 @@ from rollbook.auth import passwords
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import Overloaded
+from rollbook.records.password_parameters import of
 
 CHEAP = Settings(password_memory=64, password_time_cost=1, password_threads=1)
 PASSWORD = "securepassword123"
@@ -152,6 +153,23 @@ def test_without_a_hash_the_same_work_is_done_for_nothing(monkeypatch: pytest.Mo
     costs = [work.decode().rsplit("$", 2)[0] for work in worked]
     assert costs == ["$argon2id$v=19$m=19456,t=2,p=1"] * 3
     assert {len(work) for work in worked} == {len(known)}
+
+
+def test_a_wrong_password_is_the_same_work_whichever_parameters_the_hash_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked: list[str] = []
+    real = passwords.verify_secret
+    monkeypatch.setattr(passwords, "verify_secret", lambda hash, *rest: (worked.append(of(hash.decode())), real(hash, *rest))[1])
+    hashers = [Passwords(Settings(password_memory=memory, password_time_cost=1)) for memory in (64, 128, 256)]
+    in_use = [hasher.current for hasher in hashers]
+    kept = [hasher.hash_now(PASSWORD) for hasher in hashers]
+    for hash in (*kept, None, ""):
+        worked.clear()
+        assert not hashers[0].verify_now(hash, "another password", in_use)
+        assert sorted(worked) == sorted(in_use)
+    for hash in kept:
+        worked.clear()
+        assert hashers[0].verify_now(hash, PASSWORD, in_use)
+        assert worked == [of(hash)]
 
 
 def test_it_works_where_there_is_no_task(cheap: Passwords) -> None:

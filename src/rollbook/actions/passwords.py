@@ -15,21 +15,25 @@ from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.errors import NotYourself, Overloaded, UserSuspended, WrongPassword
-from rollbook.records import events, password_links, sessions, users
+from rollbook.records import events, password_links, password_parameters, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
+
+MAX_PARAMETERS = 4
+"""Argon2 parameters, besides the current ones, with which a hash is computed for a wrong password: the most expensive that are in use."""
 
 
 async def prove(on: Rollbook, account: str, origin: Origin, hash: str | None, password: str) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
-    `hash` None (unknown email, or a user without a password) takes as long as a wrong password. The attempt is not counted when the password
+    `hash` None (unknown email, or a user without a password) takes as long as a wrong password, whichever parameters its hash has. The attempt is not counted when the password
     was right, nor when it was not computed because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
     """
+    in_use = await password_parameters.most_expensive(on.db, MAX_PARAMETERS)
     take_back = await attempts.count(on, account, origin)
     try:
-        is_right = await on.passwords.verify(hash, password)
+        is_right = await on.passwords.verify(hash, password, in_use)
     except Overloaded:
         await take_back()
         raise

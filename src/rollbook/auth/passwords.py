@@ -15,18 +15,20 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 from unicodedata import normalize
 
 from argon2 import Type
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import hash_secret, verify_secret
 
 from rollbook.config import Settings
 from rollbook.cpu import available_cpus
 from rollbook.errors import Overloaded
+from rollbook.records import password_parameters
 from rollbook.records.rules import PASSWORD_LENGTH
 
 MAX_MEMORY = 1_048_576
@@ -61,8 +63,8 @@ class Passwords:
             settings.password_parallelism,
         )
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
-        # Costs as much to verify as a hash with the current parameters, and matches no password.
-        self._nobodys = self._start + f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
+        # A salt and digest that match no password.
+        self._nobodys = f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
         self._threads = settings.password_threads or max(1, available_cpus() // settings.workers)
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
         self._queue = settings.password_queue
@@ -81,13 +83,14 @@ class Passwords:
         """The argon2id string to store. Raises Overloaded if too many are waiting."""
         return await self._aside(self.hash_now, password)
 
-    async def verify(self, hash: str | None, password: str) -> bool:
+    async def verify(self, hash: str | None, password: str, in_use: Sequence[str] = ()) -> bool:
         """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting.
 
-        Without a valid hash, it does the same work as for a wrong password and returns False, so that timing doesn't reveal whether the
-        user exists. (Hashes with other than the current parameters take their own time until they are renewed.)
+        `in_use` are the parameters that other users' hashes have. Unless the password matches, one hash is computed with each of them and
+        with the current ones, so that timing reveals neither whether the user exists nor how old their hash is: not for an invalid hash or
+        None either, which match no password. (A hash with none of these parameters takes its own time besides.)
         """
-        return await self._aside(self.verify_now, hash, password)
+        return await self._aside(self.verify_now, hash, password, in_use)
 
     def hash_now(self, password: str) -> str:
         """Like `hash`, in this thread: for commands. ValueError if the password can't be encoded."""
@@ -95,18 +98,21 @@ class Passwords:
             _encoded(password), secrets.token_bytes(_SALT), self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID
         ).decode()  # fmt: skip
 
-    def verify_now(self, hash: str | None, password: str) -> bool:
+    def verify_now(self, hash: str | None, password: str, in_use: Sequence[str] = ()) -> bool:
         """Like `verify`, in this thread."""
         try:
             secret = _encoded(password)
         except ValueError:
             hash, secret = None, b""
-        if hash is None or _parse(hash) is None:
-            hash = self._nobodys
-        try:
-            return verify_secret(hash.encode(), secret, _TYPES[hash.split("$")[1]])
-        except VerifyMismatchError:
-            return False
+        left = dict.fromkeys((self._start, *in_use))
+        if hash is not None and _parse(hash) is not None:
+            if _matches(hash, secret):
+                return True
+            left.pop(password_parameters.of(hash), None)
+        for parameters in left:
+            with suppress(VerificationError):  # there may not be enough memory
+                _matches(parameters + self._nobodys, secret)
+        return False
 
     def needs_renewal(self, hash: str) -> bool:
         """Whether the hash has other than the current parameters. Renew it while the password is available: at a successful sign-in."""
@@ -116,7 +122,12 @@ class Passwords:
         """Finish running hashes and drop the waiting ones, whose callers get CancelledError."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _aside(self, work: Callable[..., T], *values: str | None) -> T:
+    @property
+    def current(self) -> str:
+        """The parameters of new hashes, as `records/password_parameters` has them."""
+        return self._start
+
+    async def _aside(self, work: Callable[..., T], *values: str | Sequence[str] | None) -> T:
         with self._lock:
             if self._jobs >= self._threads + self._queue:
                 self.refused += 1
@@ -131,7 +142,7 @@ class Passwords:
         # A plain future: the caller may be a coroutine that runs without a task.
         return await asyncio.wrap_future(job)
 
-    def _timed(self, work: Callable[..., T], *values: str | None) -> T:
+    def _timed(self, work: Callable[..., T], *values: str | Sequence[str] | None) -> T:
         begun = time.perf_counter()
         try:
             return work(*values)
@@ -171,6 +182,13 @@ def _parse(text: str) -> re.Match[str] | None:
     # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: other passwords would match a shorter one.
     salt, digest = len(form[4]) * 3 // 4, len(form[5]) * 3 // 4
     return form if 8 <= salt <= 64 and 16 <= digest <= 64 else None
+
+
+def _matches(hash: str, secret: bytes) -> bool:
+    try:
+        return verify_secret(hash.encode(), secret, _TYPES[hash.split("$")[1]])
+    except VerifyMismatchError:
+        return False
 
 
 def _base64(data: bytes) -> str:

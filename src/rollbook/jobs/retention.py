@@ -6,9 +6,11 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
-from rollbook.records import events, idempotency_keys, password_links, sessions, usage, users
+from rollbook.records import events, idempotency_keys, password_links, password_parameters, sessions, usage, users
 
 BATCH = 256
+READ = 5_000
+"""Users whose hash one read looks at."""
 BUFFERED = 60
 """Seconds after which no worker still buffers data of an erased user."""
 
@@ -74,6 +76,25 @@ async def erase_usage(on: Rollbook) -> bool:
     return True
 
 
+async def forget_password_parameters(on: Rollbook) -> bool:
+    """Forget argon2 parameters that no user's hash has anymore: hashes are renewed when their users sign in."""
+    current = on.passwords.current
+    if set(await password_parameters.most_expensive(on.db, 2)) <= {current}:
+        return False
+    unused = await on.db.write(password_parameters.doubt, current)
+    seq: int | None = 0
+    while unused and seq is not None:
+        found, seq = await on.read_aside(password_parameters.of_users, seq, READ)
+        unused -= found
+    place: tuple[int, int] | None = (0, 0)
+    while unused and place is not None:
+        found, place = await on.read_aside(password_parameters.of_deleted, place, READ)
+        unused -= found
+    if unused:
+        await on.db.write(password_parameters.forget, unused)
+    return False
+
+
 JOBS = (
     ("erase deleted users", 60.0, erase_deleted),
     ("expire events", 60.0, expire_events),
@@ -82,5 +103,6 @@ JOBS = (
     ("expire usage", 60.0, expire_usage),
     ("expire request log", 60.0, expire_request_log),
     ("erase usage", 30.0, erase_usage),
+    ("forget password parameters", 3600.0, forget_password_parameters),
 )
 """Name, seconds between two steps, step."""

@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import auth_version, rules, usage
+from rollbook.records import auth_version, password_parameters, rules, usage
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx
 
@@ -124,6 +124,8 @@ async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
         raise _taken(refused) from None
     await on.user_counts.adjust(tx, (seq,), +1)
     await on.user_search.changed(tx, (seq,))
+    if password_hash is not None:
+        await password_parameters.note(tx, password_hash)
     return user
 
 
@@ -158,12 +160,14 @@ async def set_password(tx: Tx, id: str, hash: str) -> User:
     """Raises NotFound."""
     if not await tx.run(SET_PASSWORD, hash, clock.now(), id):
         raise NotFound()
+    await password_parameters.note(tx, hash)
     return await get(tx, id)
 
 
 async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
     """The same password, hashed with stronger parameters."""
     await tx.run(RENEW_HASH, new, id, old)
+    await password_parameters.note(tx, new)
 
 
 async def signed_in(tx: Tx, id: str) -> User:

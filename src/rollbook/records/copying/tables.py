@@ -32,6 +32,7 @@ TABLES = (
         "id",
     ),
     _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
+    _table("password_parameters", "cost, parameters, in_doubt", "cost, parameters"),
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken
-from rollbook.records import events
+from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNAL_ID
 from rollbook.records.user_counts import postgres as user_counts
@@ -46,6 +46,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
     rows = [(*user.row(first + at, start + at), searched_text(user.new.name, user.new.email)) for at, user in enumerate(added)]
     await tx.many(ADD, rows)
     await user_counts.adjust(tx, range(first, first + len(added)), +1)
+    await password_parameters.note_imported(tx, [user.password_hash for user in added])
     await events.record_many(tx, created([(user, start + at) for at, user in enumerate(added)], by))
     return refused
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken
-from rollbook.records import events
+from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_imports import BATCH, Prepared, Refused, created, insert
@@ -39,6 +39,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
     if added:
         await user_counts.adjust(tx, added, +1)
         await user_search.changed(tx, added)
+        await password_parameters.note_imported(tx, [new[seq - first].password_hash for seq in added])
         await events.record_many(tx, created([(new[seq - first], start + seq - first) for seq in added], by))
     return refused
 

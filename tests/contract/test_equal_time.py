@@ -1,0 +1,111 @@
+"""Whether an account exists is not told by how long a wrong password takes, whatever parameters the hashes in the database have."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import httpx2
+import pytest
+from argon2 import Type
+from argon2.low_level import hash_secret
+
+from rollbook.records import password_parameters, users
+from rollbook.storage import migrate
+from rollbook.storage.database import Tx
+from tests.engines import migrated
+from tests.harness import Server, new_user, running
+
+PASSWORD = "a lobster in the library"
+TODAY = "$argon2id$v=19$m=8,t=1,p=1$"
+SLOW, ODD = "$argon2id$v=19$m=32768,t=2,p=1$", "$argon2i$v=16$m=4096,t=1,p=2$"
+
+
+def hashed(parameters: str) -> str:
+    version, memory, passes, lanes = map(int, re.findall(r"=([0-9]+)", parameters))
+    kind = Type.ID if parameters.startswith("$argon2id$") else Type.I
+    return hash_secret(PASSWORD.encode(), b"salt" * 4, passes, memory, lanes, 32, kind, version).decode()
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Of its users one has a hash that takes a thousand times as long as today's, and one a hash of another kind."""
+    limits = ("--rate-limit", "none", "--attempts-limit", "none", "--account-attempts-limit", "none")
+    with running(tmp_path_factory.mktemp("server") / "data", *limits) as server:
+        people = {"slow": hashed(SLOW), "odd": hashed(ODD)}
+        lines = [
+            json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash}) for name, hash in people.items()
+        ]
+        server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
+        yield server
+
+
+def verify(http: httpx2.Client, email: str, password: str) -> int:
+    return http.post("/v1/users/verify-password", json={"email": email, "password": password}).status_code
+
+
+def in_use(server: Server) -> list[str]:
+    return [row[0] for row in server.ask("SELECT parameters FROM password_parameters ORDER BY cost DESC")]
+
+
+def test_a_wrong_password_takes_as_long_for_every_user_and_for_nobody(server: Server, http: httpx2.Client) -> None:
+    today = new_user(http)["email"]
+    took: dict[str, list[float]] = {email: [] for email in (today, "nobody@example.com", "slow@example.com", "odd@example.com")}
+    times: list[float] = []
+    until = time.monotonic() + 60
+    # In turns, so that what else the machine does meets all of them; for longer on a busy one.
+    while not times or (max(times) / min(times) >= 1.5 and time.monotonic() < until):
+        for _ in range(5):
+            for email in took:
+                begun = time.perf_counter()
+                assert verify(http, email, "wrong password") == 401
+                took[email].append(time.perf_counter() - begun)
+        times = [median(each) for each in took.values()]
+    assert max(times) / min(times) < 1.5, took
+    assert min(times) > 0.02, "a hash with the most expensive parameters was computed"
+
+
+def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(server: Server, http: httpx2.Client) -> None:
+    assert in_use(server) == [SLOW, ODD, TODAY]
+    assert verify(http, "slow@example.com", PASSWORD) == 200
+    assert server.ask("SELECT substr(password_hash, 1, 27) FROM users WHERE name = 'slow'") == [(TODAY,)]
+    # A deleted user can be restored, with the hash they had.
+    [odd] = http.get("/v1/users", params={"email": "odd@example.com"}).json()
+    assert http.delete(f"/v1/users/{odd['id']}").status_code == 204
+    server.stop()
+    server.start()
+    deadline = time.monotonic() + 30
+    while in_use(server) != [ODD, TODAY]:
+        assert time.monotonic() < deadline, in_use(server)
+        time.sleep(0.05)
+    assert http.post(f"/v1/users/{odd['id']}/restore").status_code == 200
+    assert verify(http, "odd@example.com", PASSWORD) == 200
+
+
+def test_a_database_from_before_is_read_once(engine: str, tmp_path: Path) -> None:
+    async def fill(tx: Tx) -> None:
+        for number, hash in enumerate((hashed(SLOW), hashed(ODD), hashed(TODAY), hashed(TODAY), None)):
+            user = await users.add(tx, users.new("Alice", f"alice{number}@example.com"), hash)
+            if number == 1:
+                await users.delete(tx, user)
+        await tx.run("DROP TABLE password_parameters")
+        await tx.run("DELETE FROM migrations WHERE name = 'password_parameters'")
+
+    with migrated(engine, tmp_path) as db:
+        db.write_now(fill)
+        assert [each.name for each in migrate.migrate(db)] == ["password_parameters"]
+        assert db.read_now(password_parameters.most_expensive, 9) == [SLOW, ODD, TODAY]
+        assert db.read_now(password_parameters.most_expensive, 1) == [SLOW]
+
+
+@pytest.mark.parametrize("kind", [Type.D, Type.I, Type.ID])
+@pytest.mark.parametrize("version", [0x10, 0x13])
+def test_the_parameters_of_every_kind_of_hash_are_found(kind: Type, version: int) -> None:
+    hash = hash_secret(b"x", b"saltsalt", 3, 128, 2, 24, kind, version).decode()
+    parameters = password_parameters.of(hash)
+    assert hash.startswith(parameters) and parameters.endswith("m=128,t=3,p=2$")
+    assert password_parameters.of(hash.replace("$v=16", "")) == parameters.replace("$v=16", "")
