@@ -16,6 +16,7 @@ from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
+from rollbook.http import trace_context
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
@@ -108,7 +109,7 @@ class App:
         gate = self._router.gate
 
         async def admit(request: Request) -> dict[str, Any]:
-            by = Principal(await gate.admit(request), request.address, request.id)
+            by = Principal(await gate.admit(request), request.address, request.id, request.trace_id)
             gate.check(by, mounted.scope, "", "")
             return {"principal": by}
 
@@ -145,6 +146,8 @@ class App:
 
     async def answer(self, request: Request) -> Response:
         """Returns a response whatever happens."""
+        if (header := request.headers.get(b"traceparent")) is not None:
+            request.trace = trace_context.parse(header)
         try:
             response = await self._routes.answer(request)
         except ApiError as error:
@@ -152,6 +155,8 @@ class App:
         except Exception:
             logger.exception("unexpected error", extra={"request_id": request.id})
             response = self._rendered(ApiError(), request)
+        if request.trace is not None:
+            request.head += request.trace.line
         if request.head:
             response = Response(response.status, response.head + request.head, response.body, response.stream)
         return response

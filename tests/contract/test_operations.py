@@ -237,6 +237,53 @@ def test_each_request_leaves_one_line_with_who_what_and_how_it_went(
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_a_request_is_found_by_its_trace_and_by_its_callers_id(server: Server, http: httpx2.Client) -> None:
+    sent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-Id": "web-42"}
+    answer = http.post(
+        "/v1/users", json={"name": "Traced", "email": "traced@example.com", "password": "a good password"}, headers=sent
+    )
+    assert answer.status_code == 201 and answer.headers["traceparent"] == sent["traceparent"]
+    assert answer.headers["x-request-id"].startswith("req_")
+    (event,) = http.get(f"/v1/events?user={answer.json()['id']}").json()
+    assert event["actor"]["trace_id"] == TRACE
+    raw = [(b"traceparent", sent["traceparent"].encode()), (b"X-Request-Id", b"caf\xe9 7" + b"x" * 1_000)]
+    refused = http.get("/v1/users/nobody", headers=raw)
+    assert refused.status_code == 404 and refused.headers["traceparent"] == sent["traceparent"]
+    plain = http.get("/v1/users/me")
+    assert "traceparent" not in plain.headers
+    traced, missing, other = lines_of(server, [answer, refused, plain])
+    assert (traced["trace_id"], traced["client_request_id"]) == (TRACE, "web-42")
+    assert (missing["trace_id"], missing["client_request_id"]) == (TRACE, "caf??7" + "x" * 122)
+    assert "trace_id" not in other and "client_request_id" not in other
+
+
+@once
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        (f"00-{TRACE}-00f067aa0ba902b7-00", f"00-{TRACE}-00f067aa0ba902b7-00"),
+        (f"00-{TRACE}-00f067aa0ba902b7-ff", f"00-{TRACE}-00f067aa0ba902b7-03"),
+        (f"cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later", f"00-{TRACE}-00f067aa0ba902b7-01"),
+        (f"00-{TRACE}-00f067aa0ba902b7-01-more", None),
+        (f"cc-{TRACE}-00f067aa0ba902b7-01.more", None),
+        (f"ff-{TRACE}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", None),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE[1:]}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE}-00f067aa0ba902b7-1", None),
+        (f"00-{TRACE}-00f067aa0ba902b7-01, 00-{TRACE}-00f067aa0ba902b7-01", None),
+        ("", None),
+    ],
+)
+def test_a_traceparent_that_is_not_valid_is_ignored(http: httpx2.Client, sent: str, answered: str | None) -> None:
+    answer = http.get("/v1/users/me", headers={"traceparent": sent})
+    assert answer.status_code == 200 and answer.headers.get("traceparent") == answered
+
+
 @once
 def test_what_never_became_a_request_leaves_a_line_too(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as raw:

@@ -70,13 +70,15 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
 class Principal:
     """Who acts in one request."""
 
-    __slots__ = ("address", "caller", "request_id")
+    __slots__ = ("address", "caller", "request_id", "trace_id")
 
-    def __init__(self, caller: Caller, address: str, request_id: str | None) -> None:
+    def __init__(self, caller: Caller, address: str, request_id: str | None, trace_id: str | None = None) -> None:
         self.caller = caller
         self.address = address
         """Where the request came from: an address, `cli` or `system`."""
         self.request_id = request_id
+        self.trace_id = trace_id
+        """The distributed trace that the request belongs to."""
 
     @property
     def user_id(self) -> str:
@@ -105,7 +107,7 @@ class Principal:
     def actor(self) -> Actor:
         """Whom the event log names."""
         caller = self.caller
-        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id)
+        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id)
 
 
 _OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)
@@ -114,6 +116,6 @@ SYSTEM = Principal(_OPERATOR, "system", None)
 _STRANGER = Caller(Holder(None, "", "", None, None, None, None, "member", "active", None), NO_LIMIT)
 
 
-def stranger(address: str, request_id: str | None) -> Principal:
+def stranger(address: str, request_id: str | None, trace_id: str | None = None) -> Principal:
     """A visitor who has not signed in yet. All they can do is prove who they are."""
-    return Principal(_STRANGER, address, request_id)
+    return Principal(_STRANGER, address, request_id, trace_id)

@@ -30,6 +30,7 @@ THE_KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 THE_SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 THE_EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 NEXT_CURSOR = "9mF0c2Nq8yTn3bVx1kWzQpOpY3JlYXRlZF9hdMKSzwAGCMhQ"
 # A key in the right format that no server has.
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
@@ -179,6 +180,7 @@ ANSWERS: dict[str, Schema] = {
     "key_id": identifier("ID of the API key that made the request.", THE_KEY_ID),
     "address": string("Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
     "request_id": string("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID]),
+    "trace_id": string("ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none.", 32, examples=[TRACE_ID]),
     "object": reference("EventObject"),
     "before": {"oneOf": [reference("EventObject"), {"type": "null"}], "description": "The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous state."},
     "count": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "The number of users."},
@@ -331,7 +333,7 @@ SIGNED_IN = {
 }  # fmt: skip
 RENAMED = {
     "id": THE_EVENT_ID, "type": "user.updated", "created_at": "2023-10-27T11:00:00Z", "user_id": CHARLIE_ID,
-    "actor": {"user_id": ALICE_ID, "key_id": THE_KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID},
+    "actor": {"user_id": ALICE_ID, "key_id": THE_KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID, "trace_id": TRACE_ID},
     "object": WHOLE_CHARLES, "before": {"name": "Charlie Chaplin", "email": "charlie@example.com"},
 }  # fmt: skip
 

@@ -39,7 +39,7 @@ class Router:
             call.query = self._query(route, request.query)
             return await route.action(call)
         caller = await self._gate.admit(request)
-        call.by = Principal(caller, request.address, request.id)
+        call.by = Principal(caller, request.address, request.id, request.trace_id)
         ids = self._admit(call, route, ids)
         call.query = self._query(route, request.query)
         if request.stream is not None and not route.streams_body:  # larger than most may send: not held for strangers

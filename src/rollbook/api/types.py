@@ -139,12 +139,13 @@ class PasswordLink(Struct, frozen=True):
 
 
 class EventActor(Struct, frozen=True):
-    """Who made the change: the user, API key and request ID of the request, and the client's IP address (`cli` for the command line)."""
+    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line)."""
 
     user_id: str | None
     key_id: str | None
     address: str | None
     request_id: str | None
+    trace_id: str | None
 
 
 class Event(Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from rollbook import clock
 from rollbook.http.body import BodyStream
+from rollbook.http.trace_context import Trace
 
 _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
@@ -34,12 +35,12 @@ class Request:
     `body` is complete, or empty where `stream` brings it. `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
     `time.perf_counter_ns()` when the last byte of the request, or of the head of a streamed one, had arrived. The gate fills in `user_id`, `key_id` and
     `route` for the access line, in `head` the header lines that every answer carries: the rate limits', and in `limited_by` the window
-    that refused the request.
+    that refused the request. `trace` is the distributed trace it belongs to, if any.
     """
 
     __slots__ = (
         "address", "body", "head", "headers", "id", "key_id", "limited_by", "method", "path", "query", "route", "secure", "started",
-        "stream", "user_id", "version",
+        "stream", "trace", "user_id", "version",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,11 @@ class Request:
         self.key_id: str | None = None
         self.limited_by: str | None = None
         self.route: Row | None = None
+        self.trace: Trace | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        return None if self.trace is None else self.trace.id
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The parts of the body, streamed or not. Raises ApiError when the rest of it will not come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 import threading
@@ -31,6 +32,9 @@ _FILE_BYTES = 65_536
 # Of a path that matched no route: characters kept until the thread comes, and characters shown.
 _PATH_KEPT = 512
 _PATH_SHOWN = 128
+# Characters kept of a caller's X-Request-Id, and those that are replaced in it.
+_ID_KEPT = 128
+_UNPRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
@@ -38,6 +42,7 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     """One request. `time` is seconds since 1970 until the line is made text.
 
     The query string is never here, and of the path only the start, only where no route matched; else `route` is the pattern.
+    `client_request_id` is the caller's X-Request-Id: its start, printable.
     """
 
     time: float | str
@@ -52,6 +57,8 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     address: str
     worker: int
     path: str | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+    client_request_id: str | bytes | UnsetType = UNSET
 
 
 class Dropped(msgspec.Struct, tag_field="event", tag="access lines dropped"):
@@ -106,10 +113,12 @@ class AccessLog:
             return
         route = request.route
         pattern, path = (route.path, UNSET) if route is not None else (None, request.path[:_PATH_KEPT] or UNSET)
+        trace, id = request.trace, request.headers.get(b"x-request-id")
         lines.append(
             Line(
                 time.time(), request.id, request.method, pattern, status, microseconds, size,
                 request.user_id, request.key_id, request.address, self._worker, path,
+                UNSET if trace is None else trace.id, id[:_ID_KEPT] if id else UNSET,
             )
         )  # fmt: skip
         if len(lines) >= _HANDFUL and self._thread is not None and self._encoding.acquire(blocking=False):
@@ -178,6 +187,8 @@ class AccessLog:
             line.time = stamp(line.time)  # type: ignore[arg-type]  # still a number: each line comes by here once
             if line.path:
                 line.path = _shown(line.path)
+            if line.client_request_id:
+                line.client_request_id = _UNPRINTABLE.sub(b"?", line.client_request_id).decode("ascii")  # type: ignore[arg-type]  # still as sent
         if self._pretty:
             return "".join([_pretty(line, self._color) for line in batch]).encode("utf-8", "backslashreplace")
         try:

@@ -34,12 +34,14 @@ TYPES: dict[str, str] = {
 
 
 class Actor(NamedTuple):
-    """Who did it: the user and key of the request, the client's address, the request's id. The command line has only an address, `cli`."""
+    """Who did it: the user and key of the request, the client's address, the request's id and trace. The command line has only an address, `cli`."""
 
     user_id: str | None
     key_id: str | None
     address: str
     request_id: str | None
+    trace_id: str | None = None
+    """The distributed trace of the request."""
 
 
 class Event(NamedTuple):

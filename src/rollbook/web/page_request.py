@@ -67,7 +67,7 @@ class PageRequest:
         self.request = request
         self.ids = ids  # the values for the braces in the path, in order
         self.person = person
-        self.by = by or stranger(request.address, request.id)
+        self.by = by or stranger(request.address, request.id, request.trace_id)
         """Who acts: the person, or a stranger."""
         self.query = dict(_pairs(request.query))
         self._form: list[tuple[str, str]] | None = None

@@ -101,7 +101,8 @@ class Site:
     def _principal(self, person: Person, request: Request) -> Principal:
         user = person.user
         limit = self._services.policy.limit_for(user.role, user.rate_limit)
-        return Principal(signed_in(user.id, user.role, user.status, user.rate_limit, limit), request.address, request.id)
+        caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit)
+        return Principal(caller, request.address, request.id, request.trace_id)
 
     async def _count(self, request: Request, person: Person | None) -> None:
         bucket = "pages:" + (address_bucket(request.address) if person is None else person.user.id)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollbook.records import users
 
-EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before"
+EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
 
 class Table(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rollbook.storage.database import Database, Row, Tx
 
-COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before"
+COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
 
 class EventLog(Protocol):

@@ -13,13 +13,14 @@ from rollbook.records.event_log import COLUMNS
 from rollbook.storage.database import Database, Row, Statement, Tx
 
 APPEND = Statement(
-    f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     together=f"""
         INSERT INTO events_new ({COLUMNS})
         SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]),
-                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]))""",
+                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
+                             CAST(? AS text[]))""",
 )
-APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
 NUMBER = f"""

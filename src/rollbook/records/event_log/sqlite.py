@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rollbook.records.event_log import COLUMNS
 from rollbook.storage.database import Database, Row, Tx
 
-APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 async def append(tx: Tx, event: Row) -> None:
