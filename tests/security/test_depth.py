@@ -35,7 +35,8 @@ def test_pages_show_users_and_events_with_metadata_of_any_depth(tmp_path: Path) 
         for user in users:
             assert http.get(f"/v1/users/{user['id']}").status_code == 200
             assert http.get(f"/v1/users/{user['id']}/export").status_code == 200
-            assert http.patch(f"/v1/users/{user['id']}", json={"metadata": {}}).status_code == 200
+            assert http.patch(f"/v1/users/{user['id']}", json={"metadata": {"more": 1}}).status_code == 400
+            assert http.put(f"/v1/users/{user['id']}", json={"metadata": {}}).status_code == 200
         assert http.get("/v1/events").status_code == 200
         assert owner.get("/admin/events").status_code == 200
         assert [line for line in server.logged() if line.get("level") == "error"] == []

@@ -239,6 +239,8 @@ def _patched(metadata: str, patch: str) -> str:
     """Raises InvalidParameter."""
     try:
         return rules.patched(metadata, patch)
+    except RecursionError:  # stored before there was a limit
+        refuse("metadata", "has too many levels to be merged. Replace it with PUT")
     except ValueError as problem:
         refuse("metadata", str(problem))
 
