@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from things import program
 
-from rollbook import clock
+from rollbook import clock, storage
 from rollbook.storage.database import DatabaseUnusable, Tx
 from rollbook.storage.migrate import migrate, pending, statements
 from rollbook.storage.sqlite import SQLite
@@ -137,3 +137,9 @@ def test_the_files_of_this_version_apply_to_an_empty_database(path: Path) -> Non
     migrate(db)
     assert pending(db) == []
     db.close()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_each_migration_has_a_number_of_its_own(engine: str) -> None:
+    files = sorted((Path(str(storage.__file__)).parent / "migrations" / engine).glob("*.sql"))
+    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
