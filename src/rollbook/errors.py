@@ -326,6 +326,13 @@ class TooManyAttempts(TooManyRequests):
     message = "Too many failed attempts."
 
 
+class ExportRunning(TooManyRequests):
+    """You have an export under way. Read it to its end, or close its connection, before you start another."""
+
+    code = "export_running"
+    message = "You have an export under way. Wait until it is complete."
+
+
 class HeadersTooLarge(ApiError):
     """The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`)."""
 

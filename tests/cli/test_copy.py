@@ -31,8 +31,8 @@ HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PAS
 PEOPLE = 5_000
 FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
 TABLES = (
-    "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "replies", "usage", "usage_limits",
-    "server_usage", "request_log", "request_log_sizes", "erased_usage",
+    "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "event_metadata",
+    "replies", "usage", "usage_limits", "server_usage", "request_log", "request_log_sizes", "erased_usage",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     )
     good("users", "import", "-", "--data", str(data), input=people)
     with running(data, *FLAGS) as server, server.http() as http:
-        new_user(http, name="Zoë Ångström", email="zoë@exämple.com", external_id="e1", metadata={"plan": "pro", "ü": [1, None]}, rate_limit="1/hour", role="admin", email_verified=True)  # fmt: skip
+        new_user(http, name="Zoë Ångström", email="zoë@exämple.com", external_id="e1", metadata={"plan": "pro", "ü": [1, None], "large": "ü" * 1000}, rate_limit="1/hour", role="admin", email_verified=True)  # fmt: skip
         suspended, deleted, purged = (new_user(http, name=name) for name in ("Suspended", "Deleted", "Purged"))
         assert http.post(f"/v1/users/{suspended['id']}/suspend").status_code == 200
         assert http.delete(f"/v1/users/{deleted['id']}").status_code == 204

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -319,9 +321,78 @@ def test_filters_by_type_and_user(http: httpx2.Client, user: dict) -> None:
     assert kinds == ["user.created", "user.updated", "key.created"]
     both = http.get("/v1/events", params={"user": user["id"], "type": "key.created"}).json()
     assert [event["type"] for event in both] == ["key.created"]
-    updated = http.get("/v1/events", params={"type": "user.updated", "limit": 1000}).json()
-    assert {event["type"] for event in updated} == {"user.updated"} and len({event["user_id"] for event in updated}) > 1
+    other = new_user(http)
+    http.put(path(other), json={"name": "New"})
+    after = http.get("/v1/events", params={"user": user["id"]}).json()[0]["id"]
+    updated = http.get("/v1/events", params={"type": "user.updated", "after": after}).json()
+    assert [(event["type"], event["user_id"]) for event in updated] == [("user.updated", id) for id in (user["id"], other["id"])]
     assert http.get("/v1/events", params={"user": ids.new("user")}).json() == []
+
+
+# ---- large ones
+
+
+def large(letter: str, **fields: Any) -> dict[str, Any]:
+    """Metadata of nearly 16 KiB that looks like what is stored in its place."""
+    return {"metadata": letter, "name": f'"metadata":"{letter * 32}"', "text": letter * 16_000, **fields}
+
+
+def test_metadata_that_events_share_is_in_each_of_them_before_and_after(http: httpx2.Client, log: Log) -> None:
+    user, other = new_user(http, metadata=large("a")), new_user(http, metadata=large("a"))
+    digest = hashlib.sha256(user["id"].encode() + json.dumps(user["metadata"], separators=(",", ":")).encode()).hexdigest()[:32]
+    log.news()
+    for changes in ({"name": "New"}, {"metadata": large("b")}, {"metadata": {"a": 1}, "external_id": digest}, {"metadata": large("a")}, {"name": digest}):  # fmt: skip
+        was = http.get(path(user)).json()
+        now = http.patch(path(user) + "?fields=*", json=changes).json()
+        (event,) = log.news()
+        assert event["object"] == now and event["before"] == {name: was[name] for name in changes}
+    http.post(path(user) + "/password-link")
+    http.delete(path(user))
+    assert log.news()[-1]["object"] == now
+    assert http.delete(path(user) + "?purge=true").is_success
+    http.patch(path(other), json={"name": "Not erased"})
+    assert log.news()[-1]["object"]["metadata"] == large("a")
+
+
+def test_an_event_of_a_large_user_stores_what_changed(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
+        user = new_user(http, metadata=large("a"))
+        before = stored(server)
+        for number in range(50):
+            assert http.patch(path(user), json={"name": f"Name {number}"}).is_success
+        assert stored(server) - before < 50 * 1024
+        for number in range(50):
+            assert http.patch(path(user), json={"metadata": large("ab"[number % 2])}).is_success
+        assert stored(server) - before < 100 * 1024 + 40_000
+
+
+def stored(server: Server) -> int:
+    """Characters that the log takes up."""
+    sizes = (
+        "SELECT coalesce(sum(length(object) + coalesce(length(before), 0)), 0) FROM events",
+        "SELECT coalesce(sum(length(value)), 0) FROM event_metadata",
+    )
+    with server.http() as http:
+        http.get("/v1/events?limit=1")  # numbers them
+    return sum(server.ask(sql)[0][0] for sql in sizes)
+
+
+def test_a_page_of_events_ends_at_1_mib_and_its_links_lead_to_all(http: httpx2.Client, log: Log) -> None:
+    user = new_user(http)
+    for number in range(100):
+        http.patch(path(user), json={"metadata": large("ab"[number % 2])})
+    url: str | None = f"/v1/events?user={user['id']}&limit=1000"
+    sizes, found = [], []
+    while url is not None:
+        answer = http.get(url)
+        sizes.append(len(answer.content))
+        found += answer.json()
+        url = answer.links.get("next", {}).get("url")
+    assert len(found) == 101 and max(sizes) < 1.1 * 1024 * 1024 and len(sizes) == 4
+    assert [event["object"]["metadata"].get("metadata") for event in found] == [None, *["a", "b"] * 50]
+    assert "link" not in http.get("/v1/events", params={"user": user["id"], "after": found[-1]["id"]}).headers
+    few = http.get("/v1/events", params={"user": user["id"], "type": "user.updated", "limit": 2})
+    assert http.get(few.links["next"]["url"]).json() == found[3:5]
 
 
 # ---- erased

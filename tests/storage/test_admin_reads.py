@@ -148,14 +148,14 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
             )
 
     await people.write(record)
-    whole = await events.latest(people, 100)
+    whole = (await events.latest(people, 100)).events
     assert [event.seq for event in whole] == list(range(40, 0, -1))
     for type, user_id in ((None, None), ("user.updated", None), (None, "user_1"), ("user.updated", "user_1")):
         wanted = [event for event in whole if type in (None, event.type) and user_id in (None, event.user_id)]
-        first = await events.latest(people, 5, type, user_id)
-        second = await events.latest(people, 5, type, user_id, before=first[-1].seq)
+        first = (await events.latest(people, 5, type, user_id)).events
+        second = (await events.latest(people, 5, type, user_id, before=first[-1].seq)).events
         assert first + second == wanted[:10]
-        assert await events.latest(people, 5, type, user_id, after=second[0].seq) == first
+        assert (await events.latest(people, 5, type, user_id, after=second[0].seq)).events == first
 
 
 # ---- their cost

@@ -26,6 +26,7 @@ from rollbook.quota import NO_LIMIT
 from rollbook.records import (
     auth_version,
     engines,
+    event_metadata,
     events,
     idempotency_keys,
     keys,
@@ -38,7 +39,7 @@ from rollbook.records import (
 from rollbook.records.dialect import Dialect
 from rollbook.storage import sqlite_connection
 
-RECORDS = (auth_version, events, keys, idempotency_keys, usage, user_counts, user_imports, user_list, users)
+RECORDS = (auth_version, event_metadata, events, keys, idempotency_keys, usage, user_counts, user_imports, user_list, users)
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 
 # Tables that hold little, whatever the number of users.
@@ -118,7 +119,14 @@ async def everything(call: Calls) -> None:
     await call(
         "PUT",
         f"/v1/users/{id}",
-        {"name": "Bob", "email": "bob@example.com", "external_id": "x", "role": "owner", "rate_limit": "5/day"},
+        {
+            "name": "Bob",
+            "email": "bob@example.com",
+            "external_id": "x",
+            "role": "owner",
+            "rate_limit": "5/day",
+            "metadata": {"a": "b" * 1000},
+        },
     )
     await call("PUT", f"/v1/users/{id}", {"role": "member"})
     await call("PUT", f"/v1/users/{id}/password", {"password": "another-good-one"})

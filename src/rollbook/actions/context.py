@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from weakref import WeakValueDictionary
 
 from rollbook import clock
 from rollbook.auth import server_secret
@@ -48,6 +49,8 @@ class Rollbook:
         self.read_eventually = db.read_eventually
         self.write = db.write
         self.write_together = db.write_together
+        self.exporting: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        """The exports under way in this process, by who asked for them."""
 
     @cached_property
     def secret(self) -> Secret:

@@ -8,14 +8,15 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.records import events
-from rollbook.records.events import Event
+from rollbook.records.events import EventPage
 
 
-async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> list[Event]:
+async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> EventPage:
     """List events
 
     Returns every change to users, API keys and sessions, in the order of commits. To follow the event log, pass the ID of the last event
-    you have seen as `after`. An empty list means there is nothing new.
+    you have seen as `after`. An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one
+    event if there are any. If there are more, the `Link` header has the URL of the next page.
     """
     require(by, "events:read")
     if asked.type is not None and asked.type not in events.TYPES:

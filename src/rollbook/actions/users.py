@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -14,9 +14,9 @@ from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
+from rollbook.errors import ExportRunning, InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
 from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
-from rollbook.records.events import Event
+from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import Page
@@ -27,8 +27,10 @@ from rollbook.storage.database import Queries, Tx
 CHANGEABLE = (*UserFields.__struct_fields__, "status")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """What users may change of themselves; the rest is for those who may change all users."""
-EVENTS_PER_READ = 100
-"""Events per read of an export: few enough that other requests don't have to wait."""
+EXPORTED_AT_ONCE = 50
+"""Keys and sessions per read of an export: few enough that other requests don't have to wait."""
+
+P = TypeVar("P", Key, Session)
 
 
 # ---- reading
@@ -97,40 +99,66 @@ async def find(on: Rollbook, by: Principal, named: str) -> User:
 
 
 class Export(NamedTuple):
-    """All that is held about a user at one moment. Their events can be many, and come in pages."""
+    """All that is held about a user. All but the user can be much, and is read in parts."""
 
     user: User
-    keys: list[Key]
-    sessions: list[Session]
+    keys: AsyncGenerator[list[Key], None]
+    sessions: AsyncGenerator[list[Session], None]
     events: AsyncGenerator[list[Event], None]
+    turn: Turn
+
+
+class Turn:
+    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never began."""
+
+    over = False
 
 
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """Export a user
 
-    Returns all data about a user: their fields, API keys (without the secrets), sessions and events.
+    Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by others don't say who
+    made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     await events.settle(on.db)
-    user, keys, sessions, last = await on.read_aside(_held, known("user", id))
-    return Export(user, keys, sessions, _history(on, id, last))
+    user, last = await on.read(_held, known("user", id))
+    return Export(user, _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last), _turn(on, by))
 
 
-async def _held(queries: Queries, id: str) -> tuple[User, list[Key], list[Session], int]:
+def _turn(on: Rollbook, by: Principal) -> Turn:
+    running = on.exporting.get(by.user_id)
+    if running is not None and not running.over:
+        raise ExportRunning(1)
+    on.exporting[by.user_id] = turn = Turn()
+    return turn
+
+
+async def _held(queries: Queries, id: str) -> tuple[User, int]:
     newest = await events.latest(queries, 1, user_id=id)
-    return (
-        await users.get(queries, id),
-        await keys.of_user(queries, id),
-        await sessions.held(queries, id),
-        newest[0].seq if newest else 0,
-    )
+    return await users.get(queries, id), newest.events[0].seq if newest.events else 0
+
+
+async def _in_parts(on: Rollbook, read: Callable[..., Awaitable[list[P]]], id: str) -> AsyncGenerator[list[P], None]:
+    after = ""
+    while part := await on.read(read, id, after, EXPORTED_AT_ONCE):
+        yield part
+        after = part[-1].id
 
 
 async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Event], None]:
     seq = 0
-    while seq < last and (page := await on.read(events.of_user, id, seq, last, EVENTS_PER_READ)):
-        yield page
-        seq = page[-1].seq
+    while seq < last and (part := await on.read(events.of_user, id, seq, last)):
+        yield [_without_others(event) for event in part]
+        seq = part[-1].seq
+
+
+def _without_others(event: Event) -> Event:
+    """The event without the admin behind it: an export is for the person it is about."""
+    actor = event.actor
+    if actor.user_id in (None, event.user_id):
+        return event
+    return event._replace(actor=Actor(None, None, None, actor.request_id))
 
 
 # ---- creating and changing

@@ -241,6 +241,7 @@ PAGED = {
     "list_users": ("Link", "X-Next-Cursor", "X-Total-Count"),
     "list_keys": ("X-Total-Count",),
     "list_sessions": ("X-Total-Count",),
+    "list_events": ("Link",),
 }
 
 

@@ -69,7 +69,7 @@ ROUTES = [
     Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
     Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
     Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),
-    Route("GET", USER + "/export", users.export, "users:export", answer=types.Export, errors=FOUND, self_access="user", shows=show.export),
+    Route("GET", USER + "/export", users.export, "users:export", answer=types.Export, errors=(errors.NotFound, errors.ExportRunning), self_access="user", shows=show.export),
     Route("GET", "/v1/keys", keys.list_keys, "keys:read", query=arguments.ListKeys, answer=list[types.Key], errors=FOUND, self_access="keys", shows=show.key_list),
     Route("POST", "/v1/keys", keys.create, "keys:write", 201, body=arguments.KeyCreate, answer=types.Key, errors=FOUND, self_access="keys", shows=show.key_created),
     Route("GET", KEY, keys.get, "keys:read", answer=types.Key, errors=FOUND, self_access="keys", shows=show.key),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from rollbook import clock
+from rollbook.actions import arguments
 from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
@@ -19,7 +20,7 @@ from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
 from rollbook.records import keys, sessions, users
-from rollbook.records.events import Event
+from rollbook.records.events import Event, EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
@@ -123,29 +124,30 @@ def export(call: Call, held: Export) -> Response:
 
 async def export_document(held: Export, indented: bool = False) -> AsyncGenerator[bytes, None]:
     """A `types.Export` in JSON, piece by piece; `indented` for people."""
-    document = encode(
-        types.Export(
-            types.User(**users.public(held.user)),
-            [keys.public(key) for key in held.keys],
-            [types.Session(**sessions.public(session)) for session in held.sessions],
-            [],
-        )
+    write, colon, comma, close = (_indent, b": ", b",\n  ", b"\n  ]") if indented else (encode, b":", b",", b"]")
+    lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
+        (b'"keys"', held.keys, keys.public),
+        (b'"sessions"', held.sessions, sessions.public),
+        (b'"events"', held.events, event),
     )
-    if indented:
-        document = for_people(document)
-    end = document.rindex(b"]")
-    yield document[:end]
-    separator = b""
-    async with aclosing(held.events) as pages:
-        async for page in pages:
-            part = encode([event(each) for each in page])
-            if indented:
-                part = for_people(part)[:-1].replace(b"\n", b"\n  ").rstrip() + b"]"
-            yield separator + part[1:-1]
-            separator = b","
-    if indented and separator:
-        yield b"\n  "
-    yield document[end:]
+    try:
+        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(types.User(**users.public(held.user)))
+        for name, parts, public in lists:
+            start = comma + name + colon + b"["
+            is_empty = True
+            async with aclosing(parts):
+                async for part in parts:
+                    yield start + write([public(each) for each in part])[1:-1].rstrip()
+                    start, is_empty = b",", False
+            yield start + b"]" if is_empty else close
+        yield b"\n}" if indented else b"}"
+    finally:
+        held.turn.over = True
+
+
+def _indent(content: Any) -> bytes:
+    """As a value of an indented object."""
+    return for_people(encode(content)).replace(b"\n", b"\n  ")
 
 
 def for_people(document: bytes) -> bytes:
@@ -189,8 +191,14 @@ def session_list(call: Call, found: Sessions) -> Response:
     return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
 
 
-def event_list(call: Call, found: list[Event]) -> Response:
-    return answer(200, [event(each) for each in found])
+def event_list(call: Call, page: EventPage) -> Response:
+    head = b""
+    if page.more:
+        asked: arguments.ListEvents = call.query
+        given = (("type", asked.type), ("user", asked.user), ("limit", str(asked.limit)), ("after", page.events[-1].id))
+        query = "&".join(f"{name}={value}" for name, value in given if value is not None)
+        head = f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
+    return answer(200, [event(each) for each in page.events], head)
 
 
 def event(event: Event) -> types.Event:

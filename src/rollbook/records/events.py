@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter
+from rollbook.records import event_metadata
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS
 from rollbook.storage.database import Database, Queries, Row, Tx
@@ -38,7 +39,7 @@ class Actor(NamedTuple):
 
     user_id: str | None
     key_id: str | None
-    address: str
+    address: str | None
     request_id: str | None
     trace_id: str | None = None
     """The distributed trace of the request."""
@@ -54,6 +55,22 @@ class Event(NamedTuple):
     object: str
     before: str | None
 
+    @property
+    def size(self) -> int:
+        """Characters of what it holds about its subject: nearly all of a large event."""
+        return len(self.object) + len(self.before or "")
+
+
+class EventPage(NamedTuple):
+    events: list[Event]
+    more: bool
+    """Whether others come after the last one."""
+
+
+MAX_SIZE = 1 << 20
+"""Where a page ends, however few events it has: others wait while it is read and encoded."""
+SLICE = 16
+"""Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
@@ -75,13 +92,23 @@ OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 _encode = msgspec.json.Encoder().encode
 
 
-async def record(tx: Tx, type: str, user_id: str, by: Actor, object: Any, before: Any = None) -> None:
+async def record(
+    tx: Tx, type: str, user_id: str, by: Actor, object: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> None:
     """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
+    now = clock.now()
     event = (
-        ids.new("evt"), type, user_id, clock.now(), *by,
-        _encode(object).decode(), None if before is None else _encode(before).decode(),
+        ids.new("evt"), type, user_id, now, *by,
+        await _stored(tx, user_id, now, object), None if before is None else await _stored(tx, user_id, now, before),
     )  # fmt: skip
     await dialect(tx).event_log.append(tx, event)
+
+
+async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> str:
+    metadata: msgspec.Raw | None = object.get("metadata")
+    if metadata is not None and (reference := await event_metadata.keep(tx, user_id, now, bytes(metadata))):
+        object = {**object, "metadata": reference}
+    return _encode(object).decode()
 
 
 async def record_many(tx: Tx, events: Sequence[Row]) -> None:
@@ -94,7 +121,7 @@ async def settle(db: Database) -> None:
     await dialect(db).event_log.settle(db)
 
 
-async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> list[Event]:
+async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> EventPage:
     """Events that were committed after this one (None: from the oldest kept), oldest first."""
     seq = 0
     if event_id is not None:
@@ -104,7 +131,7 @@ async def after(queries: Queries, event_id: str | None, type: str | None, user_i
             raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
         seq = row[0]
     only, values = _only(type, user_id)
-    return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", seq, *values, limit)]
+    return await _page(queries, f"{AFTER}{only}{OLDEST_FIRST}", seq, values, limit)
 
 
 async def latest(
@@ -115,17 +142,40 @@ async def latest(
     *,
     before: int = 1 << 62,
     after: int | None = None,
-) -> list[Event]:
+) -> EventPage:
     """Newest first: those before a `seq`, or with `after` the ones that came right after it."""
     only, values = _only(type, user_id)
     if after is not None:
-        return [_event(row) for row in await queries.all(f"{AFTER}{only}{OLDEST_FIRST}", after, *values, limit)][::-1]
-    return [_event(row) for row in await queries.all(f"{BEFORE}{only}{NEWEST_FIRST}", before, *values, limit)]
+        page = await _page(queries, f"{AFTER}{only}{OLDEST_FIRST}", after, values, limit)
+        return EventPage(page.events[::-1], page.more)
+    return await _page(queries, f"{BEFORE}{only}{NEWEST_FIRST}", before, values, limit)
 
 
-async def of_user(queries: Queries, user_id: str, after: int, last: int, limit: int) -> list[Event]:
-    """Events about a user: those that came after one `seq`, up to another, oldest first."""
-    return [_event(row) for row in await queries.all(OF_USER, after, user_id, last, limit)]
+async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list[Event]:
+    """The next few events about a user that came after one `seq`, up to another, oldest first."""
+    return await _some(queries, OF_USER, after, (user_id, last), SLICE)
+
+
+async def _page(queries: Queries, sql: str, seq: int, values: Sequence[str], limit: int) -> EventPage:
+    """Up to `limit` events and MAX_SIZE, but at least one. `sql` takes a seq to go on from first, and a number of rows last."""
+    found: list[Event] = []
+    size = 0
+    while True:
+        wanted = min(SLICE, limit + 1 - len(found))
+        some = await _some(queries, sql, seq, values, wanted)
+        for event in some:
+            size += event.size
+            if found and (size > MAX_SIZE or len(found) == limit):
+                return EventPage(found, True)
+            found.append(event)
+        if len(some) < wanted:
+            return EventPage(found, False)
+        seq = some[-1].seq
+
+
+async def _some(queries: Queries, sql: str, seq: int, values: Sequence[Any], limit: int) -> list[Event]:
+    rows = await queries.all(sql, seq, *values, limit)
+    return [_event(row) for row in await event_metadata.fill(queries, rows)]
 
 
 async def forget(tx: Tx, user_id: str) -> None:
@@ -136,6 +186,7 @@ async def forget(tx: Tx, user_id: str) -> None:
     await dialect(tx).event_log.settle_in(tx)
     await tx.run(KEEP_PLACES, user_id)
     await tx.run(FORGET, user_id)
+    await event_metadata.forget(tx, user_id)
 
 
 async def is_older(queries: Queries, before: int) -> bool:
@@ -148,6 +199,9 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` events from before this time. Returns how many went."""
     gone = await tx.run(EXPIRE, before, limit)
     await tx.run(EXPIRE_PLACES)
+    oldest = await tx.one(OLDEST)
+    if oldest is not None:
+        await event_metadata.expire(tx, min(before, oldest[0]), limit)
     return gone
 
 

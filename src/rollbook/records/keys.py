@@ -81,6 +81,7 @@ ADD = f"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
+HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
@@ -114,10 +115,15 @@ async def get(queries: Queries, id: str) -> Key:
     return Key._make(row)
 
 
-async def of_user(queries: Queries, user_id: str, limit: int = ALL, offset: int = 0, newest_first: bool = False) -> list[Key]:
+async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0, newest_first: bool = False) -> list[Key]:
     """A user's keys, oldest first unless `newest_first`."""
     rows = await queries.all(NEWEST_OF_USER if newest_first else OF_USER, user_id, limit, offset)
     return [Key._make(row) for row in rows]
+
+
+async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[Key]:
+    """All that there are of a user, oldest first, from the one after this id on."""
+    return [Key._make(row) for row in await queries.all(HELD, user_id, after, limit)]
 
 
 async def count(queries: Queries, user_id: str) -> int:

@@ -43,7 +43,7 @@ BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
 OF_USER = (
     f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id DESC LIMIT ? OFFSET ?"
 )
-HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? ORDER BY id"
+HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
@@ -87,9 +87,10 @@ async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int
     return [Session._make(row) for row in rows]
 
 
-async def held(queries: Queries, user_id: str) -> list[Session]:
-    """All that there are of a user, oldest first; also those that have ended by themselves and have not been dropped yet."""
-    return [Session._make(row) for row in await queries.all(HELD, user_id)]
+async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[Session]:
+    """All that there are of a user, oldest first, from the one after this id on; also those that have ended by themselves and have not
+    been dropped yet."""
+    return [Session._make(row) for row in await queries.all(HELD, user_id, after, limit)]
 
 
 async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:

@@ -38,6 +38,12 @@ class Change(NamedTuple):
     fields: list[Field]
 
 
+class ChangePage(NamedTuple):
+    changes: list[Change]
+    more: bool
+    """Whether others come before the oldest one, or, of those after an event, after the newest one."""
+
+
 async def latest(
     queries: Queries,
     limit: int,
@@ -45,11 +51,12 @@ async def latest(
     user_id: str | None = None,
     before: int | None = None,
     after: int | None = None,
-) -> list[Change]:
+) -> ChangePage:
     """The newest first. `before` and `after` are numbers of events."""
     names: dict[str | None, str | None] = {None: None}
     changes = []
-    for event in await events.latest(queries, limit, type, user_id, before=NEWEST if before is None else before, after=after):
+    page = await events.latest(queries, limit, type, user_id, before=NEWEST if before is None else before, after=after)
+    for event in page.events:
         for id in (event.user_id, event.actor.user_id):
             if id not in names and id is not None:
                 names[id] = await users.name(queries, id)
@@ -57,7 +64,7 @@ async def latest(
         changes.append(
             Change(event, names[event.user_id], names[event.actor.user_id], _about(event.type, object), _fields(event, object))
         )
-    return changes
+    return ChangePage(changes, page.more)
 
 
 def _about(type: str, object: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.web import forms
 from rollbook.web.admin import changes
-from rollbook.web.admin.changes import Change
+from rollbook.web.admin.changes import Change, ChangePage
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -28,14 +28,11 @@ async def show(page: PageRequest) -> Response:
     except InvalidParameter as error:
         problems = forms.problems(page, error)
     else:
-        found = await _read(page, type, user_id, before, after)
-        more = len(found) > PAGE
-        if after is not None:
-            found, newer = (found[1:], found[1].event.seq) if more else (found, None)
-            older = found[-1].event.seq if found else None
-        else:
-            found, older = (found[:PAGE], found[PAGE - 1].event.seq) if more else (found, None)
-            newer = found[0].event.seq if found and before is not None else None
+        found, more = await _read(page, type, user_id, before, after)
+        if found and after is not None:
+            newer, older = found[0].event.seq if more else None, found[-1].event.seq
+        elif found:
+            newer, older = found[0].event.seq if before is not None else None, found[-1].event.seq if more else None
     return page.render(
         "admin/events.html",
         400 if problems else 200,
@@ -50,12 +47,11 @@ async def show(page: PageRequest) -> Response:
     )
 
 
-async def _read(page: PageRequest, type: str | None, user_id: str | None, before: int | None, after: int | None) -> list[Change]:
-    """One more than a page has, where there are more."""
+async def _read(page: PageRequest, type: str | None, user_id: str | None, before: int | None, after: int | None) -> ChangePage:
     await events.settle(page.on.db)
     # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
     read = page.on.read if type is None or user_id is None else page.on.read_aside
-    return await read(changes.latest, PAGE + 1, type, user_id, before, after)
+    return await read(changes.latest, PAGE, type, user_id, before, after)
 
 
 def _number(page: PageRequest, name: str) -> int | None:

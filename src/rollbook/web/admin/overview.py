@@ -72,5 +72,5 @@ async def _board(queries: Queries, times: list[int], since: int, restorable: int
         few,
         await user_records.count_lately_deleted(queries, restorable, MAX_COUNTED),
         await usage_records.server_hours(queries, since),
-        await changes.latest(queries, LATEST),
+        (await changes.latest(queries, LATEST)).changes,
     )

@@ -42,7 +42,7 @@ async def show(page: PageRequest) -> Response:
     about = await operations.about()
     _, checks = await operations.checks()
     await events.settle(page.on.db)
-    latest = await events.latest(page.on.db, 1)
+    latest = (await events.latest(page.on.db, 1)).events
     described = [_setting(source) for source in about.sources]
     free = shutil.disk_usage(settings.data).free if is_sqlite(settings) else 0
     return page.render(
