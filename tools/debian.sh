@@ -9,6 +9,7 @@ packages=(
     chromium-headless-shell fonts-dejavu-core # the browser tests; without a font, text has no width
     postgresql-common postgresql pgbouncer valkey-server
     haproxy bubblewrap strace systemd         # the tests of deploy/
+    prometheus                                # the tests of deploy/prometheus and deploy/grafana
 )
 missing=()
 for package in "${packages[@]}"; do
@@ -22,5 +23,10 @@ if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     # The tests start servers of their own. Without this, the package would create one and start it on port 5432.
     "${install[@]}" postgresql-common
     sed -Ei 's/^#?\s*create_main_cluster\s*=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+fi
+if [[ " ${missing[*]} " == *" prometheus "* ]]; then
+    # Neither does anything need a Prometheus that runs all the time: systemd is told not to start this one.
+    mkdir -p /etc/systemd/system
+    ln -sf /dev/null /etc/systemd/system/prometheus.service
 fi
 "${install[@]}" "${missing[@]}"

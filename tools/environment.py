@@ -121,6 +121,7 @@ DEPLOY_TOOLS = (
     Need.on_path("haproxy"),
     Need.on_path("bwrap", "bubblewrap"),
     Need.on_path("strace"),
+    Need.on_path("prometheus"),  # with promtool
     Need.on_path("systemd-analyze", "systemd"),
 )
 

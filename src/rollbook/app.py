@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rollbook.actions.principal import Principal
@@ -33,7 +34,7 @@ from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import auth_version, rules
-from rollbook.records.connect import connect
+from rollbook.records.connect import connect, is_sqlite
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -189,6 +190,7 @@ class App:
         metrics, passwords = self._metrics, self._passwords
         metrics.set("connections_open", self.connections)
         metrics.set("hashes_waiting", passwords.waiting)
+        metrics.set("writes_waiting", self._db.writes_waiting)
         told = {"hashes_done": passwords.done, "hashes_refused": passwords.refused}
         if self._worker == 0:  # the table of several workers is one
             told["limiter_evictions"] = self._limiter.evicted
@@ -224,7 +226,12 @@ class App:
         return ready, found
 
     def metrics(self) -> bytes:
-        return self._metrics.render()
+        file = self.settings.sqlite_file
+        sizes = () if not is_sqlite(self.settings) else (
+            ("rollbook_database_size_bytes", "Size of the SQLite database.", _size(file)),
+            ("rollbook_database_wal_size_bytes", "Size of its write-ahead log.", _size(file.with_name(f"{file.name}-wal"))),
+        )  # fmt: skip
+        return self._metrics.render(sizes)
 
     async def about(self) -> About:
         metrics = self._metrics
@@ -235,3 +242,11 @@ class App:
         if self._openapi is None:
             self._openapi = Fixed(openapi.document(self._url))
         return self._openapi
+
+
+def _size(file: Path) -> int:
+    """0 while there is no such file."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

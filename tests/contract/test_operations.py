@@ -104,7 +104,7 @@ def test_metrics_of_all_workers_are_added_up_whichever_answers(pair: Server) -> 
             def grown(name: str, after: dict[Any, float] = after, **labels: str) -> float:
                 return after[sample(name, **labels)] - before.get(sample(name, **labels), 0)
 
-            one, unmatched = {"method": "GET", "route": "/v1/users/{userId}"}, {"method": "", "route": "unmatched"}
+            one, unmatched = {"method": "GET", "route": "/v1/users/{userId}"}, {"method": "other", "route": "unmatched"}
             assert grown("rollbook_http_requests_total", **one, status="200") == asked
             assert grown("rollbook_http_requests_total", **one, status="404") == 20
             assert grown("rollbook_http_requests_total", method="GET", route="/v1/users", status="401") == 10

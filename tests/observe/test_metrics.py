@@ -129,7 +129,7 @@ def test_every_status_of_the_error_tree_and_every_code_has_a_counter() -> None:
 def test_a_request_that_matched_no_route_is_counted_apart() -> None:
     metrics = Metrics(ROUTES)
     metrics.request(UNMATCHED, 404, 70)
-    assert value(metrics, "rollbook_http_requests_total", method="", route="unmatched", status="404") == 1
+    assert value(metrics, "rollbook_http_requests_total", method="other", route="unmatched", status="404") == 1
 
 
 @pytest.mark.parametrize("bound", DURATIONS)
@@ -163,7 +163,7 @@ def test_the_parser_of_prometheus_reads_every_family() -> None:
     assert len(busy) == len(idle)
     assert {'/odd"\\path'} < {sample.labels.get("route") for family in busy for sample in family.samples}
     for family in idle + busy:
-        assert family.documentation and family.name.startswith("rollbook_")
+        assert family.documentation and family.name.startswith(("rollbook_", "process_"))
         assert family.type in ("counter", "gauge", "histogram")
         if family.type == "counter":
             assert all(sample.name.endswith("_total") for sample in family.samples)
@@ -180,14 +180,23 @@ def test_memory_and_cpu_of_each_live_process_are_shown() -> None:
 
     pid = in_process(work)
     os.read(ready, 1)
-    name = "rollbook_process_resident_memory_bytes"
-    memory = {dict(labels)["worker"]: size for (each, labels), size in samples(metrics).items() if each == name}
+
+    def of_each(name: str) -> dict[str, float]:
+        return {dict(labels)["worker"]: value for (each, labels), value in samples(metrics).items() if each == name}
+
+    memory = of_each("process_resident_memory_bytes")
     assert memory.keys() == {"1", "parent"} and min(memory.values()) > 1 << 20
+    assert of_each("process_cpu_seconds_total")["parent"] > 0
+    assert 0 <= time.time() - of_each("process_start_time_seconds")["1"] < 60
+    before = of_each("process_open_fds")["parent"]
+    more = os.dup(ready)
+    assert of_each("process_open_fds")["parent"] == before + 1 < of_each("process_max_fds")["parent"]
+    os.close(more)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(ready)
     os.close(done)
-    assert value(metrics, "rollbook_process_resident_memory_bytes", worker="1") is None
+    assert value(metrics, "process_resident_memory_bytes", worker="1") is None
 
 
 def test_a_name_that_is_not_in_the_table_is_an_error() -> None:

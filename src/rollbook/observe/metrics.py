@@ -12,6 +12,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import NamedTuple
 
 from rollbook import __version__, errors
@@ -49,13 +50,13 @@ NAMED = (
     Family("counter", "rollbook_access_lines_dropped", "Request log lines dropped because the reader was too slow.",
            {"access_lines_dropped": ""}),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
+    Family("gauge", "rollbook_writes_waiting", "Writes waiting for the database.", {"writes_waiting": ""}),
     Family("counter", "rollbook_worker_restarts", "Workers restarted after they died.", {"worker_restarts": ""}),
 )  # fmt: skip
 
 STATUSES = tuple(sorted({200, 201, 204, 304} | {error.status for error in errors.tree()}))
-# Upper bounds, inclusive. From a cached read of some 50 µs to a hash of a password behind a long queue.
-DURATIONS = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
-             1_000_000, 2_000_000, 5_000_000, 10_000_000)  # microseconds  # fmt: skip
+# Upper bounds, inclusive. From a cached read of some 50 µs to a hash of a password behind a long queue. Each is a series of every busy route.
+DURATIONS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000)  # microseconds
 COMMITS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # writes
 
 # A row: the process's id; the named numbers; the commits; then for each route its statuses and its durations.
@@ -81,6 +82,9 @@ class Usage(NamedTuple):
     """Resident bytes, shared pages included."""
     cpu: float
     """Seconds of user and system time since it began."""
+    started: float
+    """Seconds since 1970."""
+    open_files: int
 
 
 class Metrics:
@@ -92,7 +96,7 @@ class Metrics:
 
     def __init__(self, routes: Sequence[str], workers: int = 1) -> None:
         """`routes` are `METHOD /path`; the index into them is what `request` takes."""
-        self._labels = [_labels("", "unmatched"), *(_labels(*route.split(" ", 1)) for route in routes)]
+        self._labels = [_labels("other", "unmatched"), *(_labels(*route.split(" ", 1)) for route in routes)]
         width = _ROUTES_AT + len(self._labels) * _ROUTE_WIDTH
         width += -width % 8  # rows begin on a cache line: workers do not slow each other down
         table = memoryview(mmap.mmap(-1, (workers + 1) * width * 8)).cast("Q")
@@ -149,8 +153,8 @@ class Metrics:
         at = _NAMED_AT[name]
         return sum(row[at] for row in self._rows)
 
-    def render(self) -> bytes:
-        """All metrics in the Prometheus text format 0.0.4, without routes and statuses not seen yet.
+    def render(self, sizes: Sequence[tuple[str, str, int]] = ()) -> bytes:
+        """All metrics in the Prometheus text format 0.0.4, without routes and statuses not seen yet. `sizes` are more gauges.
 
         Written here rather than by prometheus_client, whose import (80 ms) and `generate_latest` (10 to 15 ms for 50 busy routes) would
         hold up every request of this worker at each scrape.
@@ -186,19 +190,30 @@ class Metrics:
             text.family(family.kind, full_name, family.help)
             for name, label in family.samples.items():
                 text.sample(full_name, label, totals[_NAMED_AT[name]])
+        for name, help, size in sizes:
+            text.family("gauge", name, help)
+            text.sample(name, "", size)
         self._processes(text)
         return text.encode()
 
     def _processes(self, text: _Text) -> None:
-        usages = [(f'worker="{process}"', (memory, cpu)) for process, memory, cpu in self.usages()]
-        text.family("gauge", "rollbook_process_resident_memory_bytes", "Resident memory of each process, shared pages included.")
-        for label, (memory, _) in usages:
-            text.sample("rollbook_process_resident_memory_bytes", label, memory)
-        text.family(
-            "counter", "rollbook_process_cpu_seconds_total", "User and system CPU time of each process; a restart begins at 0."
-        )
-        for label, (_, cpu) in usages:
-            text.sample("rollbook_process_cpu_seconds_total", label, cpu)
+        """By the names that all of Prometheus' client libraries use, which dashboards expect."""
+        usages = self.usages()
+        for kind, name, help, values in (
+            (
+                "gauge",
+                "process_resident_memory_bytes",
+                "Resident memory, shared pages included.",
+                [each.memory for each in usages],
+            ),
+            ("counter", "process_cpu_seconds_total", "User and system CPU time.", [each.cpu for each in usages]),
+            ("gauge", "process_start_time_seconds", "When it started, in seconds since 1970.", [each.started for each in usages]),
+            ("gauge", "process_open_fds", "Open file descriptors.", [each.open_files for each in usages]),
+            ("gauge", "process_max_fds", "Open file descriptors allowed.", [getrlimit(RLIMIT_NOFILE)[0]] * len(usages)),
+        ):
+            text.family(kind, name, help)
+            for usage, value in zip(usages, values, strict=True):
+                text.sample(name, f'worker="{usage.process}"', value)
 
 
 class _Text:
@@ -235,14 +250,17 @@ def _labels(method: str, path: str) -> str:
     return f'method="{method}",route="{escaped}"'
 
 
-def _usage(pid: int) -> tuple[int, float] | None:
-    """Resident bytes and CPU seconds of a process, from Linux' proc(5). None when it is gone or there is no such file system."""
+def _usage(pid: int) -> tuple[int, float, float, int] | None:
+    """Resident bytes, CPU seconds, start and open files of a process, from Linux' proc(5). None when it is gone or there is no such file system."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             memory = int(file.read().split()[1]) * mmap.PAGESIZE
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The second field, the command in parentheses, may itself hold spaces and parentheses.
             fields = file.read().rpartition(b")")[2].split()
+        open_files = len(os.listdir(f"/proc/{pid}/fd"))
     except (OSError, IndexError):
         return None
-    return memory, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ticks = os.sysconf("SC_CLK_TCK")
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
+    return memory, (int(fields[11]) + int(fields[12])) / ticks, round(time.time() - age, 2), open_files

@@ -112,6 +112,11 @@ class Database(Queries, Protocol):
         """On PostgreSQL only: statements that take long and stand in no transaction, on a connection of their own."""
         ...
 
+    @property
+    def writes_waiting(self) -> int:
+        """Writes that the database has not begun, or on PostgreSQL not finished."""
+        ...
+
     def read_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`read` for code without an event loop."""
         ...

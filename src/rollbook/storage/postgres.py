@@ -89,6 +89,10 @@ class Postgres(Database):
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
 
+    @property
+    def writes_waiting(self) -> int:
+        return self._writer.waiting + self._batches.waiting
+
     async def execute_apart(self, *statements: str) -> None:
         connection = await Connection.open(self.address, self._timeout)
         try:

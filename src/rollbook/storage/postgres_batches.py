@@ -113,6 +113,10 @@ class Batches:
         self._jobs: deque[Job] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._jobs)
+
     async def write(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         if self._writer.closed:
             raise Stopping()

@@ -154,6 +154,10 @@ class Writer:
         # A caller that is cancelled leaves its write under way: it is done once, whether or not it is still wanted.
         return await asyncio.shield(task)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._tasks)
+
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._listeners.setdefault(channel, []).append(callback)
 

@@ -130,6 +130,10 @@ class SQLite(Reads, Database):
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
 
+    @property
+    def writes_waiting(self) -> int:
+        return self._writer.waiting
+
     async def about(self) -> dict[str, Any]:
         return {"engine": self.engine, **await asyncio.to_thread(self.describe)}
 

@@ -136,6 +136,10 @@ class Writer:
         self._submit(Job(None, future, fn, args))
         return future.result()
 
+    @property
+    def waiting(self) -> int:
+        return self._jobs.qsize()
+
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._listeners.setdefault(channel, []).append(callback)
         with suppress(RuntimeError):  # no loop runs: then that of the first write is the one to call on
