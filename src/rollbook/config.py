@@ -221,7 +221,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deleted_retention: Annotated[
         int, Meta(ge=0, le=3650, description="Days a deleted user can be restored. After that the user is permanently erased.")
     ] = 30
-    event_retention: Annotated[int, Meta(ge=0, le=36500, description="Days that events are kept. 0 keeps them forever.")] = 0
+    event_retention: Annotated[
+        int, Meta(ge=0, le=36500, description="Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a million events take about 0.6 GB, more with large metadata.")
+    ] = 0  # fmt: skip
+    event_log_warning: Annotated[
+        int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, from which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if a larger log is what you want.")
+    ] = 10_240  # fmt: skip
 
     usage_retention: Annotated[
         int, Meta(ge=1, le=3650, description="Days that hourly usage is kept, for each API key and for the server.")

@@ -224,6 +224,13 @@ class LastOwner(Forbidden):
     message = "The last owner cannot be removed."
 
 
+class KeyLimitReached(Forbidden):
+    """The user has 1,000 API keys that work. Revoke those that are no longer used."""
+
+    code = "key_limit_reached"
+    message = "This user has 1,000 API keys that work. Revoke one first."
+
+
 class NotYourself(Forbidden):
     """You can't delete or suspend yourself. Use the API key of another admin or owner."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+MEBIBYTE = 1 << 20
+_SIZES = (("GiB", 1 << 30), ("MiB", MEBIBYTE), ("KiB", 1 << 10))
 # Each with its seconds, and up to how many seconds it is used.
 _DURATIONS = (("second", 1, 89), ("minute", 60, 89 * 60), ("hour", 3_600, 35 * 3_600), ("day", 86_400, float("inf")))
 

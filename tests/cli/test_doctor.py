@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.command import PASSWORD, rollbook
 from tests.harness import Server, free_port, running
+from tests.visitor import signed_in
 
 
 def examine(data: Path, *flags: str, **variables: Any) -> tuple[int, dict[str, list[dict[str, str]]], dict[str, Any]]:
@@ -131,6 +132,19 @@ def test_a_damaged_database_is_a_fault(tmp_path: Path) -> None:
     code, found, _ = examine(data)
     assert code == 1
     assert "fault" in states(found, "pages") + states(found, "database")
+
+
+def test_a_large_event_log_is_a_warning_here_and_on_the_server_page(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--event-log-warning", "1", "--rate-limit", "none") as server, server.http() as http:
+        with signed_in(server) as owner:
+            assert "large: set event_retention" not in owner.get("/admin/server").text
+            for number in range(100):
+                assert http.patch("/v1/users/me", json={"metadata": {"a": f"{number:016}" * 1_000}}).is_success
+            assert "large: set event_retention" in owner.get("/admin/server").text
+        _, found, _ = examine(server.data, event_log_warning="1")
+        assert states(found, "event log") == ["warning"] and "event_retention" in found["event log"][0]["fix"]
+        _, found, _ = examine(server.data, event_log_warning="2")
+        assert states(found, "event log") == ["ok"] and found["event log"][0]["found"].startswith("about 1.")
 
 
 def test_a_taken_port_is_a_fault(tmp_path: Path, server: Server) -> None:

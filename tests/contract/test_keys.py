@@ -571,3 +571,30 @@ def test_a_key_that_does_not_exist_is_404_for_members_like_one_of_another_user(
         contents = [refused(answer, errors.NotFound) for answer in answers]
         assert contents[0] | {"request_id": ""} == contents[1] | {"request_id": ""}
     assert new_key(http)
+
+
+# ---- how many
+
+
+def test_a_user_has_at_most_1000_keys_that_work(
+    server: Server, http: httpx2.Client, as_role: Callable[..., httpx2.Client]
+) -> None:
+    member = as_role("member")
+
+    def create(client: httpx2.Client = member, **fields: Any) -> httpx2.Response:
+        return client.post("/v1/keys", json={"name": "one of many", **fields})
+
+    for _ in range(994):  # beside the one that asks
+        assert create().status_code == 201
+    with ThreadPoolExecutor(10) as pool:
+        statuses = sorted(answer.status_code for answer in pool.map(lambda _: create(), range(10)))
+    assert statuses == [201] * 5 + [403] * 5
+    refused(create(), errors.KeyLimitReached)
+    refused(create(http, user_id=member.user["id"]), errors.KeyLimitReached)  # type: ignore[attr-defined]
+    (first, second) = member.get("/v1/keys", params={"limit": 2, "offset": 500}).json()
+    refused(member.post(f"/v1/keys/{first['id']}/rotate", json={"overlap": 60}), errors.KeyLimitReached)
+    assert member.post(f"/v1/keys/{first['id']}/rotate", json={}).status_code == 201
+    refused(create(), errors.KeyLimitReached)
+    assert member.delete(f"/v1/keys/{second['id']}").status_code == 204
+    assert create().status_code == 201
+    refused(create(), errors.KeyLimitReached)

@@ -602,8 +602,14 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
-# /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on.
-ELSEWHERE = {("GET /health/ready", errors.Unavailable), (f"GET {USER}/export", errors.ExportRunning)}
+# /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on,
+# test_keys a user with many keys.
+ELSEWHERE = {
+    ("GET /health/ready", errors.Unavailable),
+    (f"GET {USER}/export", errors.ExportRunning),
+    ("POST /v1/keys", errors.KeyLimitReached),
+    (f"POST {KEY}/rotate", errors.KeyLimitReached),
+}
 CASES = [(route, error) for route in ROUTES for error in route.errors if (name(route), error) not in ELSEWHERE]
 
 

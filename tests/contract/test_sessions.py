@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,28 @@ def test_a_password_that_changes_while_somebody_signs_in_with_the_old_one_leaves
                 assert not is_signed_in(person)
                 assert http.get("/v1/sessions", params={"user": user["id"]}).json() == []
             assert http.put(path, json={"password": user["password"]}).is_success
+
+
+# ---- how many
+
+
+def test_the_sign_in_after_the_hundredth_session_ends_the_oldest(tmp_path: Path) -> None:
+    flags = ("--password-memory", "8", "--password-time-cost", "1", "--page-limit", "none", "--rate-limit", "none")
+    with running(tmp_path / "data", *flags) as server, server.http() as http, ExitStack() as stack:
+        user = new_user(http)
+        people = [stack.enter_context(signed_in(server, user)) for _ in range(100)]
+        oldest = http.get("/v1/sessions", params={"user": user["id"], "limit": 1, "offset": 99}).json()[0]
+        assert is_signed_in(people[0])
+        newest = stack.enter_context(signed_in(server, user))
+        assert [is_signed_in(each) for each in (people[0], people[1], newest)] == [False, True, True]
+        revoked = {"user": user["id"], "type": "session.revoked", "limit": 1000}
+        (event,) = http.get("/v1/events", params=revoked).json()
+        assert event["object"]["id"] == oldest["id"] and event["actor"]["user_id"] == user["id"]
+        assert newest.get("/account/sessions").text.count("/end") == 100  # 99 others, and the form that ends them all
+        assert newest.post("/account/sessions/end-others").status_code == 303
+        assert [is_signed_in(each) for each in (people[1], people[99], newest)] == [False, False, True]
+        assert http.get("/v1/sessions", params={"user": user["id"]}).headers["x-total-count"] == "1"
+        assert len(http.get("/v1/events", params=revoked).json()) == 100
 
 
 # ---- who may look at it and end it

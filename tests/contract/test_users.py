@@ -401,7 +401,13 @@ def test_an_export_does_not_say_who_else_changed_the_user(http: httpx2.Client, a
     for client in (member, http):
         answer = client.get(f"/v1/users/{member.user['id']}/export")
         *_, by_admin, own = [event["actor"] for event in answer.json()["events"]]
-        assert by_admin == {"user_id": None, "key_id": None, "address": None, "request_id": change.headers["x-request-id"]}
+        assert by_admin == {
+            "user_id": None,
+            "key_id": None,
+            "address": None,
+            "request_id": change.headers["x-request-id"],
+            "trace_id": None,
+        }
         assert own["user_id"] == member.user["id"] and own["key_id"].startswith("key_") and own["address"] == "127.0.0.1"
         for other in (admin, http):
             assert other.get("/v1/users/me").json()["id"] not in answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +66,18 @@ def test_a_clock_that_was_ahead_costs_no_event_its_metadata(db: Database, monkey
     db.run_now(events.settle(db))
     db.write_now(events.expire, 5 * DAY, 100)
     assert all(LARGE[0] in event.object for event in db.read_now(events.latest, 100).events)
+
+
+def test_the_size_of_the_log_is_about_right(db: Database) -> None:
+    user = users.new("Alice", "alice@example.com")
+
+    async def record(tx: Tx) -> None:
+        for number in range(2_000):
+            metadata = f'{{"text":"{secrets.token_hex(4_000)}"}}' if number % 2 else "{}"
+            await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.public(user._replace(metadata=metadata)))
+
+    db.run_now(events.settle(db))
+    before = db.read_now(events.size)
+    db.write_now(record)
+    db.run_now(events.settle(db))
+    assert 7_000_000 < db.read_now(events.size) - before < 14_000_000

@@ -30,6 +30,7 @@ from rollbook.records import (
     events,
     idempotency_keys,
     keys,
+    sessions,
     usage,
     user_counts,
     user_imports,
@@ -39,7 +40,19 @@ from rollbook.records import (
 from rollbook.records.dialect import Dialect
 from rollbook.storage import sqlite_connection
 
-RECORDS = (auth_version, event_metadata, events, keys, idempotency_keys, usage, user_counts, user_imports, user_list, users)
+RECORDS = (
+    auth_version,
+    event_metadata,
+    events,
+    keys,
+    idempotency_keys,
+    sessions,
+    usage,
+    user_counts,
+    user_imports,
+    user_list,
+    users,
+)
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 
 # Tables that hold little, whatever the number of users.
@@ -50,6 +63,7 @@ SMALL = {
     "access": "one row",
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",
+    "samples": "64 numbers",
     "sqlite_sequence": "a row for each table",
     "user_words_building": "one row at most",
     "main.user_search_config": "FTS5's own, one row",

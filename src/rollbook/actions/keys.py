@@ -15,12 +15,14 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.users import given
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
-from rollbook.errors import InsufficientScope, NotFound
+from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
 from rollbook.records.keys import Key
 from rollbook.storage.database import Tx
 
 SEALED: Purpose = "keys"
+MAX_LIVE = 1_000
+"""Keys of a user that work at the same time."""
 
 
 class Keys(NamedTuple):
@@ -89,9 +91,16 @@ async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> Issued
 
 
 async def add(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
-    key = await keys.add(tx, new)
+    key = await _add(tx, new)
     await events.record(tx, "key.created", key.user_id, by.actor, keys.public(key))
     return IssuedKey(key, token)
+
+
+async def _add(tx: Tx, new: keys.NewKey) -> Key:
+    """Its user is locked: of two at the same time, the second sees the first."""
+    if await keys.count_live(tx, new.user_id, MAX_LIVE) >= MAX_LIVE:
+        raise KeyLimitReached()
+    return await keys.add(tx, new)
 
 
 async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> IssuedKey:
@@ -154,7 +163,7 @@ async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, 
     if old.revoked_at is not None:
         raise NotFound()
     before = await keys.end_at(tx, old, clock.now() + overlap) if overlap else await keys.revoke(tx, id)
-    key = await keys.add(tx, new)
+    key = await _add(tx, new)
     await events.record(tx, "key.rotated", key.user_id, by.actor, keys.public(key), keys.public(before))
     return IssuedKey(key, token)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook.actions import attempts, passwords
@@ -18,6 +17,11 @@ from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
+
+MAX_SESSIONS = 100
+"""Sessions of a user. The next one ends the oldest."""
+MAX_ENDED = 1_000
+"""Ended by one sign-in, where a user has more than that from before there was a maximum."""
 
 
 class Sessions(NamedTuple):
@@ -57,7 +61,7 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
         if not reaches_all(by, "sessions:write"):
             raise NotFound()
         may_touch(by, (await users.get(tx, session.user_id)).role)
-    await _ended(tx, by, await sessions.end(tx, id))
+    await _ended(tx, by.actor, await sessions.end(tx, id))
 
 
 async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> None:
@@ -68,14 +72,12 @@ async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> 
 
 async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str) -> None:
     may_touch(by, (await users.get(tx, user_id)).role)
-    for session in await sessions.of_user(tx, user_id, on.session_lifetime):
-        if session.id != keep:
-            with suppress(NotFound):  # on PostgreSQL, it may just have ended in another transaction
-                await _ended(tx, by, await sessions.end(tx, session.id))
+    for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
+        await _ended(tx, by.actor, session)
 
 
-async def _ended(tx: Tx, by: Principal, session: Session) -> None:
-    await events.record(tx, "session.revoked", session.user_id, by.actor, sessions.public(session))
+async def _ended(tx: Tx, by: Actor, session: Session) -> None:
+    await events.record(tx, "session.revoked", session.user_id, by, sessions.public(session))
 
 
 # ---- signing in and out, by browser
@@ -135,6 +137,8 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)
     session = await sessions.add(tx, tokens.digest(token), user_id, by.address, browser.agent)
+    for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
+        await _ended(tx, _as_user(by, user_id), oldest)
     await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
     return SignedIn(session, token, devices.mint(on.secret, user_id))
 
@@ -147,7 +151,7 @@ async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:
 async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
     session = await sessions.end_by_digest(tx, cookie)
     if session is not None:
-        await _ended(tx, by, session)
+        await _ended(tx, by.actor, session)
 
 
 async def user_of_link(on: Rollbook, token: str) -> User | None:

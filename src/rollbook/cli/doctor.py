@@ -28,7 +28,7 @@ from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.valkey_connection import Unavailable
-from rollbook.records import users
+from rollbook.records import engines, events, users
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.user_search.sqlite import ANY_PENDING
 from rollbook.storage import migrate
@@ -211,7 +211,7 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         yield Finding("ok", "database", "does not exist yet; the first start creates it")
         return
     try:
-        db = SQLite.open(path, "full")
+        db = SQLite.open(path, "full", dialect=engines.SQLITE)
     except DatabaseUnusable as problem:
         yield Finding("fault", "database", str(problem))
         return
@@ -321,6 +321,12 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
     if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
         fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
         yield Finding("warning", "secret", f"{settings.data / 'secret'} is missing", fix)
+    size, limit = db.read_now(events.size), settings.event_log_warning * MEBIBYTE
+    if limit and size > limit:
+        fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
+        yield Finding("warning", "event log", f"about {units.size(size)}, more than {units.size(limit)}", fix)
+    else:
+        yield Finding("ok", "event log", f"about {units.size(size)}")
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield Finding(

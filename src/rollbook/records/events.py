@@ -189,6 +189,11 @@ async def forget(tx: Tx, user_id: str) -> None:
     await event_metadata.forget(tx, user_id)
 
 
+async def size(queries: Queries) -> int:
+    """About how many bytes the log takes up."""
+    return await dialect(queries).event_log.size(queries)
+
+
 async def is_older(queries: Queries, before: int) -> bool:
     """Whether there are events from before this time."""
     row = await queries.one(OLDEST)

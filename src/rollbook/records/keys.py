@@ -82,6 +82,9 @@ BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
+LIVE = """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL LIMIT ?) AS few)
+        + (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ? LIMIT ?) AS few)"""
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
@@ -129,6 +132,13 @@ async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[K
 async def count(queries: Queries, user_id: str) -> int:
     row = await queries.one(COUNT, user_id)
     assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def count_live(queries: Queries, user_id: str, limit: int) -> int:
+    """How many of a user's keys work; counting may end at `limit`."""
+    row = await queries.one(LIVE, user_id, limit, user_id, clock.now(), limit)
+    assert row is not None  # a sum always has a row
     return row[0]
 
 

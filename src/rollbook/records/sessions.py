@@ -48,6 +48,9 @@ COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND 
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
 END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
+END_OLDEST = f"""
+    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
+END_OTHERS = f"DELETE FROM sessions WHERE user_id = ? AND id != ? RETURNING {COLUMNS}"
 END_ALL = "DELETE FROM sessions WHERE user_id = ? AND id != ?"
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?) AS oldest
@@ -81,7 +84,7 @@ async def get(queries: Queries, id: str) -> Session:
     return Session._make(row)
 
 
-async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int = 1 << 62, offset: int = 0) -> list[Session]:
+async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0) -> list[Session]:
     """A user's sessions that have not ended, newest first."""
     rows = await queries.all(OF_USER, user_id, *lifetime.oldest(clock.now()), limit, offset)
     return [Session._make(row) for row in rows]
@@ -116,6 +119,18 @@ async def end_by_digest(tx: Tx, digest: bytes) -> Session | None:
     """The session with this cookie, which ends, if there is one."""
     row = await tx.one(END_BY_DIGEST, digest)
     return None if row is None else Session._make(row)
+
+
+async def end_oldest(tx: Tx, user_id: str, keep: int, limit: int) -> list[Session]:
+    """End all of a user but the `keep` newest, up to `limit` at a time. Returns those that ended."""
+    return [Session._make(row) for row in await tx.all(END_OLDEST, user_id, limit, keep)]
+
+
+async def end_others(tx: Tx, user_id: str, keep: str, lifetime: Lifetime) -> list[Session]:
+    """End all of a user but `keep`. Returns those that had not ended by themselves, newest first."""
+    created, seen = lifetime.oldest(clock.now())
+    ended = [Session._make(row) for row in await tx.all(END_OTHERS, user_id, keep)]
+    return sorted((each for each in ended if each.created_at > created and each.last_seen_at > seen), reverse=True)
 
 
 async def end_all(tx: Tx, user_id: str, keep: str = "") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from rollbook.storage.database import Database, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx
 
 COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
@@ -21,6 +21,10 @@ class EventLog(Protocol):
 
     async def settle(self, db: Database) -> None:
         """To be awaited before the log is read, so that all that was committed by then is in it."""
+        ...
+
+    async def size(self, queries: Queries) -> int:
+        """About how many bytes the log takes up, with its indexes. Costs less than a millisecond, however long the log is."""
         ...
 
     async def settle_in(self, tx: Tx) -> None:

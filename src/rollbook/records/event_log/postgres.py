@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rollbook.errors import OutcomeUnknown, StorageUnavailable
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Database, Row, Statement, Tx
+from rollbook.storage.database import Database, Queries, Row, Statement, Tx
 
 APPEND = Statement(
     f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -29,6 +29,7 @@ NUMBER = f"""
     INSERT INTO events (seq, {COLUMNS})
     SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY written_at, id), {COLUMNS} FROM moved"""
 NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
+SIZE = "SELECT sum(pg_total_relation_size(name)) FROM unnest(CAST(ARRAY['events', 'events_new', 'event_metadata'] AS regclass[])) AS name"
 BATCH = 5_000
 
 
@@ -54,6 +55,12 @@ async def settle(db: Database) -> None:
             pass
     except OutcomeUnknown as problem:  # for who changes something to know, not for who reads
         raise StorageUnavailable("The database is unavailable at the moment. Nothing was changed.") from problem
+
+
+async def size(queries: Queries) -> int:
+    row = await queries.one(SIZE)
+    assert row is not None  # a sum always has a row
+    return int(row[0])
 
 
 async def settle_in(tx: Tx) -> None:

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Database, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx
 
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _sampled(table: str, number: str, bytes: str) -> str:
+    """The rows of a table, by their first and last number, and what 64 of them take up on average."""
+    first, last = f"(SELECT min({number}) FROM {table})", f"(SELECT max({number}) FROM {table})"
+    row = f"SELECT {bytes} FROM {table} WHERE {number} >= {first} + ({last} - {first}) * i / 63 ORDER BY {number} LIMIT 1"
+    return f"""
+        WITH RECURSIVE samples(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM samples WHERE i < 63)
+        SELECT coalesce(({last} - {first} + 1) * avg(({row})), 0) FROM samples"""
+
+
+# Besides these, an event has ids, an address and entries in three indexes: 300 bytes.
+EVENTS_SIZE = _sampled("events", "seq", "300 + length(object) + coalesce(length(before), 0)")
+METADATA_SIZE = _sampled("event_metadata", "rowid", "200 + length(value)")
 
 
 async def append(tx: Tx, event: Row) -> None:
@@ -19,6 +33,11 @@ async def append_many(tx: Tx, events: Sequence[Row]) -> None:
 
 
 async def settle(db: Database) -> None: ...
+
+
+async def size(queries: Queries) -> int:
+    found = [await queries.one(EVENTS_SIZE), await queries.one(METADATA_SIZE)]
+    return sum(int(row[0]) for row in found if row is not None)
 
 
 async def settle_in(tx: Tx) -> None: ...

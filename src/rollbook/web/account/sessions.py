@@ -9,14 +9,13 @@ from rollbook.http.response import Response
 from rollbook.web import browsers
 from rollbook.web.page_request import PageRequest
 
-MAX_SHOWN = 1_000
-
 
 async def show(page: PageRequest) -> Response:
     """This one first, then the others, those that were seen last first."""
     settings = page.on.settings
-    mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=MAX_SHOWN))
-    found = sorted(mine.sessions, key=lambda session: (session.id != page.me.session.id, -session.last_seen_at))
+    mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=sessions.MAX_SESSIONS))
+    others = [session for session in mine.sessions if session.id != page.me.session.id]
+    found = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
     return page.render(
         "account/sessions.html",
         section="account/sessions",

@@ -43,6 +43,7 @@ async def show(page: PageRequest) -> Response:
     _, checks = await operations.checks()
     await events.settle(page.on.db)
     latest = (await events.latest(page.on.db, 1)).events
+    log_size = await page.on.read(events.size)
     described = [_setting(source) for source in about.sources]
     free = shutil.disk_usage(settings.data).free if is_sqlite(settings) else 0
     return page.render(
@@ -62,6 +63,8 @@ async def show(page: PageRequest) -> Response:
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
+        log_size=log_size,
+        log_is_large=0 < settings.event_log_warning * units.MEBIBYTE < log_size,
         last_change=latest[0].created_at if latest else None,
         settings=settings,
         chosen=[setting for setting in described if setting.origin != "default"],
