@@ -21,6 +21,7 @@ from rollbook.http import trace_context
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
+from rollbook.http.cors import Cors
 from rollbook.http.mounts import Asgi, Mount
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -101,6 +102,7 @@ class App:
         rows = (*ROUTES, *PAGES, *(row for mount in self._mounts for row in mount.rows))
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
@@ -158,6 +160,8 @@ class App:
             response = self._rendered(ApiError(), request)
         if request.trace is not None:
             request.head += request.trace.line
+        if self._cors is not None:
+            request.head += self._cors.lines(request.path, request.method, request.headers)
         if request.head:
             response = Response(response.status, response.head + request.head, response.body, response.stream)
         return response
@@ -170,10 +174,19 @@ class App:
         self._usage_buffer.record(request, status, microseconds)
 
     def refuse(
-        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+        self,
+        error: ApiError,
+        *,
+        id: str,
+        address: str,
+        method: str = "",
+        path: str = "",
+        headers: dict[bytes, bytes] | None = None,
     ) -> Response:
         """The response to something that never became a request."""
-        response = render(error, id, self._url, accept)
+        headers = headers or {}
+        cors = b"" if self._cors is None else self._cors.lines(path, method, headers)
+        response = render(error, id, self._url, headers.get(b"accept"), cors)
         self._metrics.add(error.code)
         self._metrics.request(UNMATCHED, response.status, 0)
         request = Request(method, path, "", {}, b"", address, False, id, 0)

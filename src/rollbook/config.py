@@ -85,12 +85,34 @@ class Networks(tuple[IPv4Network | IPv6Network, ...]):
             raise ValueError(f"{problem}. Use a network such as 10.0.0.0/8.") from None
 
 
+class Origins(tuple[str, ...]):
+    """Web origins, as browsers send them: `https://app.example.com`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found = cls(texts)
+        for origin in found:
+            if not _IS_ORIGIN(origin):
+                raise ValueError(f"{origin!r} is not an origin. Use a scheme and a host, such as https://app.example.com.")
+        return found
+
+
+# RFC 6454 section 6.2, in lower case and without a scheme's own port: compared byte by byte.
+_IS_ORIGIN = re.compile(
+    r"(?:http://(?!.*:80\Z)|https://(?!.*:443\Z))(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
+).fullmatch
+
+
 # Types of settings that are written as text, or as several texts, and checked when they are read.
 _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     Limit: (str, Limit.parse),
     RoleLimits: (tuple[str, ...], RoleLimits.parse),
     RoleNames: (tuple[str, ...], RoleNames.parse),
     Networks: (tuple[str, ...], Networks.parse),
+    Origins: (tuple[str, ...], Origins.parse),
 }
 
 
@@ -148,7 +170,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=256, description="Worker processes. They share the port, the database and the rate limits.")
     ] = 1
     public_url: Annotated[
-        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it; it is never derived from a request. Empty: built from host and port.")
+        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if no stranger can own it.")
     ] = ""  # fmt: skip
 
     rate_limit: Annotated[
@@ -244,6 +266,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")
     ] = ""
     tls_key: Annotated[str, Meta(description="File with the certificate's private key (PEM).")] = ""
+    cors_origins: Annotated[
+        Origins,
+        Meta(
+            description="Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key; see authentication.md for why a key doesn't belong into a public site."
+        ),
+    ] = Origins()
 
     header_timeout: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds a client has to send the headers of a request.")

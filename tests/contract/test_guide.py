@@ -68,7 +68,7 @@ def test_the_four_calls_of_the_guide_are_answered_as_it_prints_them(server: Serv
     assert list(created) == ["id", "name", "email", "created_at"]
     assert USER_ID(created["id"]) and TIME(created["created_at"])
     assert (created["name"], created["email"]) == ("Charlie Chaplin", "charlie@example.com")
-    assert headers["location"] == f"/v1/users/{created['id']}"
+    assert headers["location"] == f"{server.url}/v1/users/{created['id']}"
 
     status, _, body = send(server, CREATE)
     assert status == 400

@@ -95,7 +95,14 @@ class Echo:
         return Response(200, JSON, msgspec.json.encode(self._seen(request)))
 
     def refuse(
-        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+        self,
+        error: ApiError,
+        *,
+        id: str,
+        address: str,
+        method: str = "",
+        path: str = "",
+        headers: dict[bytes, bytes] | None = None,
     ) -> Response:
         head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
         return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))

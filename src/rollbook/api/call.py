@@ -8,12 +8,16 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings, Source
 from rollbook.errors import ApiError
+from rollbook.http import origins
 from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
 from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
 from rollbook.records.idempotency_keys import Claim
 from rollbook.storage.database import Database
+
+# Host fields whose base URL is remembered: clients use few.
+MAX_BASES = 256
 
 
 class About(NamedTuple):
@@ -54,9 +58,20 @@ class Services(Rollbook):
         super().__init__(settings, db, limiter)
         self.operations = operations
         self.url = settings.url
-        """Base of every link we make."""
+        """Base of links that leave this exchange, such as those in errors and emails. Never derived from a request."""
         self.claims: set[Claim] = set()
         """Of the running requests with an Idempotency-Key."""
+        self._bases: dict[tuple[bytes | None, bool], str] = {}
+
+    def base_url(self, request: Request) -> str:
+        """Base of the links in the response to a request, see `origins.base_url`."""
+        called = request.headers.get(b"host"), request.secure
+        found = self._bases.get(called)
+        if found is None:
+            found = origins.base_url(request, self.settings)
+            if len(self._bases) < MAX_BASES:
+                self._bases[called] = found
+        return found
 
 
 class Call:

@@ -269,7 +269,7 @@ HEADERS: Schema = {
     "Link": header("Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.", line(32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
     "X-Next-Cursor": header("The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR),
     "X-Total-Count": header("The total number of items. For filtered lists of users only with `count=exact`.", number(), 2),
-    "Location": header("The URL of the new object.", line(64), f"/v1/users/{CHARLIE_ID}"),
+    "Location": header("The URL of the new object.", line(2048), f"https://api.example.com/v1/users/{CHARLIE_ID}"),
     "WWW-Authenticate": header("How to authenticate, and what was wrong (RFC 6750).", line(512), errors.InvalidKey.challenge),
     "Idempotency-Replayed": header("`true`: this is the stored response of the first request with this `Idempotency-Key`.", {"type": "string", "enum": ["true"]}, "true"),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.show import answer
+from rollbook.http.cors import ANY_ORIGIN
 from rollbook.http.response import JSON, Response
 
 # Prometheus text format 0.0.4.
@@ -17,7 +18,7 @@ async def live(call: Call) -> Response:
 
     Always returns 200. Doesn't count toward a rate limit.
     """
-    return answer(200, types.Health("ok"))
+    return answer(200, types.Health("ok"), ANY_ORIGIN)
 
 
 async def ready(call: Call) -> Response:
@@ -30,7 +31,7 @@ async def ready(call: Call) -> Response:
     return answer(
         200 if healthy else 503,
         types.Health("ok" if healthy else "unavailable", checks),
-        b"" if healthy else b"Retry-After: 1\r\n",
+        ANY_ORIGIN if healthy else ANY_ORIGIN + b"Retry-After: 1\r\n",
     )
 
 
@@ -47,4 +48,4 @@ async def show_openapi(call: Call) -> Response:
 
     Returns this description as OpenAPI 3.1.
     """
-    return await call.services.operations.openapi().answer(call.request, JSON + FRESH)
+    return await call.services.operations.openapi().answer(call.request, JSON + FRESH + ANY_ORIGIN)

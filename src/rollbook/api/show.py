@@ -49,7 +49,7 @@ def user_page(call: Call, page: Page) -> Response:
     else:
         body = encode([_fields(User._make(row), query.fields) for row in page.rows])
     head = paging.links(
-        call.services.url + "/v1/users",
+        call.services.base_url(call.request) + "/v1/users",
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
@@ -110,7 +110,7 @@ def user_updated(call: Call, user: User) -> Response:
 
 
 def user_created(call: Call, user: User) -> Response:
-    return _created(f"/v1/users/{user.id}", user_listed(call, user))
+    return _created(call, f"/v1/users/{user.id}", user_listed(call, user))
 
 
 def password_link(call: Call, link: Link) -> Response:
@@ -184,7 +184,7 @@ def key_revealed(call: Call, issued: IssuedKey) -> Response:
 
 
 def key_created(call: Call, issued: IssuedKey) -> Response:
-    return _created(f"/v1/keys/{issued.key.id}", key_revealed(call, issued))
+    return _created(call, f"/v1/keys/{issued.key.id}", key_revealed(call, issued))
 
 
 def session_list(call: Call, found: Sessions) -> Response:
@@ -217,6 +217,6 @@ def _total(number: int) -> bytes:
     return b"X-Total-Count: %d\r\n" % number
 
 
-def _created(location: str, response: Response) -> Response:
-    """201 with the address of what was made (RFC 9110 section 15.3.2)."""
-    return Response(201, response.head + f"Location: {location}\r\n".encode(), response.body)
+def _created(call: Call, path: str, response: Response) -> Response:
+    """201 with the URL of what was made (RFC 9110 section 15.3.2)."""
+    return Response(201, response.head + f"Location: {call.services.base_url(call.request)}{path}\r\n".encode(), response.body)

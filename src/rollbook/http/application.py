@@ -38,7 +38,14 @@ class Application(Protocol):
         ...
 
     def refuse(
-        self, error: ApiError, *, id: str, address: str, method: str = "", path: str = "", accept: bytes = b""
+        self,
+        error: ApiError,
+        *,
+        id: str,
+        address: str,
+        method: str = "",
+        path: str = "",
+        headers: dict[bytes, bytes] | None = None,
     ) -> Response:
-        """The response to a request that the transport itself rejects; logs and counts it."""
+        """The response to a request that the transport itself rejects, with the header fields that it had; logs and counts it."""
         ...

@@ -222,7 +222,7 @@ class Connection(asyncio.Protocol):
             address=address,
             method=refusal.method,
             path=refusal.target.partition(b"?")[0].decode("latin-1"),
-            accept=refusal.headers.get(b"accept", b""),
+            headers=refusal.headers,
         )
         self._send(response, id, keep, refusal.method == "HEAD", secure)
 

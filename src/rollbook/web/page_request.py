@@ -16,13 +16,13 @@ from rollbook.api.call import Services
 from rollbook.auth import devices, tokens
 from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
-from rollbook.http import coding
+from rollbook.http import coding, origins
 from rollbook.http.request import Request
 from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
-from rollbook.web import origins, templates
+from rollbook.web import templates
 from rollbook.web.notices import NOTICES, Notice
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"

@@ -11,13 +11,14 @@ from rollbook.actions.principal import Principal, signed_in
 from rollbook.api.call import Services
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, Forbidden, TooManyRequests
+from rollbook.http import origins
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Ids
 from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
 from rollbook.records import sessions, users
-from rollbook.web import origins, templates
+from rollbook.web import templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest, Person, cookie_of, header_lines
 from rollbook.web.pages import Page

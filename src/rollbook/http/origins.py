@@ -1,4 +1,4 @@
-"""Host and CSRF checks: DNS rebinding, Sec-Fetch-Site, Origin."""
+"""Which origins are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and CSRF."""
 
 from __future__ import annotations
 
@@ -39,15 +39,30 @@ def check_host(request: Request, settings: Settings) -> None:
     to listen on. Of public names only the host of `public_url` is accepted.
     """
     host = _called(request, settings).host
-    if "." not in host or host.endswith(LOCAL) or _is_address(host):
-        return
-    public = _public(settings)
-    if (public is not None and host == public.host) or host in (settings.host.lower(), socket.gethostname().lower()):
+    if _is_ours(host, settings):
         return
     raise Forbidden(
         f"The dashboard only accepts requests for known host names, and {host} is not one. Open {settings.url} instead. "
         "If the name is correct, set public_url to the address that people use."
     )
+
+
+def base_url(request: Request, settings: Settings) -> str:
+    """Base of the links in a response, without a trailing slash: `public_url` or, without it, the address by which the client
+    called us. Not if its host is a name that a stranger can own: links must not lead there."""
+    if settings.public_url:
+        return settings.url
+    origin = _called(request, settings)
+    if not origin.host or not _is_ours(origin.host, settings):
+        return settings.url
+    return f"{origin.scheme}://{origin.host}{origin.port and ':'}{origin.port}"
+
+
+def _is_ours(host: str, settings: Settings) -> bool:
+    if "." not in host or host.endswith(LOCAL) or _is_address(host):
+        return True
+    public = _public(settings)
+    return (public is not None and host == public.host) or host in (settings.host.lower(), socket.gethostname().lower())
 
 
 def check_form(request: Request, settings: Settings) -> None:

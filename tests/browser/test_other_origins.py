@@ -1,0 +1,55 @@
+"""A page of another web origin, in a real browser: what its script may call and read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.harness import running
+
+CALL = """async ([url, key]) => {
+    const headers = {Authorization: `Bearer ${key}`, "Idempotency-Key": "once", "Content-Type": "application/json"};
+    const body = JSON.stringify({name: "A", email: "script@example.com", password: "securepassword123"});
+    try {
+        const answer = await fetch(`${url}/v1/users`, {method: "POST", headers, body});
+        return [answer.status, answer.headers.get("Location"), answer.headers.get("RateLimit-Remaining"), (await answer.json()).email];
+    } catch (problem) {
+        return [String(problem)];
+    }
+}"""
+DESCRIBED = "async ([url]) => (await (await fetch(`${url}/openapi.json`)).json()).openapi"
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>A page</title>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+def test_only_a_listed_origin_calls_the_api_and_any_reads_the_description(browser: Browser, site: str, tmp_path: Path) -> None:
+    with running(tmp_path / "data", environment={"ROLLBOOK_CORS_ORIGINS": site}) as server, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site)
+        status, location, left, email = page.evaluate(CALL, [server.url, server.key])
+        assert (status, left, email) == (201, "99", "script@example.com") and location.startswith(f"{server.url}/v1/users/")
+        page.goto(site.replace("127.0.0.1", "localhost"))  # another origin
+        assert "Failed to fetch" in page.evaluate(CALL, [server.url, server.key])[0]
+        assert page.evaluate(DESCRIBED, [server.url]).startswith("3.1")
