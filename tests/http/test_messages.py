@@ -33,6 +33,7 @@ KEPT: dict[str, tuple[bytes, list[int]]] = {
     "utf-8 in the path": (get(b"/caf%C3%A9"), [200]),
     "odd characters in the path": (get(b"/<>\"{}|\\^`~!$&'()*+,;=:@"), [200]),
     "double slash": (get(b"//v1//users"), [200]),
+    "spaces, which may be several (RFC 9112 section 3)": (b"GET  /   HTTP/1.1\r\n" + HOST + b"\r\n", [200]),
     "dot segments are not resolved": (get(b"/v1/../admin"), [200]),
     "bad percent in the query is the application's": (get(b"/?a=%zz"), [200]),
     "absolute form": (get(b"http://api.example.com/v1/users?limit=1"), [200]),
@@ -172,6 +173,11 @@ CLOSED: dict[str, tuple[bytes, list[int]]] = {
     "coding xchunked": (post(b"0\r\n\r\n", b"Transfer-Encoding: xchunked"), [400]),
     "coding with a vertical tab": (post(b"0\r\n\r\n", b"Transfer-Encoding: \x0bchunked"), [400]),
     "coding with a space before the colon": (post(b"0\r\n\r\n", b"Transfer-Encoding : chunked"), [400]),
+    "coding with a tab after it": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked\t"), [400]),
+    "coding with a tab after it, and another protocol": (
+        post(b"0\r\n\r\n" + SMUGGLED, b"Connection: upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked\t"),
+        [400],
+    ),
     "coding on a folded line": (post(b"0\r\n\r\n", b"Transfer-Encoding:\r\n chunked"), [400]),
     "empty coding": (post(b"hello", b"Transfer-Encoding:"), [400]),
     "chunks in http/1.0": (

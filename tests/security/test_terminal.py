@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import httpx2
 import pytest
 
@@ -15,3 +21,63 @@ def test_metadata_does_not_move_a_terminal(server: Server, http: httpx2.Client, 
     shown = server.rollbook("users", "get", user["id"], *place).stdout
     assert "2J" in shown
     assert not {"\x9b", "\x1b", "\u202e", "\x7f"} & set(shown)
+
+
+ESCAPES = "\x1b]0;title\x07\x1b[2J\x9b2J\u202e\x7f"
+UNSEEN = {"\x07", "\x1b", "\x9b", "\u202e", "\x7f"}
+
+
+class Hostile(BaseHTTPRequestHandler):
+    """Writes into everything what moves a terminal."""
+
+    def do_GET(self) -> None:
+        user = {
+            "id": f"user_{ESCAPES}",
+            "name": ESCAPES,
+            "email": ESCAPES,
+            "role": ESCAPES,
+            "status": ESCAPES,
+            "created_at": ESCAPES,
+        }
+        refused = self.path.startswith("/v1/users/refused")
+        body = json.dumps({"error": f"No {ESCAPES}", "code": "bad_request"} if refused else [user]).encode()
+        self.send_response(400 if refused else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-Total-Count", "1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hostile() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+@pytest.mark.parametrize("command", ["users list", "users list -q", "users list --json", "users get refused", "keys list user -q"])
+def test_another_server_does_not_move_a_terminal(server: Server, hostile: str, command: str) -> None:
+    done = server.rollbook(*command.split(), "--url", hostile, "--key", server.key, check=False)
+    assert "2J" in done.stdout + done.stderr
+    assert not UNSEEN & set(done.stdout + done.stderr)
+
+
+def test_a_file_to_import_does_not_move_a_terminal(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "people.ndjson"
+    file.write_text(json.dumps({"name": "A", "email": "import@example.com", ESCAPES: 1}, ensure_ascii=False), encoding="utf-8")
+    done = server.rollbook("users", "import", str(file), "--data", str(server.data), check=False)
+    assert done.returncode == 1 and "2J" in done.stderr
+    assert not UNSEEN & set(done.stdout + done.stderr)
+
+
+def test_json_for_programs_is_the_same_value(server: Server, http: httpx2.Client) -> None:
+    metadata = {"a": "\x9b2J\u202e\x7f\U0001f600\U000e0001é"}
+    user = new_user(http, metadata=metadata)
+    shown = server.rollbook("users", "get", user["id"], "--json", "--data", str(server.data)).stdout
+    assert json.loads(shown)["metadata"] == metadata
+    assert "é" in shown and "\U0001f600" in shown and not {"\x9b", "\u202e", "\x7f", "\U000e0001"} & set(shown)

@@ -10,7 +10,7 @@ import typer
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import as_json, details, hint, program, table
+from rollbook.cli.output import as_json, details, hint, line, program, table
 
 app = options.group(help="Create, list, rotate and revoke API keys.")
 
@@ -86,7 +86,7 @@ def list_keys(
             as_json(found)
         elif quiet:
             for one in found:
-                print(one["id"])
+                line(one["id"])
         else:
             table(COLUMNS, found)
             if not found:
@@ -120,7 +120,7 @@ def revoke_key(
     with server() as place:
         place.revoke_key(key_id)
         if quiet:
-            print(key_id)
+            line(key_id)
         else:
             hint(f"Revoked {key_id}.")
 
@@ -137,7 +137,7 @@ def _parts(text: str) -> list[str]:
 
 def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
     if quiet:
-        print(key["key"])
+        line(key["key"])
     elif json:
         as_json(key)
     else:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from rollbook import clock
+from rollbook.cli import output
 from rollbook.cli.output import Failure
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
@@ -25,7 +26,7 @@ def main() -> None:
         sentence = _sentence(problem)
         if sentence is None:
             raise
-        print(f"rollbook: {sentence}", file=sys.stderr)
+        output.hint(f"rollbook: {sentence}")
         sys.exit(FAILURE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

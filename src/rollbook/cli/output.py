@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -63,23 +64,33 @@ def details(values: Mapping[str, Any]) -> None:
         print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
 
 
+def line(value: Any) -> None:
+    """One value, for scripts."""
+    print(_text(value))
+
+
 def as_json(value: Any) -> None:
     """The value as indented JSON."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    print(_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
 
 
 def as_json_list(values: Iterable[Any]) -> None:
     """A JSON array, written as its values arrive, in constant memory."""
     opening = "["
     for value in values:
-        print(f"{opening}\n  {msgspec.json.encode(value).decode()}", end="")
+        print(f"{opening}\n  {_json(msgspec.json.encode(value))}", end="")
         opening = ","
     print("[]" if opening == "[" else "\n]")
 
 
 def hint(text: str) -> None:
     """A hint for people, next to the command's output."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """The text without what could control a terminal: names, and what another server says, come from strangers."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
 def where(settings: Settings) -> str:
@@ -103,10 +114,23 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if isinstance(value, msgspec.Raw):
+        value = ",".join(map(str, value))
+    elif isinstance(value, msgspec.Raw):
         value = bytes(value).decode()
     elif isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False)
-    # Names and other data must not control the terminal.
-    return "".join(character if character.isprintable() else "�" for character in str(value))
+    return printable(str(value)).replace("\n", "�")
+
+
+def _json(encoded: bytes) -> str:
+    """JSON in which what could control a terminal is escaped. The encoder only escapes what JSON demands."""
+    text = encoded.decode()
+    return text if text.isascii() and "\x7f" not in text else _UNPRINTABLE(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return character if character.isprintable() else json.dumps(character)[1:-1].replace("\x7f", "\\u007f")
+
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\n]").sub

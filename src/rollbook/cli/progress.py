@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from rollbook.cli.output import hint, printable
+
 Show = Callable[[float, str], None]
 
 
@@ -16,7 +18,7 @@ Show = Callable[[float, str], None]
 def bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None], Show]]:
     """A function that prints a line above the bar, and one that advances it."""
     if not sys.stderr.isatty():
-        yield lambda line: print(line, file=sys.stderr), lambda done, text: None
+        yield hint, lambda done, text: None
         return
     columns = (
         TextColumn("{task.description}"),
@@ -28,6 +30,6 @@ def bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None]
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=total, text="")
         yield (
-            lambda line: progress.console.print(line, markup=False, highlight=False),
+            lambda line: progress.console.print(printable(line), markup=False, highlight=False),
             lambda done, text: progress.update(task, completed=done, text=text),
         )

@@ -13,7 +13,7 @@ import typer
 from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
-from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, program, table
+from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table
 
 app = options.group(help="List, create and update users.")
 
@@ -91,7 +91,7 @@ def list_users(
             as_json_list(found)
         elif quiet:
             for user in found:
-                print(user["id"])
+                line(user["id"])
         else:
             rows = list(found)
             table(COLUMNS, rows)
@@ -183,7 +183,7 @@ def invite_user(
         if json:
             as_json({"user": user, "is_new": is_new, **link})
             return
-        print(link["url"])
+        line(link["url"])
         if quiet:
             return
         hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
@@ -264,7 +264,7 @@ def delete_user(
         id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
         place.delete_user(id, purge)
         if quiet:
-            print(id)
+            line(id)
         elif purge:
             hint(f"Permanently erased {id}.")
         else:
@@ -325,7 +325,7 @@ def _limit(text: str) -> str | None:
 
 def _show(user: Shown, json: bool, quiet: bool) -> None:
     if quiet:
-        print(user["id"])
+        line(user["id"])
     elif json:
         as_json(user)
     else:

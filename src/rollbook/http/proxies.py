@@ -47,7 +47,8 @@ class Proxies:
 
 
 def plain(address: str) -> str:
-    """An IPv4 address as IPv4, also where a dual-stack socket shows it inside IPv6 (RFC 4291 section 2.5.5.2)."""
+    """The address of a connection: an IPv4 address as IPv4, also where a dual-stack socket shows it inside IPv6 (RFC 4291 section
+    2.5.5.2). The kernel spells it in one way only."""
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 
@@ -59,7 +60,7 @@ def _parse(text: str) -> Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(plain(text.partition("%")[0]))
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return address
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
