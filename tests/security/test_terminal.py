@@ -60,7 +60,7 @@ def hostile() -> Iterator[str]:
         listening.shutdown()
 
 
-@pytest.mark.parametrize("command", ["users list", "users list -q", "users list --json", "users get refused", "keys list user -q"])
+@pytest.mark.parametrize("command", ["users list", "users list -q", "users list --json", "users get refused"])
 def test_another_server_does_not_move_a_terminal(server: Server, hostile: str, command: str) -> None:
     done = server.rollbook(*command.split(), "--url", hostile, "--key", server.key, check=False)
     assert "2J" in done.stdout + done.stderr
