@@ -5,7 +5,8 @@ export DEBIAN_FRONTEND=noninteractive
 
 packages=(
     ca-certificates make python3 python3-venv
-    npm                                       # make lint, the tests of the documented examples
+    npm                                       # make lint, the tests of the documented examples and of generated clients
+    default-jre-headless                      # openapi-generator, in the tests of generated clients
     chromium-headless-shell fonts-dejavu-core # the browser tests; without a font, text has no width
     postgresql-common postgresql pgbouncer valkey-server
     haproxy bubblewrap strace systemd         # the tests of deploy/

@@ -38,9 +38,10 @@ class Stage(NamedTuple):
 DEV = Stage("dev", ROOT / ".venv", ("build.txt", "dev.txt"))
 RUNTIME = Stage("runtime", ROOT / ".venv", ("build.txt", "runtime.txt"))
 DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=False)
+CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
 
-ENOUGH = {RUNTIME.name: (RUNTIME, DEV), DEV.name: (DEV,), DEPLOY.name: (DEPLOY,), BENCH.name: (BENCH,)}
+ENOUGH = {RUNTIME.name: (RUNTIME, DEV), DEV.name: (DEV,), DEPLOY.name: (DEPLOY,), CLIENTS.name: (CLIENTS,), BENCH.name: (BENCH,)}
 """Stages that contain a stage: who has run the tests need not install again to serve."""
 
 
@@ -112,6 +113,7 @@ class Need(NamedTuple):
 
 
 NPM = Need.on_path("npm")
+JAVA = Need.on_path("java", "default-jre-headless")
 WRK = Need.on_path("wrk")
 BROWSER = Need("Chromium or Chrome (on PATH or named in ROLLBOOK_CHROMIUM)", BROWSERS[0], find_browser)
 POSTGRESQL = Need("PostgreSQL 14 or newer", "postgresql", find_postgresql)

@@ -13,9 +13,11 @@ from typing import NoReturn
 
 from environment import (
     BROWSER,
+    CLIENTS,
     DEPLOY,
     DEPLOY_TOOLS,
     DEV,
+    JAVA,
     PGBOUNCER,
     POSTGRESQL,
     ROOT,
@@ -30,9 +32,7 @@ from environment import (
 
 Arguments = Sequence[str]
 
-MADE = (
-    ".venv .venv-bench .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
-)
+MADE = ".venv .venv-bench .venv-clients .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -53,6 +53,7 @@ def test(arguments: Arguments) -> NoReturn:
     needs = {
         "browser": (BROWSER,),
         "cli": (POSTGRESQL,),
+        "clients": (JAVA,),
         "concurrency": (VALKEY,),
         "contract": (POSTGRESQL, PGBOUNCER, VALKEY),
         "crash": (POSTGRESQL,),
@@ -66,8 +67,10 @@ def test(arguments: Arguments) -> NoReturn:
     }
     folders = [folder for folder in needs if _may_hold_tests_of(folder, arguments)]
     steps: list[Callable[[], object]] = [lambda: need(*dict.fromkeys(each for folder in folders for each in needs[folder]))]
-    if "browser" in folders or "docs" in folders:
+    if {"browser", "clients", "docs"} & set(folders):
         steps.append(prepare_node)
+    if "clients" in folders:
+        steps.append(lambda: prepare(CLIENTS))
     if "deploy" in folders:
         steps.append(lambda: prepare(DEPLOY))
     for step in steps:
@@ -153,6 +156,7 @@ def lock(arguments: Arguments) -> int:
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
         "build": ["--group=build", "--constraints=requirements/dev.txt"],
         "uv": ["--group=uv"],
+        "clients": ["--group=clients"],
         "deploy": ["--group=deploy"],
         "bench": ["--group=bench"],
     }.items():

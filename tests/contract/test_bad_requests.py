@@ -42,7 +42,7 @@ def nothing_is_made(http: httpx2.Client) -> Any:
         ("sort=", ["sort"]), ("sort=id", ["sort"]), ("sort=name,name", ["sort"]), ("sort=name,-name", ["sort"]), ("sort=name,", ["sort"]), ("sort=--name", ["sort"]), ("sort=Name", ["sort"]), ("sort=name%20desc", ["sort"]),
         ("fields=", ["fields"]), ("fields=password", ["fields"]), ("fields=password_hash", ["fields"]), ("fields=id,,name", ["fields"]), ("fields=*,password", ["fields"]),
         ("role=king", ["role"]), ("role=", ["role"]), ("role=member,admin", ["role"]), ("status=deleted", ["status"]), ("count=yes", ["count"]), ("ids=", ["ids"]), ("ids=a,,b", ["ids"]),
-        ("email=" + "a" * 255, ["email"]), ("external_id=" + "a" * 256, ["external_id"]), ("q=ab", ["q"]), ("q=%ff%fe%fd", ["q"]), ("%ff=1", ["%ff"]), ("cursor=x", ["cursor"]),
+        ("email=" + "a" * 255, ["email"]), ("external_id=" + "a" * 256, ["external_id"]), ("q=%ff%fe%fd", ["q"]), ("%ff=1", ["%ff"]), ("cursor=x", ["cursor"]),
         ("limit=x&offset=y&foo=z&role=king&sort=id", ["foo", "limit", "offset", "role", "sort"]), ("ids=" + ",".join("a" * 2 for _ in range(1001)), ["ids"]),
     ],
 )  # fmt: skip

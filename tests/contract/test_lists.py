@@ -183,6 +183,20 @@ def test_the_bare_cursor_leads_through_all_pages_like_the_links(several: tuple[h
         assert ids(found) == ids(list(pages(http, "/v1/users?" + "&".join("=".join(item) for item in query.items()))))
 
 
+def test_a_list_of_names_may_also_be_a_repeated_parameter(several: tuple[httpx2.Client, list[User]]) -> None:
+    http, _ = several
+    some = ids([http.get("/v1/users?limit=3")])
+    for together, apart in (
+        (f"ids={','.join(some)}", "&".join(f"ids={id}" for id in some)),
+        ("sort=-name,email", "sort=-name&sort=email"),
+        ("fields=role,status", "fields=role&fields=status"),
+    ):
+        expected = http.get(f"/v1/users?limit=5&{together}")
+        answer = http.get(f"/v1/users?limit=5&{apart}")
+        assert answer.json() == expected.json() != []
+        assert answer.status_code == 200
+
+
 def test_a_link_repeats_what_was_asked(several: tuple[httpx2.Client, list[User]]) -> None:
     http, _ = several
     query = {

@@ -129,14 +129,14 @@ def parse_query(kind: type[S], query: str) -> S:
         if name not in fields:
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
-        elif name in found:
+        elif name in found and name not in types.LISTS:
             faults.append(Fault(name, f"{name} must not be repeated."))
         elif value == "":
             faults.append(Fault(name, f"{name} must not be empty."))
         elif "\0" in value:
             faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
-            found[name] = value
+            found[name] = f"{found[name]},{value}" if name in found else value
     values = from_texts(kind, found, _hook, faults)
     if faults:
         raise invalid(faults)

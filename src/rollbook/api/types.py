@@ -67,6 +67,10 @@ class ListUsers(UserFilters):
     ) = None  # fmt: skip
 
 
+LISTS = frozenset(("ids", "sort", "fields"))
+"""Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no other way."""
+
+
 class DeleteUser(Query):
     purge: Annotated[bool, Meta(description="`true`: erase the user permanently, so that they can't be restored.")] = False
 

@@ -1,0 +1,128 @@
+"""Clients generated from openapi.json, compiled, and ready to run the program beside them that does what an application does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(__file__).parent / "programs"
+PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+NODE = ROOT / "node_modules"
+SECONDS = 200
+"""At most, for each command."""
+
+
+class Client(NamedTuple):
+    """A generated client: the command that runs its program, in its folder."""
+
+    folder: Path
+    command: list[str | Path]
+
+    def run(self, **environment: str) -> dict[str, object]:
+        """What the program saw."""
+        return json.loads(run(self.command, self.folder, **environment))
+
+
+def run(command: list[str | Path], folder: Path, **environment: str) -> str:
+    """What the command prints. AssertionError with all it said, if it fails."""
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
+    )  # fmt: skip
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def jar() -> Path:
+    """openapi-generator, from its package on PyPI."""
+    (found,) = PYTHON.parent.parent.glob("lib/python3*/site-packages/openapi_generator_cli/openapi-generator.jar")
+    return found
+
+
+def openapi_generator(language: str, folder: Path, **properties: str) -> None:
+    java = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", jar(), "generate", "-g", language, "-o", folder]
+    more = ",".join(f"{name}={value}" for name, value in properties.items())
+    run([*java, "-i", ROOT / "openapi.json", "--global-property=apiDocs=false,modelDocs=false,apiTests=false,modelTests=false", *(["--additional-properties", more] if more else [])], folder)  # fmt: skip
+
+
+def python_of_openapi_generator(folder: Path) -> list[str | Path]:
+    openapi_generator("python", folder)
+    return _python(folder, "openapi_generator.py")
+
+
+def openapi_python_client(folder: Path) -> list[str | Path]:
+    run([PYTHON.with_name("openapi-python-client"), "generate", "--path", ROOT / "openapi.json", "--meta", "none", "--output-path", folder / "rollbook_client"], folder)  # fmt: skip
+    return _python(folder, "openapi_python_client.py")
+
+
+def _python(folder: Path, program: str) -> list[str | Path]:
+    shutil.copy(PROGRAMS / program, folder / "program.py")
+    run([PYTHON, "-W", "error", "-m", "compileall", "-q", "."], folder)
+    return [PYTHON, "program.py"]
+
+
+def hey_api(folder: Path) -> list[str | Path]:
+    run([NODE / ".bin" / "openapi-ts", "-i", ROOT / "openapi.json", "-o", folder / "client", "-c", "@hey-api/client-fetch"], ROOT)
+    return _typescript(folder, "hey_api.ts")
+
+
+def openapi_fetch(folder: Path) -> list[str | Path]:
+    run([NODE / ".bin" / "openapi-typescript", ROOT / "openapi.json", "-o", folder / "client" / "schema.d.ts"], ROOT)
+    return _typescript(folder, "openapi_fetch.ts")
+
+
+def typescript_fetch(folder: Path) -> list[str | Path]:
+    (folder / "client").mkdir()
+    openapi_generator("typescript-fetch", folder / "client")
+    return _typescript(folder, "typescript_fetch.ts")
+
+
+def _typescript(folder: Path, program: str) -> list[str | Path]:
+    """Compiled as strictly as TypeScript can. The folder's modules are the checkout's."""
+    shutil.copy(PROGRAMS / program, folder / "client" / "program.ts")
+    (folder / "node_modules").symlink_to(NODE)
+    (folder / "package.json").write_text('{"type": "commonjs"}')
+    options = [
+        "--strict",
+        "--skipLibCheck",
+        "--target",
+        "es2022",
+        "--module",
+        "commonjs",
+        "--moduleResolution",
+        "node10",
+        "--types",
+        "node",
+    ]
+    run([NODE / ".bin" / "tsc", *options, "--outDir", "out", "client/program.ts"], folder)
+    return ["node", "out/program.js"]
+
+
+CLIENTS: dict[str, Callable[[Path], list[str | Path]]] = {
+    "openapi-generator python": python_of_openapi_generator,
+    "openapi-generator typescript-fetch": typescript_fetch,
+    "openapi-python-client": openapi_python_client,
+    "hey-api": hey_api,
+    "openapi-typescript and openapi-fetch": openapi_fetch,
+}
+
+
+def generate(folder: Path, clients: dict[str, Callable[[Path], list[str | Path]]]) -> dict[str, Client | Exception]:
+    """All of them, two at a time; for those that can't be generated or compiled, why."""
+
+    def one(name: str) -> Client | Exception:
+        place = folder / name.replace(" ", "-")
+        place.mkdir(parents=True)
+        try:
+            return Client(place, clients[name](place))
+        except Exception as problem:
+            return problem
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(clients, pool.map(one, clients), strict=True))

@@ -1,0 +1,51 @@
+// What an application does, with hey-api's client.
+import { client } from "./client.gen";
+import { createKey, createUser, deleteUser, getUser, listEvents, listUsers, patchUser, revokeKey, rotateKey, type ErrorResponse } from "./index";
+
+const env = process.env as Record<string, string>;
+client.setConfig({ baseUrl: env.ROLLBOOK_URL, auth: () => env.ROLLBOOK_KEY });
+
+async function main() {
+  const pages: unknown[] = [];
+  let cursor: string | undefined;
+  do {
+    const { data, response } = await listUsers({ query: { ids: env.IDS.split(","), sort: ["-name"], limit: 2, fields: ["role", "status"], cursor } });
+    pages.push(data!.map((user) => [user.name, user.role]));
+    cursor = response!.headers.get("x-next-cursor") ?? undefined;
+  } while (cursor);
+
+  const { data: created } = await createUser({ body: { name: "Al", email: env.EMAIL, password: "securepassword123" } });
+  const id: string = created!.id;
+  const { data: whole } = await getUser({ path: { userId: id } });
+  const { data: changed } = await patchUser({
+    path: { userId: id },
+    body: { name: "Alan", metadata: { plan: "pro" } },
+    query: { fields: ["role", "metadata"] },
+  });
+  const { data: key } = await createKey({ body: { name: "app", user_id: id, scopes: ["users:read"] } });
+  const { data: rotated } = await rotateKey({ path: { keyId: key!.id } });
+  await revokeKey({ path: { keyId: rotated!.id } });
+  const { data: events } = await listEvents({ query: { user: id } });
+
+  function refused({ error, response }: { error?: unknown; response?: Response }) {
+    const body = error as ErrorResponse;
+    return [response!.status, body.code, body.param ?? null];
+  }
+
+  const invalid = refused(await createUser({ body: { name: "Al", email: "nobody", password: "securepassword123" } }));
+  await deleteUser({ path: { userId: id }, query: { purge: true } });
+  const gone = refused(await getUser({ path: { userId: id } }));
+  console.log(
+    JSON.stringify({
+      pages,
+      created: [created!.name, created!.email === env.EMAIL, whole!.role, whole!.status, whole!.metadata, whole!.external_id],
+      updated: [changed!.name, changed!.role, changed!.metadata, changed!.status ?? null],
+      key: [key!.key!.slice(0, 4), key!.scopes, rotated!.id !== key!.id],
+      events: events!.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
+      invalid,
+      gone,
+    }),
+  );
+}
+
+main();

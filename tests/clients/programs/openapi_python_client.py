@@ -1,0 +1,62 @@
+"""What an application does, with openapi-python-client's client."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from rollbook_client import AuthenticatedClient
+from rollbook_client.api.events import list_events
+from rollbook_client.api.keys import create_key, revoke_key, rotate_key
+from rollbook_client.api.users import create_user, delete_user, get_user, list_users, patch_user
+from rollbook_client.models import (
+    KeyCreate,
+    ListUsersFieldsItem,
+    ListUsersSortItem,
+    PatchUserFieldsItem,
+    Scope,
+    UserCreate,
+    UserPatch,
+)
+from rollbook_client.models.user_patch_metadata import UserPatchMetadata
+from rollbook_client.types import UNSET
+
+env = os.environ
+client = AuthenticatedClient(base_url=env["ROLLBOOK_URL"], token=env["ROLLBOOK_KEY"], timeout=60)
+seen = {"pages": []}
+
+cursor = UNSET
+while True:
+    page = list_users.sync_detailed(
+        client=client, ids=env["IDS"].split(","), sort=[ListUsersSortItem("-name")], limit=2, cursor=cursor,
+        fields=[ListUsersFieldsItem.ROLE, ListUsersFieldsItem.STATUS],
+    )  # fmt: skip
+    seen["pages"].append([[user.name, user.role] for user in page.parsed])
+    cursor = page.headers.get("X-Next-Cursor")
+    if cursor is None:
+        break
+
+new = create_user.sync(client=client, body=UserCreate(name="Al", email=env["EMAIL"], password="securepassword123"))
+whole = get_user.sync(new.id, client=client)
+seen["created"] = [new.name, new.email == env["EMAIL"], whole.role, whole.status, whole.metadata.to_dict(), whole.external_id]
+change = UserPatch(name="Alan", metadata=UserPatchMetadata.from_dict({"plan": "pro"}))
+changed = patch_user.sync(new.id, client=client, body=change, fields=[PatchUserFieldsItem.ROLE, PatchUserFieldsItem.METADATA])
+seen["updated"] = [changed.name, changed.role, changed.metadata.to_dict(), changed.status or None]
+
+key = create_key.sync(client=client, body=KeyCreate(name="app", user_id=new.id, scopes=[Scope.USERSREAD]))
+rotated = rotate_key.sync(key.id, client=client)
+seen["key"] = [key.key[:4], key.scopes, rotated.id != key.id]
+revoke_key.sync_detailed(rotated.id, client=client)
+found = list_events.sync(client=client, user=new.id)
+seen["events"] = [[event.type_, event.object_.name or None, event.object_.email == env["EMAIL"]] for event in found]
+
+
+def refused(answer):
+    return [int(answer.status_code), answer.parsed.code, answer.parsed.param or None]
+
+
+invalid = UserCreate(name="Al", email="nobody", password="securepassword123")
+seen["invalid"] = refused(create_user.sync_detailed(client=client, body=invalid))
+delete_user.sync_detailed(new.id, client=client, purge=True)
+seen["gone"] = refused(get_user.sync_detailed(new.id, client=client))
+print(json.dumps(seen))
