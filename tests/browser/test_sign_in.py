@@ -351,7 +351,7 @@ def test_an_invitation_from_the_command_line_leads_to_the_keys(server: Server, b
 def test_the_first_run_leads_the_owner_to_the_keys_with_a_line_to_paste(browse: Browse, watch: Watch, tmp_path: Path) -> None:
     with running(tmp_path / "data", environment={"ROLLBOOK_OWNER_PASSWORD": ""}) as fresh:
         watch.origin = fresh.url
-        [url] = re.findall(r"Sign in +(\S+)", fresh.log.read_text())
+        [url] = re.findall(r"Sign in +(\S+)", (fresh.data / "first-start.txt").read_text())
         page = browse(base_url=fresh.url)
         page.goto("/account/sign-in")
         fill(page, OWNER_EMAIL, "a stranger's guess")
