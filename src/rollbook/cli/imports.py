@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
+import select
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
@@ -19,6 +22,9 @@ from rollbook.api.import_lines import batches
 from rollbook.cli.progress import bar
 from rollbook.config import Settings
 from rollbook.first_start import open_database
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 STDIN = Path("-")
 
@@ -59,8 +65,31 @@ def load(settings: Settings, file: Path, summary: Summary) -> None:
                     show(done, f"{done:,} users")
 
 
-def _open(file: Path) -> BinaryIO:
-    return open(0 if file == STDIN else file, "rb", buffering=1 << 20, closefd=file != STDIN)
+@contextmanager
+def _open(file: Path) -> Iterator[BinaryIO]:
+    heard, wake = os.pipe2(os.O_NONBLOCK)
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    try:
+        with _Source(0 if file == STDIN else file, heard) as source, io.BufferedReader(source, 1 << 20) as buffered:
+            yield buffered
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(heard)
+        os.close(wake)
+
+
+class _Source(io.FileIO):
+    """A file whose reads end with Ctrl-C, also with one that comes just before: Python acts on a signal between two steps of its own, and a
+    read that it has begun by then waits for input as if nothing had happened. `heard` is a pipe into which each signal writes at once."""
+
+    def __init__(self, file: int | Path, heard: int) -> None:
+        super().__init__(file, closefd=file != 0)
+        self._heard = heard
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        while self not in select.select([self, self._heard], (), ())[0]:
+            os.read(self._heard, 64)
+        return super().readinto(buffer)
 
 
 @contextmanager
