@@ -106,6 +106,10 @@ _IS_ORIGIN = re.compile(
 ).fullmatch
 
 
+# RFC 9116 section 2.5.3: on the web only https.
+_IS_CONTACT = re.compile(r"(?:mailto:|tel:|https://)[!-~]+").fullmatch
+
+
 # Types of settings that are written as text, or as several texts, and checked when they are read.
 _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     Limit: (str, Limit.parse),
@@ -266,6 +270,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")
     ] = ""
     tls_key: Annotated[str, Meta(description="File with the certificate's private key (PEM).")] = ""
+    security_contact: Annotated[
+        str,
+        Meta(
+            description="Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: no such file."
+        ),
+    ] = ""
     cors_origins: Annotated[
         Origins,
         Meta(
@@ -314,6 +324,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."
+            )
+        if self.security_contact and not _IS_CONTACT(self.security_contact):
+            raise ConfigurationError(
+                f"security_contact: {self.security_contact!r} is not a URI. Use one such as mailto:security@example.com."
             )
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
             raise ConfigurationError(

@@ -131,6 +131,10 @@ NO_PAGES = {
     "/account/export": "a file",
     "/account/usage/live": "a part of a page, asked for by its script",
     "/llms.txt": "plain text",
+    "/favicon.ico": "a picture",
+    "/robots.txt": "plain text",
+    "/.well-known/security.txt": "plain text",
+    "/.well-known/change-password": "leads to the account settings",
 }
 """Rows that show nothing by themselves, and why."""
 

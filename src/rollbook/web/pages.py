@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
-from rollbook.web import assets, docs
+from rollbook.web import assets, docs, well_known
 from rollbook.web.account import keys, profile, requests, sessions, set_password, sign_in, usage
 from rollbook.web.admin import deleted_users, events, new_user, overview, server, user, users
 
@@ -81,4 +81,8 @@ PAGES = [
     Page("POST", "/docs/key", docs.key, "person"),
     Page("GET", "/docs/{name}", docs.chapter, "anyone"),
     Page("GET", "/llms.txt", docs.llms, "anyone"),
+    Page("GET", "/favicon.ico", well_known.favicon, "anyone"),
+    Page("GET", "/robots.txt", well_known.robots, "anyone"),
+    Page("GET", "/.well-known/security.txt", well_known.security, "anyone"),
+    Page("GET", "/.well-known/change-password", well_known.change_password, "anyone"),
 ]
