@@ -25,13 +25,14 @@ ROOMS = (
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("roles", "errors", "ids", "clock", "cpu", "quota", "units"),
+    ("roles", "errors", "ids", "clock", "cpu", "quota", "trace_context", "units"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
     ("rollbook.observe.access", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
     ("rollbook.observe.usage_buffer", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
+    ("rollbook.observe.spans", "rollbook.http.request"): "a span is made from the request; nothing of http runs here",
 }
 
 # Imports inside functions, and why they wait.
@@ -45,6 +46,7 @@ INSIDE = {
         "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    ("rollbook.app", "rollbook.observe.spans"): "OpenTelemetry is an extra, and a fifth of a second of the start",
     ("rollbook.cli.backends", "rollbook.cli.folder"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.backends", "rollbook.cli.remote"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",

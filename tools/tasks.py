@@ -152,8 +152,9 @@ def lock(arguments: Arguments) -> int:
     ]
     # The largest set comes first and constrains the others, which are installed into the same environment.
     for name, parts in {
-        "dev": ["pyproject.toml", "--group=dev", "--group=build"],
+        "dev": ["pyproject.toml", "--extra=otel", "--group=dev", "--group=build"],
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
+        "otel": ["pyproject.toml", "--extra=otel", "--constraints=requirements/dev.txt"],
         "build": ["--group=build", "--constraints=requirements/dev.txt"],
         "uv": ["--group=uv"],
         "clients": ["--group=clients"],

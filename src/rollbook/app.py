@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rollbook import trace_context
 from rollbook.actions.principal import Principal
 from rollbook.api import openapi
 from rollbook.api.call import About, Services
@@ -17,7 +18,6 @@ from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
-from rollbook.http import trace_context
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
@@ -38,6 +38,9 @@ from rollbook.records import auth_version, rules
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
+
+if TYPE_CHECKING:
+    from rollbook.observe.spans import Spans
 
 logger = logging.getLogger("rollbook")
 
@@ -73,6 +76,8 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         except ValueError as problem:
             raise ConfigurationError(f"limits: {problem}") from None
         limiter = valkey.build(address, limiter, settings.limits_when_away == "closed")
+    if settings.otlp_endpoint:
+        _load_spans()
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
     rows += [f"{method} {mounted.prefix}" for mounted in MOUNTS for method in mounted.methods]
     return Common(limiter, Metrics(rows, settings.workers), tuple(sources))
@@ -107,6 +112,7 @@ class App:
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self.connections = 0
+        self._spans: Spans | None = None
 
     def _mount(self, mounted: Mounted, services: Services) -> Mount:
         gate = self._router.gate
@@ -122,6 +128,8 @@ class App:
 
     async def start(self) -> None:
         self._access_log.start(self._worker)
+        if self.settings.otlp_endpoint:
+            self._spans = _load_spans()(self.settings.otlp_endpoint)
         self._jobs.start()
         if self._valkey is not None:
             await self._valkey.start()
@@ -143,6 +151,8 @@ class App:
         self._passwords.close()
         await self._db.stop()
         self._access_log.stop()
+        if self._spans is not None:
+            self._spans.stop()
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         return self._routes.body_rule(method, path)
@@ -151,6 +161,8 @@ class App:
         """Returns a response whatever happens."""
         if (header := request.headers.get(b"traceparent")) is not None:
             request.trace = trace_context.parse(header)
+        if self._spans is not None:
+            self._spans.begin(request)
         try:
             response = await self._routes.answer(request)
         except ApiError as error:
@@ -172,6 +184,8 @@ class App:
         self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], status, microseconds)
         self._access_log.line(request, status, microseconds, size)
         self._usage_buffer.record(request, status, microseconds)
+        if self._spans is not None:
+            self._spans.end(request, status, microseconds)
 
     def refuse(
         self,
@@ -255,6 +269,17 @@ class App:
         if self._openapi is None:
             self._openapi = Fixed(openapi.document(self._url))
         return self._openapi
+
+
+def _load_spans() -> type[Spans]:
+    """OpenTelemetry takes a fifth of a second to load: only those who export spans need it."""
+    try:
+        from rollbook.observe.spans import Spans
+    except ImportError as problem:
+        raise ConfigurationError(
+            f"otlp_endpoint needs OpenTelemetry ({problem}). Install it with: pip install 'rollbook[otel]'"
+        ) from None
+    return Spans
 
 
 def _size(file: Path) -> int:

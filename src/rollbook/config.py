@@ -316,6 +316,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Minimum level of log messages.")] = (
         "info"
     )
+    otlp_endpoint: Annotated[
+        str, Meta(description="URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that gets a span for each request. Needs `rollbook[otel]`. Empty: off.")
+    ] = ""  # fmt: skip
     access_log: Annotated[bool, Meta(description="Write a log line for each request.")] = True
 
     def __post_init__(self) -> None:
@@ -329,6 +332,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"security_contact: {self.security_contact!r} is not a URI. Use one such as mailto:security@example.com."
             )
+        if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
+            raise ConfigurationError("otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318.")
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
             raise ConfigurationError(
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."

@@ -200,6 +200,7 @@ def test_a_worker_starts_without_what_only_some_calls_need() -> None:
         "prometheus_client",
         "email_validator",
         "idna",
+        "opentelemetry",
         "rollbook.cli.commands",
     )
     code = f"import rollbook.cli.main, rollbook.cli.server, sys; print([name for name in {needless!r} if name in sys.modules])"

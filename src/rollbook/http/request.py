@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rollbook import clock
 from rollbook.http.body import BodyStream
-from rollbook.http.trace_context import Trace
+from rollbook.trace_context import Trace
 
 _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 

@@ -22,7 +22,7 @@ from rollbook.observe.lines import DIM, form, paint, safe_json, safe_text, stamp
 
 _OURS = "rollbook"
 # Libraries whose messages operators must see, such as an exception in a task that is never awaited.
-_OTHERS = ("asyncio",)
+_OTHERS = ("asyncio", "opentelemetry")
 # The end of a traceback says what happened; a deep one would drown the line.
 _TRACEBACK_CHARACTERS = 16_384
 

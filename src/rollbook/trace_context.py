@@ -19,6 +19,8 @@ class Trace(NamedTuple):
     span: str
     """16 hexadecimal digits: the caller's span, or ours where spans are exported."""
     flags: int
+    parent: str = ""
+    """The caller's span, where `span` is ours."""
 
     @property
     def line(self) -> bytes:
