@@ -73,7 +73,7 @@ OF_TYPES: dict[type, Schema] = {
     arguments.SearchText: {"pattern": NO_CONTROLS},
     arguments.Ids: {"maxItems": MAX_IDS, "items": {"type": "string", "minLength": 1, "maxLength": 31, "pattern": "^[^,\\x00]+$"}, "examples": [[ALICE_ID, BOB_ID]]},
     arguments.Sort: {"maxItems": len(SORTABLE), "items": {"type": "string", "enum": [sign + name for name in SORTABLE for sign in ("", "-")]}, "examples": [["-created_at"], ["name", "-created_at"]]},
-    types.Fields: {"maxItems": 50, "items": {"type": "string", "enum": [*types.USER_FIELDS, "*"]}, "examples": [["role", "status"], ["*"]]},
+    types.Fields: {"maxItems": types.MAX_FIELDS, "items": {"type": "string", "enum": [*types.USER_FIELDS, "*"]}, "examples": [["role", "status"], ["*"]]},
     types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
 }  # fmt: skip
 

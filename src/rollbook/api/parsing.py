@@ -158,6 +158,8 @@ def _hook(kind: type, value: str) -> Any:
 
 def _user_fields(value: str) -> list[str]:
     found = names(value)
+    if len(found) > types.MAX_FIELDS:
+        raise ValueError(f"must be at most {types.MAX_FIELDS} names")
     if not set(found) <= {"*", *types.USER_FIELDS}:
         raise ValueError(f"must be * or names of these fields: {', '.join(types.USER_FIELDS)}")
     return list(types.USER_FIELDS) if "*" in found else found

@@ -67,6 +67,8 @@ class ListUsers(UserFilters):
     ) = None  # fmt: skip
 
 
+MAX_FIELDS = 50
+"""Names in `fields`, counting those that are repeated."""
 LISTS = frozenset(("ids", "sort", "fields"))
 """Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no other way."""
 
