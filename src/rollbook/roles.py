@@ -13,6 +13,8 @@ ROLES: dict[str, str] = {
 }
 
 STATUSES = ("active", "suspended")
+DELETED = "deleted"
+"""What lists can ask for in place of a status: users who were deleted, and can be restored."""
 
 SCOPES: dict[str, str] = {
     "users:read": "List, search, count and read users.",
@@ -33,10 +35,12 @@ SCOPES: dict[str, str] = {
 if TYPE_CHECKING:
     Role = str
     Status = str
+    StatusFilter = str
     Scope = str
 else:
     Role = Literal[tuple(ROLES)]
     Status = Literal[STATUSES]
+    StatusFilter = Literal[(*STATUSES, DELETED)]
     Scope = Literal[tuple(SCOPES)]
 
 EVERYTHING = frozenset(SCOPES)

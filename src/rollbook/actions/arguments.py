@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from rollbook.roles import Role, Scope, Status
+from rollbook.roles import Role, Scope, Status, StatusFilter
 
 Schema = dict[str, Any]
 
@@ -225,7 +225,7 @@ class UserFilters(Query):
     external_id: Annotated[str, Meta(max_length=255, description="Only the user with this external ID.")] | None = None
     ids: Ids | None = None
     role: Role | None = None
-    status: Status | None = None
+    status: StatusFilter | None = None
     created_after: Time | None = None
     created_before: Time | None = None
     q: SearchText | None = None

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
 from rollbook.actions import passwords
-from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
+from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
@@ -20,8 +20,9 @@ from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import Page
-from rollbook.records.user_list.query import ANY, OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, OLDEST_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
+from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
 
 CHANGEABLE = (*UserFields.__struct_fields__, "status")
@@ -40,9 +41,11 @@ async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
     """List users
 
     Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of the next and
-    previous page, `X-Total-Count` the total.
+    previous page, `X-Total-Count` the total. `status=deleted` returns those who can be restored, newest deletion first.
     """
     require(by, "users:read")
+    if query.filters.status == DELETED:
+        query = query._replace(filters=_of_deleted(on, by, query.filters), order=NEWEST_DELETION_FIRST)
     return await user_list.page(on.db, query)
 
 
@@ -52,7 +55,16 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
     Returns the exact number of users that match the filters.
     """
     require(by, "users:read")
-    return await user_list.count(on.db, filters)
+    return await user_list.count(on.db, _of_deleted(on, by, filters) if filters.status == DELETED else filters)
+
+
+def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
+    """Those who can be restored, for whoever can restore them. Raises InsufficientScope, InvalidParameter."""
+    require(by, "users:write")
+    for name in ("q", "created_after", "created_before"):
+        if getattr(filters, name) is not None:
+            refuse(name, "can't be combined with status=deleted")
+    return filters._replace(status=None, deleted_since=_restorable_since(on, by))
 
 
 def filters_of(asked: UserFilters) -> Filters:
@@ -68,6 +80,15 @@ def filters_of(asked: UserFilters) -> Filters:
         asked.created_before,
         asked.q,
     )
+
+
+def sort_of(asked: UserSelection) -> tuple[str, ...] | None:
+    """What the list is sorted by. Raises InvalidParameter."""
+    if asked.status != DELETED:
+        return asked.sort
+    if asked.sort is not None:
+        refuse("sort", "can't be combined with status=deleted, which lists the newest deletion first")
+    return ("-deleted_at",)
 
 
 def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
@@ -376,8 +397,13 @@ async def _expire(tx: Tx, by: Principal, id: str, before: int) -> None:
 
 async def list_deleted(on: Rollbook, by: Principal, limit: int, before: tuple[int, int] | None = None) -> list[Deleted]:
     """Users that can be restored, the last deletion first. `before`: when the last one of the page before was deleted, and its number."""
-    require(by, "users:read")
+    require(by, "users:write")
     return await users.lately_deleted(on.db, restorable_since(on), limit, before)
+
+
+def _restorable_since(on: Rollbook, by: Principal) -> int:
+    """The same, but whoever has the files may bring back all that is still in them."""
+    return 0 if by.is_operator else restorable_since(on)
 
 
 def restorable_since(on: Rollbook) -> int:
@@ -391,9 +417,7 @@ async def restore(on: Rollbook, by: Principal, id: str) -> User:
     The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user now has their email.
     """
     require(by, "users:write")
-    # Whoever has the files may bring back all that is still in them.
-    since = 0 if by.is_operator else restorable_since(on)
-    return await on.write(_restore, by, known("user", id), since)
+    return await on.write(_restore, by, known("user", id), _restorable_since(on, by))
 
 
 async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:

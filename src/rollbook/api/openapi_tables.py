@@ -109,7 +109,7 @@ QUERIES: dict[str, Schema] = {
     "email": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["alice@example.com"]},
     "external_id": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["crm-1042"]},
     "role": {"description": "Only users with this role."},
-    "status": {"description": "Only users with this status."},
+    "status": {"description": "Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the scope `users:write` as well."},
     "created_after": {"description": "Only users created after this RFC 3339 time."},
     "created_before": {"description": "Only users created before this RFC 3339 time."},
     "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
@@ -123,6 +123,7 @@ QUERIES: dict[str, Schema] = {
 ENUMS: dict[str, Schema] = {
     "Role": {"type": "string", "enum": list(roles.ROLES), "description": _ROLE},
     "Status": {"type": "string", "enum": list(roles.STATUSES), "description": _STATUS},
+    "StatusFilter": {"type": "string", "enum": [*roles.STATUSES, roles.DELETED], "description": "A status, or `deleted` for deleted users."},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
 }  # fmt: skip
 ABOUT_EVENT_OBJECTS = "The user, API key, session, or setup or password reset link: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."

@@ -13,7 +13,7 @@ from rollbook.actions import arguments
 from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
-from rollbook.actions.users import Export
+from rollbook.actions.users import Export, sort_of
 from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
@@ -53,7 +53,7 @@ def user_page(call: Call, page: Page) -> Response:
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
-        lambda at: paging.cursor(call.services.secret, query.sort, at),
+        lambda at: paging.cursor(call.services.secret, sort_of(query), at),
     )
     if page.total is not None:
         head += b"X-Total-Count: %d\r\n" % page.total
@@ -77,7 +77,7 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
     return found
 
 
-_REPEATED = ("sort", "fields", *types.UserFilters.__struct_fields__, "count", "consistency")
+_REPEATED = ("sort", "fields", *arguments.UserFilters.__struct_fields__, "count", "consistency")
 
 
 def count(call: Call, users: int) -> Response:

@@ -18,9 +18,10 @@ _ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*
 
 def user_page(call: Call) -> tuple[Query]:
     asked: types.ListUsers = call.query
+    sort = users.sort_of(asked)
     query = Query(
         users.filters_of(asked),
-        users.order_of(asked.sort),
+        users.order_of(sort),
         asked.limit,
         asked.offset,
         count=asked.count is not None,
@@ -31,7 +32,7 @@ def user_page(call: Call) -> tuple[Query]:
         return (query,)
     if asked.offset:
         refuse("cursor", "and offset cannot go together")
-    return (query._replace(position=paging.position(call.services.secret, asked.sort, asked.cursor)),)
+    return (query._replace(position=paging.position(call.services.secret, sort, asked.cursor)),)
 
 
 def filters(call: Call) -> tuple[Filters]:

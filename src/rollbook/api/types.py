@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
-from rollbook.actions.arguments import Limit, Names, NewPassword, Offset, Query, Schema, Sort, UserFilters
+from rollbook.actions.arguments import Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
 
 
 class Fields(Names):
@@ -49,11 +49,10 @@ class UserFields(Query):
     fields: Fields | None = None
 
 
-class ListUsers(UserFilters):
+class ListUsers(UserSelection):
     limit: Limit = 50
     offset: Offset = 0
     cursor: Cursor | None = None
-    sort: Sort | None = None
     fields: Fields | None = None
     count: Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")] | None = (
         None

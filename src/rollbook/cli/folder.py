@@ -62,7 +62,7 @@ class Folder:
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         selected = check_texts(UserSelection, filters)
-        query = Query(users.filters_of(selected), users.order_of(selected.sort), offset=offset)
+        query = Query(users.filters_of(selected), users.order_of(users.sort_of(selected)), offset=offset)
         while limit is None or limit > 0:
             size = PAGE if limit is None else min(limit, PAGE)
             page = self._run(users.list_users(self._on, CLI, query._replace(limit=size)))

@@ -23,6 +23,15 @@ Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The us
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.", show_default=False)]
 Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.", show_default=False)]
 Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", help="active or suspended.", show_default=False)]
+StatusFilter = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="active, suspended, or deleted: users you can restore, newest deletion first.",
+        show_default=False,
+    ),
+]
 UserLimit = Annotated[
     str | None,
     typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.", show_default=False),
@@ -65,7 +74,7 @@ def list_users(
     ] = None,
     email: Email = None,
     role: Role = None,
-    status: Status = None,
+    status: StatusFilter = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -275,15 +284,23 @@ def delete_user(
 @options.on_server
 def restore_user(
     server: options.Server,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The ID of the deleted user.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The email or ID of the deleted user.")],
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Restore a deleted user. Their API keys stay revoked."""
-    if "@" in id:
-        raise Failure("Use the ID of the deleted user. Their email may belong to someone else by now.")
+    """Restore a deleted user. Their API keys stay revoked. `users list --status deleted` lists those you can restore."""
     with server() as place:
-        _show(place.restore_user(id), json, quiet)
+        _show(place.restore_user(_deleted(place, user) if "@" in user else user), json, quiet)
+
+
+def _deleted(place: Backend, email: str) -> str:
+    """The ID of the deleted user who had this email."""
+    found = [user["id"] for user in place.users({"status": "deleted", "email": email}, 5, 0)]
+    if not found:
+        raise Failure(f"There is no deleted user {email} who can be restored.")
+    if len(found) > 1:
+        raise Failure(f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(found)}")
+    return found[0]
 
 
 @app.command("import")

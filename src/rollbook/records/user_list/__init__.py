@@ -11,13 +11,16 @@ from typing import NamedTuple, Protocol
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
 from rollbook.records.users import COLUMNS
+from rollbook.roles import DELETED
 from rollbook.storage.database import Database, Queries, Row
 
 # A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id, name.
 LISTED = "seq, id, name, email, created_at"
 WHOLE = COLUMNS
 # Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
-_AT = {"seq": 0, "name": 2, "email_key": -1}
+_AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
+# Of the deleted, `status` says so. The one they had comes back with them.
+_OF_DELETED = {LISTED: LISTED, WHOLE: WHOLE.replace("status", f"'{DELETED}'")}
 
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
@@ -52,6 +55,8 @@ async def page(db: Database, query: Query) -> Page:
 async def read(queries: Queries, query: Query) -> Page:
     """The page, from the caller's own snapshot."""
     columns = LISTED if query.listed else WHOLE
+    if query.filters.deleted_since is not None:
+        return await _read_deleted(queries, _OF_DELETED[columns], query)
     if query.filters.q is not None:
         rows = await dialect(queries).user_search.find(queries, columns, query)
         total = await read_count(queries, query.filters) if query.count else None
@@ -75,8 +80,15 @@ async def read(queries: Queries, query: Query) -> Page:
     return page_of(query, rows, total)
 
 
+async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:
+    where, past = await passing(queries, query.filters), beyond(query)
+    sql = f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
+    return page_of(query, rows, await read_count(queries, query.filters) if query.count else None)
+
+
 def page_of(query: Query, rows: list[Row], total: int | None) -> Page:
-    """From rows with `email_key` at their end, one more than the limit where there are more."""
+    """From rows with `email_key` (of deleted users, `deleted_at`) at their end, one more than the limit where there are more."""
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     if query.is_backwards:
@@ -103,7 +115,8 @@ async def read_count(queries: Queries, filters: Filters) -> int:
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
     where = await passing(queries, filters)
-    row = await queries.one(f"SELECT count(*) FROM users WHERE true{where.sql}", *where.values)
+    users = "users" if filters.deleted_since is None else "deleted_users"
+    row = await queries.one(f"SELECT count(*) FROM {users} WHERE true{where.sql}", *where.values)
     assert row is not None  # count(*) always has a row
     return row[0]
 

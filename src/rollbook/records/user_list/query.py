@@ -10,7 +10,7 @@ from rollbook.storage.database import Queries
 
 SORTABLE = ("created_at", "name", "email")
 # `seq` is the order of created_at and id: no two users are created at the same microsecond.
-_SORT_COLUMN = {"created_at": "seq", "name": "name", "email": "email_key"}
+_SORT_COLUMN = {"created_at": "seq", "name": "name", "email": "email_key", "deleted_at": "deleted_at"}
 _BEYOND_ALL = 1 << 62
 
 
@@ -25,6 +25,8 @@ class Filters(NamedTuple):
     created_after: int | None = None  # microseconds, exclusive
     created_before: int | None = None  # microseconds, exclusive
     q: str | None = None
+    deleted_since: int | None = None
+    """Not the living, but those who were deleted at or after this time, in microseconds."""
 
 
 ANY = Filters()
@@ -37,6 +39,7 @@ class Order(NamedTuple):
     descending: bool
 
 
+NEWEST_DELETION_FIRST = (Order("deleted_at", True),)
 OLDEST_FIRST = (Order("created_at", False),)
 
 
@@ -90,7 +93,7 @@ def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
 
 
 async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
-    """Conditions of the filters other than `q`, each beginning with AND. `seq` is the column of that number."""
+    """Conditions on `users`, or `deleted_users`, of the filters other than `q`, each beginning with AND. `seq` is the column of that number."""
     parts: list[str] = []
     values: list[Any] = []
     if filters.email is not None:
@@ -108,6 +111,9 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
     if filters.status is not None:
         parts.append(" AND status = ?")
         values.append(filters.status)
+    if filters.deleted_since is not None:
+        parts.append(" AND deleted_at >= ?")
+        values.append(filters.deleted_since)
     # Age is the order of `seq`, so a time becomes the number of the first user past it, found in the index of times.
     if filters.created_after is not None:
         row = await queries.one(AFTER, filters.created_after)

@@ -79,16 +79,17 @@ async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed
     selection = check_texts(UserSelection, given)
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret
-    position = paging.position(secret, selection.sort, cursor) if cursor else None
+    sort = users.sort_of(selection)
+    position = paging.position(secret, sort, cursor) if cursor else None
     offset = 0 if cursor else (number - 1) * PAGE
-    order = users.order_of(selection.sort)
+    order = users.order_of(sort)
     query = Query(users.filters_of(selection), order, PAGE, offset, position, count=count == "exact")
     found = await users.list_users(page.on, page.by, query)
 
     def url(position: Position | None, number: int) -> str | None:
         if position is None:
             return None
-        return _url(asked, page=number, cursor=paging.cursor(secret, selection.sort, position), count=count)
+        return _url(asked, page=number, cursor=paging.cursor(secret, sort, position), count=count)
 
     return Listed(
         [User._make(row) for row in found.rows], found.total, url(found.before, max(1, number - 1)), url(found.after, number + 1)
