@@ -153,6 +153,14 @@ def test_requests_are_plotted_and_their_failures_counted(
     assert page.locator("svg.plot .bar.warn").count() == 1
 
 
+def test_the_buttons_beside_a_users_sessions_are_within_the_card(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto(of(http.get("/v1/users/me").json()))
+    sessions = page.get_by_role("region", name="Sessions")
+    expect(sessions.get_by_role("button", name="Sign out").first).to_be_visible()
+    assert sessions.evaluate("region => region.scrollWidth - region.clientWidth") == 0
+
+
 # ---- the list
 
 
