@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.callers import Answer, Connection, Promptness, ask, close, events, of_each_worker, pages, together, worker_of
-from tests.harness import Server, new_key, new_user, running
+from tests.harness import Server, new_user, running
 
 WORKERS = 4
 WIDE = ("--rate-limit", "1000000/minute", "--unauthenticated-limit", "1000000/minute")
@@ -123,10 +123,10 @@ def seen_by_all(
 
 @pytest.fixture
 def member(server: Server) -> tuple[dict[str, Any], str]:
-    """A user and the text of its key."""
+    """A user and their key, from the command line: a promotion ends those that other users created."""
     with server.http() as http:
         user = new_user(http)
-        return user, new_key(http, user_id=user["id"])
+    return user, server.rollbook("keys", "create", user["id"], "--quiet", "--data", str(server.data)).stdout.strip()
 
 
 def as_owner(server: Server, method: str, path: str, body: Any = None) -> Callable[[], Answer]:

@@ -53,13 +53,13 @@ class Traced(Server):
         return lines
 
     def since(self, mark: int, answers: int) -> list[str]:
-        """fsyncs and writes to connections since then, as `fsync` and `answer`, of which there must be so many."""
-        folder = Path(f"/proc/{self.pid}/fd")
-        sockets = {entry.name for entry in folder.iterdir() if os.readlink(entry).startswith("socket:")}
+        """fsyncs and what was sent to clients since then, as `fsync` and `answer`, of which there must be so many."""
+        tcp = {f"socket:[{line.split()[9]}]" for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]}
+        clients = {entry.name for entry in Path(f"/proc/{self.pid}/fd").iterdir() if os.readlink(entry) in tcp}
         until = time.monotonic() + 30
         while True:
             calls = [line.split() for line in self._lines()[mark:]]
-            found = ["answer" if name == "write" else "fsync" for name, file in calls if name != "write" or file in sockets]
+            found = ["fsync" if "sync" in name else "answer" for name, file in calls if "sync" in name or file in clients]
             if found.count("answer") >= answers or time.monotonic() > until:
                 return found
 

@@ -49,7 +49,7 @@ def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(b
         assert server.stop() == 0
         assert server.healthy() != 0
     written = {path.name.partition("-")[0] for path in server.data.iterdir()}
-    assert written == {"rollbook.db", "secret", "writer.lock"}
+    assert written == {"first", "rollbook.db", "secret", "writer.lock"}
 
 
 def test_several_workers_need_no_more_than_one(built: image.Stage, tmp_path: Path) -> None:

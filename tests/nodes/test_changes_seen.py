@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.callers import Answer, Connection, Promptness, ask, of_each_worker, together
-from tests.harness import new_key, new_user
+from tests.harness import new_user
 from tests.nodes.pair import Pair
 
 PROMPTNESS = Promptness(1.0)  # seconds
@@ -21,10 +21,11 @@ Change = Callable[[], object]
 
 @pytest.fixture
 def member(nodes: Pair) -> tuple[dict[str, Any], str]:
-    """A user and the text of its key."""
-    with nodes.both[0].http() as http:
+    """A user and their key, from the command line: a promotion ends those that other users created."""
+    server = nodes.both[0]
+    with server.http() as http:
         user = new_user(http)
-        return user, new_key(http, user_id=user["id"])
+    return user, server.rollbook("keys", "create", user["id"], "--quiet", "--data", str(server.data)).stdout.strip()
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 NUMBERS = {
-    "x86_64": {1: "write", 74: "fsync", 75: "fdatasync"},
-    "aarch64": {64: "write", 82: "fsync", 83: "fdatasync"},
+    "x86_64": {1: "write", 44: "send", 74: "fsync", 75: "fdatasync"},
+    "aarch64": {64: "write", 206: "send", 82: "fsync", 83: "fdatasync"},
 }[platform.machine()]
 
 _TRACE_ME, _SYSCALL, _SET_OPTIONS, _GET_SYSCALL_INFO = 0, 24, 0x4200, 0x420E
@@ -31,7 +31,7 @@ class Call(NamedTuple):
 
 
 def watch(command: list[str], output: int) -> Iterator[Call]:
-    """Run a command, its standard output to a descriptor, and yield its writes and fsyncs in the order in which they ended."""
+    """Run a command, its standard output to a descriptor, and yield its writes, sends and fsyncs in the order in which they ended."""
     process = os.fork()
     if process == 0:
         try:
