@@ -28,6 +28,7 @@ SENTENCES = {
     "cursor is invalid": "cursors are signed",
     "cursor is for another sort order": "cursors are signed, and for one order",
     "cursor and offset cannot go together": "two parameters that exclude each other",
+    "can't be combined with status=deleted": "parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",
     "password is too common": "a list, not a pattern",
     "password must not be": "compared with the address and the name",
