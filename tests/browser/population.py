@@ -111,12 +111,13 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         while abs((made_at(http.get("/health/live").headers["x-request-id"]) or 0) / 1e6 - time.time()) > 5:
             assert time.monotonic() < deadline, "the ids of requests do not follow the clock"
             time.sleep(0.1)
+        # Before the requests below run into the limit: refused requests are seldom logged.
+        probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
+        request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
             clients[3].get("/v1/users/me")
-        probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
-        request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
     time.sleep(2)  # so long it may take until a request is in the log
     for client in clients:
         client.close()
