@@ -1,6 +1,6 @@
 """Sends made-up requests, good and bad, to a server as it ships, and holds its answers against its own description.
 
-`make fuzz` runs it with 10,000 cases: `python tests/fuzz.py --cases 10000 [--seed N]`. The exit code is 1 when an answer is not as described.
+`make fuzz` runs it with 10,000 cases: `python tests/fuzz.py --cases 10000 [--seed N] [--role member]`. The exit code is 1 when an answer is not as described.
 What schemathesis reports although it is right is told apart in `fuzz_rules.py`, with the reason for each.
 """
 
@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.harness import Server, running  # noqa: E402
+from rollbook.roles import ROLES  # noqa: E402
+from tests.harness import Server, new_key, new_user, running  # noqa: E402
 
 WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
 # Wrong passwords are most of what a fuzzer sends; without a limit it gets past them.
@@ -36,17 +37,18 @@ class Outcome(NamedTuple):
     report: str
 
 
-def run(server: Server, folder: Path, examples: int, seed: int, *more: str) -> Outcome:
-    """One round of schemathesis against a running server, `examples` for each call and phase."""
+def run(server: Server, folder: Path, examples: int, seed: int, role: str = "owner") -> Outcome:
+    """One round of schemathesis against a running server, `examples` for each call and phase, with the key of a user of this role."""
     report = folder / f"{seed}.json"
     with server.http() as http:
-        me = http.get("/v1/users/me").json()["id"]
+        me = http.get("/v1/users/me").json() if role == "owner" else new_user(http, role=role)
+        key = server.key if role == "owner" else new_key(http, user_id=me["id"])
     program = Path(sys.executable).with_name("schemathesis")
     command = [
-        str(program), "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {server.key}",
+        str(program), "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {key}",
         "--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--max-failures", "20",
         "--generation-database", "none", "--output-truncate", "true", "--no-color", "--no-shrink", "--warnings", "off", "--suppress-health-check", "all",
-        "--report", "json", "--report-json-path", str(report), *more,
+        "--report", "json", "--report-json-path", str(report),
     ]  # fmt: skip
     environment = {
         **os.environ,
@@ -54,7 +56,8 @@ def run(server: Server, folder: Path, examples: int, seed: int, *more: str) -> O
         "PYTHONPATH": str(ROOT),
         "FUZZ_URL": server.url,
         "FUZZ_KEY": server.key,
-        "FUZZ_OWNER": me,
+        "FUZZ_CALLER": me["id"],
+        "FUZZ_REACH": "self" if role == "member" else "all",
     }
     done = subprocess.run(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST
@@ -72,13 +75,14 @@ def main() -> int:
     arguments.add_argument(
         "--seed", type=int, default=random.randrange(1 << 32), help="of the first round; each further one has the next"
     )
+    arguments.add_argument("--role", choices=list(ROLES), default="owner", help="of the user who sends them")
     given = arguments.parse_args()
     started = time.monotonic()
     cases, rounds, failures = 0, 0, 0
     with tempfile.TemporaryDirectory() as name, running(Path(name) / "data", *WIDE, environment=ENVIRONMENT) as server:
         while cases < given.cases:
             seed = given.seed + rounds
-            outcome = run(server, Path(name), 50, seed)
+            outcome = run(server, Path(name), 50, seed, given.role)
             cases, rounds = cases + outcome.cases, rounds + 1
             failures += outcome.failed
             print(

@@ -13,7 +13,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
-OWNER = os.environ["FUZZ_OWNER"]
+CALLER = os.environ["FUZZ_CALLER"]
 READS = ("GET", "HEAD", "OPTIONS")
 
 # Requests that follow the schema and are refused for what a schema cannot say.
@@ -63,7 +63,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if name is None:
         return
     # Any key it has found may be the one it needs.
-    own = case.method not in READS and (item[name] in ("me", OWNER) or name == "keyId")
+    own = case.method not in READS and (item[name] in ("me", CALLER) or name == "keyId")
     if own or (positive and case.meta.phase.name.value == "fuzzing" and random.random() < 0.5):
         item[name] = _new(name)
 
@@ -80,7 +80,9 @@ def _new(name: str) -> str:
         with httpx2.Client(base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}, timeout=60) as browser:
             assert browser.post("/account/sign-in", data=form).status_code == 303
         return _client.get("/v1/sessions", params={"user": user.json()["id"]}).json()[0]["id"]
-    key = _client.post("/v1/keys", json={"name": "a key", "user_id": user.json()["id"]})
+    # To members, the keys of others do not exist.
+    holder = CALLER if os.environ["FUZZ_REACH"] == "self" else user.json()["id"]
+    key = _client.post("/v1/keys", json={"name": "a key", "user_id": holder})
     key.raise_for_status()
     return key.json()["id"]
 
