@@ -74,10 +74,10 @@ def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def _is_up(client: httpx2.Client) -> bool:
     """Whether it has scraped the server twice, so that rates have a value."""
     try:
-        found = client.get("/api/v1/query", params={"query": 'count_over_time(up{job="rollbook"}[1m]) > 1'}).json()
+        answer = client.get("/api/v1/query", params={"query": 'count_over_time(up{job="rollbook"}[1m]) > 1'})
     except httpx2.TransportError:
         return False
-    return found["status"] == "success" and bool(found["data"]["result"])
+    return answer.status_code == 200 and bool(answer.json()["data"]["result"])  # 503 until it has started
 
 
 def query(prometheus: httpx2.Client, expression: str) -> list[dict[str, Any]]:
