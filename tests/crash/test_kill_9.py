@@ -17,21 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.callers import Connection, ask, together
-from tests.crash.load import WIDE, Client, check, check_file, processes, settle
+from tests.crash.load import WIDE, Client, check, check_file, kill_all, processes, settle
 from tests.harness import Server, new_key, new_user, running
 
 ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "6"))
 CLIENTS = 8
-
-
-def kill_all(server: Server) -> None:
-    """All at once, as a crash of the machine would: the supervisor has no time to pass anything on."""
-    found = processes(server)
-    for process in found:
-        os.kill(process, signal.SIGSTOP)
-    for process in found:
-        os.kill(process, signal.SIGKILL)
-    server.stop()
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -13,24 +13,14 @@ from pathlib import Path
 
 from tests import postgres
 from tests.callers import ask
-from tests.crash.load import WIDE, processes
+from tests.crash.load import WIDE, kill_all, processes
 from tests.crash.patient import acknowledged, settle_and_check, start, stop, wait_for
 from tests.harness import new_user
-from tests.nodes.pair import Pair, pair, wait_until
 from tests.nodes.pair import ask as query
+from tests.nodes.pair import pair, wait_until
 
 ROUNDS = max(1, int(os.environ.get("ROLLBOOK_ROUNDS", "2")) // 2)
 TAKEN_OVER = 50  # seconds: the lease, the time until it is tried, and a busy machine
-
-
-def kill_all(nodes: Pair, number: int) -> None:
-    """The node's processes at once, as when its machine dies."""
-    found = processes(nodes.both[number])
-    for process in found:
-        os.kill(process, signal.SIGSTOP)
-    for process in found:
-        os.kill(process, signal.SIGKILL)
-    nodes.both[number].stop()
 
 
 def test_kill_9_of_a_node_under_load_loses_and_doubles_nothing_and_the_other_goes_on(tmp_path: Path) -> None:
@@ -41,7 +31,7 @@ def test_kill_9_of_a_node_under_load_loses_and_doubles_nothing_and_the_other_goe
             for round in range(ROUNDS):
                 wait_for(clients, 100)
                 time.sleep(random.uniform(0, 0.5))
-                kill_all(nodes, round % 2)
+                kill_all(nodes.both[round % 2])
                 wait_for(clients, 100)  # by the other one alone
                 nodes.both[round % 2].start()
             wait_for(clients, 100)
@@ -63,7 +53,7 @@ def test_when_the_node_that_leads_dies_the_other_does_what_one_does_for_all(tmp_
             return query(nodes.database, "SELECT count(*) FROM events_new")[0][0] == 0
 
         wait_until(lambda: is_folded() and numbered(), TAKEN_OVER)  # the first one has the lead
-        kill_all(nodes, 0)
+        kill_all(nodes.both[0])
         with nodes.both[1].http() as http:
             new_user(http)
         began = time.monotonic()
