@@ -25,6 +25,7 @@ from rollbook.records.copying import tables
 from tests import postgres
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import OWNER_PASSWORD, new_user, running
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
@@ -239,6 +240,8 @@ def test_a_copy_to_postgresql_that_was_killed_starts_over(many: Path, empty: str
     # Nothing of it was committed, and what is missing is not served as if it were all.
     assert ask(empty, "SELECT count(*) FROM users") == "0"
     assert "copy" in refused("users", "list", database=empty)
+    # PostgreSQL looks whether its client is still there at the end of a statement.
+    wait_until(lambda: ask(empty, OTHERS) == "0")
     with pytest.raises(RuntimeError, match="copy"), running(many.with_name("node"), environment={"ROLLBOOK_DATABASE": empty}):
         pass
     found = copy(f"sqlite:{many}", empty)
@@ -248,6 +251,9 @@ def test_a_copy_to_postgresql_that_was_killed_starts_over(many: Path, empty: str
         ask(empty, "SELECT count(*) FROM users FULL JOIN email_claims AS c USING (email_key) WHERE id IS DISTINCT FROM user_id")
         == "0"
     )
+
+
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def has_begun(url: str) -> bool:
@@ -441,6 +447,7 @@ def test_a_connection_that_is_cut_is_reported_and_the_copy_can_be_repeated(many:
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "run the same command again" in said
+    wait_until(lambda: ask(empty, OTHERS) == "0")
     assert all(table["same"] for table in copy(f"sqlite:{many}", empty)["tables"])
 
 
