@@ -239,7 +239,7 @@ def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """One below those that the system gives to outgoing connections, of which one could take it before it is used. Nobody is given it twice,
+    """One below those that the system gives to outgoing connections, of which one could take it before it is used. No one is given it twice,
     neither here nor in the tests that run beside these: it stays its owner's while that has not started yet, or is down."""
     for port in _ports:
         with socket.socket() as found:

@@ -1,4 +1,4 @@
-"""Nobody acts with a role they could not give: what a promotion ends, and what a key without `users:grant` cannot do."""
+"""No one acts with a role they could not give: what a promotion ends, and what a key without `users:grant` cannot do."""
 
 from __future__ import annotations
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from rollbook import units
 from rollbook.actions.arguments import ListEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
+from rollbook.config import Settings
 from rollbook.records import events
 from rollbook.records.events import EventPage
 
@@ -25,3 +27,8 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> EventPa
     # There is an index by type and one by user, but events of one type and one user may be few and far between.
     read = on.read if asked.type is None or asked.user is None else on.read_aside
     return await read(events.after, asked.after, asked.type, asked.user, asked.limit)
+
+
+def is_log_large(settings: Settings, size: int) -> bool:
+    """Whether a log of so many bytes deserves a warning."""
+    return 0 < settings.event_log_warning * units.MEBIBYTE < size

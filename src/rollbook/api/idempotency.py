@@ -91,7 +91,7 @@ async def once(
 
 
 def _replayed(secret: Secret, reply: Reply, claim: Claim, bound: bytes) -> Response:
-    """Raises KeyReused, also where nobody can tell whether it is the same request."""
+    """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is the same."""
     try:
         body = secret.unseal(PURPOSE, reply.sealed, bound)
     except ValueError:

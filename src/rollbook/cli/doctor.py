@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from rollbook import __version__, clock, config, first_start, units
+from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
 from rollbook.cli import options
 from rollbook.cli.output import as_json, program, where
@@ -321,10 +322,15 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
     if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
         fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
         yield Finding("warning", "secret", f"{settings.data / 'secret'} is missing", fix)
-    size, limit = db.read_now(events.size), settings.event_log_warning * MEBIBYTE
-    if limit and size > limit:
+    size = db.read_now(events.size)
+    if event_actions.is_log_large(settings, size):
         fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
-        yield Finding("warning", "event log", f"about {units.size(size)}, more than {units.size(limit)}", fix)
+        yield Finding(
+            "warning",
+            "event log",
+            f"about {units.size(size)}, more than {units.size(settings.event_log_warning * MEBIBYTE)}",
+            fix,
+        )
     else:
         yield Finding("ok", "event log", f"about {units.size(size)}")
     newest = db.read_now(_one, _NEWEST)

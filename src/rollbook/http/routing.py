@@ -75,7 +75,7 @@ class _Node:
 
 class Routes:
     """All rows of all entrances, as a tree of path segments. A `{name}` in a path stands for one whole segment that is not empty;
-    a segment spelled out wins over one in braces, whatever follows it."""
+    a segment spelled out wins over one in braces."""
 
     def __init__(self, max_body: int = 65_536) -> None:
         """`max_body`: most bytes of a body where the row does not say."""
@@ -122,7 +122,7 @@ class Routes:
             return resource, ()
         if path[-1:] == "/":
             path = path[:-1]
-        return _walk(self._root, path[1:].split("/"))
+        return _walk(self._root, path.split("/"), 1)
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         """What the row of this path accepts."""
@@ -150,20 +150,13 @@ class Routes:
         return await resource.entrance.answer(request, row, ids)
 
 
-def _walk(node: _Node, segments: list[str]) -> tuple[Resource, Ids] | None:
-    ids: list[str] = []
-    mounted = None
-    for segment in segments:
-        mounted = node.mounted or mounted
-        following = node.named.get(segment)
-        if following is None:
-            following = node.value
-            if following is None or not segment:
-                break
-            ids.append(segment)
-        node = following
-    else:
-        if node.resource is not None:
-            return node.resource, tuple(ids)
-        mounted = node.mounted or mounted
-    return None if mounted is None else (mounted, ())
+def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | None:
+    if at == len(segments):
+        return None if node.resource is None else (node.resource, ())
+    segment = segments[at]
+    following = node.named.get(segment)
+    if following is not None and (found := _walk(following, segments, at + 1)) is not None:
+        return found
+    if node.value is None or not segment or (found := _walk(node.value, segments, at + 1)) is None:
+        return None if node.mounted is None else (node.mounted, ())
+    return found[0], (segment, *found[1])

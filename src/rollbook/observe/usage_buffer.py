@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500
 # Lines of a user in an hour, bytes of header fields in them, and lines of a user in a minute that a rate limit refused; beyond, requests
-# are only counted. All of a user's keys share these, so that nobody fills the disk by creating keys.
+# are only counted. All of a user's keys share these, so that creating keys doesn't fill the disk.
 MAX_HOURLY_LINES = 20_000
 MAX_HOURLY_BYTES = 4 * 1024 * 1024
 MAX_LIMITED = 5

@@ -53,7 +53,7 @@ async def doubt(tx: Tx, current: str) -> set[str]:
 
 
 async def forget(tx: Tx, unused: Iterable[str]) -> None:
-    """Those that nobody has, unless they were imported meanwhile."""
+    """Those that no user has, unless they were imported meanwhile."""
     await tx.many(FORGET, [(parameters,) for parameters in sorted(unused)])
 
 

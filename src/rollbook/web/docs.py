@@ -57,11 +57,6 @@ async def chapter(page: PageRequest) -> Response:
     return await _chapter(page, name, as_markdown=bool(dot))
 
 
-async def errors(page: PageRequest) -> Response:
-    """The chapter about errors. A row of its own, since the paths of the codes spell its name out."""
-    return await _chapter(page, "errors")
-
-
 async def error(page: PageRequest) -> Response:
     """What an error code means, when it happens and how to fix it. `doc_url` of every error leads here."""
     code, dot, ending = page.ids[0].partition(".")

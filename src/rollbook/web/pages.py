@@ -72,7 +72,6 @@ PAGES = [
     Page("POST", "/admin/users/{id}/sessions/end", user.end_sessions, "admin"),
     Page("POST", "/admin/users/{id}/sessions/{session}/end", user.end_session, "admin"),
     Page("GET", "/docs", docs.landing, "anyone"),
-    Page("GET", "/docs/errors", docs.errors, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),
     Page("GET", "/docs/api/{name}", docs.reference_file, "anyone"),

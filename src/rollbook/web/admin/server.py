@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock, roles, units
+from rollbook.actions import events as event_actions
 from rollbook.actions import users
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
@@ -64,7 +65,7 @@ async def show(page: PageRequest) -> Response:
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
         log_size=log_size,
-        log_is_large=0 < settings.event_log_warning * units.MEBIBYTE < log_size,
+        log_is_large=event_actions.is_log_large(settings, log_size),
         last_change=latest[0].created_at if latest else None,
         settings=settings,
         chosen=[setting for setting in described if setting.origin != "default"],
