@@ -21,7 +21,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.http.wire import REASON
-from rollbook.records import events
+from rollbook.records import event_types
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -129,7 +129,10 @@ def scopes_part() -> str:
 
 
 def events_part() -> str:
-    return _table(("type", ""), [(f"`{name}`", text) for name, text in events.TYPES.items()])
+    return _table(
+        ("type", "object", ""),
+        [(f"`{name}`", type.kind.replace("_", " "), type.says) for name, type in event_types.TYPES.items()],
+    )
 
 
 def commands_part() -> str:

@@ -16,7 +16,7 @@ from rollbook import errors, roles
 from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
 from rollbook.config import Settings
-from rollbook.records import events
+from rollbook.records import event_types
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -69,7 +69,7 @@ def test_the_pages_name_no_route_that_does_not_exist() -> None:
 
 def test_every_scope_role_and_kind_of_event_is_in_the_guide() -> None:
     text = "".join((DOCS / f"{page}.md").read_text() for page in GUIDE)
-    for name in (*roles.SCOPES, *roles.ROLES, *events.TYPES):
+    for name in (*roles.SCOPES, *roles.ROLES, *event_types.TYPES):
         assert f"`{name}`" in text
 
 

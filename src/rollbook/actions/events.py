@@ -9,7 +9,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings
-from rollbook.records import events
+from rollbook.records import event_types, events
 from rollbook.records.events import EventPage
 
 
@@ -21,8 +21,8 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> EventPa
     event if there are any. If there are more, the `Link` header has the URL of the next page.
     """
     require(by, "events:read")
-    if asked.type is not None and asked.type not in events.TYPES:
-        refuse("type", f"must be one of {', '.join(events.TYPES)}")
+    if asked.type is not None and asked.type not in event_types.TYPES:
+        refuse("type", f"must be one of {', '.join(event_types.TYPES)}")
     await events.settle(on.db)
     # There is an index by type and one by user, but events of one type and one user may be few and far between.
     read = on.read if asked.type is None or asked.user is None else on.read_aside

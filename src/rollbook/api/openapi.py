@@ -20,6 +20,8 @@ from rollbook.api.openapi_tables import Schema
 from rollbook.api.routes import Route
 from rollbook.errors import ApiError, Fault
 from rollbook.http.wire import REASON
+from rollbook.records import event_types
+from rollbook.records.event_types import EventType
 
 
 def document(server_url: str) -> bytes:
@@ -43,6 +45,7 @@ def describe(server_url: str) -> Schema:
         "security": [{tables.SCHEME: []}],
         "tags": [{"name": name, "description": text} for name, text in tables.TAGS.items()],
         "paths": _paths(),
+        "webhooks": {name: _webhook(name, type) for name, type in event_types.TYPES.items()},
         "components": {
             "securitySchemes": {tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}},
             "schemas": _schemas(),
@@ -158,6 +161,26 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     schema = {**schema, **tables.QUERIES.get(name, {})}
     found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
     return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
+
+
+def _webhook(name: str, type: EventType) -> Schema:
+    """What a webhook gets of one type of event."""
+    body = {"schema": tables.reference("Event"), "example": tables.event_example(name)}
+    return {
+        "post": {
+            "operationId": f"on_{name.replace('.', '_')}",
+            "tags": ["Events"],
+            "summary": name,
+            "description": f"{type.says}\n\n{tables.ABOUT_WEBHOOKS}",
+            "security": [],
+            "parameters": [
+                {"$ref": f"#/components/parameters/{header}"}
+                for header in ("webhook-id", "webhook-timestamp", "webhook-signature")
+            ],
+            "requestBody": {"required": True, "content": {"application/json": body}},
+            "responses": {"2XX": {"description": "The event has been received."}},
+        }
+    }
 
 
 # ---- answers

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rollbook import __version__, errors, roles
+import msgspec
+
+from rollbook import __version__, clock, errors, roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import MAX_IDS
 from rollbook.api import types
-from rollbook.records import events
+from rollbook.records import event_types, events, examples
+from rollbook.records.examples import ALICE_ID, BOB_ID, CHARLIE_ID, REQUEST_ID, TRACE_ID
 from rollbook.records.user_list.query import SORTABLE
 
 Schema = dict[str, Any]
@@ -23,14 +26,6 @@ USER_ID = "user_[0-9a-v]{26}"
 KEY_ID = "key_[0-9a-v]{26}"
 SESSION_ID = "ses_[0-9a-v]{26}"
 EVENT_ID = "evt_[0-9a-v]{26}"
-ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
-BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
-CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
-THE_KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
-THE_SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
-THE_EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
-REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
-TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 NEXT_CURSOR = "9mF0c2Nq8yTn3bVx1kWzQpOpY3JlYXRlZF9hdMKSzwAGCMhQ"
 # A key in the right format that no server has.
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
@@ -113,8 +108,8 @@ QUERIES: dict[str, Schema] = {
     "created_after": {"description": "Only users created after this RFC 3339 time."},
     "created_before": {"description": "Only users created before this RFC 3339 time."},
     "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
-    "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [THE_EVENT_ID]},
-    "type": {"enum": list(events.TYPES), "description": "Only events of this type. " + " ".join(f"`{name}`: {text}" for name, text in events.TYPES.items())},
+    "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
+    "type": {"enum": list(event_types.TYPES), "description": "Only events of this type. " + " ".join(f"`{name}`: {type.says}" for name, type in event_types.TYPES.items())},
     "limit": {"examples": [2]},
     "offset": {"examples": [0]},
 }  # fmt: skip
@@ -126,27 +121,42 @@ ENUMS: dict[str, Schema] = {
     "StatusFilter": {"type": "string", "enum": [*roles.STATUSES, roles.DELETED], "description": "A status, or `deleted` for deleted users."},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
 }  # fmt: skip
-ABOUT_EVENT_OBJECTS = "The user, API key, session, or setup or password reset link: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."
+ABOUT_EVENT_OBJECTS = "The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."
 # Those that are only in responses. Clients must expect others.
 OPEN_ENUMS: dict[str, Schema] = {
-    "EventType": open_enum(events.TYPES, "What happened. Later versions can add types: ignore those you don't know."),
+    "EventType": open_enum(event_types.TYPES, "What happened. Later versions can add types: ignore those you don't know."),
     "ErrorCode": open_enum(dict.fromkeys(error.code for error in errors.tree()), "What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status."),
 }  # fmt: skip
 
 # The fields of what events are about that mean something else, or are null more often, than in a user, key or session.
 EVENT_OBJECT: Schema = {
-    "id": identifier("ID of the user, API key or session.", CHARLIE_ID),
+    "id": string("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID]),
     "name": string("The name of the user or API key.", 255, examples=["Charlie Chaplin"]),
-    "user_id": identifier("The user the API key, session or link belongs to.", CHARLIE_ID),
-    "created_at": moment("When the user, API key or session was created."),
+    "user_id": identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID),
+    "created_at": moment("When the user, API key, session or webhook was created."),
+    "key_id": identifier("The API key whose request exceeded the limit.", examples.KEY_ID),
+    "window": string(
+        "The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.",
+        64,
+        examples=["minute"],
+    ),
+    "limit": {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": 1 << 53,
+        "description": "Requests that the window allows.",
+    },
+    "resets_at": moment("When the window ends.", "2023-10-27T11:01:00Z"),
+    "message": string("What a test delivery says.", 255),
 }
 
 # Schemas of strings and raw JSON in responses, by field, or by type and field where a name has several meanings.
 ANSWERS: dict[str, Schema] = {
     "id": identifier("ID of the user. Never reused.", ALICE_ID),
-    "Key.id": identifier("ID of the API key.", THE_KEY_ID),
-    "Session.id": identifier("ID of the session.", THE_SESSION_ID),
-    "Event.id": identifier("ID of the event. Pass it as `after` to get the events that follow.", THE_EVENT_ID),
+    "Key.id": identifier("ID of the API key.", examples.KEY_ID),
+    "Session.id": identifier("ID of the session.", examples.SESSION_ID),
+    "Event.id": identifier("ID of the event. Pass it as `after` to get the events that follow.", examples.EVENT_ID),
     "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
     "Key.name": string("What the key is used for.", 100, minLength=1, examples=["billing service"]),
     "email": {"type": "string", "format": "email", "maxLength": 254, "description": "The user's email.", "examples": ["alice@example.com"]},
@@ -167,7 +177,7 @@ ANSWERS: dict[str, Schema] = {
     "user_agent": string("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
     "PasswordLink.expires_at": moment("When the link expires.", "2023-10-30T10:20:00Z"),
     "url": uri("The link. Only returned once.", 2048),
-    "Event.user_id": identifier("ID of the user the event is about, or whose key, session or link it is about.", CHARLIE_ID),
+    "Event.user_id": identifier("ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user.", CHARLIE_ID),
     "EventActor.user_id": identifier("ID of the user who made the request.", ALICE_ID),
     "masked": string("The beginning and end of the key, to tell keys apart.", 16, examples=[f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}"]),
     "scopes": {"type": "array", "maxItems": 32, "items": open_enum(roles.SCOPES, "A scope."), "description": "The scopes of the key. Null: everything its user can do."},
@@ -178,7 +188,7 @@ ANSWERS: dict[str, Schema] = {
     "revoked_at": moment("When the key was revoked. Null: it was not revoked."),
     "key": string("The API key itself.", 42, examples=[KEY_TEXT]),
     "type": reference("EventType"),
-    "key_id": identifier("ID of the API key that made the request.", THE_KEY_ID),
+    "key_id": identifier("ID of the API key that made the request.", examples.KEY_ID),
     "address": string("Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
     "request_id": string("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID]),
     "trace_id": string("ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none.", 32, examples=[TRACE_ID]),
@@ -211,6 +221,8 @@ Manage users, their API keys, and the event log.
 - **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password. Repeating the same request within 24 hours returns the stored response, and nothing is done twice.
 - **Methods.** Every GET endpoint also answers HEAD. OPTIONS and 405 list the methods of a path in `Allow`.
 """
+
+ABOUT_WEBHOOKS = "Sent to each webhook that selects this type, at least once. Answer with a status of 2xx within 15 seconds."
 
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
@@ -284,11 +296,11 @@ PARAMETERS: Schema = {
     "keyId": {
         "name": "keyId", "in": "path", "required": True,
         "description": "ID of the API key, or `current` for the key that sends the request.",
-        "schema": line(30, pattern=f"^(current|{KEY_ID})$"), "example": THE_KEY_ID,
+        "schema": line(30, pattern=f"^(current|{KEY_ID})$"), "example": examples.KEY_ID,
     },
     "sessionId": {
         "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
-        "schema": line(30, pattern=f"^{SESSION_ID}$"), "example": THE_SESSION_ID,
+        "schema": line(30, pattern=f"^{SESSION_ID}$"), "example": examples.SESSION_ID,
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key", "in": "header", "required": False,
@@ -305,6 +317,20 @@ PARAMETERS: Schema = {
         "description": "Return 304 if the user still has this `ETag`.",
         "schema": line(1024, pattern="^[ -~]*$"), "example": '"3"',
     },
+    "webhook-id": {
+        "name": "webhook-id", "in": "header", "required": True,
+        "description": "ID of the event. The same on every attempt: use it to ignore what you have received before.",
+        "schema": line(64), "example": examples.EVENT_ID,
+    },
+    "webhook-timestamp": {
+        "name": "webhook-timestamp", "in": "header", "required": True, "description": "When this attempt was sent, in seconds since 1970.",
+        "schema": line(20), "example": "1698404400",
+    },
+    "webhook-signature": {
+        "name": "webhook-signature", "in": "header", "required": True,
+        "description": "Signatures of ID, timestamp and body (Standard Webhooks), separated by spaces. While a secret is being rotated, there is one for each.",
+        "schema": line(1024), "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    },
 }  # fmt: skip
 
 
@@ -315,29 +341,18 @@ def scheme_text() -> str:
 
 # ---- examples
 
+
+def event_example(type: str) -> dict[str, Any]:
+    """The example of a type, as the API returns it."""
+    event = events.example(type, examples.EVENT_ID, clock.parse("2023-10-27T11:00:00Z"))
+    return msgspec.json.decode(msgspec.json.encode(events.public(event)))
+
+
 ALICE = {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com", "created_at": "2023-10-27T10:00:00Z"}
 BOB = {"id": BOB_ID, "name": "Bob The Builder", "email": "bob@example.com", "created_at": "2023-10-27T10:05:00Z"}
 CHARLIE = {"id": CHARLIE_ID, "name": "Charlie Chaplin", "email": "charlie@example.com", "created_at": "2023-10-27T10:15:00Z"}
 CHARLES = {"id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "updated_at": "2023-10-27T11:00:00Z"}
-WHOLE_CHARLES = dict.fromkeys(types.USER_FIELDS) | {
-    "id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "role": "member", "status": "active",
-    "external_id": "crm-1042", "metadata": {"plan": "pro"}, "email_verified": False,
-    "created_at": "2023-10-27T10:15:00Z", "updated_at": "2023-10-27T11:00:00Z",
-}  # fmt: skip
-LISTED_KEY = {
-    "id": THE_KEY_ID, "user_id": CHARLIE_ID, "name": "billing service", "masked": f"{KEY_TEXT[:8]}…{KEY_TEXT[-4:]}",
-    "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute", "revealable": True,
-    "created_at": "2023-10-27T10:20:00Z", "expires_at": "2024-10-27T10:00:00Z", "last_used_at": None, "revoked_at": None,
-}  # fmt: skip
-SIGNED_IN = {
-    "id": THE_SESSION_ID, "user_id": CHARLIE_ID, "created_at": "2023-10-27T10:25:00Z", "last_seen_at": "2023-10-27T10:40:00Z",
-    "address": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-}  # fmt: skip
-RENAMED = {
-    "id": THE_EVENT_ID, "type": "user.updated", "created_at": "2023-10-27T11:00:00Z", "user_id": CHARLIE_ID,
-    "actor": {"user_id": ALICE_ID, "key_id": THE_KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID, "trace_id": TRACE_ID},
-    "object": WHOLE_CHARLES, "before": {"name": "Charlie Chaplin", "email": "charlie@example.com"},
-}  # fmt: skip
+RENAMED = event_example("user.updated")
 
 # An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
@@ -349,16 +364,16 @@ EXAMPLES: dict[str, Any] = {
     "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
     "KeyRotation": {"overlap": 3600},
     "PasswordProof": {"password": "securepassword123"},
-    "User": WHOLE_CHARLES,
+    "User": examples.USER,
     "Count": {"count": 2},
-    "Key": {**LISTED_KEY, "key": KEY_TEXT},
-    "Session": SIGNED_IN,
+    "Key": {**examples.KEY, "key": KEY_TEXT},
+    "Session": examples.SESSION,
     "PasswordLink": {
         "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",
         "expires_at": "2023-10-30T10:20:00Z",
     },
     "Event": RENAMED,
-    "Export": {"user": WHOLE_CHARLES, "keys": [LISTED_KEY], "sessions": [SIGNED_IN], "events": [RENAMED]},
+    "Export": {"user": examples.USER, "keys": [examples.KEY], "sessions": [examples.SESSION], "events": [RENAMED]},
     "Health": {"status": "ok"},
     "dict": {"openapi": "3.1.0", "info": {"title": "Rollbook", "version": __version__}},
 }
@@ -366,7 +381,7 @@ EXAMPLES: dict[str, Any] = {
 # A user as `show` returns it without `fields`, where that is not all of it.
 SHOWN: dict[str, Any] = {"user_created": CHARLIE, "user_listed": CHARLIE, "user_updated": CHARLES}
 
-LISTS: dict[str, list[Any]] = {"User": [ALICE, BOB], "Key": [LISTED_KEY], "Session": [SIGNED_IN], "Event": [RENAMED]}
+LISTS: dict[str, list[Any]] = {"User": [ALICE, BOB], "Key": [examples.KEY], "Session": [examples.SESSION], "Event": [RENAMED]}
 
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),

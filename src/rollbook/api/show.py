@@ -19,8 +19,8 @@ from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import keys, sessions, users
-from rollbook.records.events import Event, EventPage
+from rollbook.records import events, keys, sessions, users
+from rollbook.records.events import EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
@@ -128,7 +128,7 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
     lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
         (b'"keys"', held.keys, keys.public),
         (b'"sessions"', held.sessions, sessions.public),
-        (b'"events"', held.events, event),
+        (b'"events"', held.events, events.public),
     )
     try:
         yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(types.User(**users.public(held.user)))
@@ -198,19 +198,7 @@ def event_list(call: Call, page: EventPage) -> Response:
         given = (("type", asked.type), ("user", asked.user), ("limit", str(asked.limit)), ("after", page.events[-1].id))
         query = "&".join(f"{name}={value}" for name, value in given if value is not None)
         head = f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
-    return answer(200, [event(each) for each in page.events], head)
-
-
-def event(event: Event) -> types.Event:
-    return types.Event(
-        event.id,
-        event.type,
-        clock.format_time(event.created_at),
-        event.user_id,
-        types.EventActor(*event.actor),
-        msgspec.Raw(event.object.encode()),
-        None if event.before is None else msgspec.Raw(event.before.encode()),
-    )
+    return answer(200, [events.public(each) for each in page.events], head)
 
 
 def _total(number: int) -> bytes:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
 from rollbook.actions.arguments import Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
+from rollbook.records.public_events import Event
 
 
 class Fields(Names):
@@ -141,28 +142,6 @@ class PasswordLink(Struct, frozen=True):
 
     url: str
     expires_at: str
-
-
-class EventActor(Struct, frozen=True):
-    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line)."""
-
-    user_id: str | None
-    key_id: str | None
-    address: str | None
-    request_id: str | None
-    trace_id: str | None
-
-
-class Event(Struct, frozen=True):
-    """A change to a user, or to one of their keys, sessions or password links."""
-
-    id: str
-    type: str
-    created_at: str
-    user_id: str
-    actor: EventActor
-    object: msgspec.Raw
-    before: msgspec.Raw | None
 
 
 class Export(Struct, frozen=True):

@@ -9,29 +9,11 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter
-from rollbook.records import event_metadata
+from rollbook.records import event_metadata, examples, public_events
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS
+from rollbook.records.event_types import TYPES
 from rollbook.storage.database import Database, Queries, Row, Tx
-
-TYPES: dict[str, str] = {
-    "user.created": "A user was created.",
-    "user.updated": "A user was updated. `before` has the previous values.",
-    "user.promoted": "A user got a higher role. They were signed out, and their password link and the API keys that others created for them ended. `before` has the previous values.",
-    "user.password_changed": "A user's password was set.",
-    "user.suspended": "A user was suspended.",
-    "user.activated": "A suspended user was activated.",
-    "user.deleted": "A user was deleted. They can be restored.",
-    "user.restored": "A deleted user was restored.",
-    "user.purged": "A user was permanently erased. The object contains only the ID.",
-    "key.created": "An API key was created.",
-    "key.revealed": "An API key was revealed.",
-    "key.rotated": "An API key was replaced by a new one and will expire.",
-    "key.revoked": "An API key was revoked.",
-    "session.created": "A user signed in to the dashboard.",
-    "session.revoked": "A user signed out, or was signed out.",
-    "password_link.created": "A setup or password reset link was created.",
-}
 
 
 class Actor(NamedTuple):
@@ -50,6 +32,7 @@ class Event(NamedTuple):
     id: str
     type: str
     user_id: str
+    """Empty if it is about no user."""
     created_at: int
     actor: Actor
     object: str
@@ -59,6 +42,26 @@ class Event(NamedTuple):
     def size(self) -> int:
         """Characters of what it holds about its subject: nearly all of a large event."""
         return len(self.object) + len(self.before or "")
+
+
+def public(event: Event) -> public_events.Event:
+    """The event as everything shows it: the API, the stream, webhooks, exports and the dashboard."""
+    return public_events.Event(
+        event.id,
+        event.type,
+        clock.format_time(event.created_at),
+        event.user_id or None,
+        public_events.EventActor(*event.actor),
+        msgspec.Raw(event.object.encode()),
+        None if event.before is None else msgspec.Raw(event.before.encode()),
+    )
+
+
+def example(type: str, id: str, created_at: int) -> Event:
+    """The example of a type, as an event that is in no log. KeyError if there is no such type."""
+    found = TYPES[type]
+    before = None if found.before is None else _encode(found.before).decode()
+    return Event(0, id, type, found.user_id, created_at, Actor(**examples.ACTOR), _encode(found.object).decode(), before)
 
 
 class EventPage(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollbook import ids
 from rollbook.errors import Fault, InvalidParameter
 from rollbook.http.response import Response
-from rollbook.records import events
+from rollbook.records import event_types, events
 from rollbook.web import forms
 from rollbook.web.admin import changes
 from rollbook.web.admin.changes import Change, ChangePage
@@ -21,7 +21,7 @@ async def show(page: PageRequest) -> Response:
     older = newer = None
     try:
         before, after = _number(page, "before"), _number(page, "after")
-        if type is not None and type not in events.TYPES:
+        if type is not None and type not in event_types.TYPES:
             raise wrong("type", "Unknown event type.")
         if user_id is not None and not ids.is_id("user", user_id):
             raise wrong("user", "Not a user ID. User IDs start with user_.")
@@ -37,7 +37,7 @@ async def show(page: PageRequest) -> Response:
         "admin/events.html",
         400 if problems else 200,
         section="admin/events",
-        types=[("", "All"), *((name, name) for name in events.TYPES)],
+        types=[("", "All"), *((name, name) for name in event_types.TYPES)],
         type=type or "",
         user=user_id or "",
         changes=found,

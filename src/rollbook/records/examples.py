@@ -1,0 +1,48 @@
+"""The IDs and objects that examples show: in the API description, the docs and test deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook import clock
+from rollbook.records import users
+from rollbook.records.users import User
+
+ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
+BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
+CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
+KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
+SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
+WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
+EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
+REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+_CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
+_USER = User(
+    0, CHARLIE_ID, "Charles Chaplin", "charlie.c@example.com", external_id="crm-1042", created_at=_CREATED, updated_at=_UPDATED
+)
+USER: dict[str, Any] = {**users.public(_USER), "metadata": {"plan": "pro"}}
+USER_AS_CREATED = {**USER, "name": "Charlie Chaplin", "email": "charlie@example.com", "updated_at": "2023-10-27T10:15:00Z"}
+"""The fields that were changed since."""
+KEY: dict[str, Any] = {
+    "id": KEY_ID, "user_id": CHARLIE_ID, "name": "billing service", "masked": "rbk_Exam…TtmI",
+    "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute", "revealable": True,
+    "created_at": "2023-10-27T10:20:00Z", "expires_at": "2024-10-27T10:00:00Z", "last_used_at": None, "revoked_at": None,
+}  # fmt: skip
+SESSION: dict[str, Any] = {
+    "id": SESSION_ID, "user_id": CHARLIE_ID, "created_at": "2023-10-27T10:25:00Z", "last_seen_at": "2023-10-27T10:40:00Z",
+    "address": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+}  # fmt: skip
+PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
+WEBHOOK: dict[str, Any] = {
+    "id": WEBHOOK_ID, "user_id": ALICE_ID, "url": "https://app.example.com/hooks/rollbook", "description": "Billing", "types": ["user.*"],
+    "format": "standard", "payload": "full", "ordering": "user", "headers": [], "status": "enabled", "status_reason": None,
+    "created_at": "2023-10-27T10:30:00Z", "updated_at": "2023-10-27T10:30:00Z",
+}  # fmt: skip
+EXCEEDED: dict[str, Any] = {
+    "user_id": CHARLIE_ID, "key_id": KEY_ID, "window": "minute", "limit": 100, "resets_at": "2023-10-27T11:01:00Z",
+}  # fmt: skip
+ACTOR: dict[str, Any] = {
+    "user_id": ALICE_ID, "key_id": KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID, "trace_id": TRACE_ID,
+}  # fmt: skip
