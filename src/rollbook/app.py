@@ -97,7 +97,7 @@ class App:
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
         services = Services(settings, self._db, self._limiter, self)
-        self._secret, self._passwords = services.secret, services.passwords
+        self._secret, self._passwords, self._tail = services.secret, services.passwords, services.tail
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
@@ -146,6 +146,7 @@ class App:
         for mount in self._mounts:
             await mount.stop()
         await self._jobs.stop()
+        self._tail.stop()
         if self._valkey is not None:
             await self._valkey.stop()
         self._passwords.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from rollbook import clock
+from rollbook.actions.event_tail import Tail
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
@@ -44,6 +45,7 @@ class Rollbook:
         self.db = db
         self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)
+        self.tail = Tail(db)
         self.read = db.read
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually

@@ -92,6 +92,9 @@ EXPIRE = """
 EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq < (SELECT min(seq) FROM events)"
 OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 
+CHANNEL = "events"
+"""Notified of every commit that recorded events, see `Database.listen`."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,6 +108,7 @@ async def record(
         await _stored(tx, user_id, now, object), None if before is None else await _stored(tx, user_id, now, before),
     )  # fmt: skip
     await dialect(tx).event_log.append(tx, event)
+    tx.notify(CHANNEL)
 
 
 async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> str:
@@ -117,11 +121,17 @@ async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> 
 async def record_many(tx: Tx, events: Sequence[Row]) -> None:
     """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can number events."""
     await dialect(tx).event_log.append_many(tx, events)
+    tx.notify(CHANNEL)
 
 
 async def settle(db: Database) -> None:
     """To be awaited before the log is read, so that all that was committed by then is in it."""
     await dialect(db).event_log.settle(db)
+
+
+async def newest(db: Database) -> int:
+    """The number of the newest event, 0 if there is none. All that were committed by now have one, and can be read."""
+    return await dialect(db).event_log.newest(db)
 
 
 async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> EventPage:

@@ -23,6 +23,10 @@ class EventLog(Protocol):
         """To be awaited before the log is read, so that all that was committed by then is in it."""
         ...
 
+    async def newest(self, db: Database) -> int:
+        """The number of the newest event, 0 if there is none. All that were committed by now have one."""
+        ...
+
     async def size(self, queries: Queries) -> int:
         """About how many bytes the log takes up, with its indexes. Costs less than a millisecond, however long the log is."""
         ...

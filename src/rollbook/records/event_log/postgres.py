@@ -22,6 +22,7 @@ APPEND = Statement(
 )
 APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
+NEWEST = "SELECT next - 1, EXISTS (SELECT 1 FROM events_new) FROM numbers WHERE counter = 'events'"
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
 NUMBER = f"""
     WITH moved AS (
@@ -57,6 +58,14 @@ async def settle(db: Database) -> None:
         raise StorageUnavailable("The database is unavailable at the moment. Nothing was changed.") from problem
 
 
+async def newest(db: Database) -> int:
+    newest, any_new = await _numbered(db)
+    if any_new:
+        await settle(db)
+        newest, _ = await _numbered(db)
+    return newest
+
+
 async def size(queries: Queries) -> int:
     row = await queries.one(SIZE)
     assert row is not None  # a sum always has a row
@@ -82,3 +91,10 @@ async def number(tx: Tx) -> int:
     if moved:
         await tx.run(NUMBERED, row[0] + moved)
     return moved
+
+
+async def _numbered(db: Database) -> tuple[int, bool]:
+    """The last number that was given, and whether there are events without one."""
+    row = await db.one(NEWEST)
+    assert row is not None  # the migration wrote it
+    return row[0], row[1]

@@ -10,6 +10,9 @@ from rollbook.storage.database import Database, Queries, Row, Tx
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
+NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
+
+
 def _sampled(table: str, number: str, bytes: str) -> str:
     """The rows of a table, by their first and last number, and what 64 of them take up on average."""
     first, last = f"(SELECT min({number}) FROM {table})", f"(SELECT max({number}) FROM {table})"
@@ -33,6 +36,12 @@ async def append_many(tx: Tx, events: Sequence[Row]) -> None:
 
 
 async def settle(db: Database) -> None: ...
+
+
+async def newest(db: Database) -> int:
+    row = await db.one(NEWEST)
+    assert row is not None  # coalesce always has a row
+    return int(row[0])
 
 
 async def size(queries: Queries) -> int:
