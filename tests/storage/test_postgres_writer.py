@@ -275,7 +275,7 @@ async def test_a_caller_that_is_cancelled_neither_loses_nor_doubles_its_write(ur
             await asyncio.sleep(0.001 * (number % 4))
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-        while db.writes_waiting:
+        while db.writes_waiting:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
         assert await db.read(names) == [f"n{number:02}" for number in range(50)]
 
