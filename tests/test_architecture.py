@@ -21,6 +21,7 @@ ROOMS = (
     ("api", "docs_site"),
     ("gate",),
     ("actions",),
+    ("delivery",),
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),

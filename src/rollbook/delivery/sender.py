@@ -1,0 +1,396 @@
+"""Sends events to one endpoint: HTTP/1.1 over connections that are kept, with a bound on everything the receiver can do.
+
+Why not a library: decision 36.
+
+The status decides. Once the head of an answer has come, the outcome is known, and the body is only read to be shown and to keep the
+connection: a body that is too long, too slow or breaks off costs the connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import socket
+import ssl
+from collections.abc import Sequence
+from datetime import UTC
+from functools import cache
+from typing import NamedTuple
+
+import httptools
+
+from rollbook import __version__, clock
+from rollbook.delivery import outcomes
+from rollbook.delivery.addresses import Addresses, Target, Unresolved
+
+MAX_HEAD = 32_768
+"""Bytes of status lines and headers, those of informational responses included."""
+MAX_BODY = 65_536
+"""Bytes of a body that are read so that the connection can be kept."""
+KEPT_BODY = 4096
+"""Bytes of a body that are kept to be shown."""
+# Bytes read for one answer: a body may come in chunks of one byte, each with five bytes of framing.
+MAX_RECEIVED = MAX_HEAD + 8 * MAX_BODY
+MAX_ADDRESSES = 4
+
+
+class Timeouts(NamedTuple):
+    """Seconds."""
+
+    total: float = 15.0
+    """From the call to the head of the answer."""
+    connect: float = 5.0
+    """For an address after which another can be tried."""
+    body: float = 1.0
+    """For the rest of the body, from when the head has come."""
+    idle: float = 30.0
+    """That a connection is kept without being used; up to twice as long."""
+
+
+TIMEOUTS = Timeouts()
+
+
+class Sent(NamedTuple):
+    """How an attempt ended."""
+
+    outcome: str
+    """A name of `outcomes`."""
+    http_status: int | None = None
+    duration: int = 0
+    """Microseconds, the body of the answer included."""
+    address: str | None = None
+    """The IP address of the connection."""
+    retry_after: float | None = None
+    """Seconds from now that the receiver asks to wait, 0 if that time is over."""
+    response_type: str | None = None
+    response: str = ""
+    """The beginning of the body of the answer, at most 4 KiB of UTF-8."""
+
+
+class Sender:
+    """One for each endpoint. Keeps up to `connections`; how many requests there are at a time is up to the caller."""
+
+    def __init__(
+        self,
+        url: str,
+        addresses: Addresses,
+        *,
+        connections: int = 64,
+        timeouts: Timeouts = TIMEOUTS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Raises ValueError with a sentence if events may not be sent to this URL. `tls` is by default what the system trusts."""
+        self._target = addresses.check_url(url)
+        self._addresses = addresses
+        self._connections = connections
+        self._timeouts = timeouts
+        self._tls = tls
+        self._start = _start(self._target)
+        self._idle: list[_Connection] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    async def post(self, head: Sequence[tuple[str, str]], body: bytes) -> Sent:
+        """Send one request. `head` has the fields in addition to Host, User-Agent, Accept-Encoding and Content-Length.
+
+        Never raises, except if canceled; then the request may have arrived. A request that a kept connection did not take, since it
+        was closed at the same moment, is sent once more over a new one: it may arrive twice, as any delivery may, with the same ID.
+        """
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        message = self._message(head, body)
+        connection: _Connection | None = None
+        problem = outcomes.TIMED_OUT
+        try:
+            async with asyncio.timeout(self._timeouts.total):
+                connection = self._kept()
+                if connection is not None:
+                    await connection.exchange(message)
+                if connection is None or connection.is_stale:
+                    connection = None
+                    connection = await self._connect()
+                    await connection.exchange(message)
+                problem = connection.problem
+        except TimeoutError:
+            pass
+        except _Failed as failed:
+            problem = failed.outcome
+        finally:
+            if connection is not None:
+                self._release(connection)
+        duration = round((loop.time() - start) * 1e6)
+        return Sent(problem, duration=duration) if connection is None else connection.sent(problem, duration)
+
+    async def close(self) -> None:
+        """Close the connections. Those in use are closed when their requests have ended."""
+        self._is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        while self._idle:
+            self._idle.pop().abort()
+        await asyncio.sleep(0)
+
+    def _message(self, head: Sequence[tuple[str, str]], body: bytes) -> bytes:
+        fields = "".join([f"{name}: {value}\r\n" for name, value in head])
+        # They were checked when they were set. A line more would be another header, or another request.
+        if fields.count("\n") != len(head) or fields.count("\r") != len(head):
+            raise ValueError("a header has a line break")
+        return f"{self._start}{fields}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    # ---- connections
+
+    def _kept(self) -> _Connection | None:
+        """The one that was used last, so that those beyond what is needed are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed:
+                return connection
+        return None
+
+    def _release(self, connection: _Connection) -> None:
+        if self._is_closed or not connection.can_be_kept or len(self._idle) >= self._connections:
+            connection.abort()
+            return
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._timeouts.idle, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close connections that were not used since the last time."""
+        self._sweeper = None
+        kept = []
+        for connection in self._idle:
+            if connection.was_used and not connection.is_closed:
+                connection.was_used = False
+                kept.append(connection)
+            else:
+                connection.abort()
+        self._idle = kept
+        if kept:
+            self._sweeper = asyncio.get_running_loop().call_later(self._timeouts.idle, self._sweep)
+
+    async def _connect(self) -> _Connection:
+        """Over the first address that works. Raises _Failed."""
+        try:
+            addresses = (await self._addresses.resolve(self._target))[:MAX_ADDRESSES]
+        except Unresolved as problem:
+            raise _Failed(problem.outcome) from None
+        for address in addresses[:-1]:
+            try:
+                async with asyncio.timeout(self._timeouts.connect):
+                    opened = await self._open(address)
+            except (OSError, TimeoutError):
+                continue
+            return await self._start_tls(opened, address)
+        try:
+            opened = await self._open(addresses[-1])
+        except OSError:
+            raise _Failed(outcomes.CONNECT_FAILED) from None
+        return await self._start_tls(opened, addresses[-1])
+
+    async def _open(self, address: str) -> socket.socket:
+        """A TCP connection. Raises OSError."""
+        opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            opened.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(opened, (address, self._target.port))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    async def _start_tls(self, opened: socket.socket, address: str) -> _Connection:
+        """The connection over this socket, by TLS if the URL says so. Raises _Failed."""
+        loop = asyncio.get_running_loop()
+        secure = self._target.secure
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(loop, address, self._timeouts.body),
+                sock=opened,
+                ssl=(self._tls or _system_tls()) if secure else None,
+                server_hostname=self._target.host if secure else None,
+            )
+        except OSError:  # ssl.SSLError too
+            raise _Failed(outcomes.TLS_FAILED if secure else outcomes.CONNECT_FAILED) from None
+        return connection
+
+
+class _Failed(Exception):
+    """No connection was opened."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, and the answer to its latest request."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: str, body_timeout: float) -> None:
+        self.is_closed = False
+        self.was_used = True
+        """Since the last sweep."""
+        self.problem = outcomes.DELIVERED
+        self._loop = loop
+        self._address = address
+        self._body_timeout = body_timeout
+        self._transport: asyncio.Transport
+        self._exchanges = 0
+        self._done: asyncio.Future[None] | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.can_be_kept = False
+        self._status: int | None = None
+        self._head = self._received = self._size = 0
+        self._body = b""
+        self._type: str | None = None
+        self._retry_after: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def exchange(self, message: bytes) -> asyncio.Future[None]:
+        """Send a request. Done when the answer has come, or will not come; never raises."""
+        if self._exchanges:
+            self._reset()
+        self._exchanges += 1
+        self.was_used = True
+        self._parser = httptools.HttpResponseParser(self)
+        self._done = self._loop.create_future()
+        self._transport.write(message)
+        return self._done
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it had been kept and was closed before a byte of the answer came."""
+        return self.is_closed and self._exchanges > 1 and not self._received
+
+    def sent(self, problem: str, duration: int) -> Sent:
+        """What became of the request. `problem` is the outcome where no head came."""
+        status = self._status
+        if status is None:
+            return Sent(problem, duration=duration, address=self._address)
+        return Sent(outcomes.of_status(status), status, duration, self._address, self._retry_after, self._type, _text(self._body))
+
+    def abort(self) -> None:
+        self._finish(outcomes.DISCONNECTED)
+        self._transport.abort()
+
+    def _finish(self, problem: str, can_be_kept: bool = False) -> None:
+        if self._done is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self.problem = problem
+        self.can_be_kept = can_be_kept
+        if not self._done.done():
+            self._done.set_result(None)
+        self._done = None
+
+    # ---- what the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._done is None:  # nothing was asked
+            self._break()
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._finish(outcomes.BAD_RESPONSE)
+            self._break()
+            return
+        if self._done is None:
+            return
+        if self._status is None:
+            if self._received > MAX_HEAD:
+                self._finish(outcomes.TOO_LARGE)
+        elif self._received > MAX_RECEIVED:
+            self._finish(outcomes.DELIVERED)
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._body_timeout, self._finish, outcomes.TIMED_OUT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        self._finish(outcomes.DISCONNECTED)
+
+    def _break(self) -> None:
+        """What follows can't be trusted to be an answer to the next request."""
+        self.can_be_kept = False
+        self.is_closed = True
+        self._transport.abort()
+
+    # ---- what the parser calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value) + 4
+        if self._head > MAX_HEAD:
+            self._finish(outcomes.TOO_LARGE)
+        lower = name.lower()
+        if lower == b"content-type":
+            self._type = _text(value)[:255]
+        elif lower == b"retry-after":
+            self._retry_after = _retry_after(value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._done is None:
+            return
+        if 200 <= status < 600:
+            self._status = status
+        elif 100 <= status < 200 and status != 101:  # informational: another head follows (RFC 9110 section 15.2)
+            self._type = self._retry_after = None
+        else:
+            self._finish(outcomes.BAD_RESPONSE)
+
+    def on_body(self, data: bytes) -> None:
+        if self._done is None:
+            return
+        if len(self._body) < KEPT_BODY:
+            self._body += data[: KEPT_BODY - len(self._body)]
+        self._size += len(data)
+        if self._size > MAX_BODY:
+            self._finish(outcomes.DELIVERED)
+
+    def on_message_complete(self) -> None:
+        if self._status is not None:
+            is_sent = self._transport.get_write_buffer_size() == 0
+            self._finish(outcomes.DELIVERED, is_sent and self._parser.should_keep_alive())
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    """Certificates and names are verified against the authorities that the system trusts, or those of SSL_CERT_FILE."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _start(target: Target) -> str:
+    """The beginning of each request."""
+    return (
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Rollbook/{__version__}\r\n"
+        "Accept-Encoding: identity\r\n"
+    )
+
+
+def _text(data: bytes) -> str:
+    """At most 4 KiB of UTF-8 without NUL, which PostgreSQL does not store."""
+    text = data.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text if text.isascii() else text.encode()[:KEPT_BODY].decode(errors="ignore")
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds, of a number of seconds or a date (RFC 9110 section 10.2.3); None if it is neither."""
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None
+    return max(0.0, seconds - clock.now() / clock.SECOND)
