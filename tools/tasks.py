@@ -57,6 +57,7 @@ def test(arguments: Arguments) -> NoReturn:
         "concurrency": (VALKEY,),
         "contract": (POSTGRESQL, PGBOUNCER, VALKEY),
         "crash": (POSTGRESQL,),
+        "delivery": (),
         "deploy": (POSTGRESQL, *DEPLOY_TOOLS),
         "docs": (),
         "limits": (VALKEY,),
@@ -67,7 +68,7 @@ def test(arguments: Arguments) -> NoReturn:
     }
     folders = [folder for folder in needs if _may_hold_tests_of(folder, arguments)]
     steps: list[Callable[[], object]] = [lambda: need(*dict.fromkeys(each for folder in folders for each in needs[folder]))]
-    if {"browser", "clients", "docs"} & set(folders):
+    if {"browser", "clients", "delivery", "docs"} & set(folders):
         steps.append(prepare_node)
     if "clients" in folders:
         steps.append(lambda: prepare(CLIENTS))

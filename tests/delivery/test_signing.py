@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
+import standardwebhooks
 
 from rollbook.delivery import signing
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_signature_is_the_one_of_the_specification() -> None:
@@ -25,3 +32,40 @@ def test_secrets_are_new_and_read_back() -> None:
     for text in ("", "whsec_", "whsec_AAAA", "AAAA", "whsec_" + "!" * 44, next(iter(secrets))[6:]):
         with pytest.raises(ValueError, match="not a webhook secret"):
             signing.key(text)
+
+
+def test_the_public_python_library_verifies_what_is_sent_with_either_secret_of_a_rotation() -> None:
+    old, new = signing.new_secret(), signing.new_secret()
+    body = '{"id":"evt_1","name":"Zoë"}'.encode()
+    sent = dict(signing.headers("evt_1", int(time.time()), body, [signing.key(new), signing.key(old)]))
+    for secret in (old, new):
+        assert standardwebhooks.Webhook(secret).verify(body, sent) == {"id": "evt_1", "name": "Zoë"}
+    refused = (
+        (signing.new_secret(), body, sent),
+        (new, body + b" ", sent),
+        (new, body, {**sent, "webhook-id": "evt_2"}),
+        (new, body, {**sent, "webhook-timestamp": str(int(sent["webhook-timestamp"]) + 1)}),
+        (new, body, dict(signing.headers("evt_1", int(time.time()) - 3600, body, [signing.key(new)]))),
+    )
+    for secret, content, headers in refused:
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(secret).verify(content, headers)
+
+
+VERIFY = """
+const { Webhook } = require("standardwebhooks");
+const { body, headers, secrets } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+const verify = (secret, body, headers) => { try { return new Webhook(secret).verify(body, headers).name; } catch (problem) { return problem.name; } };
+const all = [...secrets.map((secret) => verify(secret, body, headers)), verify(secrets[0], body + " ", headers)];
+process.stdout.write(JSON.stringify(all));
+"""
+
+
+def test_the_public_node_library_verifies_it_too() -> None:
+    old, new, other = signing.new_secret(), signing.new_secret(), signing.new_secret()
+    body = '{"id":"evt_1","name":"Zoë"}'
+    headers = dict(signing.headers("evt_1", int(time.time()), body.encode(), [signing.key(new), signing.key(old)]))
+    given = json.dumps({"body": body, "headers": headers, "secrets": [old, new, other]})
+    ran = subprocess.run(["node", "-e", VERIFY], cwd=ROOT, input=given, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == ["Zoë", "Zoë", "WebhookVerificationError", "WebhookVerificationError"]

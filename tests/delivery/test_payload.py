@@ -1,0 +1,152 @@
+"""What is sent in each format, and that the names in it, which strangers choose, stay names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+
+from rollbook import clock
+from rollbook.delivery import payload
+from rollbook.delivery.payload import Unfit, body
+from rollbook.records import events
+from rollbook.records.event_types import TYPES
+from rollbook.records.events import Actor, Event
+
+FORMATS = get_args(payload.Format)
+AT = clock.parse("2026-11-26T10:00:00Z")
+SOURCE = "https://users.example.com"
+
+
+def event_of(type: str = "user.updated", **object: Any) -> Event:
+    before = object.pop("before", None)
+    return Event(
+        1, "evt_1", type, "user_1", AT, Actor("user_2", None, "192.0.2.1", None),
+        json.dumps({"id": "user_1", **object}), None if before is None else json.dumps(before),
+    )  # fmt: skip
+
+
+def sent(event: Event, format: payload.Format, content: payload.Content = "full") -> Any:
+    return json.loads(body(event, format, content, SOURCE)[1])
+
+
+def text_of(event: Event, format: payload.Format) -> str:
+    """What people see, as it is sent."""
+    message = sent(event, format)
+    if format == "teams":
+        blocks = message["attachments"][0]["content"]["body"]
+        return "\n".join(inline["text"] for block in blocks for inline in block["inlines"])
+    return message["text" if format == "slack" else "content"]
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_every_type_has_every_format(type: str) -> None:
+    example = events.example(type, "evt_1", AT)
+    for format in FORMATS:
+        for content in get_args(payload.Content):
+            assert sent(example, format, content)
+    assert sent(example, "standard") == json.loads(json.dumps(sent(example, "cloudevents")["data"]))
+    for format in ("slack", "discord", "teams"):
+        assert not text_of(example, format).startswith(type)
+
+
+def test_full_is_the_event_as_the_api_shows_it_and_thin_is_what_it_is_about() -> None:
+    example = events.example("user.updated", "evt_1", AT)
+    full = sent(example, "standard")
+    assert list(full) == ["id", "type", "created_at", "user_id", "actor", "object", "before"]
+    assert full["object"] == TYPES["user.updated"].object
+    assert sent(example, "standard", "thin") == {
+        "id": "evt_1",
+        "type": "user.updated",
+        "created_at": "2026-11-26T10:00:00Z",
+        "user_id": example.user_id,
+        "object": {"id": full["object"]["id"]},
+    }
+    assert sent(events.example("server.test", "evt_1", AT), "standard", "thin")["user_id"] is None
+
+
+@pytest.mark.parametrize("type", ["user.updated", "server.test", "limit.exceeded"])
+def test_the_public_sdk_reads_our_cloudevents(type: str) -> None:
+    example = events.example(type, "evt_1", AT)
+    content_type, content = body(example, "cloudevents", "full", SOURCE)
+    read = from_http_event(HTTPMessage({"content-type": content_type}, content))
+    assert (read.get_specversion(), read.get_id(), read.get_source(), read.get_type()) == ("1.0", "evt_1", SOURCE, type)
+    assert read.get_subject() == (example.user_id or None)
+    time = read.get_time()
+    assert time is not None and clock.parse(time.isoformat()) == AT
+    assert read.get_datacontenttype() == "application/json"
+    assert read.get_data() == sent(example, "standard")
+
+
+def test_sentences_say_what_happened_to_whom_what_changed_and_by_whom() -> None:
+    changed = event_of(name="Ann Smith", email="ann@example.com", role="admin", metadata={}, before={"role": "member", "metadata": {"a": 1}, "name": "Ann Smith"})  # fmt: skip
+    assert text_of(changed, "slack").split("\n") == [
+        "A user was updated: Ann Smith (ann@example.com)",
+        "role: member → admin",
+        "metadata changed",
+        "By user_2",
+        "https://users.example.com/admin/users/user_1",
+    ]
+    assert text_of(changed, "teams").split("\n")[0] == "A user was updated: Ann Smith (ann@example.com)"
+    assert text_of(changed, "discord").split("\n")[1] == "role\\: member → admin"
+    purged = event_of("user.purged")._replace(actor=Actor(None, None, "system", None))
+    assert text_of(purged, "slack").split("\n") == ["A user was permanently erased: user_1", "By the server"]
+
+
+STRANGE_NAMES = [
+    "<!channel> <!here> <@U012345> <#C012345>",
+    "<https://evil.example|your account>",
+    "@everyone @here <@123> <@&123> <#123> <:a:1> <t:1>",
+    "[your account](https://evil.example)",
+    "**bold** __under__ ~~gone~~ ||spoiler|| `code` ```block```",
+    "# heading\n> quote\n- list\n1. one",
+    "{{DATE(2026-11-26T10:00:00Z)}} ${user.name} <at>all</at>",
+    "\u202eevil\u202c \u2066x\u2069 \u200bzero \ufeffwidth",
+    "a\r\nBy the server\x00\x1b[31m\x85\u2028line",
+    '"}]}, {"type": "Input.Text"',
+    "\\*already escaped\\*",
+]
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_a_name_mentions_no_one_formats_nothing_and_stays_in_its_line(name: str) -> None:
+    event = event_of(name=name, email="ann@example.com")
+    for format in ("slack", "discord", "teams"):
+        text = text_of(event, format)
+        lines = text.split("\n")
+        assert len(lines) == (2 if format == "teams" else 3)
+        assert all(line.isprintable() for line in lines)
+    slack = sent(event, "slack")
+    assert "<" not in slack["text"] and ">" not in slack["text"] and slack["mrkdwn"] is False
+    discord = sent(event, "discord")
+    assert discord["allowed_mentions"] == {"parse": []}
+    for mark in "*_~`|<>[]()#@:":
+        assert mark not in discord["content"].split("\n")[0].replace(f"\\{mark}", "").replace("\\\\", "")
+    teams = sent(event, "teams")["attachments"][0]["content"]
+    assert {block["type"] for block in teams["body"]} == {"RichTextBlock"}
+    assert "{{" not in text_of(event, "teams")
+
+
+def test_sentences_are_bounded_whatever_they_hold() -> None:
+    long = "😀_" * 100_000
+    event = event_of(
+        name=long, email=long, **{f"f{n}": long for n in range(50)}, before={f"f{n}": f"{long}x{n}" for n in range(49, -1, -1)}
+    )
+    assert len(sent(event, "discord")["content"].encode("utf-16-le")) // 2 <= payload.MAX_DISCORD
+    assert sent(event, "discord")["content"].endswith(f"{SOURCE}/admin/users/user_1")
+    for format in ("slack", "teams"):
+        assert len(body(event, format, "full", SOURCE)[1]) < 16_384
+
+
+POISON = ["", "nothing", '{"id":', "[1]", "3", '{"id":"\ud800"}', '{"a":' * 100_000 + "1" + "}" * 100_000, '{"a":1}x']
+
+
+@pytest.mark.parametrize("object", POISON, ids=range(len(POISON)))
+def test_an_event_that_can_not_be_written_is_unfit_in_every_format(object: str) -> None:
+    for format in FORMATS:
+        with pytest.raises(Unfit, match="evt_1"):
+            body(event_of()._replace(object=object), format, "full", SOURCE)
+        with pytest.raises(Unfit, match="evt_1"):
+            body(event_of()._replace(before=object), format, "thin", SOURCE)
