@@ -52,6 +52,8 @@ class Population(NamedTuple):
     """The owner's."""
     request_id: str
     """Of a request with one of the owner's keys."""
+    event_ids: list[str]
+    """One that changed a user, and one that created one."""
     password_link: str
     """With which one of the users can set a password: the query."""
 
@@ -114,6 +116,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         # Before the requests below run into the limit: refused requests are seldom logged.
         probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
         request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
+        changed = [_done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")]
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
@@ -121,7 +124,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
     time.sleep(2)  # so long it may take until a request is in the log
     for client in clients:
         client.close()
-    return Population(server, member, users, keys, request_id, f"?{link.query}")
+    return Population(server, member, users, keys, request_id, [event["id"] for event in changed], f"?{link.query}")
 
 
 NO_PAGES = {
@@ -130,6 +133,7 @@ NO_PAGES = {
     "/docs/api/{name}": "files",
     "/docs/key": "read by a script",
     "/account/export": "a file",
+    "/admin/events/export": "a file",
     "/account/usage/live": "a part of a page, asked for by its script",
     "/llms.txt": "plain text",
     "/favicon.ico": "a picture",
@@ -145,6 +149,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/account/requests/{id}": lambda population: [population.request_id],
     "/docs/{name}": lambda population: [name for name in guide.CHAPTERS if name != guide.LANDING],
     "/docs/errors/{code}": lambda population: ["not_found", "invalid_parameter"],
+    "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
 """What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
@@ -153,6 +158,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "/docs/search": ("?q=limit",),
     "/admin/users": ("?q=script",),
     "/account/requests": ("?status=2xx",),
+    "/admin/events": ("?type=user.*&type=key.created&address=127.0.0.1",),
 }
 """Addresses of a row beside the plain one."""
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from rollbook.config import MASKED
+from rollbook.records.events import Actor, Event
+from rollbook.web.admin import event_files
 from rollbook.web.admin.server import as_text
 from tests.browser.chromium import Watch, new_context, take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
@@ -694,8 +700,9 @@ def test_changes_are_filtered_and_paged(http: httpx2.Client, browse: Callable[..
         http.patch(f"/v1/users/{user['id']}", json={"name": f"Name {number}"})
     page = browse(scripts=False)
     page.goto("/admin/events")
-    page.get_by_label("User ID").fill(user["id"])
-    page.get_by_label("Event type").select_option("user.updated")
+    page.get_by_label("User", exact=True).fill(user["email"])
+    page.get_by_text("Event types").click()
+    page.get_by_label("user.updated").check()
     page.get_by_role("button", name="Apply").click()
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(50)
@@ -713,7 +720,69 @@ def test_changes_are_filtered_and_paged(http: httpx2.Client, browse: Callable[..
     assert page.locator("tbody tr", has_text="user.updated").count() == 0
 
 
-@pytest.mark.parametrize("query", ["type=user.married", "user=alice", "before=x", "after=9" * 30])
+def test_the_log_is_searched_by_who_did_what_when_and_from_where(
+    http: httpx2.Client, server: Server, browse: Callable[..., Page], as_role: Callable[..., httpx2.Client]
+) -> None:
+    user, admin = new_user(http), as_role("admin")
+    admin.patch(f"/v1/users/{user['id']}", json={"name": "Changed by an admin", "metadata": {"plan": "pro"}})
+    http.patch(f"/v1/users/{user['id']}", json={"name": "Changed by the owner"})
+    [theirs] = http.get("/v1/events", params={"user": user["id"], "type": "user.updated", "limit": 1}).json()
+    page = browse(scripts=False)
+    rows = page.get_by_role("region", name="Audit log").locator("tbody tr")
+    for actor in (admin.user["id"], admin.user["email"], theirs["actor"]["key_id"]):  # type: ignore[attr-defined]
+        page.goto(f"/admin/events?{urlencode({'actor': actor, 'type': 'user.*'})}")
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("Changed by an admin")
+    for query, count in (
+        (f"user={user['id']}&address=127.0.0.1", 3),
+        (f"user={user['id']}&address=127.0.0.2", 0),
+        (f"user={user['id']}&created_after=2023-10-27T10:00", 3),
+        (f"user={user['id']}&created_before=2023-10-27T10:00", 0),
+        (f"user={user['id']}&type=user.created&type=user.updated", 3),
+        (f"user={user['id']}&type=key.*", 0),
+    ):
+        page.goto(f"/admin/events?{query}")
+        expect(rows).to_have_count(count)
+    # One event, as JSON, with what changed marked.
+    page.goto(f"/admin/events?user={user['id']}")
+    page.get_by_role("link", name="user.updated").nth(1).click()
+    changed = page.get_by_role("region", name="Fields before and after")
+    expect(changed.locator("del")).to_have_text([f'"{user["name"]}"', "{}"])
+    expect(changed.locator("ins")).to_have_text(['"Changed by an admin"', '{\n  "plan": "pro"\n}'])
+    assert json.loads(page.locator("code.language-json").inner_text()) == theirs
+
+
+def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server: Server) -> None:
+    user = new_user(http, name="=1+1")
+    for number in range(40):
+        http.patch(f"/v1/users/{user['id']}", json={"name": f'@Name, {number}" '})
+    wanted = http.get("/v1/events", params={"user": user["id"], "limit": 1000}).json()
+    cookies = sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD, "=cmd|' /C calc'!A0")
+    with server.http(None, cookies=cookies) as client:
+        answer = client.get("/admin/events/export", params={"format": "ndjson", "user": user["id"]})
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        assert [json.loads(line) for line in answer.text.splitlines()] == wanted and len(wanted) == 41
+        answer = client.get("/admin/events/export", params={"format": "csv", "user": user["id"], "type": "user.updated"})
+        assert answer.headers["content-type"].startswith("text/csv") and ".csv" in answer.headers["content-disposition"]
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        assert [(row["id"], json.loads(row["object"]), json.loads(row["before"])) for row in rows] == [
+            (event["id"], event["object"], event["before"]) for event in wanted[1:]
+        ]
+        assert client.get("/admin/events/export?format=xls", headers={"Accept": "text/html"}).status_code == 400
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_no_cell_of_a_downloaded_file_is_a_formula(text: str) -> None:
+    event = Event(1, "evt_1", "user.created", "user_1", 0, Actor("user_1", None, text, text), "{}", None)
+    [row] = csv.DictReader(
+        io.StringIO(event_files.KINDS["csv"].part([event]).decode(), newline=""), fieldnames=event_files.COLUMNS
+    )
+    assert row["address"] == row["request_id"] == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "query", ["type=user.married", "user=alice", "actor=alice", "address=home", "created_after=now", "before=x", "after=9" * 30]
+)
 def test_an_address_of_the_log_that_means_nothing_is_said(browse: Callable[..., Page], query: str) -> None:
     page = browse()
     answer = page.goto(f"/admin/events?{query}")

@@ -227,7 +227,7 @@ def test_names_that_are_scripts_are_shown_as_text(
 def test_what_an_address_says_is_shown_as_text(
     pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
 ) -> None:
-    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab token".split()
+    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab token actor address created_after created_before".split()
     place, hostile = found[pattern][0], " ".join(HOSTILE)
     for chosen in (names, *([name] for name in names)):
         answer = client_for(place, clients).get(place.path, params=[(name, hostile) for name in chosen])

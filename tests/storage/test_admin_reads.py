@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -23,13 +24,13 @@ from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.quota import NO_LIMIT
-from rollbook.records import engines, events, user_list, users
+from rollbook.records import engines, event_search, events, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_counts import postgres as user_counts_postgres
 from rollbook.records.user_list.query import OLDEST_FIRST, Filters, Order, Query
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage import migrate
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Database, Tx
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES, migrated
 
@@ -158,6 +159,81 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
         assert (await events.latest(people, 5, type, user_id, after=second[0].seq)).events == first
 
 
+async def happen(tx: Tx, made: list[tuple[str, str, str, str, int]]) -> None:
+    """Events: type, user, actor, address and when."""
+    rows = [
+        (f"evt_{n}", type, user, at, actor, None, address, None, None, "{}", None)
+        for n, (type, user, actor, address, at) in enumerate(made)
+    ]
+    await dialect(tx).event_log.append_many(tx, rows)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_search_of_the_log_finds_what_fits_on_pages_in_both_directions(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With parts of a few events, so that every search has several; and times that are not quite in the order of the log."""
+    monkeypatch.setattr(event_search, "WINDOW", 7)
+    chance = random.Random(3)
+    start = 1_700_000_000 * clock.SECOND
+    made = [
+        (
+            chance.choice(("user.created", "user.updated", "user.updated", "key.created")),
+            chance.choice(("user_1", "user_2", "user_3")),
+            chance.choice(("user_1", "user_9")),
+            chance.choice(("192.0.2.1", "192.0.2.2")),
+            start + n * clock.HOUR + chance.randrange(-20, 20) * clock.SECOND,
+        )
+        for n in range(120)
+    ]
+    searches: list[dict[str, Any]] = [
+        {},
+        {"types": ("user.updated",)},
+        {"types": ("key.created", "user.created"), "address": "192.0.2.1"},
+        {"user_id": "user_2"},
+        {"user_id": "user_2", "types": ("user.updated",), "actor_user": "user_9"},
+        {"actor_user": "user_1", "since": made[20][-1], "until": made[100][-1]},
+        {"types": ("user.updated",), "until": made[50][-1]},
+        {"since": made[-1][-1] + clock.DAY},
+        {"until": start - clock.DAY},
+        {"actor_key": "key_1"},
+    ]
+    with migrated(engine, tmp_path) as db:
+        assert db.run_now(collected(db, event_search.Filters(), newest_first=True)) == []
+        db.write_now(happen, made)
+        for search in searches:
+            filters = event_search.Filters(**search)
+            wanted = [f"evt_{n}" for n, event in enumerate(made) if fits(filters, *event)]
+            assert db.run_now(collected(db, filters, newest_first=True)) == wanted[::-1]
+            assert db.run_now(collected(db, filters, newest_first=False)) == wanted
+
+
+def fits(filters: event_search.Filters, type: str, user: str, actor: str, address: str, at: int) -> bool:
+    return (
+        (not filters.types or type in filters.types)
+        and filters.user_id in (None, user)
+        and filters.actor_user in (None, actor)
+        and filters.actor_key is None
+        and filters.address in (None, address)
+        and (filters.since is None or at >= filters.since)
+        and (filters.until is None or at < filters.until)
+    )
+
+
+async def collected(db: Database, filters: event_search.Filters, newest_first: bool) -> list[str]:
+    """The ids that a search finds, five at a time. No part looks at more than WINDOW events."""
+    first, end = await db.read(event_search.ends, filters)
+    read, at, to = (event_search.older, end, first) if newest_first else (event_search.newer, first - 1, end)
+    found: list[str] = []
+    while True:
+        part = await db.read(read, filters, at, to, 5)
+        found += [event.id for event in part.events]
+        if part.next is None:
+            return found
+        assert part.next < at if newest_first else part.next > at
+        at = part.next
+
+
 # ---- their cost
 
 
@@ -191,7 +267,7 @@ async def every_read(visit: Visitor) -> None:
     await visit("POST", f"/admin/users/{gone}/delete")
     await visit("POST", f"/admin/users/{one}/keys", key_name="a key")
     lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact")  # fmt: skip
-    logs = ("", "type=user.created", f"user={one}", f"type=user.created&user={one}", "before=3", "after=1")
+    logs = ("", "type=user.created", f"user={one}", f"type=user.*&user={one}", "type=user.*&type=key.*", f"actor={one}", "address=cli", "created_after=2023-10-27T10:00", "created_before=2023-10-27T10:00", "before=3", "after=1", f"after=1&user={one}")  # fmt: skip
     for path in (
         "/admin",
         *(f"/admin/users?{query}" for query in lists),

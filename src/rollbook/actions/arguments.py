@@ -256,3 +256,16 @@ class ListEvents(Query):
     type: Annotated[str, Meta(max_length=40, description="Only events of this type, such as `user.created`.")] | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
     limit: Limit = 50
+
+
+class AuditFilters(Body):
+    """Which events an audit is about."""
+
+    types: Annotated[
+        tuple[str, ...], Meta(max_length=64, description="Types of events, `user.*` for all of a group, or `*`.")
+    ] = ()
+    user: Annotated[str, Meta(max_length=254, description="ID or email of the user the events are about.")] | None = None
+    actor: Annotated[str, Meta(max_length=254, description="ID or email of the user who made the changes, or ID of the API key.")] | None = None  # fmt: skip
+    address: Annotated[str, Meta(max_length=45, description="The client's IP address, `cli` or `system`.")] | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None

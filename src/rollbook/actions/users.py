@@ -12,9 +12,10 @@ from rollbook.actions import passwords
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import ExportRunning, InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
+from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
 from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
@@ -129,12 +130,6 @@ class Export(NamedTuple):
     turn: Turn
 
 
-class Turn:
-    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never began."""
-
-    over = False
-
-
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """Export a user
 
@@ -144,15 +139,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     require(by, "users:export", id)
     await events.settle(on.db)
     user, last = await on.read(_held, known("user", id))
-    return Export(user, _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last), _turn(on, by))
-
-
-def _turn(on: Rollbook, by: Principal) -> Turn:
-    running = on.exporting.get(by.user_id)
-    if running is not None and not running.over:
-        raise ExportRunning(1)
-    on.exporting[by.user_id] = turn = Turn()
-    return turn
+    return Export(user, _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last), take_turn(on, by))
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int]:

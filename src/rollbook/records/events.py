@@ -187,7 +187,12 @@ async def _page(queries: Queries, sql: str, seq: int, values: Sequence[str], lim
 
 
 async def _some(queries: Queries, sql: str, seq: int, values: Sequence[Any], limit: int) -> list[Event]:
-    rows = await queries.all(sql, seq, *values, limit)
+    return await select(queries, sql, seq, *values, limit)
+
+
+async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
+    """The events of a statement that selects `seq` and COLUMNS."""
+    rows = await queries.all(sql, *values)
     return [_event(row) for row in await event_metadata.fill(queries, rows)]
 
 

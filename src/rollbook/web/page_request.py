@@ -83,6 +83,10 @@ class PageRequest:
         """All values of a field, such as the checkboxes that are on."""
         return [value for field, value in self._fields() if field == name]
 
+    def queried(self, name: str) -> list[str]:
+        """All values of a parameter of the URL."""
+        return [value for parameter, value in _pairs(self.request.query) if parameter == name]
+
     def _fields(self) -> list[tuple[str, str]]:
         if self._form is None:
             request = self.request

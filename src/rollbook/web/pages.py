@@ -54,6 +54,8 @@ PAGES = [
     Page("POST", "/account/sessions/{id}/end", sessions.end, "person"),
     Page("GET", "/admin", overview.show, "admin"),
     Page("GET", "/admin/events", events.show, "admin"),
+    Page("GET", "/admin/events/export", events.export, "admin"),
+    Page("GET", "/admin/events/{id}", events.show_one, "admin"),
     Page("GET", "/admin/server", server.show, "admin"),
     Page("GET", "/admin/users", users.show, "admin"),
     Page("GET", "/admin/users/deleted", deleted_users.show, "admin"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,8 +14,6 @@ from rollbook.web import browsers
 
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
-
-NEWEST = 1 << 62
 
 _json = msgspec.json.Decoder().decode
 
@@ -41,22 +40,19 @@ class Change(NamedTuple):
 class ChangePage(NamedTuple):
     changes: list[Change]
     more: bool
-    """Whether others come before the oldest one, or, of those after an event, after the newest one."""
+    """Whether others come before the oldest one."""
 
 
-async def latest(
-    queries: Queries,
-    limit: int,
-    type: str | None = None,
-    user_id: str | None = None,
-    before: int | None = None,
-    after: int | None = None,
-) -> ChangePage:
-    """The newest first. `before` and `after` are numbers of events."""
-    names: dict[str | None, str | None] = {None: None}
+async def latest(queries: Queries, limit: int, user_id: str | None = None) -> ChangePage:
+    """The newest first."""
+    page = await events.latest(queries, limit, user_id=user_id)
+    return ChangePage(await in_words(queries, page.events), page.more)
+
+
+async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
+    names: dict[str | None, str | None] = {None: None, "": None}
     changes = []
-    page = await events.latest(queries, limit, type, user_id, before=NEWEST if before is None else before, after=after)
-    for event in page.events:
+    for event in found:
         for id in (event.user_id, event.actor.user_id):
             if id not in names and id is not None:
                 names[id] = await users.name(queries, id)
@@ -64,7 +60,7 @@ async def latest(
         changes.append(
             Change(event, names[event.user_id], names[event.actor.user_id], _about(event.type, object), _fields(event, object))
         )
-    return ChangePage(changes, page.more)
+    return changes
 
 
 def _about(type: str, object: dict[str, Any]) -> str:

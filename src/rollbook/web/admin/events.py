@@ -1,57 +1,106 @@
-"""The audit log: all events, newest first, filtered by type and user."""
+"""The audit log: all events, newest first, filtered by person, type, actor, address and time; one event; and all of them as a file."""
 
 from __future__ import annotations
 
-from rollbook import ids
-from rollbook.errors import Fault, InvalidParameter
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from rollbook.actions import audit
+from rollbook.actions.arguments import AuditFilters
+from rollbook.actions.audit import Found
+from rollbook.api.show import for_people
+from rollbook.errors import ApiError, Fault, InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import event_types, events
-from rollbook.web import forms
-from rollbook.web.admin import changes
-from rollbook.web.admin.changes import Change, ChangePage
+from rollbook.web import event_choices, forms
+from rollbook.web.admin import changes, event_diff, event_files
 from rollbook.web.page_request import PageRequest
 
+SECTION = "admin/events"
 PAGE = 50
+TEXTS = ("user", "actor", "address", "created_after", "created_before")
+LABELS = {
+    "types": "The event types",
+    "user": "The user",
+    "actor": "The actor",
+    "address": "The IP address",
+    "created_after": "From",
+    "created_before": "Until",
+}
+NEVER_LOGGED = ("server.test",)
+
+# As browsers send it from a field of type datetime-local. All times of the dashboard are UTC.
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
+_encode = msgspec.json.Encoder().encode
 
 
 async def show(page: PageRequest) -> Response:
-    type, user_id = page.query.get("type") or None, page.query.get("user", "").strip() or None
+    given = _given(page)
     problems: dict[str, str] = {}
-    found: list[Change] = []
-    older = newer = None
+    found = Found([], None, None, None)
     try:
         before, after = _number(page, "before"), _number(page, "after")
-        if type is not None and type not in event_types.TYPES:
-            raise wrong("type", "Unknown event type.")
-        if user_id is not None and not ids.is_id("user", user_id):
-            raise wrong("user", "Not a user ID. User IDs start with user_.")
+        found = await audit.search(page.on, page.by, _filters(page, given), PAGE, before, after)
     except InvalidParameter as error:
-        problems = forms.problems(page, error)
-    else:
-        found, more = await _read(page, type, user_id, before, after)
-        if found and after is not None:
-            newer, older = found[0].event.seq if more else None, found[-1].event.seq
-        elif found:
-            newer, older = found[0].event.seq if before is not None else None, found[-1].event.seq if more else None
+        problems = forms.problems(page, error, LABELS)
     return page.render(
         "admin/events.html",
         400 if problems else 200,
-        section="admin/events",
-        types=[("", "All"), *((name, name) for name in event_types.TYPES)],
-        type=type or "",
-        user=user_id or "",
-        changes=found,
-        older=older,
-        newer=newer,
+        section=SECTION,
+        groups=event_choices.groups(NEVER_LOGGED),
+        given=given,
+        kept=urlencode([(name, value) for name, values in given.items() for value in _all(values)]),
+        changes=await page.on.read(changes.in_words, found.events),
+        found=found,
         problems=problems,
     )
 
 
-async def _read(page: PageRequest, type: str | None, user_id: str | None, before: int | None, after: int | None) -> ChangePage:
-    await events.settle(page.on.db)
-    # An index leads to a type, or to a user; those of the one that are also of the other may be few and far between.
-    read = page.on.read if type is None or user_id is None else page.on.read_aside
-    return await read(changes.latest, PAGE, type, user_id, before, after)
+async def show_one(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    event = await audit.get(page.on, page.by, page.ids[0])
+    [change] = await page.on.read(changes.in_words, [event])
+    about = event_types.TYPES.get(event.type)
+    return page.render(
+        "admin/event.html",
+        section=SECTION,
+        change=change,
+        event=event,
+        says="" if about is None else about.says.replace("`", ""),
+        rows=event_diff.rows(event),
+        document=for_people(_encode(events.public(event))).decode(),
+    )
+
+
+async def export(page: PageRequest) -> Response:
+    """All events that the filters select, as a file. Raises ApiError."""
+    kind = event_files.KINDS.get(page.query.get("format", ""))
+    if kind is None:
+        raise wrong("format", f"The format must be one of {', '.join(event_files.KINDS)}.")
+    return event_files.download(await audit.export(page.on, page.by, _filters(page, _given(page))), kind)
+
+
+def _given(page: PageRequest) -> dict[str, Any]:
+    """What is filtered by, as it was typed."""
+    return {
+        "type": [type for type in page.queried("type") if type],
+        **{name: page.query.get(name, "").strip() for name in TEXTS},
+    }
+
+
+def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:
+    wanted = {name: given[name] for name in TEXTS if given[name]}
+    for name in ("created_after", "created_before"):
+        if _LOCAL(wanted.get(name, "")):
+            wanted[name] += ":00Z"
+    return page.arguments(AuditFilters, {"types": given["type"], **wanted})
+
+
+def _all(values: str | list[str]) -> list[str]:
+    return values if isinstance(values, list) else [values] if values else []
 
 
 def _number(page: PageRequest, name: str) -> int | None:
@@ -63,5 +112,5 @@ def _number(page: PageRequest, name: str) -> int | None:
     return int(text)
 
 
-def wrong(name: str, message: str) -> InvalidParameter:
+def wrong(name: str, message: str) -> ApiError:
     return InvalidParameter(message, param=name, faults=[Fault(name, message)])

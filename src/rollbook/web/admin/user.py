@@ -262,7 +262,7 @@ async def _read(page: PageRequest) -> UserPage:
 
 
 async def _stored(queries: Queries, id: str, lifetime: Lifetime) -> UserPage:
-    latest = (await changes.latest(queries, LATEST, user_id=id)).changes
+    latest = (await changes.latest(queries, LATEST, id)).changes
     user = await user_records.by_id(queries, id)
     if user is None:
         deleted = await user_records.deleted(queries, id)

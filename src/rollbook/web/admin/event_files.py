@@ -1,0 +1,85 @@
+"""Events as a file for other programs: CSV (RFC 4180) for spreadsheets, NDJSON with a whole event on each line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from rollbook import clock
+from rollbook.actions.audit import Export
+from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.records import events
+from rollbook.records.events import Event
+from rollbook.web.page_request import SAFE
+
+COLUMNS = (
+    "id", "type", "created_at", "user_id", "actor_user_id", "actor_key_id", "address", "request_id", "trace_id", "object", "before",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Kind(NamedTuple):
+    ending: str
+    content_type: str
+    start: bytes
+    part: Callable[[Iterable[Event]], bytes]
+
+
+def download(export: Export, kind: Kind) -> Response:
+    now = datetime.fromtimestamp(clock.now() / clock.SECOND, UTC)
+    name = f"rollbook-events-{now:%Y-%m-%dT%H%M}.{kind.ending}"
+    head = line("Content-Type", kind.content_type) + line("Content-Disposition", f'attachment; filename="{name}"')
+    return Response(200, head + PRIVATE + SAFE, stream=Stream(_chunks(export, kind)))
+
+
+async def _chunks(export: Export, kind: Kind) -> AsyncGenerator[bytes, None]:
+    try:
+        yield kind.start
+        async with aclosing(export.events) as parts:
+            async for part in parts:
+                yield kind.part(part)
+    finally:
+        export.turn.over = True
+
+
+def _ndjson(part: Iterable[Event]) -> bytes:
+    return b"".join([_encode(events.public(event)) + b"\n" for event in part])
+
+
+def _csv(part: Iterable[Event]) -> bytes:
+    return _rows([_cells(event) for event in part])
+
+
+def _cells(event: Event) -> list[str]:
+    actor = event.actor
+    texts = (
+        event.id, event.type, clock.format_time(event.created_at), event.user_id, actor.user_id, actor.key_id, actor.address,
+        actor.request_id, actor.trace_id, event.object, event.before,
+    )  # fmt: skip
+    return [_harmless(text or "") for text in texts]
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _rows(rows: Iterable[Iterable[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written.getvalue().encode()
+
+
+KINDS = {
+    "csv": Kind("csv", "text/csv; charset=utf-8; header=present", _rows([COLUMNS]), _csv),
+    "ndjson": Kind("ndjson", "application/x-ndjson", b"", _ndjson),
+}
+"""By the name of the format."""

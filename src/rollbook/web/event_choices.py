@@ -1,0 +1,35 @@
+"""The catalogue of events as the choices of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rollbook.records import event_types
+
+NAMES = {
+    "user": "Users",
+    "key": "API keys",
+    "session": "Sessions",
+    "password_link": "Password links",
+    "limit": "Rate limits",
+    "webhook": "Webhooks",
+    "server": "Server",
+}
+
+
+class Group(NamedTuple):
+    name: str
+    pattern: str
+    """Selects all of them."""
+    types: list[tuple[str, str]]
+    """Each with what it says."""
+
+
+def groups(without: Iterable[str] = ()) -> list[Group]:
+    """All types, by what they are about."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for type, about in event_types.TYPES.items():
+        if type not in without:
+            found.setdefault(type.partition(".")[0], []).append((type, about.says.replace("`", "")))
+    return [Group(NAMES.get(name, name), f"{name}.*", types) for name, types in found.items()]
