@@ -118,7 +118,6 @@ QUERIES: dict[str, Schema] = {
 ENUMS: dict[str, Schema] = {
     "Role": {"type": "string", "enum": list(roles.ROLES), "description": _ROLE},
     "Status": {"type": "string", "enum": list(roles.STATUSES), "description": _STATUS},
-    "StatusFilter": {"type": "string", "enum": [*roles.STATUSES, roles.DELETED], "description": "A status, or `deleted` for deleted users."},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
 }  # fmt: skip
 ABOUT_EVENT_OBJECTS = "The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."
