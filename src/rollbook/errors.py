@@ -231,13 +231,6 @@ class KeyLimitReached(Forbidden):
     message = "This user has 1,000 API keys that work. Revoke one first."
 
 
-class WebhookLimitReached(Forbidden):
-    """The user has 50 webhooks, or the server 500. Delete those that are no longer used."""
-
-    code = "webhook_limit_reached"
-    message = "This user has 50 webhooks, or the server 500. Delete one first."
-
-
 class NotYourself(Forbidden):
     """You can't delete or suspend yourself. Use the API key of another admin or owner."""
 
@@ -282,12 +275,20 @@ class StillRunning(ApiError):
         super().__init__(headers={"Retry-After": "1"})
 
 
+class PositionExpired(ApiError):
+    """Events after this position are past their retention (setting `event_retention`) and were removed, so you would miss some. Read what you follow again, for example all users with `GET /v1/users`, and follow the log from the `Event-Position` of the first page."""
+
+    status = 410
+    code = "position_expired"
+    message = "The events after this position are no longer in the log."
+
+
 class PreconditionFailed(ApiError):
-    """The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply your change, and send it with the new `ETag`."""
+    """The user has changed since you read it: `If-Match` names an outdated version. Read the user again, apply your change, and send it with the new `ETag`."""
 
     status = 412
     code = "precondition_failed"
-    message = "It has changed since you read it: If-Match does not match the current ETag."
+    message = "The user has changed since you read it: If-Match does not match the current ETag."
 
 
 class ContentTooLarge(ApiError):

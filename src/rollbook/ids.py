@@ -22,6 +22,11 @@ def new(kind: str) -> str:
     return f"{kind}_{''.join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])}"
 
 
+def time(id: str) -> int:
+    """When this ID was created, in microseconds, to the millisecond (RFC 9562 section 5.7: the first 48 bits)."""
+    return (int(id[-26:-16], 32) >> 2) * 1000
+
+
 def is_id(kind: str, text: str) -> bool:
     """Whether the text has the format of an ID of this kind."""
     start = len(kind) + 1

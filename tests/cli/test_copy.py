@@ -32,7 +32,7 @@ HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PAS
 PEOPLE = 5_000
 FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
 TABLES = (
-    "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "event_metadata",
+    "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "marks", "event_metadata",
     "replies", "usage", "usage_limits", "server_usage", "request_log", "request_log_sizes", "erased_usage",
 )  # fmt: skip
 

@@ -434,7 +434,8 @@ def test_a_reader_whose_last_event_was_erased_goes_on_and_misses_nothing(http: h
 def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none", "--event-retention", "7") as server, server.http() as http:
         user = new_user(http)
-        before = http.get("/v1/events").json()
+        answer = http.get("/v1/events")
+        before, position = answer.json(), int(answer.headers["event-position"])
         assert len(before) >= 2
         # The loop that drops them does so once a minute, and when the server starts.
         server.stop()
@@ -444,9 +445,15 @@ def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None
         while len(left := http.get("/v1/events").json()) > 1 and clock.now() < deadline:
             threading.Event().wait(0.05)
         assert left == before[-1:]
-        refused(http.get("/v1/events", params={"after": before[0]["id"]}), errors.InvalidParameter)
+        gone = (before[0]["id"], "0", str(position - 2))
+        assert all(refused(http.get("/v1/events", params={"after": each}), errors.PositionExpired) for each in gone)
+        assert http.get("/v1/events", params={"before": before[0]["id"], "order": "desc"}).json() == []
+        refused(http.get("/v1/events", params={"after": "evt_1" + "0" * 25}), errors.InvalidParameter)  # made in 2248
+        refused(http.get("/v1/events", params={"after": position + 1}), errors.InvalidParameter)
+        assert http.get("/v1/events", params={"after": position - 1}).json() == before[-1:]  # nothing is missing in between
         http.put(path(user), json={"name": "New"})
-        assert [event["type"] for event in http.get("/v1/events", params={"after": before[-1]["id"]}).json()] == ["user.updated"]
+        for known in (before[-1]["id"], position):
+            assert [event["type"] for event in http.get("/v1/events", params={"after": known}).json()] == ["user.updated"]
 
 
 # ---- who may read it

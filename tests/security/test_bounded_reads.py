@@ -76,5 +76,9 @@ def test_the_events_of_a_type_about_a_user_are_found_by_the_user(server: Server)
                 plans.append(connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchone()[3])
                 return []
 
-        asyncio.run(events.after(Explained(), None, "user.updated", "user_x", 1))  # type: ignore[arg-type]
+            async def one(self, sql: str, *values: Any) -> Any:
+                return connection.execute(sql, values).fetchone()
+
+        asked = events.Selection(frozenset(("user.updated", "key.created")), "user_x")
+        asyncio.run(events.page(Explained(), asked, 1))  # type: ignore[arg-type]
     assert "events_user_id" in plans[0]

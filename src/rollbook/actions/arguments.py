@@ -85,31 +85,6 @@ class Address(str):
     schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 45, "examples": ["203.0.113.7"]}
 
 
-class WebhookUrl(str):
-    """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network."""
-
-    schema: ClassVar[Schema] = {
-        "type": "string", "minLength": 5, "maxLength": 2048, "examples": ["https://app.example.com/hooks/rollbook"],
-    }  # fmt: skip
-
-
-class EventPattern(str):
-    """An event type such as `user.created`, all of a group such as `user.*`, or `*` for all, those of later versions included."""
-
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 64, "examples": ["user.*"]}
-
-
-class WebhookHeaders(tuple[tuple[str, str | None], ...]):
-    """Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned."""
-
-    schema: ClassVar[Schema] = {
-        "type": "object",
-        "maxProperties": 20,
-        "additionalProperties": {"type": ["string", "null"], "maxLength": 4096},
-        "examples": [{"X-Tenant": "acme"}],
-    }
-
-
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
@@ -124,6 +99,10 @@ class Sort(Names):
     """`created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order."""
 
 
+class EventTypes(Names):
+    """Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`."""
+
+
 class SearchText(str):
     """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place."""
 
@@ -133,12 +112,15 @@ class SearchText(str):
 GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's current password.")]
 # The extra lookahead is needed because Python's `$` also matches before a trailing line break.
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$(?!\n)"
-CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 ExternalId = Annotated[
     str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique.")
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
+Place = Annotated[
+    str,
+    Meta(max_length=40, description="Only events after this one: an event ID, or the `Event-Position` of an earlier response."),
+]
 Scopes = Annotated[
     tuple[Scope, ...], Meta(max_length=32, description="The scopes of the key. Default or null: everything its user can do.")
 ]
@@ -146,9 +128,6 @@ Networks = Annotated[
     tuple[Network, ...],
     Meta(min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any."),
 ]
-WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
-WebhookPayload = Literal["full", "thin"]
-WebhookOrdering = Literal["user", "none"]
 
 
 # ---- what changes something
@@ -234,53 +213,6 @@ class KeyRotation(Body):
     ] = 0
 
 
-class WebhookFields(Body, kw_only=True):
-    """The fields of a webhook that callers set, at creation or later."""
-
-    url: WebhookUrl | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=255, pattern=CONTROL_FREE, description="What you use the webhook for.", examples=["Billing"])] | UnsetType = UNSET  # fmt: skip
-    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="The events to send.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
-    format: WebhookFormat | UnsetType = UNSET
-    payload: WebhookPayload | UnsetType = UNSET
-    ordering: WebhookOrdering | UnsetType = UNSET
-    headers: WebhookHeaders | UnsetType = UNSET
-    status: Literal["enabled", "paused"] | UnsetType = UNSET
-    user_id: Annotated[str, Meta(max_length=40, description="ID of the user the webhook belongs to.")] | UnsetType = UNSET
-
-
-class WebhookCreate(WebhookFields, kw_only=True):
-    """A webhook to create."""
-
-    url: WebhookUrl  # type: ignore[bad-override-mutable-attribute]  # frozen
-
-
-class WebhookUpdate(WebhookFields, kw_only=True):
-    """The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one."""
-
-
-class WebhookRotation(Body):
-    """How to rotate the secret of a webhook."""
-
-    overlap: Annotated[
-        int, Meta(ge=0, le=2_592_000, description="Seconds during which events are signed with the old secret as well, at most 30 days.", examples=[3600])
-    ] = 86_400  # fmt: skip
-
-
-class WebhookResume(Body, rename={"start": "from"}):
-    """Where to resume a webhook."""
-
-    start: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=40,
-            pattern=NO_CONTROLS,
-            description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send.",
-            examples=["cursor"],
-        ),
-    ] = "cursor"
-
-
 class PasswordProof(Body):
     """Your own password."""
 
@@ -327,18 +259,14 @@ class ListSessions(Query):
     offset: Offset = 0
 
 
-class ListWebhooks(Query):
-    user: (
-        Annotated[str, Meta(max_length=40, description="Only webhooks of this user. Default: all that you can access.")] | None
-    ) = None
-    limit: Limit = 50
-    offset: Offset = 0
-
-
 class ListEvents(Query):
-    after: Annotated[str, Meta(max_length=40, description="Only events after the one with this ID.")] | None = None
-    type: Annotated[str, Meta(max_length=40, description="Only events of this type, such as `user.created`.")] | None = None
+    after: Place | None = None
+    before: Annotated[Place, Meta(description="Only events before this one: an event ID or a position.")] | None = None
+    type: EventTypes | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None
+    order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
     limit: Limit = 50
 
 

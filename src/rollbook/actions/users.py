@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import passwords, webhook_owners
+from rollbook.actions import passwords
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
@@ -16,7 +16,7 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
-from rollbook.records import events, keys, password_links, rules, sessions, user_list, users, webhooks
+from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
@@ -128,6 +128,8 @@ class Export(NamedTuple):
     sessions: AsyncGenerator[list[Session], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
+    position: int
+    """Of the event log: the export has all changes up to there."""
 
 
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
@@ -138,13 +140,14 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """
     require(by, "users:export", id)
     await events.settle(on.db)
-    user, last = await on.read(_held, known("user", id))
-    return Export(user, _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last), take_turn(on, by))
+    user, last, position = await on.read(_held, known("user", id))
+    parts = _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last)
+    return Export(user, *parts, take_turn(on, by), position)
 
 
-async def _held(queries: Queries, id: str) -> tuple[User, int]:
+async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
     newest = await events.latest(queries, 1, user_id=id)
-    return await users.get(queries, id), newest.events[0].seq if newest.events else 0
+    return await users.get(queries, id), newest.events[0].seq if newest.events else 0, newest.position
 
 
 async def _in_parts(on: Rollbook, read: Callable[..., Awaitable[list[P]]], id: str) -> AsyncGenerator[list[P], None]:
@@ -266,8 +269,6 @@ async def _update(
     was = users.public(user)
     before = {name: was[name] for name in was if name in change.columns}
     await events.record(tx, change.event, id, by.actor, users.public(after), before)
-    if (reason := webhook_owners.lost(user, after)) is not None:
-        await webhook_owners.disable_all(tx, by.actor, id, reason)
     if change.promotes:
         await _end_what_others_hold(tx, by, id)
     return after
@@ -355,7 +356,6 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await keys.revoke_all(tx, id)
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
-    await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await events.record(tx, "user.deleted", id, by.actor, users.public(user))
 
 
@@ -369,7 +369,6 @@ async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
         await _delete(tx, by, id, versions)
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
-    await webhooks.erase_all(tx, id)
     await events.record(tx, "user.purged", id, by.actor, {"id": id})
     await events.forget(tx, id)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -96,7 +95,8 @@ def query_parameters(route: Route) -> list[Schema]:
     if route.query is None:
         return []
     _, found = _components([route.query])
-    return [_query_parameter(name, schema) for name, schema in found[route.query.__name__]["properties"].items()]
+    kind = route.query.__name__
+    return [_query_parameter(kind, name, schema) for name, schema in found[kind]["properties"].items()]
 
 
 def _paths() -> Schema:
@@ -104,7 +104,7 @@ def _paths() -> Schema:
     for route in routes.ROUTES:
         item = paths.setdefault(route.path, {})
         if "{" in route.path:
-            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", route.path)]
+            item["parameters"] = [{"$ref": f"#/components/parameters/{route.path.partition('{')[2].partition('}')[0]}"}]
         item[route.method.lower()] = _operation(route)
     return paths
 
@@ -120,7 +120,6 @@ def _operation(route: Route) -> Schema:
             "user": " Members can only access themselves.",
             "keys": " Members can only access their own keys.",
             "sessions": " Members can only access their own sessions.",
-            "webhooks": " Viewers can only access their own webhooks, members none.",
         }[route.self_access]
         said.append(f"Scope: `{route.scope}`.{reach}")
     operation: Schema = {
@@ -155,12 +154,12 @@ def _request_headers(route: Route) -> list[str]:
     return found
 
 
-def _query_parameter(name: str, schema: Schema) -> Schema:
+def _query_parameter(kind: str, name: str, schema: Schema) -> Schema:
     schema = dict(schema)
     if schema.get("default", 0) is None:  # optional
         del schema["default"]
         schema = schema["anyOf"][0]
-    schema = {**schema, **tables.QUERIES.get(name, {})}
+    schema = {**schema, **(tables.QUERIES.get(f"{kind}.{name}") or tables.QUERIES.get(name, {}))}
     found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
     return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
 
@@ -207,7 +206,7 @@ def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
     if route.success == 201 and "id" in route.answer.__struct_fields__:
         names.append("Location")
-    if route.answer in (types.User, types.Webhook):
+    if route.answer is types.User:
         names.append("ETag")
     if route.method == "POST" and route.replays:
         names.append("Idempotency-Replayed")
@@ -390,8 +389,6 @@ def _named(schema: Schema) -> Schema:
             return tables.reference(name) | rest
     if schema.get("pattern") == arguments.NO_CONTROLS:
         return {**schema, "pattern": tables.NO_CONTROLS}
-    if schema.get("pattern") == arguments.CONTROL_FREE:
-        return {**schema, "pattern": tables.CONTROL_FREE}
     return schema
 
 
@@ -404,13 +401,11 @@ def _leaving(type_name: str, schema: Schema) -> Schema:
 
 
 def _event_object(found: Schema) -> Schema:
-    """What an event is about. One schema for users, keys, sessions, links and webhooks: a union would have generated clients refuse what later versions add."""
+    """What an event is about. One schema for users, keys, sessions and links: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Key", "Session", "Webhook"):
+    for kind in ("User", "Key", "Session"):
         properties |= {
-            name: field
-            for name, field in found[kind]["properties"].items()
-            if name not in properties and name not in ("key", "secret", "health")
+            name: field for name, field in found[kind]["properties"].items() if name not in properties and name != "key"
         }
     return {
         "title": "EventObject",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,13 +15,12 @@ from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
 from rollbook.actions.users import Export, sort_of
-from rollbook.actions.webhooks import Seen, Webhooks
 from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import events, keys, sessions, users, webhooks
+from rollbook.records import events, keys, sessions, users
 from rollbook.records.events import EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
@@ -56,6 +56,7 @@ def user_page(call: Call, page: Page) -> Response:
         page,
         lambda at: paging.cursor(call.services.secret, sort_of(query), at),
     )
+    head += event_position(page.position)
     if page.total is not None:
         head += b"X-Total-Count: %d\r\n" % page.total
     return Response(200, _JSON_HEAD + head, body)
@@ -120,7 +121,7 @@ def password_link(call: Call, link: Link) -> Response:
 
 
 def export(call: Call, held: Export) -> Response:
-    return Response(200, _JSON_HEAD, stream=Stream(export_document(held)))
+    return Response(200, _JSON_HEAD + event_position(held.position), stream=Stream(export_document(held)))
 
 
 async def export_document(held: Export, indented: bool = False) -> AsyncGenerator[bytes, None]:
@@ -160,7 +161,7 @@ def for_people(document: bytes) -> bytes:
 
 
 def etag(version: int) -> bytes:
-    """A version as a strong entity tag (RFC 9110 section 8.8.3)."""
+    """A user's version as a strong entity tag (RFC 9110 section 8.8.3)."""
     return b'ETag: "%d"\r\n' % version
 
 
@@ -169,7 +170,7 @@ def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
     return {name: found[name] for name in types.USER_FIELDS if name in fields or name in types.ALWAYS}
 
 
-# ---- keys and sessions
+# ---- keys, sessions, events
 
 
 def key_list(call: Call, found: Keys) -> Response:
@@ -192,42 +193,33 @@ def session_list(call: Call, found: Sessions) -> Response:
     return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
 
 
-# ---- webhooks
-
-
-def webhook_list(call: Call, found: Webhooks) -> Response:
-    return answer(200, [_webhook(seen) for seen in found.webhooks], _total(found.total))
-
-
-def webhook(call: Call, seen: Seen) -> Response:
-    return answer(200, _webhook(seen), etag(seen.webhook.version))
-
-
-def webhook_revealed(call: Call, seen: Seen) -> Response:
-    return answer(200, {**_webhook(seen), "secret": seen.secret}, etag(seen.webhook.version))
-
-
-def webhook_created(call: Call, seen: Seen) -> Response:
-    return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook_revealed(call, seen))
-
-
-def _webhook(seen: Seen) -> dict[str, Any]:
-    delivered, failed, last, waiting, next_at = seen.health
-    health = types.WebhookHealth(delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at))
-    return {**webhooks.public(seen.webhook), "health": health}
-
-
-# ---- events
-
-
 def event_list(call: Call, page: EventPage) -> Response:
-    head = b""
+    head = event_position(page.position)
     if page.more:
         asked: arguments.ListEvents = call.query
-        given = (("type", asked.type), ("user", asked.user), ("limit", str(asked.limit)), ("after", page.events[-1].id))
-        query = "&".join(f"{name}={value}" for name, value in given if value is not None)
-        head = f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
+        newest_first = asked.order == "desc"
+        last = page.events[-1].id
+        given = {
+            "type": None if asked.type is None else ",".join(asked.type),
+            "user": asked.user,
+            "created_after": _exact_time(asked.created_after),
+            "created_before": _exact_time(asked.created_before),
+            "order": asked.order if newest_first else None,
+            "limit": str(asked.limit),
+            "after": asked.after if newest_first else last,
+            "before": last if newest_first else asked.before,
+        }
+        query = "&".join(f"{name}={quote(value, safe=',*:')}" for name, value in given.items() if value is not None)
+        head += f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
     return answer(200, [events.public(each) for each in page.events], head)
+
+
+def _exact_time(time: int | None) -> str | None:
+    return None if time is None else clock.format_time_exactly(time)
+
+
+def event_position(position: int) -> bytes:
+    return b"Event-Position: %d\r\n" % position
 
 
 def _total(number: int) -> bytes:

@@ -69,7 +69,7 @@ class ListUsers(UserSelection):
 
 MAX_FIELDS = 50
 """Names in `fields`, counting those that are repeated."""
-LISTS = frozenset(("ids", "sort", "fields"))
+LISTS = frozenset(("ids", "sort", "fields", "type"))
 """Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no other way."""
 
 
@@ -124,36 +124,6 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_used_at: str | None
     revoked_at: str | None
     key: str | UnsetType = UNSET
-
-
-class WebhookHealth(Struct, frozen=True):
-    """How deliveries of a webhook are going."""
-
-    delivered: int
-    failed: int
-    last_outcome: str | None
-    waiting: int
-    next_attempt_at: str | None
-
-
-class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret."""
-
-    id: str
-    user_id: str
-    url: str
-    description: str
-    types: tuple[str, ...]
-    format: str
-    payload: str
-    ordering: str
-    headers: tuple[str, ...]
-    status: str
-    status_reason: str | None
-    health: WebhookHealth
-    created_at: str
-    updated_at: str
-    secret: str | UnsetType = UNSET
 
 
 class Session(Struct, frozen=True):

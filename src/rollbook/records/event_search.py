@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rollbook import clock
 from rollbook.records import events
 from rollbook.records.event_log import COLUMNS
 from rollbook.records.events import Event
@@ -36,11 +35,7 @@ class Part(NamedTuple):
 
 WINDOW = 20_000
 """Events, or index entries, that one statement looks at: 2 to 6 ms where none of them fits."""
-SLACK = clock.MINUTE
-"""Events are numbered in the order of commits, and the clocks of several servers differ: an event's time may be this far from its place."""
-
 SELECT = f"SELECT seq, {COLUMNS} FROM events WHERE "
-AT = "SELECT seq, created_at FROM events WHERE seq >= ? ORDER BY seq LIMIT 1"
 # SQLite finds each alone by one look into the tree, and both together by reading all of it.
 ENDS = "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"
 FIND = f"{SELECT}id = ?"
@@ -52,30 +47,18 @@ async def find(queries: Queries, id: str) -> Event | None:
 
 async def time_at(queries: Queries, seq: int) -> int | None:
     """When the first event from this number on happened."""
-    row = await queries.one(AT, seq)
+    row = await queries.one(events.FROM, seq)
     return None if row is None else row[1]
 
 
 async def ends(queries: Queries, filters: Filters = ALL) -> tuple[int, int]:
-    """The first number that can match, and the one after the last. Found by halving, so that an old time costs as little as a recent one."""
+    """The first number that can match, and the one after the last."""
     row = await queries.one(ENDS)
     if row is None or row[0] is None:
         return 0, 0
     first, end = row[0], row[1] + 1
-    since = first if filters.since is None else await _place(queries, filters.since - SLACK, first, end)
-    return since, end if filters.until is None else await _place(queries, filters.until + SLACK, since, end)
-
-
-async def _place(queries: Queries, at: int, first: int, end: int) -> int:
-    """The lowest number from which events happened at this time or later."""
-    while first < end:
-        middle = (first + end) // 2
-        row = await queries.one(AT, middle)
-        if row is None or row[1] >= at:
-            end = middle
-        else:
-            first = row[0] + 1
-    return first
+    since = first if filters.since is None else await events.place_at(queries, filters.since - events.SKEW) + 1
+    return since, end if filters.until is None else await events.place_at(queries, filters.until + events.SKEW) + 1
 
 
 async def older(queries: Queries, filters: Filters, before: int, first: int, limit: int) -> Part:

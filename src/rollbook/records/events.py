@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import Fault, InvalidParameter
-from rollbook.records import event_metadata, examples, public_events
+from rollbook.errors import Fault, InvalidParameter, PositionExpired
+from rollbook.records import event_metadata, examples, marks, public_events
 from rollbook.records.dialect import dialect
-from rollbook.records.event_log import COLUMNS
+from rollbook.records.event_log import COLUMNS, position
 from rollbook.records.event_types import TYPES
 from rollbook.storage.database import Database, Queries, Row, Tx
 
@@ -64,10 +64,31 @@ def example(type: str, id: str, created_at: int) -> Event:
     return Event(0, id, type, found.user_id, created_at, Actor(**examples.ACTOR), _encode(found.object).decode(), before)
 
 
+class Selection(NamedTuple):
+    """Which events. None means any."""
+
+    types: frozenset[str] | None = None
+    user_id: str | None = None
+    after: int = 0
+    """Only those with a higher `seq`."""
+    before: int = 1 << 62
+    """Only those with a lower `seq`."""
+    created_after: int | None = None  # microseconds, exclusive
+    created_before: int | None = None  # microseconds, exclusive
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index leads to all of them, so that a page is read at once. Those of one type and one user may be few and far between."""
+        timed = self.created_after is not None or self.created_before is not None
+        return not timed and (self.types is None or (self.user_id is None and len(self.types) == 1))
+
+
 class EventPage(NamedTuple):
     events: list[Event]
     more: bool
     """Whether others come after the last one."""
+    position: int
+    """Oldest first: up to where the log was read. Newest first: where the page begins. In the numbers of events."""
 
 
 MAX_SIZE = 1 << 20
@@ -77,20 +98,20 @@ SLICE = 16
 
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
-# Open for more conditions; ORDER follows them.
-AFTER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ?"
-BEFORE = f"SELECT seq, {COLUMNS} FROM events WHERE seq < ?"
-OLDEST_FIRST = " ORDER BY seq LIMIT ?"
-NEWEST_FIRST = " ORDER BY seq DESC LIMIT ?"
-OF_USER = f"{AFTER} AND user_id = ? AND seq <= ?{OLDEST_FIRST}"
+OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
-EXPIRE = """
-    DELETE FROM events WHERE seq IN (
-        SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?)"""
-EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq < (SELECT min(seq) FROM events)"
+EXPIRED = "SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?"
+EXPIRE = "DELETE FROM events WHERE created_at < ? AND seq <= ? AND seq < (SELECT max(seq) FROM events)"
+EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq <= ?"
 OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
+FIRST = "SELECT (SELECT min(seq) FROM events), (SELECT min(seq) FROM erased_events)"
+FROM = "SELECT seq, created_at FROM events WHERE seq >= ? ORDER BY seq LIMIT 1"
+EXPIRED_MARK = "events.expired"
+"""The mark up to which retention has removed events. Where the clocks of servers differ, a few before it may be left."""
+SKEW = clock.MINUTE
+"""How far the clocks of servers may differ: `created_at` rises with `seq` up to this much."""
 
 CHANNEL = "events"
 """Notified of every commit that recorded events, see `Database.listen`."""
@@ -134,17 +155,78 @@ async def newest(db: Database) -> int:
     return await dialect(db).event_log.newest(db)
 
 
-async def after(queries: Queries, event_id: str | None, type: str | None, user_id: str | None, limit: int) -> EventPage:
-    """Events that were committed after this one (None: from the oldest kept), oldest first."""
-    seq = 0
-    if event_id is not None:
-        row = await queries.one(SEQ, event_id, event_id)
-        if row is None:
-            message = "after: there is no such event. It may be older than the retention period. Omit after to read from the oldest event."
-            raise InvalidParameter(message, param="after", faults=[Fault("after", message)])
+async def place(queries: Queries, param: str, given: str) -> int:
+    """The `seq` that an event's ID or a position stands for. Raises PositionExpired where retention has removed what came right after it,
+    InvalidParameter where it never was in the log; `param` names the argument."""
+    expired = await expired_to(queries)
+    if given.isascii() and given.isdigit():
+        seq = int(given)
+        if seq > await position(queries):
+            raise _unknown(param)
+    elif row := await queries.one(SEQ, given, given):
         seq = row[0]
-    only, values = _only(type, user_id)
-    return await _page(queries, f"{AFTER}{only}{OLDEST_FIRST}", seq, values, limit)
+    elif expired and ids.is_id("evt", given) and ids.time(given) < await _oldest(queries) + SKEW:
+        raise PositionExpired()
+    else:
+        raise _unknown(param)
+    if seq < expired:
+        raise PositionExpired()
+    return seq
+
+
+def _unknown(param: str) -> InvalidParameter:
+    message = f"{param}: there is no such event, and never was. Use the ID of an event, or an Event-Position."
+    return InvalidParameter(message, param=param, faults=[Fault(param, message)])
+
+
+async def _oldest(queries: Queries) -> int:
+    row = await queries.one(OLDEST)
+    return row[0] if row else 0
+
+
+async def expired_to(queries: Queries) -> int:
+    """The highest `seq` of which retention has removed the event; 0: it has removed none. Who has read up to there has missed nothing."""
+    row = await queries.one(FIRST)
+    assert row is not None  # it has no FROM
+    return max(await marks.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
+
+
+async def place_at(queries: Queries, time: int) -> int:
+    """The `seq` after which the events from this time on begin, in microseconds: found by some thirty look-ups, however long the log is.
+
+    Where the clocks of servers differ, events next to it may belong to the other side.
+    """
+    first, _ = await queries.one(FIRST) or (None, None)
+    low, high = (first or 1) - 1, await position(queries)
+    while low < high:  # events up to `low` are earlier, those beyond `high` are not
+        middle = (low + high + 1) // 2
+        row = await queries.one(FROM, middle)
+        if row is not None and row[0] <= high and row[1] < time:
+            low = row[0]
+        else:
+            high = middle - 1
+    return low
+
+
+async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: bool = False) -> EventPage:
+    """Up to `limit` events and MAX_SIZE, but at least one if there are any, oldest first or newest first."""
+    end = max(0, min(await position(queries), asked.before - 1))
+    asked = await _narrowed(queries, asked)
+    found: list[Event] = []
+    size, more = 0, False
+    while not more:
+        wanted = min(SLICE, limit + 1 - len(found))
+        sql, values = _statement(asked, newest_first, wanted)
+        some = await select(queries, sql, *values)
+        for event in some:
+            size += event.size
+            if more := bool(found) and (size > MAX_SIZE or len(found) == limit):
+                break
+            found.append(event)
+        if len(some) < wanted:
+            break
+        asked = asked._replace(before=found[-1].seq) if newest_first else asked._replace(after=found[-1].seq)
+    return EventPage(found, more, found[-1].seq if more and not newest_first else end)
 
 
 async def latest(
@@ -157,37 +239,51 @@ async def latest(
     after: int | None = None,
 ) -> EventPage:
     """Newest first: those before a `seq`, or with `after` the ones that came right after it."""
-    only, values = _only(type, user_id)
-    if after is not None:
-        page = await _page(queries, f"{AFTER}{only}{OLDEST_FIRST}", after, values, limit)
-        return EventPage(page.events[::-1], page.more)
-    return await _page(queries, f"{BEFORE}{only}{NEWEST_FIRST}", before, values, limit)
+    types = None if type is None else frozenset((type,))
+    if after is None:
+        return await page(queries, Selection(types, user_id, before=before), limit, newest_first=True)
+    found = await page(queries, Selection(types, user_id, after), limit)
+    return found._replace(events=found.events[::-1])
 
 
 async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list[Event]:
     """The next few events about a user that came after one `seq`, up to another, oldest first."""
-    return await _some(queries, OF_USER, after, (user_id, last), SLICE)
+    return await select(queries, OF_USER, after, user_id, last, SLICE)
 
 
-async def _page(queries: Queries, sql: str, seq: int, values: Sequence[str], limit: int) -> EventPage:
-    """Up to `limit` events and MAX_SIZE, but at least one. `sql` takes a seq to go on from first, and a number of rows last."""
-    found: list[Event] = []
-    size = 0
-    while True:
-        wanted = min(SLICE, limit + 1 - len(found))
-        some = await _some(queries, sql, seq, values, wanted)
-        for event in some:
-            size += event.size
-            if found and (size > MAX_SIZE or len(found) == limit):
-                return EventPage(found, True)
-            found.append(event)
-        if len(some) < wanted:
-            return EventPage(found, False)
-        seq = some[-1].seq
+async def _narrowed(queries: Queries, asked: Selection) -> Selection:
+    """With the places of its times: `seq` rises with them, nearly."""
+    if asked.created_after is not None:
+        asked = asked._replace(after=max(asked.after, await place_at(queries, asked.created_after - SKEW)))
+    if asked.created_before is not None:
+        asked = asked._replace(before=min(asked.before, await place_at(queries, asked.created_before + SKEW) + 1))
+    return asked
 
 
-async def _some(queries: Queries, sql: str, seq: int, values: Sequence[Any], limit: int) -> list[Event]:
-    return await select(queries, sql, seq, *values, limit)
+def _statement(asked: Selection, newest_first: bool, limit: int) -> tuple[str, list[Any]]:
+    """The next few that were asked for."""
+    some = f"SELECT seq, {COLUMNS} FROM events WHERE"
+    order = f"ORDER BY seq{' DESC' if newest_first else ''} LIMIT ?"
+    where, values = " seq > ? AND seq < ?", [asked.after, asked.before]
+    for comparison, time in ((">", asked.created_after), ("<", asked.created_before)):
+        if time is not None:
+            where, values = f"{where} AND created_at {comparison} ?", [*values, time]
+    types = sorted(asked.types or ())
+    if asked.types is not None and not types:
+        return f"{some}{where} AND false {order}", [*values, limit]
+    if asked.user_id is not None:
+        # A user has few events, a type may have most: the empty text keeps the index of types out of it.
+        of_types = f" AND type || '' IN ({', '.join('?' * len(types))})" if types else ""
+        return f"{some} user_id = ? AND{where}{of_types} {order}", [asked.user_id, *values, *types, limit]
+    if not types:
+        return f"{some}{where} {order}", [*values, limit]
+    if len(types) == 1:
+        return f"{some} type = ? AND{where} {order}", [*types, *values, limit]
+    # The first of each type, by its index, and of those the first.
+    of_one = f"SELECT seq FROM (SELECT seq FROM events WHERE type = ? AND{where} {order}) AS few"
+    firsts = " UNION ALL ".join([of_one] * len(types))
+    every = [value for type in types for value in (type, *values, limit)]
+    return f"{some} seq IN (SELECT seq FROM ({firsts}) AS few {order}) {order}", [*every, limit, limit]
 
 
 async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
@@ -220,24 +316,17 @@ async def is_older(queries: Queries, before: int) -> bool:
 
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` events from before this time. Returns how many went."""
-    gone = await tx.run(EXPIRE, before, limit)
-    await tx.run(EXPIRE_PLACES)
+    rows = await tx.all(EXPIRED, before, limit)
+    if not rows:
+        return 0
+    last = rows[-1][0]
+    gone = await tx.run(EXPIRE, before, last)
+    await marks.advance(tx, EXPIRED_MARK, last)
+    await tx.run(EXPIRE_PLACES, last)
     oldest = await tx.one(OLDEST)
     if oldest is not None:
         await event_metadata.expire(tx, min(before, oldest[0]), limit)
     return gone
-
-
-def _only(type: str | None, user_id: str | None) -> tuple[str, list[str]]:
-    """Conditions, each beginning with AND, and their values."""
-    only: str = ""
-    values: list[str] = []
-    if type is not None:
-        # A user has few events, a type may have most: the empty text keeps the index of types out of it where the user is known.
-        only, values = only + (" AND type = ?" if user_id is None else " AND type || '' = ?"), [*values, type]
-    if user_id is not None:
-        only, values = only + " AND user_id = ?", [*values, user_id]
-    return only, values
 
 
 def _event(row: Any) -> Event:

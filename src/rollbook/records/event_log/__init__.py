@@ -9,6 +9,17 @@ from rollbook.storage.database import Database, Queries, Row, Tx
 
 COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
+NEWEST = "(SELECT coalesce(max(seq), 0) FROM events)"
+"""The position of the log's end, as an expression."""
+POSITION = f"SELECT {NEWEST}"
+
+
+async def position(queries: Queries) -> int:
+    """The number of the newest event: whatever is read after it, or in the same snapshot, includes the changes up to there. 0: there is none."""
+    row = await queries.one(POSITION)
+    assert row is not None  # it has no FROM
+    return row[0]
+
 
 class EventLog(Protocol):
     async def append(self, tx: Tx, event: Row) -> None:

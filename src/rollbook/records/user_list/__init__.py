@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from rollbook.records import event_log
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
 from rollbook.records.users import COLUMNS
@@ -36,6 +37,8 @@ class Page(NamedTuple):
     total: int | None
     before: Position | None
     after: Position | None
+    position: int = 0
+    """Of the event log: the page has all changes up to there."""
 
 
 class UserList(Protocol):
@@ -54,7 +57,11 @@ async def page(db: Database, query: Query) -> Page:
 
 async def read(queries: Queries, query: Query) -> Page:
     """The page, from the caller's own snapshot."""
-    columns = LISTED if query.listed else WHOLE
+    position = await event_log.position(queries)
+    return (await _read(queries, LISTED if query.listed else WHOLE, query))._replace(position=position)
+
+
+async def _read(queries: Queries, columns: str, query: Query) -> Page:
     if query.filters.deleted_since is not None:
         return await _read_deleted(queries, _OF_DELETED[columns], query)
     if query.filters.q is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import NEAR
 from rollbook.records.user_list import Page, page_of, read
 from rollbook.records.user_list.query import Query
@@ -10,9 +11,9 @@ from rollbook.storage.database import Database
 BY_NAME = "users"
 
 # The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row without a user past the end.
-PAGE_AFTER = """
+PAGE_AFTER = f"""
     SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
-        + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), page.*
+        + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), {NEWEST}, page.*
     FROM (SELECT 1) AS always LEFT JOIN LATERAL (
         SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
 
@@ -23,5 +24,6 @@ async def page(db: Database, query: Query) -> Page:
     if query.is_plain and query.listed and query.offset <= NEAR and not query.is_backwards:
         after = 0 if query.position is None else query.position.values[0]
         rows = await db.all(PAGE_AFTER, after, query.limit + 1, query.offset)
-        return page_of(query, [row[1:] for row in rows] if rows[0][1] is not None else [], rows[0][0])
+        total, position = rows[0][:2]
+        return page_of(query, [row[2:] for row in rows] if rows[0][2] is not None else [], total)._replace(position=position)
     return await db.read(read, query)

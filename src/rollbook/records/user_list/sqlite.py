@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rollbook.records import event_log
+from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_list import Page, read
 from rollbook.records.user_list.query import Filters, Order, Position, Query
@@ -12,11 +14,11 @@ NEAR = 1_000
 """Rows that may be skipped on the event loop."""
 
 # Made into JSON by SQLite: one value instead of a hundred crosses over to Python, which halves the cost of a page.
-PAGE_AT = """
-    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq)
+PAGE_AT = f"""
+    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq), {NEWEST}
     FROM (SELECT seq, id, name, email, created FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?)"""
-PAGE_AFTER = """
-    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq)
+PAGE_AFTER = f"""
+    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq), {NEWEST}
     FROM (SELECT seq, id, name, email, created FROM users WHERE seq > ? ORDER BY seq LIMIT ?)"""
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 
@@ -32,20 +34,21 @@ async def _as_json(queries: Queries, query: Query) -> Page:
     if query.position is not None:
         row = await queries.one(PAGE_AFTER, *query.position.values, query.limit)
         assert row is not None  # an aggregate always has a row
-        json, users, first, last = row
+        json, users, first, last, position = row
         total = await user_counts.total(queries)
         if not users:
-            return Page([], json, total, None, None)
+            return Page([], json, total, None, None, position)
         more = users == query.limit and await queries.one(ANY_AFTER, last) is not None
-        return Page([], json, total, Position((first,), True), Position((last,), False) if more else None)
+        return Page([], json, total, Position((first,), True), Position((last,), False) if more else None, position)
     place = await user_counts.seek(queries, query.offset)
     if place.seq is None:
-        return Page([], b"[]", place.total, None, None)
+        return Page([], b"[]", place.total, None, None, await event_log.position(queries))
     row = await queries.one(PAGE_AT, place.seq, query.limit, place.skip)
     assert row is not None  # an aggregate always has a row
-    json, users, first, last = row
+    json, users, first, last, position = row
     before = Position((first,), True) if query.offset else None
-    return Page([], json, place.total, before, Position((last,), False) if query.offset + users < place.total else None)
+    after = Position((last,), False) if query.offset + users < place.total else None
+    return Page([], json, place.total, before, after, position)
 
 
 def _is_indexed(filters: Filters, order: tuple[Order, ...]) -> bool:

@@ -1,0 +1,20 @@
+"""Marks: how far what goes on by itself has come, such as retention in the event log. A number by name, which only rises."""
+
+from __future__ import annotations
+
+from rollbook.storage.database import Queries, Tx
+
+GET = "SELECT number FROM marks WHERE name = ?"
+ADVANCE = """
+    INSERT INTO marks (name, number) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE marks.number < excluded.number"""
+
+
+async def get(queries: Queries, name: str) -> int:
+    """0 if it was never set."""
+    row = await queries.one(GET, name)
+    return row[0] if row else 0
+
+
+async def advance(tx: Tx, name: str, number: int) -> None:
+    await tx.run(ADVANCE, name, number)
