@@ -72,6 +72,8 @@ def test(arguments: Arguments) -> NoReturn:
         steps.append(prepare_node)
     if "clients" in folders:
         steps.append(lambda: prepare(CLIENTS))
+        if not shutil.which("go"):
+            print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
     if "deploy" in folders:
         steps.append(lambda: prepare(DEPLOY))
     for step in steps:

@@ -254,6 +254,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, from which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if a larger log is what you want.")
     ] = 10_240  # fmt: skip
 
+    webhook_allow: Annotated[
+        Networks,
+        Meta(description="Networks (CIDR) that webhooks can send to although they are not public, such as `10.0.0.0/8`, also over plain `http`. Set it if receivers run in your own network, and no wider: whoever can create webhooks can send requests there.")
+    ] = Networks()  # fmt: skip
+    webhook_retention: Annotated[
+        int, Meta(ge=1, le=3650, description="Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look into failures later than that.")
+    ] = 14  # fmt: skip
+
     usage_retention: Annotated[
         int, Meta(ge=1, le=3650, description="Days that hourly usage is kept, for each API key and for the server.")
     ] = 90

@@ -231,6 +231,13 @@ class KeyLimitReached(Forbidden):
     message = "This user has 1,000 API keys that work. Revoke one first."
 
 
+class WebhookLimitReached(Forbidden):
+    """The user has 50 webhooks, or the server 500. Delete those that are no longer used."""
+
+    code = "webhook_limit_reached"
+    message = "This user has 50 webhooks, or the server 500. Delete one first."
+
+
 class NotYourself(Forbidden):
     """You can't delete or suspend yourself. Use the API key of another admin or owner."""
 
@@ -284,11 +291,11 @@ class PositionExpired(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    """The user has changed since you read it: `If-Match` names an outdated version. Read the user again, apply your change, and send it with the new `ETag`."""
+    """The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply your change, and send it with the new `ETag`."""
 
     status = 412
     code = "precondition_failed"
-    message = "The user has changed since you read it: If-Match does not match the current ETag."
+    message = "It has changed since you read it: If-Match does not match the current ETag."
 
 
 class ContentTooLarge(ApiError):

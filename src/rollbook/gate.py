@@ -31,7 +31,7 @@ from rollbook.records import auth_version
 from rollbook.records import keys as key_records
 
 # Calls whose actions narrow themselves to what is the caller's.
-NARROWED = ("keys", "sessions")
+NARROWED = ("keys", "sessions", "webhooks")
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
 FRESH = clock.SECOND // 4
 # Callers a worker caches. When the cache is full, it is cleared.
@@ -99,7 +99,7 @@ class Gate:
         """Whether this caller may make this call. Raises Forbidden.
 
         `self_access` says what is left to one whose scope reaches only themselves: "" nothing, "user" the call about their own user,
-        "keys" and "sessions" the call, whose action shows them no others than their own.
+        "keys", "sessions" and "webhooks" the call, whose action shows them no others than their own.
         """
         caller = by.caller
         if caller.suspended:

@@ -225,9 +225,11 @@ def test_calls_without_a_body_take_none_or_an_empty_object(http: httpx2.Client, 
     assert faults(http.post(url, json={"reason": "x"})) == ["reason"]
     refused(http.post(url, content=b"[]", headers=JSON), 400, "invalid_json")
     assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active"
-    if path == "restore":
-        http.delete(f"/v1/users/{user['id']}")
-    assert http.post(url, json={}).status_code == 200
+    for none in (b"{}", b"null\n", b""):  # generated Go and Java clients can't send less than `null`
+        if path == "restore":
+            http.delete(f"/v1/users/{user['id']}")
+        assert http.post(url, content=none, headers=JSON).status_code == 200
+    refused(http.put(f"/v1/users/{user['id']}", content=b"null", headers=JSON), 400, "invalid_json")
 
 
 # ---- media types and sizes

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from rollbook import errors, ids
-from rollbook.api.routes import KEY, ROUTES, USER, Route
+from rollbook.api.routes import KEY, ROUTES, USER, WEBHOOK, Route
 from rollbook.roles import SCOPES, grantable
 from tests.contract.answers import Log, refused
 from tests.engines import once
@@ -50,6 +50,15 @@ DELETE /v1/keys/{keyId}          member yes none none         viewer yes none no
 POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes no no            owner yes no no
 POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 GET /v1/sessions                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/webhooks                 member no no no               viewer yes no no             admin yes yes yes           owner yes yes yes
+POST /v1/webhooks                member no no no               viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/webhooks/{webhookId}     member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
+PATCH /v1/webhooks/{webhookId}   member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
+DELETE /v1/webhooks/{webhookId}  member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
+POST /v1/webhooks/{webhookId}/pause member no no no            viewer yes none none         admin yes yes yes           owner yes yes yes
+POST /v1/webhooks/{webhookId}/resume member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
+POST /v1/webhooks/{webhookId}/reveal member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
+POST /v1/webhooks/{webhookId}/rotate-secret member no no no    viewer yes none none         admin yes yes yes           owner yes yes yes
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
@@ -78,7 +87,7 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 
 @once
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
-    about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith(("/v1/keys", "/v1/sessions"))]
+    about_nobody = [row for row in WITH_KEY if "{" not in row and not row.endswith(("/v1/keys", "/v1/sessions", "/v1/webhooks"))]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
     cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
     assert set(EXPECTED) == cells
@@ -103,7 +112,7 @@ class People:
 
     def ask(self, route: Route, caller: httpx2.Client, target: str) -> httpx2.Response:
         """The call about a fresh user (or a fresh key of one), so that no case is in the way of another."""
-        about = caller.user if target == "own" else new_user(self.http, role="owner" if target == "owner" else "member")  # type: ignore[attr-defined]
+        about = caller.user if target == "own" else self.target(route, target)  # type: ignore[attr-defined]
         path = route.path
         if route.path.endswith("/restore") and target != "own":
             assert self.http.delete(f"/v1/users/{about['id']}").status_code == 204
@@ -113,13 +122,21 @@ class People:
         if "{keyId}" in path:
             made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
             path = path.replace("{keyId}", made["id"])
+        if "{webhookId}" in path:
+            made = self.http.post("/v1/webhooks", json={"url": "inbox", "user_id": about["id"]})
+            path = path.replace("{webhookId}", made.json().get("id") or ids.new("webhook"))
         if "{sessionId}" in path:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
         self.log.news()
-        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions"):
+        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions", "GET /v1/webhooks"):
             return caller.get(path, params={"user": about["id"]})
         return caller.request(route.method, path, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
+
+    def target(self, route: Route, target: str) -> dict[str, Any]:
+        """Members have no webhooks."""
+        other = "viewer" if "webhooks" in route.path else "member"
+        return new_user(self.http, role="owner" if target == "owner" else other)
 
     def body(self, route: Route, about: dict[str, Any], me: dict[str, Any]) -> dict[str, Any] | None:
         number = ids.new("n")
@@ -138,6 +155,12 @@ class People:
                 return {"password": me["password"]}
             case row if row == f"POST {KEY}/rotate":
                 return {}
+            case "POST /v1/webhooks":
+                return {"url": "inbox", "user_id": about["id"]}
+            case row if row == f"PATCH {WEBHOOK}":
+                return {"description": "Renamed"}
+            case row if row == f"POST {WEBHOOK}/reveal":
+                return {"password": me["password"]}
         return None
 
 
@@ -389,14 +412,16 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     for row, route in WITH_KEY.items():
         if route.scope == scope:
             if EXPECTED[row, role, "own"] == "yes":
-                # A key with few scopes gets no hold of the wide one that the case makes.
+                # A key with few scopes gets no hold of the wide one that the case makes, and hands on no events that it can't read.
+                more = (f"POST {KEY}/reveal", f"POST {KEY}/rotate", "POST /v1/webhooks")
                 answer = people.ask(route, narrow, "own")
-                assert answer.status_code == (403 if row in (f"POST {KEY}/reveal", f"POST {KEY}/rotate") else route.success), (
+                assert answer.status_code == (403 if row in more else route.success), (
                     row,
                     answer.text,
                 )
         else:
             path = route.path.replace("{userId}", "me").replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
+            path = path.replace("{webhookId}", ids.new("webhook"))
             with people.log.silent():
                 refused(narrow.request(route.method, path, json=people.body(route, me, me)), errors.InsufficientScope)
     narrow.close()

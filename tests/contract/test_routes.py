@@ -20,7 +20,7 @@ import pytest
 
 from rollbook import errors, ids
 from rollbook.api import types
-from rollbook.api.routes import KEY, ROUTES, SESSION, USER, Route
+from rollbook.api.routes import KEY, ROUTES, SESSION, USER, WEBHOOK, Route
 from rollbook.auth import key_format
 from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
@@ -62,6 +62,7 @@ class World:
         self._numbers = itertools.count(1)
         self._open = ExitStack()
         self.busy_server: Server
+        self.webhooks: list[str] = []
 
     @cached_property
     def busy(self) -> httpx2.Client:
@@ -70,6 +71,10 @@ class World:
         costs = {"ROLLBOOK_PASSWORD_MEMORY": "65536", "ROLLBOOK_PASSWORD_TIME_COST": "4"}
         self.busy_server = self._open.enter_context(running(self.server.data.with_name("busy"), *flags, environment=costs))
         return self._open.enter_context(self.busy_server.http())
+
+    @cached_property
+    def busy_webhook(self) -> str:
+        return self.busy.post("/v1/webhooks", json={"url": "inbox"}).json()["id"]
 
     @cached_property
     def busy_member(self) -> httpx2.Client:
@@ -88,6 +93,14 @@ class World:
 
     def new_key_id(self, **fields: Any) -> str:
         return self.http.post("/v1/keys", json={"name": "test", **fields}).json()["id"]
+
+    def new_webhook(self, **fields: Any) -> str:
+        """Its path."""
+        answer = self.http.post("/v1/webhooks", json={"url": "inbox", **fields})
+        assert answer.status_code == 201, answer.text
+        self.http.delete(f"/v1/webhooks/{self.webhooks.pop(0)}") if len(self.webhooks) > 20 else None
+        self.webhooks.append(answer.json()["id"])
+        return f"/v1/webhooks/{answer.json()['id']}"
 
     def new_session_id(self) -> str:
         """Of the owner, who signs in."""
@@ -128,6 +141,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/keys": {"name": "billing service"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
     f"POST {KEY}/rotate": {"overlap": 60},
+    "POST /v1/webhooks": {"url": "inbox", "types": ["user.*"]},
+    f"PATCH {WEBHOOK}": {"description": "Billing"},
+    f"POST {WEBHOOK}/resume": {"from": "now"},
+    f"POST {WEBHOOK}/reveal": {"password": OWNER_PASSWORD},
+    f"POST {WEBHOOK}/rotate-secret": {"overlap": 60},
 }
 
 VALID: dict[str, Callable[[World], Ask]] = {
@@ -155,6 +173,17 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
     "GET /v1/sessions": lambda world: Ask("/v1/sessions"),
     f"DELETE {SESSION}": lambda world: Ask(f"/v1/sessions/{world.new_session_id()}"),
+    "GET /v1/webhooks": lambda world: Ask("/v1/webhooks"),
+    "POST /v1/webhooks": lambda world: Ask("/v1/webhooks", BODIES["POST /v1/webhooks"]),
+    f"GET {WEBHOOK}": lambda world: Ask(world.new_webhook()),
+    f"PATCH {WEBHOOK}": lambda world: Ask(world.new_webhook(), BODIES[f"PATCH {WEBHOOK}"]),
+    f"DELETE {WEBHOOK}": lambda world: Ask(world.new_webhook()),
+    f"POST {WEBHOOK}/pause": lambda world: Ask(world.new_webhook() + "/pause"),
+    f"POST {WEBHOOK}/resume": lambda world: Ask(world.new_webhook(status="paused") + "/resume", BODIES[f"POST {WEBHOOK}/resume"]),
+    f"POST {WEBHOOK}/reveal": lambda world: Ask(world.new_webhook() + "/reveal", BODIES[f"POST {WEBHOOK}/reveal"]),
+    f"POST {WEBHOOK}/rotate-secret": lambda world: Ask(
+        world.new_webhook() + "/rotate-secret", BODIES[f"POST {WEBHOOK}/rotate-secret"]
+    ),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /metrics": lambda world: Ask("/metrics"),
     "GET /health/live": lambda world: Ask("/health/live"),
@@ -266,7 +295,7 @@ def methods_of(path: str) -> list[str]:
 
 
 def concrete(world: World, path: str) -> str:
-    items = {"{userId}": world.user["id"], "{keyId}": "current", "{sessionId}": ids.new("ses")}
+    items = {"{userId}": world.user["id"], "{keyId}": "current", "{sessionId}": ids.new("ses"), "{webhookId}": ids.new("webhook")}
     for braces, item in items.items():
         path = path.replace(braces, item)
     return path
@@ -418,20 +447,19 @@ Provoke = Callable[[World, Route], httpx2.Response]
 
 def unknown(world: World, route: Route) -> httpx2.Response:
     """An identifier that nobody has."""
-    path = (
-        route.path.replace("{userId}", ids.new("user")).replace("{keyId}", ids.new("key")).replace("{sessionId}", ids.new("ses"))
-    )
+    kinds = {"userId": "user", "keyId": "key", "sessionId": "ses", "webhookId": "webhook"}
+    path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path)
     return world.ask(route, Ask(path, BODIES.get(name(route))))
 
 
 def unknown_owner(world: World, route: Route) -> httpx2.Response:
     if route.method == "GET":
         return world.http.get(route.path, params={"user": ids.new("user")})
-    return world.http.post("/v1/keys", json={"name": "test", "user_id": ids.new("user")})
+    return world.http.post(route.path, json={**BODIES[name(route)], "user_id": ids.new("user")})
 
 
 def stale(world: World, route: Route) -> httpx2.Response:
-    return world.ask(route, world.any(route), headers={"If-Match": '"999"'})
+    return world.ask(route, world.valid(route), headers={"If-Match": '"999"'})
 
 
 def taken(field: str) -> Provoke:
@@ -463,13 +491,13 @@ def wrong_password(world: World, route: Route) -> httpx2.Response:
     wrong = "not the password"
     if route.path == "/v1/users/verify-password":
         return world.http.post(route.path, json={"email": world.user["email"], "password": wrong})
-    me = new_user(world.http)
+    me = new_user(world.http, role="viewer")
     with client(world, user_id=me["id"]) as own:
         return _prove(own, route, wrong)
 
 
 def too_many_attempts(world: World, route: Route) -> httpx2.Response:
-    me = new_user(world.http)
+    me = new_user(world.http, role="viewer")
     with client(world, user_id=me["id"]) as own:
 
         def prove(password: str) -> httpx2.Response:
@@ -483,7 +511,10 @@ def too_many_attempts(world: World, route: Route) -> httpx2.Response:
 
 
 def _prove(own: httpx2.Client, route: Route, password: str) -> httpx2.Response:
-    """A call of a member that has to give its own password."""
+    """A call of somebody who has to give their own password."""
+    if route.path.startswith("/v1/webhooks"):
+        made = own.post("/v1/webhooks", json={"url": "inbox"}).json()
+        return own.post(f"/v1/webhooks/{made['id']}/reveal", json={"password": password})
     if route.path.endswith("/reveal"):
         return own.post("/v1/keys/current/reveal", json={"password": password})
     if route.path == USER:
@@ -509,6 +540,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
             "/v1/users/me/password", {"password": OWNER_PASSWORD, "current_password": OWNER_PASSWORD}
         ),
         f"{KEY}/reveal": lambda: Ask("/v1/keys/current/reveal", {"password": OWNER_PASSWORD}),
+        f"{WEBHOOK}/reveal": lambda: Ask(f"/v1/webhooks/{world.busy_webhook}/reveal", {"password": OWNER_PASSWORD}),
         USER: lambda: Ask("/v1/users/me", {"email": world.email(), "current_password": OWNER_PASSWORD}),
     }
     ask = asks[route.path]
@@ -599,16 +631,19 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/keys", errors.NotFound): unknown_owner,
     ("POST /v1/keys", errors.NotFound): unknown_owner,
     ("GET /v1/sessions", errors.NotFound): unknown_owner,
+    ("GET /v1/webhooks", errors.NotFound): unknown_owner,
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on,
-# test_keys a user with many keys.
+# test_keys a user with many keys, test_webhooks one with many webhooks.
 ELSEWHERE = {
     ("GET /health/ready", errors.Unavailable),
     (f"GET {USER}/export", errors.ExportRunning),
     ("POST /v1/keys", errors.KeyLimitReached),
     (f"POST {KEY}/rotate", errors.KeyLimitReached),
+    ("POST /v1/webhooks", errors.WebhookLimitReached),
+    (f"PATCH {WEBHOOK}", errors.WebhookLimitReached),
 }
 CASES = [(route, error) for route in ROUTES for error in route.errors if (name(route), error) not in ELSEWHERE]
 

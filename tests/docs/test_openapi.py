@@ -142,6 +142,13 @@ def test_requests_have_no_defaults_and_one_type_for_each_enumeration() -> None:
     assert {"Role", "Status", "Scope", "EventType", "ErrorCode"} <= set(schemas)
 
 
+def test_no_two_named_enumerations_share_a_value() -> None:
+    """In openapi-generator's Go client, all of their values are constants of one package: shared ones don't compile."""
+    values = [value for schema in DESCRIPTION["components"]["schemas"].values() for value in schema.get("enum", ())]
+    assert len(values) > 15
+    assert len(values) == len(set(values))
+
+
 def test_patch_names_the_type_of_a_merge_patch() -> None:
     for route in ROUTES:
         named = "application/merge-patch+json" in _operation(route).get("requestBody", {"content": {}})["content"]

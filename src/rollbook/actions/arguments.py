@@ -85,6 +85,31 @@ class Address(str):
     schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 45, "examples": ["203.0.113.7"]}
 
 
+class WebhookUrl(str):
+    """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string", "minLength": 5, "maxLength": 2048, "examples": ["https://app.example.com/hooks/rollbook"],
+    }  # fmt: skip
+
+
+class EventPattern(str):
+    """An event type such as `user.created`, all of a group such as `user.*`, or `*` for all, those of later versions included."""
+
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 64, "examples": ["user.*"]}
+
+
+class WebhookHeaders(tuple[tuple[str, str | None], ...]):
+    """Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned."""
+
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {"type": ["string", "null"], "maxLength": 4096},
+        "examples": [{"X-Tenant": "acme"}],
+    }
+
+
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
@@ -112,6 +137,7 @@ class SearchText(str):
 GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's current password.")]
 # The extra lookahead is needed because Python's `$` also matches before a trailing line break.
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$(?!\n)"
+CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 ExternalId = Annotated[
     str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique.")
 ]
@@ -128,6 +154,9 @@ Networks = Annotated[
     tuple[Network, ...],
     Meta(min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any."),
 ]
+WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
+WebhookPayload = Literal["full", "thin"]
+WebhookOrdering = Literal["user", "none"]
 
 
 # ---- what changes something
@@ -213,6 +242,53 @@ class KeyRotation(Body):
     ] = 0
 
 
+class WebhookFields(Body, kw_only=True):
+    """The fields of a webhook that callers set, at creation or later."""
+
+    url: WebhookUrl | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=255, pattern=CONTROL_FREE, description="What you use the webhook for.", examples=["Billing"])] | UnsetType = UNSET  # fmt: skip
+    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="The events to send.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
+    format: WebhookFormat | UnsetType = UNSET
+    payload: WebhookPayload | UnsetType = UNSET
+    ordering: WebhookOrdering | UnsetType = UNSET
+    headers: WebhookHeaders | UnsetType = UNSET
+    status: Literal["enabled", "paused"] | UnsetType = UNSET
+    user_id: Annotated[str, Meta(max_length=40, description="ID of the user the webhook belongs to.")] | UnsetType = UNSET
+
+
+class WebhookCreate(WebhookFields, kw_only=True):
+    """A webhook to create."""
+
+    url: WebhookUrl  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class WebhookUpdate(WebhookFields, kw_only=True):
+    """The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one."""
+
+
+class WebhookRotation(Body):
+    """How to rotate the secret of a webhook."""
+
+    overlap: Annotated[
+        int, Meta(ge=0, le=2_592_000, description="Seconds during which events are signed with the old secret as well, at most 30 days.", examples=[3600])
+    ] = 86_400  # fmt: skip
+
+
+class WebhookResume(Body, rename={"start": "from"}):
+    """Where to resume a webhook."""
+
+    start: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=40,
+            pattern=NO_CONTROLS,
+            description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send.",
+            examples=["cursor"],
+        ),
+    ] = "cursor"
+
+
 class PasswordProof(Body):
     """Your own password."""
 
@@ -255,6 +331,14 @@ class ListSessions(Query):
     user: Annotated[str, Meta(max_length=40, description="ID of the user whose sessions to list. Default: yourself.")] | None = (
         None
     )
+    limit: Limit = 50
+    offset: Offset = 0
+
+
+class ListWebhooks(Query):
+    user: (
+        Annotated[str, Meta(max_length=40, description="Only webhooks of this user. Default: all that you can access.")] | None
+    ) = None
     limit: Limit = 50
     offset: Offset = 0
 

@@ -14,6 +14,7 @@ from msgspec.structs import FieldInfo
 
 from rollbook import clock
 from rollbook.actions import arguments
+from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, quoted, shortened
 from rollbook.quota import Limit
 from rollbook.records import event_types, rules
@@ -26,6 +27,12 @@ LIMIT_LENGTH = 100
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_TYPES = 50
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
+MAX_HEADERS, MAX_HEADER_BYTES = 20, 4_096
+OWN_HEADERS = frozenset(
+    "host connection keep-alive te trailer transfer-encoding upgrade expect user-agent accept-encoding".split()
+)
+OWN_PREFIXES = ("webhook-", "content-", "ce-", "proxy-")
+"""Headers, and how they begin, that webhooks can't have of their own: they are set by the server, or by HTTP itself."""
 
 # RFC 3339 section 5.6; Python's own reader accepts week dates and decimal commas too.
 _RFC_3339 = re.compile(
@@ -34,6 +41,9 @@ _RFC_3339 = re.compile(
 _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
 _LARGEST = (1 << 62) - 1
+_VISIBLE = re.compile(r"[!-~]+").fullmatch
+_FIELD_NAME = re.compile(r"[A-Za-z0-9-]{1,100}").fullmatch
+_FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch  # RFC 9110 section 5.5
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 
 
@@ -115,6 +125,8 @@ def field_hook(password_min_length: int) -> Hook:
             return arguments.Metadata(rules.metadata(value))
         if kind is arguments.MetadataPatch:
             return arguments.MetadataPatch(rules.metadata_patch(value))
+        if kind is arguments.WebhookHeaders:
+            return _webhook_headers(value)
         if not isinstance(value, str):
             raise ValueError("must be a string")
         if kind is arguments.NewPassword:
@@ -183,6 +195,38 @@ def _search_text(value: str) -> arguments.SearchText:
     return arguments.SearchText(value)
 
 
+def _webhook_url(value: str) -> arguments.WebhookUrl:
+    """Whether it is a URL that the server sends to is for the action to say, which knows the settings."""
+    if not 0 < len(value) <= MAX_URL or not _VISIBLE(value):
+        raise ValueError(
+            f"must be a URL of at most {MAX_URL:,} characters, without spaces and with others than ASCII percent-encoded"
+        )
+    return arguments.WebhookUrl(value)
+
+
+def _event_pattern(value: str) -> arguments.EventPattern:
+    if not event_types.is_pattern(value):
+        raise ValueError("must be event types such as user.created, groups such as user.*, or *")
+    return arguments.EventPattern(value)
+
+
+def _webhook_headers(value: Any) -> arguments.WebhookHeaders:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")
+    if len(value) > MAX_HEADERS or len({name.lower() for name in value}) < len(value):
+        raise ValueError(f"must have at most {MAX_HEADERS} headers, each once")
+    for name, content in value.items():
+        if not _FIELD_NAME(name) or name.lower() in OWN_HEADERS or name.lower().startswith(OWN_PREFIXES):
+            raise ValueError(
+                f"must not contain {quoted(name)}: use letters, digits and hyphens, and no header that the server sets"
+            )
+        if content is not None and (not isinstance(content, str) or not _FIELD_VALUE(content)):
+            raise ValueError("must have values of printable ASCII characters, without spaces at either end")
+    if sum(len(name) + len(content or "") for name, content in value.items()) > MAX_HEADER_BYTES:
+        raise ValueError("must have at most 4 KiB")
+    return arguments.WebhookHeaders(value.items())
+
+
 def names(value: str) -> list[str]:
     """Names, separated by commas."""
     found = value.split(",")
@@ -224,6 +268,8 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.LimitText: _limit,
     arguments.Network: _network,
     arguments.Address: _address,
+    arguments.WebhookUrl: _webhook_url,
+    arguments.EventPattern: _event_pattern,
 }
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,

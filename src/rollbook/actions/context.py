@@ -13,6 +13,7 @@ from rollbook.actions.event_tail import Tail
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
+from rollbook.delivery.addresses import Addresses
 from rollbook.limits.policy import Policy
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
@@ -51,6 +52,8 @@ class Rollbook:
         self.read_eventually = db.read_eventually
         self.write = db.write
         self.write_together = db.write_together
+        self.addresses = Addresses(settings.webhook_allow)
+        """Where webhooks may send to."""
         self.exporting: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """The exports under way in this process, by who asked for them."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import passwords
+from rollbook.actions import passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
@@ -16,7 +16,7 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
-from rollbook.records import events, keys, password_links, rules, sessions, user_list, users
+from rollbook.records import events, keys, password_links, rules, sessions, user_list, users, webhooks
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
@@ -269,6 +269,8 @@ async def _update(
     was = users.public(user)
     before = {name: was[name] for name in was if name in change.columns}
     await events.record(tx, change.event, id, by.actor, users.public(after), before)
+    if (reason := webhook_owners.lost(user, after)) is not None:
+        await webhook_owners.disable_all(tx, by.actor, id, reason)
     if change.promotes:
         await _end_what_others_hold(tx, by, id)
     return after
@@ -356,6 +358,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await keys.revoke_all(tx, id)
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
+    await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await events.record(tx, "user.deleted", id, by.actor, users.public(user))
 
 
@@ -369,6 +372,7 @@ async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
         await _delete(tx, by, id, versions)
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
+    await webhooks.erase_all(tx, id)
     await events.record(tx, "user.purged", id, by.actor, {"id": id})
     await events.forget(tx, id)
 

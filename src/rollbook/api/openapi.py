@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -104,7 +105,7 @@ def _paths() -> Schema:
     for route in routes.ROUTES:
         item = paths.setdefault(route.path, {})
         if "{" in route.path:
-            item["parameters"] = [{"$ref": f"#/components/parameters/{route.path.partition('{')[2].partition('}')[0]}"}]
+            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", route.path)]
         item[route.method.lower()] = _operation(route)
     return paths
 
@@ -120,6 +121,7 @@ def _operation(route: Route) -> Schema:
             "user": " Members can only access themselves.",
             "keys": " Members can only access their own keys.",
             "sessions": " Members can only access their own sessions.",
+            "webhooks": " Viewers can only access their own webhooks, members none.",
         }[route.self_access]
         said.append(f"Scope: `{route.scope}`.{reach}")
     operation: Schema = {
@@ -206,7 +208,7 @@ def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
     if route.success == 201 and "id" in route.answer.__struct_fields__:
         names.append("Location")
-    if route.answer is types.User:
+    if route.answer in (types.User, types.Webhook):
         names.append("ETag")
     if route.method == "POST" and route.replays:
         names.append("Idempotency-Replayed")
@@ -389,6 +391,8 @@ def _named(schema: Schema) -> Schema:
             return tables.reference(name) | rest
     if schema.get("pattern") == arguments.NO_CONTROLS:
         return {**schema, "pattern": tables.NO_CONTROLS}
+    if schema.get("pattern") == arguments.CONTROL_FREE:
+        return {**schema, "pattern": tables.CONTROL_FREE}
     return schema
 
 
@@ -401,11 +405,13 @@ def _leaving(type_name: str, schema: Schema) -> Schema:
 
 
 def _event_object(found: Schema) -> Schema:
-    """What an event is about. One schema for users, keys, sessions and links: a union would have generated clients refuse what later versions add."""
+    """What an event is about. One schema for users, keys, sessions, links and webhooks: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Key", "Session"):
+    for kind in ("User", "Key", "Session", "Webhook"):
         properties |= {
-            name: field for name, field in found[kind]["properties"].items() if name not in properties and name != "key"
+            name: field
+            for name, field in found[kind]["properties"].items()
+            if name not in properties and name not in ("key", "secret", "health")
         }
     return {
         "title": "EventObject",

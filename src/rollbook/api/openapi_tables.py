@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -12,7 +12,7 @@ from rollbook import __version__, clock, errors, roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import MAX_IDS, MAX_TYPES
 from rollbook.api import types
-from rollbook.records import event_types, events, examples
+from rollbook.records import event_types, events, examples, webhooks
 from rollbook.records.examples import ALICE_ID, BOB_ID, CHARLIE_ID, REQUEST_ID, TRACE_ID
 from rollbook.records.user_list.query import SORTABLE
 
@@ -22,13 +22,16 @@ Schema = dict[str, Any]
 
 # What requests may contain. Generators copy patterns into code: no \\u and no look-ahead, which Go, Rust and PHP do not know, and none in responses.
 ANY_TEXT = "^[^\\x00]*$"
+CONTROL_FREE = "^[^\\x00-\\x1f\\x7f]*$"
 NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$"
 USER_ID = "user_[0-9a-v]{26}"
 KEY_ID = "key_[0-9a-v]{26}"
 SESSION_ID = "ses_[0-9a-v]{26}"
 EVENT_ID = "evt_[0-9a-v]{26}"
+WEBHOOK_ID = "webhook_[0-9a-v]{26}"
 NEXT_CURSOR = "9mF0c2Nq8yTn3bVx1kWzQpOpY3JlYXRlZF9hdMKSzwAGCMhQ"
 # A key in the right format that no server has.
+WEBHOOK_SECRET = "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 
@@ -47,7 +50,7 @@ def uri(description: str, longest: int) -> Schema:
 
 
 def identifier(description: str, example: str) -> Schema:
-    return string(description, 31, examples=[example])
+    return string(description, 34, examples=[example])
 
 
 def moment(description: str, example: str = "2023-10-27T10:00:00Z") -> Schema:
@@ -71,6 +74,8 @@ OF_TYPES: dict[type, Schema] = {
     arguments.EventTypes: {"maxItems": MAX_TYPES, "items": {"type": "string", "maxLength": 64, "pattern": f"^({'|'.join(map(re.escape, event_types.patterns()))})$"}, "examples": [["user.created"], ["user.*", "key.revoked"]]},
     arguments.Sort: {"maxItems": len(SORTABLE), "items": {"type": "string", "enum": [sign + name for name in SORTABLE for sign in ("", "-")]}, "examples": [["-created_at"], ["name", "-created_at"]]},
     types.Fields: {"maxItems": types.MAX_FIELDS, "items": {"type": "string", "enum": [*types.USER_FIELDS, "*"]}, "examples": [["role", "status"], ["*"]]},
+    arguments.WebhookUrl: {"pattern": "^(inbox|https?://[!-~]+)$"},
+    arguments.EventPattern: {"enum": event_types.patterns()},
     types.Cursor: {"pattern": "^[A-Za-z0-9_-]+$"},
 }  # fmt: skip
 
@@ -81,6 +86,10 @@ _PROOF: Schema = {
     "format": "password",
     "description": "Your current password. Required to change your own email, unless you can change all users.",
 }
+
+_FORMATS = "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats."
+_PAYLOADS = "`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data."
+_ORDERINGS = "`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."
 
 # Descriptions of the fields of bodies, by name, or by type and name. Fields with their own type have them there.
 BODIES: dict[str, Schema] = {
@@ -98,6 +107,12 @@ BODIES: dict[str, Schema] = {
     "UserPatch.current_password": _PROOF,
     "expires_at": {"description": "When the key expires, an RFC 3339 time in the future. Default or null: never."},
     "user_id": {"pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
+    "format": {"description": f"{_FORMATS} Default: `standard`."},
+    "payload": {"description": f"{_PAYLOADS} Default: `full`."},
+    "ordering": {"description": f"{_ORDERINGS} Default: `user`."},
+    "WebhookCreate.status": {"description": "`paused`: nothing is sent until you resume it. Default: `enabled`."},
+    "WebhookUpdate.status": {"description": "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands."},
+    "WebhookCreate.user_id": {"pattern": ANY_TEXT, "description": "ID of the user the webhook belongs to. Default: yourself.", "examples": [CHARLIE_ID]},
     "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},
 }  # fmt: skip
 
@@ -122,8 +137,12 @@ QUERIES: dict[str, Schema] = {
 ENUMS: dict[str, Schema] = {
     "Role": {"type": "string", "enum": list(roles.ROLES), "description": _ROLE},
     "Status": {"type": "string", "enum": list(roles.STATUSES), "description": _STATUS},
-    "StatusFilter": {"type": "string", "enum": [*roles.STATUSES, roles.DELETED], "description": "A status, or `deleted` for deleted users."},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
+    "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, those of later versions included."},
+    "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": _FORMATS},
+    "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": _PAYLOADS},
+    "WebhookOrdering": {"type": "string", "enum": list(get_args(arguments.WebhookOrdering)), "description": _ORDERINGS},
+    "WebhookSetStatus": {"type": "string", "enum": ["enabled", "paused"], "description": "`paused`: nothing is sent until the webhook is resumed."},
 }  # fmt: skip
 ABOUT_EVENT_OBJECTS = "The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."
 # Those that are only in responses. Clients must expect others.
@@ -138,6 +157,11 @@ EVENT_OBJECT: Schema = {
     "name": string("The name of the user or API key.", 255, examples=["Charlie Chaplin"]),
     "user_id": identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID),
     "created_at": moment("When the user, API key, session or webhook was created."),
+    "url": string(
+        "The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.",
+        2048,
+        examples=["https://app.example.com/…"],
+    ),
     "key_id": identifier("The API key whose request exceeded the limit.", examples.KEY_ID),
     "window": string(
         "The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.",
@@ -159,6 +183,23 @@ EVENT_OBJECT: Schema = {
 ANSWERS: dict[str, Schema] = {
     "id": identifier("ID of the user. Never reused.", ALICE_ID),
     "Key.id": identifier("ID of the API key.", examples.KEY_ID),
+    "Webhook.id": identifier("ID of the webhook.", examples.WEBHOOK_ID),
+    "Webhook.url": {"type": "string", "maxLength": 2048, "description": "Where events are sent, or `inbox`.", "examples": ["https://app.example.com/hooks/rollbook"]},
+    "description": string("What the webhook is used for.", 255, examples=["Billing"]),
+    "Webhook.types": {"type": "array", "maxItems": 64, "items": string("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"]), "description": "The events that are sent."},
+    "format": open_enum(("standard", "cloudevents", "slack", "discord", "teams"), _FORMATS),
+    "payload": open_enum(("full", "thin"), _PAYLOADS),
+    "ordering": open_enum(("user", "none"), _ORDERINGS),
+    "Webhook.headers": {"type": "array", "maxItems": 20, "items": string("The name of a header.", 100, examples=["X-Tenant"]), "description": "The names of the headers that are sent with each event. The values are never returned."},
+    "Webhook.status": open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."),
+    "status_reason": open_enum(webhooks.REASONS, "Why it is disabled. " + " ".join(f"`{name}`: {text}" for name, text in webhooks.REASONS.items())),
+    "health": reference("WebhookHealth"),
+    "delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Successful deliveries of the last 24 hours."},
+    "failed": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Failed deliveries of the last 24 hours."},
+    "last_outcome": string("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"]),
+    "waiting": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events in the log that are ahead of the webhook, including those it doesn't ask for, and those that failed and will be tried again."},
+    "next_attempt_at": moment("When what has failed is tried again. Null: nothing waits for that."),
+    "secret": string("The secret that signs the events (Standard Webhooks).", 64, examples=[WEBHOOK_SECRET]),
     "Session.id": identifier("ID of the session.", examples.SESSION_ID),
     "Event.id": identifier("ID of the event. Pass it as `after` to get the events that follow.", examples.EVENT_ID),
     "name": string("The user's name.", 255, minLength=1, examples=["Alice Wonderland"]),
@@ -231,6 +272,7 @@ ABOUT_WEBHOOKS = "Sent to each webhook that selects this type, at least once. An
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
+    "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Events": "The event log: every change, in the order of commits.",
     "Operations": "Health checks, metrics and the API description.",
@@ -259,6 +301,7 @@ PAGED = {
     "export_user": ("Event-Position",),
     "list_keys": ("X-Total-Count",),
     "list_sessions": ("X-Total-Count",),
+    "list_webhooks": ("X-Total-Count",),
     "list_events": ("Link", "Event-Position"),
 }
 
@@ -283,7 +326,7 @@ HEADERS: Schema = {
     "RateLimit-Policy": header("All windows: the number of requests (`q`) per number of seconds (`w`).", line(), '"minute";q=100;w=60, "hour";q=5000;w=3600'),
     "RateLimit": header("All windows: the requests left (`r`) and the seconds until the window resets (`t`).", line(), '"minute";r=97;t=42, "hour";r=4890;t=2871'),
     "Retry-After": header("Seconds to wait before you try again.", number(1), 23),
-    "ETag": header("The user's version, for `If-Match` and `If-None-Match`.", line(32), '"3"'),
+    "ETag": header("The version, for `If-Match` and, of a user, `If-None-Match`.", line(32), '"3"'),
     "Link": header("Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.", line(32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
     "X-Next-Cursor": header("The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR),
     "X-Total-Count": header("The total number of items. For filtered lists of users only with `count=exact`.", number(), 2),
@@ -304,6 +347,10 @@ PARAMETERS: Schema = {
         "description": "ID of the API key, or `current` for the key that sends the request.",
         "schema": line(30, pattern=f"^(current|{KEY_ID})$"), "example": examples.KEY_ID,
     },
+    "webhookId": {
+        "name": "webhookId", "in": "path", "required": True, "description": "ID of the webhook.",
+        "schema": line(34, pattern=f"^{WEBHOOK_ID}$"), "example": examples.WEBHOOK_ID,
+    },
     "sessionId": {
         "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
         "schema": line(30, pattern=f"^{SESSION_ID}$"), "example": examples.SESSION_ID,
@@ -315,7 +362,7 @@ PARAMETERS: Schema = {
     },
     "If-Match": {
         "name": "If-Match", "in": "header", "required": False,
-        "description": "Only proceed if the user still has this `ETag`. Otherwise 412.",
+        "description": "Only proceed if the user or webhook still has this `ETag`. Otherwise 412.",
         "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'), "example": '"3"',
     },
     "If-None-Match": {
@@ -358,6 +405,10 @@ ALICE = {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com
 BOB = {"id": BOB_ID, "name": "Bob The Builder", "email": "bob@example.com", "created_at": "2023-10-27T10:05:00Z"}
 CHARLIE = {"id": CHARLIE_ID, "name": "Charlie Chaplin", "email": "charlie@example.com", "created_at": "2023-10-27T10:15:00Z"}
 CHARLES = {"id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "updated_at": "2023-10-27T11:00:00Z"}
+LISTED_WEBHOOK = {
+    **examples.WEBHOOK, "url": "https://app.example.com/hooks/rollbook",
+    "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
+}  # fmt: skip
 RENAMED = event_example("user.updated")
 
 # An example for each type of a body or response.
@@ -369,6 +420,12 @@ EXAMPLES: dict[str, Any] = {
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
     "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
     "KeyRotation": {"overlap": 3600},
+    "WebhookCreate": {"url": "https://app.example.com/hooks/rollbook", "types": ["user.*"]},
+    "WebhookUpdate": {"types": ["user.*", "key.*"], "headers": {"X-Tenant": "acme"}},
+    "WebhookRotation": {"overlap": 3600},
+    "WebhookResume": {"from": "cursor"},
+    "Webhook": {**LISTED_WEBHOOK, "secret": WEBHOOK_SECRET},
+    "WebhookHealth": LISTED_WEBHOOK["health"],
     "PasswordProof": {"password": "securepassword123"},
     "User": examples.USER,
     "Count": {"count": 2},
@@ -385,9 +442,15 @@ EXAMPLES: dict[str, Any] = {
 }
 
 # A user as `show` returns it without `fields`, where that is not all of it.
-SHOWN: dict[str, Any] = {"user_created": CHARLIE, "user_listed": CHARLIE, "user_updated": CHARLES}
+SHOWN: dict[str, Any] = {"webhook": LISTED_WEBHOOK, "user_created": CHARLIE, "user_listed": CHARLIE, "user_updated": CHARLES}
 
-LISTS: dict[str, list[Any]] = {"User": [ALICE, BOB], "Key": [examples.KEY], "Session": [examples.SESSION], "Event": [RENAMED]}
+LISTS: dict[str, list[Any]] = {
+    "User": [ALICE, BOB],
+    "Key": [examples.KEY],
+    "Session": [examples.SESSION],
+    "Webhook": [LISTED_WEBHOOK],
+    "Event": [RENAMED],
+}
 
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from rollbook import errors
-from rollbook.actions import arguments, events, keys, passwords, sessions, users
+from rollbook.actions import arguments, events, keys, passwords, sessions, users, webhooks
 from rollbook.actions.checking import fields_of
 from rollbook.api import operations, show, take, types
 from rollbook.api.call import Call
@@ -19,7 +19,7 @@ class Route(NamedTuple):
     `action` is what it does; its arguments are the ids in the path, then what `takes` makes of the call, or else its body, or else its query.
     `shows` makes the response of the result; without it, `action` makes the whole of it from the call. `scope` is what a key needs, None for
     a call without key. `self_access` says what is left for a key whose scope reaches only its own user: nothing, the call about that user
-    ("user"), or the call narrowed to its own keys or sessions ("keys", "sessions"). `answer` is the type of what is sent, for the
+    ("user"), or the call narrowed to its own keys, sessions or webhooks ("keys", "sessions", "webhooks"). `answer` is the type of what is sent, for the
     description; `errors` are those of this call beside the ones that any call can have. `max_body` is the largest body in bytes, where that of the
     setting does not do; with `streams_body` the action takes the body as it comes, from `request.chunks()`, and cannot be repeated by key. `replays` is
     whether the answer to an `Idempotency-Key` is kept: not where a secret is checked, so that what was right once is checked again.
@@ -49,6 +49,7 @@ class Route(NamedTuple):
 
 USER = "/v1/users/{userId}"
 KEY = "/v1/keys/{keyId}"
+WEBHOOK = "/v1/webhooks/{webhookId}"
 SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
@@ -78,6 +79,15 @@ ROUTES = [
     Route("POST", KEY + "/rotate", keys.rotate, "keys:write", 201, body=arguments.KeyRotation, answer=types.Key, errors=(errors.NotFound, errors.KeyLimitReached), self_access="keys", shows=show.key_created),
     Route("GET", "/v1/sessions", sessions.list_sessions, "sessions:read", query=arguments.ListSessions, answer=list[types.Session], errors=FOUND, self_access="sessions", shows=show.session_list),
     Route("DELETE", SESSION, sessions.end, "sessions:write", 204, errors=FOUND, self_access="sessions", shows=show.nothing),
+    Route("GET", "/v1/webhooks", webhooks.list_webhooks, "webhooks:read", query=arguments.ListWebhooks, answer=list[types.Webhook], errors=FOUND, self_access="webhooks", shows=show.webhook_list),
+    Route("POST", "/v1/webhooks", webhooks.create, "webhooks:write", 201, body=arguments.WebhookCreate, answer=types.Webhook, errors=(errors.WebhookLimitReached,), self_access="webhooks", shows=show.webhook_created),
+    Route("GET", WEBHOOK, webhooks.get, "webhooks:read", answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
+    Route("PATCH", WEBHOOK, webhooks.update, "webhooks:write", body=arguments.WebhookUpdate, answer=types.Webhook, errors=(*MATCH, errors.WebhookLimitReached), self_access="webhooks", takes=take.changes, shows=show.webhook),
+    Route("DELETE", WEBHOOK, webhooks.delete, "webhooks:write", 204, errors=MATCH, self_access="webhooks", takes=take.versions, shows=show.nothing),
+    Route("POST", WEBHOOK + "/pause", webhooks.pause, "webhooks:write", answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
+    Route("POST", WEBHOOK + "/resume", webhooks.resume, "webhooks:write", body=arguments.WebhookResume, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
+    Route("POST", WEBHOOK + "/reveal", webhooks.reveal, "webhooks:write", body=arguments.PasswordProof, answer=types.Webhook, errors=(errors.NotFound, *PROOF), self_access="webhooks", shows=show.webhook_revealed, replays=False),
+    Route("POST", WEBHOOK + "/rotate-secret", webhooks.rotate_secret, "webhooks:write", body=arguments.WebhookRotation, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook_revealed),
     Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired,), shows=show.event_list),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),

@@ -15,12 +15,13 @@ from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
 from rollbook.actions.users import Export, sort_of
+from rollbook.actions.webhooks import Seen, Webhooks
 from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import events, keys, sessions, users
+from rollbook.records import events, keys, sessions, users, webhooks
 from rollbook.records.events import EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
@@ -161,7 +162,7 @@ def for_people(document: bytes) -> bytes:
 
 
 def etag(version: int) -> bytes:
-    """A user's version as a strong entity tag (RFC 9110 section 8.8.3)."""
+    """A version as a strong entity tag (RFC 9110 section 8.8.3)."""
     return b'ETag: "%d"\r\n' % version
 
 
@@ -170,7 +171,7 @@ def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
     return {name: found[name] for name in types.USER_FIELDS if name in fields or name in types.ALWAYS}
 
 
-# ---- keys, sessions, events
+# ---- keys and sessions
 
 
 def key_list(call: Call, found: Keys) -> Response:
@@ -191,6 +192,34 @@ def key_created(call: Call, issued: IssuedKey) -> Response:
 
 def session_list(call: Call, found: Sessions) -> Response:
     return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
+
+
+# ---- webhooks
+
+
+def webhook_list(call: Call, found: Webhooks) -> Response:
+    return answer(200, [_webhook(seen) for seen in found.webhooks], _total(found.total))
+
+
+def webhook(call: Call, seen: Seen) -> Response:
+    return answer(200, _webhook(seen), etag(seen.webhook.version))
+
+
+def webhook_revealed(call: Call, seen: Seen) -> Response:
+    return answer(200, {**_webhook(seen), "secret": seen.secret}, etag(seen.webhook.version))
+
+
+def webhook_created(call: Call, seen: Seen) -> Response:
+    return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook_revealed(call, seen))
+
+
+def _webhook(seen: Seen) -> dict[str, Any]:
+    delivered, failed, last, waiting, next_at = seen.health
+    health = types.WebhookHealth(delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at))
+    return {**webhooks.public(seen.webhook), "health": health}
+
+
+# ---- events
 
 
 def event_list(call: Call, page: EventPage) -> Response:

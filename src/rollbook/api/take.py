@@ -47,6 +47,10 @@ def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
     return call.query.purge, _if_match(call)
 
 
+def versions(call: Call) -> tuple[frozenset[int] | None]:
+    return (_if_match(call),)
+
+
 def _if_match(call: Call) -> frozenset[int] | None:
     """Versions the caller will change, None for any (RFC 9110 section 13.1.1: a weak tag never matches)."""
     given = call.request.headers.get(b"if-match")

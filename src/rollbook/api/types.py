@@ -126,6 +126,36 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str | UnsetType = UNSET
 
 
+class WebhookHealth(Struct, frozen=True):
+    """How deliveries of a webhook are going."""
+
+    delivered: int
+    failed: int
+    last_outcome: str | None
+    waiting: int
+    next_attempt_at: str | None
+
+
+class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret."""
+
+    id: str
+    user_id: str
+    url: str
+    description: str
+    types: tuple[str, ...]
+    format: str
+    payload: str
+    ordering: str
+    headers: tuple[str, ...]
+    status: str
+    status_reason: str | None
+    health: WebhookHealth
+    created_at: str
+    updated_at: str
+    secret: str | UnsetType = UNSET
+
+
 class Session(Struct, frozen=True):
     """A browser a user is signed in to the dashboard with."""
 

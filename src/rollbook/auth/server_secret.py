@@ -3,8 +3,8 @@
 It is in the data folder, in the environment variable ROLLBOOK_SECRET, or in the file named by ROLLBOOK_SECRET_FILE. Servers with the same
 database share it.
 
-Whoever has it can read revealable API keys in a copy of the database and forge cursors and links. A database restored without it still
-has all users, keys and passwords; but keys can no longer be revealed.
+Whoever has it can read revealable API keys and the secrets of webhooks in a copy of the database, and forge cursors and links. A database
+restored without it still has all users, keys and passwords; but keys can no longer be revealed, and webhooks need new secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rollbook.config import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices"]
+Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks"]
 """What a derived key is for. Data sealed or signed for one purpose is invalid for any other."""
 
 _FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch

@@ -52,9 +52,11 @@ TYPES: dict[str, EventType] = {
     "password_link.created": EventType("A setup or password reset link was created.", "password_link", examples.PASSWORD_LINK),
     "limit.exceeded": EventType("A user or API key exceeded a rate limit. At most one for each window.", "limit", examples.EXCEEDED),
     "webhook.created": _webhook("A webhook was created.", WEBHOOK),
-    "webhook.updated": _webhook("A webhook was updated, paused or resumed, or its secret was rotated. `before` has the previous values.", WEBHOOK, {"types": ["*"]}),
+    "webhook.updated": _webhook("A webhook was updated, paused or resumed. `before` has the previous values.", WEBHOOK, {"types": ["*"]}),
+    "webhook.revealed": _webhook("The secret of a webhook was revealed.", WEBHOOK),
+    "webhook.rotated": _webhook("The secret of a webhook was replaced by a new one.", WEBHOOK),
     "webhook.deleted": _webhook("A webhook was deleted.", WEBHOOK),
-    "webhook.disabled": _webhook("A webhook was disabled. `status_reason` says why.", {**WEBHOOK, "status": "disabled", "status_reason": "It failed for 5 days."}),
+    "webhook.disabled": _webhook("A webhook was disabled. `status_reason` says why.", {**WEBHOOK, "status": "disabled", "status_reason": "failing"}, {"status": "enabled", "status_reason": None}),
     "webhook.events_missed": _webhook("Events that a webhook had not been sent yet were past their retention. `missed` says how many.", {**WEBHOOK, "missed": 1200}),
     "server.test": EventType("A test delivery of a webhook. Never in the event log.", "server", {"message": "Your webhook works."}, user_id=""),
 }  # fmt: skip

@@ -36,7 +36,7 @@ SESSION: dict[str, Any] = {
 }  # fmt: skip
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 WEBHOOK: dict[str, Any] = {
-    "id": WEBHOOK_ID, "user_id": ALICE_ID, "url": "https://app.example.com/hooks/rollbook", "description": "Billing", "types": ["user.*"],
+    "id": WEBHOOK_ID, "user_id": ALICE_ID, "url": "https://app.example.com/…", "description": "Billing", "types": ["user.*"],
     "format": "standard", "payload": "full", "ordering": "user", "headers": [], "status": "enabled", "status_reason": None,
     "created_at": "2023-10-27T10:30:00Z", "updated_at": "2023-10-27T10:30:00Z",
 }  # fmt: skip

@@ -1,0 +1,53 @@
+"""Whose webhooks are: a webhook sends for as long as its owner may read what it sends."""
+
+from __future__ import annotations
+
+from rollbook import roles
+from rollbook.actions.checking import refuse
+from rollbook.errors import WebhookLimitReached
+from rollbook.records import events, users, webhooks
+from rollbook.records.events import Actor
+from rollbook.records.users import User
+from rollbook.records.webhooks import Webhook
+from rollbook.storage.database import Tx
+
+MAX_OF_USER = 50
+MAX_OF_SERVER = 500
+
+
+def may_own(user: User) -> bool:
+    return user.status == "active" and user.role in roles.WEBHOOK_ROLES
+
+
+async def check_owner(tx: Tx, user_id: str) -> None:
+    """Raises InvalidParameter. The user is locked: it stays as it is until the transaction ends."""
+    user = await users.by_id(tx, user_id)
+    if user is None or not may_own(user):
+        refuse("user_id", f"must be an active user with one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
+
+
+async def check_room(tx: Tx, user_id: str) -> None:
+    """For one more webhook of this user, who is locked. Raises WebhookLimitReached."""
+    if await webhooks.count(tx, user_id) >= MAX_OF_USER or await webhooks.count(tx) >= MAX_OF_SERVER:
+        raise WebhookLimitReached()
+
+
+async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
+    """`reason` is one of `webhooks.REASONS`. What happens meanwhile is kept in the log: the webhook can be resumed where it stands."""
+    after = await webhooks.change(tx, webhook, {"status": "disabled", "status_reason": reason})
+    before = {"status": webhook.status, "status_reason": webhook.status_reason}
+    await events.record(tx, "webhook.disabled", webhook.user_id, by, webhooks.in_events(after), before)
+    return after
+
+
+async def disable_all(tx: Tx, by: Actor, user_id: str, reason: str) -> None:
+    """Those of a user who may no longer have any."""
+    for webhook in await webhooks.enabled_of(tx, user_id):
+        await disable(tx, by, webhook, reason)
+
+
+def lost(old: User, new: User) -> str | None:
+    """Why a user who was changed can no longer have webhooks. None: they can, or could not before."""
+    if not may_own(old) or may_own(new):
+        return None
+    return "owner_suspended" if new.status != "active" else "owner_demoted"

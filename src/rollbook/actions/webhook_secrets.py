@@ -1,0 +1,58 @@
+"""Seals the secrets of webhooks and the values of their headers, each bound to its webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.auth.server_secret import Purpose, Secret
+from rollbook.delivery import signing
+from rollbook.records import webhooks
+from rollbook.records.webhooks import Webhook
+
+SEALED: Purpose = "webhooks"
+
+
+class Unsealed(NamedTuple):
+    """What an event is sent with."""
+
+    headers: list[tuple[str, str]]
+    secrets: list[bytes]
+    """The keys that sign it, the current one first."""
+
+
+def sealed_secret(secret: Secret, webhook_id: str, text: str) -> bytes:
+    return secret.seal(SEALED, text.encode(), webhook_id.encode())
+
+
+def revealed(secret: Secret, webhook: Webhook) -> str:
+    """The current secret. ValueError if the server's secret has changed since."""
+    return secret.unseal(SEALED, webhook.secret, webhook.id.encode()).decode()
+
+
+def sealed_header(secret: Secret, webhook_id: str, name: str, value: str) -> bytes:
+    return secret.seal(SEALED, value.encode(), f"{webhook_id} {name}".encode())
+
+
+def merged_headers(
+    secret: Secret, webhook_id: str, kept: Mapping[str, bytes], changes: Mapping[str, str | None]
+) -> dict[str, bytes]:
+    """The headers with these changes, sealed; None removes one. Names ignore case."""
+    changed = {name.lower() for name in changes}
+    return {
+        **{name: value for name, value in kept.items() if name.lower() not in changed},
+        **{name: sealed_header(secret, webhook_id, name, value) for name, value in changes.items() if value is not None},
+    }
+
+
+def unsealed(secret: Secret, webhook: Webhook) -> Unsealed:
+    """ValueError if the server's secret has changed since."""
+    headers = [
+        (name, secret.unseal(SEALED, value, f"{webhook.id} {name}".encode()).decode())
+        for name, value in webhooks.sealed_headers(webhook).items()
+    ]
+    keys = [signing.key(revealed(secret, webhook))]
+    if webhook.old_secret is not None and (webhook.old_secret_until or 0) > clock.now():
+        keys.append(signing.key(secret.unseal(SEALED, webhook.old_secret, webhook.id.encode()).decode()))
+    return Unsealed(headers, keys)

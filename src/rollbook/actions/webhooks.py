@@ -1,0 +1,325 @@
+"""What can be done to webhooks. A webhook hands on events, so whoever decides what it sends must be able to read them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from rollbook import clock
+from rollbook.actions import webhook_secrets
+from rollbook.actions.arguments import (
+    ListWebhooks,
+    PasswordProof,
+    WebhookCreate,
+    WebhookFields,
+    WebhookResume,
+    WebhookRotation,
+    WebhookUpdate,
+)
+from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.passwords import prove_own
+from rollbook.actions.permissions import known, reaches_all, require, require_own
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import given
+from rollbook.actions.webhook_owners import check_owner, check_room
+from rollbook.delivery import signing
+from rollbook.errors import InsufficientScope, NotFound, PreconditionFailed
+from rollbook.records import events, users, webhook_cursors, webhook_health, webhooks
+from rollbook.records.webhook_health import Health
+from rollbook.records.webhooks import Webhook
+from rollbook.storage.database import Queries, Tx
+
+SENT = ("url", "types", "format", "payload")
+"""What decides which events go where: to set it takes `events:read` as well."""
+
+
+class Seen(NamedTuple):
+    """A webhook, and how it is doing. `secret` only where it is shown."""
+
+    webhook: Webhook
+    health: Health
+    secret: str | None = None
+
+
+class Webhooks(NamedTuple):
+    """Some webhooks, and how many there are."""
+
+    webhooks: list[Seen]
+    total: int
+
+
+async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Webhooks:
+    """List webhooks
+
+    Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one user.
+    """
+    require_own(by, "webhooks:read")
+    user_id = asked.user
+    if not reaches_all(by, "webhooks:read"):
+        if user_id not in (None, "me", by.user_id):
+            raise InsufficientScope("Only admins can access other users' webhooks.")
+        user_id = by.user_id
+    elif user_id is not None:
+        user_id = by.user_id if user_id == "me" else (await users.get(on.db, known("user", user_id))).id
+    return await on.read_aside(_list, user_id, asked.limit, asked.offset)
+
+
+async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> Webhooks:
+    found = await webhooks.some(queries, user_id, limit, offset)
+    healths = await webhook_health.of(queries, [webhook.id for webhook in found])
+    return Webhooks([Seen(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id))
+
+
+async def get(on: Rollbook, by: Principal, id: str) -> Seen:
+    """Get a webhook
+
+    Returns the webhook without its secret and the values of its headers. `health` says how deliveries are going.
+    """
+    webhook = await find(on, by, "webhooks:read", id)
+    return await on.read(_seen, webhook)
+
+
+async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -> Seen:
+    return Seen(webhook, (await webhook_health.of(queries, (webhook.id,)))[0], secret)
+
+
+async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
+    """Create a webhook
+
+    From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook with all types gets
+    its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is disabled when that user can no
+    longer read events. Requires the scope `events:read` as well.
+    """
+    require_own(by, "webhooks:write")
+    require(by, "events:read")
+    user_id = _owner(by, given(new.user_id))
+    _check_url(on, new.url)
+    id, secret = webhooks.new_id(), signing.new_secret()
+    record = Webhook(
+        id,
+        user_id,
+        str(new.url),
+        given(new.description, ""),
+        _patterns(given(new.types, ("*",))),
+        given(new.format, "standard"),
+        given(new.payload, "full"),
+        given(new.ordering, "user"),
+        _headers(on, id, {}, new),
+        webhook_secrets.sealed_secret(on.secret, id, secret),
+        None,
+        None,
+        given(new.status, "enabled"),
+    )
+    await events.settle(on.db)
+    return await on.write(_create, by, record, secret)
+
+
+async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
+    await check_owner(tx, new.user_id)
+    await check_room(tx, new.user_id)
+    webhook = await webhooks.add(tx, new)
+    await events.record(tx, "webhook.created", webhook.user_id, by.actor, webhooks.in_events(webhook))
+    return await _seen(tx, webhook, secret)
+
+
+async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None) -> Seen:
+    """Update a webhook
+
+    Fields you don't send are left unchanged; `headers` are merged, and null removes one. Events that have not been delivered yet are sent
+    as the webhook is then. The `status` `enabled` resumes where it stands. To change `url`, `types`, `format` or `payload`, the key needs
+    the scope `events:read` as well. Admins can give the webhook to another user. With `If-Match`, the update only succeeds if the webhook
+    still has that version.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    if any(getattr(changes, name) is not UNSET for name in SENT):
+        require(by, "events:read")
+    columns = {name: given(getattr(changes, name)) for name in _PLAIN if getattr(changes, name) is not UNSET}
+    if "user_id" in columns:
+        columns["user_id"] = _owner(by, columns["user_id"])
+    if "url" in columns:
+        _check_url(on, columns["url"])
+    if changes.types is not UNSET:
+        columns["types"] = _patterns(changes.types)
+    return await on.write(_update, on, by, webhook.id, columns, changes, versions)
+
+
+_PLAIN = ("url", "description", "format", "payload", "ordering", "status", "user_id")
+
+
+async def _update(
+    tx: Tx, on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], changes: WebhookUpdate, versions: frozenset[int] | None
+) -> Seen:
+    webhook = await webhooks.get(tx, id)
+    if versions is not None and webhook.version not in versions:
+        raise PreconditionFailed()
+    columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
+    if changes.headers is not UNSET and changes.headers:
+        columns["headers"] = _headers(on, id, webhooks.sealed_headers(webhook), changes)
+    if "user_id" in columns:
+        await check_owner(tx, columns["user_id"])
+        await check_room(tx, columns["user_id"])
+    return await _changed(tx, by, webhook, columns)
+
+
+async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any]) -> Seen:
+    """What is so already is no change, and where nothing changes there is no event."""
+    if not columns:
+        return await _seen(tx, webhook)
+    if columns.get("status") == "enabled":
+        await check_owner(tx, columns.get("user_id", webhook.user_id))
+        await webhook_cursors.resume(tx, webhook.id)
+    if "status" in columns:
+        columns["status_reason"] = None
+    after = await webhooks.change(tx, webhook, columns)
+    was, now = webhooks.in_events(webhook), webhooks.in_events(after)
+    before = {name: was[name] for name in was if name in columns}
+    await events.record(tx, "webhook.updated", after.user_id, by.actor, now, before)
+    return await _seen(tx, after)
+
+
+async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
+    """Pause a webhook
+
+    Nothing is sent until you resume it. What happens meanwhile is not lost: it can be sent then, as far as the event log still has it.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    return await on.write(_set_status, by, webhook.id, "paused")
+
+
+async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> Seen:
+    """Resume a webhook
+
+    Sends again, after a pause or when the webhook was disabled. By default everything that happened meanwhile is sent, in order. `from`
+    selects another place: `now` skips it, and a time or event further back sends events again.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    await events.settle(on.db)
+    seq = await _place(on, resume.start)
+    return await on.write(_set_status, by, webhook.id, "enabled", seq)
+
+
+async def _place(on: Rollbook, start: str) -> int | None:
+    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter."""
+    if start == "cursor":
+        return None
+    if start == "now":
+        return await webhook_cursors.newest(on.db)
+    return refuse("from", "must be cursor, now, an RFC 3339 time or the ID of an event")
+
+
+async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:
+    webhook = await webhooks.get(tx, id)
+    if seq is not None:
+        await webhook_cursors.move(tx, id, seq)
+    return await _changed(tx, by, webhook, {} if webhook.status == status else {"status": status})
+
+
+async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    """Delete a webhook
+
+    Nothing more is sent, and its deliveries are deleted. To keep it for later, pause it instead.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    await on.write(_delete, by, webhook.id, versions)
+
+
+async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None) -> None:
+    webhook = await webhooks.get(tx, id)
+    if versions is not None and webhook.version not in versions:
+        raise PreconditionFailed()
+    await webhooks.remove(tx, id)
+    await events.record(tx, "webhook.deleted", webhook.user_id, by.actor, webhooks.in_events(webhook))
+
+
+# ---- the secret
+
+
+async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> Seen:
+    """Reveal the secret of a webhook
+
+    Returns the webhook with its secret. Requires your password.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    me = await users.get(on.db, by.user_id)
+    await prove_own(on, by, me, await users.password_hash(on.db, me.id), proof.password)
+    try:
+        secret = webhook_secrets.revealed(on.secret, webhook)
+    except ValueError:
+        raise NotFound(
+            "This secret cannot be shown again: the server's secret has changed since it was created. Rotate it."
+        ) from None
+    return await on.write(_revealed, by, webhook.id, secret)
+
+
+async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> Seen:
+    webhook = await webhooks.get(tx, id)
+    await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
+    return await _seen(tx, webhook, secret)
+
+
+async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> Seen:
+    """Rotate the secret of a webhook
+
+    Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, with the new secret and with the old one,
+    so that nothing is rejected while you change it in your application.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    secret = signing.new_secret()
+    return await on.write(_rotate, on, by, webhook.id, secret, rotation.overlap * clock.SECOND)
+
+
+async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, overlap: int) -> Seen:
+    old = await webhooks.get(tx, id)
+    columns = {
+        "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
+        "old_secret": old.secret if overlap else None,
+        "old_secret_until": clock.now() + overlap if overlap else None,
+    }
+    webhook = await webhooks.change(tx, old, columns)
+    await events.record(tx, "webhook.rotated", webhook.user_id, by.actor, webhooks.in_events(webhook))
+    return await _seen(tx, webhook, secret)
+
+
+# ----
+
+
+async def find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
+    """For who reaches only themselves, others' webhooks do not exist. Raises InsufficientScope, NotFound."""
+    require_own(by, scope)
+    webhook = await webhooks.get(on.db, known("webhook", id))
+    if webhook.user_id != by.user_id and not reaches_all(by, scope):
+        raise NotFound()
+    return webhook
+
+
+def _owner(by: Principal, named: str | None) -> str:
+    """Raises InsufficientScope."""
+    if named is None or named in ("me", by.user_id):
+        return by.user_id
+    if not reaches_all(by, "webhooks:write"):
+        raise InsufficientScope("Only admins can give webhooks to other users.")
+    return named
+
+
+def _check_url(on: Rollbook, url: str) -> None:
+    """As far as can be said without looking its host up. Raises InvalidParameter."""
+    if url != webhooks.INBOX:
+        try:
+            on.addresses.check_url(url)
+        except ValueError as problem:
+            refuse("url", str(problem).removesuffix("."))
+
+
+def _patterns(types: tuple[str, ...]) -> str:
+    return " ".join(dict.fromkeys(map(str, types)))
+
+
+def _headers(on: Rollbook, id: str, kept: dict[str, bytes], fields: WebhookFields) -> bytes | None:
+    """Raises InvalidParameter."""
+    changes = {} if fields.headers is UNSET else dict(fields.headers)
+    found = webhook_secrets.merged_headers(on.secret, id, kept, changes)
+    if len(found) > MAX_HEADERS or sum(len(name) + len(value) - 41 for name, value in found.items()) > MAX_HEADER_BYTES:
+        refuse("headers", f"must be at most {MAX_HEADERS}, with 4 KiB in all")
+    return webhooks.kept_headers(found)

@@ -1,0 +1,182 @@
+"""Webhooks: endpoints that events are sent to. Secrets and the values of headers are stored sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.records import webhook_cursors
+from rollbook.storage.database import Queries, Statement, Tx
+
+CHANNEL = "webhooks"
+"""Notified when a webhook changes, is created or deleted."""
+INBOX = "inbox"
+"""Instead of a URL: events are kept in the product, to be looked at."""
+REASONS: dict[str, str] = {
+    "owner_suspended": "The user it belongs to was suspended.",
+    "owner_deleted": "The user it belongs to was deleted.",
+    "owner_demoted": "The user it belongs to has a role that can't have webhooks.",
+    "gone": "The endpoint returned 410.",
+    "failing": "No delivery succeeded for five days.",
+}
+"""Why a webhook is disabled."""
+
+
+class Webhook(NamedTuple):
+    """A webhook as stored."""
+
+    id: str
+    user_id: str
+    url: str
+    description: str
+    types: str  # patterns with spaces between
+    format: str
+    payload: str
+    ordering: str
+    headers: bytes | None  # names and sealed values, see `sealed_headers`
+    secret: bytes
+    old_secret: bytes | None  # signs too, until `old_secret_until`
+    old_secret_until: int | None
+    status: str = "enabled"
+    status_reason: str | None = None
+    version: int = 1
+    created_at: int = 0
+    updated_at: int = 0
+
+
+COLUMNS = ", ".join(Webhook._fields)
+
+ADD = f"INSERT INTO webhooks ({COLUMNS}) VALUES ({', '.join('?' * len(Webhook._fields))})"
+BY_ID = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE id = ?", locks=True)
+ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
+OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
+ENABLED_OF_USER = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True)
+COUNT = "SELECT count(*) FROM webhooks"
+COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"
+IDS_OF_USER = "SELECT id FROM webhooks WHERE user_id = ? ORDER BY id"
+REMOVE = "DELETE FROM webhooks WHERE id = ?"
+REMOVE_PARTS = tuple(
+    f"DELETE FROM {table} WHERE webhook_id = ?"
+    for table in ("webhook_cursors", "webhook_lanes", "webhook_hours", "webhook_replays", "webhook_inbox")
+)
+"""Its deliveries, of which there may be many, are left to a job: `webhook_deliveries.expire`."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
+
+async def get(queries: Queries, id: str) -> Webhook:
+    """Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None:
+        raise NotFound()
+    return Webhook._make(row)
+
+
+async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 0) -> list[Webhook]:
+    """Webhooks of a user, or of all, oldest first."""
+    if user_id is None:
+        return [Webhook._make(row) for row in await queries.all(ALL, limit, offset)]
+    return [Webhook._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def enabled_of(tx: Tx, user_id: str) -> list[Webhook]:
+    """A user's webhooks that are not disabled."""
+    return [Webhook._make(row) for row in await tx.all(ENABLED_OF_USER, user_id)]
+
+
+async def count(queries: Queries, user_id: str | None = None) -> int:
+    """Webhooks of a user, or of all."""
+    row = await queries.one(COUNT) if user_id is None else await queries.one(COUNT_OF_USER, user_id)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+def new_id() -> str:
+    return ids.new("webhook")
+
+
+async def add(tx: Tx, new: Webhook) -> Webhook:
+    """Its cursor starts at the end of the log."""
+    now = clock.now()
+    webhook = new._replace(created_at=now, updated_at=now)
+    await tx.run(ADD, *webhook)
+    await webhook_cursors.start(tx, webhook.id, await webhook_cursors.newest(tx))
+    tx.notify(CHANNEL)
+    return webhook
+
+
+async def change(tx: Tx, webhook: Webhook, changed: Mapping[str, Any]) -> Webhook:
+    """Set these columns. Whoever sends to it reads it again."""
+    after = webhook._replace(**changed, version=webhook.version + 1, updated_at=clock.now())
+    await tx.run(_update(tuple(changed)), *changed.values(), after.updated_at, webhook.id)
+    await webhook_cursors.interrupt(tx, webhook.id)
+    tx.notify(CHANNEL)
+    return after
+
+
+async def remove(tx: Tx, id: str) -> None:
+    await tx.run(REMOVE, id)
+    for statement in REMOVE_PARTS:
+        await tx.run(statement, id)
+    tx.notify(CHANNEL)
+
+
+async def erase_all(tx: Tx, user_id: str) -> None:
+    """Those of an erased user."""
+    for row in await tx.all(IDS_OF_USER, user_id):
+        await remove(tx, row[0])
+
+
+def sealed_headers(webhook: Webhook) -> dict[str, bytes]:
+    """By name."""
+    return {} if webhook.headers is None else _decode(webhook.headers)
+
+
+def kept_headers(sealed: Mapping[str, bytes]) -> bytes | None:
+    """As the column has them."""
+    return _encode(sealed) if sealed else None
+
+
+def public(webhook: Webhook) -> dict[str, Any]:
+    """All that may be seen of a webhook: neither its secret nor the values of its headers."""
+    return {
+        "id": webhook.id,
+        "user_id": webhook.user_id,
+        "url": webhook.url,
+        "description": webhook.description,
+        "types": webhook.types.split(),
+        "format": webhook.format,
+        "payload": webhook.payload,
+        "ordering": webhook.ordering,
+        "headers": list(sealed_headers(webhook)),
+        "status": webhook.status,
+        "status_reason": webhook.status_reason,
+        "created_at": clock.format_time(webhook.created_at),
+        "updated_at": clock.format_time(webhook.updated_at),
+    }
+
+
+def in_events(webhook: Webhook) -> dict[str, Any]:
+    """The same for the event log, which more people can read: of the URL only the host, since the rest of those of chats is a secret."""
+    return {**public(webhook), "url": masked_url(webhook.url)}
+
+
+def masked_url(url: str) -> str:
+    if url == INBOX:
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/" + ("…" if parts.path.strip("/") or parts.query else "")
+
+
+@lru_cache(maxsize=64)
+def _update(columns: tuple[str, ...]) -> str:
+    return (
+        f"UPDATE webhooks SET {', '.join(f'{name} = ?' for name in columns)}, version = version + 1, updated_at = ? WHERE id = ?"
+    )

@@ -1,0 +1,91 @@
+// What an application does, with openapi-generator's Java client.
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.openapitools.client.ApiClient;
+import org.openapitools.client.ApiException;
+import org.openapitools.client.api.EventsApi;
+import org.openapitools.client.api.EventsApi.APIListEventsRequest;
+import org.openapitools.client.api.KeysApi;
+import org.openapitools.client.api.KeysApi.APICreateKeyRequest;
+import org.openapitools.client.api.KeysApi.APIRevokeKeyRequest;
+import org.openapitools.client.api.KeysApi.APIRotateKeyRequest;
+import org.openapitools.client.api.UsersApi;
+import org.openapitools.client.api.UsersApi.APICreateUserRequest;
+import org.openapitools.client.api.UsersApi.APIDeleteUserRequest;
+import org.openapitools.client.api.UsersApi.APIGetUserRequest;
+import org.openapitools.client.api.UsersApi.APIListUsersRequest;
+import org.openapitools.client.api.UsersApi.APIPatchUserRequest;
+import org.openapitools.client.model.ErrorResponse;
+import org.openapitools.client.model.KeyCreate;
+import org.openapitools.client.model.Scope;
+import org.openapitools.client.model.UserCreate;
+import org.openapitools.client.model.UserPatch;
+
+public class Program {
+  interface Call {
+    void run() throws ApiException;
+  }
+
+  static List<Object> refused(ApiClient client, Call call) throws Exception {
+    try {
+      call.run();
+    } catch (ApiException error) {
+      var body = client.getObjectMapper().readValue(error.getResponseBody(), ErrorResponse.class);
+      return Arrays.asList(error.getCode(), body.getCode(), body.getParam());
+    }
+    throw new AssertionError("not refused");
+  }
+
+  public static void main(String[] arguments) throws Exception {
+    var env = System.getenv();
+    var client = new ApiClient();
+    client.updateBaseUri(env.get("ROLLBOOK_URL"));
+    client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + env.get("ROLLBOOK_KEY")));
+    var users = new UsersApi(client);
+    var keys = new KeysApi(client);
+    var events = new EventsApi(client);
+    Map<String, Object> seen = new LinkedHashMap<>();
+
+    var pages = new ArrayList<Object>();
+    String cursor = null;
+    do {
+      var call = APIListUsersRequest.newBuilder().ids(List.of(env.get("IDS").split(","))).sort(List.of("-name")).limit(2L);
+      var page = users.listUsersWithHttpInfo(call.fields(List.of("role", "status")).cursor(cursor).build());
+      pages.add(page.getData().stream().map(user -> List.of(user.getName(), user.getRole())).toList());
+      cursor = page.getHeaders().getOrDefault("X-Next-Cursor", Arrays.asList((String) null)).get(0);
+    } while (cursor != null);
+    seen.put("pages", pages);
+
+    var wanted = new UserCreate().name("Al").email(env.get("EMAIL")).password("securepassword123");
+    var created = users.createUser(APICreateUserRequest.newBuilder().userCreate(wanted).build());
+    var get = APIGetUserRequest.newBuilder().userId(created.getId()).build();
+    var whole = users.getUser(get);
+    var isAsked = created.getEmail().equals(env.get("EMAIL"));
+    seen.put("created", Arrays.asList(created.getName(), isAsked, whole.getRole(), whole.getStatus(), whole.getMetadata(), whole.getExternalId()));
+    var patch = new UserPatch().name("Alan").metadata(Map.of("plan", "pro"));
+    var change = APIPatchUserRequest.newBuilder().userId(created.getId()).userPatch(patch).fields(List.of("role", "metadata"));
+    var changed = users.patchUser(change.build());
+    seen.put("updated", Arrays.asList(changed.getName(), changed.getRole(), changed.getMetadata(), changed.getStatus()));
+
+    var app = new KeyCreate().name("app").userId(created.getId()).scopes(List.of(Scope.USERS_READ));
+    var key = keys.createKey(APICreateKeyRequest.newBuilder().keyCreate(app).build());
+    var rotated = keys.rotateKey(APIRotateKeyRequest.newBuilder().keyId(key.getId()).build());
+    seen.put("key", List.of(key.getKey().substring(0, 4), key.getScopes(), !rotated.getId().equals(key.getId())));
+    keys.revokeKey(APIRevokeKeyRequest.newBuilder().keyId(rotated.getId()).build());
+    var log = new ArrayList<Object>();
+    for (var event : events.listEvents(APIListEventsRequest.newBuilder().user(created.getId()).build())) {
+      var object = event.getObject();
+      log.add(Arrays.asList(event.getType(), object.getName(), env.get("EMAIL").equals(object.getEmail())));
+    }
+    seen.put("events", log);
+
+    var invalid = new UserCreate().name("Al").email("nobody").password("securepassword123");
+    seen.put("invalid", refused(client, () -> users.createUser(APICreateUserRequest.newBuilder().userCreate(invalid).build())));
+    users.deleteUser(APIDeleteUserRequest.newBuilder().userId(created.getId()).purge(true).build());
+    seen.put("gone", refused(client, () -> users.getUser(get)));
+    System.out.println(ApiClient.createDefaultObjectMapper().writeValueAsString(seen));
+  }
+}

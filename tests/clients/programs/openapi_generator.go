@@ -1,0 +1,89 @@
+// What an application does, with openapi-generator's Go client.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+
+	openapi "github.com/GIT_USER_ID/GIT_REPO_ID"
+)
+
+func done[T any](value T, response *http.Response, err error) (T, *http.Response) {
+	if err != nil {
+		panic(err)
+	}
+	return value, response
+}
+
+func refused(response *http.Response, err error) []any {
+	var problem *openapi.GenericOpenAPIError
+	if !errors.As(err, &problem) {
+		panic(err)
+	}
+	body := problem.Model().(openapi.ErrorResponse)
+	return []any{response.StatusCode, body.Code, body.Param}
+}
+
+func main() {
+	email := os.Getenv("EMAIL")
+	configuration := openapi.NewConfiguration()
+	configuration.Servers[0].URL = os.Getenv("ROLLBOOK_URL")
+	client := openapi.NewAPIClient(configuration)
+	ctx := context.WithValue(context.Background(), openapi.ContextAccessToken, os.Getenv("ROLLBOOK_KEY"))
+	users, keys, events := client.UsersAPI, client.KeysAPI, client.EventsAPI
+
+	pages := [][][]any{}
+	for cursor, more := "", true; more; more = cursor != "" {
+		call := users.ListUsers(ctx).Ids(strings.Split(os.Getenv("IDS"), ",")).Sort([]string{"-name"}).Limit(2).Fields([]string{"role", "status"})
+		if cursor != "" {
+			call = call.Cursor(cursor)
+		}
+		found, response := done(call.Execute())
+		page := [][]any{}
+		for _, user := range found {
+			page = append(page, []any{user.Name, user.Role})
+		}
+		pages = append(pages, page)
+		cursor = response.Header.Get("X-Next-Cursor")
+	}
+
+	created, _ := done(users.CreateUser(ctx).UserCreate(*openapi.NewUserCreate("Al", email, "securepassword123")).Execute())
+	whole, _ := done(users.GetUser(ctx, created.Id).Execute())
+	patch := openapi.UserPatch{Name: openapi.PtrString("Alan"), Metadata: map[string]any{"plan": "pro"}}
+	changed, _ := done(users.PatchUser(ctx, created.Id).UserPatch(patch).Fields([]string{"role", "metadata"}).Execute())
+
+	wanted := openapi.KeyCreate{Name: "app", UserId: &created.Id, Scopes: []openapi.Scope{openapi.USERS_READ}}
+	key, _ := done(keys.CreateKey(ctx).KeyCreate(wanted).Execute())
+	rotated, _ := done(keys.RotateKey(ctx, key.Id).Execute())
+	if _, err := keys.RevokeKey(ctx, rotated.Id).Execute(); err != nil {
+		panic(err)
+	}
+	log := [][]any{}
+	found, _ := done(events.ListEvents(ctx).User(created.Id).Execute())
+	for _, event := range found {
+		log = append(log, []any{event.Type, event.Object.Name, event.Object.GetEmail() == email})
+	}
+
+	_, response, err := users.CreateUser(ctx).UserCreate(*openapi.NewUserCreate("Al", "nobody", "securepassword123")).Execute()
+	invalid := refused(response, err)
+	if _, err := users.DeleteUser(ctx, created.Id).Purge(true).Execute(); err != nil {
+		panic(err)
+	}
+	_, response, err = users.GetUser(ctx, created.Id).Execute()
+	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"pages":   pages,
+		"created": []any{created.Name, created.Email == email, whole.Role, whole.Status, whole.Metadata, whole.ExternalId.Get()},
+		"updated": []any{changed.Name, changed.Role, changed.Metadata, changed.Status},
+		"key":     []any{key.GetKey()[:4], key.Scopes, rotated.Id != key.Id},
+		"events":  log,
+		"invalid": invalid,
+		"gone":    refused(response, err),
+	})
+	if err != nil {
+		panic(err)
+	}
+}
