@@ -20,6 +20,7 @@ from rollbook.api import openapi, openapi_tables, types
 from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
 from rollbook.config import Settings
+from rollbook.delivery import outcomes, schedule
 from rollbook.http.wire import REASON
 from rollbook.records import event_types
 
@@ -135,6 +136,23 @@ def events_part() -> str:
     )
 
 
+def retries_part() -> str:
+    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(schedule.STEPS, 2))]
+    return _table(("attempt", "after"), waits)
+
+
+def _span(seconds: float) -> str:
+    size, unit = next((size, unit) for size, unit in ((3600, "hours"), (60, "minutes"), (1, "seconds")) if seconds >= size)
+    return f"{seconds / size:g} {unit}"
+
+
+def outcomes_part() -> str:
+    rows = [(f"`{name}`", text) for name, text in outcomes.DESCRIPTIONS.items()]
+    answered = (f"`{outcomes.of_status(400)}` to `{outcomes.of_status(599)}`", "The receiver answered with this status.")
+    at = [name for name, _ in rows].index(f"`{outcomes.BODY_FAILED}`")
+    return _table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
+
+
 def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(typer.main.get_command(app), "rollbook"):
@@ -168,6 +186,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "roles": roles_part,
     "scopes": scopes_part,
     "events": events_part,
+    "retries": retries_part,
+    "outcomes": outcomes_part,
     "commands": commands_part,
 }
 

@@ -22,7 +22,7 @@ def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
 
 
 def test_the_pages_that_teach_have_examples() -> None:
-    assert {"README.md", "index.md", "quickstart.md", "users.md", "keys.md", "events.md", "cli.md"} <= {
+    assert {"README.md", "index.md", "quickstart.md", "users.md", "keys.md", "events.md", "webhooks.md", "cli.md"} <= {
         page.name for page in PAGES
     }
     # The pages speak of this owner.

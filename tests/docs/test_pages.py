@@ -172,7 +172,7 @@ def test_headings_of_one_text_have_anchors_of_their_own() -> None:
 
 
 def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages(browser: httpx2.Client) -> None:
-    for name in ("users", "keys", "events", "health"):
+    for name in ("users", "keys", "events", "webhooks", "health"):
         page = browser.get(f"/docs/{name}").text
         examples = page.count("data-try-open")
         assert examples == guide.source(name, guide.PAGE_URL).count("```sh\n") > 0

@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("users", columns=True),
         Chapter("keys", columns=True),
         Chapter("events", columns=True),
+        Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
         Chapter("reference"),
     ),
