@@ -54,6 +54,8 @@ class Population(NamedTuple):
     """Of a request with one of the owner's keys."""
     event_ids: list[str]
     """One that changed a user, and one that created one."""
+    webhooks: list[dict[str, Any]]
+    """The owner's."""
     password_link: str
     """With which one of the users can set a password: the query."""
 
@@ -117,6 +119,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
         request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
         changed = [_done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")]
+        webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
@@ -124,7 +127,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
     time.sleep(2)  # so long it may take until a request is in the log
     for client in clients:
         client.close()
-    return Population(server, member, users, keys, request_id, [event["id"] for event in changed], f"?{link.query}")
+    return Population(server, member, users, keys, request_id, [event["id"] for event in changed], webhooks, f"?{link.query}")
 
 
 NO_PAGES = {
@@ -149,6 +152,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/account/requests/{id}": lambda population: [population.request_id],
     "/docs/{name}": lambda population: [name for name in guide.CHAPTERS if name != guide.LANDING],
     "/docs/errors/{code}": lambda population: ["not_found", "invalid_parameter"],
+    "/account/webhooks/{id}": lambda population: [webhook["id"] for webhook in population.webhooks],
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
@@ -221,6 +225,16 @@ def _user(http: httpx2.Client, number: int, name: str) -> dict[str, Any]:
 
 USED = (0, 1, 3)
 """Which of the owner's keys have requests."""
+WEBHOOKS: tuple[dict[str, Any], ...] = (
+    {"url": "inbox"},
+    {
+        "url": "https://hooks.example.com/rollbook",
+        "description": "Billing",
+        "types": ["user.*", "key.revoked"],
+        "headers": {"X-Tenant": "acme"},
+    },
+    {"url": "https://chat.example.com/services/T0/B0/secret", "description": HOSTILE[0], "format": "slack", "status": "paused"},
+)
 SUSPENDED = (7, 22)
 DELETED = (14, 21)
 

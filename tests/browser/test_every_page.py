@@ -32,7 +32,7 @@ BY_OTHERS = {"/docs/api": ".swagger-ui"}
 """Pages that show what others wrote, and where in them. The policy of these is wider, and says so where it is set."""
 
 # Where names that are scripts must be seen, so that their absence elsewhere means something.
-SHOWN = {"/admin/users": HOSTILE, "/account/keys": HOSTILE[1:2]}
+SHOWN = {"/admin/users": HOSTILE, "/account/keys": HOSTILE[1:2], "/account/webhooks": HOSTILE[:1]}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ LABELS = {
 EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year"), ("never", "Never"))
 """When a new API key expires."""
 
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
+
 
 def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
     """What to say beside which field of a form; under "" what is about none. `proof` is the field of the password that the person had to
@@ -54,6 +57,11 @@ def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS
     for fault in error.faults or (Fault(error.param or "", error.message),):
         found.setdefault(fault.param, _named(fault, labels))
     return found
+
+
+def utc(text: str) -> str:
+    """What a browser sends from a field of type datetime-local, as an RFC 3339 time: all times of the dashboard are UTC. Other text as it is."""
+    return f"{text}:00Z" if _LOCAL(text) else text
 
 
 def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:

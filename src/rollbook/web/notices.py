@@ -30,4 +30,8 @@ NOTICES: dict[str, Notice] = {
     "user-key-revoked": Notice("ok", "API key revoked. It no longer works."),
     "user-session-ended": Notice("ok", "That browser has been signed out."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
+    "webhook-saved": Notice("ok", "Saved."),
+    "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
+    "webhook-resumed": Notice("ok", "Webhook resumed."),
+    "webhook-deleted": Notice("ok", "Webhook deleted."),
 }

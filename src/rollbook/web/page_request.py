@@ -22,6 +22,7 @@ from rollbook.http.response import Response, line
 from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
+from rollbook.roles import WEBHOOK_ROLES
 from rollbook.web import templates
 from rollbook.web.notices import NOTICES, Notice
 
@@ -57,6 +58,10 @@ class Person(NamedTuple):
     @property
     def is_admin(self) -> bool:
         return self.user.role in ("admin", "owner")
+
+    @property
+    def may_have_webhooks(self) -> bool:
+        return self.user.role in WEBHOOK_ROLES
 
 
 class PageRequest:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
 from rollbook.web import assets, docs, well_known
-from rollbook.web.account import keys, profile, requests, sessions, set_password, sign_in, usage
+from rollbook.web.account import keys, profile, requests, sessions, set_password, sign_in, usage, webhook_form, webhooks
 from rollbook.web.admin import deleted_users, events, new_user, overview, server, user, users
+from rollbook.web.admin import webhooks as all_webhooks
 
 Who = Literal["anyone", "person", "admin"]
 
@@ -52,6 +53,17 @@ PAGES = [
     Page("GET", "/account/sessions", sessions.show, "person"),
     Page("POST", "/account/sessions/end-others", sessions.end_others, "person"),
     Page("POST", "/account/sessions/{id}/end", sessions.end, "person"),
+    Page("GET", "/account/webhooks", webhooks.show, "person"),
+    Page("POST", "/account/webhooks", webhook_form.create, "person"),
+    Page("GET", "/account/webhooks/new", webhook_form.show_new, "person"),
+    Page("GET", "/account/webhooks/{id}", webhooks.show_one, "person"),
+    Page("POST", "/account/webhooks/{id}", webhook_form.save, "person"),
+    Page("GET", "/account/webhooks/{id}/edit", webhook_form.show_edit, "person"),
+    Page("POST", "/account/webhooks/{id}/pause", webhooks.pause, "person"),
+    Page("POST", "/account/webhooks/{id}/resume", webhooks.resume, "person"),
+    Page("POST", "/account/webhooks/{id}/reveal", webhooks.reveal, "person"),
+    Page("POST", "/account/webhooks/{id}/rotate-secret", webhooks.rotate, "person"),
+    Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "admin"),
     Page("GET", "/admin/events", events.show, "admin"),
     Page("GET", "/admin/events/export", events.export, "admin"),
@@ -73,6 +85,7 @@ PAGES = [
     Page("POST", "/admin/users/{id}/keys/{key}/revoke", user.revoke_key, "admin"),
     Page("POST", "/admin/users/{id}/sessions/end", user.end_sessions, "admin"),
     Page("POST", "/admin/users/{id}/sessions/{session}/end", user.end_session, "admin"),
+    Page("GET", "/admin/webhooks", all_webhooks.show, "admin"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/api", docs.reference, "anyone"),

@@ -21,6 +21,10 @@ TOP, BASE = 10, HEIGHT - 24
 MIN_HEIGHT = 2.0
 """Pixels of a part that is not zero, so that one error among thousands is seen."""
 MAX_MARKS = 7
+SPARK = 28
+"""Height of a plot in a table."""
+ANSWERED = (("", "Successful"), ("muted", "Client errors (4xx)"), ("warn", "Rate limited (429)"), ("bad", "Server errors (5xx)"))
+DELIVERED = (("", "Delivered"), ("bad", "Failed"))
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
 
 
@@ -35,6 +39,14 @@ class Bar(NamedTuple):
     """Its row of the table."""
 
 
+class Deliveries(NamedTuple):
+    """Attempts to deliver events in an hour, which begins at `at`."""
+
+    at: int
+    delivered: int
+    failed: int
+
+
 class Mark(NamedTuple):
     at: float
     text: str
@@ -46,7 +58,7 @@ def requests_by_hour(hours: Sequence[Hour], since: int, until: int, label: str =
     bars = [_hour(hour) for hour in hours if start <= hour.at < until]
     columns = ("Hour (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
     summary = f"{sum(bar.numbers[0] for bar in bars):,} requests in total."
-    return _figure(id, label, summary, bars, start, until, clock.HOUR, columns, has_legend=True)
+    return _figure(id, label, summary, bars, start, until, clock.HOUR, columns, ANSWERED)
 
 
 def users_by_day(days: Sequence[tuple[int, int]], label: str = "New users per day", id: str = "joined") -> Markup:
@@ -54,6 +66,44 @@ def users_by_day(days: Sequence[tuple[int, int]], label: str = "New users per da
     bars = [Bar(at, _day(at), f"{_day(at)}: {count:,} new", [("bar", count)], (count,)) for at, count in days]
     summary = f"{sum(count for _, count in days):,} new users in total."
     return _figure(id, label, summary, bars, days[0][0], days[-1][0] + clock.DAY, clock.DAY, ("Day (UTC)", "New users"))
+
+
+def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int, id: str = "deliveries") -> Markup:
+    """Attempts to deliver events in each hour: those that succeeded, and those that failed."""
+    bars = [
+        Bar(
+            at,
+            hour_text(at),
+            f"{hour_text(at)} UTC: {delivered:,} delivered, {failed:,} failed",
+            [("bar", delivered), ("bar bad", failed)],
+            (delivered + failed, failed),
+        )
+        for at, delivered, failed in hours
+    ]
+    label = "Deliveries per hour, last 24 hours"
+    return _figure(
+        id, label, delivery_summary(hours), bars, since, until, clock.HOUR, ("Hour (UTC)", "Deliveries", "Failed"), DELIVERED
+    )
+
+
+def delivery_summary(hours: Sequence[Deliveries]) -> str:
+    return f"{sum(hour.delivered for hour in hours):,} delivered, {sum(hour.failed for hour in hours):,} failed in the last 24 hours."
+
+
+def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
+    """The same small enough for a row of a table, without a scale."""
+    from markupsafe import Markup
+
+    width = 100 / ((until - since) // clock.HOUR)
+    most = max((hour.delivered + hour.failed for hour in hours), default=0)
+    drawn = [
+        f'<rect class="{kind}" x="{(hour.at - since) // clock.HOUR * width:.2f}%" width="{width * 0.8:.2f}%" y="{y:.1f}" height="{height:.1f}"/>'
+        for hour in hours
+        for kind, y, height in _stacked([("bar", hour.delivered), ("bar bad", hour.failed)], most, SPARK, 0)
+    ]
+    return Markup(
+        f'<svg class="plot spark" width="100%" height="{SPARK}" role="img" aria-label="{delivery_summary(hours)}">{"".join(drawn)}</svg>'
+    )
 
 
 def _hour(hour: Hour) -> Bar:
@@ -91,7 +141,7 @@ def _figure(
     until: int,
     span: int,
     columns: tuple[str, ...],
-    has_legend: bool = False,
+    legend: Sequence[tuple[str, str]] = (),
 ) -> Markup:
     """A bar for each `span` from `start` to `until`. `id` is unique on its page."""
     from markupsafe import Markup
@@ -113,7 +163,7 @@ def _figure(
             rows=Markup("\n".join([_row(bar) for bar in reversed(bars)])),
             scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],
             marks=_marks(start, whole),
-            has_legend=has_legend,
+            legend=legend,
         )
     )
 
@@ -139,13 +189,21 @@ def short(number: float) -> str:
 def _bar(bar: Bar, x: float, width: float, most: int) -> str:
     across = f'x="{x + width * 0.06:.3f}%" width="{width * 0.88:.3f}%"'
     drawn = [f'<g><title>{bar.title}</title><rect class="hit" {across} y="{TOP}" height="{BASE - TOP}"/>']
-    y = float(BASE)
-    for kind, count in bar.parts:
-        if count > 0:
-            height = max(MIN_HEIGHT, count / most * (BASE - TOP))
-            y -= height
-            drawn.append(f'<rect class="{kind}" {across} y="{y:.1f}" height="{height:.1f}"/>')
+    for kind, y, height in _stacked(bar.parts, most, BASE, TOP):
+        drawn.append(f'<rect class="{kind}" {across} y="{y:.1f}" height="{height:.1f}"/>')
     return "".join(drawn) + "</g>"
+
+
+def _stacked(parts: Sequence[tuple[str, int]], most: int, base: int, top: int) -> list[tuple[str, float, float]]:
+    """Class, top and height of each part that is not zero, from below."""
+    y = float(base)
+    found: list[tuple[str, float, float]] = []
+    for kind, count in parts:
+        if count > 0:
+            height = max(MIN_HEIGHT, count / most * (base - top))
+            y -= height
+            found.append((kind, y, height))
+    return found
 
 
 def _row(bar: Bar) -> str:

@@ -25,7 +25,14 @@ SOON = 7 * clock.DAY
 
 EXPIRIES = (*forms.EXPIRIES, ("date", "On a date"))
 OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
-GROUPS = {"users": "Users", "keys": "API keys", "sessions": "Sessions", "events": "Event log", "metrics": "Server"}
+GROUPS = {
+    "users": "Users",
+    "keys": "API keys",
+    "sessions": "Sessions",
+    "events": "Event log",
+    "webhooks": "Webhooks",
+    "metrics": "Server",
+}
 BLANK = {
     "name": "",
     "reach": "all",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,8 +31,6 @@ LABELS = {
 }
 NEVER_LOGGED = ("server.test",)
 
-# As browsers send it from a field of type datetime-local. All times of the dashboard are UTC.
-_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 _encode = msgspec.json.Encoder().encode
 
 
@@ -92,10 +89,7 @@ def _given(page: PageRequest) -> dict[str, Any]:
 
 
 def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:
-    wanted = {name: given[name] for name in TEXTS if given[name]}
-    for name in ("created_after", "created_before"):
-        if _LOCAL(wanted.get(name, "")):
-            wanted[name] += ":00Z"
+    wanted = {name: forms.utc(given[name]) for name in TEXTS if given[name]}
     return page.arguments(AuditFilters, {"types": given["type"], **wanted})
 
 

@@ -1,0 +1,125 @@
+"""The form of a webhook: to create one, and to change one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollbook.actions import webhooks
+from rollbook.actions.arguments import WebhookCreate, WebhookUpdate
+from rollbook.actions.permissions import require_own
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.records import event_types
+from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
+from rollbook.web import event_choices, forms
+from rollbook.web.account.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, section, title
+from rollbook.web.page_request import PageRequest
+
+TEXTS = ("url", "description", "format", "payload", "ordering")
+BLANK: dict[str, Any] = {
+    "url": "",
+    "description": "",
+    "format": "standard",
+    "payload": "full",
+    "ordering": "user",
+    "reach": "all",
+    "type": [],
+    "headers": "",
+    "remove": [],
+    "version": "",
+}
+LABELS = {
+    "url": "The URL",
+    "description": "The description",
+    "types": "The events",
+    "format": "The format",
+    "payload": "The payload",
+    "ordering": "The order",
+    "headers": "The headers",
+}
+
+
+async def show_new(page: PageRequest) -> Response:
+    # Whoever can have none learns it before filling in the form.
+    require_own(page.by, "webhooks:write")
+    return _form(page, None, BLANK)
+
+
+async def create(page: PageRequest) -> Response:
+    """The response shows the secret; no URL leads there."""
+    given = _given(page)
+    try:
+        seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, _wanted(given)))
+    except ApiError as error:
+        return _form(page, None, given, forms.problems(page, error, LABELS), error.status)
+    return page.render("account/new_webhook.html", 201, secret=True, section=SECTION, seen=seen, path=path(seen.webhook))
+
+
+async def show_edit(page: PageRequest) -> Response:
+    webhook = (await webhooks.get(page.on, page.by, page.ids[0])).webhook
+    types = webhook.types.split()
+    given = {name: getattr(webhook, name) for name in TEXTS}
+    is_all = types == [event_types.ALL]
+    return _form(
+        page,
+        webhook,
+        {
+            **BLANK,
+            **given,
+            "reach": "all" if is_all else "some",
+            "type": [] if is_all else types,
+            "version": str(webhook.version),
+        },
+    )
+
+
+async def save(page: PageRequest) -> Response:
+    webhook = (await webhooks.get(page.on, page.by, page.ids[0])).webhook
+    given = _given(page)
+    wanted = _wanted(given)
+    wanted["headers"] = {**dict.fromkeys(given["remove"]), **wanted["headers"]}
+    version = given["version"]
+    versions = frozenset({int(version)}) if version.isdecimal() and version.isascii() and len(version) < 10 else None
+    try:
+        await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, wanted), versions)
+    except ApiError as error:
+        return _form(page, webhook, given, forms.problems(page, error, LABELS), error.status)
+    return page.redirect(path(webhook), "webhook-saved")
+
+
+def _form(
+    page: PageRequest, webhook: Webhook | None, given: Mapping[str, Any], problems: Mapping[str, str] = {}, status: int = 200
+) -> Response:
+    return page.render(
+        "account/webhook_form.html",
+        status,
+        section=SECTION if webhook is None else section(page, webhook),
+        webhook=webhook,
+        title="" if webhook is None else title(webhook),
+        path="/account/webhooks" if webhook is None else path(webhook),
+        header_names=[] if webhook is None else list(sealed_headers(webhook)),
+        given=given,
+        problems=problems,
+        inbox=INBOX,
+        groups=event_choices.groups(("server.test",)),
+        formats=list(FORMATS.items()),
+        payloads=list(PAYLOADS.items()),
+        orderings=list(ORDERINGS.items()),
+    )
+
+
+def _given(page: PageRequest) -> dict[str, Any]:
+    form = page.form
+    texts = {name: form.get(name, "").strip() for name in (*TEXTS, "reach", "version")}
+    return {**texts, "type": page.getlist("type"), "remove": page.getlist("remove"), "headers": form.get("headers", "")}
+
+
+def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The form as arguments."""
+    lines = [line.partition(":") for line in given["headers"].splitlines() if line.strip()]
+    return {
+        **{name: given[name] for name in TEXTS if given[name] or name == "url" or name == "description"},
+        "types": [event_types.ALL] if given["reach"] == "all" else given["type"],
+        "headers": {name.strip(): value.strip() for name, _, value in lines},
+    }

@@ -1,0 +1,205 @@
+"""The person's webhooks: the list with their health, one in detail, and what can be done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rollbook import clock
+from rollbook.actions import webhooks
+from rollbook.actions.arguments import ListWebhooks, PasswordProof, WebhookResume, WebhookRotation
+from rollbook.actions.webhooks import Seen
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.records import users, webhook_hours
+from rollbook.records.webhooks import INBOX, REASONS, Webhook, sealed_headers
+from rollbook.storage.database import Queries
+from rollbook.web import event_choices, forms, plots
+from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.plots import Deliveries
+
+SECTION = "account/webhooks"
+MAX_LISTED = 500
+"""As many as a server has."""
+OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
+STARTS = (
+    ("cursor", "Where it stopped: send everything since"),
+    ("now", "Now: skip what happened meanwhile"),
+    ("time", "At a time"),
+)
+FORMATS = {
+    "standard": "Standard Webhooks",
+    "cloudevents": "CloudEvents 1.0",
+    "slack": "Slack",
+    "discord": "Discord",
+    "teams": "Microsoft Teams",
+}
+PAYLOADS = {"full": "The whole event", "thin": "Only IDs and the type"}
+ORDERINGS = {"user": "In order for each user", "none": "In any order"}
+
+
+class State(NamedTuple):
+    kind: str
+    text: str
+
+
+class Row(NamedTuple):
+    """A webhook in a list. `owner` is None where the user was erased, or it is the person's own list."""
+
+    seen: Seen
+    state: State
+    spark: Any
+    owner: str | None
+
+
+async def show(page: PageRequest) -> Response:
+    """The person's own."""
+    found = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user="me", limit=MAX_LISTED))
+    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, found.webhooks))
+
+
+async def show_one(page: PageRequest) -> Response:
+    return await _page(page, await webhooks.get(page.on, page.by, page.ids[0]))
+
+
+async def pause(page: PageRequest) -> Response:
+    webhook = (await webhooks.pause(page.on, page.by, page.ids[0])).webhook
+    return page.redirect(path(webhook), "webhook-paused")
+
+
+async def resume(page: PageRequest) -> Response:
+    start, time = page.form.get("from", "cursor"), page.form.get("time", "")
+    if start == "time":
+        start = forms.utc(time)
+    try:
+        seen = await webhooks.resume(page.on, page.by, page.ids[0], page.arguments(WebhookResume, {"from": start}))
+    except ApiError as error:
+        return await _refused(page, error, {"from": "The start"})
+    return page.redirect(path(seen.webhook), "webhook-resumed")
+
+
+async def delete(page: PageRequest) -> Response:
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    await webhooks.delete(page.on, page.by, seen.webhook.id)
+    return page.redirect("/account/webhooks" if is_own(page, seen.webhook) else "/admin/webhooks", "webhook-deleted")
+
+
+async def reveal(page: PageRequest) -> Response:
+    try:
+        proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
+        seen = await webhooks.reveal(page.on, page.by, page.ids[0], proof)
+    except ApiError as error:
+        return await _refused(page, error, {"password": "Your password"}, proof="password")
+    return await _page(page, seen)
+
+
+async def rotate(page: PageRequest) -> Response:
+    overlap = page.form.get("overlap", "0")
+    rotation = WebhookRotation(overlap=int(overlap) if overlap in dict(OVERLAPS) else 0)
+    return await _page(page, await webhooks.rotate_secret(page.on, page.by, page.ids[0], rotation), is_new_secret=True)
+
+
+# ---- what other pages show of them too
+
+
+def path(webhook: Webhook) -> str:
+    return f"/account/webhooks/{webhook.id}"
+
+
+def is_own(page: PageRequest, webhook: Webhook) -> bool:
+    return webhook.user_id == page.me.user.id
+
+
+def section(page: PageRequest, webhook: Webhook) -> str:
+    """Admins see those of others on the admin pages."""
+    return SECTION if is_own(page, webhook) else "admin/webhooks"
+
+
+def title(webhook: Webhook) -> str:
+    return webhook.description or ("Inbox" if webhook.url == INBOX else webhook.url)
+
+
+def state(seen: Seen) -> State:
+    webhook, health = seen.webhook, seen.health
+    if webhook.status != "enabled":
+        return State("bad" if webhook.status == "disabled" else "warn", webhook.status.capitalize())
+    if health.last_outcome in (None, "delivered"):
+        return State("ok", "Enabled")
+    return State("warn", "Failing")
+
+
+async def rows(page: PageRequest, found: list[Seen], with_owners: bool = False) -> list[Row]:
+    since, until = last_day()
+    ids = [seen.webhook.id for seen in found]
+    hours, names = await page.on.read_aside(_more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ())
+    return [
+        Row(seen, state(seen), plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id))
+        for seen in found
+    ]
+
+
+async def _more(
+    queries: Queries, ids: list[str], since: int, user_ids: set[str]
+) -> tuple[dict[str, list[Deliveries]], dict[str, str | None]]:
+    return {id: await hours_of(queries, id, since) for id in ids}, {id: await users.name(queries, id) for id in user_ids}
+
+
+async def hours_of(queries: Queries, id: str, since: int) -> list[Deliveries]:
+    found = await webhook_hours.since(queries, id, since // clock.HOUR)
+    return [Deliveries(hour * clock.HOUR, delivered, failed) for hour, delivered, failed in found]
+
+
+def last_day() -> tuple[int, int]:
+    """The last 24 hours in whole hours, including the current one."""
+    now = clock.now()
+    until = now - now % clock.HOUR + clock.HOUR
+    return until - clock.DAY, until
+
+
+# ---- one of them
+
+
+async def _refused(page: PageRequest, error: ApiError, labels: dict[str, str], proof: str = "") -> Response:
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    problems = forms.problems(page, error, labels, proof=proof)
+    return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
+
+
+async def _page(
+    page: PageRequest,
+    seen: Seen,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    problems: Mapping[str, str] = {},
+    is_new_secret: bool = False,
+) -> Response:
+    webhook = seen.webhook
+    since, until = last_day()
+    hours = await page.on.read(hours_of, webhook.id, since)
+    return page.render(
+        "account/webhook.html",
+        status,
+        secret=seen.secret is not None,
+        headers=headers,
+        section=section(page, webhook),
+        title=title(webhook),
+        webhook=webhook,
+        path=path(webhook),
+        seen=seen,
+        state=state(seen),
+        reason=REASONS.get(webhook.status_reason or "", ""),
+        is_own=is_own(page, webhook),
+        owner=None if is_own(page, webhook) else await page.on.read(users.name, webhook.user_id),
+        is_new_secret=is_new_secret,
+        problems=problems,
+        types=webhook.types.split(),
+        header_names=list(sealed_headers(webhook)),
+        formats=FORMATS,
+        payloads=PAYLOADS,
+        orderings=ORDERINGS,
+        starts=STARTS,
+        overlaps=OVERLAPS,
+        groups=event_choices.groups(),
+        plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
+    )

@@ -1,0 +1,161 @@
+"""Webhooks in a real browser: made, watched, changed and deleted by whoever may have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.chromium import sign_in, take_session
+from tests.browser.population import sign_in_by_form
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
+
+URL = "https://hooks.example.com/rollbook"
+with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def owner_cookies(server: Server) -> httpx2.Cookies:
+    return sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
+
+
+@pytest.fixture
+def browse(server: Server, new_context: Callable[..., BrowserContext], owner_cookies: httpx2.Cookies) -> Callable[..., Page]:
+    """A page of the owner's browser."""
+
+    def make(scripts: bool = True) -> Page:
+        context = new_context(java_script_enabled=scripts)
+        take_session(context, owner_cookies, server)
+        return context.new_page()
+
+    return make
+
+
+def hook(http: httpx2.Client, **fields: object) -> dict:
+    answer = http.post("/v1/webhooks", json={"url": URL, **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def stored(http: httpx2.Client, webhook: dict | str) -> dict:
+    return http.get(f"/v1/webhooks/{webhook if isinstance(webhook, str) else webhook['id']}").json()
+
+
+@with_and_without_scripts
+def test_a_webhook_is_created_with_chosen_types_and_changed(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    page = browse(scripts)
+    page.goto("/account/webhooks")
+    page.get_by_role("link", name="Create webhook").click()
+    page.get_by_label("URL").fill("http://hooks.example.com/")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.locator(".problems")).to_contain_text("The URL must")
+    page.get_by_label("URL").fill(URL)
+    page.get_by_label("Description").fill("Billing")
+    page.get_by_label("Only selected types").check()
+    page.get_by_label("user.created", exact=True).check()
+    page.locator("[name=type][value='key.*']").check()
+    page.get_by_label("Format").select_option("cloudevents")
+    page.get_by_text("Headers", exact=True).first.click()
+    page.get_by_role("textbox", name="Headers").fill("X-Tenant: acme\nX-Token: s3cret")
+    page.get_by_role("button", name="Create webhook").click()
+    secret = page.locator("#new-secret").inner_text()
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
+    page.get_by_role("link", name="Done").click()
+    expect(page.get_by_role("heading", name="Billing")).to_be_visible()
+    assert secret not in page.content() and "s3cret" not in page.content()
+    webhook = stored(http, page.url.rpartition("/")[2])
+    assert webhook["url"] == URL and webhook["format"] == "cloudevents"
+    assert sorted(webhook["types"]) == ["key.*", "user.created"] and webhook["headers"] == ["X-Tenant", "X-Token"]
+    # Changed: what is not touched stays, and of two who change it at once, the second is told.
+    page.get_by_role("link", name="Edit").click()
+    expect(page.get_by_label("user.created", exact=True)).to_be_checked()
+    page.get_by_label("Remove X-Token").check()
+    page.get_by_label("All events").check()
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"description": "Changed meanwhile"})
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".problems")).to_contain_text("changed since you read it")
+    page.goto(f"/account/webhooks/{webhook['id']}/edit")
+    page.get_by_label("Remove X-Token").check()
+    page.get_by_label("All events").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    after = stored(http, webhook)
+    assert (after["types"], after["headers"], after["format"]) == (["*"], ["X-Tenant"], "cloudevents")
+    page.get_by_text("Delete webhook…").click()
+    page.get_by_role("button", name="Delete webhook").last.click()
+    expect(page.get_by_text("Webhook deleted.")).to_be_visible()
+    assert http.get(f"/v1/webhooks/{webhook['id']}").status_code == 404
+
+
+def test_a_secret_is_shown_for_the_password_and_rotated_with_an_overlap(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    webhook = hook(http)
+    page = browse(scripts=False)
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    for password in ("wrong", OWNER_PASSWORD):
+        if not page.get_by_label("Your password").is_visible():
+            page.get_by_text("Reveal secret…").click()
+        page.get_by_label("Your password").fill(password)
+        page.get_by_role("button", name="Reveal secret").last.click()
+        shown = page.locator("#new-secret")
+        expect(shown).to_have_count(int(password != "wrong"))
+    expect(shown).to_have_text(webhook["secret"])
+    page.get_by_label("Sign with the old secret too for").select_option("1 hour")
+    page.get_by_role("button", name="Rotate secret").click()
+    expect(shown).to_have_text(re.compile("whsec_"))
+    assert shown.inner_text() != webhook["secret"]
+    expect(page.get_by_text("signed with the old secret as well")).to_be_visible()
+
+
+def test_a_webhook_is_paused_and_resumed_from_a_chosen_place(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    webhook = hook(http)
+    page = browse(scripts=False)
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    page.get_by_role("button", name="Pause").click()
+    assert stored(http, webhook)["status"] == "paused"
+    page.get_by_label("Start").select_option("time")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".problems")).to_contain_text("The start must")
+    assert stored(http, webhook)["status"] == "paused"
+    page.get_by_label("Start").select_option("now")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Webhook resumed.")).to_be_visible()
+    assert stored(http, webhook)["status"] == "enabled" and stored(http, webhook)["health"]["waiting"] <= 1
+
+
+def test_viewers_have_their_own_webhooks_and_members_none(
+    http: httpx2.Client, browse: Callable[..., Page], page: Page, new_context: Callable[..., BrowserContext]
+) -> None:
+    owners = hook(http, description="Of the owner")
+    viewer, member = new_user(http, role="viewer"), new_user(http)
+    theirs = hook(http, description="Of a viewer", user_id=viewer["id"])
+    sign_in(page, viewer["email"], viewer["password"])
+    page.goto("/account/webhooks")
+    expect(page.get_by_role("navigation", name="Account")).to_contain_text("Webhooks")
+    expect(page.get_by_role("region", name="Webhooks").locator("tbody tr")).to_have_count(1)
+    for path in (f"/account/webhooks/{owners['id']}", f"/account/webhooks/{owners['id']}/edit"):
+        answer = page.goto(path)
+        assert answer and answer.status == 404
+    other = new_context().new_page()
+    sign_in(other, member["email"], member["password"])
+    expect(other.get_by_role("navigation", name="Account")).not_to_contain_text("Webhooks")
+    for path in ("/account/webhooks", "/account/webhooks/new", f"/account/webhooks/{theirs['id']}"):
+        answer = other.goto(path)
+        assert answer and answer.status == 403
+    # Admins see all of them, with whose they are.
+    page = browse()
+    page.goto("/admin/webhooks")
+    row = page.get_by_role("row").filter(has_text="Of a viewer")
+    expect(row).to_contain_text(viewer["name"])
+    row.get_by_role("link", name="Of a viewer").click()
+    expect(page.get_by_role("navigation", name="Admin").locator("[aria-current]")).to_have_text("Webhooks")
