@@ -98,6 +98,7 @@ class App:
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
         services = Services(settings, self._db, self._limiter, self)
         self._secret, self._passwords, self._tail = services.secret, services.passwords, services.tail
+        self._feeds = services.feeds
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
@@ -141,6 +142,9 @@ class App:
     def _warm_up(self) -> None:
         rules.prepare()
         self._secret.seal("keys", b"")
+
+    def drain(self) -> None:
+        self._feeds.close()
 
     async def stop(self) -> None:
         for mount in self._mounts:

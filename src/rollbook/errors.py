@@ -27,6 +27,7 @@ ApiError 500
   x KeyReused 422                  the Idempotency-Key was used with a different request
   x TooManyRequests 429            carries `Retry-After`
     - TooManyAttempts              too many wrong passwords for this account or from this IP address
+    - TooManyStreams               too many requests of a user wait for events
   x HeadersTooLarge 431
   x Unavailable 503                carries `Retry-After`
     - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
@@ -353,6 +354,13 @@ class ExportRunning(TooManyRequests):
 
     code = "export_running"
     message = "You have an export under way. Wait until it is complete."
+
+
+class TooManyStreams(TooManyRequests):
+    """You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`. Close one before you start another."""
+
+    code = "too_many_streams"
+    message = "You follow the event log with 100 requests already."
 
 
 class HeadersTooLarge(ApiError):

@@ -446,7 +446,8 @@ def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None
             threading.Event().wait(0.05)
         assert left == before[-1:]
         gone = (before[0]["id"], "0", str(position - 2))
-        assert all(refused(http.get("/v1/events", params={"after": each}), errors.PositionExpired) for each in gone)
+        for place in ("/v1/events", "/v1/events/stream"):
+            assert all(refused(http.get(place, params={"after": each}), errors.PositionExpired) for each in gone)
         assert http.get("/v1/events", params={"before": before[0]["id"], "order": "desc"}).json() == []
         refused(http.get("/v1/events", params={"after": "evt_1" + "0" * 25}), errors.InvalidParameter)  # made in 2248
         refused(http.get("/v1/events", params={"after": position + 1}), errors.InvalidParameter)

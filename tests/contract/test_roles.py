@@ -15,6 +15,7 @@ import pytest
 from rollbook import errors, ids
 from rollbook.api.routes import KEY, ROUTES, USER, WEBHOOK, Route
 from rollbook.roles import SCOPES, grantable
+from tests import event_stream
 from tests.contract.answers import Log, refused
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
@@ -32,6 +33,7 @@ POST /v1/users                   member no                    viewer no         
 GET /v1/users/count              member no                    viewer yes                   admin yes                   owner yes
 POST /v1/users/verify-password   member no                    viewer no                    admin yes                   owner yes
 GET /v1/events                   member no                    viewer yes                   admin yes                   owner yes
+GET /v1/events/stream            member no                    viewer yes                   admin yes                   owner yes
 GET /metrics                     member no                    viewer no                    admin yes                   owner yes
 GET /v1/users/{userId}           member yes no no             viewer yes yes yes           admin yes yes yes           owner yes yes yes
 PUT /v1/users/{userId}           member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
@@ -131,6 +133,8 @@ class People:
         self.log.news()
         if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions", "GET /v1/webhooks"):
             return caller.get(path, params={"user": about["id"]})
+        if path == event_stream.PATH:
+            return event_stream.begun(caller, path)
         return caller.request(route.method, path, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
 
     def target(self, route: Route, target: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from rollbook.api.routes import KEY, ROUTES, SESSION, USER, WEBHOOK, Route
 from rollbook.auth import key_format
 from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
+from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
 from tests.engines import once
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
@@ -86,6 +87,8 @@ class World:
         self._open.close()
 
     def ask(self, route: Route, ask: Ask, client: httpx2.Client | None = None, **options: Any) -> httpx2.Response:
+        if route.path == event_stream.PATH:
+            return event_stream.begun(client or self.http, ask.path, **options)
         return (client or self.http).request(route.method, ask.path, json=ask.json, **options)
 
     def email(self) -> str:
@@ -185,6 +188,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
         world.new_webhook() + "/rotate-secret", BODIES[f"POST {WEBHOOK}/rotate-secret"]
     ),
     "GET /v1/events": lambda world: Ask("/v1/events"),
+    "GET /v1/events/stream": lambda world: Ask("/v1/events/stream"),
     "GET /metrics": lambda world: Ask("/metrics"),
     "GET /health/live": lambda world: Ask("/health/live"),
     "GET /health/ready": lambda world: Ask("/health/ready"),
@@ -249,9 +253,9 @@ def test_what_was_made_is_found_where_location_says(world: World) -> None:
 @once
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name)
 def test_head_answers_as_get_without_the_body(world: World, route: Route) -> None:
-    path = world.valid(route).path
+    ask = world.valid(route)
     plain = {"Accept-Encoding": "identity"}
-    got, head = world.http.get(path, headers=plain), world.http.head(path, headers=plain)
+    got, head = world.ask(route, ask, headers=plain), world.http.head(ask.path, headers=plain)
     assert head.content == b"" and head.status_code == got.status_code
 
     def same(answer: httpx2.Response) -> dict[str, str]:
@@ -636,8 +640,14 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on,
-# test_keys a user with many keys, test_webhooks one with many webhooks.
+# test_keys a user with many keys, test_webhooks one with many webhooks, test_events a log with a retention, and test_event_stream many who
+# follow it.
 ELSEWHERE = {
+    *(
+        (f"GET {path}", error)
+        for path in ("/v1/events", "/v1/events/stream")
+        for error in (errors.PositionExpired, errors.TooManyStreams)
+    ),
     ("GET /health/ready", errors.Unavailable),
     (f"GET {USER}/export", errors.ExportRunning),
     ("POST /v1/keys", errors.KeyLimitReached),

@@ -31,6 +31,7 @@ class Echo:
         self.written = 0
         self.turns = 0
         self.connections = 0
+        self.waiting: set[asyncio.Future[str]] = set()
 
     async def start(self) -> None:
         if os.environ.get("ECHO_FAILS_TO_START"):
@@ -42,6 +43,10 @@ class Echo:
         if path := os.environ.get("ECHO_STOPPED"):
             with open(path, "a") as file:  # noqa: ASYNC230
                 file.write(f"{self.worker} {self.written}\n")
+
+    def drain(self) -> None:
+        for future in self.waiting:
+            future.set_result("stopping")
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         if path == "/upload":
@@ -56,6 +61,8 @@ class Echo:
             case "/held":
                 await self._held(Path(query["by"]))
                 self.written += 1
+            case "/wait":
+                return Response(200, JSON, msgspec.json.encode(await self._wait(request, query)))
             case "/stall":  # nothing else happens meanwhile, and the turns that the loop then takes are counted
                 self._stall(Path(query["by"]))
             case "/turn":
@@ -85,7 +92,9 @@ class Echo:
                 except ApiError as error:
                     return self.refuse(error, id=request.id, address=request.address)
             case "/stream":
-                return Response(200, JSON, stream=Stream(self._parts(query), "endless" in query))
+                return Response(
+                    200, JSON, stream=Stream(self._parts(query), "endless" in query, query.get("cut_off", "").encode())
+                )
             case "/empty":
                 return Response(204)
             case "/unchanged":
@@ -161,6 +170,22 @@ class Echo:
         by.with_suffix(".begun").touch()
         while not by.exists():  # noqa: ASYNC240
             await self._pause(0.01)
+
+    async def _wait(self, request: Request, query: dict[str, str]) -> str:
+        """Why it ended: nothing but the end of the server or the client does."""
+        future = asyncio.get_running_loop().create_future()
+        self.waiting.add(future)
+        if request.left is None:
+            request.left = lambda: future.set_result("left")
+        else:
+            future.set_result("gone")
+        if "begun" in query:
+            Path(query["begun"]).touch()  # noqa: ASYNC240
+        why = await future
+        self.waiting.remove(future)
+        if "ended" in query:
+            Path(query["ended"]).write_text(why)  # noqa: ASYNC240
+        return why
 
     async def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -254,3 +254,27 @@ def _held(client: Client, folder: Path) -> Hold:
     client.send(f"GET {held.path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     held.begun()
     return held
+
+
+def test_a_request_that_waits_for_something_to_happen_is_answered_when_the_server_stops(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with Server("drain_timeout=60") as server, server.client() as client:
+        client.send(f"GET /wait?begun={begun} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        until(begun.exists)
+        code, seconds, _ = server.stop()
+        assert (code, client.read().json) == (0, "stopping")
+        assert seconds < 30
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["sends no more", "leaves"])
+def test_a_request_that_waits_for_something_to_happen_ends_when_its_client(tmp_path: Path, half: bool) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    with Server() as server, server.client() as client:
+        client.send(f"GET /wait?begun={begun}&ended={ended} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        until(begun.exists)
+        client.socket.shutdown(socket.SHUT_WR)
+        if half:
+            assert client.read().json == "left"
+        else:
+            client.socket.close()
+        until(lambda: ended.exists() and ended.read_text() == "left")

@@ -183,6 +183,27 @@ def test_a_client_that_stops_reading_is_cut_off(streams: Server, tmp_path: Path)
         until(closed.exists)
 
 
+def test_a_client_that_stops_reading_finds_the_reason_if_it_reads_on(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    with Server("body_timeout=2") as server, server.client() as client:
+        ask(client, f"bytes=1000000&endless=1&cut_off=too+slow&closed={closed}")
+        until(closed.exists)
+        head_of(client)
+        *parts, last = client.chunks()
+        assert last == b"too slow" and {len(part) for part in parts} == {1_000_000}
+        assert client.at_end()
+
+
+def test_an_endless_one_ends_when_its_client_sends_no_more(streams: Server, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    with streams.client() as client:
+        ask(client, f"endless=1&pause=0.1&closed={closed}")
+        head_of(client)
+        next(client.chunks())
+        client.socket.shutdown(socket.SHUT_WR)
+        until(closed.exists)
+
+
 def test_each_is_reported_once_at_its_end_with_what_was_sent(streams: Server, finished: Path) -> None:
     finished.write_text("")
     with streams.client() as client:

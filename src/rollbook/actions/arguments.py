@@ -143,9 +143,14 @@ ExternalId = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
+Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait for an event if there is none yet. Not with `order=desc`.")]
+MAX_PLACE = 40
 Place = Annotated[
     str,
-    Meta(max_length=40, description="Only events after this one: an event ID, or the `Event-Position` of an earlier response."),
+    Meta(
+        max_length=MAX_PLACE,
+        description="Only events after this one: an event ID, or the `Event-Position` of an earlier response.",
+    ),
 ]
 Scopes = Annotated[
     tuple[Scope, ...], Meta(max_length=32, description="The scopes of the key. Default or null: everything its user can do.")
@@ -352,6 +357,13 @@ class ListEvents(Query):
     created_before: Time | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
     limit: Limit = 50
+    wait: Wait = 0
+
+
+class FollowEvents(Query):
+    after: Place | None = None
+    type: EventTypes | None = None
+    user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
 
 
 class AuditFilters(Body):

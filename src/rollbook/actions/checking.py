@@ -284,7 +284,7 @@ def _plain(value: str, kind: Any) -> Any:
     """The number or boolean that is wanted, if the text is one. Otherwise the text."""
     if get_origin(kind) is Annotated and get_args(kind)[0] is bool:
         return _BOOLEANS.get(value, value)
-    if kind not in (arguments.Limit, arguments.Offset):
+    if kind not in (arguments.Limit, arguments.Offset, arguments.Wait):
         return value
     if not _INTEGER(value):
         return value  # msgspec says: a whole number, not a string

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from rollbook import clock
+from rollbook.actions.event_feeds import Feeds
 from rollbook.actions.event_tail import Tail
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
@@ -47,6 +48,7 @@ class Rollbook:
         self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)
         self.tail = Tail(db)
+        self.feeds = Feeds(db, self.tail)
         self.read = db.read
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
+
 from rollbook import units
-from rollbook.actions.arguments import ListEvents
+from rollbook.actions.arguments import FollowEvents, ListEvents
+from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.event_feeds import Feed
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings
@@ -13,14 +20,18 @@ from rollbook.records import event_types, events
 from rollbook.records.events import EventPage, Selection
 from rollbook.storage.database import Queries
 
+Waiting = Callable[[Callable[[], None]], AbstractContextManager[Any]]
+"""What a call is within while it waits. It is told what to call when the client leaves."""
 
-async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> EventPage:
+
+async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: Waiting = nullcontext) -> EventPage:
     """List events
 
     Returns what happened to users, API keys, sessions and webhooks, in the order of commits. To follow the event log, pass the ID of the
     last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means there is nothing new. A page
     ends after `limit` events or 1 MiB, but has at least one event if there are any. If there are more, the `Link` header has the URL of
-    the next page. If events after `after` are past their retention, returns 410.
+    the next page. If events after `after` are past their retention, returns 410. With `wait`, an empty list is returned only after that
+    many seconds; an event that happens meanwhile is returned at once.
     """
     require(by, "events:read")
     await events.settle(on.db)
@@ -30,8 +41,43 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents) -> EventPa
         created_after=asked.created_after,
         created_before=asked.created_before,
     )
+    if asked.wait and asked.order == "desc":
+        refuse("wait", "and order=desc can't be combined")
     read = on.read if selection.is_indexed else on.read_aside
-    return await read(_page, selection, asked)
+    page = await read(_page, selection, asked)
+    if asked.wait and not page.events:
+        with closing(on.feeds.add(by, selection, page.position, page.position)) as feed, waiting(feed.close):
+            page = await _next_page(feed, page, asked)
+    return page
+
+
+async def _next_page(feed: Feed, page: EventPage, asked: ListEvents) -> EventPage:
+    """The first that is not empty, or an empty one when the time is over."""
+    now = asyncio.get_running_loop().time
+    until = now() + asked.wait
+    while not page.events and (left := until - now()) > 0 and await feed.wait(left) and not feed.is_closed:
+        page = await feed.page(asked.limit)
+    return page
+
+
+async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: str | None = None) -> Feed:
+    """Stream events
+
+    Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, it begins with the next event. After a lost
+    connection, send the `id` of the last message as `Last-Event-ID`, as browsers do by themselves: nothing is missed. A comment every 15
+    seconds shows that the connection is alive. If the stream ends for another reason than the connection, such as a revoked key, its last
+    message has the type `end` and the error as its data. The stream counts as one request.
+    """
+    # `last` is the ID that a client with a lost connection had last. It began with `after`.
+    require(by, "events:read")
+    newest = await events.newest(on.db)
+    selection = Selection(None if asked.type is None else event_types.selected(asked.type), asked.user)
+    seq = newest
+    if last is not None:
+        seq = await on.read(events.place, "Last-Event-ID", last)
+    elif asked.after is not None:
+        seq = await on.read(events.place, "after", asked.after)
+    return on.feeds.add(by, selection, seq, newest)
 
 
 async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> EventPage:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from rollbook import roles
+from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
+from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, UserSuspended
 from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
+from rollbook.records import keys
 from rollbook.records.events import Actor
 from rollbook.records.keys import Holder
+from rollbook.storage.database import Queries
 
 # When a key ends that was revoked, or that does not expire, in microseconds as all other times.
 REVOKED, NEVER = -1, 1 << 62
@@ -108,6 +111,22 @@ class Principal:
         """Whom the event log names."""
         caller = self.caller
         return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id)
+
+
+async def as_of_now(queries: Queries, by: Principal) -> Caller:
+    """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their key has ended,
+    UserSuspended."""
+    if by.key_id is None:
+        return by.caller
+    holder = await keys.holder_of(queries, by.key_id)
+    if holder is None:
+        raise InvalidKey()
+    caller = Caller(holder, by.caller.limit)
+    if caller.ends_at <= clock.now():
+        raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
+    if caller.suspended:
+        raise UserSuspended()
+    return caller
 
 
 _OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)

@@ -16,7 +16,7 @@ from rollbook import __version__, errors
 from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
-from rollbook.api import routes, types
+from rollbook.api import routes, take, types
 from rollbook.api.openapi_tables import Schema
 from rollbook.api.routes import Route
 from rollbook.errors import ApiError, Fault
@@ -153,6 +153,8 @@ def _request_headers(route: Route) -> list[str]:
         found.append("If-Match")
     if _answers_not_modified(route):
         found.append("If-None-Match")
+    if route.takes is take.following:
+        found.append("Last-Event-ID")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -303,6 +304,7 @@ PAGED = {
     "list_sessions": ("X-Total-Count",),
     "list_webhooks": ("X-Total-Count",),
     "list_events": ("Link", "Event-Position"),
+    "follow_events": ("Event-Position",),
 }
 
 
@@ -359,6 +361,11 @@ PARAMETERS: Schema = {
         "name": "Idempotency-Key", "in": "header", "required": False,
         "description": "A string that is different for each new request, such as a random UUID. Repeating the same request with it within 24 hours returns the stored response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    },
+    "Last-Event-ID": {
+        "name": "Last-Event-ID", "in": "header", "required": False,
+        "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. Browsers send it by themselves.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[!-~]+$", "examples": [examples.EVENT_ID]},
     },
     "If-Match": {
         "name": "If-Match", "in": "header", "required": False,
@@ -452,6 +459,17 @@ LISTS: dict[str, list[Any]] = {
     "Event": [RENAMED],
 }
 
+EVENT_STREAM = f"""\
+: Events follow.
+retry: 2417
+id: 48213
+
+id: {RENAMED["id"]}
+data: {json.dumps(RENAMED, separators=(",", ":"))}
+
+"""
+
 TEXTS: dict[str, tuple[str, Schema, str]] = {
+    "follow_events": ("text/event-stream", string("Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event as JSON. The last message may be one of type `end`, with an error as its data.", 1 << 53), EVENT_STREAM),
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),
 }  # fmt: skip

@@ -59,7 +59,9 @@ class Router:
         else:
             response = route.shows(call, await _act(self._services, route, call, ids))
         # What GET returns holds no secret: those that create or reveal one are POSTs.
-        if (len(response.body) >= coding.MIN_SIZE or response.stream is not None) and route.method == "GET":
+        # One that never ends is not compressed: each would keep a compressor's window for as long as its client stays.
+        is_long = len(response.body) >= coding.MIN_SIZE or (response.stream is not None and not response.stream.endless)
+        if is_long and route.method == "GET":
             return await coding.compressed(request, response)
         return response
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import errors
 from rollbook.actions import arguments, events, keys, passwords, sessions, users, webhooks
 from rollbook.actions.checking import fields_of
-from rollbook.api import operations, show, take, types
+from rollbook.api import event_stream, operations, show, take, types
 from rollbook.api.call import Call
 from rollbook.http.response import Response
 
@@ -88,7 +88,8 @@ ROUTES = [
     Route("POST", WEBHOOK + "/resume", webhooks.resume, "webhooks:write", body=arguments.WebhookResume, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
     Route("POST", WEBHOOK + "/reveal", webhooks.reveal, "webhooks:write", body=arguments.PasswordProof, answer=types.Webhook, errors=(errors.NotFound, *PROOF), self_access="webhooks", shows=show.webhook_revealed, replays=False),
     Route("POST", WEBHOOK + "/rotate-secret", webhooks.rotate_secret, "webhooks:write", body=arguments.WebhookRotation, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook_revealed),
-    Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired,), shows=show.event_list),
+    Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.event_page, shows=show.event_list),
+    Route("GET", "/v1/events/stream", events.follow_events, "events:read", query=arguments.FollowEvents, answer=str, errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.following, shows=event_stream.answer),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),
     Route("GET", "/health/ready", operations.ready, None, answer=types.Health, errors=(errors.Unavailable,)),

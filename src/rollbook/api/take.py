@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rollbook.actions import users
+from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ListEvents
 from rollbook.actions.checking import refuse
+from rollbook.actions.events import Waiting
 from rollbook.api import paging, types
 from rollbook.api.call import Call
 from rollbook.http.coding import plain_tag
+from rollbook.http.request import Request
 from rollbook.records.user_list.query import Filters, Query
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -49,6 +56,31 @@ def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
 
 def versions(call: Call) -> tuple[frozenset[int] | None]:
     return (_if_match(call),)
+
+
+def event_page(call: Call) -> tuple[ListEvents, Waiting]:
+    return call.query, partial(_waiting, call.request)
+
+
+@contextmanager
+def _waiting(request: Request, leave: Callable[[], None]) -> Iterator[None]:
+    """The time in it is not counted as that of the request: it says nothing about the server."""
+    began = time.perf_counter_ns()
+    if request.left is not None:
+        leave()
+    request.left = leave
+    try:
+        yield
+    finally:
+        request.left = None
+        request.started += time.perf_counter_ns() - began
+
+
+def following(call: Call) -> tuple[FollowEvents, str | None]:
+    last = call.request.headers.get(b"last-event-id")
+    if last is not None and len(last) > MAX_PLACE:
+        refuse("Last-Event-ID", f"must be at most {MAX_PLACE} characters")
+    return call.query, None if last is None else last.decode("latin-1")
 
 
 def _if_match(call: Call) -> frozenset[int] | None:

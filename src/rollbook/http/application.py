@@ -20,6 +20,10 @@ class Application(Protocol):
         """Open what it needs. No connection is accepted before this has returned."""
         ...
 
+    def drain(self) -> None:
+        """The server stops: requests that wait for something to happen are to be answered now. Others have `drain_timeout`."""
+        ...
+
     async def stop(self) -> None:
         """Flush and close. Called when the last response has been written."""
         ...

@@ -33,6 +33,10 @@ GRACE = 0.5
 NEVER = math.inf
 
 
+def _gone() -> None:
+    """For a handler that begins to wait when its client has gone already."""
+
+
 class Connection(asyncio.Protocol):
     """`worker` is what it shares with the other connections of the process."""
 
@@ -49,6 +53,7 @@ class Connection(asyncio.Protocol):
         self.unread = b""  # bytes not yet given to the reader
         self.busy = False  # a handler has suspended, or a stream is being sent
         self.sending: Sending | None = None
+        self.waiting: Request | None = None  # the one whose handler has suspended
         self.write_blocked = False  # the client does not read our answers
         self.reading = True
         self.resuming = False  # `_read_body` is about to be called
@@ -87,6 +92,9 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more, but may still read: what it asked for is answered first."""
         self.reader.end()
+        self._left()
+        if self.sending is not None and self.sending.is_endless:
+            return False
         if (self.busy or self.pending or self.write_blocked) and not self.secure:
             self.half_closed = True
             return True
@@ -98,9 +106,18 @@ class Connection(asyncio.Protocol):
         self.reader.close()
         self.pending.clear()
         self.unread = b""
+        self._left()
         if self.sending is not None:
             self.sending.cancel()
         self.worker.connections.discard(self)
+
+    def _left(self) -> None:
+        """The client has gone, or sends no more."""
+        request = self.waiting
+        if request is not None:
+            if request.left is not None:
+                request.left()
+            request.left = _gone
 
     def pause_writing(self) -> None:
         self.write_blocked = True
@@ -208,6 +225,7 @@ class Connection(asyncio.Protocol):
             self._send(self.worker.failed(message, error), message.id, keep, message.method == "HEAD", message.secure)
         else:
             self.busy = True
+            self.waiting = message
             self._keep_time()
             self.worker.running[message] = Driver(coroutine, future, partial(self._finished, message, keep), self.worker.loop)
 
@@ -230,6 +248,7 @@ class Connection(asyncio.Protocol):
         """A handler that had suspended is done."""
         del self.worker.running[request]
         self.busy = False
+        self.waiting = None
         if response is None:
             response = self.worker.failed(request, error)
             if not self.transport.is_closing():
@@ -358,7 +377,9 @@ class Connection(asyncio.Protocol):
         state = self.reader.state
         if self.sending is not None:
             log.warning("cut off a response after %g s without progress", self.worker.settings.body_timeout)
-            self.transport.abort()
+            self.deadline = self.worker.body_until
+            if not (self.write_blocked and self.sending.cut_off()):
+                self.transport.abort()
         elif state in (HEAD, BODY) and not self.write_blocked:
             self.reader.refuse(RequestTimeout())
         elif state == IDLE and not self.transport.get_write_buffer_size():

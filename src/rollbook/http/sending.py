@@ -53,6 +53,21 @@ class Sending:
             self.complete = True
             self.cancel()
 
+    @property
+    def is_endless(self) -> bool:
+        return self._stream.endless
+
+    def cut_off(self) -> bool:
+        """The client does not read. False if the stream has nothing to say to that."""
+        reason = self._stream.cut_off
+        if not reason or self._cancelled:
+            return False
+        transport = self._connection.transport
+        transport.write(wire.chunk(reason) + wire.LAST_CHUNK if self.is_chunked else reason)
+        transport.close()  # once it has read all, if it does
+        self.cancel()
+        return True
+
     def resume(self) -> None:
         """The client reads again."""
         if self._room is not None and not self._room.done():

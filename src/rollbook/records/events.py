@@ -229,6 +229,24 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
     return EventPage(found, more, found[-1].seq if more and not newest_first else end)
 
 
+async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
+    """The same, oldest first, for who has read up to `asked.after`. Raises PositionExpired where retention has removed what came next."""
+    if asked.after < await expired_to(queries):
+        raise PositionExpired()
+    return await page(queries, asked, limit)
+
+
+def selects(asked: Selection, event: Event) -> bool:
+    """Whether `page` finds this event."""
+    return (
+        asked.after < event.seq < asked.before
+        and (asked.types is None or event.type in asked.types)
+        and (asked.user_id is None or event.user_id == asked.user_id)
+        and (asked.created_after is None or event.created_at > asked.created_after)
+        and (asked.created_before is None or event.created_at < asked.created_before)
+    )
+
+
 async def latest(
     queries: Queries,
     limit: int,

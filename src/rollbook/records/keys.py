@@ -72,9 +72,11 @@ class Holder(NamedTuple):
 
 COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, limited_with"
 
-HOLDER = """
+HOLDERS = """
     SELECT k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit, k.limited_with, k.created_by
-    FROM keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?"""
+    FROM keys k JOIN users u ON u.id = k.user_id WHERE"""
+HOLDER = f"{HOLDERS} k.digest = ?"
+HOLDER_OF = f"{HOLDERS} k.id = ?"
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_by, limited_with, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
@@ -101,6 +103,12 @@ USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL 
 async def holder(queries: Queries, digest: bytes) -> Holder | None:
     """Whose key this is, None if it doesn't exist."""
     row = await queries.one(HOLDER, digest)
+    return Holder._make(row) if row else None
+
+
+async def holder_of(queries: Queries, id: str) -> Holder | None:
+    """The same by the key's ID."""
+    row = await queries.one(HOLDER_OF, id)
     return Holder._make(row) if row else None
 
 

@@ -1,0 +1,289 @@
+"""Those who follow the event log in this process: one reader of new events for all of them, and an end for who no longer may."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_right
+from collections import Counter
+from typing import Any
+
+from rollbook import clock
+from rollbook.actions.event_tail import Tail
+from rollbook.actions.principal import Principal, as_of_now
+from rollbook.errors import ApiError, ExpiredKey, Forbidden, InsufficientScope, Overloaded, Stopping, TooManyStreams, Unauthorized
+from rollbook.records import auth_version, events
+from rollbook.records.events import Event, EventPage, Selection
+from rollbook.storage.database import Database
+
+logger = logging.getLogger("rollbook")
+
+MAX_FEEDS = 2_000
+MAX_FEEDS_OF_USER = 100
+PAGE = 256
+"""New events that are read at once."""
+PAGE_OF_ONE = 64
+"""Events that are read at once for a follower who is behind."""
+RECENT = 1_024
+"""Events that are kept for who is a little behind; who is further behind reads the log itself."""
+RECENT_SIZE = 16 << 20
+PART = 64 << 10
+"""About as many characters of events are handed to a follower at once."""
+CHECK = 0.25
+"""Seconds between two looks at whether a key or user has changed."""
+RECHECK = 0.5
+"""Seconds between two times that all callers are looked up again: changes of keys and users may never stop."""
+AGAIN = 0.5
+"""Seconds until the next try when the database failed."""
+
+
+class Item:
+    """An event on its way to followers."""
+
+    __slots__ = ("encoded", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.encoded: Any = None
+        """What an entrance makes of it, kept there so that it is made once for all."""
+
+
+class Feed:
+    """One who follows the log, from the event after `seq` on."""
+
+    def __init__(self, feeds: Feeds, by: Principal, selection: Selection, seq: int) -> None:
+        self.by = by
+        self.seq = seq
+        """Up to here the log has been read for this follower: what it asked for was handed over."""
+        self.is_closed = False
+        self.problem: ApiError | None = None
+        """Why the caller may follow no longer."""
+        self.ends_at = by.caller.ends_at
+        self.version = -1
+        """Of the callers, when this one was looked up."""
+        self._feeds = feeds
+        self._selection = selection
+        self._waits: asyncio.Future[bool] | None = None
+
+    async def read(self) -> list[Item]:
+        """The next events, oldest first; none if there are none yet, or it is closed. Raises what ended it, PositionExpired if retention
+        was faster than the reader, StorageUnavailable."""
+        while not self.is_closed:
+            if self.problem is not None:
+                raise self.problem
+            if self.seq >= self._feeds.start:
+                return self._recent()
+            before = self.seq
+            page = await self.page(PAGE_OF_ONE)
+            if page.events or self.seq == before:
+                return list(map(Item, page.events))
+        return []
+
+    async def page(self, limit: int) -> EventPage:
+        """The next events from the log itself. Raises as `read` does."""
+        if self.problem is not None:
+            raise self.problem
+        page = await self._feeds.page(self._selection._replace(after=self.seq), limit)
+        self.seq = page.position
+        return page
+
+    async def wait(self, seconds: float) -> bool:
+        """Until `read` has something to say. False if it had not within so many seconds. Needs no task around it."""
+        if self.is_closed or self.problem is not None or self.seq < self._feeds.end:
+            return True
+        loop = asyncio.get_running_loop()
+        self._waits = loop.create_future()
+        timer = loop.call_later(seconds, _settle, self._waits, False)
+        try:
+            return await self._waits
+        finally:
+            timer.cancel()
+            self._waits = None
+
+    def close(self) -> None:
+        """No one reads it any longer."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._feeds.remove(self)
+            self.wake()
+
+    def wake(self) -> None:
+        if self._waits is not None:
+            _settle(self._waits, True)
+
+    def offer(self, before: int, types: set[str], user_ids: set[str]) -> None:
+        """There are new events after `before`, of these types and about these users: it is woken, or has read them if it wants none."""
+        asked = self._selection
+        wanted = (asked.types is None or not asked.types.isdisjoint(types)) and (
+            asked.user_id is None or asked.user_id in user_ids
+        )
+        if wanted or self.seq < before:
+            self.wake()
+        else:
+            self.seq = max(self.seq, self._feeds.end)
+
+    def end(self, problem: ApiError) -> None:
+        """The caller may follow no longer."""
+        self.problem = problem
+        self.wake()
+
+    def _recent(self) -> list[Item]:
+        found: list[Item] = []
+        size = 0
+        for item in self._feeds.since(self.seq):
+            self.seq = item.event.seq
+            if events.selects(self._selection, item.event):
+                found.append(item)
+                size += item.event.size
+                if size > PART:
+                    return found
+        self.seq = max(self.seq, self._feeds.end)
+        return found
+
+
+class Feeds:
+    """All of a process. It reads nothing while there are none."""
+
+    def __init__(self, db: Database, tail: Tail) -> None:
+        self.start = 0
+        """Events after this one, up to `end`, are in `_recent`."""
+        self.end = 0
+        self._recent: list[Item] = []
+        self._size = 0
+        self._db = db
+        self._tail = tail
+        self._all: set[Feed] = set()
+        self._of_user: Counter[str] = Counter()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._check_at = 0.0
+        self._recheck_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, by: Principal, selection: Selection, seq: int, newest: int) -> Feed:
+        """For a caller who may read events, from the event after `seq` on, where the log had been read up to `newest` a moment ago. To be
+        closed. Raises TooManyStreams, Overloaded, Stopping."""
+        if self._closed:
+            raise Stopping()
+        if len(self._all) >= MAX_FEEDS:
+            raise Overloaded("Too many clients follow the event log. Try again shortly.")
+        if self._of_user[by.user_id] >= MAX_FEEDS_OF_USER:
+            raise TooManyStreams(10)
+        feed = Feed(self, by, selection, seq)
+        self._all.add(feed)
+        self._of_user[by.user_id] += 1
+        if self._task is None:
+            self.start = self.end = newest
+            self._recent, self._size = [], 0
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return feed
+
+    def remove(self, feed: Feed) -> None:
+        self._all.discard(feed)
+        self._of_user[feed.by.user_id] -= 1
+        if not self._of_user[feed.by.user_id]:
+            del self._of_user[feed.by.user_id]
+
+    def close(self) -> None:
+        """The server stops."""
+        self._closed = True
+        for feed in list(self._all):
+            feed.close()
+
+    def since(self, seq: int) -> list[Item]:
+        """Recent events after this one."""
+        return self._recent[bisect_right(self._recent, seq, key=_seq) :]
+
+    async def page(self, selection: Selection, limit: int) -> EventPage:
+        """Raises PositionExpired where retention has removed what comes after `selection.after`."""
+        read = self._db.read if selection.is_indexed else self._db.read_aside
+        return await read(events.follow, selection, limit)
+
+    async def _run(self) -> None:
+        try:
+            while self._all:
+                try:
+                    if await self._tail.changed(self.end, CHECK):
+                        await self._read()
+                    await self._check()
+                except Exception as problem:
+                    if not isinstance(problem, ApiError):
+                        logger.exception("following the event log failed")
+                    await asyncio.sleep(AGAIN)
+        finally:
+            self._task = None
+
+    async def _read(self) -> None:
+        more = True
+        while more:
+            page = await self._db.read(events.page, Selection(after=self.end), PAGE)
+            before, self.end, more = self.end, page.position, page.more
+            self._keep(page.events)
+            self._trim()
+            types, user_ids = {event.type for event in page.events}, {event.user_id for event in page.events}
+            for feed in list(self._all):
+                feed.offer(before, types, user_ids)
+
+    def _keep(self, new: list[Event]) -> None:
+        if erased := {event.user_id for event in new if event.type == "user.purged"}:  # what was erased is not sent
+            self._recent = [item for item in self._recent if item.event.user_id not in erased]
+            self._size = sum(item.event.size for item in self._recent)
+        self._recent += map(Item, new)
+        self._size += sum(event.size for event in new)
+
+    def _trim(self) -> None:
+        gone = max(0, len(self._recent) - RECENT)
+        size = self._size - sum(item.event.size for item in self._recent[:gone])
+        while size > RECENT_SIZE:
+            size -= self._recent[gone].event.size
+            gone += 1
+        if gone:
+            self.start = self._recent[gone - 1].event.seq
+            del self._recent[:gone]
+        self._size = size
+
+    async def _check(self) -> None:
+        """End those whose key was revoked or has expired, or whose user was suspended, deleted or got a lower role."""
+        now = asyncio.get_running_loop().time()
+        if now < self._check_at:
+            return
+        self._check_at = now + CHECK
+        for feed in self._all:
+            if feed.ends_at <= clock.now():
+                feed.end(ExpiredKey())
+        if now < self._recheck_at:
+            return
+        version = await auth_version.read(self._db)
+        due: dict[str | None, list[Feed]] = {}
+        for feed in self._all:
+            if feed.version != version:
+                due.setdefault(feed.by.key_id, []).append(feed)
+        if due:
+            self._recheck_at = now + RECHECK
+        for some in due.values():
+            await self._recheck(some, version)
+
+    async def _recheck(self, some: list[Feed], version: int) -> None:
+        """Those with the same key."""
+        try:
+            caller = await as_of_now(self._db, some[0].by)
+            if "events:read" not in caller.scopes_on_all:
+                raise InsufficientScope(scope="events:read")
+        except (Unauthorized, Forbidden) as problem:
+            for feed in some:
+                feed.end(problem)
+        else:
+            for feed in some:
+                feed.version, feed.ends_at = version, caller.ends_at
+        await asyncio.sleep(0)  # others of this process go on in between
+
+
+def _seq(item: Item) -> int:
+    return item.event.seq
+
+
+def _settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
