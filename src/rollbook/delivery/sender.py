@@ -29,8 +29,10 @@ MAX_BODY = 65_536
 """Bytes of a body that are read so that the connection can be kept."""
 KEPT_BODY = 4096
 """Bytes of a body that are kept to be shown."""
-# Bytes read for one answer: a body may come in chunks of one byte, each with five bytes of framing.
-MAX_RECEIVED = MAX_HEAD + 8 * MAX_BODY
+MAX_PIECES = 256
+"""Pieces that a body may come in: each costs as much as a kilobyte, and a chunk may have one byte."""
+# Bytes read for one answer, with the framing of chunks.
+MAX_RECEIVED = MAX_HEAD + 2 * MAX_BODY
 MAX_ADDRESSES = 4
 
 
@@ -216,6 +218,10 @@ class Sender:
         return connection
 
 
+class _Enough(Exception):
+    """Stops the parser."""
+
+
 class _Failed(Exception):
     """No connection was opened."""
 
@@ -243,7 +249,7 @@ class _Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.can_be_kept = False
         self._status: int | None = None
-        self._head = self._received = self._size = 0
+        self._head = self._received = self._size = self._pieces = 0
         self._body = b""
         self._type: str | None = None
         self._retry_after: float | None = None
@@ -326,10 +332,16 @@ class _Connection(asyncio.Protocol):
 
     # ---- what the parser calls
 
+    def on_message_begin(self) -> None:
+        if self._done is None:  # another answer behind the one that was awaited
+            raise _Enough
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head += len(name) + len(value) + 4
         if self._head > MAX_HEAD:
-            self._finish(outcomes.TOO_LARGE)
+            self._stop(outcomes.TOO_LARGE)
+        if self._status is not None:  # a trailer
+            return
         lower = name.lower()
         if lower == b"content-type":
             self._type = _text(value)[:255]
@@ -338,23 +350,25 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if self._done is None:
-            return
         if 200 <= status < 600:
             self._status = status
         elif 100 <= status < 200 and status != 101:  # informational: another head follows (RFC 9110 section 15.2)
             self._type = self._retry_after = None
         else:
-            self._finish(outcomes.BAD_RESPONSE)
+            self._stop(outcomes.BAD_RESPONSE)
 
     def on_body(self, data: bytes) -> None:
-        if self._done is None:
-            return
         if len(self._body) < KEPT_BODY:
             self._body += data[: KEPT_BODY - len(self._body)]
         self._size += len(data)
-        if self._size > MAX_BODY:
-            self._finish(outcomes.DELIVERED)
+        self._pieces += 1
+        if self._size > MAX_BODY or self._pieces > MAX_PIECES:
+            self._stop(outcomes.DELIVERED)
+
+    def _stop(self, problem: str) -> None:
+        """Read nothing more of this answer, not even what has arrived."""
+        self._finish(problem)
+        raise _Enough
 
     def on_message_complete(self) -> None:
         if self._status is not None:
