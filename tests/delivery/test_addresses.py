@@ -122,6 +122,11 @@ def test_other_urls_are_refused_with_a_reason(url: str) -> None:
         Addresses(Networks.parse(["0.0.0.0/0", "::/0"])).check_url(url)
 
 
+def test_credentials_in_a_url_get_a_reason_of_their_own() -> None:
+    with pytest.raises(ValueError, match="user name or password"):
+        Addresses(Networks()).check_url("https://user:password@example.com/")
+
+
 def test_urls_in_parts() -> None:
     def parts(url: str) -> Target:
         return Addresses(Networks.parse(["10.0.0.0/8"])).check_url(url)

@@ -168,7 +168,7 @@ class Addresses:
 
     def _finish(self, host: str, future: asyncio.Future[list[str]], found: list[str]) -> None:
         future.set_result(found)
-        if found and self._remembered:
+        if found:
             future.get_loop().call_later(self._remembered, self._lookups.pop, host, None)
         else:
             del self._lookups[host]

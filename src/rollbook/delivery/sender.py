@@ -26,13 +26,11 @@ from rollbook.delivery.addresses import Addresses, Target, Unresolved
 MAX_HEAD = 32_768
 """Bytes of status lines and headers, those of informational responses included."""
 MAX_BODY = 65_536
-"""Bytes of a body that are read so that the connection can be kept."""
+"""Bytes of a body, with the framing of chunks, that are read so that the connection can be kept."""
 KEPT_BODY = 4096
 """Bytes of a body that are kept to be shown."""
 MAX_PIECES = 256
 """Pieces that a body may come in: each costs as much as a kilobyte, and a chunk may have one byte."""
-# Bytes read for one answer, with the framing of chunks.
-MAX_RECEIVED = MAX_HEAD + 2 * MAX_BODY
 MAX_ADDRESSES = 4
 
 
@@ -242,14 +240,13 @@ class _Connection(asyncio.Protocol):
         self._address = address
         self._body_timeout = body_timeout
         self._transport: asyncio.Transport
-        self._exchanges = 0
         self._done: asyncio.Future[None] | None = None
         self._reset()
 
     def _reset(self) -> None:
         self.can_be_kept = False
         self._status: int | None = None
-        self._head = self._received = self._size = self._pieces = 0
+        self._head = self._received = self._pieces = 0
         self._body = b""
         self._type: str | None = None
         self._retry_after: float | None = None
@@ -257,9 +254,7 @@ class _Connection(asyncio.Protocol):
 
     def exchange(self, message: bytes) -> asyncio.Future[None]:
         """Send a request. Done when the answer has come, or will not come; never raises."""
-        if self._exchanges:
-            self._reset()
-        self._exchanges += 1
+        self._reset()
         self.was_used = True
         self._parser = httptools.HttpResponseParser(self)
         self._done = self._loop.create_future()
@@ -268,8 +263,8 @@ class _Connection(asyncio.Protocol):
 
     @property
     def is_stale(self) -> bool:
-        """Whether it had been kept and was closed before a byte of the answer came."""
-        return self.is_closed and self._exchanges > 1 and not self._received
+        """Whether it was closed before a byte of the answer came."""
+        return self.is_closed and not self._received
 
     def sent(self, problem: str, duration: int) -> Sent:
         """What became of the request. `problem` is the outcome where no head came."""
@@ -315,7 +310,7 @@ class _Connection(asyncio.Protocol):
         if self._status is None:
             if self._received > MAX_HEAD:
                 self._finish(outcomes.TOO_LARGE)
-        elif self._received > MAX_RECEIVED:
+        elif self._received > MAX_HEAD + MAX_BODY:
             self._finish(outcomes.DELIVERED)
         elif self._timer is None:
             self._timer = self._loop.call_later(self._body_timeout, self._finish, outcomes.TIMED_OUT)
@@ -352,7 +347,7 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 200 <= status < 600:
             self._status = status
-        elif 100 <= status < 200 and status != 101:  # informational: another head follows (RFC 9110 section 15.2)
+        elif 100 <= status < 200:  # informational: another head follows (RFC 9110 section 15.2)
             self._type = self._retry_after = None
         else:
             self._stop(outcomes.BAD_RESPONSE)
@@ -360,9 +355,8 @@ class _Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if len(self._body) < KEPT_BODY:
             self._body += data[: KEPT_BODY - len(self._body)]
-        self._size += len(data)
         self._pieces += 1
-        if self._size > MAX_BODY or self._pieces > MAX_PIECES:
+        if self._pieces > MAX_PIECES:
             self._stop(outcomes.DELIVERED)
 
     def _stop(self, problem: str) -> None:
