@@ -63,7 +63,7 @@ _WHOLE_USER = re.compile(r'^( +)"id": "user_.*\n(?:\1[ "].*\n)*?\1"last_sign_in_
 def _with_all_fields(user: re.Match[str]) -> str:
     """The example, with `null` for each field it lacks."""
     shown = {line[2]: line[0] for line in re.finditer(rf'^({user[1]})"(\w+)": .*\n(?:\1 .*\n)*', user[0], re.MULTILINE)}
-    return "".join(shown.get(name, f'{user[1]}"{name}": null,\n') for name in types.USER_FIELDS)
+    return "".join(shown.get(name, f'{user[1]}"{name}": null,\n') for name in types.USER_FIELDS if name != "deleted_at")
 
 
 # ---- parts

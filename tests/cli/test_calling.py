@@ -6,8 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import msgspec
@@ -64,6 +69,59 @@ def test_a_database_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "data" / "rollbook.db").write_bytes(b"not a database, " * 1000)
     for command in (("users", "list"), ("serve", "--port", "0"), ("migrate",)):
         assert "cannot be used as a database" in refused(*command, cwd=tmp_path)
+
+
+@contextmanager
+def stranger(status: int, body: bytes, **headers: str) -> Iterator[str]:
+    """The URL of a server that answers everything with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = answer
+
+        def log_message(self, format: str, *values: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (("users", "get", "user_1"), (200, b"[]")),
+        (("users", "get", "a@example.com"), (200, b'{"id": "user_1"}')),
+        (("users", "get", "a@example.com"), (200, b"[1]")),
+        (("users", "get", "user_1"), (200, b"[" * 100_000)),
+        (("users", "get", "user_1"), (200, b"<html>")),
+        (("users", "list"), (200, b"[{}]")),
+        (("users", "list", "--quiet"), (200, b'[{"id": 5}]')),
+        (("users", "list", "--quiet"), (200, b'[{"id": "user_1"}]', "<http://a:b/>; rel=next")),
+        (("users", "set", "user_1", "--name", "A"), (200, b"null")),
+        (("users", "restore", "user_1"), (200, b'"user"')),
+        (("users", "invite", "a@example.com"), (200, b'{"id": "user_1", "url": 5}')),
+        (("keys", "list", "user_1"), (200, b'{"id": "user_1"}')),
+        (("keys", "create", "user_1"), (200, b'{"id": "user_1", "key": []}')),
+        (("keys", "rotate", "key_1"), (200, b"[]")),
+        (("users", "get", "user_1"), (400, b'{"error": 5}')),
+        (("users", "get", "user_1"), (400, b"[" * 100_000)),
+    ],
+)  # fmt: skip
+def test_what_no_rollbook_server_says_is_one_line(command: tuple[str, ...], answer: tuple[Any, ...], tmp_path: Path) -> None:
+    status, body, *link = answer
+    with stranger(status, body, **({"Link": link[0]} if link else {})) as url:
+        done = rollbook(*command, "--url", url, "--key", "k", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"rollbook: {url} answered {status}, but not like a Rollbook server. Check the URL."]
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:

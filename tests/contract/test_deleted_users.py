@@ -63,6 +63,10 @@ def test_counts_filters_and_fields_are_those_of_other_lists(http: httpx2.Client)
     assert listed(http, f"{DELETED}&ids={','.join([*members, 'user_unknown'])}") == members[::-1]
     (whole,) = http.get(f"{DELETED}&ids={viewers[0]}&fields=*").json()
     assert (whole["status"], whole["role"], whole["id"]) == ("deleted", "viewer", viewers[0])
+    (event,) = http.get(f"/v1/events?user={viewers[0]}&type=user.deleted").json()
+    assert whole["deleted_at"] == event["created_at"]
+    assert set(http.get(f"{DELETED}&limit=1&fields=deleted_at").json()[0]) == {"id", "name", "email", "deleted_at"}
+    assert not [user for user in http.get("/v1/users?limit=5&fields=*").json() if "deleted_at" in user]
     assert whole["email"] not in http.get("/v1/users?limit=1000").text
     assert http.post(f"/v1/users/{viewers[0]}/restore?fields=status").json()["status"] == "active"
     assert viewers[0] not in listed(http)

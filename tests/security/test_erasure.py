@@ -11,6 +11,7 @@ import pytest
 
 from rollbook import clock
 from rollbook.actions import users as actions
+from rollbook.actions.arguments import Metadata, UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
@@ -44,6 +45,11 @@ def held(folder: Path) -> dict[str, int]:
 def test_a_quiet_server_does_not_keep_the_erased_in_its_log(db: SQLite) -> None:
     on = Rollbook(Settings(), db)
     user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL, metadata=f'{{"also":"{NAME}"}}'))
+    # So large that events refer to a copy, which is kept apart from them: in turn what was and what is.
+    for letter in "ab":
+        large = UserUpdate(metadata=Metadata(f'{{"also":"{NAME}","text":"{letter * 10_000}"}}'))
+        on.run(actions.update(on, SYSTEM, user.id, large))
+    assert len(db.run_now(db.all("SELECT 1 FROM event_metadata"))) == 2
     until = time.monotonic() + 60
     while "rollbook.db" not in held(db.path.parent):  # the log is moved into the database, so that both have held it
         assert time.monotonic() < until

@@ -108,6 +108,9 @@ def test_files_out_of_line_are_refused(db: SQLite, folder: Path) -> None:
     (folder / "0004_gap.sql").rename(folder / "3_name.sql")
     with pytest.raises(DatabaseUnusable, match=r"3_name\.sql is not in sequence"):
         pending(db, folder)
+    (folder / "3_name.sql").rename(folder / "0002_height.sql")
+    with pytest.raises(DatabaseUnusable, match=r"0002_height\.sql is not in sequence"):
+        migrate(db, folder)
     assert "people" not in tables(db)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
-from rollbook.records import engines, users
+from rollbook.records import engines, user_list, users
 from rollbook.records.connect import connect
+from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Position, Query
 from rollbook.storage import migrate
 from rollbook.storage.database import Statement
 from rollbook.storage.postgres_text import numbered
-from tests.postgres import new_database
+from tests.postgres import execute, new_database
 
 # Statements that are SQLite's alone: their tables, or their language, are not there.
 SQLITE = re.compile(
@@ -32,6 +34,20 @@ def url() -> str:
     migrate.migrate(db)
     db.close()
     return address
+
+
+@pytest.fixture(scope="module")
+def filled(url: str) -> str:
+    """With so many deleted users that a plan matters."""
+    needed = "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, created_at, updated_at, deleted_at"
+    execute(
+        url,
+        f"""INSERT INTO deleted_users (seq, {needed})
+        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member', 'active', '{{}}', 0, 1, n, n, n
+        FROM generate_series(1, 20000) AS n""",
+        "ANALYZE deleted_users",
+    )
+    return url
 
 
 def test_no_named_statement_walks_a_table(url: str) -> None:
@@ -54,6 +70,54 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
     }
     assert len(named) > 90, sorted(named)
     assert asyncio.run(_walks(url, named)) == {}
+
+
+class Sent:
+    """A database that is asked nothing: what was sent to it."""
+
+    dialect = engines.POSTGRESQL
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def all(self, text: str, *values: Any) -> list[Any]:
+        self.statements.append((numbered(text), values))
+        return []
+
+    async def one(self, text: str, *values: Any) -> tuple[int]:
+        return (0,)  # the position of the event log
+
+
+DELETED = Query(ANY._replace(deleted_since=1), NEWEST_DELETION_FIRST, limit=50)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (DELETED, "deleted_users_deleted_at"),
+        (DELETED._replace(listed=True), "deleted_users_deleted_at"),
+        (DELETED._replace(position=Position((15_000, 7), False)), "deleted_users_deleted_at"),
+        (DELETED._replace(position=Position((5_000, 7), True)), "deleted_users_deleted_at"),
+        (DELETED._replace(filters=DELETED.filters._replace(email="user7@example.com")), "deleted_users_email_key"),
+    ],
+)
+def test_a_page_of_deleted_users_is_read_from_an_index_in_its_order(filled: str, query: Query, index: str) -> None:
+    sent = Sent()
+    asyncio.run(user_list.read(cast("Any", sent), query))
+
+    async def plan() -> str:
+        connection = await asyncpg.connect(filled)
+        try:
+            ((text, values),) = sent.statements
+            return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {text}", *values))
+        finally:
+            await connection.close()
+
+    found = asyncio.run(plan())
+    assert f"using {index}" in found, found
+    assert ("Incremental Sort" in found) == (query.filters.email is None), (
+        found
+    )  # of those that were deleted at the same microsecond
 
 
 async def _walks(url: str, named: dict[str, str]) -> dict[str, list[str]]:

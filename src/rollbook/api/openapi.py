@@ -413,7 +413,7 @@ def _event_object(found: Schema) -> Schema:
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()
-            if name not in properties and name not in ("key", "secret", "health")
+            if name not in properties and name not in ("key", "deleted_at", "secret", "health")
         }
     return {
         "title": "EventObject",

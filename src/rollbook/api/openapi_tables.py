@@ -215,6 +215,7 @@ ANSWERS: dict[str, Schema] = {
     "created_at": moment("When it was created."),
     "updated_at": moment("When it was last updated.", "2023-10-27T11:00:00Z"),
     "last_sign_in_at": moment("When the user last signed in, or their password was last verified."),
+    "deleted_at": moment("When the user was deleted. Only in lists with `status=deleted`."),
     "user_id": identifier("ID of the user it belongs to.", CHARLIE_ID),
     "Session.user_id": identifier("ID of the user who is signed in.", CHARLIE_ID),
     "Session.created_at": moment("When the user signed in."),

@@ -21,7 +21,7 @@ from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import events, keys, sessions, users, webhooks
+from rollbook.records import events, keys, sessions, user_list, users, webhooks
 from rollbook.records.events import EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
@@ -49,7 +49,7 @@ def user_page(call: Call, page: Page) -> Response:
     elif query.fields is None:
         body = encode([types.User(id, name, email, created_at=clock.format_time(at)) for _, id, name, email, at in page.rows])
     else:
-        body = encode([_fields(User._make(row), query.fields) for row in page.rows])
+        body = encode([_chosen(user, query.fields) for user in user_list.public(page)])
     head = paging.links(
         call.services.base_url(call.request) + "/v1/users",
         [] if page.json is not None and query.consistency is None else _parameters(query),
@@ -167,8 +167,11 @@ def etag(version: int) -> bytes:
 
 
 def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
-    found = users.public(user)
-    return {name: found[name] for name in types.USER_FIELDS if name in fields or name in types.ALWAYS}
+    return _chosen(users.public(user), fields)
+
+
+def _chosen(found: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    return {name: found[name] for name in types.USER_FIELDS if name in found and (name in fields or name in types.ALWAYS)}
 
 
 # ---- keys and sessions

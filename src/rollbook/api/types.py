@@ -95,6 +95,7 @@ class User(Struct, frozen=True):
     created_at: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
     last_sign_in_at: str | None | UnsetType = UNSET
+    deleted_at: str | UnsetType = UNSET
 
 
 USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))

@@ -29,6 +29,7 @@ from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
 from rollbook.records import keys as key_records
+from rollbook.records import user_list
 from rollbook.records import users as user_records
 from rollbook.records.connect import address
 from rollbook.records.user_list.query import Query
@@ -66,7 +67,7 @@ class Folder:
         while limit is None or limit > 0:
             size = PAGE if limit is None else min(limit, PAGE)
             page = self._run(users.list_users(self._on, CLI, query._replace(limit=size)))
-            yield from [user_records.public(User._make(row)) for row in page.rows]
+            yield from user_list.public(page)
             if page.after is None:
                 return
             query = query._replace(position=page.after, offset=0)

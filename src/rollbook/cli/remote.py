@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import httpx2
@@ -17,6 +17,7 @@ from rollbook.cli.output import Failure
 
 PAGE = 1_000
 TIMEOUT = 30.0  # seconds per response
+TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
 PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
 
 
@@ -46,32 +47,40 @@ class Remote:
         size = PAGE if limit is None else min(limit, PAGE)
         answer = self._ask("GET", "/v1/users", params={**filters, "fields": "*", "limit": size, "offset": offset})
         while True:
-            page = answer.json()
+            page = self._list(answer)
             yield from page if limit is None else page[:limit]
             limit = None if limit is None else limit - len(page)
             following = answer.links.get("next")
-            if following is None or (limit is not None and limit <= 0):
+            if following is None or not page or (limit is not None and limit <= 0):
                 return
             # The server may use another host name for itself: take only the query.
-            answer = self._ask("GET", "/v1/users", params=httpx2.URL(following["url"]).params)
+            try:
+                query = httpx2.URL(following["url"]).params
+            except httpx2.InvalidURL:
+                raise self._stranger(answer) from None
+            answer = self._ask("GET", "/v1/users", params=query)
 
     def count(self, filters: Mapping[str, str]) -> int:
-        return self._ask("GET", "/v1/users/count", params=filters).json()["count"]
+        answer = self._ask("GET", "/v1/users/count", params=filters)
+        count = self._object(answer)["count"]
+        if not isinstance(count, int):
+            raise self._stranger(answer)
+        return count
 
     def user(self, named: str) -> Shown:
         if "@" not in named:
-            return self._ask("GET", f"/v1/users/{_segment(named)}").json()
-        found = self._ask("GET", "/v1/users", params={"email": named, "fields": "*"}).json()
+            return self._object(self._ask("GET", f"/v1/users/{_segment(named)}"))
+        found = self._list(self._ask("GET", "/v1/users", params={"email": named, "fields": "*"}))
         if not found:
             raise Failure(f"There is no user {named} at {self.address}.")
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:
         # The API requires a password.
-        return self._ask("POST", "/v1/users", params={"fields": "*"}, json={"password": mint(), **fields}).json()
+        return self._object(self._ask("POST", "/v1/users", params={"fields": "*"}, json={"password": mint(), **fields}))
 
     def change_user(self, id: str, changes: Shown) -> Shown:
-        return self._ask("PATCH", f"/v1/users/{_segment(id)}", params={"fields": "*"}, json=changes).json()
+        return self._object(self._ask("PATCH", f"/v1/users/{_segment(id)}", params={"fields": "*"}, json=changes))
 
     def set_password(self, id: str, password: str, current: str | None) -> None:
         proof = {} if current is None else {"current_password": current}
@@ -80,27 +89,27 @@ class Remote:
     def password_link(self, id: str, base: str | None) -> Shown:
         if base is not None:
             raise Failure("--public-url and --url can't be combined: a running server knows its own public_url.")
-        return self._ask("POST", f"/v1/users/{_segment(id)}/password-link").json()
+        return self._object(self._ask("POST", f"/v1/users/{_segment(id)}/password-link"))
 
     def delete_user(self, id: str, purge: bool) -> None:
         self._ask("DELETE", f"/v1/users/{_segment(id)}", params={"purge": "true"} if purge else {})
 
     def restore_user(self, id: str) -> Shown:
-        return self._ask("POST", f"/v1/users/{_segment(id)}/restore", params={"fields": "*"}).json()
+        return self._object(self._ask("POST", f"/v1/users/{_segment(id)}/restore", params={"fields": "*"}))
 
     def keys(self, user_id: str) -> list[Shown]:
         found: list[Shown] = []
         while True:
-            page = self._ask("GET", "/v1/keys", params={"user": user_id, "limit": PAGE, "offset": len(found)}).json()
+            page = self._list(self._ask("GET", "/v1/keys", params={"user": user_id, "limit": PAGE, "offset": len(found)}))
             found += page
             if len(page) < PAGE:
                 return found
 
     def create_key(self, user_id: str, fields: Shown) -> Shown:
-        return self._ask("POST", "/v1/keys", json={**fields, "user_id": user_id}).json()
+        return self._object(self._ask("POST", "/v1/keys", json={**fields, "user_id": user_id}))
 
     def rotate_key(self, id: str, overlap: int) -> Shown:
-        return self._ask("POST", f"/v1/keys/{_segment(id)}/rotate", json={"overlap": overlap}).json()
+        return self._object(self._ask("POST", f"/v1/keys/{_segment(id)}/rotate", json={"overlap": overlap}))
 
     def revoke_key(self, id: str) -> None:
         self._ask("DELETE", f"/v1/keys/{_segment(id)}")
@@ -115,7 +124,7 @@ class Remote:
                     f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
                 ) from None
             wait = answer.headers.get("retry-after", "")
-            if answer.status_code == 429 and wait.isdigit() and int(wait) <= PATIENCE:
+            if answer.status_code == 429 and wait.isdecimal() and int(wait) <= PATIENCE:
                 print(f"Rate limit exceeded. Waiting {wait} s.", file=sys.stderr)
                 time.sleep(int(wait))
                 continue
@@ -123,18 +132,55 @@ class Remote:
                 return answer
             raise Failure(self._sentence(answer))
 
+    def _object(self, answer: httpx2.Response) -> Shown:
+        found = self._json(answer)
+        if not isinstance(found, dict):
+            raise self._stranger(answer)
+        return self._checked(found, answer)
+
+    def _list(self, answer: httpx2.Response) -> list[Shown]:
+        found = self._json(answer)
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise self._stranger(answer)
+        return [self._checked(item, answer) for item in found]
+
+    def _json(self, answer: httpx2.Response) -> Any:
+        try:
+            return answer.json()
+        except (ValueError, RecursionError):
+            raise self._stranger(answer) from None
+
+    def _checked(self, found: Shown, answer: httpx2.Response) -> Shown:
+        """What commands read of an object fails with a sentence if the object has no such field."""
+        if not all(isinstance(found.get(name, ""), str) for name in TEXTS):
+            raise self._stranger(answer)
+        return _Answer(found, self._stranger(answer))
+
+    def _stranger(self, answer: httpx2.Response) -> Failure:
+        return Failure(f"{self.address} answered {answer.status_code}, but not like a Rollbook server. Check the URL.")
+
     def _sentence(self, answer: httpx2.Response) -> str:
         try:
             body = answer.json()
-            faults = [fault["message"] for fault in body.get("errors", ())]
-            sentence = " ".join(faults) or body["error"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return f"{self.address} answered {answer.status_code}, but not like a Rollbook server. Check the URL."
+            sentence = " ".join([fault["message"] for fault in body.get("errors", ())]) or "" + body["error"]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return str(self._stranger(answer))
         fix = {
             401: " Set ROLLBOOK_KEY to an API key of this server. To create one, run `rollbook keys create EMAIL` on its machine.",
             404: f" ({answer.request.url.path} at {self.address})",
         }
         return sentence + fix.get(answer.status_code, "")
+
+
+class _Answer(Shown):
+    """An object that a server sent, which may be any server."""
+
+    def __init__(self, found: Shown, stranger: Failure) -> None:
+        super().__init__(found)
+        self._stranger = stranger
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise self._stranger
 
 
 def _segment(text: str) -> str:

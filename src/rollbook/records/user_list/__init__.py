@@ -6,12 +6,13 @@ from where a page ended by the last row's own values (keyset), so that no row sh
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from rollbook.records import event_log
+from rollbook import clock
+from rollbook.records import event_log, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
-from rollbook.records.users import COLUMNS
+from rollbook.records.users import COLUMNS, User
 from rollbook.roles import DELETED
 from rollbook.storage.database import Database, Queries, Row
 
@@ -30,7 +31,8 @@ COUNT_FEW = {
 
 class Page(NamedTuple):
     """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their place. `total` is None when it
-    was not asked for. `before` and `after` say where the neighboring pages begin, None where there is none."""
+    was not asked for. `before` and `after` say where the neighboring pages begin, None where there is none. `deleted_at` is when each user
+    was deleted, in a page of deleted users."""
 
     rows: list[Row]
     json: bytes | None
@@ -39,6 +41,7 @@ class Page(NamedTuple):
     after: Position | None
     position: int = 0
     """Of the event log: the page has all changes up to there."""
+    deleted_at: tuple[int, ...] = ()
 
 
 class UserList(Protocol):
@@ -77,8 +80,8 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     past = beyond(query)
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
     in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
-    users = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
-    sql = f"SELECT {columns}, email_key FROM {users} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
+    sql = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
     if place is not None:
         total: int | None = place.total
@@ -107,7 +110,18 @@ def page_of(query: Query, rows: list[Row], total: int | None) -> Page:
     last = Position(tuple([rows[-1][index] for index in at]), False)
     has_before = more if query.is_backwards else query.position is not None or query.offset > 0
     has_after = query.is_backwards or more
-    return Page([row[:-1] for row in rows], None, total, first if has_before else None, last if has_after else None)
+    deleted_at = tuple([row[-1] for row in rows]) if query.filters.deleted_since is not None else ()
+    return Page(
+        [row[:-1] for row in rows], None, total, first if has_before else None, last if has_after else None, deleted_at=deleted_at
+    )
+
+
+def public(page: Page) -> list[dict[str, Any]]:
+    """All that may be seen of the users of a page of WHOLE rows."""
+    found = [users.public(User._make(row)) for row in page.rows]
+    for user, at in zip(found, page.deleted_at, strict=False):  # none, in a page of users who are not deleted
+        user["deleted_at"] = clock.format_time(at)
+    return found
 
 
 async def count(db: Database, filters: Filters) -> int:
@@ -122,8 +136,8 @@ async def read_count(queries: Queries, filters: Filters) -> int:
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
     where = await passing(queries, filters)
-    users = "users" if filters.deleted_since is None else "deleted_users"
-    row = await queries.one(f"SELECT count(*) FROM {users} WHERE true{where.sql}", *where.values)
+    table = "users" if filters.deleted_since is None else "deleted_users"
+    row = await queries.one(f"SELECT count(*) FROM {table} WHERE true{where.sql}", *where.values)
     assert row is not None  # count(*) always has a row
     return row[0]
 
