@@ -65,6 +65,7 @@ def test(arguments: Arguments) -> NoReturn:
         "nodes": (POSTGRESQL, PGBOUNCER, VALKEY),
         "observe": (POSTGRESQL,),
         "storage": (POSTGRESQL,),
+        "webhooks": (POSTGRESQL,),
     }
     folders = [folder for folder in needs if _may_hold_tests_of(folder, arguments)]
     steps: list[Callable[[], object]] = [lambda: need(*dict.fromkeys(each for folder in folders for each in needs[folder]))]

@@ -27,6 +27,7 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Routes
 from rollbook.jobs import schedule
+from rollbook.jobs.webhooks.dispatcher import Dispatcher
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
@@ -36,6 +37,7 @@ from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import auth_version, rules
 from rollbook.records.connect import connect, is_sqlite
+from rollbook.records.dialect import dialect
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -108,6 +110,8 @@ class App:
         rows = (*ROUTES, *PAGES, *(row for mount in self._mounts for row in mount.rows))
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
+        # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
+        self._dispatcher = Dispatcher(services) if worker == 0 or dialect(self._db).is_shared else None
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
@@ -132,6 +136,8 @@ class App:
         if self.settings.otlp_endpoint:
             self._spans = _load_spans()(self.settings.otlp_endpoint)
         self._jobs.start()
+        if self._dispatcher is not None:
+            self._dispatcher.start()
         if self._valkey is not None:
             await self._valkey.start()
         for mount in self._mounts:
@@ -143,8 +149,10 @@ class App:
         rules.prepare()
         self._secret.seal("keys", b"")
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         self._feeds.close()
+        if self._dispatcher is not None:
+            await self._dispatcher.drain(self.settings.drain_timeout)
 
     async def stop(self) -> None:
         for mount in self._mounts:

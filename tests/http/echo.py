@@ -44,7 +44,7 @@ class Echo:
             with open(path, "a") as file:  # noqa: ASYNC230
                 file.write(f"{self.worker} {self.written}\n")
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         for future in self.waiting:
             future.set_result("stopping")
 

@@ -20,8 +20,9 @@ class Application(Protocol):
         """Open what it needs. No connection is accepted before this has returned."""
         ...
 
-    def drain(self) -> None:
-        """The server stops: requests that wait for something to happen are to be answered now. Others have `drain_timeout`."""
+    async def drain(self) -> None:
+        """The server stops: answer requests that wait for something to happen, and finish within `drain_timeout` what is done besides
+        requests. The others are answered meanwhile."""
         ...
 
     async def stop(self) -> None:

@@ -98,7 +98,7 @@ async def _work(
             await acceptor.stop()
         for listener in sockets:
             listener.close()
-        await worker.drain()
+        await asyncio.gather(worker.drain(), app.drain())
     finally:
         worker.close()
         try:

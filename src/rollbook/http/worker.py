@@ -70,7 +70,6 @@ class Worker:
     async def drain(self) -> None:
         """Let running requests finish; abort those that have not after `drain_timeout`."""
         self.draining = True
-        self.app.drain()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.sweep()

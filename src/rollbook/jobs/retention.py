@@ -6,7 +6,8 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
-from rollbook.records import events, idempotency_keys, password_links, password_parameters, sessions, usage, users
+from rollbook.records import events, idempotency_keys, password_links, password_parameters, sessions, usage, users, webhook_missed
+from rollbook.storage.database import Tx
 
 BATCH = 256
 READ = 5_000
@@ -25,12 +26,20 @@ async def erase_deleted(on: Rollbook) -> bool:
 
 
 async def expire_events(on: Rollbook) -> bool:
+    """Delete events past their retention, and tell of those that some webhook has not been sent yet."""
     if not on.settings.event_retention:
         return False
     before = clock.now() - on.settings.event_retention * clock.DAY
-    if not await events.is_older(on.db, before):
-        return False
-    return await on.db.write(events.expire, before, BATCH) == BATCH
+    if await events.is_older(on.db, before) and await on.db.write(_expire_events, before) == BATCH:
+        return True
+    if await webhook_missed.is_any(on.db):
+        await on.db.write(webhook_missed.tell, SYSTEM.actor)
+    return False
+
+
+async def _expire_events(tx: Tx, before: int) -> int:
+    await webhook_missed.note(tx, await events.last_to_expire(tx, before, BATCH))
+    return await events.expire(tx, before, BATCH)
 
 
 async def expire_replies(on: Rollbook) -> bool:

@@ -332,6 +332,12 @@ async def is_older(queries: Queries, before: int) -> bool:
     return row is not None and row[0] < before
 
 
+async def last_to_expire(queries: Queries, before: int, limit: int) -> int:
+    """The number of the last event that `expire` drops, 0 if it drops none."""
+    rows = await queries.all(EXPIRED, before, limit)
+    return rows[-1][0] if rows else 0
+
+
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` events from before this time. Returns how many went."""
     rows = await tx.all(EXPIRED, before, limit)

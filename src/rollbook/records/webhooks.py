@@ -116,7 +116,6 @@ async def change(tx: Tx, webhook: Webhook, changed: Mapping[str, Any]) -> Webhoo
     """Set these columns. Whoever sends to it reads it again."""
     after = webhook._replace(**changed, version=webhook.version + 1, updated_at=clock.now())
     await tx.run(_update(tuple(changed)), *changed.values(), after.updated_at, webhook.id)
-    await webhook_cursors.interrupt(tx, webhook.id)
     tx.notify(CHANNEL)
     return after
 

@@ -1,0 +1,311 @@
+"""Shares the webhooks out among processes and servers, and has each of its own sent to: claims, reads the log, stores results."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from rollbook import clock, ids
+from rollbook.actions import webhook_owners
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM
+from rollbook.delivery.addresses import Addresses
+from rollbook.errors import ApiError, NotFound, OutcomeUnknown
+from rollbook.jobs.webhooks.endpoint import Endpoint
+from rollbook.jobs.webhooks.outbox import Outbox
+from rollbook.jobs.webhooks.room import Room, lease_clock
+from rollbook.jobs.webhooks.target import Target
+from rollbook.records import database_clock, events, webhook_cursors, webhook_replays, webhook_results, webhooks
+from rollbook.records.dialect import dialect
+from rollbook.records.webhook_cursors import LEASE, Place
+from rollbook.records.webhook_replays import Replay
+from rollbook.storage.database import Queries, Tx
+
+logger = logging.getLogger("rollbook")
+
+SCAN = 0.5
+"""Seconds after which a change that another process made is seen."""
+GATHER, ENOUGH = 0.05, 200
+"""Seconds that results wait for others before they are stored, and how many do not wait."""
+MOVED = 1.0
+"""Seconds after which a cursor is stored that went past events nobody asked for."""
+RENEW = 20.0
+"""Seconds before the end of a lease when it is renewed."""
+TICK = 0.02
+"""Seconds until it looks again for what is due and cannot be sent yet."""
+PAUSE = 1.0
+"""Seconds until the next try of what failed."""
+
+
+class Seen(NamedTuple):
+    now: int
+    """By the database's clock."""
+    places: list[Place]
+    replays: dict[str, list[Replay]]
+    """Those that run, by webhook."""
+
+
+class Dispatcher:
+    def __init__(self, on: Rollbook, count: Callable[[str], None] = lambda outcome: None) -> None:
+        """`count` is called with the outcome of each attempt."""
+        self._on = on
+        self._db = on.db
+        self._holder = ids.new("srv")
+        self._room = Room(on.db, self._has_changed, count)
+        self._addresses = Addresses(on.settings.webhook_allow)
+        self._owned: dict[str, Endpoint] = {}
+        self._is_shared = dialect(on.db).is_shared
+        self._unusable: dict[str, int] = {}
+        """Webhooks that cannot be sent to, and the version that was seen."""
+        self._newest = 0
+        self._next_scan = 0.0
+        self._is_first_scan = True
+        self._woken = asyncio.Event()
+        self._has_results = asyncio.Event()
+        self._has_enough = asyncio.Event()
+        self._has_owned = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._next_moved = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        on.db.listen(webhooks.CHANNEL, self._scan_soon)
+
+    def start(self) -> None:
+        self._tasks = [asyncio.ensure_future(self._repeat(step)) for step in (self._turn, self._follow, self._store)]
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more, wait that long for what is on the wire, store it, and let others go on at once."""
+        self._room.is_stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = {task for endpoint in self._owned.values() for task in endpoint.tasks}
+        late: set[asyncio.Task[None]] = set()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+        finished = [endpoint for endpoint in self._owned.values() if not endpoint.tasks]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        with suppress(ApiError, OSError):  # the leases expire soon
+            await self._flush(list(self._owned.values()))
+            for endpoint in finished:
+                await self._db.write(webhook_cursors.give_back, endpoint.id, self._holder)
+        for endpoint in self._owned.values():
+            await endpoint.target.close()
+        self._owned.clear()
+
+    @property
+    def lanes(self) -> int:
+        """That wait for another attempt."""
+        return sum(len(endpoint.lanes) for endpoint in self._owned.values())
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        """For ever: a failure is logged, and does not end it."""
+        while True:
+            try:
+                await step()
+            except Exception as problem:
+                expected = isinstance(problem, ApiError | OSError)
+                logger.warning("webhooks: %s", problem, exc_info=not expected)
+                await asyncio.sleep(PAUSE)
+
+    # ---- the three loops
+
+    async def _turn(self) -> None:
+        """A page of the log for each webhook that can use one, then wait."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_scan:
+            self._next_scan = now + SCAN
+            await self._scan()
+        self._woken.clear()
+        self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
+        has_more = False
+        for endpoint in list(self._owned.values()):
+            if endpoint.wants_more and endpoint.read < self._newest:
+                types, now = endpoint.target.types, asyncio.get_running_loop().time()
+                endpoint.offer(await self._room.pages.after(endpoint.read, self._newest, types, now))
+                has_more = has_more or (endpoint.is_hungry and endpoint.read < self._newest)
+                await asyncio.sleep(0)
+            await endpoint.read_replays()
+            endpoint.start()
+            if endpoint.is_closing and not endpoint.tasks:
+                await self._release(endpoint)
+        if not has_more:
+            await self._wait()
+
+    async def _follow(self) -> None:
+        """Notice that the log has grown."""
+        await self._has_owned.wait()
+        if await self._on.tail.changed(self._newest, PAUSE):
+            self._newest = await events.newest(self._db)
+            self._woken.set()
+
+    async def _store(self) -> None:
+        """Store what became of events, not each by itself."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_results.wait(), MOVED)
+            await asyncio.wait_for(self._has_enough.wait(), GATHER)
+        self._has_results.clear()
+        self._has_enough.clear()
+        now = lease_clock()
+        is_time = now >= self._next_moved
+        if is_time:
+            self._next_moved = now + MOVED
+        due = [
+            endpoint
+            for endpoint in self._owned.values()
+            if endpoint.has_results or (is_time and endpoint.has_moved) or (self._is_shared and endpoint.lease_ends - now < RENEW)
+        ]
+        if due:
+            await self._flush(due)
+
+    # ---- claims
+
+    async def _scan(self) -> None:
+        """Compare what it holds with what there is."""
+        seen = await self._db.read(_seen)
+        self._room.heard(seen.now)
+        there = {place.webhook_id: place for place in seen.places}
+        for id, endpoint in self._owned.items():
+            place, replays = there.get(id), seen.replays.get(id, [])
+            if (
+                place is None
+                or place.epoch != endpoint.epoch
+                or place.version != endpoint.target.version
+                or (not endpoint.target.is_enabled and not replays)
+            ):
+                endpoint.is_closing = True
+            else:
+                endpoint.replay(replays)
+        for place in seen.places:
+            replays = seen.replays.get(place.webhook_id, [])
+            if (
+                place.webhook_id not in self._owned
+                and (place.status == "enabled" or replays)
+                and self._may_claim(place, seen.now)
+            ):
+                await self._claim(place.webhook_id, replays)
+        self._is_first_scan = False
+        if self._owned:
+            self._has_owned.set()
+        else:
+            self._has_owned.clear()
+
+    def _may_claim(self, place: Place, now: int) -> bool:
+        if self._unusable.get(place.webhook_id) == place.version:
+            return False
+        return self._is_forced or webhook_cursors.is_free(self._db, place, self._holder, now)
+
+    @property
+    def _is_forced(self) -> bool:
+        """On SQLite, the process that starts takes everything: the one before it has ended."""
+        return self._is_first_scan and not self._is_shared
+
+    async def _claim(self, id: str, replays: Sequence[Replay]) -> None:
+        began = lease_clock()
+        cursor = await self._db.write(webhook_cursors.claim, id, self._holder, self._is_forced)
+        if cursor is None:
+            return
+        try:
+            webhook = await webhooks.get(self._db, id)
+        except NotFound:
+            return
+        outbox = Outbox(id, cursor.seq)
+        try:
+            target = Target(self._on, webhook, self._addresses, outbox.store_message)
+        except ValueError:
+            logger.error(
+                "webhook %s: its secret cannot be read. Is the server's secret another one than when it was created?", id
+            )
+            self._unusable[id] = webhook.version
+            await self._db.write(webhook_cursors.give_back, id, self._holder)
+            return
+        endpoint = self._owned[id] = Endpoint(self._room, target, outbox, cursor, began + LEASE / clock.SECOND)
+        endpoint.replay(replays)
+
+    async def _release(self, endpoint: Endpoint) -> None:
+        """It has changed: its next holder reads it again."""
+        await self._flush([endpoint])
+        await self._db.write(webhook_cursors.give_back, endpoint.id, self._holder)
+        del self._owned[endpoint.id]
+        await endpoint.target.close()
+        self._scan_soon()
+
+    # ---- results
+
+    async def _flush(self, endpoints: list[Endpoint]) -> None:
+        """To its end, even if the caller is canceled: half of it would be events that are neither done nor waiting."""
+        await asyncio.shield(asyncio.ensure_future(self._flush_now(endpoints)))
+
+    async def _flush_now(self, endpoints: list[Endpoint]) -> None:
+        async with self._flushing:
+            results = [endpoint.take_results() for endpoint in endpoints]
+            began = lease_clock()
+            try:
+                stored = await self._db.write(webhook_results.store, self._holder, results)
+            except OutcomeUnknown:  # only what is stored can tell: all are read again
+                for endpoint in endpoints:
+                    endpoint.lose()
+                logger.warning("webhooks: what became of the last events may be unknown: they are sent again")
+                return
+            except Exception:
+                for endpoint, result in zip(endpoints, results, strict=True):
+                    endpoint.put_back(result)
+                self._room.is_stalled = True
+                raise
+        self._room.is_stalled = False
+        self._room.heard(stored.now)
+        for endpoint, result in zip(endpoints, results, strict=True):
+            if endpoint.id in stored.lost:
+                endpoint.lose()
+            else:
+                endpoint.lease_ends = began + LEASE / clock.SECOND
+                endpoint.outbox.stored_seq = result.seq
+            if endpoint.disabled_for is not None:
+                reason, endpoint.disabled_for = endpoint.disabled_for, None
+                await self._db.write(_disable, endpoint.id, reason)
+                logger.warning("webhook %s is disabled: %s", endpoint.id, webhooks.REASONS[reason])
+
+    # ---- waiting
+
+    async def _wait(self) -> None:
+        """Until something can be done."""
+        loop = asyncio.get_running_loop()
+        now = self._room.now()
+        due = [at for endpoint in self._owned.values() if (at := endpoint.due_at) is not None]
+        seconds = max((min(due) - now) / clock.SECOND, TICK) if due else SCAN
+        if due and clock.is_moved():  # by a test, in jumps
+            seconds = TICK
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), max(0.0, min(seconds, self._next_scan - loop.time())))
+
+    def _scan_soon(self) -> None:
+        self._next_scan = 0.0
+        self._woken.set()
+
+    def _has_changed(self, endpoint: Endpoint) -> None:
+        if endpoint.outbox.deliveries:
+            self._has_results.set()
+            if len(endpoint.outbox.deliveries) >= ENOUGH:
+                self._has_enough.set()
+        if endpoint.is_closing:
+            if not endpoint.tasks:
+                self._woken.set()
+        elif endpoint.is_hungry and endpoint.read < self._newest:
+            self._woken.set()
+
+
+async def _seen(queries: Queries) -> Seen:
+    return Seen(await database_clock.read(queries), await webhook_cursors.scan(queries), await webhook_replays.running(queries))
+
+
+async def _disable(tx: Tx, webhook_id: str, reason: str) -> None:
+    try:
+        webhook = await webhooks.get(tx, webhook_id)
+    except NotFound:
+        return
+    if webhook.status == "enabled":
+        await webhook_owners.disable(tx, SYSTEM.actor, webhook, reason)

@@ -1,0 +1,443 @@
+"""Sends to one webhook, for as long as this process holds it. Decision 37 has the rules by which nothing is lost, and why each is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from rollbook import clock, ids
+from rollbook.delivery import outcomes, schedule
+from rollbook.delivery.sender import Sent
+from rollbook.errors import ApiError
+from rollbook.jobs.webhooks.breaker import Breaker
+from rollbook.jobs.webhooks.lanes import Lane, Lanes
+from rollbook.jobs.webhooks.outbox import Outbox
+from rollbook.jobs.webhooks.pages import PAGE, Entry, Page
+from rollbook.jobs.webhooks.replay import Replay
+from rollbook.jobs.webhooks.room import MAX_RESULTS, Room
+from rollbook.jobs.webhooks.target import Target
+from rollbook.records import events, webhook_lanes, webhook_replays
+from rollbook.records.events import Event, Selection
+from rollbook.records.webhook_cursors import Cursor
+from rollbook.records.webhook_deliveries import Delivery
+from rollbook.records.webhook_results import Results
+
+logger = logging.getLogger("rollbook")
+
+MAX_LANES = 1_000
+"""Lanes that may fail at a time: with more, new events wait in the log."""
+MAX_UNFINISHED = 256
+"""Events that were read and are not done."""
+MAX_BEHIND = 16
+"""Events of a lane that wait in memory for the one on the wire. With more, the lane gets a row, and they are read again later."""
+FRESH = 1.0
+"""Seconds after which an event is read again before it is sent: it may have been erased."""
+STALL = 1.0
+"""Seconds without another attempt after the database failed."""
+NO_EPOCH = AGAIN = -1
+
+
+class Head(NamedTuple):
+    """The event of a lane without a row that is in the queue or on the wire, and those that wait for it."""
+
+    seq: int
+    """AGAIN if it is one that is sent again."""
+    behind: deque[Entry]
+
+
+class Retry(NamedTuple):
+    at: int
+    outcome: str
+
+
+class Endpoint:
+    def __init__(self, room: Room, target: Target, outbox: Outbox, cursor: Cursor, lease_ends: float) -> None:
+        self.id = target.webhook_id
+        self.epoch = cursor.epoch
+        self.target = target
+        self.lease_ends = lease_ends
+        """By `lease_clock`."""
+        self.read = cursor.seq
+        """The last event that was looked at."""
+        self.is_closing = False
+        """Nothing more is started."""
+        self.disabled_for: str | None = None
+        """Why it is to be disabled."""
+        self.outbox = outbox
+        self.lanes = Lanes(cursor.lanes, cursor.seq)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._room = room
+        self._loop = asyncio.get_running_loop()
+        self._breaker = Breaker(cursor.health, self.lanes.__len__, random.random)
+        self._queue: deque[Entry] = deque()
+        self._heads: dict[str, Head] = {}
+        self._unfinished: dict[int, None] = {}
+        """Numbers of events in memory that no lane's row stands for, rising."""
+        self._size = 0
+        """Characters of the events in the queue and behind."""
+        self._replays: dict[str, Replay] = {}
+        self._replaying = 0
+        """Requests of replays on the wire."""
+        self._stalled_until = 0.0
+
+    # ---- what the dispatcher asks and tells
+
+    @property
+    def seq(self) -> int:
+        """All events up to this one are done, or have a lane."""
+        return next(iter(self._unfinished), self.read + 1) - 1
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.tasks or self._queue)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether events after `read` can be used."""
+        if self.is_closing or not self.target.is_enabled:
+            return False
+        if self._breaker.open_until is not None:
+            return not self._queue and not self.lanes and not self.tasks  # there is nothing to probe it with
+        return len(self.lanes) < MAX_LANES and len(self._unfinished) < MAX_UNFINISHED and self._size < self._room.bytes_each
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether it could soon run out of events to send."""
+        return len(self._queue) < PAGE and self.wants_more
+
+    @property
+    def due_at(self) -> int | None:
+        """When something can be started by the clock alone."""
+        if self.is_closing or not self.target.is_enabled:
+            return None
+        if self._breaker.open_until is not None:
+            return self._breaker.open_until if (self.lanes or self._queue) and not self.tasks else None
+        return self.lanes.next_at
+
+    @property
+    def has_moved(self) -> bool:
+        return self.seq != self.outbox.stored_seq
+
+    @property
+    def has_results(self) -> bool:
+        """Whether there is something that should be stored soon."""
+        return bool(self.outbox.deliveries) or self.lanes.have_changed or any(each.has_moved for each in self._replays.values())
+
+    def offer(self, page: Page) -> None:
+        """Events after `read`."""
+        for entry in page.entries:
+            if self.target.wants(entry.event):
+                self._take(entry)
+        self.read = page.last
+
+    def start(self) -> None:
+        """Send what can be sent now."""
+        while self._may_start() and (work := self._next()) is not None:
+            self._spawn(work)
+        while self._replays and (again := self._next_again()) is not None:
+            self._replaying += 1
+            self._spawn(self._send_again(*again))
+
+    def replay(self, stored: Sequence[webhook_replays.Replay]) -> None:
+        """These are to be sent again, and no others."""
+        known = self._replays
+        self._replays = {each.id: known.get(each.id) or Replay(each, self.target.types) for each in stored}
+
+    async def read_replays(self) -> None:
+        for replay in list(self._replays.values()):
+            if replay.wants_more and not self.is_closing:
+                await replay.read(self._room.db, self._loop.time())
+
+    def take_results(self) -> Results:
+        """All that is not stored yet, as of one moment."""
+        changed, removed = self.lanes.take_changes()
+        now = self._room.now()
+        replays = [each.progress(now) for each in self._replays.values() if each.has_moved]
+        return self.outbox.take(self.epoch, self.seq, self._breaker.health, changed, removed, replays)
+
+    def lose(self) -> None:
+        """Someone else holds it, or has moved it, or what is stored of it is unknown: nothing of what is in memory may be stored."""
+        self.epoch = NO_EPOCH
+        self.is_closing = True
+
+    def put_back(self, results: Results) -> None:
+        """It is certain that they were not stored."""
+        self.lanes.restore_changes(results.lanes, results.delivered_lanes)
+        self.outbox.put_back(results)
+        for progress in results.replays:
+            if (replay := self._replays.get(progress.id)) is not None:
+                replay.put_back(progress)
+
+    # ---- events come in
+
+    def _take(self, entry: Entry) -> None:
+        event = entry.event
+        name = self.target.lane(event)
+        lane = self.lanes.get(name)
+        if lane is not None:  # it is found again by its user when its turn comes
+            lane.passed = event.seq
+            return
+        head = self._heads.get(name)
+        if head is not None and len(head.behind) >= MAX_BEHIND:
+            self._give_lane(name, head, event.seq)
+            return
+        self._unfinished[event.seq] = None
+        self._size += event.size
+        if head is not None:
+            head.behind.append(entry)
+        else:
+            self._heads[name] = Head(event.seq, deque())
+            self._queue.append(entry)
+
+    def _give_lane(self, name: str, head: Head, passed: int) -> None:
+        """To a user with many events, before the first of them is done."""
+        now = self._room.now()
+        seq = head.behind[0].event.seq if head.seq == AGAIN else head.seq
+        lane = self.lanes.add(webhook_lanes.Lane(name, seq, 0, now, now, ""), passed)
+        lane.is_busy = True
+        self._unfinished.pop(seq, None)
+        self._drop_behind(head)
+
+    def _drop_behind(self, head: Head) -> None:
+        """They are found again by their user."""
+        for entry in head.behind:
+            self._unfinished.pop(entry.event.seq, None)
+            self._size -= entry.event.size
+        head.behind.clear()
+
+    # ---- events go out
+
+    def _may_start(self) -> bool:
+        in_flight = len(self.tasks) - self._replaying
+        return (
+            in_flight < self._room.requests_each
+            and self.target.is_enabled
+            and self._breaker.allows(self._room.now(), in_flight)
+            and self._stalled_until <= self._loop.time()
+            and self._may_send()
+        )
+
+    def _may_send(self) -> bool:
+        room = self._room
+        return (
+            not self.is_closing
+            and not room.is_stopping
+            and not room.is_stalled
+            and len(self.outbox.deliveries) < MAX_RESULTS
+            and room.lasts(self.lease_ends)
+        )
+
+    def _next(self) -> Coroutine[Any, Any, None] | None:
+        due_at = self.lanes.next_at
+        if due_at is not None and due_at <= self._room.now():
+            return self._send_lane(self.lanes.take(), is_due=True)
+        if self._queue and len(self.lanes) + len(self.tasks) < MAX_LANES:
+            entry = self._queue.popleft()
+            self._size -= entry.event.size
+            return self._send_new(entry)
+        if due_at is not None and self._breaker.open_until is not None:
+            return self._send_lane(self.lanes.take(), is_due=False)
+        return None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.add(self._loop.create_task(self._run(work)))
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as problem:
+            expected = isinstance(problem, ApiError | OSError)
+            logger.warning("webhook %s: %s", self.id, problem, exc_info=not expected)
+            self._stalled_until = self._loop.time() + STALL
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self.tasks.discard(task)
+            self.start()
+            self._room.changed(self)
+
+    async def _send_new(self, entry: Entry) -> None:
+        """An event whose lane has no row."""
+        event = entry.event
+        retry: Retry | None = None
+        is_settled = False
+        try:
+            fresh = await self._fresh(entry)
+            if fresh is not None:
+                retry = await self._attempt(fresh, 1, "event")
+            is_settled = True
+        finally:
+            if not is_settled:  # the database failed
+                self._queue.appendleft(entry)
+                self._size += event.size
+        name = self.target.lane(event)
+        head = self._heads.pop(name)
+        lane = self.lanes.get(name)
+        if lane is not None:  # it got one meanwhile
+            await self._settle(lane, retry)
+            return
+        del self._unfinished[event.seq]
+        if retry is not None:
+            now = self._room.now()
+            passed = head.behind[-1].event.seq if head.behind else event.seq
+            self._drop_behind(head)
+            self.lanes.add(webhook_lanes.Lane(name, event.seq, 1, retry.at, now, retry.outcome), passed)
+        else:
+            self._free(name, head)
+
+    def _free(self, name: str, head: Head) -> None:
+        """The next event of the lane can be sent."""
+        if head.behind:
+            first = head.behind.popleft()
+            self._heads[name] = Head(first.event.seq, head.behind)
+            self._queue.appendleft(first)
+
+    async def _fresh(self, entry: Entry) -> Entry | None:
+        """The event as it is now; None if it was erased."""
+        now = self._loop.time()
+        return entry if now - entry.read_at < FRESH else await self._room.pages.at(entry.event.seq, now)
+
+    async def _send_lane(self, lane: Lane, is_due: bool) -> None:
+        """The head of a lane. A probe ahead of its time uses up none of its attempts."""
+        try:
+            entry = await self._room.pages.at(lane.seq, self._loop.time())
+            retry = None
+            if entry is not None and self.target.wants(entry.event):
+                retry = await self._attempt(entry, lane.attempts + 1, "event")
+            if retry is None or is_due:
+                await self._settle(lane, retry)
+        finally:
+            self.lanes.put_back(lane)
+
+    async def _settle(self, lane: Lane, retry: Retry | None) -> None:
+        """Its head was tried. If it is done, send those that wait behind it, for as long as they are delivered."""
+        try:
+            while retry is None:
+                entry = await self._advance(lane)
+                if entry is None or not self._may_go_on():
+                    return
+                retry = await self._attempt(entry, 1, "event")
+            lane.attempts += 1
+            lane.next_at, lane.outcome = retry
+            if lane.attempts == 1:
+                lane.failed_at = self._room.now()
+            self.lanes.changed(lane)
+        finally:
+            self.lanes.put_back(lane)
+
+    async def _advance(self, lane: Lane) -> Entry | None:
+        """The next event of the lane, which is its head from now on. None: there is none, and the lane is gone."""
+        seq = lane.seq
+        while lane.passed > seq:  # more may be passed over while the database is asked
+            asked = Selection(self.target.types, lane.name, seq, lane.passed + 1)
+            seq = lane.passed
+            for event in (await self._room.db.read(events.page, asked, 1)).events:
+                lane.seq, lane.attempts, lane.outcome = event.seq, 0, ""
+                lane.next_at = lane.failed_at = self._room.now()
+                self.lanes.changed(lane)
+                return Entry(event, self._loop.time())
+        self.lanes.remove(lane)
+        return None
+
+    def _may_go_on(self) -> bool:
+        return self._breaker.open_until is None and self._may_send()
+
+    # ---- events are sent again
+
+    def _next_again(self) -> tuple[Replay, Entry] | None:
+        """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very event."""
+        if self._replaying >= max(1, min(self._breaker.window, self._room.requests_each) // 4) or not self._may_send():
+            return None
+        is_open = self.target.is_enabled and self._breaker.open_until is not None
+        for replay in self._replays.values():
+            if replay.queue and (not is_open or replay.trigger == "resend"):
+                if self._occupy(self.target.lane(replay.queue[0].event)):
+                    return replay, replay.queue.popleft()
+        return None
+
+    async def _send_again(self, replay: Replay, entry: Entry) -> None:
+        """Once: a failure is counted, and says nothing about the endpoint."""
+        event = entry.event
+        name = self.target.lane(event)
+        is_settled = is_delivered = False
+        try:
+            fresh = await self._fresh(entry)
+            if fresh is not None:
+                is_delivered = await self._attempt_again(fresh, replay.trigger)
+            replay.finished(event.seq, is_delivered if fresh is not None else None)
+            is_settled = True
+        finally:
+            if not is_settled:
+                replay.queue.appendleft(entry)
+            self._replaying -= 1
+            lane = self._vacate(name)
+        if lane is not None and is_delivered and lane.seq == event.seq:
+            lane.is_busy = True
+            await self._settle(lane, None)
+
+    def _occupy(self, name: str) -> bool:
+        """So that nothing else of the lane is sent. False: something is."""
+        lane = self.lanes.get(name)
+        if name in self._heads or (lane is not None and lane.is_busy):
+            return False
+        if lane is not None:
+            lane.is_busy = True
+        else:
+            self._heads[name] = Head(AGAIN, deque())
+        return True
+
+    def _vacate(self, name: str) -> Lane | None:
+        """The lane, if it has a row."""
+        head = self._heads.pop(name, None)
+        lane = self.lanes.get(name)
+        if lane is not None:
+            self.lanes.put_back(lane)
+        elif head is not None:
+            self._free(name, head)
+        return lane
+
+    async def _attempt_again(self, entry: Entry, trigger: str) -> bool:
+        started = self._room.now()
+        sent = await self.target.send(entry, started)
+        is_delivered = sent.outcome == outcomes.DELIVERED
+        if is_delivered and self._breaker.succeeded():
+            self.lanes.hurry(self._room.now())
+        self._note(entry.event, trigger, 1, started, sent)
+        return is_delivered
+
+    # ---- one attempt
+
+    async def _attempt(self, entry: Entry, attempt: int, trigger: str) -> Retry | None:
+        """Send it, and note how that ended. None: it is done, or it was tried for the last time."""
+        started = self._room.now()
+        sent = await self.target.send(entry, started)
+        now = self._room.now()
+        if sent.outcome in (outcomes.DELIVERED, outcomes.BODY_FAILED):
+            if sent.outcome == outcomes.DELIVERED and self._breaker.succeeded():
+                self.lanes.hurry(now)
+            self._note(entry.event, trigger, attempt, started, sent)
+            return None
+        if self._breaker.failed(sent, now):
+            self.is_closing = True
+            self.disabled_for = "gone" if sent.outcome == outcomes.GONE else "failing"
+        seconds = schedule.next_try(attempt, sent, random.random)
+        if seconds is None:
+            self._note(entry.event, trigger, attempt, started, sent)
+            self._note(entry.event, trigger, attempt, now, Sent(outcomes.EXHAUSTED))
+            return None
+        retry = Retry(now + int(seconds * clock.SECOND), sent.outcome)
+        self._note(entry.event, trigger, attempt, started, sent, retry.at)
+        return retry
+
+    def _note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None = None) -> None:
+        self.outbox.deliveries.append(
+            Delivery(
+                ids.new("dlv"), self.id, event.seq, event.id, event.type, event.user_id, trigger, attempt, at,
+                sent.duration, sent.outcome, sent.http_status, sent.address, retry_at, sent.response_type, sent.response or None,
+            )
+        )  # fmt: skip
+        self._room.count(sent.outcome)

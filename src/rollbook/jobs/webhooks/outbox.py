@@ -1,0 +1,48 @@
+"""What became of the events of one webhook and is not stored yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollbook import clock
+from rollbook.delivery import outcomes
+from rollbook.records.webhook_cursors import Health
+from rollbook.records.webhook_deliveries import Delivery
+from rollbook.records.webhook_inbox import Message
+from rollbook.records.webhook_lanes import Lane
+from rollbook.records.webhook_replays import Progress
+from rollbook.records.webhook_results import Hour, Results
+
+
+class Outbox:
+    def __init__(self, webhook_id: str, stored_seq: int) -> None:
+        self.stored_seq = stored_seq
+        self.deliveries: list[Delivery] = []
+        self._messages: list[Message] = []
+        self._webhook_id = webhook_id
+
+    def store_message(self, message: Message) -> None:
+        """In the inbox."""
+        self._messages.append(message)
+
+    def take(
+        self, epoch: int, seq: int, health: Health, lanes: Sequence[Lane], removed: Sequence[str], replays: Sequence[Progress]
+    ) -> Results:
+        deliveries, self.deliveries = self.deliveries, []
+        messages, self._messages = self._messages, []
+        return Results(self._webhook_id, epoch, seq, health, lanes, removed, deliveries, _hours(deliveries), messages, replays)
+
+    def put_back(self, results: Results) -> None:
+        self.deliveries[:0] = results.deliveries
+        self._messages[:0] = results.messages
+
+
+def _hours(deliveries: Sequence[Delivery]) -> list[Hour]:
+    found: dict[int, list[int]] = {}
+    for delivery in deliveries:
+        if delivery.outcome == outcomes.EXHAUSTED:  # says what became of the attempt before it
+            continue
+        counts = found.setdefault(delivery.created_at // clock.HOUR, [0, 0, 0])
+        counts[delivery.outcome != outcomes.DELIVERED] += 1
+        counts[2] += delivery.duration
+    return [Hour(hour, *counts) for hour, counts in found.items()]

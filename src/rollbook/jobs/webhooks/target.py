@@ -1,0 +1,82 @@
+"""Where and how the events of one webhook are sent: its settings, unsealed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from rollbook import clock, ids
+from rollbook.actions import webhook_secrets
+from rollbook.actions.context import Rollbook
+from rollbook.delivery import outcomes, payload, signing
+from rollbook.delivery.addresses import Addresses
+from rollbook.delivery.sender import Sender, Sent
+from rollbook.jobs.webhooks.breaker import MAX_WINDOW
+from rollbook.jobs.webhooks.pages import Entry
+from rollbook.records import event_types, webhooks
+from rollbook.records.events import Event
+from rollbook.records.webhook_inbox import Message
+from rollbook.records.webhooks import Webhook
+
+logger = logging.getLogger("rollbook")
+
+
+class Target:
+    def __init__(self, on: Rollbook, webhook: Webhook, addresses: Addresses, store: Callable[[Message], None]) -> None:
+        """`store` takes what goes to the inbox. Raises ValueError if the server's secret has changed since the webhook's was sealed."""
+        self.webhook_id = webhook.id
+        self._on = on
+        self._webhook = webhook
+        self._store = store
+        self._format = cast("payload.Format", webhook.format)
+        self._content = cast("payload.Content", webhook.payload)
+        self.is_enabled = webhook.status == "enabled"
+        self.version = webhook.version
+        self.types = event_types.selected(webhook.types.split())
+        self._is_ordered = webhook.ordering == "user"
+        self._headers, self._keys = webhook_secrets.unsealed(on.secret, webhook)
+        self._keys_until = webhook.old_secret_until if len(self._keys) > 1 else None
+        self._sender: Sender | None = None
+        self._is_refused = False
+        if webhook.url != webhooks.INBOX:
+            try:
+                self._sender = Sender(webhook.url, addresses, connections=MAX_WINDOW)
+            except ValueError:  # `webhook_allow` is narrower than when it was set
+                self._is_refused = True
+
+    def wants(self, event: Event) -> bool:
+        return self.types is None or event.type in self.types
+
+    def lane(self, event: Event) -> str:
+        """Events of a lane are sent in order, one at a time."""
+        return event.user_id if self._is_ordered else event.id
+
+    async def send(self, entry: Entry, now: int) -> Sent:
+        """Signed as of now. Never raises, except if canceled."""
+        webhook = self._webhook
+        if self._is_refused:
+            return Sent(outcomes.REFUSED_ADDRESS)
+        try:
+            type, body = entry.body(self._format, self._content, self._on.settings.url)
+        except payload.Unfit:
+            return Sent(outcomes.BODY_FAILED)
+        except Exception:  # whatever is wrong with an event, those after it must not wait for it
+            logger.exception("the body of event %s cannot be made", entry.event.id)
+            return Sent(outcomes.BODY_FAILED)
+        if self._keys_until is not None and now >= self._keys_until:
+            del self._keys[1:]
+        head = [
+            ("content-type", type),
+            *signing.headers(entry.event.id, now // clock.SECOND, body, self._keys),
+            *self._headers,
+        ]
+        if self._sender is not None:
+            return await self._sender.post(head, body)
+        text = "".join(f"{name}: {value}\n" for name, value in head)
+        self._store(Message(ids.new("msg"), webhook.id, entry.event.user_id, now, text, body.decode()))
+        return Sent(outcomes.DELIVERED)
+
+    async def close(self) -> None:
+        if self._sender is not None:
+            await self._sender.close()

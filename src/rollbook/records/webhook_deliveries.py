@@ -1,0 +1,144 @@
+"""The log of attempts to deliver events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rollbook.errors import NotFound
+from rollbook.storage.database import Queries, Tx
+
+MAX_KEPT = 10_000
+"""Deliveries of each webhook: the newest."""
+
+
+class Delivery(NamedTuple):
+    id: str
+    webhook_id: str
+    seq: int
+    event_id: str
+    type: str
+    user_id: str
+    trigger: str
+    attempt: int
+    created_at: int
+    duration: int
+    outcome: str
+    http_status: int | None
+    address: str | None
+    retry_at: int | None
+    response_type: str | None
+    response: str | None
+
+
+COLUMNS = ", ".join(Delivery._fields)
+ADD = f"INSERT INTO webhook_deliveries ({COLUMNS}) VALUES ({', '.join('?' * len(Delivery._fields))})"
+# The empty text keeps the index of webhooks out of it: a webhook has many deliveries, a user few.
+OUTCOMES_OF = "SELECT outcome FROM webhook_deliveries WHERE user_id = ? AND webhook_id || '' = ? AND seq = ?"
+# Open for more conditions; NEWEST_FIRST follows them.
+OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_deliveries WHERE webhook_id = ?"
+NEWEST_FIRST = " ORDER BY id DESC LIMIT ?"
+ONE = f"{OF_WEBHOOK} AND id = ?"
+NEXT_WEBHOOK = """
+    SELECT d.webhook_id, w.id IS NOT NULL FROM webhook_deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id
+    WHERE d.webhook_id > ? ORDER BY d.webhook_id LIMIT 1"""
+FIRST_TOO_MANY = f"SELECT id FROM webhook_deliveries WHERE webhook_id = ?{NEWEST_FIRST} OFFSET ?"
+OLDEST = "SELECT created_at FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT 1"
+EXPIRE = """
+    DELETE FROM webhook_deliveries WHERE webhook_id = ? AND (created_at < ? OR id <= ?) AND id IN (
+        SELECT id FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT ?)"""
+FORGET = """
+    DELETE FROM webhook_deliveries WHERE user_id = ? AND id IN (
+        SELECT id FROM webhook_deliveries WHERE user_id = ? ORDER BY id LIMIT ?)"""
+
+
+class Filters(NamedTuple):
+    """Which deliveries of a webhook. `outcome` may be FAILED."""
+
+    before: str | None = None
+    """Only those that began before the one with this ID."""
+    outcome: str | None = None
+    type: str | None = None
+    user_id: str | None = None
+    event_id: str | None = None
+    trigger: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+
+
+FAILED = "failed"
+"""Every outcome but `delivered`."""
+_CONDITIONS = {
+    "before": "id < ?",
+    "outcome": "outcome = ?",
+    "type": "type = ?",
+    "user_id": "user_id = ?",
+    "event_id": "event_id = ?",
+    "trigger": "trigger = ?",
+    "created_after": "created_at > ?",
+    "created_before": "created_at < ?",
+}
+
+
+async def some(queries: Queries, webhook_id: str, asked: Filters, limit: int) -> list[Delivery]:
+    """The newest first."""
+    sql, values = OF_WEBHOOK, [webhook_id]
+    for name, value in asked._asdict().items():
+        if name == "outcome" and value == FAILED:
+            sql += " AND outcome != 'delivered'"
+        elif value is not None:
+            sql, values = f"{sql} AND {_CONDITIONS[name]}", [*values, value]
+    return [Delivery._make(row) for row in await queries.all(f"{sql}{NEWEST_FIRST}", *values, limit)]
+
+
+async def get(queries: Queries, webhook_id: str, id: str) -> Delivery:
+    """Raises NotFound."""
+    row = await queries.one(ONE, webhook_id, id)
+    if row is None:
+        raise NotFound()
+    return Delivery._make(row)
+
+
+async def add(tx: Tx, deliveries: Sequence[Delivery]) -> None:
+    await tx.many(ADD, deliveries)
+
+
+async def outcomes_of(queries: Queries, webhook_id: str, user_id: str, seq: int) -> list[str]:
+    """How the attempts to deliver an event about this user ended, as far as they are kept."""
+    return [row[0] for row in await queries.all(OUTCOMES_OF, user_id, webhook_id, seq)]
+
+
+class Expiring(NamedTuple):
+    """A webhook with deliveries that are past their retention."""
+
+    webhook_id: str
+    before: int
+    """Those that began before this time can go,"""
+    last: str
+    """and those up to the one with this ID."""
+
+
+async def expiring(queries: Queries, before: int) -> list[Expiring]:
+    """All such webhooks; every delivery of those that were deleted can go."""
+    found: list[Expiring] = []
+    row = await queries.one(NEXT_WEBHOOK, "")
+    while row is not None:
+        webhook_id, is_there = row
+        oldest = await queries.one(OLDEST, webhook_id)
+        first = await queries.one(FIRST_TOO_MANY, webhook_id, 1, MAX_KEPT)
+        if not is_there:
+            found.append(Expiring(webhook_id, 1 << 62, ""))
+        elif first is not None or (oldest is not None and oldest[0] < before):
+            found.append(Expiring(webhook_id, before, first[0] if first else ""))
+        row = await queries.one(NEXT_WEBHOOK, webhook_id)
+    return found
+
+
+async def expire(tx: Tx, of: Expiring, limit: int) -> int:
+    """Drop up to `limit` of them, the oldest first. Returns how many went."""
+    return await tx.run(EXPIRE, of.webhook_id, of.before, of.last, of.webhook_id, limit)
+
+
+async def forget(tx: Tx, user_id: str, limit: int) -> bool:
+    """Erase up to `limit` deliveries of events about a user. False when none is left."""
+    return await tx.run(FORGET, user_id, user_id, limit) == limit

@@ -1,0 +1,37 @@
+"""What arrived at webhooks that deliver to the inbox inside the product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rollbook.storage.database import Tx
+
+MAX_KEPT = 100
+"""Messages of each webhook: the newest."""
+
+
+class Message(NamedTuple):
+    id: str
+    webhook_id: str
+    user_id: str
+    """Whom its event is about: erased with them."""
+    received_at: int
+    headers: str
+    """A line each."""
+    body: str
+
+
+COLUMNS = ", ".join(Message._fields)
+ADD = f"INSERT INTO webhook_inbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+TRIM = """
+    DELETE FROM webhook_inbox WHERE webhook_id = ? AND id <= (
+        SELECT id FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+
+
+async def add(tx: Tx, messages: Sequence[Message]) -> None:
+    """All of one webhook."""
+    if messages:
+        webhook_id = messages[0].webhook_id
+        await tx.many(ADD, messages[-MAX_KEPT:])
+        await tx.run(TRIM, webhook_id, webhook_id, MAX_KEPT)

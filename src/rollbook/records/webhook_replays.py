@@ -1,0 +1,128 @@
+"""Parts of the event log that are sent again, on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.records import webhooks
+from rollbook.storage.database import Queries, Tx
+
+
+class Replay(NamedTuple):
+    id: str
+    webhook_id: str
+    trigger: str  # replay, or resend of one delivery
+    first_seq: int
+    next_seq: int
+    last_seq: int
+    types: str  # patterns with spaces between; empty: all that the webhook asks for
+    user_id: str  # empty: of all users
+    selection: str  # all, failed or undelivered
+    status: str  # running, done or canceled
+    delivered: int
+    failed: int
+    created_by: str
+    created_at: int
+    finished_at: int | None
+
+
+class Progress(NamedTuple):
+    """What was done since the last one was stored."""
+
+    next_seq: int
+    delivered: int
+    failed: int
+    status: str
+    finished_at: int | None
+    id: str
+
+
+COLUMNS = ", ".join(Replay._fields)
+RUNNING = f"SELECT {COLUMNS} FROM webhook_replays WHERE status = 'running' ORDER BY id"
+ADVANCE = """
+    UPDATE webhook_replays SET next_seq = ?, delivered = delivered + ?, failed = failed + ?, status = ?, finished_at = ?
+    WHERE id = ? AND status = 'running'"""
+ADD = f"INSERT INTO webhook_replays ({COLUMNS}) VALUES ({', '.join('?' * len(Replay._fields))})"
+BY_ID = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id = ?"
+OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
+COUNT = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ?"
+COUNT_RUNNING = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ? AND status = 'running'"
+CANCEL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND id = ? AND status = 'running'"
+CANCEL_ALL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
+EXPIRED = "SELECT id FROM webhook_replays WHERE status != 'running' AND created_at < ? ORDER BY id LIMIT ?"
+REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
+
+
+def new(
+    webhook_id: str, trigger: str, first: int, last: int, *, types: str = "", user_id: str = "", selection: str = "all", by: str
+) -> Replay:
+    """Of the events from `first` to `last`. `by` is the user who asks for it, empty for the command line."""
+    return Replay(
+        ids.new("replay"), webhook_id, trigger, first, first, last, types, user_id, selection, "running", 0, 0, by, clock.now(), None
+    )  # fmt: skip
+
+
+async def add(tx: Tx, new: Replay) -> None:
+    await tx.run(ADD, *new)
+    tx.notify(webhooks.CHANNEL)
+
+
+async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
+    """Raises NotFound."""
+    row = await queries.one(BY_ID, webhook_id, id)
+    if row is None:
+        raise NotFound()
+    return Replay._make(row)
+
+
+async def of(queries: Queries, webhook_id: str, limit: int, offset: int) -> list[Replay]:
+    """Of a webhook, newest first."""
+    return [Replay._make(row) for row in await queries.all(OF_WEBHOOK, webhook_id, limit, offset)]
+
+
+async def count(queries: Queries, webhook_id: str) -> int:
+    row = await queries.one(COUNT, webhook_id)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def count_running(queries: Queries, webhook_id: str) -> int:
+    row = await queries.one(COUNT_RUNNING, webhook_id)
+    assert row is not None  # count(*) always has a row
+    return row[0]
+
+
+async def cancel(tx: Tx, webhook_id: str, id: str) -> None:
+    """Nothing happens if it is finished."""
+    await tx.run(CANCEL, clock.now(), webhook_id, id)
+    tx.notify(webhooks.CHANNEL)
+
+
+async def cancel_all(tx: Tx, webhook_id: str) -> None:
+    await tx.run(CANCEL_ALL, clock.now(), webhook_id)
+    tx.notify(webhooks.CHANNEL)
+
+
+async def expired(queries: Queries, before: int, limit: int) -> list[str]:
+    """Finished ones that were asked for before this time."""
+    return [row[0] for row in await queries.all(EXPIRED, before, limit)]
+
+
+async def remove(tx: Tx, ids: Sequence[str]) -> None:
+    await tx.many(REMOVE, [(id,) for id in ids])
+
+
+async def running(queries: Queries) -> dict[str, list[Replay]]:
+    """By webhook, oldest first."""
+    found: dict[str, list[Replay]] = {}
+    for row in await queries.all(RUNNING):
+        replay = Replay._make(row)
+        found.setdefault(replay.webhook_id, []).append(replay)
+    return found
+
+
+async def advance(tx: Tx, progress: Sequence[Progress]) -> None:
+    await tx.many(ADVANCE, progress)

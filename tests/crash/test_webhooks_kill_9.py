@@ -1,0 +1,126 @@
+"""kill -9 while events are sent to a receiver that refuses every second one: none is lost, and those of each user arrive in order.
+
+Twenty rounds in `make test`, ten times as many in `make soak`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.callers import Connection, events
+from tests.crash.load import WIDE, kill_all
+from tests.harness import Server, new_user
+from tests.webhooks.listener import Answer, Listener, Message, check_order, listening
+
+ROUNDS = int(os.environ.get("ROLLBOOK_WEBHOOK_ROUNDS", "20"))
+FLAGS = ("--webhook-allow", "127.0.0.0/8", *WIDE)
+PATIENCE = 6
+"""Failures of an event that is tried ten times at most."""
+
+
+def moody(message: Message) -> Answer:
+    """Every second answer is an error."""
+    refused = message.number <= PATIENCE and random.random() < 0.5
+    return (500 if refused else 200, random.uniform(0, 0.01))
+
+
+class Changes(threading.Thread):
+    """Changes a few users without pause, whichever of the servers answers."""
+
+    def __init__(self, servers: list[Server], users: list[str]) -> None:
+        super().__init__(daemon=True)
+        self._servers = servers
+        self._users = users
+        self._ended = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        number = 0
+        while not self._ended.is_set():
+            with suppress(OSError, HTTPException), Connection(random.choice(self._servers)) as connection:
+                while not self._ended.wait(0.005):
+                    number += 1
+                    user = random.choice(self._users)
+                    if connection.call("PATCH", f"/v1/users/{user}", {"name": f"Name {number}"}).status >= 500:
+                        break
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+class Hurry(threading.Thread):
+    """Time flies: a wait of minutes between two attempts lasts a moment."""
+
+    def __init__(self, servers: list[Server], seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._servers = servers
+        self._seconds = seconds
+        self._passed = 0.0
+        self._ended = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.02):
+            self._passed += self._seconds
+            for server in self._servers:
+                server.pass_time(self._passed)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def settled(server: Server) -> bool:
+    """Nothing waits."""
+    rows = server.ask(
+        "SELECT (SELECT max(seq) FROM events), (SELECT min(seq) FROM webhook_cursors), (SELECT count(*) FROM webhook_lanes)"
+    )
+    newest, cursor, lanes = rows[0]
+    return newest == cursor and lanes == 0
+
+
+def check(server: Server, listener: Listener) -> int:
+    """How many came more often than once."""
+    with Connection(server) as connection:
+        log: list[dict[str, Any]] = list(events(connection))
+    start = next(place for place, event in enumerate(log) if event["type"] == "webhook.created")
+    duplicates = check_order(log[start:], listener.delivered())
+    assert listener.overlaps == 0, "two events about a user were on the wire at the same time"
+    return duplicates
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_kill_9_loses_no_event_and_keeps_the_order_of_each_user(tmp_path: Path, workers: int) -> None:
+    server = Server(tmp_path / "data", "--workers", str(workers), *FLAGS)
+    server.start()
+    with listening() as listener:
+        listener.answer = moody
+        with server.http() as http:
+            assert http.post("/v1/webhooks", json={"url": listener.url()}).status_code == 201
+            users = [new_user(http)["id"] for _ in range(8)]
+        changes, hurry = Changes([server], users), Hurry([server], 30)
+        try:
+            for _ in range(ROUNDS):
+                arrived = len(listener.messages)
+                listener.wait_for(lambda: len(listener.messages) > arrived + 20)  # noqa: B023
+                time.sleep(random.uniform(0, 0.1))
+                kill_all(server)
+                server.start()
+            changes.end()
+            listener.wait_for(lambda: settled(server), 120)
+            duplicates = check(server, listener)
+        finally:
+            changes.end()
+            hurry.end()
+            server.stop()
+    print(f"{len(listener.messages)} messages, {ROUNDS} kills, {duplicates / ROUNDS:.1f} duplicates a kill")
