@@ -26,9 +26,11 @@ from rollbook.errors import (
 from rollbook.http.request import Request
 from rollbook.limits import headers, windows
 from rollbook.limits.policy import address_bucket
+from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT
 from rollbook.records import auth_version
 from rollbook.records import keys as key_records
+from rollbook.records.events import Actor
 
 # Calls whose actions narrow themselves to what is the caller's.
 NARROWED = ("keys", "sessions", "webhooks")
@@ -43,6 +45,7 @@ class Gate:
         self._db = on.db
         self._limiter = on.limiter
         self._policy = on.policy
+        self._notices = on.notices
         self._unauthenticated = on.settings.unauthenticated_limit
         # By the whole Authorization header, so that a key seen before is neither parsed nor hashed again.
         self._callers: dict[bytes | None, Caller] = {}
@@ -79,9 +82,15 @@ class Gate:
         verdict = await self._limiter.take(caller.user_id, caller.limit, now, caller.key_bucket, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
-            request.limited_by = windows.refused_by(caller.limit, own, verdict)
+            self._note_refusal(request, caller, verdict)
             raise TooManyRequests(windows.retry_after(verdict))
         return caller
+
+    def _note_refusal(self, request: Request, caller: Caller, verdict: Verdict) -> None:
+        name, limit = windows.refused_by(caller.limit, caller.key_limit, verdict)
+        request.limited_by = name
+        actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
+        self._notices.limit_exceeded(actor, name, limit, windows.retry_after(verdict))
 
     async def _identify(self, header: bytes | None) -> Caller:
         """A caller not met lately."""

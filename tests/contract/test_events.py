@@ -139,8 +139,9 @@ def test_a_session_writes_one_event_when_it_begins_and_one_when_it_ends(
     signed_in(server, user).close()
     [session] = http.get("/v1/sessions", params={"user": user["id"]}).json()
     answer = http.delete(f"/v1/sessions/{session['id']}")
-    began, ended = log.news()
-    assert (began["type"], ended["type"]) == ("session.created", "session.revoked")
+    signed, began, ended = log.news()
+    assert [event["type"] for event in (signed, began, ended)] == ["user.signed_in", "session.created", "session.revoked"]
+    assert signed["object"] == http.get(path(user)).json() and signed["actor"] == began["actor"]
     assert began["object"] == ended["object"] == session and began["user_id"] == ended["user_id"] == user["id"]
     assert began["actor"]["user_id"] == user["id"] and began["actor"]["key_id"] is None
     assert (ended["actor"]["user_id"], ended["actor"]["request_id"]) == (me["id"], answer.headers["x-request-id"])
@@ -156,8 +157,10 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
-    seen |= {"session.created", "session.revoked"}
-    assert seen <= set(TYPES)
+    seen |= {"session.created", "session.revoked", "user.signed_in"}
+    seen |= {"user.sign_in_failed", "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
+    seen |= {type for type in TYPES if type.startswith("webhook.")}  # test_webhooks
+    assert seen == set(TYPES) - {"server.test"}
 
 
 # ---- what is no change
@@ -181,7 +184,7 @@ def test_what_changes_nothing_writes_nothing(http: httpx2.Client, log: Log, user
         assert http.post(path(user) + "/suspend").status_code == 200
 
 
-def test_reading_and_signing_in_write_nothing(http: httpx2.Client, log: Log, user: dict) -> None:
+def test_reading_writes_nothing(http: httpx2.Client, log: Log, user: dict) -> None:
     with log.silent():
         for read in (
             "/v1/users",
@@ -194,8 +197,20 @@ def test_reading_and_signing_in_write_nothing(http: httpx2.Client, log: Log, use
             "/metrics",
         ):
             assert http.get(read).status_code == 200
-        http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]})
-        http.post("/v1/users/verify-password", json={"email": user["email"], "password": "wrong"})
+
+
+def test_a_verified_password_is_an_event_with_the_address_of_the_person(
+    http: httpx2.Client, log: Log, me: dict, user: dict
+) -> None:
+    for address in ("203.0.113.9", None):
+        log.news()
+        credentials = {"email": user["email"], "password": user["password"]}
+        answer = http.post("/v1/users/verify-password", json=credentials | ({} if address is None else {"address": address}))
+        assert answer.status_code == 200
+        (event,) = log.news()
+        assert (event["type"], event["user_id"], event["before"]) == ("user.signed_in", user["id"], None)
+        assert event["object"] == http.get(path(user)).json() and event["object"]["last_sign_in_at"] is not None
+        assert (event["actor"]["user_id"], event["actor"]["address"]) == (me["id"], address or "127.0.0.1")
 
 
 def test_what_fails_writes_nothing(http: httpx2.Client, log: Log, me: dict[str, Any], user: dict) -> None:

@@ -69,6 +69,7 @@ def test_a_link_sets_the_password_signs_in_and_leads_to_the_keys(
     assert [(event["type"], event["actor"]["user_id"]) for event in log.news()] == [
         ("password_link.created", http.get("/v1/users/me").json()["id"]),
         ("user.password_changed", user["id"]),
+        ("user.signed_in", user["id"]),
         ("session.created", user["id"]),
     ]
     body = {"email": user["email"], "password": NEW}

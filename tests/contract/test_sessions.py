@@ -86,11 +86,12 @@ def test_under_an_https_public_url_the_cookie_is_for_tls_whatever_the_proxy_says
 def test_signing_in_notes_when_and_is_in_the_log_without_its_secret(server: Server, http: httpx2.Client, user: dict) -> None:
     log = Log(http)
     with signed_in(server, user, **{"User-Agent": "Netscape/4.0"}) as person:
-        [event] = log.news()
+        signed, event = log.news()
         text = cookie(person, server)
     assert (event["type"], event["user_id"], event["actor"]["user_id"]) == ("session.created", user["id"], user["id"])
     assert event["object"]["user_agent"] == "Netscape/4.0" and event["object"]["address"] == "127.0.0.1"
-    assert text and text not in str(event)
+    assert (signed["type"], signed["actor"]) == ("user.signed_in", event["actor"])
+    assert text and text not in str((signed, event))
     assert http.get(f"/v1/users/{user['id']}").json()["last_sign_in_at"] == event["created_at"]
     assert text not in server.log.read_text()
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from rollbook import clock
 from rollbook.actions.event_feeds import Feeds
 from rollbook.actions.event_tail import Tail
+from rollbook.actions.notices import Notices
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
@@ -49,6 +50,7 @@ class Rollbook:
         self.policy = Policy(settings)
         self.tail = Tail(db)
         self.feeds = Feeds(db, self.tail)
+        self.notices = Notices()
         self.read = db.read
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually

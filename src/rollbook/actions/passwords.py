@@ -43,6 +43,18 @@ async def prove(on: Rollbook, account: str, origin: Origin, hash: str | None, pa
     return hash
 
 
+async def prove_sign_in(
+    on: Rollbook, by: Actor, user: User | None, account: str, origin: Origin, hash: str | None, password: str
+) -> str:
+    """The same for who signs in: a wrong password is recorded, where it is a user's."""
+    try:
+        return await prove(on, account, origin, hash, password)
+    except WrongPassword:
+        if user is not None:
+            on.notices.sign_in_failed(user.id, by)
+        raise
+
+
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """The same for the caller's own password."""
     return await prove(on, attempts.account(user, hash, user.email), attempts.of_own(by), hash, password)
@@ -64,18 +76,26 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     user, kept = await users.sign_in(on.db, credentials.email)
     account = attempts.account(user, kept, credentials.email)
     origin = attempts.of_application(by, None if credentials.address is UNSET else credentials.address)
-    hash = await prove(on, account, origin, kept, credentials.password)
+    actor = by.actor if credentials.address is UNSET else by.actor._replace(address=credentials.address)
+    hash = await prove_sign_in(on, actor, user, account, origin, kept, credentials.password)
     if user is None:
         raise WrongPassword()
     if user.status != "active":
         raise UserSuspended()
-    return await on.write(_verified, user.id, hash, await renewed(on, hash, credentials.password))
+    return await on.write(_verified, actor, user.id, hash, await renewed(on, hash, credentials.password))
 
 
-async def _verified(tx: Tx, id: str, hash: str, renewed: str | None) -> User:
+async def _verified(tx: Tx, by: Actor, id: str, hash: str, renewed: str | None) -> User:
     if renewed is not None:
         await users.renew_hash(tx, id, hash, renewed)
-    return await users.signed_in(tx, id)
+    return await signed_in(tx, by, id)
+
+
+async def signed_in(tx: Tx, by: Actor, id: str) -> User:
+    """The user has just proven who they are. Raises NotFound."""
+    user = await users.signed_in(tx, id)
+    await events.record(tx, "user.signed_in", id, by, users.public(user))
+    return user
 
 
 async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:

@@ -107,7 +107,8 @@ async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browse
     """A session for the right email and password. Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
     user, kept = await users.sign_in(on.db, email)
     account = attempts.account(user, kept, email)
-    hash = await passwords.prove(on, account, attempts.in_browser(on, by, user, browser.device), kept, password)
+    origin = attempts.in_browser(on, by, user, browser.device)
+    hash = await passwords.prove_sign_in(on, by.actor, user, account, origin, kept, password)
     if user is None:
         raise WrongPassword()
     _check_may_sign_in(on, user)
@@ -132,7 +133,7 @@ async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> 
 
 
 async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str) -> SignedIn:
-    user = await users.signed_in(tx, user_id)
+    user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from rollbook.actions import key_expiry, notices
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
@@ -18,14 +19,17 @@ from rollbook.web.site import Site
 def jobs(on: Services, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge: Step, first: bool) -> Jobs:
     """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
+    store_notices = partial(notices.store, on)
     flush = UsageFlush(on.db, usage_buffer)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),
+        Job("failed sign-ins and exceeded limits", 1.0, store_notices),
         Job("running requests", 1.0, partial(renew_claims, on)),
     ]
     if first:
         found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
-    return Jobs(on.db, found, last=(store_last_seen, flush.flush))
+        found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
+    return Jobs(on.db, found, last=(store_last_seen, store_notices, flush.flush))

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from rollbook.clock import SECOND
-from rollbook.quota import MAX_WINDOWS, NO_LIMIT, Limit
+from rollbook.quota import MAX_WINDOWS, NO_LIMIT, Limit, Window
 
 
 class Verdict(NamedTuple):
@@ -62,11 +62,14 @@ _new: Callable[[type[Verdict], tuple[object, ...]], Verdict] = tuple.__new__  # 
 UNLIMITED = Verdict(True, ())
 
 
-def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> str:
-    """The window that a refused request has to wait for longest: `minute`, or `key-minute` for the key's own limit."""
+def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> tuple[str, Window]:
+    """The window that a refused request has to wait for longest, and its name: `minute`, or `key-minute` for the key's own limit."""
     exhausted = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
     index = max(exhausted)[1]
-    return limit[index].name if index < len(limit) else f"key-{own_limit[index - len(limit)].name}"
+    if index < len(limit):
+        return limit[index].name, limit[index]
+    window = own_limit[index - len(limit)]
+    return f"key-{window.name}", window
 
 
 def retry_after(verdict: Verdict) -> int:

@@ -96,6 +96,10 @@ REVOKE_OF_OTHERS = f"""
     WHERE user_id = ? AND revoked_at IS NULL AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
+EXPIRING = f"""
+    SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? AND created_at <= expires_at - ?
+    ORDER BY expires_at, id"""
+NTH_EXPIRING = "SELECT expires_at FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT 1 OFFSET ?"
 ALL = 1 << 62
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
@@ -184,6 +188,14 @@ async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
 
 async def erase_all(tx: Tx, user_id: str) -> None:
     await tx.run(ERASE_ALL, user_id)
+
+
+async def expiring(queries: Queries, after: int, until: int, existed: int, limit: int) -> tuple[list[Key], int | None]:
+    """Those that expire after a time and until another, and were created so many microseconds before that. If they are more than `limit`, only
+    those up to a time, which is returned with them: all that expire at that moment, too."""
+    row = await queries.one(NTH_EXPIRING, after, until, limit - 1)
+    rows = await queries.all(EXPIRING, after, until if row is None else row[0], existed)
+    return [Key._make(each) for each in rows], row[0] if row else None
 
 
 async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Statement, Tx
 
 GET = "SELECT number FROM marks WHERE name = ?"
+LOCK = Statement(GET, locks=True)
 ADVANCE = """
     INSERT INTO marks (name, number) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE marks.number < excluded.number"""
@@ -13,6 +14,12 @@ ADVANCE = """
 async def get(queries: Queries, name: str) -> int:
     """0 if it was never set."""
     row = await queries.one(GET, name)
+    return row[0] if row else 0
+
+
+async def lock(tx: Tx, name: str) -> int:
+    """The same, for who advances it: others who do so wait."""
+    row = await tx.one(LOCK, name)
     return row[0] if row else 0
 
 

@@ -1,0 +1,78 @@
+"""Events that are not part of a change: failed sign-ins and exceeded limits. Kept in memory, and recorded by a job within about a second.
+
+So no response waits for them or tells by its time whether an account exists, and a flood of requests costs no write each: of every kind and
+user, one is recorded in the time of its window, over all workers and servers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rollbook import clock
+from rollbook.quota import Limit, Window
+from rollbook.records import events, users
+from rollbook.records.events import Actor
+from rollbook.storage.database import Tx
+
+if TYPE_CHECKING:
+    from rollbook.actions.context import Rollbook
+
+MAX_WAITING = 10_000
+"""Events that wait in a worker. Beyond it, others are not recorded."""
+BATCH = 256
+
+
+class Notice(NamedTuple):
+    type: str
+    user_id: str
+    actor: Actor
+    seconds: int
+    """In which it is recorded once."""
+    object: dict[str, Any] | None = None
+    """None: the user."""
+
+
+class Notices:
+    """Those of a worker that wait to be recorded: the first of each kind and user."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, ...], Notice] = {}
+
+    def sign_in_failed(self, user_id: str, actor: Actor) -> None:
+        self._add((user_id,), Notice("user.sign_in_failed", user_id, actor, 60))
+
+    def limit_exceeded(self, actor: Actor, window: str, limit: Window, seconds: int) -> None:
+        """`seconds` is how long the window lasts from now."""
+        key = (user_id := actor.user_id or "", window)
+        if key not in self._waiting:  # of a flood, the first
+            resets_at = clock.format_time(clock.now() + seconds * clock.SECOND)
+            object = {"user_id": user_id, "key_id": actor.key_id, "window": window, "limit": limit.calls, "resets_at": resets_at}
+            self._add(key, Notice("limit.exceeded", user_id, actor, limit.seconds, object))
+
+    def _add(self, key: tuple[str, ...], notice: Notice) -> None:
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.setdefault(key, notice)
+
+    def take(self) -> list[tuple[str, Notice]]:
+        """Up to BATCH, each with the name of what it is the only one in."""
+        keys = list(self._waiting)[:BATCH]
+        return [(f"notice:{':'.join(key)}", self._waiting.pop(key)) for key in keys]
+
+
+async def store(on: Rollbook) -> bool:
+    """Record what waits. Returns whether there is more."""
+    taken = on.notices.take()
+    now = clock.now()
+    first = [
+        notice for bucket, notice in taken if (await on.limiter.take(bucket, Limit([Window(1, notice.seconds)]), now)).admitted
+    ]
+    if first:
+        await on.db.write(_record, first)
+    return len(taken) == BATCH
+
+
+async def _record(tx: Tx, notices: list[Notice]) -> None:
+    for notice in notices:
+        user = await users.by_id(tx, notice.user_id)
+        if user is not None:  # otherwise they were deleted, and perhaps erased, meanwhile
+            await events.record(tx, notice.type, user.id, notice.actor, notice.object or users.public(user))
