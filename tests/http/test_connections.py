@@ -348,6 +348,21 @@ def test_tls(tmp_path: Path) -> None:
         assert plain.at_end()  # a handshake that never comes
 
 
+def test_a_tls_connection_takes_less_than_128_kib(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    context = ssl.create_default_context(cafile=certificate)
+    with Server(f"tls_cert={certificate}", f"tls_key={key}") as server, contextlib.ExitStack() as clients:
+
+        def connect(number: int) -> None:
+            for _ in range(number):
+                assert clients.enter_context(server.client(tls=context)).get().status == 200
+
+        connect(20)
+        before = _memory(server)
+        connect(100)
+        assert (_memory(server) - before) / 100 < 131_072
+
+
 def _certificate(folder: Path) -> tuple[str, str]:
     """A certificate for localhost, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
