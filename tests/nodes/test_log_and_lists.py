@@ -9,12 +9,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.callers import Connection, ask, events, of_each_worker, pages, together, worker_of
+from tests.event_stream import Follower
 from tests.harness import new_user
 from tests.nodes.pair import WIDE, Pair, fill, pair, wait_until
 from tests.nodes.pair import ask as query
@@ -91,6 +93,29 @@ def test_who_follows_the_events_on_either_node_misses_none_and_sees_none_twice(n
     assert followed[0] == followed[1] == followed[2]
     with Connection(nodes.both[1]) as connection:
         assert [event["actor"]["request_id"] for event in events(connection, start)] == followed[0]
+
+
+def test_a_stream_of_either_node_has_what_all_workers_of_both_write_once_and_in_order(nodes: Pair) -> None:
+    with ExitStack() as stack:
+        users = [new_user(stack.enter_context(node.http())) for node in nodes.both for _ in range(4)]
+        followers = [stack.enter_context(Follower(node, type="user.updated")) for node in nodes.both for _ in range(6)]
+
+        def writer(id: str, connection: Connection) -> Callable[[], None]:
+            def write() -> None:
+                for at in range(25):
+                    assert connection.call("PUT", f"/v1/users/{id}", {"name": f"Streamed {at}"}).status == 200
+
+            return write
+
+        some = stack.enter_context(of_each_worker(nodes.both[0], 4))
+        others = stack.enter_context(of_each_worker(nodes.both[1], 4))
+        together(*(writer(user["id"], connection) for user, connection in zip(users, [*some, *others], strict=True)))
+        ours = {user["id"] for user in users}
+        found = [[event for event in follower.take(200) if event["user_id"] in ours] for follower in followers]
+        assert all(each == found[0] for each in found)
+        for user in users:
+            names = [event["object"]["name"] for event in found[0] if event["user_id"] == user["id"]]
+            assert names == [f"Streamed {at}" for at in range(25)]
 
 
 def test_totals_lists_and_offsets_are_exact_on_both_nodes_while_users_come_and_go(filled: Pair) -> None:

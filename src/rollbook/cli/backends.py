@@ -66,6 +66,11 @@ class Backend(Protocol):
 
     def revoke_key(self, id: str) -> None: ...
 
+    def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
+        """Events as they happen, without end: those that `GET /v1/events/stream` sends with this `type`, `user` and `after`. What is lost for
+        a while is tried again, and no event is missed."""
+        ...
+
 
 @contextmanager
 def backend(data: Path | None, url: str | None, key: str | None, make: bool = False) -> Iterator[Backend]:

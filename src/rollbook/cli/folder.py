@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from rollbook import clock, config
-from rollbook.actions import keys, passwords, users
+from rollbook.actions import events, keys, passwords, users
 from rollbook.actions.arguments import (
     KeyCreate,
     KeyRotation,
+    ListEvents,
     ListKeys,
     PasswordChange,
     UserCreate,
@@ -24,10 +28,11 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
 from rollbook.auth import tokens
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure, where
+from rollbook.cli.output import Failure, hint, where
 from rollbook.config import Settings
-from rollbook.errors import NotFound
+from rollbook.errors import NotFound, StorageUnavailable
 from rollbook.first_start import open_database
+from rollbook.records import events as event_records
 from rollbook.records import keys as key_records
 from rollbook.records import user_list
 from rollbook.records import users as user_records
@@ -41,6 +46,8 @@ S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 
 PAGE = 1_000
+WAIT = 60
+"""Seconds until the event log is read again, though nothing was heard of it."""
 
 
 class Folder:
@@ -114,6 +121,27 @@ class Folder:
         except NotFound:
             raise NotFound(f"There is no API key {id} in {address(self._settings)}.") from None
 
+    def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
+        asked = check_texts(ListEvents, filters)
+        after = asked.after or str(self._run(events.position(self._on, CLI)))
+        lost = False
+        try:
+            while True:
+                asked = msgspec.structs.replace(asked, after=after, limit=PAGE, wait=WAIT)
+                try:
+                    page = self._run(events.list_events(self._on, CLI, asked))
+                except StorageUnavailable:
+                    if not lost:
+                        hint("The database is unavailable. Trying again.")
+                    lost = True
+                    time.sleep(1)
+                    continue
+                lost = False
+                yield from (msgspec.json.decode(msgspec.json.encode(event_records.public(event))) for event in page.events)
+                after = str(page.position)
+        finally:
+            self._run(_end_tasks())
+
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)
 
@@ -125,6 +153,14 @@ class Folder:
             return self._run(users.find(self._on, CLI, named))
         except NotFound:
             raise NotFound(f"There is no user {named} in {address(self._settings)}.") from None
+
+
+async def _end_tasks() -> None:
+    """What waits for events in the background."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _issued(issued: keys.IssuedKey) -> Shown:

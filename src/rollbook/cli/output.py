@@ -74,6 +74,11 @@ def as_json(value: Any) -> None:
     print(_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
 
 
+def json_line(value: Any) -> None:
+    """The value as JSON on one line."""
+    print(_json(msgspec.json.encode(value)))
+
+
 def as_json_list(values: Iterable[Any]) -> None:
     """A JSON array, written as its values arrive, in constant memory."""
     opening = "["

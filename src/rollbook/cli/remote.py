@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,11 +15,13 @@ import httpx2
 from rollbook import __version__
 from rollbook.auth.tokens import mint
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure
+from rollbook.cli.event_stream import Message, messages
+from rollbook.cli.output import Failure, hint
 
 PAGE = 1_000
 TIMEOUT = 30.0  # seconds per response
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
+SILENCE = 60.0  # seconds without a heartbeat after which a stream is lost
 PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
 
 
@@ -114,15 +118,63 @@ class Remote:
     def revoke_key(self, id: str) -> None:
         self._ask("DELETE", f"/v1/keys/{_segment(id)}")
 
+    def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
+        last_id, pause, connected = "", 1.0, False
+        while True:
+            try:
+                with self._http.stream(
+                    "GET", "/v1/events/stream", params=filters, headers=_last(last_id), timeout=SILENCE
+                ) as answer:
+                    self._check_stream(answer, connected)
+                    for message in self._messages(answer) if answer.is_success else ():
+                        connected, pause, last_id = True, 1.0, message.last_id or last_id
+                        if message.data:
+                            found = self._event(message, answer)
+                            if message.type == "message":
+                                yield found
+            except httpx2.HTTPError as problem:
+                if not connected:
+                    raise Failure(self._silent(problem)) from None
+            hint(f"The connection to {self.address} was lost. Connecting again.")
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(2 * pause, 30.0)
+
+    def _check_stream(self, answer: httpx2.Response, connected: bool) -> None:
+        """Raises Failure unless there is a stream, or there may be one soon."""
+        if answer.is_success or (connected and answer.status_code in (429, 502, 503, 504)):
+            return
+        answer.read()
+        raise Failure(self._sentence(answer))
+
+    def _messages(self, answer: httpx2.Response) -> Iterator[Message]:
+        try:
+            yield from messages(answer.iter_raw())
+        except ValueError:
+            raise self._stranger(answer) from None
+
+    def _event(self, message: Message, answer: httpx2.Response) -> Shown:
+        """What a message holds. Raises Failure if it is the last one, unless connecting again helps."""
+        try:
+            found = json.loads(message.data)
+        except (ValueError, RecursionError):
+            raise self._stranger(answer) from None
+        if not isinstance(found, dict):
+            raise self._stranger(answer)
+        found = self._checked(found, answer)
+        if message.type == "end":
+            if found["code"] not in ("request_timeout", "storage_unavailable", "overloaded"):
+                raise Failure(str(found["error"]))
+        elif not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
+            raise self._stranger(answer)
+        return found
+
     def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """The successful response. Waits if the rate limit is exceeded."""
         while True:
             try:
                 answer = self._http.request(method, path, **options)
             except httpx2.HTTPError as problem:
-                raise Failure(
-                    f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
-                ) from None
+                raise Failure(self._silent(problem)) from None
             wait = answer.headers.get("retry-after", "")
             if answer.status_code == 429 and wait.isdecimal() and int(wait) <= PATIENCE:
                 print(f"Rate limit exceeded. Waiting {wait} s.", file=sys.stderr)
@@ -159,6 +211,9 @@ class Remote:
     def _stranger(self, answer: httpx2.Response) -> Failure:
         return Failure(f"{self.address} answered {answer.status_code}, but not like a Rollbook server. Check the URL.")
 
+    def _silent(self, problem: Exception) -> str:
+        return f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
+
     def _sentence(self, answer: httpx2.Response) -> str:
         try:
             body = answer.json()
@@ -181,6 +236,10 @@ class _Answer(Shown):
 
     def __missing__(self, name: str) -> NoReturn:
         raise self._stranger
+
+
+def _last(id: str) -> dict[str, str]:
+    return {"Last-Event-ID": id} if id else {}
 
 
 def _segment(text: str) -> str:
