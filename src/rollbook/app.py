@@ -17,6 +17,7 @@ from rollbook.api.call import About, Services
 from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
+from rollbook.delivery import outcomes
 from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
@@ -35,7 +36,7 @@ from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.metrics import UNMATCHED, Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import auth_version, rules
+from rollbook.records import auth_version, rules, webhook_queue
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
 from rollbook.web.pages import PAGES
@@ -111,7 +112,7 @@ class App:
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
-        self._dispatcher = Dispatcher(services) if worker == 0 or dialect(self._db).is_shared else None
+        self._dispatcher = Dispatcher(services, self._count_delivery) if worker == 0 or dialect(self._db).is_shared else None
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
@@ -251,6 +252,9 @@ class App:
             self._metrics.add(f"rate_limited_{by}")
             request.limited_by = request.limited_by or by
 
+    def _count_delivery(self, outcome: str) -> None:
+        self._metrics.add("webhook_delivered" if outcome == outcomes.DELIVERED else "webhook_failed")
+
     async def checks(self) -> tuple[bool, dict[str, str]]:
         ready, found = True, {"database": "ok"}
         try:
@@ -265,13 +269,26 @@ class App:
                 found["limits"] = "counted on this server only: Valkey cannot be reached"
         return ready, found
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         file = self.settings.sqlite_file
         sizes = () if not is_sqlite(self.settings) else (
             ("rollbook_database_size_bytes", "Size of the SQLite database.", _size(file)),
             ("rollbook_database_wal_size_bytes", "Size of its write-ahead log.", _size(file.with_name(f"{file.name}-wal"))),
         )  # fmt: skip
-        return self._metrics.render(sizes)
+        return self._metrics.render((*sizes, *await self._webhook_sizes()))
+
+    async def _webhook_sizes(self) -> Sequence[tuple[str, str, int]]:
+        try:
+            queue = await self._db.read_aside(webhook_queue.read)
+        except ApiError:  # the other metrics say what is wrong
+            return ()
+        return (
+            ("rollbook_webhooks_enabled", "Webhooks that events are sent to.", queue.enabled),
+            ("rollbook_webhooks_disabled", "Webhooks that were disabled because they failed for too long, or lost their owner.", queue.disabled),
+            ("rollbook_webhook_events_waiting", "Events of the log that enabled webhooks have not gone through.", queue.waiting),
+            ("rollbook_webhook_events_failing", "Deliveries that failed and are tried again.", queue.failing),
+            ("rollbook_webhook_oldest_waiting_seconds", "Age of the oldest event that waits or is tried again.", queue.oldest),
+        )  # fmt: skip
 
     async def about(self) -> About:
         metrics = self._metrics

@@ -40,7 +40,7 @@ async def show_metrics(call: Call) -> Response:
 
     Returns the metrics of all workers in the Prometheus text format.
     """
-    return Response(200, METRICS + FRESH, call.services.operations.metrics())
+    return Response(200, METRICS + FRESH, await call.services.operations.metrics())
 
 
 async def show_openapi(call: Call) -> Response:

@@ -49,6 +49,8 @@ NAMED = (
            {"hashes_waiting": ""}),
     Family("counter", "rollbook_access_lines_dropped", "Request log lines dropped because the reader was too slow.",
            {"access_lines_dropped": ""}),
+    Family("counter", "rollbook_webhook_deliveries", "Attempts to deliver events to webhooks, without tests.",
+           {f"webhook_{outcome}": f'outcome="{outcome}"' for outcome in ("delivered", "failed")}),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
     Family("gauge", "rollbook_writes_waiting", "Writes waiting for the database.", {"writes_waiting": ""}),
     Family("counter", "rollbook_worker_restarts", "Workers restarted after they died.", {"worker_restarts": ""}),
