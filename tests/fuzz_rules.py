@@ -47,6 +47,8 @@ SENTENCES = {
     "url must": "hosts, ports and addresses, and what the settings allow",
     "headers must": "names ignore case, and all of them together have a maximum",
     "user_id must be an active user": "depends on whose ID it is",
+    "type must be one of": "those of this version",
+    "from must not be after to": "depends on the log",
     "from must be cursor": "a name, a time or an ID",
     "must be an RFC 3339 time": "the format date-time, which the pattern only begins",
 }
@@ -123,6 +125,8 @@ def _may_be_answered(failure: AcceptedNegativeData, case: Any, response: Any) ->
         return True
     if "`offset`" in failure.message and "maximum" in failure.message.lower():
         return True  # `format: int64` is for generated clients; the offset itself has no ceiling
+    if "was object, became null" in failure.message:
+        return True  # JSON's null counts as no body: some generated clients can't send less
     # Any text may be sent as If-None-Match and among `ids`: it is the tag of no version, and nobody's ID.
     return "`If-None-Match`" in failure.message or "`ids`" in failure.message
 

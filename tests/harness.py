@@ -162,12 +162,12 @@ class Server:
         return files
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of its database."""
+        """Rows of its database, or a change of them."""
         if self.database:
             from tests import postgres
 
             return postgres.rows(self.database, sql)
-        with closing(sqlite3.connect(self.data / "rollbook.db")) as database:
+        with closing(sqlite3.connect(self.data / "rollbook.db", isolation_level=None)) as database:
             return database.execute(sql).fetchall()
 
     @contextmanager

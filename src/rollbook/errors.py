@@ -239,6 +239,13 @@ class WebhookLimitReached(Forbidden):
     message = "This user has 50 webhooks, or the server 500. Delete one first."
 
 
+class ReplayLimitReached(Forbidden):
+    """The webhook has 100 replays under way, resent deliveries included. Wait until some are done, or cancel one."""
+
+    code = "replay_limit_reached"
+    message = "This webhook has 100 replays under way. Wait, or cancel one."
+
+
 class NotYourself(Forbidden):
     """You can't delete or suspend yourself. Use the API key of another admin or owner."""
 

@@ -27,6 +27,12 @@ def time(id: str) -> int:
     return (int(id[-26:-16], 32) >> 2) * 1000
 
 
+def first(kind: str, at: int) -> str:
+    """Less than all IDs created at this time or later, in microseconds, and greater than those created in earlier milliseconds."""
+    bits = (at // 1000) << 82
+    return f"{kind}_{''.join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])}"
+
+
 def is_id(kind: str, text: str) -> bool:
     """Whether the text has the format of an ID of this kind."""
     start = len(kind) + 1

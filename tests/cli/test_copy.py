@@ -34,6 +34,7 @@ FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limi
 TABLES = (
     "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "marks", "event_metadata",
     "replies", "usage", "usage_limits", "server_usage", "request_log", "request_log_sizes", "erased_usage",
+    "webhooks", "webhook_cursors", "webhook_lanes", "webhook_deliveries", "webhook_hours", "webhook_replays", "webhook_inbox",
 )  # fmt: skip
 
 
@@ -100,6 +101,14 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         with server.http(other) as theirs:
             assert [theirs.get("/v1/users/me").status_code for _ in range(3)] == [200, 429, 429]
         signed_in(server).close()
+        webhook = http.post("/v1/webhooks", json={"url": "inbox", "headers": {"X-Tenant": "acme"}}).json()["id"]
+        assert http.post(f"/v1/webhooks/{webhook}/rotate-secret").status_code == 200
+        assert http.post(f"/v1/webhooks/{webhook}/test").status_code == 200
+        assert http.post(f"/v1/webhooks/{webhook}/replays", json={"from": "2023-10-27T10:00:00Z"}).status_code == 201
+        paused = http.post("/v1/webhooks", json={"url": "https://receiver.invalid", "status": "paused"}).json()["id"]
+        server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
+        server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
+        server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', 470000, 1, 2, 3)")
         seen = seen_by(http)
         time.sleep(2)  # usage is written every 1.5 s
         event = newest_event(http)

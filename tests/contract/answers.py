@@ -87,4 +87,5 @@ class Log:
         """Nothing that happens here may change anything: not one event is written."""
         self.news()
         yield
-        assert self.news() == []
+        news = self.news()
+        assert news == [], news

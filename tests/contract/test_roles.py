@@ -61,6 +61,14 @@ POST /v1/webhooks/{webhookId}/pause member no no no            viewer yes none n
 POST /v1/webhooks/{webhookId}/resume member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
 POST /v1/webhooks/{webhookId}/reveal member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
 POST /v1/webhooks/{webhookId}/rotate-secret member no no no    viewer yes none none         admin yes yes yes           owner yes yes yes
+POST /v1/webhooks/{webhookId}/test member no no no viewer yes none none admin yes yes yes owner yes yes yes
+GET /v1/webhooks/{webhookId}/deliveries member no no no viewer yes none none admin yes yes yes owner yes yes yes
+GET /v1/webhooks/{webhookId}/deliveries/{deliveryId} member no no no viewer missing none none admin missing missing missing owner missing missing missing
+POST /v1/webhooks/{webhookId}/deliveries/{deliveryId}/resend member no no no viewer missing none none admin missing missing missing owner missing missing missing
+GET /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes yes owner yes yes yes
+POST /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes yes owner yes yes yes
+GET /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
+DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
@@ -126,7 +134,12 @@ class People:
             path = path.replace("{keyId}", made["id"])
         if "{webhookId}" in path:
             made = self.http.post("/v1/webhooks", json={"url": "inbox", "user_id": about["id"]})
-            path = path.replace("{webhookId}", made.json().get("id") or ids.new("webhook"))
+            path = path.replace("{webhookId}", made.json().get("id") or ids.new("webhook")).replace(
+                "{deliveryId}", ids.new("dlv")
+            )
+            if "{replayId}" in path:
+                made = self.http.post(path.rpartition("/")[0], json={"from": "2023-10-27T10:00:00Z"})
+                path = path.replace("{replayId}", made.json().get("id") or ids.new("replay"))
         if "{sessionId}" in path:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
@@ -163,6 +176,8 @@ class People:
                 return {"url": "inbox", "user_id": about["id"]}
             case row if row == f"PATCH {WEBHOOK}":
                 return {"description": "Renamed"}
+            case row if row == f"POST {WEBHOOK}/replays":
+                return {"from": "2023-10-27T10:00:00Z"}
             case row if row == f"POST {WEBHOOK}/reveal":
                 return {"password": me["password"]}
         return None
@@ -417,7 +432,10 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
         if route.scope == scope:
             if EXPECTED[row, role, "own"] == "yes":
                 # A key with few scopes gets no hold of the wide one that the case makes, and hands on no events that it can't read.
-                more = (f"POST {KEY}/reveal", f"POST {KEY}/rotate", "POST /v1/webhooks")
+                more = (
+                    f"POST {KEY}/reveal", f"POST {KEY}/rotate", "POST /v1/webhooks", f"GET {WEBHOOK}/deliveries", f"POST {WEBHOOK}/test",
+                    f"POST {WEBHOOK}/replays",
+                )  # fmt: skip
                 answer = people.ask(route, narrow, "own")
                 assert answer.status_code == (403 if row in more else route.success), (
                     row,
@@ -425,7 +443,8 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
                 )
         else:
             path = route.path.replace("{userId}", "me").replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
-            path = path.replace("{webhookId}", ids.new("webhook"))
+            for name, kind in (("{webhookId}", "webhook"), ("{deliveryId}", "dlv"), ("{replayId}", "replay")):
+                path = path.replace(name, ids.new(kind))
             with people.log.silent():
                 refused(narrow.request(route.method, path, json=people.body(route, me, me)), errors.InsufficientScope)
     narrow.close()

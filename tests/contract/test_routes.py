@@ -20,7 +20,7 @@ import pytest
 
 from rollbook import errors, ids
 from rollbook.api import types
-from rollbook.api.routes import KEY, ROUTES, SESSION, USER, WEBHOOK, Route
+from rollbook.api.routes import DELIVERY, KEY, REPLAY, ROUTES, SESSION, USER, WEBHOOK, Route
 from rollbook.auth import key_format
 from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
@@ -105,6 +105,24 @@ class World:
         self.webhooks.append(answer.json()["id"])
         return f"/v1/webhooks/{answer.json()['id']}"
 
+    def new_delivery(self, of_event: bool = False) -> str:
+        """The path of a test delivery or, as if the event had been delivered, of another one."""
+        webhook = self.new_webhook()
+        made = self.http.post(webhook + "/test").json()
+        if of_event:
+            newest = "SELECT seq, id, user_id FROM events WHERE seq = (SELECT max(seq) FROM events)"
+            self.http.get("/v1/events")  # on PostgreSQL, that gives new ones their numbers
+            seq, event_id, user_id = self.server.ask(newest)[0]
+            change = f"seq = {seq}, event_id = '{event_id}', user_id = '{user_id}', trigger = 'event'"
+            self.server.ask(f"UPDATE webhook_deliveries SET {change} WHERE id = '{made['id']}'")
+        return f"{webhook}/deliveries/{made['id']}"
+
+    def new_replay(self) -> str:
+        webhook = self.new_webhook()
+        made = self.http.post(webhook + "/replays", json=BODIES[f"POST {WEBHOOK}/replays"])
+        assert made.status_code == 201, made.text
+        return f"{webhook}/replays/{made.json()['id']}"
+
     def new_session_id(self) -> str:
         """Of the owner, who signs in."""
         signed_in(self.server).close()
@@ -148,6 +166,8 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PATCH {WEBHOOK}": {"description": "Billing"},
     f"POST {WEBHOOK}/resume": {"from": "now"},
     f"POST {WEBHOOK}/reveal": {"password": OWNER_PASSWORD},
+    f"POST {WEBHOOK}/test": {"type": "user.created"},
+    f"POST {WEBHOOK}/replays": {"from": "2023-10-27T10:00:00Z"},
     f"POST {WEBHOOK}/rotate-secret": {"overlap": 60},
 }
 
@@ -187,6 +207,14 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {WEBHOOK}/rotate-secret": lambda world: Ask(
         world.new_webhook() + "/rotate-secret", BODIES[f"POST {WEBHOOK}/rotate-secret"]
     ),
+    f"POST {WEBHOOK}/test": lambda world: Ask(world.new_webhook() + "/test", BODIES[f"POST {WEBHOOK}/test"]),
+    f"GET {WEBHOOK}/deliveries": lambda world: Ask(world.new_delivery().rpartition("/")[0]),
+    f"GET {DELIVERY}": lambda world: Ask(world.new_delivery()),
+    f"POST {DELIVERY}/resend": lambda world: Ask(world.new_delivery(of_event=True) + "/resend"),
+    f"GET {WEBHOOK}/replays": lambda world: Ask(world.new_replay().rpartition("/")[0]),
+    f"POST {WEBHOOK}/replays": lambda world: Ask(world.new_webhook() + "/replays", BODIES[f"POST {WEBHOOK}/replays"]),
+    f"GET {REPLAY}": lambda world: Ask(world.new_replay()),
+    f"DELETE {REPLAY}": lambda world: Ask(world.new_replay()),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /v1/events/stream": lambda world: Ask("/v1/events/stream"),
     "GET /metrics": lambda world: Ask("/metrics"),
@@ -299,7 +327,14 @@ def methods_of(path: str) -> list[str]:
 
 
 def concrete(world: World, path: str) -> str:
-    items = {"{userId}": world.user["id"], "{keyId}": "current", "{sessionId}": ids.new("ses"), "{webhookId}": ids.new("webhook")}
+    items = {
+        "{userId}": world.user["id"],
+        "{keyId}": "current",
+        "{sessionId}": ids.new("ses"),
+        "{webhookId}": ids.new("webhook"),
+        "{deliveryId}": ids.new("dlv"),
+        "{replayId}": ids.new("replay"),
+    }
     for braces, item in items.items():
         path = path.replace(braces, item)
     return path
@@ -451,7 +486,14 @@ Provoke = Callable[[World, Route], httpx2.Response]
 
 def unknown(world: World, route: Route) -> httpx2.Response:
     """An identifier that nobody has."""
-    kinds = {"userId": "user", "keyId": "key", "sessionId": "ses", "webhookId": "webhook"}
+    kinds = {
+        "userId": "user",
+        "keyId": "key",
+        "sessionId": "ses",
+        "webhookId": "webhook",
+        "deliveryId": "dlv",
+        "replayId": "replay",
+    }
     path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path)
     return world.ask(route, Ask(path, BODIES.get(name(route))))
 
@@ -640,8 +682,8 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on,
-# test_keys a user with many keys, test_webhooks one with many webhooks, test_events a log with a retention, and test_event_stream many who
-# follow it.
+# test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
+# test_event_positions a log with a retention, and test_event_stream many who follow it.
 ELSEWHERE = {
     *(
         (f"GET {path}", error)
@@ -654,6 +696,10 @@ ELSEWHERE = {
     (f"POST {KEY}/rotate", errors.KeyLimitReached),
     ("POST /v1/webhooks", errors.WebhookLimitReached),
     (f"PATCH {WEBHOOK}", errors.WebhookLimitReached),
+    (f"POST {DELIVERY}/resend", errors.ReplayLimitReached),
+    (f"POST {WEBHOOK}/replays", errors.ReplayLimitReached),
+    (f"POST {WEBHOOK}/replays", errors.PositionExpired),
+    (f"POST {WEBHOOK}/resume", errors.PositionExpired),
 }
 CASES = [(route, error) for route in ROUTES for error in route.errors if (name(route), error) not in ELSEWHERE]
 

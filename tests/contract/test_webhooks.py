@@ -286,7 +286,7 @@ def test_a_webhook_is_disabled_when_its_owner_may_no_longer_read_events(
     for webhook in (sending, paused):
         found = get(http, webhook)
         assert (found["status"], found["status_reason"]) == ("disabled", reason)
-        assert refused(http.post(path(webhook) + "/resume"), errors.InvalidParameter)
+        assert refused(http.post(path(webhook) + "/resume"), errors.InsufficientScope)
     disabled = [event for event in log.news() if event["type"] == "webhook.disabled"]
     assert [(event["object"]["id"], event["before"]["status"]) for event in disabled] == [
         (sending["id"], "enabled"),

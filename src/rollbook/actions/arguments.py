@@ -279,19 +279,34 @@ class WebhookRotation(Body):
     ] = 86_400  # fmt: skip
 
 
+LogPlace = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
+
+
 class WebhookResume(Body, rename={"start": "from"}):
     """Where to resume a webhook."""
 
     start: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=40,
-            pattern=NO_CONTROLS,
-            description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send.",
-            examples=["cursor"],
-        ),
-    ] = "cursor"
+        LogPlace,
+        Meta(description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send.", examples=["cursor"]),
+    ] = "cursor"  # fmt: skip
+
+
+class WebhookTest(Body):
+    """Which event to send as a test."""
+
+    type: Annotated[str, Meta(max_length=64, description="The type of the example event. Default: `server.test`.", examples=["user.created"])] | UnsetType = UNSET  # fmt: skip
+
+
+class ReplayCreate(Body, rename={"start": "from"}):
+    """Which events to send again."""
+
+    start: Annotated[
+        LogPlace, Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"])
+    ]
+    to: Annotated[LogPlace, Meta(description="The last event: a time, exclusive, or an event ID. Default: the newest event.", examples=["2023-10-27T11:00:00Z"])] | UnsetType = UNSET  # fmt: skip
+    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="Only events of these types. Default: those that the webhook asks for.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
+    user: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user.")] | UnsetType = UNSET  # fmt: skip
+    only: Literal["failed", "undelivered"] | UnsetType = UNSET
 
 
 class PasswordProof(Body):
@@ -346,6 +361,23 @@ class ListWebhooks(Query):
     ) = None
     limit: Limit = 50
     offset: Offset = 0
+
+
+class ListDeliveries(Query):
+    outcome: Annotated[str, Meta(max_length=32, description="Only deliveries with this outcome, or `failed` for all that did not succeed.")] | None = None  # fmt: skip
+    type: Annotated[str, Meta(max_length=64, description="Only deliveries of events of this type.")] | None = None
+    user: Annotated[str, Meta(max_length=40, description="Only deliveries of events about this user.")] | None = None
+    event: Annotated[str, Meta(max_length=40, description="Only deliveries of this event.")] | None = None
+    trigger: Annotated[Literal["event", "test", "resend", "replay"], Meta(description="Only deliveries for this reason.")] | None = None  # fmt: skip
+    created_after: Time | None = None
+    created_before: Time | None = None
+    before: Annotated[str, Meta(max_length=40, description="Only deliveries older than the one with this ID.")] | None = None
+    limit: Limit = 50
+
+
+class ListReplays(Query):
+    before: Annotated[str, Meta(max_length=40, description="Only replays older than the one with this ID.")] | None = None
+    limit: Limit = 50
 
 
 class ListEvents(Query):

@@ -16,7 +16,18 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
-from rollbook.records import events, keys, password_links, rules, sessions, user_list, users, webhooks
+from rollbook.records import (
+    events,
+    keys,
+    password_links,
+    rules,
+    sessions,
+    user_list,
+    users,
+    webhook_deliveries,
+    webhook_inbox,
+    webhooks,
+)
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
@@ -373,6 +384,8 @@ async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
     await webhooks.erase_all(tx, id)
+    await webhook_deliveries.forget(tx, id, users.MAX_ERASED)
+    await webhook_inbox.forget(tx, id)
     await events.record(tx, "user.purged", id, by.actor, {"id": id})
     await events.forget(tx, id)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rollbook import roles
 from rollbook.actions.checking import refuse
-from rollbook.errors import WebhookLimitReached
-from rollbook.records import events, users, webhooks
+from rollbook.errors import InsufficientScope, WebhookLimitReached
+from rollbook.records import events, users, webhook_replays, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.records.webhooks import Webhook
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 MAX_OF_USER = 50
 MAX_OF_SERVER = 500
@@ -26,6 +26,15 @@ async def check_owner(tx: Tx, user_id: str) -> None:
         refuse("user_id", f"must be an active user with one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
 
 
+async def check_may_send(queries: Queries, webhook: Webhook) -> None:
+    """Whoever asks, events are sent on behalf of its owner. Raises InsufficientScope."""
+    user = await users.by_id(queries, webhook.user_id)
+    if user is None or not may_own(user):
+        raise InsufficientScope(
+            "The user this webhook belongs to was suspended or deleted, or can't read events. Give it to another user first."
+        )
+
+
 async def check_room(tx: Tx, user_id: str) -> None:
     """For one more webhook of this user, who is locked. Raises WebhookLimitReached."""
     if await webhooks.count(tx, user_id) >= MAX_OF_USER or await webhooks.count(tx) >= MAX_OF_SERVER:
@@ -35,6 +44,8 @@ async def check_room(tx: Tx, user_id: str) -> None:
 async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
     """`reason` is one of `webhooks.REASONS`. What happens meanwhile is kept in the log: the webhook can be resumed where it stands."""
     after = await webhooks.change(tx, webhook, {"status": "disabled", "status_reason": reason})
+    if reason in webhooks.OWNER_REASONS:
+        await webhook_replays.cancel_all(tx, webhook.id)
     before = {"status": webhook.status, "status_reason": webhook.status_reason}
     await events.record(tx, "webhook.disabled", webhook.user_id, by, webhooks.in_events(after), before)
     return after

@@ -23,7 +23,8 @@ from rollbook.actions.passwords import prove_own
 from rollbook.actions.permissions import known, reaches_all, require, require_own
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given
-from rollbook.actions.webhook_owners import check_owner, check_room
+from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
+from rollbook.actions.webhook_places import place_before
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound, PreconditionFailed
 from rollbook.records import events, users, webhook_cursors, webhook_health, webhooks
@@ -102,7 +103,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
         user_id,
         str(new.url),
         given(new.description, ""),
-        _patterns(given(new.types, ("*",))),
+        patterns(given(new.types, ("*",))),
         given(new.format, "standard"),
         given(new.payload, "full"),
         given(new.ordering, "user"),
@@ -141,7 +142,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, v
     if "url" in columns:
         _check_url(on, columns["url"])
     if changes.types is not UNSET:
-        columns["types"] = _patterns(changes.types)
+        columns["types"] = patterns(changes.types)
     return await on.write(_update, on, by, webhook.id, columns, changes, versions)
 
 
@@ -168,7 +169,7 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
     if not columns:
         return await _seen(tx, webhook)
     if columns.get("status") == "enabled":
-        await check_owner(tx, columns.get("user_id", webhook.user_id))
+        await check_may_send(tx, webhook._replace(user_id=columns.get("user_id", webhook.user_id)))
         await webhook_cursors.resume(tx, webhook.id)
     if "status" in columns:
         columns["status_reason"] = None
@@ -195,18 +196,18 @@ async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) ->
     selects another place: `now` skips it, and a time or event further back sends events again.
     """
     webhook = await find(on, by, "webhooks:write", id)
-    await events.settle(on.db)
-    seq = await _place(on, resume.start)
+    seq = await _place(on, str(resume.start))
     return await on.write(_set_status, by, webhook.id, "enabled", seq)
 
 
 async def _place(on: Rollbook, start: str) -> int | None:
-    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter."""
+    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter, PositionExpired."""
     if start == "cursor":
         return None
     if start == "now":
-        return await webhook_cursors.newest(on.db)
-    return refuse("from", "must be cursor, now, an RFC 3339 time or the ID of an event")
+        return await events.newest(on.db)
+    await events.settle(on.db)
+    return await on.read(place_before, "from", start)
 
 
 async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:
@@ -312,7 +313,7 @@ def _check_url(on: Rollbook, url: str) -> None:
             refuse("url", str(problem).removesuffix("."))
 
 
-def _patterns(types: tuple[str, ...]) -> str:
+def patterns(types: tuple[str, ...]) -> str:
     return " ".join(dict.fromkeys(map(str, types)))
 
 

@@ -13,6 +13,7 @@ from rollbook import __version__, clock, errors, roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import MAX_IDS, MAX_TYPES
 from rollbook.api import types
+from rollbook.delivery import outcomes
 from rollbook.records import event_types, events, examples, webhooks
 from rollbook.records.examples import ALICE_ID, BOB_ID, CHARLIE_ID, REQUEST_ID, TRACE_ID
 from rollbook.records.user_list.query import SORTABLE
@@ -29,6 +30,8 @@ USER_ID = "user_[0-9a-v]{26}"
 KEY_ID = "key_[0-9a-v]{26}"
 SESSION_ID = "ses_[0-9a-v]{26}"
 EVENT_ID = "evt_[0-9a-v]{26}"
+DELIVERY_ID = "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
+REPLAY_ID = "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
 WEBHOOK_ID = "webhook_[0-9a-v]{26}"
 NEXT_CURSOR = "9mF0c2Nq8yTn3bVx1kWzQpOpY3JlYXRlZF9hdMKSzwAGCMhQ"
 # A key in the right format that no server has.
@@ -113,6 +116,8 @@ BODIES: dict[str, Schema] = {
     "ordering": {"description": f"{_ORDERINGS} Default: `user`."},
     "WebhookCreate.status": {"description": "`paused`: nothing is sent until you resume it. Default: `enabled`."},
     "WebhookUpdate.status": {"description": "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands."},
+    "WebhookTest.type": {"pattern": "^[a-z_]+[.][a-z_]+$"},
+    "only": {"description": "`failed`: only events of which an attempt failed and none succeeded. `undelivered`: only those that were never delivered, as far as deliveries are kept. Default: all."},
     "WebhookCreate.user_id": {"pattern": ANY_TEXT, "description": "ID of the user the webhook belongs to. Default: yourself.", "examples": [CHARLIE_ID]},
     "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},
 }  # fmt: skip
@@ -130,6 +135,13 @@ QUERIES: dict[str, Schema] = {
     "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
     "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
     "before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
+    "ListDeliveries.created_after": {"description": "Only deliveries from after this RFC 3339 time."},
+    "ListDeliveries.created_before": {"description": "Only deliveries from before this RFC 3339 time."},
+    "ListDeliveries.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [DELIVERY_ID]},
+    "ListReplays.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [REPLAY_ID]},
+    "ListDeliveries.type": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["user.created"]},
+    "outcome": {"minLength": 1, "pattern": f"^(failed|http_[45][0-9][0-9]|{'|'.join(outcomes.DESCRIPTIONS)})$", "examples": ["failed"]},
+    "event": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
     "limit": {"examples": [2]},
     "offset": {"examples": [0]},
 }  # fmt: skip
@@ -143,6 +155,7 @@ ENUMS: dict[str, Schema] = {
     "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": _FORMATS},
     "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": _PAYLOADS},
     "WebhookOrdering": {"type": "string", "enum": list(get_args(arguments.WebhookOrdering)), "description": _ORDERINGS},
+    "ReplayOnly": {"type": "string", "enum": ["failed", "undelivered"], "description": "Which events of a replay are sent."},
     "WebhookSetStatus": {"type": "string", "enum": ["enabled", "paused"], "description": "`paused`: nothing is sent until the webhook is resumed."},
 }  # fmt: skip
 ABOUT_EVENT_OBJECTS = "The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."
@@ -193,6 +206,36 @@ ANSWERS: dict[str, Schema] = {
     "ordering": open_enum(("user", "none"), _ORDERINGS),
     "Webhook.headers": {"type": "array", "maxItems": 20, "items": string("The name of a header.", 100, examples=["X-Tenant"]), "description": "The names of the headers that are sent with each event. The values are never returned."},
     "Webhook.status": open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."),
+    "Delivery.id": identifier("ID of the delivery.", DELIVERY_ID),
+    "webhook_id": identifier("ID of the webhook.", examples.WEBHOOK_ID),
+    "event_id": identifier("ID of the event, also in the header `webhook-id`. The same in every attempt.", examples.EVENT_ID),
+    "Delivery.user_id": identifier("ID of the user the event is about. Null: about none, or a test.", CHARLIE_ID),
+    "trigger": open_enum(("event", "test", "resend", "replay"), "Why it was sent."),
+    "attempt": {"type": "integer", "minimum": 1, "maximum": 1 << 31, "description": "1 for the first attempt to send this event for this reason."},
+    "Delivery.created_at": moment("When it was sent."),
+    "duration_ms": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Milliseconds until the response was complete."},
+    "outcome": open_enum((*outcomes.DESCRIPTIONS, "http_500"), "How it ended. `http_` and the status for those from 400 to 599. " + " ".join(f"`{name}`: {text}" for name, text in outcomes.DESCRIPTIONS.items())),
+    "http_status": {"type": "integer", "minimum": 100, "maximum": 599, "description": "The status of the response. Null: there was none."},
+    "Delivery.address": string("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"]),
+    "retry_at": moment("When the next attempt is. Null: there is none."),
+    "request": {"oneOf": [reference("DeliveryRequest"), {"type": "null"}], "description": "What was sent. Null: the event was erased, or is past its retention."},
+    "response": {"oneOf": [reference("DeliveryResponse"), {"type": "null"}], "description": "What the receiver answered. Null: nothing."},
+    "DeliveryRequest.url": {"type": "string", "maxLength": 2048, "description": "The URL of the webhook now.", "examples": ["https://app.example.com/hooks/rollbook"]},
+    "DeliveryRequest.headers": {"type": "object", "maxProperties": 64, "additionalProperties": string("A value.", 4096), "description": "The headers, without the values of signatures and of the webhook's own headers."},
+    "DeliveryRequest.body": string("The body.", 1 << 21),
+    "content_type": string("The `Content-Type`. Null: there was none.", 255, examples=["text/plain"]),
+    "DeliveryResponse.body": string("The first 4 KiB of the body.", 4096, examples=["ok"]),
+    "Replay.id": identifier("ID of the replay.", REPLAY_ID),
+    "Replay.trigger": open_enum(("replay", "resend"), "`resend`: of one delivery."),
+    "Replay.status": open_enum(("running", "done", "canceled"), "Whether it is under way."),
+    "progress": {"type": "number", "minimum": 0, "maximum": 1, "description": "How much of its part of the event log is done, from 0 to 1."},
+    "Replay.delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that were delivered."},
+    "Replay.failed": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that were not. They are not tried again."},
+    "Replay.types": {"type": "array", "maxItems": 64, "items": string("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"]), "description": "The events that are sent. Null: those that the webhook asks for."},
+    "Replay.user_id": identifier("Only events about this user. Null: about all.", CHARLIE_ID),
+    "only": open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all."),
+    "created_by": identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID),
+    "finished_at": moment("When it was done or canceled. Null: it is under way."),
     "status_reason": open_enum(webhooks.REASONS, "Why it is disabled. " + " ".join(f"`{name}`: {text}" for name, text in webhooks.REASONS.items())),
     "health": reference("WebhookHealth"),
     "delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Successful deliveries of the last 24 hours."},
@@ -304,6 +347,8 @@ PAGED = {
     "list_keys": ("X-Total-Count",),
     "list_sessions": ("X-Total-Count",),
     "list_webhooks": ("X-Total-Count",),
+    "list_deliveries": ("Link",),
+    "list_replays": ("X-Total-Count",),
     "list_events": ("Link", "Event-Position"),
     "follow_events": ("Event-Position",),
 }
@@ -353,6 +398,14 @@ PARAMETERS: Schema = {
     "webhookId": {
         "name": "webhookId", "in": "path", "required": True, "description": "ID of the webhook.",
         "schema": line(34, pattern=f"^{WEBHOOK_ID}$"), "example": examples.WEBHOOK_ID,
+    },
+    "deliveryId": {
+        "name": "deliveryId", "in": "path", "required": True, "description": "ID of the delivery.",
+        "schema": line(30, pattern="^dlv_[0-9a-v]{26}$"), "example": DELIVERY_ID,
+    },
+    "replayId": {
+        "name": "replayId", "in": "path", "required": True, "description": "ID of the replay.",
+        "schema": line(33, pattern="^replay_[0-9a-v]{26}$"), "example": REPLAY_ID,
     },
     "sessionId": {
         "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
@@ -418,6 +471,29 @@ LISTED_WEBHOOK = {
     "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
 }  # fmt: skip
 RENAMED = event_example("user.updated")
+LISTED_DELIVERY = {
+    "id": DELIVERY_ID, "webhook_id": examples.WEBHOOK_ID, "event_id": examples.EVENT_ID, "type": "user.updated", "user_id": CHARLIE_ID,
+    "trigger": "event", "attempt": 1, "created_at": "2023-10-27T11:00:00Z", "duration_ms": 42, "outcome": "http_500", "http_status": 500,
+    "address": "203.0.113.7", "retry_at": "2023-10-27T11:00:05Z",
+}  # fmt: skip
+DELIVERED = LISTED_DELIVERY | {
+    "request": {
+        "url": "https://app.example.com/hooks/rollbook",
+        "headers": {
+            "content-type": "application/json",
+            "webhook-id": examples.EVENT_ID,
+            "webhook-timestamp": "1698404400",
+            "webhook-signature": "…",
+        },
+        "body": json.dumps(RENAMED, ensure_ascii=False),
+    },
+    "response": {"content_type": "text/plain", "body": "Internal error"},
+}
+REPLAY = {
+    "id": REPLAY_ID, "webhook_id": examples.WEBHOOK_ID, "trigger": "replay", "status": "running", "progress": 0.25, "delivered": 120,
+    "failed": 2, "types": ["user.*"], "user_id": None, "only": "undelivered", "created_by": ALICE_ID, "created_at": "2023-10-27T11:00:00Z",
+    "finished_at": None,
+}  # fmt: skip
 
 # An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
@@ -432,6 +508,12 @@ EXAMPLES: dict[str, Any] = {
     "WebhookUpdate": {"types": ["user.*", "key.*"], "headers": {"X-Tenant": "acme"}},
     "WebhookRotation": {"overlap": 3600},
     "WebhookResume": {"from": "cursor"},
+    "WebhookTest": {"type": "user.created"},
+    "ReplayCreate": {"from": "2023-10-27T10:00:00Z", "to": "2023-10-27T11:00:00Z", "only": "undelivered"},
+    "Delivery": DELIVERED,
+    "DeliveryRequest": DELIVERED["request"],
+    "DeliveryResponse": DELIVERED["response"],
+    "Replay": REPLAY,
     "Webhook": {**LISTED_WEBHOOK, "secret": WEBHOOK_SECRET},
     "WebhookHealth": LISTED_WEBHOOK["health"],
     "PasswordProof": {"password": "securepassword123"},
@@ -457,6 +539,8 @@ LISTS: dict[str, list[Any]] = {
     "Key": [examples.KEY],
     "Session": [examples.SESSION],
     "Webhook": [LISTED_WEBHOOK],
+    "Delivery": [LISTED_DELIVERY],
+    "Replay": [REPLAY],
     "Event": [RENAMED],
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from rollbook import errors
-from rollbook.actions import arguments, events, keys, passwords, sessions, users, webhooks
+from rollbook.actions import arguments, events, keys, passwords, sessions, users, webhook_deliveries, webhook_replays, webhooks
 from rollbook.actions.checking import fields_of
 from rollbook.api import event_stream, operations, show, take, types
 from rollbook.api.call import Call
@@ -50,6 +50,8 @@ class Route(NamedTuple):
 USER = "/v1/users/{userId}"
 KEY = "/v1/keys/{keyId}"
 WEBHOOK = "/v1/webhooks/{webhookId}"
+DELIVERY = WEBHOOK + "/deliveries/{deliveryId}"
+REPLAY = WEBHOOK + "/replays/{replayId}"
 SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
@@ -85,9 +87,17 @@ ROUTES = [
     Route("PATCH", WEBHOOK, webhooks.update, "webhooks:write", body=arguments.WebhookUpdate, answer=types.Webhook, errors=(*MATCH, errors.WebhookLimitReached), self_access="webhooks", takes=take.changes, shows=show.webhook),
     Route("DELETE", WEBHOOK, webhooks.delete, "webhooks:write", 204, errors=MATCH, self_access="webhooks", takes=take.versions, shows=show.nothing),
     Route("POST", WEBHOOK + "/pause", webhooks.pause, "webhooks:write", answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
-    Route("POST", WEBHOOK + "/resume", webhooks.resume, "webhooks:write", body=arguments.WebhookResume, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook),
+    Route("POST", WEBHOOK + "/resume", webhooks.resume, "webhooks:write", body=arguments.WebhookResume, answer=types.Webhook, errors=(errors.NotFound, errors.PositionExpired), self_access="webhooks", shows=show.webhook),
     Route("POST", WEBHOOK + "/reveal", webhooks.reveal, "webhooks:write", body=arguments.PasswordProof, answer=types.Webhook, errors=(errors.NotFound, *PROOF), self_access="webhooks", shows=show.webhook_revealed, replays=False),
     Route("POST", WEBHOOK + "/rotate-secret", webhooks.rotate_secret, "webhooks:write", body=arguments.WebhookRotation, answer=types.Webhook, errors=FOUND, self_access="webhooks", shows=show.webhook_revealed),
+    Route("POST", WEBHOOK + "/test", webhook_deliveries.test, "webhooks:write", body=arguments.WebhookTest, answer=types.Delivery, errors=FOUND, self_access="webhooks", shows=show.delivery),
+    Route("GET", WEBHOOK + "/deliveries", webhook_deliveries.list_deliveries, "webhooks:read", query=arguments.ListDeliveries, answer=list[types.Delivery], errors=FOUND, self_access="webhooks", shows=show.delivery_list),
+    Route("GET", DELIVERY, webhook_deliveries.get_delivery, "webhooks:read", answer=types.Delivery, errors=FOUND, self_access="webhooks", shows=show.delivery),
+    Route("POST", DELIVERY + "/resend", webhook_deliveries.resend_delivery, "webhooks:write", 201, answer=types.Replay, errors=(errors.NotFound, errors.ReplayLimitReached), self_access="webhooks", shows=show.replay_created),
+    Route("GET", WEBHOOK + "/replays", webhook_replays.list_replays, "webhooks:read", query=arguments.ListReplays, answer=list[types.Replay], errors=FOUND, self_access="webhooks", shows=show.replay_list),
+    Route("POST", WEBHOOK + "/replays", webhook_replays.create_replay, "webhooks:write", 201, body=arguments.ReplayCreate, answer=types.Replay, errors=(errors.NotFound, errors.PositionExpired, errors.ReplayLimitReached), self_access="webhooks", shows=show.replay_created),
+    Route("GET", REPLAY, webhook_replays.get_replay, "webhooks:read", answer=types.Replay, errors=FOUND, self_access="webhooks", shows=show.replay),
+    Route("DELETE", REPLAY, webhook_replays.cancel_replay, "webhooks:write", 204, errors=FOUND, self_access="webhooks", shows=show.nothing),
     Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.event_page, shows=show.event_list),
     Route("GET", "/v1/events/stream", events.follow_events, "events:read", query=arguments.FollowEvents, answer=str, errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.following, shows=event_stream.answer),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),

@@ -15,6 +15,8 @@ from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
 from rollbook.actions.users import Export, sort_of
+from rollbook.actions.webhook_deliveries import Deliveries, Whole
+from rollbook.actions.webhook_replays import Replays
 from rollbook.actions.webhooks import Seen, Webhooks
 from rollbook.api import paging, types
 from rollbook.api.call import Call
@@ -26,6 +28,8 @@ from rollbook.records.events import EventPage
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
+from rollbook.records.webhook_deliveries import Delivery
+from rollbook.records.webhook_replays import Replay
 
 encode = msgspec.json.Encoder().encode
 _JSON_HEAD = JSON + PRIVATE
@@ -220,6 +224,80 @@ def _webhook(seen: Seen) -> dict[str, Any]:
     delivered, failed, last, waiting, next_at = seen.health
     health = types.WebhookHealth(delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at))
     return {**webhooks.public(seen.webhook), "health": health}
+
+
+def delivery_list(call: Call, found: Deliveries) -> Response:
+    head = b""
+    if found.more:
+        asked: arguments.ListDeliveries = call.query
+        given = {name: getattr(asked, name) for name in asked.__struct_fields__} | {
+            "created_after": _exact_time(asked.created_after),
+            "created_before": _exact_time(asked.created_before),
+            "before": found.deliveries[-1].id,
+        }
+        query = "&".join(f"{name}={quote(str(value), safe=':')}" for name, value in given.items() if value is not None)
+        url = f"{call.services.base_url(call.request)}/v1/webhooks/{found.webhook_id}/deliveries"
+        head = f'Link: <{url}?{query}>; rel="next"\r\n'.encode()
+    return answer(200, [_delivery(each) for each in found.deliveries], head)
+
+
+def delivery(call: Call, whole: Whole) -> Response:
+    request, kept = whole.request, whole.delivery
+    response = None if kept.http_status is None else types.DeliveryResponse(kept.response_type, kept.response or "")
+    shown = _delivery(kept) | {
+        "request": None if request is None else types.DeliveryRequest(*request),
+        "response": response,
+    }
+    return answer(200, shown)
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "webhook_id": delivery.webhook_id,
+        "event_id": delivery.event_id,
+        "type": delivery.type,
+        "user_id": delivery.user_id or None,
+        "trigger": delivery.trigger,
+        "attempt": delivery.attempt,
+        "created_at": clock.format_time(delivery.created_at),
+        "duration_ms": delivery.duration // 1000,
+        "outcome": delivery.outcome,
+        "http_status": delivery.http_status,
+        "address": delivery.address,
+        "retry_at": None if delivery.retry_at is None else clock.format_time(delivery.retry_at),
+    }
+
+
+def replay_list(call: Call, found: Replays) -> Response:
+    return answer(200, [_replay(each) for each in found.replays], _total(found.total))
+
+
+def replay(call: Call, replay: Replay) -> Response:
+    return answer(200, _replay(replay))
+
+
+def replay_created(call: Call, made: Replay) -> Response:
+    return _created(call, f"/v1/webhooks/{made.webhook_id}/replays/{made.id}", replay(call, made))
+
+
+def _replay(replay: Replay) -> types.Replay:
+    done, all = replay.next_seq - replay.first_seq, replay.last_seq - replay.first_seq + 1
+    return types.Replay(
+        id=replay.id,
+        webhook_id=replay.webhook_id,
+        trigger=replay.trigger,
+        status=replay.status,
+        progress=round(min(1.0, done / all), 3),
+        delivered=replay.delivered,
+        failed=replay.failed,
+        types=tuple(replay.types.split()) or None,
+        user_id=replay.user_id or None,
+        only=None if replay.selection == "all" else replay.selection,
+        created_by=replay.created_by or None,
+        created_at=clock.format_time(replay.created_at),
+        finished_at=None if replay.finished_at is None else clock.format_time(replay.finished_at),
+    )
 
 
 # ---- events

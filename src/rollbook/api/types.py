@@ -157,6 +157,59 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret: str | UnsetType = UNSET
 
 
+class DeliveryRequest(Struct, frozen=True):
+    """What was sent, made again from the event log."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+
+
+class DeliveryResponse(Struct, frozen=True):
+    """What the receiver answered, as far as it is kept."""
+
+    content_type: str | None
+    body: str
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    type: str
+    user_id: str | None
+    trigger: str
+    attempt: int
+    created_at: str
+    duration_ms: int
+    outcome: str
+    http_status: int | None
+    address: str | None
+    retry_at: str | None
+    request: DeliveryRequest | None | UnsetType = UNSET
+    response: DeliveryResponse | None | UnsetType = UNSET
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """A part of the event log that is sent to a webhook again."""
+
+    id: str
+    webhook_id: str
+    trigger: str
+    status: str
+    progress: float
+    delivered: int
+    failed: int
+    types: tuple[str, ...] | None
+    user_id: str | None
+    only: str | None
+    created_by: str | None
+    created_at: str
+    finished_at: str | None
+
+
 class Session(Struct, frozen=True):
     """A browser a user is signed in to the dashboard with."""
 

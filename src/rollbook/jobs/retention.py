@@ -6,10 +6,25 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
-from rollbook.records import events, idempotency_keys, password_links, password_parameters, sessions, usage, users, webhook_missed
+from rollbook.records import (
+    events,
+    idempotency_keys,
+    password_links,
+    password_parameters,
+    sessions,
+    usage,
+    users,
+    webhook_deliveries,
+    webhook_hours,
+    webhook_inbox,
+    webhook_missed,
+    webhook_replays,
+)
 from rollbook.storage.database import Tx
 
 BATCH = 256
+MORE = 1_000
+"""Of small rows."""
 READ = 5_000
 """Users whose hash one read looks at."""
 BUFFERED = 60
@@ -76,13 +91,35 @@ async def expire_request_log(on: Rollbook) -> bool:
     return await on.db.write(usage.expire_log, before, BATCH) == BATCH
 
 
+async def expire_deliveries(on: Rollbook) -> bool:
+    """Delete deliveries past their retention, those beyond the newest of each webhook, and all of webhooks that are gone; and old replays."""
+    before = clock.now() - on.settings.webhook_retention * clock.DAY
+    more = False
+    for each in await on.read_aside(webhook_deliveries.expiring, before):
+        more |= await on.db.write(_expire_deliveries, each, before) == MORE
+    if ids := await webhook_replays.expired(on.db, before, BATCH):
+        await on.db.write(webhook_replays.remove, ids)
+    return more
+
+
+async def _expire_deliveries(tx: Tx, of: webhook_deliveries.Expiring, before: int) -> int:
+    await webhook_hours.expire(tx, of.webhook_id, before // clock.HOUR)
+    return await webhook_deliveries.expire(tx, of, MORE)
+
+
 async def erase_usage(on: Rollbook) -> bool:
-    """Erase remaining usage of erased users, including what was flushed after they were erased."""
+    """Erase remaining usage and deliveries of erased users, including what was stored after they were erased."""
     user_id = await usage.erased_before(on.db, clock.now() - BUFFERED * clock.SECOND)
     if user_id is None:
         return False
-    await on.db.write(usage.forget_erased, user_id, BATCH)
+    await on.db.write(_forget_erased, user_id)
     return True
+
+
+async def _forget_erased(tx: Tx, user_id: str) -> None:
+    await webhook_inbox.forget(tx, user_id)
+    if not await webhook_deliveries.forget(tx, user_id, BATCH):
+        await usage.forget_erased(tx, user_id, BATCH)
 
 
 async def forget_password_parameters(on: Rollbook) -> bool:
@@ -111,6 +148,7 @@ JOBS = (
     ("expire sessions", 60.0, expire_sessions),
     ("expire usage", 60.0, expire_usage),
     ("expire request log", 60.0, expire_request_log),
+    ("expire deliveries", 5.0, expire_deliveries),
     ("erase usage", 30.0, erase_usage),
     ("forget password parameters", 3600.0, forget_password_parameters),
 )

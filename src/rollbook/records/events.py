@@ -98,6 +98,7 @@ SLICE = 16
 
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
+AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
@@ -262,6 +263,12 @@ async def latest(
         return await page(queries, Selection(types, user_id, before=before), limit, newest_first=True)
     found = await page(queries, Selection(types, user_id, after), limit)
     return found._replace(events=found.events[::-1])
+
+
+async def at(queries: Queries, seq: int) -> Event | None:
+    """The event with this number. None: it was erased, or is past its retention."""
+    found = await select(queries, AT, seq)
+    return found[0] if found else None
 
 
 async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list[Event]:

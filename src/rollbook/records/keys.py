@@ -73,10 +73,10 @@ class Holder(NamedTuple):
 COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, limited_with"
 
 HOLDERS = """
-    SELECT k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit, k.limited_with, k.created_by
-    FROM keys k JOIN users u ON u.id = k.user_id WHERE"""
-HOLDER = f"{HOLDERS} k.digest = ?"
-HOLDER_OF = f"{HOLDERS} k.id = ?"
+    k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit, k.limited_with, k.created_by
+    FROM keys k JOIN users u ON u.id = k.user_id"""
+HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
+HOLDER_OF = f"SELECT {HOLDERS} WHERE k.id = ?"
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_by, limited_with, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""

@@ -10,6 +10,7 @@ ADD = """
         delivered = webhook_hours.delivered + excluded.delivered, failed = webhook_hours.failed + excluded.failed,
         duration = webhook_hours.duration + excluded.duration"""
 SINCE = "SELECT hour, delivered, failed FROM webhook_hours WHERE webhook_id = ? AND hour >= ? ORDER BY hour"
+EXPIRE = "DELETE FROM webhook_hours WHERE webhook_id = ? AND hour < ?"
 
 
 async def add(tx: Tx, webhook_id: str, hour: int, delivered: int, failed: int, duration: int) -> None:
@@ -20,3 +21,8 @@ async def add(tx: Tx, webhook_id: str, hour: int, delivered: int, failed: int, d
 async def since(queries: Queries, webhook_id: str, hour: int) -> list[Row]:
     """Hour since 1970, delivered and failed."""
     return await queries.all(SINCE, webhook_id, hour)
+
+
+async def expire(tx: Tx, webhook_id: str, hour: int) -> None:
+    """Drop what is from before this hour."""
+    await tx.run(EXPIRE, webhook_id, hour)

@@ -27,6 +27,7 @@ ADD = f"INSERT INTO webhook_inbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 TRIM = """
     DELETE FROM webhook_inbox WHERE webhook_id = ? AND id <= (
         SELECT id FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+FORGET = "DELETE FROM webhook_inbox WHERE user_id = ?"
 
 
 async def add(tx: Tx, messages: Sequence[Message]) -> None:
@@ -35,3 +36,8 @@ async def add(tx: Tx, messages: Sequence[Message]) -> None:
         webhook_id = messages[0].webhook_id
         await tx.many(ADD, messages[-MAX_KEPT:])
         await tx.run(TRIM, webhook_id, webhook_id, MAX_KEPT)
+
+
+async def forget(tx: Tx, user_id: str) -> None:
+    """Erase what is about a user."""
+    await tx.run(FORGET, user_id)

@@ -47,12 +47,12 @@ ADVANCE = """
     WHERE id = ? AND status = 'running'"""
 ADD = f"INSERT INTO webhook_replays ({COLUMNS}) VALUES ({', '.join('?' * len(Replay._fields))})"
 BY_ID = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id = ?"
-OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
+OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
 COUNT = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ?"
 COUNT_RUNNING = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ? AND status = 'running'"
 CANCEL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND id = ? AND status = 'running'"
 CANCEL_ALL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
-EXPIRED = "SELECT id FROM webhook_replays WHERE status != 'running' AND created_at < ? ORDER BY id LIMIT ?"
+EXPIRED = "SELECT id FROM webhook_replays WHERE id < ? AND status != 'running' ORDER BY id LIMIT ?"
 REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
 
 
@@ -78,9 +78,9 @@ async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
     return Replay._make(row)
 
 
-async def of(queries: Queries, webhook_id: str, limit: int, offset: int) -> list[Replay]:
-    """Of a webhook, newest first."""
-    return [Replay._make(row) for row in await queries.all(OF_WEBHOOK, webhook_id, limit, offset)]
+async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:
+    """Of a webhook, newest first; the page after the one with the ID `before`."""
+    return [Replay._make(row) for row in await queries.all(OF_WEBHOOK, webhook_id, before or "replay~", limit)]
 
 
 async def count(queries: Queries, webhook_id: str) -> int:
@@ -108,11 +108,11 @@ async def cancel_all(tx: Tx, webhook_id: str) -> None:
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:
     """Finished ones that were asked for before this time."""
-    return [row[0] for row in await queries.all(EXPIRED, before, limit)]
+    return [row[0] for row in await queries.all(EXPIRED, ids.first("replay", before), limit)]
 
 
-async def remove(tx: Tx, ids: Sequence[str]) -> None:
-    await tx.many(REMOVE, [(id,) for id in ids])
+async def remove(tx: Tx, replay_ids: Sequence[str]) -> None:
+    await tx.many(REMOVE, [(id,) for id in replay_ids])
 
 
 async def running(queries: Queries) -> dict[str, list[Replay]]:

@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "failing": "No delivery succeeded for five days.",
 }
 """Why a webhook is disabled."""
+OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted")
 
 
 class Webhook(NamedTuple):

@@ -46,6 +46,29 @@ TABLES = (
     _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
     _table("request_log_sizes", "hour, bytes", "hour"),
     _table("erased_usage", "user_id, erased_at", "user_id"),
+    _table(
+        "webhooks",
+        "id, user_id, url, description, types, format, payload, ordering, headers, secret, old_secret, old_secret_until, status, status_reason, version, created_at, updated_at",
+        "id",
+    ),
+    _table(
+        "webhook_cursors",
+        "webhook_id, seq, holder, epoch, until, failures, failing_since, probes, open_until, missed, told_at",
+        "webhook_id",
+    ),
+    _table("webhook_lanes", "webhook_id, lane, seq, attempts, next_at, failed_at, outcome", "webhook_id, lane"),
+    _table(
+        "webhook_deliveries",
+        "id, webhook_id, seq, event_id, type, user_id, trigger, attempt, created_at, duration, outcome, http_status, address, retry_at, response_type, response",
+        "id",
+    ),
+    _table("webhook_hours", "webhook_id, hour, delivered, failed, duration", "webhook_id, hour"),
+    _table(
+        "webhook_replays",
+        "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at, finished_at",
+        "id",
+    ),
+    _table("webhook_inbox", "id, webhook_id, user_id, received_at, headers, body", "id"),
 )
 
 

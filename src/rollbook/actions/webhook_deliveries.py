@@ -1,0 +1,201 @@
+"""Deliveries: every attempt to send an event, what was sent and what came back; and test deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from rollbook import clock, ids
+from rollbook.actions import webhook_secrets
+from rollbook.actions.arguments import ListDeliveries, WebhookTest
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import Principal
+from rollbook.actions.webhook_owners import check_may_send
+from rollbook.actions.webhooks import find
+from rollbook.delivery import outcomes, payload, signing
+from rollbook.delivery.sender import Sender, Sent
+from rollbook.errors import NotFound, ReplayLimitReached
+from rollbook.records import event_types, events, webhook_deliveries, webhook_inbox, webhook_replays, webhooks
+from rollbook.records.events import Event
+from rollbook.records.webhook_deliveries import FAILED, Delivery, Filters
+from rollbook.records.webhook_inbox import Message
+from rollbook.records.webhook_replays import Replay
+from rollbook.records.webhooks import Webhook
+from rollbook.storage.database import Queries, Tx
+
+TEST = "server.test"
+HIDDEN = "…"
+"""Instead of the values of a webhook's own headers, and of signatures."""
+MAX_RUNNING = 100
+"""Replays of a webhook, resent deliveries included."""
+
+
+class Request(NamedTuple):
+    """What was sent, made again from the event log: with the URL and format that the webhook has now."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+
+
+class Whole(NamedTuple):
+    """A delivery with what was sent. No request: the event is no longer in the log."""
+
+    delivery: Delivery
+    request: Request | None
+
+
+class Deliveries(NamedTuple):
+    """Some deliveries of a webhook, newest first, and whether there are more."""
+
+    webhook_id: str
+    deliveries: list[Delivery]
+    more: bool
+
+
+async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> Deliveries:
+    """List deliveries
+
+    Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when the next attempt is.
+    They are kept for 14 days (setting `webhook_retention`), at most 10,000 of each webhook. If there are more, the `Link` header has the URL
+    of the next page. Requires the scope `events:read` as well.
+    """
+    webhook = await _find(on, by, "webhooks:read", id)
+    filters = Filters(
+        asked.before, asked.outcome, asked.type, asked.user, asked.event, asked.trigger, asked.created_after, asked.created_before
+    )
+    if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
+        refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")
+    found = await on.read_aside(webhook_deliveries.some, webhook.id, filters, asked.limit + 1)
+    return Deliveries(webhook.id, found[: asked.limit], len(found) > asked.limit)
+
+
+async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:
+    """Get a delivery
+
+    Returns the delivery with its request and the response, of which the first 4 KiB are kept. The request is made again from the event log
+    with the URL and format that the webhook has now; it is null if the event was erased or is past its retention.
+    """
+    webhook = await _find(on, by, "webhooks:read", id)
+    delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
+    return await on.read(_whole, webhook, delivery, on.settings.url)
+
+
+async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source: str) -> Whole:
+    event = await _event(queries, delivery)
+    if event is None:
+        return Whole(delivery, None)
+    try:
+        content_type, body = payload.body(event, webhook.format, webhook.payload, source)  # type: ignore[bad-argument-type]
+    except payload.Unfit:
+        return Whole(delivery, None)
+    return Whole(delivery, _request(webhook, delivery, content_type, body))
+
+
+async def _event(queries: Queries, delivery: Delivery) -> Event | None:
+    if delivery.trigger == "test":
+        return events.example(delivery.type, delivery.event_id, delivery.created_at)
+    found = await events.at(queries, delivery.seq)
+    return found if found is not None and found.id == delivery.event_id else None
+
+
+def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: bytes) -> Request:
+    signed = dict(signing.headers(delivery.event_id, delivery.created_at // clock.SECOND, body, ()))
+    own = dict.fromkeys(webhooks.sealed_headers(webhook), HIDDEN)
+    headers = {"content-type": content_type, **signed, "webhook-signature": HIDDEN, **own}
+    return Request(webhook.url, headers, body.decode())
+
+
+async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Replay:
+    """Resend a delivery
+
+    Sends the event once more, with the same `webhook-id`, also if it was delivered or the webhook is paused. Returns a replay that shows
+    whether it succeeded. A test delivery can't be resent.
+    """
+    webhook = await _find(on, by, "webhooks:write", id)
+    delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
+    if delivery.trigger == "test" or await on.read(_event, delivery) is None:
+        raise NotFound("The event of this delivery is not in the event log, so it can't be sent again.")
+    replay = webhook_replays.new(webhook.id, "resend", delivery.seq, delivery.seq, user_id=delivery.user_id, by=by.user_id)
+    return await on.write(start_replay, replay)
+
+
+async def start_replay(tx: Tx, replay: Replay) -> Replay:
+    """Raises InsufficientScope, ReplayLimitReached."""
+    await check_may_send(tx, await webhooks.get(tx, replay.webhook_id))
+    if await webhook_replays.count_running(tx, replay.webhook_id) >= MAX_RUNNING:
+        raise ReplayLimitReached()
+    await webhook_replays.add(tx, replay)
+    return replay
+
+
+# ---- test deliveries
+
+
+async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whole:
+    """Test a webhook
+
+    Sends an example event at once, whatever types the webhook asks for, also if it is paused or disabled. Returns the delivery with its
+    outcome, after up to 15 seconds. The event is not in the event log, and not tried again.
+    """
+    webhook = await _find(on, by, "webhooks:write", id)
+    type = TEST if asked.type is UNSET else str(asked.type)
+    if type not in event_types.TYPES:
+        refuse("type", f"must be one of {', '.join(event_types.TYPES)}")
+    await on.read(check_may_send, webhook)
+    now = clock.now()
+    event = events.example(type, ids.new("evt"), now)
+    content_type, body = payload.body(event, webhook.format, webhook.payload, on.settings.url)  # type: ignore[bad-argument-type]
+    sent, message = await _send(on, webhook, event, content_type, body)
+    delivery = Delivery(
+        ids.new("dlv"), webhook.id, 0, event.id, type, "", "test", 1, now, sent.duration, sent.outcome, sent.http_status, sent.address, None,
+        sent.response_type, sent.response,
+    )  # fmt: skip
+    return await on.write(_tested, Whole(delivery, _request(webhook, delivery, content_type, body)), message)
+
+
+async def _send(on: Rollbook, webhook: Webhook, event: Event, content_type: str, body: bytes) -> tuple[Sent, Message | None]:
+    """For the inbox, the message to keep. Raises NotFound, InvalidParameter."""
+    now = clock.now()
+    try:
+        headers, keys = webhook_secrets.unsealed(on.secret, webhook)
+    except ValueError:
+        raise NotFound(
+            "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and set its headers again."
+        ) from None
+    head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys), *headers]
+    if webhook.url == webhooks.INBOX:
+        text = "".join(f"{name}: {value}\n" for name, value in head)
+        return Sent(outcomes.DELIVERED), Message(ids.new("msg"), webhook.id, "", now, text, body.decode())
+    try:
+        sender = Sender(webhook.url, on.addresses, connections=1)
+    except ValueError:  # `webhook_allow` is narrower than when the URL was set
+        return Sent(outcomes.REFUSED_ADDRESS), None
+    # A task of its own: the sender's timeouts need one, and requests are answered without.
+    return await asyncio.create_task(_post(sender, head, body)), None
+
+
+async def _post(sender: Sender, head: list[tuple[str, str]], body: bytes) -> Sent:
+    try:
+        return await sender.post(head, body)
+    finally:
+        await sender.close()
+
+
+async def _tested(tx: Tx, whole: Whole, message: Message | None) -> Whole:
+    await webhooks.get(tx, whole.delivery.webhook_id)  # it may have been deleted meanwhile
+    await webhook_deliveries.add(tx, (whole.delivery,))
+    if message is not None:
+        await webhook_inbox.add(tx, (message,))
+    return whole
+
+
+async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
+    """For what shows events, or sends them. Raises InsufficientScope, NotFound."""
+    webhook = await find(on, by, scope, id)
+    require(by, "events:read")
+    return webhook

@@ -1,0 +1,88 @@
+"""Replays: a part of the event log is sent to a webhook again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from rollbook.actions.arguments import ListReplays, ReplayCreate
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import given
+from rollbook.actions.webhook_deliveries import start_replay
+from rollbook.actions.webhook_places import place_before, place_of
+from rollbook.actions.webhooks import find, patterns
+from rollbook.records import events, webhook_replays
+from rollbook.records.webhook_replays import Replay
+from rollbook.storage.database import Queries
+
+
+class Replays(NamedTuple):
+    """Some replays of a webhook, and how many there are."""
+
+    replays: list[Replay]
+    total: int
+
+
+async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> Replays:
+    """List replays
+
+    Returns the replays of a webhook, newest first, resent deliveries among them.
+    """
+    webhook = await find(on, by, "webhooks:read", id)
+    return await on.read(_list, webhook.id, asked.limit, asked.before)
+
+
+async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> Replays:
+    found = await webhook_replays.of(queries, webhook_id, limit, before)
+    return Replays(found, await webhook_replays.count(queries, webhook_id))
+
+
+async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
+    """Replay events
+
+    Sends a part of the event log to the webhook again, with the same `webhook-id`, beside what is new, also if the webhook is paused. It
+    survives restarts; read it again to see its progress. An event that fails is not tried again. Requires the scope `events:read` as well.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    require(by, "events:read")
+    newest = await events.newest(on.db)
+    first = await on.read(place_before, "from", str(new.start)) + 1
+    last = newest if new.to is UNSET else min(newest, await on.read(place_of, "to", str(new.to)))
+    if last < first:
+        refuse("from", "must not be after to, and there must be an event since then")
+    user_id = given(new.user, "")
+    replay = webhook_replays.new(
+        webhook.id,
+        "replay",
+        first,
+        last,
+        types="" if new.types is UNSET else patterns(new.types),
+        user_id=by.user_id if user_id == "me" else user_id,
+        selection=given(new.only, "all"),
+        by=by.user_id,
+    )
+    return await on.write(start_replay, replay)
+
+
+async def get_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> Replay:
+    """Get a replay
+
+    Returns the replay with its progress.
+    """
+    webhook = await find(on, by, "webhooks:read", id)
+    return await webhook_replays.get(on.db, webhook.id, known("replay", replay_id))
+
+
+async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> None:
+    """Cancel a replay
+
+    Sends nothing more of it. Nothing happens if it is finished.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    replay = await webhook_replays.get(on.db, webhook.id, known("replay", replay_id))
+    if replay.status == "running":
+        await on.write(webhook_replays.cancel, webhook.id, replay.id)
