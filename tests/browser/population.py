@@ -55,7 +55,9 @@ class Population(NamedTuple):
     event_ids: list[str]
     """One that changed a user, and one that created one."""
     webhooks: list[dict[str, Any]]
-    """The owner's."""
+    """The owner's. The first one delivers to the inbox."""
+    delivery: dict[str, Any]
+    """To the first one."""
     password_link: str
     """With which one of the users can set a password: the query."""
 
@@ -120,6 +122,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
         changed = [_done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")]
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
+        delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
@@ -127,7 +130,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
     time.sleep(2)  # so long it may take until a request is in the log
     for client in clients:
         client.close()
-    return Population(server, member, users, keys, request_id, [event["id"] for event in changed], webhooks, f"?{link.query}")
+    return Population(
+        server, member, users, keys, request_id, [event["id"] for event in changed], webhooks, delivery, f"?{link.query}"
+    )
 
 
 NO_PAGES = {
@@ -137,6 +142,9 @@ NO_PAGES = {
     "/docs/key": "read by a script",
     "/account/export": "a file",
     "/admin/events/export": "a file",
+    "/account/webhooks/inbox/live": "a part of a page, asked for by its script",
+    "/account/webhooks/{id}/live": "a part of a page, asked for by its script",
+    "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
     "/account/usage/live": "a part of a page, asked for by its script",
     "/llms.txt": "plain text",
     "/favicon.ico": "a picture",
@@ -153,6 +161,9 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/docs/{name}": lambda population: [name for name in guide.CHAPTERS if name != guide.LANDING],
     "/docs/errors/{code}": lambda population: ["not_found", "invalid_parameter"],
     "/account/webhooks/{id}": lambda population: [webhook["id"] for webhook in population.webhooks],
+    "/account/webhooks/{id}/deliveries/{delivery}": lambda population: [
+        f"{population.webhooks[0]['id']}/deliveries/{population.delivery['id']}"
+    ],
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
@@ -228,12 +239,12 @@ USED = (0, 1, 3)
 WEBHOOKS: tuple[dict[str, Any], ...] = (
     {"url": "inbox"},
     {
-        "url": "https://hooks.example.com/rollbook",
+        "url": "https://hooks.invalid/rollbook",
         "description": "Billing",
         "types": ["user.*", "key.revoked"],
         "headers": {"X-Tenant": "acme"},
     },
-    {"url": "https://chat.example.com/services/T0/B0/secret", "description": HOSTILE[0], "format": "slack", "status": "paused"},
+    {"url": "https://chat.invalid/services/T0/B0/secret", "description": HOSTILE[0], "format": "slack", "status": "paused"},
 )
 SUSPENDED = (7, 22)
 DELETED = (14, 21)

@@ -1,20 +1,68 @@
-"""Webhooks in a real browser: made, watched, changed and deleted by whoever may have them."""
+"""Webhooks in a real browser: made, watched, changed and deleted by whoever may have them; what is sent, and what comes back."""
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import sign_in, take_session
+from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import sign_in_by_form
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
 
-URL = "https://hooks.example.com/rollbook"
+URL = "https://hooks.invalid/rollbook"
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that sends to this machine too."""
+    folder = tmp_path_factory.mktemp("server") / "data"
+    with running(folder, "--rate-limit", "none", "--webhook-allow", "127.0.0.0/8", environment=NO_LIMITS) as server:
+        yield server
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers with `status` and a body; what came is in `bodies`."""
+
+    status = 200
+    answer = b'{"thanks": "<script>alert(1)</script>"}'
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.bodies: list[dict] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Answers(BaseHTTPRequestHandler):
+    server: Receiver  # type: ignore[bad-override-mutable-attribute]
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.server.answer)))
+        self.end_headers()
+        self.wfile.write(self.server.answer)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as started:
+        thread = threading.Thread(target=started.serve_forever, daemon=True)
+        thread.start()
+        yield started
+        started.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +105,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     page = browse(scripts)
     page.goto("/account/webhooks")
     page.get_by_role("link", name="Create webhook").click()
-    page.get_by_label("URL").fill("http://hooks.example.com/")
+    page.get_by_label("URL").fill("ftp://hooks.invalid/")
     page.get_by_role("button", name="Create webhook").click()
     expect(page.locator(".problems")).to_contain_text("The URL must")
     page.get_by_label("URL").fill(URL)
@@ -123,9 +171,11 @@ def test_a_webhook_is_paused_and_resumed_from_a_chosen_place(http: httpx2.Client
     page.goto(f"/account/webhooks/{webhook['id']}")
     page.get_by_role("button", name="Pause").click()
     assert stored(http, webhook)["status"] == "paused"
-    page.get_by_label("Start").select_option("time")
-    page.get_by_role("button", name="Resume").click()
-    expect(page.locator(".problems")).to_contain_text("The start must")
+    for choice, field in (("time", "Time (UTC)"), ("event", "Event ID")):
+        page.get_by_label("Start").select_option(choice)
+        expect(page.get_by_label(field)).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator(".problems")).to_contain_text("The start must")
     assert stored(http, webhook)["status"] == "paused"
     page.get_by_label("Start").select_option("now")
     page.get_by_role("button", name="Resume").click()
@@ -159,3 +209,82 @@ def test_viewers_have_their_own_webhooks_and_members_none(
     expect(row).to_contain_text(viewer["name"])
     row.get_by_role("link", name="Of a viewer").click()
     expect(page.get_by_role("navigation", name="Admin").locator("[aria-current]")).to_have_text("Webhooks")
+
+
+# ---- what is sent, and what comes back
+
+
+def test_the_first_webhook_is_seen_without_any_other_program(
+    http: httpx2.Client, browse: Callable[..., Page], page: Page
+) -> None:
+    viewer = new_user(http, role="viewer")
+    sign_in(page, viewer["email"], viewer["password"])
+    page.goto("/account/webhooks")
+    page.get_by_role("button", name="Create an inbox").click()
+    arrived = page.locator("section", has=page.get_by_role("heading", name="Headers"))
+    first = arrived.filter(has=page.get_by_role("heading", name="webhook.created"))
+    expect(first).to_contain_text("signature is right")
+    page.get_by_label("Event type").select_option("key.expired")
+    page.get_by_role("button", name="Send test event").click()
+    tested = arrived.filter(has=page.get_by_role("heading", name="key.expired"))
+    expect(tested).to_contain_text("signature is right")
+    expect(tested).to_contain_text("webhook-signature")
+    # What happens meanwhile comes by itself.
+    user = new_user(http, name="Seen at once")
+    expect(arrived.filter(has_text=user["id"])).to_contain_text("signature is right")
+
+
+@with_and_without_scripts
+def test_a_test_event_shows_what_was_sent_and_what_came_back(
+    http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver, scripts: bool
+) -> None:
+    webhook = hook(http, url=receiver.url, status="paused", headers={"X-Token": "s3cret"})
+    page = browse(scripts)
+    for receiver.status, outcome in ((500, "http_500"), (200, "delivered")):
+        page.goto(f"/account/webhooks/{webhook['id']}")
+        page.get_by_role("main").get_by_label("Event type").first.select_option("user.updated")
+        page.get_by_role("button", name="Send test event").click()
+        expect(page.get_by_role("heading", name="user.updated")).to_be_visible()
+        expect(page.locator(".page-head")).to_contain_text(outcome)
+        request, response = (
+            page.locator("section", has=page.get_by_role("heading", name=name)) for name in ("Request", "Response")
+        )
+        expect(request).to_contain_text(f"POST {receiver.url}")
+        expect(request).to_contain_text("X-Token")
+        assert json.loads(request.locator("pre").inner_text()) == receiver.bodies[-1]
+        expect(response).to_contain_text(f"HTTP {receiver.status}")
+        assert json.loads(response.locator("pre").inner_text()) == json.loads(receiver.answer)
+        assert "s3cret" not in page.content()
+    page.goto(f"/account/webhooks/{webhook['id']}/deliveries?outcome=failed")
+    rows = page.get_by_role("region", name="Deliveries").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("http_500")
+    answer = page.goto(f"/account/webhooks/{webhook['id']}/deliveries?outcome=lost&created_after=yesterday")
+    assert answer and answer.status == 400
+
+
+def test_what_failed_is_watched_resent_and_replayed(http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver) -> None:
+    receiver.status = 503
+    webhook = hook(http, url=receiver.url, types=["user.created"], description="Fails at first")
+    user = new_user(http)
+    page = browse()
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    rows = page.get_by_role("region", name="Deliveries").locator("tbody tr")
+    expect(rows.filter(has_text="http_503").first).to_be_visible()
+    rows.last.get_by_role("link").click()
+    expect(page.get_by_text("Attempt 1 of 10 failed.")).to_be_visible()
+    expect(page.get_by_text("Next attempt:")).to_be_visible()
+    receiver.status = 200
+    page.get_by_role("button", name="Resend").click()
+    expect(rows.filter(has_text="delivered").first).to_contain_text("resend")
+    assert receiver.bodies[-1]["user_id"] == user["id"]
+    # A part of the log once more.
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    page.get_by_label("From (UTC)").fill("2023-10-27T10:00")
+    page.get_by_label("Event types").last.select_option("user.created")
+    page.get_by_label("User ID").fill(user["id"])
+    page.get_by_role("button", name="Start replay").click()
+    expect(page.get_by_text("Replay started.")).to_be_visible()
+    replays = page.get_by_role("region", name="Replays").locator("tbody tr")
+    expect(replays.filter(has_text="user.created")).to_contain_text("done")
+    assert receiver.bodies[-1]["user_id"] == user["id"] and receiver.bodies[-1]["type"] == "user.created"

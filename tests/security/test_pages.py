@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """With room for a module's worth of wrong passwords from one address."""
     with running(
         tmp_path_factory.mktemp("server") / "data",
-        "--rate-limit", "none", "--address-attempts-limit", "none", "--public-url", PUBLIC,
+        "--rate-limit", "none", "--address-attempts-limit", "none", "--page-limit", "none", "--public-url", PUBLIC,
     ) as server:  # fmt: skip
         yield server
 

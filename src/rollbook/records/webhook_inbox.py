@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 MAX_KEPT = 100
 """Messages of each webhook: the newest."""
@@ -27,6 +27,7 @@ ADD = f"INSERT INTO webhook_inbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 TRIM = """
     DELETE FROM webhook_inbox WHERE webhook_id = ? AND id <= (
         SELECT id FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+NEWEST = f"SELECT {COLUMNS} FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT ?"
 FORGET = "DELETE FROM webhook_inbox WHERE user_id = ?"
 
 
@@ -36,6 +37,11 @@ async def add(tx: Tx, messages: Sequence[Message]) -> None:
         webhook_id = messages[0].webhook_id
         await tx.many(ADD, messages[-MAX_KEPT:])
         await tx.run(TRIM, webhook_id, webhook_id, MAX_KEPT)
+
+
+async def newest(queries: Queries, webhook_id: str, limit: int) -> list[Message]:
+    """What arrived last, newest first."""
+    return [Message._make(row) for row in await queries.all(NEWEST, webhook_id, limit)]
 
 
 async def forget(tx: Tx, user_id: str) -> None:

@@ -33,5 +33,9 @@ NOTICES: dict[str, Notice] = {
     "webhook-saved": Notice("ok", "Saved."),
     "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
     "webhook-resumed": Notice("ok", "Webhook resumed."),
+    "inbox-created": Notice("ok", "Inbox created. Send a test event, or change something."),
+    "delivery-resent": Notice("ok", "The event is sent again. The attempt appears below."),
+    "replay-started": Notice("ok", "Replay started."),
+    "replay-canceled": Notice("ok", "Replay canceled."),
     "webhook-deleted": Notice("ok", "Webhook deleted."),
 }

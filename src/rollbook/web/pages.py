@@ -6,7 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
 from rollbook.web import assets, docs, well_known
-from rollbook.web.account import keys, profile, requests, sessions, set_password, sign_in, usage, webhook_form, webhooks
+from rollbook.web.account import (
+    keys,
+    profile,
+    requests,
+    sessions,
+    set_password,
+    sign_in,
+    usage,
+    webhook_deliveries,
+    webhook_form,
+    webhook_inbox,
+    webhook_replays,
+    webhooks,
+)
 from rollbook.web.admin import deleted_users, events, new_user, overview, server, user, users
 from rollbook.web.admin import webhooks as all_webhooks
 
@@ -56,9 +69,20 @@ PAGES = [
     Page("GET", "/account/webhooks", webhooks.show, "person"),
     Page("POST", "/account/webhooks", webhook_form.create, "person"),
     Page("GET", "/account/webhooks/new", webhook_form.show_new, "person"),
+    Page("GET", "/account/webhooks/inbox", webhook_inbox.show, "person"),
+    Page("POST", "/account/webhooks/inbox", webhook_inbox.create, "person"),
+    Page("GET", "/account/webhooks/inbox/live", webhook_inbox.show_live, "person"),
     Page("GET", "/account/webhooks/{id}", webhooks.show_one, "person"),
     Page("POST", "/account/webhooks/{id}", webhook_form.save, "person"),
     Page("GET", "/account/webhooks/{id}/edit", webhook_form.show_edit, "person"),
+    Page("GET", "/account/webhooks/{id}/live", webhooks.show_live, "person"),
+    Page("POST", "/account/webhooks/{id}/test", webhook_deliveries.test, "person"),
+    Page("GET", "/account/webhooks/{id}/deliveries", webhook_deliveries.show, "person"),
+    Page("GET", "/account/webhooks/{id}/deliveries/{delivery}", webhook_deliveries.show_one, "person"),
+    Page("GET", "/account/webhooks/{id}/deliveries/{delivery}/live", webhook_deliveries.show_live, "person"),
+    Page("POST", "/account/webhooks/{id}/deliveries/{delivery}/resend", webhook_deliveries.resend, "person"),
+    Page("POST", "/account/webhooks/{id}/replays", webhook_replays.create, "person"),
+    Page("POST", "/account/webhooks/{id}/replays/{replay}/cancel", webhook_replays.cancel, "person"),
     Page("POST", "/account/webhooks/{id}/pause", webhooks.pause, "person"),
     Page("POST", "/account/webhooks/{id}/resume", webhooks.resume, "person"),
     Page("POST", "/account/webhooks/{id}/reveal", webhooks.reveal, "person"),

@@ -56,7 +56,7 @@ def environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., Any]] = {
         "browser": browsers.name,
         "elapsed": units.elapsed,
         "moment": moment,
@@ -65,6 +65,7 @@ def environment() -> Environment:
         "size": units.size,
         "status_kind": status_kind,
         "time": time,
+        "upcoming": upcoming,
     }
     found.filters.update(filters)
     ours: dict[str, Any] = {"static": assets.url, "version": __version__}
@@ -97,6 +98,11 @@ def status_kind(status: int) -> str:
     if status == 429:
         return "warn"
     return "bad" if status >= 500 else "" if status >= 400 else "ok"
+
+
+def upcoming(at: int | None) -> int | None:
+    """A time that is still to come."""
+    return at if at is not None and at > clock.now() else None
 
 
 def number(n: int) -> str:

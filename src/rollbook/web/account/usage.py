@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from rollbook.http.response import Response
 from rollbook.records import usage as records
-from rollbook.web import plots, usage
+from rollbook.web import plots, polling, usage
 from rollbook.web.account import own_keys
 from rollbook.web.page_request import PageRequest
-
-MAX_POLLS = 600
-"""Refreshes of an open page, half an hour: an unattended browser must not keep its session alive."""
 
 
 async def show(page: PageRequest) -> Response:
@@ -26,7 +23,7 @@ async def show(page: PageRequest) -> Response:
         key_id=key_id or "",
         gauges=await usage.gauges(page, me, page.by.caller.limit),
         polls=0,
-        most_polls=MAX_POLLS,
+        most_polls=polling.MAX_POLLS,
         totals=usage.totals(hours),
         plot=plots.requests_by_hour(hours, since, until) if hours else None,
         hit=sorted([(usage.window_name(name), count) for name, count in hit.items()], key=lambda each: -each[1]),
@@ -37,7 +34,5 @@ async def show_live(page: PageRequest) -> Response:
     """The windows alone, for a page that is open."""
     if not page.is_htmx:
         return page.redirect("/account/usage")
-    text = page.query.get("n", "0")
-    polls = int(text) + 1 if text.isascii() and text.isdigit() and len(text) < 6 else MAX_POLLS
     found = await usage.gauges(page, page.me.user.id, page.by.caller.limit)
-    return page.render("account/live.html", gauges=found, polls=polls, most_polls=MAX_POLLS)
+    return page.render("account/live.html", gauges=found, polls=polling.next_poll(page), most_polls=polling.MAX_POLLS)

@@ -6,26 +6,28 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import webhooks
-from rollbook.actions.arguments import ListWebhooks, PasswordProof, WebhookResume, WebhookRotation
+from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
+from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, PasswordProof, WebhookResume, WebhookRotation
 from rollbook.actions.webhooks import Seen
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.records import users, webhook_hours
+from rollbook.records import event_types, users, webhook_hours
 from rollbook.records.webhooks import INBOX, REASONS, Webhook, sealed_headers
 from rollbook.storage.database import Queries
-from rollbook.web import event_choices, forms, plots
+from rollbook.web import event_choices, forms, plots, polling
 from rollbook.web.page_request import PageRequest, header_lines
 from rollbook.web.plots import Deliveries
 
 SECTION = "account/webhooks"
 MAX_LISTED = 500
 """As many as a server has."""
+LATEST, LATEST_REPLAYS = 10, 5
 OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
 STARTS = (
     ("cursor", "Where it stopped: send everything since"),
     ("now", "Now: skip what happened meanwhile"),
     ("time", "At a time"),
+    ("event", "At an event"),
 )
 FORMATS = {
     "standard": "Standard Webhooks",
@@ -62,19 +64,27 @@ async def show_one(page: PageRequest) -> Response:
     return await _page(page, await webhooks.get(page.on, page.by, page.ids[0]))
 
 
+async def show_live(page: PageRequest) -> Response:
+    """How it is doing, and what was sent last, for a page that is open."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    if not page.is_htmx:
+        return page.redirect(path(seen.webhook))
+    return page.render("account/webhook_live.html", **await _live(page, seen, polling.next_poll(page)))
+
+
 async def pause(page: PageRequest) -> Response:
     webhook = (await webhooks.pause(page.on, page.by, page.ids[0])).webhook
     return page.redirect(path(webhook), "webhook-paused")
 
 
 async def resume(page: PageRequest) -> Response:
-    start, time = page.form.get("from", "cursor"), page.form.get("time", "")
-    if start == "time":
-        start = forms.utc(time)
+    start = page.form.get("from", "cursor")
+    if start in ("time", "event"):
+        start = forms.utc(page.form.get(start, "").strip())
     try:
         seen = await webhooks.resume(page.on, page.by, page.ids[0], page.arguments(WebhookResume, {"from": start}))
     except ApiError as error:
-        return await _refused(page, error, {"from": "The start"})
+        return await refused(page, error, {"from": "The start"})
     return page.redirect(path(seen.webhook), "webhook-resumed")
 
 
@@ -89,7 +99,7 @@ async def reveal(page: PageRequest) -> Response:
         proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
         seen = await webhooks.reveal(page.on, page.by, page.ids[0], proof)
     except ApiError as error:
-        return await _refused(page, error, {"password": "Your password"}, proof="password")
+        return await refused(page, error, {"password": "Your password"}, proof="password")
     return await _page(page, seen)
 
 
@@ -159,10 +169,27 @@ def last_day() -> tuple[int, int]:
 # ---- one of them
 
 
-async def _refused(page: PageRequest, error: ApiError, labels: dict[str, str], proof: str = "") -> Response:
+async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], proof: str = "") -> Response:
+    """The webhook's page, with what was wrong with a form on it."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     problems = forms.problems(page, error, labels, proof=proof)
     return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
+
+
+async def _live(page: PageRequest, seen: Seen, polls: int) -> dict[str, Any]:
+    """What changes while the page is open."""
+    webhook = seen.webhook
+    latest = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, ListDeliveries(limit=LATEST))
+    replays = await webhook_replays.list_replays(page.on, page.by, webhook.id, ListReplays(limit=LATEST_REPLAYS))
+    return {
+        "webhook": webhook,
+        "path": path(webhook),
+        "seen": seen,
+        "deliveries": latest.deliveries,
+        "replays": replays.replays,
+        "polls": polls,
+        "most_polls": polling.MAX_POLLS,
+    }
 
 
 async def _page(
@@ -184,9 +211,6 @@ async def _page(
         headers=headers,
         section=section(page, webhook),
         title=title(webhook),
-        webhook=webhook,
-        path=path(webhook),
-        seen=seen,
         state=state(seen),
         reason=REASONS.get(webhook.status_reason or "", ""),
         is_own=is_own(page, webhook),
@@ -201,5 +225,7 @@ async def _page(
         starts=STARTS,
         overlaps=OVERLAPS,
         groups=event_choices.groups(),
+        type_patterns=[("", "As set"), *((pattern, pattern) for pattern in event_types.patterns())],
         plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
+        **await _live(page, seen, 0),
     )

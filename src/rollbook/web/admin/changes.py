@@ -33,7 +33,7 @@ class Change(NamedTuple):
     user: str | None
     by: str | None
     about: str
-    """The key or session that it is about."""
+    """The key, session, webhook or limit that it is about."""
     fields: list[Field]
 
 
@@ -66,12 +66,16 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
 def _about(type: str, object: dict[str, Any]) -> str:
     if type.startswith("key."):
         return f"{object.get('name', '')} {object.get('masked', '')}".strip()
+    if type.startswith("webhook."):
+        return " ".join(str(object.get(name) or "") for name in ("description", "url")).strip()
+    if type == "limit.exceeded":
+        return f"{object.get('limit', '')} per {object.get('window', '')}"
     return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     """What an update changed. The type of other events says it all."""
-    if event.before is None or not event.type.startswith("user."):
+    if event.before is None or not event.type.startswith(("user.", "webhook.")):
         return []
     before = _decode(event.before)
     return [Field(name, _text(old), _text(object.get(name))) for name, old in before.items() if name not in UNSHOWN]

@@ -1,0 +1,159 @@
+"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, and test events."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from rollbook.actions import webhook_deliveries, webhooks
+from rollbook.actions.arguments import ListDeliveries, WebhookTest
+from rollbook.actions.webhook_deliveries import Deliveries
+from rollbook.actions.webhooks import Seen
+from rollbook.delivery import outcomes, schedule
+from rollbook.errors import InvalidParameter
+from rollbook.http.response import Response
+from rollbook.records import event_types
+from rollbook.records.webhook_deliveries import FAILED, Delivery
+from rollbook.web import forms, polling
+from rollbook.web.account.webhooks import path, section, title
+from rollbook.web.json_text import pretty
+from rollbook.web.page_request import PageRequest
+
+PAGE = 50
+TEXTS = ("outcome", "type", "user", "trigger", "created_after", "created_before")
+LABELS = {
+    "outcome": "The outcome",
+    "type": "The event type",
+    "user": "The user",
+    "created_after": "From",
+    "created_before": "Until",
+    "before": "This link",
+}
+TRIGGERS = (("", "All"), ("event", "Event"), ("test", "Test"), ("resend", "Resend"), ("replay", "Replay"))
+MAX_ATTEMPTS_SHOWN = 20
+
+
+async def show(page: PageRequest) -> Response:
+    """Newest first."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    webhook = seen.webhook
+    given = {name: page.query.get(name, "").strip() for name in TEXTS}
+    before = page.query.get("before") or None
+    problems: dict[str, str] = {}
+    found = Deliveries(webhook.id, [], False)
+    try:
+        wanted = {name: forms.utc(value) for name, value in given.items() if value}
+        asked = page.arguments(ListDeliveries, {**wanted, "limit": PAGE, "before": before})
+        found = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, asked)
+    except InvalidParameter as error:
+        problems = forms.problems(page, error, LABELS)
+    here = f"{path(webhook)}/deliveries"
+    kept = {name: value for name, value in given.items() if value}
+    return page.render(
+        "account/webhook_deliveries.html",
+        400 if problems else 200,
+        section=section(page, webhook),
+        title=title(webhook),
+        path=path(webhook),
+        given=given,
+        deliveries=found.deliveries,
+        problems=problems,
+        outcomes=[("", "All"), (FAILED, "Failed"), *((name, name) for name in outcomes.DESCRIPTIONS)],
+        types=[("", "All"), *((name, name) for name in event_types.TYPES)],
+        triggers=TRIGGERS,
+        is_filtered=bool(kept),
+        newest=f"{here}?{urlencode(kept)}" if before else None,
+        older=f"{here}?{urlencode({**kept, 'before': found.deliveries[-1].id})}" if found.more else None,
+    )
+
+
+async def show_one(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
+    return page.render(
+        "account/webhook_delivery.html",
+        section=section(page, seen.webhook),
+        title=title(seen.webhook),
+        request=whole.request,
+        request_body=pretty(whole.request.body) if whole.request else "",
+        response_body=pretty(whole.delivery.response or ""),
+        explained=outcomes.describe(whole.delivery.outcome).replace("`", ""),
+        **await _attempts(page, seen, whole.delivery, 0),
+    )
+
+
+async def show_live(page: PageRequest) -> Response:
+    """The attempts to deliver the same event, for a page that is open."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
+    if not page.is_htmx:
+        return page.redirect(f"{path(seen.webhook)}/deliveries/{whole.delivery.id}")
+    return page.render("account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, polling.next_poll(page)))
+
+
+async def resend(page: PageRequest) -> Response:
+    await webhook_deliveries.resend_delivery(page.on, page.by, *page.ids)
+    return page.redirect(f"/account/webhooks/{page.ids[0]}/deliveries/{page.ids[1]}", "delivery-resent")
+
+
+async def test(page: PageRequest) -> Response:
+    """Leads to what became of it, or back to the inbox, where it has arrived."""
+    chosen = {"type": type} if (type := page.form.get("type")) else {}
+    whole = await webhook_deliveries.test(page.on, page.by, page.ids[0], page.arguments(WebhookTest, chosen))
+    delivery = whole.delivery
+    if page.form.get("back") == "inbox":
+        return page.redirect(f"/account/webhooks/inbox?webhook={delivery.webhook_id}")
+    return page.redirect(f"/account/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
+
+
+async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int) -> dict[str, Any]:
+    asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
+    found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
+    last = next((each for each in found.deliveries if each.trigger == "event"), delivery)
+    return {
+        "path": path(seen.webhook),
+        "delivery": delivery,
+        "attempts": found.deliveries,
+        "next_at": _next(seen, last),
+        "why": why(seen, last),
+        "polls": polls,
+        "most_polls": polling.MAX_POLLS,
+    }
+
+
+def _next(seen: Seen, last: Delivery) -> int | None:
+    """When the event is sent again. Not before the endpoint is tried at all."""
+    if last.retry_at is None or seen.webhook.status != "enabled":
+        return None
+    return max(last.retry_at, seen.health.next_attempt_at or 0)
+
+
+def why(seen: Seen, last: Delivery) -> str:
+    """Why the next attempt is when it is, or why there is none."""
+    if last.outcome == outcomes.DELIVERED:
+        return "The event was delivered."
+    if last.trigger != "event":
+        return f"This was a {last.trigger}, which is not tried again by itself."
+    if last.retry_at is None:
+        return f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. The event is not sent again by itself: resend it when the endpoint works."
+    if seen.webhook.status != "enabled":
+        return f"The webhook is {seen.webhook.status}: the event is sent when you resume it."
+    if (seen.health.next_attempt_at or 0) > last.retry_at:
+        return "The endpoint failed several times in a row, so Rollbook leaves it alone, and then tries one event before it sends all others."
+    step = schedule.STEPS[min(last.attempt, len(schedule.STEPS)) - 1]
+    waits = (last.retry_at - last.created_at) / 1e6
+    asked = waits > step * (1 + schedule.JITTER) + last.duration / 1e6 + 1
+    usual = f"Attempt {last.attempt} of {schedule.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
+    if asked:
+        return f"{usual}, but the receiver asked to wait longer, or answered that it is overloaded."
+    return f"{usual}: up to 20 % sooner or later, so that what failed together isn’t sent again together."
+
+
+def _length(seconds: float) -> str:
+    """`5 seconds`, `2 hours`."""
+    for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            number = round(seconds / size)
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return "no time"
