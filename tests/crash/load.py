@@ -56,11 +56,12 @@ def kill_all(server: Server) -> None:
 
 
 def _lives(process: int) -> bool:
-    """Whether its files are open: those of a zombie are not."""
+    """Whether its files are open: those of a zombie are not, once its other threads have ended too."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+        states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{process}/task").glob("*/stat")]
+    except OSError:  # one ended at this moment
+        return Path(f"/proc/{process}").exists()
+    return any(state not in "ZX" for state in states)
 
 
 class Client(threading.Thread):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -53,7 +55,7 @@ class Dispatcher:
         """`count` is called with the outcome of each attempt."""
         self._on = on
         self._db = on.db
-        self._holder = ids.new("srv")
+        self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
         self._room = Room(on.db, self._has_changed, count)
         self._addresses = Addresses(on.settings.webhook_allow)
         self._owned: dict[str, Endpoint] = {}
