@@ -93,6 +93,14 @@ def test(arguments: Arguments) -> NoReturn:
     become([*pytest, *arguments])
 
 
+def soak(arguments: Arguments) -> NoReturn:
+    """Kill servers 200 times in each way while they send webhooks, which takes a quarter of an hour."""
+    python = prepare(DEV)
+    need(POSTGRESQL)
+    os.environ["ROLLBOOK_ROUNDS"] = "200"
+    become([str(python), "-m", "pytest", "-s", "--timeout", "3600", "tests/crash/test_webhooks_kill_9.py", *arguments])
+
+
 def screenshots(arguments: Arguments) -> NoReturn:
     """Take pictures of every page in both themes and three widths, in screenshots/index.html."""
     python = prepare(DEV)
@@ -179,7 +187,7 @@ def clean(arguments: Arguments) -> int:
 
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
-    task.__name__: task for task in (setup, serve, test, lint, bench, openapi, docs, fuzz, screenshots, lock, clean)
+    task.__name__: task for task in (setup, serve, test, soak, lint, bench, openapi, docs, fuzz, screenshots, lock, clean)
 }
 
 

@@ -1,0 +1,122 @@
+"""Nodes that share webhooks: one that is stopped for longer than its lease, one with a wrong clock, a database that fails over, SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests import postgres
+from tests.crash.load import kill_all, processes
+from tests.crash.standby import Two
+from tests.crash.test_webhooks_kill_9 import FLAGS, Changes, check, expire, settled, under_way, wait_for_more
+from tests.harness import Server, new_user
+from tests.nodes.pair import Pair
+from tests.nodes.pair import ask as query
+from tests.webhooks.listener import listening
+
+
+def owner(database: str) -> int:
+    """The process that sends."""
+    ((holder,),) = query(database, "SELECT holder FROM webhook_cursors")
+    return int(holder.split("/")[1]) if holder else 0
+
+
+def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_nothing_when_it_wakes_up(tmp_path: Path) -> None:
+    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    sleeper, other = nodes.both
+    try:
+        sleeper.start()
+        with listening() as listener:
+            listener.answer = lambda message: (200, 0.005)
+            with sleeper.http() as http:
+                assert http.post("/v1/webhooks", json={"url": listener.url()}).status_code == 201
+                users = [new_user(http)["id"] for _ in range(8)]
+            listener.wait_for(lambda: owner(nodes.database) in processes(sleeper))
+            other.start()
+            changes = Changes([other], users)
+            try:
+                wait_for_more(listener)
+                stopped = processes(sleeper)
+                for pid in stopped:
+                    os.kill(pid, signal.SIGSTOP)
+                try:
+                    listener.wait_for(lambda: owner(nodes.database) in processes(other))  # when the lease has ended
+                    wait_for_more(listener)
+                finally:
+                    for pid in stopped:
+                        os.kill(pid, signal.SIGCONT)
+                wait_for_more(listener)
+                changes.end()
+                listener.wait_for(lambda: settled(other))
+                assert owner(nodes.database) in processes(other)
+                check(other, listener)
+            finally:
+                changes.end()
+        nodes.check_logs()
+    finally:
+        nodes.stop()
+
+
+def test_a_database_that_fails_over_in_the_middle_of_it_loses_no_event_and_no_order(tmp_path: Path) -> None:
+    two = Two()
+    try:
+        two.primary.ask("CREATE DATABASE webhooks")
+        nodes = Pair(tmp_path, two.url("webhooks"), "--database-timeout", "2", *FLAGS)
+        try:
+            nodes.start()
+            with under_way([*nodes.both]) as (listener, _):
+                for _ in range(2):
+                    wait_for_more(listener)
+                    two.fail_over()
+                    wait_for_more(listener)
+                    two.rebuild()
+            nodes.check_logs()
+        finally:
+            nodes.stop()
+    finally:
+        two.remove()
+
+
+def test_a_clock_that_is_an_hour_ahead_delays_no_retry_and_dates_no_signature(tmp_path: Path) -> None:
+    database = postgres.new_database("webhooks")
+    environment = {"ROLLBOOK_DATABASE": database, "ROLLBOOK_SECRET": "ab" * 32}
+    ahead = Server(tmp_path / "ahead", *FLAGS, environment=environment, program="tests.crash.hour_ahead")
+    right = Server(tmp_path / "right", *FLAGS, environment=environment, owner_key=ahead.key)
+    try:
+        ahead.start()
+        with listening() as listener, ahead.http() as http:
+            listener.answer = lambda message: (500 if message.number == 1 else 200, 0)
+            assert http.post("/v1/webhooks", json={"url": listener.url(), "types": ["user.created"]}).status_code == 201
+            new_user(http)
+            listener.wait_for(lambda: query(database, "SELECT 1 FROM webhook_lanes"))
+            assert abs(int(listener.messages[0].headers["webhook-timestamp"]) - time.time()) < 60
+            killed = processes(ahead)
+            kill_all(ahead)
+            expire(database, killed, listener)
+            right.start()
+            listener.wait_for(lambda: len(listener.delivered()) == 1)
+    finally:
+        ahead.stop()
+        right.stop()
+
+
+def test_a_server_that_is_told_to_stop_finishes_what_is_on_the_wire_and_sends_nothing_twice(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", *FLAGS)
+    server.start()
+    try:
+        with listening() as listener:
+            listener.answer = lambda message: (200, 0.3)
+            with server.http() as http:
+                assert http.post("/v1/webhooks", json={"url": listener.url()}).status_code == 201
+                for _ in range(30):
+                    new_user(http)
+            listener.wait_for(lambda: len(listener.messages) > 10)
+            assert server.stop() == 0
+            assert all(message.status for message in listener.messages), "one was cut off"
+            server.start()
+            listener.wait_for(lambda: settled(server))
+            assert check(server, listener) == 0, "some were sent twice"
+    finally:
+        server.stop()
