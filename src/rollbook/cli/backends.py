@@ -9,11 +9,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from rollbook.cli.output import Failure
+
+if TYPE_CHECKING:
+    from rollbook.cli.remote import Remote
 
 Shown = dict[str, Any]
 
@@ -79,19 +82,9 @@ def backend(data: Path | None, url: str | None, key: str | None, make: bool = Fa
         raise typer.BadParameter(
             "--data and --url can't be combined: one is a folder on this machine, the other a running server."
         )
-    if data is None:
-        url = url or os.environ.get("ROLLBOOK_URL")
-    if url:
-        from rollbook.cli.remote import Remote
-
-        key = key or os.environ.get("ROLLBOOK_KEY")
-        if not key:
-            raise Failure("The server requires an API key. Set ROLLBOOK_KEY or add --key.")
-        remote = Remote(url, key)
-        try:
+    if url or (data is None and os.environ.get("ROLLBOOK_URL")):
+        with running_server(url, key) as remote:
             yield remote
-        finally:
-            remote.close()
     else:
         from rollbook.cli.folder import Folder
 
@@ -100,3 +93,20 @@ def backend(data: Path | None, url: str | None, key: str | None, make: bool = Fa
             yield folder
         finally:
             folder.close()
+
+
+@contextmanager
+def running_server(url: str | None, key: str | None) -> Iterator[Remote]:
+    """The server of `--url` or ROLLBOOK_URL. Raises Failure."""
+    from rollbook.cli.remote import Remote
+
+    url, key = url or os.environ.get("ROLLBOOK_URL"), key or os.environ.get("ROLLBOOK_KEY")
+    if not url:
+        raise Failure("Name a running server: add --url, such as --url http://127.0.0.1:8000, or set ROLLBOOK_URL.")
+    if not key:
+        raise Failure("The server requires an API key. Set ROLLBOOK_KEY or add --key.")
+    remote = Remote(url, key)
+    try:
+        yield remote
+    finally:
+        remote.close()

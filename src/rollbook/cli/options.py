@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from rollbook import clock
-from rollbook.cli.backends import Backend, backend
+from rollbook.cli.backends import Backend, backend, running_server
 from rollbook.cli.output import Failure
 
 # Plain help: the long descriptions of settings don't fit into a table.
@@ -56,23 +56,36 @@ Password = Annotated[
 
 Server = Callable[..., AbstractContextManager[Backend]]
 """Opens what a command was pointed at; `make=True` for one that may be new."""
+Running = Callable[[], AbstractContextManager[Any]]
+"""Opens the running server a command was pointed at, a `Remote`: whoever imports that waits for the HTTP client."""
 
 
 def on_server(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --data, --url and --key to a command. Its first parameter is the Server that they name."""
+    return _with(command, {"data": Data, "url": Url, "key": Key}, backend)
+
+
+def on_running_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds --url and --key to a command. Its first parameter is the Running server that they name."""
+    return _with(command, {"url": Url, "key": Key}, running_server)
+
+
+def _with(command: Callable[..., None], options: dict[str, Any], opened: Callable[..., Any]) -> Callable[..., None]:
+    """Adds options to a command. Its first parameter opens what they name."""
     hints = get_type_hints(command, include_extras=True)
     _, *own = inspect.signature(command).parameters.values()
     parameters = [
         *(parameter.replace(annotation=hints[parameter.name]) for parameter in own),
         *(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-            for name, option in {"data": Data, "url": Url, "key": Key}.items()
+            for name, option in options.items()
         ),
     ]
 
     @wraps(command)
-    def run(data: Path | None, url: str | None, key: str | None, **given: Any) -> None:
-        command(partial(backend, data, url, key), **given)
+    def run(**given: Any) -> None:
+        named = {name: given.pop(name) for name in options}
+        command(partial(opened, **named), **given)
 
     # typer creates options from a function's signature and annotations.
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

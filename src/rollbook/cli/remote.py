@@ -22,6 +22,7 @@ PAGE = 1_000
 TIMEOUT = 30.0  # seconds per response
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
 SILENCE = 60.0  # seconds without a heartbeat after which a stream is lost
+OBJECTS = ("health", "response")
 PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
 
 
@@ -168,6 +169,52 @@ class Remote:
             raise self._stranger(answer)
         return found
 
+    # ---- webhooks, which only a running server sends
+
+    def webhooks(self, user_id: str | None) -> list[Shown]:
+        found: list[Shown] = []
+        chosen = {} if user_id is None else {"user": user_id}
+        while True:
+            page = self._list(self._ask("GET", "/v1/webhooks", params={**chosen, "limit": PAGE, "offset": len(found)}))
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    def webhook(self, id: str) -> Shown:
+        return self._object(self._ask("GET", f"/v1/webhooks/{_segment(id)}"))
+
+    def create_webhook(self, fields: Shown) -> Shown:
+        """With its `secret`."""
+        return self._object(self._ask("POST", "/v1/webhooks", json=fields))
+
+    def delete_webhook(self, id: str) -> None:
+        self._ask("DELETE", f"/v1/webhooks/{_segment(id)}")
+
+    def pause_webhook(self, id: str) -> Shown:
+        return self._object(self._ask("POST", f"/v1/webhooks/{_segment(id)}/pause"))
+
+    def resume_webhook(self, id: str, start: str) -> Shown:
+        return self._object(self._ask("POST", f"/v1/webhooks/{_segment(id)}/resume", json={"from": start}))
+
+    def test_webhook(self, id: str, type: str | None) -> Shown:
+        """The delivery."""
+        chosen = {} if type is None else {"type": type}
+        return self._object(self._ask("POST", f"/v1/webhooks/{_segment(id)}/test", json=chosen))
+
+    def deliveries(self, id: str, filters: Mapping[str, Any]) -> list[Shown]:
+        """Newest first."""
+        return self._list(self._ask("GET", f"/v1/webhooks/{_segment(id)}/deliveries", params=filters))
+
+    def resend(self, id: str, delivery_id: str) -> Shown:
+        """The replay."""
+        return self._object(self._ask("POST", f"/v1/webhooks/{_segment(id)}/deliveries/{_segment(delivery_id)}/resend"))
+
+    def create_replay(self, id: str, fields: Shown) -> Shown:
+        return self._object(self._ask("POST", f"/v1/webhooks/{_segment(id)}/replays", json=fields))
+
+    def replay(self, id: str, replay_id: str) -> Shown:
+        return self._object(self._ask("GET", f"/v1/webhooks/{_segment(id)}/replays/{_segment(replay_id)}"))
+
     def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """The successful response. Waits if the rate limit is exceeded."""
         while True:
@@ -204,7 +251,8 @@ class Remote:
 
     def _checked(self, found: Shown, answer: httpx2.Response) -> Shown:
         """What commands read of an object fails with a sentence if the object has no such field."""
-        if not all(isinstance(found.get(name, ""), str) for name in TEXTS):
+        is_sound = all(isinstance(found.get(name, ""), str) for name in TEXTS)
+        if not is_sound or not all(isinstance(found.get(name) or {}, dict) for name in OBJECTS):
             raise self._stranger(answer)
         return _Answer(found, self._stranger(answer))
 

@@ -1,0 +1,383 @@
+"""`rollbook webhooks`: webhooks of a running server, and events for a program on this machine that no webhook can reach."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollbook.cli import forwarding, options
+from rollbook.cli.backends import Shown
+from rollbook.cli.output import as_json, details, hint, json_line, line, program, table
+
+if TYPE_CHECKING:
+    from rollbook.cli.remote import Remote
+
+app = options.group(help="Create and test webhooks, send their events again, and forward events to a program on this machine.")
+
+COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
+DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
+POLL = 0.5
+"""Seconds between two looks at the progress of a replay."""
+
+WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
+        show_default=False,
+    ),
+]
+User = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)]
+Owner = Annotated[
+    str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.", show_default=False)
+]
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        "--secret",
+        metavar="SECRET",
+        help="The secret to sign with, whsec_…; a new one is printed by default. [env: ROLLBOOK_WEBHOOK_SECRET]",
+        show_default=False,
+    ),
+]
+
+
+# ---- the webhooks of a server
+
+
+@app.command("list")
+@options.on_running_server
+def list_webhooks(server: options.Running, user: Owner = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
+    with server() as place:
+        found = place.webhooks(None if user is None else place.user(user)["id"])
+        if json:
+            as_json(found)
+        elif quiet:
+            for webhook in found:
+                line(webhook["id"])
+        else:
+            table(COLUMNS, [{**webhook, **webhook["health"]} for webhook in found])
+            if not found:
+                hint(f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {place.place}")
+
+
+@app.command("create")
+@options.on_running_server
+def create_webhook(
+    server: options.Running,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.", show_default=False),
+    ],
+    type: Types = None,
+    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What you use the webhook for.")] = "",
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="standard, cloudevents, slack, discord or teams.")
+    ] = "standard",
+    payload: Annotated[
+        str, typer.Option("--payload", metavar="PAYLOAD", help="full, or thin: IDs only, so that no personal data is sent.")
+    ] = "full",
+    ordering: Annotated[
+        str, typer.Option("--ordering", metavar="ORDERING", help="user: the events of a user in order. none: in no order.")
+    ] = "user",
+    user: Owner = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Create a webhook and print its secret.
+
+    Example: rollbook webhooks create https://example.com/hook --type "user.*"
+    """
+    fields: Shown = {"url": target, "description": description, "format": format, "payload": payload, "ordering": ordering}
+    if type:
+        fields["types"] = type
+    with server() as place:
+        if user is not None:
+            fields["user_id"] = place.user(user)["id"]
+        webhook = place.create_webhook(fields)
+        _show(webhook, json, quiet)
+        if not json and not quiet:
+            hint(f"\nSend a test event:\n\n  {program()} webhooks test {webhook['id']} {place.place}")
+
+
+@app.command("get")
+@options.on_running_server
+def get_webhook(server: options.Running, webhook_id: WebhookId, json: options.Json = False) -> None:
+    """Show a webhook and how its deliveries are going."""
+    with server() as place:
+        _show(place.webhook(webhook_id), json, False)
+
+
+@app.command("delete")
+@options.on_running_server
+def delete_webhook(server: options.Running, webhook_id: WebhookId, quiet: options.Quiet = False) -> None:
+    """Delete a webhook and its deliveries. To keep it for later, pause it instead."""
+    with server() as place:
+        place.delete_webhook(webhook_id)
+        line(webhook_id) if quiet else hint(f"Deleted {webhook_id}.")
+
+
+@app.command("pause")
+@options.on_running_server
+def pause_webhook(
+    server: options.Running, webhook_id: WebhookId, json: options.Json = False, quiet: options.Quiet = False
+) -> None:
+    """Pause a webhook. What happens meanwhile can be sent when you resume it."""
+    with server() as place:
+        _show(place.pause_webhook(webhook_id), json, quiet)
+
+
+@app.command("resume")
+@options.on_running_server
+def resume_webhook(
+    server: options.Running,
+    webhook_id: WebhookId,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="PLACE",
+            help="cursor: with all that happened meanwhile. now: without it. Or an RFC 3339 time, or the ID of the first event to send.",
+        ),
+    ] = "cursor",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Resume a webhook after a pause, or when it was disabled."""
+    with server() as place:
+        _show(place.resume_webhook(webhook_id, start), json, quiet)
+
+
+def _show(webhook: Shown, json: bool, quiet: bool) -> None:
+    if json:
+        as_json(webhook)
+    elif quiet:
+        line(webhook["id"])
+    else:
+        details({name: value for name, value in {**webhook, **webhook["health"]}.items() if name != "health"})
+
+
+# ---- deliveries
+
+
+@app.command("test")
+@options.on_running_server
+def send_test(
+    server: options.Running,
+    webhook_id: WebhookId,
+    type: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="The type of the example event, such as user.created.")
+    ] = "server.test",
+    json: options.Json = False,
+) -> None:
+    """Send an example event to a webhook and show the answer. Exits with 1 if it was not delivered."""
+    with server() as place:
+        _show_test(place.test_webhook(webhook_id, type), json)
+
+
+def _show_test(delivery: Shown, json: bool) -> None:
+    if json:
+        as_json(delivery)
+    else:
+        line(forwarding.sentence(delivery))
+        if text := (delivery["response"] or {}).get("body"):
+            hint(text)
+    if delivery["outcome"] != "delivered":
+        raise typer.Exit(1)
+
+
+@app.command("deliveries")
+@options.on_running_server
+def list_deliveries(
+    server: options.Running,
+    webhook_id: WebhookId,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            "--outcome",
+            metavar="OUTCOME",
+            help="Only this outcome, such as timed_out, or failed for all failures.",
+            show_default=False,
+        ),
+    ] = None,
+    type: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.", show_default=False)
+    ] = None,
+    user: User = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """List the attempts to deliver events to a webhook, newest first."""
+    with server() as place:
+        given = {"outcome": outcome, "type": type, "user": None if user is None else place.user(user)["id"]}
+        found = place.deliveries(webhook_id, {**{name: value for name, value in given.items() if value}, "limit": limit})
+        if json:
+            as_json(found)
+        elif quiet:
+            for delivery in found:
+                line(delivery["id"])
+        else:
+            table(DELIVERY_COLUMNS, found)
+            if not found:
+                hint(f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {place.place}")
+
+
+@app.command("resend")
+@options.on_running_server
+def resend_delivery(
+    server: options.Running,
+    webhook_id: WebhookId,
+    delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")],
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Send the event of a delivery again, and wait for the outcome. Exits with 1 if it was not delivered."""
+    with server() as place:
+        _follow(place, webhook_id, place.resend(webhook_id, delivery_id), json, quiet)
+
+
+@app.command("replay")
+@options.on_running_server
+def replay(
+    server: options.Running,
+    webhook_id: WebhookId,
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME|ID", help="The first event: an RFC 3339 time, or an event ID.", show_default=False),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME|ID", help="The last event. [default: the newest event]", show_default=False),
+    ] = None,
+    type: Types = None,
+    user: User = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only", metavar="SELECTION", help="failed or undelivered events only. [default: all events]", show_default=False
+        ),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Don't wait until it is finished.")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Send a part of the event log to a webhook again.
+
+    It goes on if you press Ctrl+C, and survives a restart of the server.
+    Example: rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed
+    """
+    with server() as place:
+        given = {"from": start, "to": to, "types": type, "user": None if user is None else place.user(user)["id"], "only": only}
+        made = place.create_replay(webhook_id, {name: value for name, value in given.items() if value})
+        if detach:
+            line(made["id"]) if quiet else as_json(made) if json else details(made)
+        else:
+            _follow(place, webhook_id, made, json, quiet)
+
+
+def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
+    """Wait until it is finished, and show its progress to people."""
+    id, is_shown = replay["id"], sys.stderr.isatty()
+    while replay["status"] == "running":
+        if is_shown:
+            print(f"\r{replay['progress']:.0%}", end="", file=sys.stderr, flush=True)
+        time.sleep(POLL)
+        replay = place.replay(webhook_id, id)
+    if is_shown:
+        print("\r", end="", file=sys.stderr)
+    line(id) if quiet else as_json(replay) if json else details(replay)
+    if replay["failed"] or replay["status"] != "done":
+        raise typer.Exit(1)
+
+
+# ---- a program on this machine
+
+
+@app.command("listen")
+@options.on_server
+def listen(
+    server: options.Server,
+    forward_to: Annotated[
+        str,
+        typer.Option(
+            "--forward-to",
+            metavar="URL",
+            help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.",
+            show_default=False,
+        ),
+    ],
+    type: Types = None,
+    user: User = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]", show_default=False
+        ),
+    ] = None,
+    secret: Secret = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result of each event as a line of JSON.")] = False,
+) -> None:
+    """Forward events to a program on this machine, as a webhook would send them, until you press Ctrl+C.
+
+    The server needs no way to reach the program: this command follows the event log and sends each event itself, signed, one after
+    another. It doesn't try again.
+    Example: rollbook webhooks listen --forward-to http://127.0.0.1:3000/hook --type "user.*"
+    """
+    with server() as place, forwarding.to(forward_to, _secret(secret)) as forward:
+        filters = {"type": ",".join(type or ()), "user": place.user(user)["id"] if user else "", "after": after or ""}
+        hint(f"Secret: {forward.secret}\nForwarding events of {place.address} to {forward_to}. Press Ctrl+C to stop.")
+        for event in place.events({name: value for name, value in filters.items() if value}):
+            result = forward.send(event)
+            json_line(result) if json else line(forwarding.sentence(result))
+            sys.stdout.flush()
+
+
+@app.command("trigger")
+@options.on_running_server
+def trigger(
+    server: options.Running,
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="The type of the event, such as user.created.")],
+    forward_to: Annotated[
+        str | None,
+        typer.Option(
+            "--forward-to",
+            metavar="URL",
+            help="Send it to this URL, such as http://127.0.0.1:3000/hook, without a server.",
+            show_default=False,
+        ),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="WEBHOOK_ID", help="Have the server send it to this webhook.", show_default=False),
+    ] = None,
+    secret: Secret = None,
+    json: options.Json = False,
+) -> None:
+    """Send an example event, and show the answer. Nothing happens to users. Exits with 1 if it was not delivered.
+
+    Example: rollbook webhooks trigger user.created --forward-to http://127.0.0.1:3000/hook
+    """
+    if (forward_to is None) == (webhook is None):
+        raise typer.BadParameter("Add --forward-to with a URL, or --webhook with the ID of a webhook.")
+    if webhook is not None:
+        with server() as place:
+            delivery = place.test_webhook(webhook, type)
+    else:
+        example = forwarding.example(type)
+        with forwarding.to(str(forward_to), _secret(secret)) as forward:
+            if _secret(secret) is None and not json:
+                hint(f"Secret: {forward.secret}")
+            delivery = forward.send(example)
+    _show_test(delivery, json)
+
+
+def _secret(given: str | None) -> str | None:
+    return given or os.environ.get("ROLLBOOK_WEBHOOK_SECRET")

@@ -1,0 +1,240 @@
+"""`rollbook webhooks`: webhooks of a running server, and events for a program that no server can reach."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from rollbook.delivery import signing
+from tests.cli.command import good, refused, rollbook
+from tests.harness import Server, free_port, new_user, running
+
+
+class Receiver(ThreadingHTTPServer):
+    """A program that events are sent to. Answers with `status`."""
+
+    def __init__(self) -> None:
+        received: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
+        self.received = received
+        self.status = 200
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.put(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(self.server.status)  # type: ignore[missing-attribute]
+                self.end_headers()
+                self.wfile.write(b"What I think of it")
+
+            def log_message(self, format: str, *values: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+    def next(self, secret: str) -> dict[str, Any]:
+        """The event that came next, if the public library finds that it was signed with this secret."""
+        headers, body = self.received.get(timeout=30)
+        event = Webhook(secret).verify(body, headers)
+        assert event["id"] == headers["webhook-id"]
+        return event
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        yield receiver
+        receiver.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    options = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--webhook-allow", "127.0.0.0/8")
+    with running(tmp_path_factory.mktemp("server") / "data", *options) as server:
+        yield server
+
+
+@pytest.fixture
+def place(server: Server) -> tuple[str, ...]:
+    return ("--url", server.url, "--key", server.key)
+
+
+# ---- without a server
+
+
+def test_an_example_event_is_sent_to_a_program_and_its_answer_shown(receiver: Receiver, tmp_path: Path) -> None:
+    secret = signing.new_secret()
+    done = rollbook("webhooks", "trigger", "user.created", "--forward-to", receiver.url, webhook_secret=secret, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "What I think of it\n")
+    assert "user.created" in done.stdout
+    assert "delivered (200)" in done.stdout
+    event = receiver.next(secret)
+    assert (event["type"], event["object"]["name"]) == ("user.created", "Charlie Chaplin")
+
+    receiver.status = 503
+    done = rollbook("webhooks", "trigger", "key.revoked", "--forward-to", receiver.url, "--json", "--secret", secret)
+    assert done.returncode == 1
+    shown = json.loads(done.stdout)
+    assert (shown["type"], shown["outcome"], shown["http_status"], shown["response"]["body"]) == ("key.revoked", "http_503", 503, "What I think of it")  # fmt: skip
+    assert shown["event_id"] == receiver.next(secret)["id"]
+
+    receiver.status = 200
+    done = rollbook("webhooks", "trigger", "user.created", "--forward-to", receiver.url)
+    receiver.next(done.stderr.partition("Secret: ")[2].split()[0])
+
+
+def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
+    trigger = ("webhooks", "trigger", "user.created")
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    assert "--forward-to with a URL, or --webhook" in refused(*trigger, code=2)
+    assert "--forward-to must start with https://" in refused(*trigger, "--forward-to", "http://93.184.216.34/hook")
+    assert "--forward-to" in refused(*trigger, "--forward-to", "ftp://127.0.0.1/hook")
+    assert "public address" in refused(*trigger, "--forward-to", "http://169.254.169.254/hook")
+    assert "--secret is invalid" in refused(*trigger, "--forward-to", nowhere, "--secret", "whsec_short")
+    assert "no event type user.made. Types: user.created, " in refused(
+        "webhooks", "trigger", "user.made", "--forward-to", nowhere
+    )
+    assert "add --url" in refused(*trigger, "--webhook", "webhook_1", cwd=tmp_path)
+    assert "add --url" in refused("webhooks", "list", cwd=tmp_path)
+    done = rollbook(*trigger, "--forward-to", nowhere)
+    assert done.returncode == 1
+    assert "connect_failed: No connection could be opened." in done.stdout
+
+
+# ---- webhooks of a server
+
+
+def test_a_webhook_is_created_shown_paused_resumed_and_deleted(place: tuple[str, ...], receiver: Receiver) -> None:
+    arguments = ("--type", "user.*", "--type", "key.created", "--payload", "thin", "--description", "Billing")
+    made = json.loads(good("webhooks", "create", receiver.url, *arguments, "--json", *place))
+    assert signing.key(made["secret"])
+    assert (made["url"], made["types"], made["payload"]) == (receiver.url, ["user.*", "key.created"], "thin")
+    id = made["id"]
+    shown = good("webhooks", "get", id, *place)
+    assert "user.*,key.created" in shown
+    assert made["secret"] not in shown
+    assert good("webhooks", "pause", id, "--quiet", *place) == f"{id}\n"
+    assert json.loads(good("webhooks", "get", id, "--json", *place))["status"] == "paused"
+    assert json.loads(good("webhooks", "resume", id, "--from", "now", "--json", *place))["status"] == "enabled"
+    assert [line.split("\t")[:4] for line in good("webhooks", "list", *place).splitlines() if id in line] == [
+        [id, receiver.url, "user.*,key.created", "enabled"]
+    ]
+    assert id in good("webhooks", "list", "--user", made["user_id"], "--quiet", *place).split()
+    assert "must be" in refused("webhooks", "resume", id, "--from", "yesterday", *place)
+    good("webhooks", "delete", id, *place)
+    assert f"/v1/webhooks/{id}" in refused("webhooks", "get", id, *place)
+
+
+def test_people_are_told_the_secret_and_what_to_do_next(place: tuple[str, ...], receiver: Receiver) -> None:
+    done = rollbook("webhooks", "create", receiver.url, *place)
+    assert "secret" in done.stdout
+    assert "whsec_" in done.stdout
+    assert "webhooks test webhook_" in done.stderr
+    good("webhooks", "delete", done.stdout.split()[1], *place)
+
+
+def test_a_url_that_the_server_refuses_is_refused_here(place: tuple[str, ...]) -> None:
+    assert "--webhook-allow" in refused("webhooks", "create", "https://10.0.0.1/hook", *place)
+
+
+# ---- deliveries
+
+
+@pytest.fixture
+def webhook(place: tuple[str, ...], receiver: Receiver) -> Iterator[dict[str, Any]]:
+    made = json.loads(good("webhooks", "create", receiver.url, "--type", "user.created", "--json", *place))
+    yield made
+    good("webhooks", "delete", made["id"], *place)
+
+
+def test_a_test_event_shows_the_answer(place: tuple[str, ...], receiver: Receiver, webhook: dict[str, Any]) -> None:
+    assert "delivered (200)" in good("webhooks", "test", webhook["id"], *place)
+    assert receiver.next(webhook["secret"])["type"] == "server.test"
+    receiver.status = 500
+    done = rollbook("webhooks", "trigger", "user.updated", "--webhook", webhook["id"], "--json", *place)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["outcome"] == "http_500"
+    assert receiver.next(webhook["secret"])["type"] == "user.updated"
+    failed = json.loads(good("webhooks", "deliveries", webhook["id"], "--outcome", "failed", "--json", *place))
+    assert [(each["type"], each["trigger"]) for each in failed] == [("user.updated", "test")]
+    assert len(good("webhooks", "deliveries", webhook["id"], "--quiet", "--limit", "1", *place).split()) == 1
+
+
+def test_what_was_sent_is_sent_again(server: Server, place: tuple[str, ...], receiver: Receiver, webhook: dict[str, Any]) -> None:
+    id, secret = webhook["id"], webhook["secret"]
+    with server.http() as http:
+        user = new_user(http, name="Zelda")
+    event = receiver.next(secret)
+    assert event["object"]["name"] == "Zelda"
+    until_listed(id, place, 1)
+    (delivery,) = json.loads(good("webhooks", "deliveries", id, "--user", user["id"], "--json", *place))
+    sent = json.loads(good("webhooks", "resend", id, delivery["id"], "--json", *place))
+    assert (sent["status"], sent["delivered"], sent["failed"]) == ("done", 1, 0)
+    assert receiver.next(secret) == event
+    sent = json.loads(good("webhooks", "replay", id, "--from", event["id"], "--user", user["email"], "--json", *place))
+    assert (sent["status"], sent["delivered"]) == ("done", 1)
+    assert receiver.next(secret) == event
+    receiver.status = 400
+    assert rollbook("webhooks", "resend", id, delivery["id"], "--quiet", *place).returncode == 1
+    made = json.loads(good("webhooks", "replay", id, "--from", event["id"], "--detach", "--json", *place))
+    assert made["webhook_id"] == id
+    assert "no such event" in refused("webhooks", "replay", id, "--from", "evt_unknown", *place)
+
+
+def until_listed(id: str, place: tuple[str, ...], count: int) -> None:
+    """Deliveries are noted a moment after they were made."""
+    for _ in range(100):
+        if len(good("webhooks", "deliveries", id, "--quiet", *place).split()) >= count:
+            return
+    raise AssertionError("no delivery is listed")
+
+
+# ---- events as they happen
+
+
+@contextmanager
+def listening(server: Server, receiver: Receiver, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "rollbook.cli.main", "webhooks", "listen", "--forward-to", receiver.url, *arguments]
+    process = subprocess.Popen(command, env=server.environment | {"ROLLBOOK_KEY": server.key}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_events_are_forwarded_signed_and_in_order_until_it_is_interrupted(server: Server, receiver: Receiver) -> None:
+    with server.http() as http:
+        for where in (("--url", server.url), ("--data", str(server.data))):
+            position = http.get("/v1/events?order=desc&limit=1").headers["event-position"]
+            with listening(server, receiver, "--type", "user.*", "--after", position, "--json", *where) as process:
+                assert process.stderr is not None
+                assert process.stdout is not None
+                secret = process.stderr.readline().removeprefix("Secret: ").strip()
+                assert receiver.url in process.stderr.readline()
+                user = new_user(http, name="Zelda")
+                assert receiver.next(secret)["object"]["name"] == "Zelda"
+                assert json.loads(process.stdout.readline())["outcome"] == "delivered"
+                receiver.status = 500
+                http.patch(f"/v1/users/{user['id']}", json={"name": "Zoe"})
+                sent = receiver.next(secret)
+                assert (sent["type"], sent["before"]) == ("user.updated", {"name": "Zelda"})
+                assert sent == http.get("/v1/events", params={"user": user["id"]}).json()[-1]
+                result = json.loads(process.stdout.readline())
+                assert (result["event_id"], result["outcome"], result["response"]["body"]) == (sent["id"], "http_500", "What I think of it")  # fmt: skip
+                process.send_signal(signal.SIGINT)
+                assert process.wait(30) == 130
+                receiver.status = 200
