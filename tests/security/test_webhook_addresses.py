@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.delivery.receiver import Authority
 from tests.harness import Server, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret"
@@ -19,8 +21,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret"
 class Listener:
     """Answers every connection, and counts them."""
 
-    def __init__(self, host: str, port: int = 0) -> None:
+    def __init__(self, host: str, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_server((host, port))
+        self._tls = tls
         self.port = self.socket.getsockname()[1]
         self.connections = 0
         threading.Thread(target=self._serve, daemon=True).start()
@@ -33,13 +36,17 @@ class Listener:
                 return
             self.connections += 1
             with connection:
-                connection.recv(65_536)
-                connection.sendall(OK)
+                try:
+                    with self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as stream:
+                        stream.recv(65_536)
+                        stream.sendall(OK)
+                except OSError:  # the sender does not trust it
+                    pass
 
 
 @contextmanager
-def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
-    listener = Listener(host, port)
+def listening(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Listener]:
+    listener = Listener(host, port, tls)
     try:
         yield listener
     finally:
@@ -102,3 +109,18 @@ def test_an_allowed_network_is_reached_and_its_neighbor_is_not(tmp_path: Path) -
             assert create(http, url).status_code == 400
         assert delivered_to(http, f"http://receiver.invalid:{listener.port}/")["outcome"] == "dns_failed"
         assert (listener.connections, neighbor.connections) == (1, 0)
+
+
+def test_certificates_are_verified_against_the_system_or_the_file_of_an_authority_of_your_own(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    flags = ("--webhook-allow", "127.0.0.1/32")
+    for name, environment, outcome in (
+        ("trusting", {"SSL_CERT_FILE": str(authority.path)}, "delivered"),
+        ("as_shipped", {}, "tls_failed"),
+    ):
+        with (
+            running(tmp_path / name, *flags, environment=environment) as server,
+            server.http() as http,
+            listening(tls=authority.server("127.0.0.1")) as listener,
+        ):
+            assert delivered_to(http, f"https://127.0.0.1:{listener.port}/")["outcome"] == outcome
