@@ -17,6 +17,7 @@ import pytest
 from test_query_plans import STATEMENT, tracing, walks
 
 from rollbook import clock, first_start
+from rollbook.actions import audit
 from rollbook.actions.principal import SYSTEM
 from rollbook.app import App
 from rollbook.auth import key_format
@@ -234,6 +235,37 @@ async def collected(db: Database, filters: event_search.Filters, newest_first: b
         at = part.next
 
 
+def test_a_page_of_the_log_says_how_far_back_it_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is looked for is rare, a page reads a bounded part of the log, and the next one goes on from there."""
+    monkeypatch.setattr(event_search, "WINDOW", 4)
+    monkeypatch.setattr(audit, "MAX_WINDOWS", 2)
+    start = 1_700_000_000 * clock.SECOND
+    settings = _prepared(tmp_path)
+    made = [("user.updated", "user_1", "user_2", "192.0.2.7" if n == 3 else "192.0.2.1", start + n) for n in range(30)]
+    with closing(SQLite.open(settings.sqlite_file, dialect=engines.SQLITE)) as db:
+        db.write_now(happen, made)
+
+    async def run() -> list[bytes]:
+        app = App(settings)
+        try:
+            visit = Visitor(app)
+            await visit("POST", "/account/sign-in", email=OWNER, password=PASSWORD)
+            bodies, target = [], "/admin/events?address=192.0.2.7"
+            while target:
+                bodies.append((await visit("GET", target)).body)
+                found = re.search(rb'href="([^"]+)">Search further', bodies[-1])
+                target = found[1].decode().replace("&amp;", "&") if found else ""
+            return bodies
+        finally:
+            await app.stop()
+
+    *cut, last = asyncio.run(run())
+    assert len(cut) > 2
+    assert all(b"Searched back to" in body and b"No events found" not in body for body in cut)
+    assert b"Searched back to" not in last
+    assert [body.count(b"user.updated</span>") for body in (*cut, last)].count(1) == 1
+
+
 # ---- their cost
 
 
@@ -279,15 +311,35 @@ async def every_read(visit: Visitor) -> None:
         "/admin/server",
     ):
         await visit("GET", path.rstrip("?"))
+    made = await visit("POST", "/account/webhooks/inbox")
+    hook = "/account/webhooks/" + re.search(rb"webhook_\w{26}", made.head)[0].decode()  # type: ignore[index]
+    await visit("POST", f"{hook}/replays", **{"from": "2023-10-27T10:00"})
+    delivery = re.search(rb"dlv_\w{26}", (await visit("POST", f"{hook}/test")).head)[0].decode()  # type: ignore[index]
+    sent = ("", "outcome=failed", "type=user.created", f"user={one}", "trigger=test", "created_after=2023-10-27T10:00")
+    for path in (
+        "/account/webhooks",
+        "/admin/webhooks",
+        "/account/webhooks/inbox",
+        hook,
+        *(f"{hook}/deliveries?{query}" for query in sent),
+        f"{hook}/deliveries/{delivery}",
+    ):
+        await visit("GET", path.rstrip("?"))
 
 
-def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _prepared(tmp_path: Path) -> Settings:
+    """Of a data folder with an owner."""
     settings = Settings(
         data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit=NO_LIMIT, log="none", access_log=False
     )
+    given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_format.mint()}
+    first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in given.items()})
+    return settings
+
+
+def test_no_statement_of_an_admin_page_walks_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with tracing(monkeypatch) as sent:
-        given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_format.mint()}
-        first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in given.items()})
+        settings = _prepared(tmp_path)
 
         async def run() -> None:
             app = App(settings)

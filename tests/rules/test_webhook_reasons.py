@@ -1,0 +1,42 @@
+"""What the delivery inspector says about the next attempt: when it is, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollbook import clock
+from rollbook.actions.webhooks import Seen
+from rollbook.records.webhook_deliveries import Delivery
+from rollbook.records.webhook_health import Health
+from rollbook.records.webhooks import Webhook
+from rollbook.web.account.webhook_deliveries import why
+
+SECOND, MINUTE = clock.SECOND, clock.MINUTE
+
+
+def said(next_attempt_at: int | None = None, status: str = "enabled", **of: object) -> str:
+    delivery = Delivery(
+        "dlv_1", "webhook_1", 1, "evt_1", "user.created", "user_1", "event", 1, 0, 0, "http_500", 500, None, None, None, None
+    )
+    webhook = Webhook(
+        "webhook_1", "user_1", "https://a.invalid/", "", "*", "standard", "full", "user", None, b"", None, None, status
+    )
+    return why(Seen(webhook, Health(0, 1, "http_500", 1, next_attempt_at)), delivery._replace(**of))  # type: ignore[bad-argument-type]
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ({"outcome": "delivered", "http_status": 200}, "was delivered"),
+        ({"attempt": 1, "retry_at": 5 * SECOND}, "about 5 seconds later: up to 20 %"),
+        ({"attempt": 3, "retry_at": 25 * MINUTE}, "Attempt 3 of 10 failed. The next one is about 30 minutes later: up to 20 %"),
+        ({"attempt": 9, "retry_at": 24 * clock.HOUR}, "about 24 hours later"),
+        ({"attempt": 1, "retry_at": MINUTE, "http_status": 503}, "asked to wait longer, or answered that it is overloaded"),
+        ({"attempt": 10}, "attempt 10 of 10"),
+        ({"trigger": "test"}, "This was a test, which is not tried again"),
+        ({"retry_at": 5 * SECOND, "status": "paused"}, "The webhook is paused"),
+        ({"retry_at": 5 * SECOND, "next_attempt_at": 5 * MINUTE}, "leaves it alone"),
+    ],
+)
+def test_the_inspector_says_why_the_next_attempt_is_when_it_is(of: dict[str, object], words: str) -> None:
+    assert words in said(**of)  # type: ignore[bad-argument-type]
