@@ -37,6 +37,8 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("users", columns=True),
         Chapter("keys", columns=True),
         Chapter("events", columns=True),
+        Chapter("follow"),
+        Chapter("directory-copy"),
         Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
         Chapter("reference"),
