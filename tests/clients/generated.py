@@ -46,8 +46,8 @@ def jar() -> Path:
     return found
 
 
-def openapi_generator(language: str, folder: Path, **properties: str) -> None:
-    command = [*JAVA, "-jar", jar(), "generate", "-g", language, "-o", folder]
+def openapi_generator(language: str, folder: Path, *options: str, **properties: str) -> None:
+    command = [*JAVA, "-jar", jar(), "generate", "-g", language, "-o", folder, *options]
     more = ",".join(f"{name}={value}" for name, value in properties.items())
     run([*command, "-i", ROOT / "openapi.json", "--global-property=apiDocs=false,modelDocs=false,apiTests=false,modelTests=false", *(["--additional-properties", more] if more else [])], folder)  # fmt: skip
 
@@ -107,7 +107,8 @@ def _typescript(folder: Path, program: str) -> list[str | Path]:
 
 def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     """Compiled by the compiler inside Debian's Java runtime, against the Jackson inside the generator's jar."""
-    openapi_generator("java", folder, library="native", openApiNullable="false", useSingleRequestParameter="true")
+    renamed = ("--parameter-name-mappings", "wait=waitSeconds")  # a method of every Java object is called `wait`
+    openapi_generator("java", folder, *renamed, library="native", openApiNullable="false", useSingleRequestParameter="true")
     source = folder / "src" / "main" / "java"
     shutil.copy(PROGRAMS / "Program.java", source)
     (source / "javax" / "annotation").mkdir(parents=True)

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.actions import users as actions
 from rollbook.actions.arguments import Metadata, UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
-from rollbook.records import engines, users
+from rollbook.jobs import retention
+from rollbook.records import engines, users, webhook_deliveries, webhook_inbox
 from rollbook.records.user_search import sqlite as user_search
+from rollbook.records.webhook_deliveries import Delivery
+from rollbook.records.webhook_inbox import Message
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
 
@@ -58,6 +61,21 @@ def test_a_quiet_server_does_not_keep_the_erased_in_its_log(db: SQLite) -> None:
     while found := held(db.path.parent):
         assert time.monotonic() < until, found
         time.sleep(0.02)
+
+
+def test_what_is_stored_of_the_erased_afterwards_goes_too(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery that was under way is stored when it has ended."""
+    on = Rollbook(Settings(), db)
+    user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL))
+    on.run(actions.delete(on, SYSTEM, user.id, purge=True))
+    event = ("webhook_1", 1, "evt_1", "user.created", user.id, "event", 1, 0, 0, "http_500", 500, None, None, "text/plain", NAME)
+    db.write_now(webhook_deliveries.add, [Delivery(ids.new("dlv"), *event) for _ in range(300)])
+    db.write_now(webhook_inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
+    monkeypatch.setattr(retention, "BUFFERED", -1)
+    while on.run(retention.erase_usage(on)):
+        pass
+    for table in ("webhook_deliveries", "webhook_inbox"):
+        assert db.run_now(db.one(f"SELECT count(*) FROM {table}")) == (0,)
 
 
 def test_a_user_restored_just_before_its_erasure_stays(db: SQLite) -> None:

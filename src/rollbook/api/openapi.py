@@ -174,6 +174,8 @@ def _webhook(name: str, type: EventType) -> Schema:
     return {
         "post": {
             "operationId": f"on_{name.replace('.', '_')}",
+            # For openapi-generator, which would make calls of them, and writes code for those that does not compile.
+            "x-internal": True,
             "tags": ["Events"],
             "summary": name,
             "description": f"{type.says}\n\n{tables.ABOUT_WEBHOOKS}",

@@ -154,7 +154,6 @@ ENUMS: dict[str, Schema] = {
     "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, those of later versions included."},
     "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": _FORMATS},
     "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": _PAYLOADS},
-    "WebhookOrdering": {"type": "string", "enum": list(get_args(arguments.WebhookOrdering)), "description": _ORDERINGS},
     "ReplayOnly": {"type": "string", "enum": ["failed", "undelivered"], "description": "Which events of a replay are sent."},
     "WebhookSetStatus": {"type": "string", "enum": ["enabled", "paused"], "description": "`paused`: nothing is sent until the webhook is resumed."},
 }  # fmt: skip
