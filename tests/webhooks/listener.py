@@ -87,7 +87,7 @@ class Listener:
         try:
             while True:
                 await self._exchange(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.connections -= 1
