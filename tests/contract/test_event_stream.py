@@ -128,6 +128,20 @@ def test_it_comes_from_each_worker_to_each_worker_once_and_in_order(workers: Ser
             assert names(follower.take(100)) == [f"Name {number}" for number in range(100)]
 
 
+def test_who_is_far_behind_a_burst_gets_all_of_it_once_and_in_order(server: Server, tmp_path: Path) -> None:
+    people = tmp_path / "people.ndjson"
+    emails = [f"burst{number}@example.com" for number in range(3000)]
+    people.write_text("".join(f'{{"name": "Burst", "email": "{email}", "password_hash": null}}\n' for email in emails))
+    with Follower(server, type="user.created") as follower, Follower(server, type="user.purged") as other:
+        server.rollbook("users", "import", str(people), "--data", str(server.data))
+        with server.http() as http:
+            gone = new_user(http)
+            http.delete(f"/v1/users/{gone['id']}?purge=true")
+        created = (message.data["object"]["email"] for message in follower.messages())
+        assert [next(created) for _ in emails] == emails
+        assert [event["user_id"] for event in other.take(1)] == [gone["id"]]
+
+
 # ---- who may follow
 
 

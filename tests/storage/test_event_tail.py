@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from rollbook.actions.event_feeds import CHECK, Feeds
 from rollbook.actions.event_tail import Tail
-from rollbook.actions.principal import SYSTEM
+from rollbook.actions.principal import CLI, SYSTEM
 from rollbook.config import Settings
 from rollbook.records import events
 from rollbook.records.connect import connect
+from rollbook.records.events import Selection
 from rollbook.storage.database import Database, Tx
 from tests.engines import engine, migrated
 
@@ -101,6 +103,42 @@ def test_a_database_that_fails_is_asked_again_until_it_answers(
 
     asyncio.run(main())
     assert len(caplog.records) == 1, "one line tells of it"
+
+
+def test_who_follows_gets_what_comes_after_a_failure_in_which_the_newest_events_were_lost(
+    engine: str, tmp_path: Path, url: str
+) -> None:
+    async def main() -> None:
+        async with two(engine, tmp_path, url) as (mine, other):
+            for _ in range(5):
+                await other.write(change)
+            newest = await events.newest(mine)
+            feeds = Feeds(mine, Tail(mine))
+            feed = feeds.add(CLI, Selection(), newest, newest)
+            # As a standby that takes over and lacks the last two.
+            log = "events" if engine == "sqlite" else "numbers"
+            await other.write(rename, log, "log_away")
+            await other.write(rename, "access", "away")
+            await asyncio.sleep(3 * CHECK)
+            await other.write(take_over, newest - 2, log)
+            until = time.monotonic() + 60
+            while feed.seq != newest - 2:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.01)
+            await other.write(change)
+            assert await feed.wait(60)
+            assert [item.event.seq for item in await feed.read()] == [newest - 1]
+            feed.close()
+
+    asyncio.run(main())
+
+
+async def take_over(tx: Tx, last: int, log: str) -> None:
+    await rename(tx, "log_away", log)
+    await rename(tx, "away", "access")
+    await tx.run("DELETE FROM events WHERE seq > ?", last)
+    if log == "numbers":
+        await tx.run("UPDATE numbers SET next = ? WHERE counter = 'events'", last + 1)
 
 
 async def rename(tx: Tx, table: str, to: str) -> None:

@@ -90,6 +90,7 @@ class Feed:
     async def wait(self, seconds: float) -> bool:
         """Until `read` has something to say. False if it had not within so many seconds. Needs no task around it."""
         if self.is_closed or self.problem is not None or self.seq < self._feeds.end:
+            await asyncio.sleep(0)  # who reads and waits in turn leaves room for others
             return True
         loop = asyncio.get_running_loop()
         self._waits = loop.create_future()
@@ -202,15 +203,20 @@ class Feeds:
         return await read(events.follow, selection, limit)
 
     async def _run(self) -> None:
+        has_failed = False
         try:
             while self._all:
                 try:
+                    if has_failed:
+                        self._shorten(await events.newest(self._db))
+                        has_failed = False
                     if await self._tail.changed(self.end, CHECK):
                         await self._read()
                     await self._check()
                 except Exception as problem:
                     if not isinstance(problem, ApiError):
                         logger.exception("following the event log failed")
+                    has_failed = True
                     await asyncio.sleep(AGAIN)
         finally:
             self._task = None
@@ -225,6 +231,14 @@ class Feeds:
             types, user_ids = {event.type for event in page.events}, {event.user_id for event in page.events}
             for feed in list(self._all):
                 feed.offer(before, types, user_ids)
+
+    def _shorten(self, newest: int) -> None:
+        """After a failure: a server that took over may lack events that were acknowledged, and give their numbers to others."""
+        if newest < self.end:
+            self.start = self.end = newest
+            self._recent, self._size = [], 0
+            for feed in self._all:
+                feed.seq = min(feed.seq, newest)
 
     def _keep(self, new: list[Event]) -> None:
         if erased := {event.user_id for event in new if event.type == "user.purged"}:  # what was erased is not sent
