@@ -148,8 +148,11 @@ class Dispatcher:
     async def _store(self) -> None:
         """Store what became of events, not each by itself."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._has_results.wait(), MOVED)
-            await asyncio.wait_for(self._has_enough.wait(), GATHER)
+            # Not `wait_for`, which before Python 3.12 returns instead of being canceled where both happen at once.
+            async with asyncio.timeout(MOVED):
+                await self._has_results.wait()
+            async with asyncio.timeout(GATHER):
+                await self._has_enough.wait()
         self._has_results.clear()
         self._has_enough.clear()
         now = lease_clock()
@@ -282,7 +285,8 @@ class Dispatcher:
         if due and clock.is_moved():  # by a test, in jumps
             seconds = TICK
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(0.0, min(seconds, self._next_scan - loop.time())))
+            async with asyncio.timeout(max(0.0, min(seconds, self._next_scan - loop.time()))):
+                await self._woken.wait()
 
     def _scan_soon(self) -> None:
         self._next_scan = 0.0
