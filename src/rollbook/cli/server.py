@@ -140,8 +140,10 @@ def invite(settings: Settings, prepared: Prepared, base: str) -> str:
 def _say(lines: list[str]) -> None:
     """Print on standard error, like server messages: standard output is for the request log."""
     styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    for line in lines:
-        if styled and line.lstrip().startswith(("curl ", "Rollbook ", "Sign in ")):
-            line = f"\x1b[1m{line}\x1b[0m"
-        print(line, file=sys.stderr)
-    sys.stderr.flush()
+    marked = ("curl ", "Rollbook ", "Sign in ") if styled else ()
+    # In one piece: whoever waits for a line of it has the rest as well.
+    print(
+        "\n".join([f"\x1b[1m{line}\x1b[0m" if line.lstrip().startswith(marked) else line for line in lines]),
+        file=sys.stderr,
+        flush=True,
+    )
