@@ -36,6 +36,9 @@ MOVED = 1.0
 """Seconds after which a cursor is stored that went past events nobody asked for."""
 RENEW = 20.0
 """Seconds before the end of a lease when it is renewed."""
+PACE, MAX_PACE = 0.01, 0.1
+"""Seconds from one page of a webhook that is behind to the next one: twice as long as it takes to send it, so that callers get the other half.
+At most so many where several are behind."""
 TICK = 0.02
 """Seconds until it looks again for what is due and cannot be sent yet."""
 PAUSE = 1.0
@@ -124,18 +127,21 @@ class Dispatcher:
             await self._scan()
         self._woken.clear()
         self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
-        has_more = False
+        pages, is_behind = 0, False
         for endpoint in list(self._owned.values()):
             if endpoint.wants_more and endpoint.read < self._newest:
                 types, now = endpoint.target.types, asyncio.get_running_loop().time()
                 endpoint.offer(await self._room.pages.after(endpoint.read, self._newest, types, now))
-                has_more = has_more or (endpoint.is_hungry and endpoint.read < self._newest)
+                pages += 1
+                is_behind = is_behind or endpoint.read < self._newest
                 await asyncio.sleep(0)
             await endpoint.read_replays()
             endpoint.start()
             if endpoint.is_closing and not endpoint.tasks:
                 await self._release(endpoint)
-        if not has_more:
+        if is_behind:
+            await asyncio.sleep(min(pages * PACE, MAX_PACE))
+        else:
             await self._wait()
 
     async def _follow(self) -> None:
