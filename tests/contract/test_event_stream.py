@@ -27,7 +27,7 @@ WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
 def workers(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two, which notice soon when a client does not read."""
     folder = tmp_path_factory.mktemp("workers")
-    with running(folder / "data", "--workers", "2", "--body-timeout", "2", *WIDE) as server:
+    with running(folder / "data", "--workers", "2", "--body-timeout", "4", *WIDE) as server:
         yield server
 
 
