@@ -203,7 +203,7 @@ def test_a_caller_who_may_no_longer_see_events_is_told_so_within_a_second(
         with ExitStack() as stack:
             followers = [stack.enter_context(Follower(workers, made["key"])) for _ in range(4)]
             waiting = [
-                later(lambda: httpx2.get(f"{workers.url}/v1/events?wait=60&type=user.purged", headers={"Authorization": f"Bearer {made['key']}"}, timeout=60))
+                later(lambda: httpx2.get(f"{workers.url}/v1/events?wait=60&type=server.test", headers={"Authorization": f"Bearer {made['key']}"}, timeout=60))
                 for _ in range(2)
             ]  # fmt: skip
             other = stack.enter_context(Follower(workers))
@@ -242,7 +242,7 @@ def test_a_user_follows_with_100_requests_at_most(server: Server, http: httpx2.C
         with Follower(server, key) as refused_one:
             assert (refused_one.status, refused_one.json()["code"]) == (429, "too_many_streams")
             assert refused_one.headers["retry-after"]
-        refused(viewer.get("/v1/events?wait=60&type=user.purged"), errors.TooManyStreams)
+        refused(viewer.get("/v1/events?wait=60&type=server.test"), errors.TooManyStreams)
         with Follower(server) as other:
             assert other.status == 200
         followers[0].__exit__()
@@ -272,7 +272,7 @@ def test_at_the_end_of_the_server_streams_are_complete_and_long_polls_answered(t
         with Follower(server) as follower, server.http() as http:
             follower.beat()
             waiting = later(
-                lambda: httpx2.get(f"{server.url}/v1/events?wait=60&type=user.purged", headers=http.headers, timeout=60)
+                lambda: httpx2.get(f"{server.url}/v1/events?wait=60&type=server.test", headers=http.headers, timeout=60)
             )
             wait_until(lambda: "rollbook_connections_open 3" in http.get("/metrics").text)
             began = time.monotonic()
@@ -319,7 +319,7 @@ def test_a_client_that_leaves_gives_its_place_back(server: Server, http: httpx2.
     sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
     for each in sockets:
         each.sendall(
-            f"GET /v1/events?wait=60&type=user.purged HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+            f"GET /v1/events?wait=60&type=server.test HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
         )
     wait_until(lambda: viewer.head("/v1/events/stream").status_code == 429)
     for each in sockets:
