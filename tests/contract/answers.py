@@ -84,8 +84,8 @@ class Log:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Nothing that happens here may change anything: not one event is written."""
+        """Nothing that happens here may change anything: not one event is written, but for those that the server notes by itself and later."""
         self.news()
         yield
-        news = self.news()
+        news = [event for event in self.news() if event["type"] not in ("limit.exceeded", "user.sign_in_failed")]
         assert news == [], news

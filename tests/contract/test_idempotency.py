@@ -16,8 +16,10 @@ from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
 from tests.engines import once as once_engine
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.nodes.pair import wait_until
 
 HOUR = 3600
+WEBHOOK = "/v1/webhooks/{webhookId}"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
@@ -57,7 +59,7 @@ class Post(NamedTuple):
     path: str
     body: dict[str, Any] | None
     status: int
-    seen: str  # type of the event it writes, once
+    seen: str  # type of the event it writes, or list that it adds to, once
 
 
 def posts(http: httpx2.Client) -> dict[str, Post]:
@@ -65,6 +67,13 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
     http.delete(f"/v1/users/{deleted['id']}")
     http.post(f"/v1/users/{suspended['id']}/suspend")
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
+    webhook, paused = (
+        f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['webhook.created'], 'status': status}).json()['id']}"
+        for status in ("enabled", "paused")
+    )
+    wait_until(lambda: http.get(f"{webhook}/deliveries").json())
+    delivery = http.get(f"{webhook}/deliveries").json()[-1]["id"]
+    range = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
         "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
@@ -73,6 +82,13 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
+        "/v1/webhooks": Post("/v1/webhooks", {"url": "inbox"}, 201, "webhook.created"),
+        WEBHOOK + "/pause": Post(f"{webhook}/pause", None, 200, "webhook.updated"),
+        WEBHOOK + "/resume": Post(f"{paused}/resume", None, 200, "webhook.updated"),
+        WEBHOOK + "/rotate-secret": Post(f"{webhook}/rotate-secret", None, 200, "webhook.rotated"),
+        WEBHOOK + "/test": Post(f"{webhook}/test", None, 200, f"{webhook}/deliveries"),
+        WEBHOOK + "/deliveries/{deliveryId}/resend": Post(f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"),
+        WEBHOOK + "/replays": Post(f"{paused}/replays", range, 201, f"{paused}/replays"),
     }
 
 
@@ -81,7 +97,8 @@ def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: s
     post = posts(http)[path]
 
     def count() -> int:
-        return len(http.get("/v1/events", params={"type": post.seen, "limit": 1000}).json())
+        path, type = (post.seen, {}) if post.seen.startswith("/") else ("/v1/events", {"type": post.seen})
+        return len(http.get(path, params={**type, "limit": 1000}).json())
 
     before = count()
     first = http.post(post.path, json=post.body, headers=once(f"every {path}"))
@@ -97,7 +114,11 @@ def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: s
 
 @once_engine
 def test_only_calls_that_check_a_password_are_not_replayed() -> None:
-    assert {route.path for route in ROUTES if not route.replays} == {"/v1/users/verify-password", "/v1/keys/{keyId}/reveal"}
+    assert {route.path for route in ROUTES if not route.replays} == {
+        "/v1/users/verify-password",
+        "/v1/keys/{keyId}/reveal",
+        "/v1/webhooks/{webhookId}/reveal",
+    }
 
 
 def test_a_password_is_verified_each_time_also_with_the_key_of_an_earlier_call(http: httpx2.Client, user: dict) -> None:

@@ -305,7 +305,7 @@ def test_a_restored_user_is_as_it_was_but_its_keys_stay_dead(http: httpx2.Client
         == 200
     )
     refused(http.post(f"{path}/restore"), 404, "not_found")
-    assert events_of(http, member.user)[-2:] == ["user.deleted", "user.restored"]
+    assert events_of(http, member.user)[-3:] == ["user.deleted", "user.restored", "user.signed_in"]
 
 
 def test_a_user_whose_address_was_taken_meanwhile_cannot_come_back(http: httpx2.Client, user: dict) -> None:
@@ -517,7 +517,7 @@ def test_a_changed_password_works_at_once_and_the_old_one_never_again(http: http
     assert (answer.status_code, answer.content) == (204, b"")
     refused(verify(http, user["email"], user["password"]), 401, "wrong_password")
     assert verify(http, user["email"], "a wholly new one").status_code == 200
-    assert events_of(http, user) == ["user.created", "user.password_changed"]
+    assert events_of(http, user)[:2] == ["user.created", "user.password_changed"]
 
 
 def test_who_changes_its_own_password_proves_the_present_one(http: httpx2.Client, as_role) -> None:

@@ -46,7 +46,7 @@ class Postgres(Database):
         self.address = address(url)
         self.dialect = dialect
         self._timeout = timeout
-        self._now: asyncio.AbstractEventLoop | None = None
+        self._now: asyncio.Runner | None = None
         # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision 20).
         each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
@@ -119,8 +119,9 @@ class Postgres(Database):
 
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._now is None:
-            self._now = asyncio.new_event_loop()
-        return self._now.run_until_complete(coroutine)
+            # Ctrl+C cancels what runs in it, where a bare loop would raise in the middle of the connection's own code.
+            self._now = asyncio.Runner()
+        return self._now.run(coroutine)
 
     def close(self) -> None:
         if self._now is not None:
