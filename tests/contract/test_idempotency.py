@@ -73,7 +73,7 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
     )
     wait_until(lambda: http.get(f"{webhook}/deliveries").json())
     delivery = http.get(f"{webhook}/deliveries").json()[-1]["id"]
-    range = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
+    since = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
         "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
@@ -87,8 +87,10 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
         WEBHOOK + "/resume": Post(f"{paused}/resume", None, 200, "webhook.updated"),
         WEBHOOK + "/rotate-secret": Post(f"{webhook}/rotate-secret", None, 200, "webhook.rotated"),
         WEBHOOK + "/test": Post(f"{webhook}/test", None, 200, f"{webhook}/deliveries"),
-        WEBHOOK + "/deliveries/{deliveryId}/resend": Post(f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"),
-        WEBHOOK + "/replays": Post(f"{paused}/replays", range, 201, f"{paused}/replays"),
+        WEBHOOK + "/deliveries/{deliveryId}/resend": Post(
+            f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"
+        ),
+        WEBHOOK + "/replays": Post(f"{paused}/replays", since, 201, f"{paused}/replays"),
     }
 
 
