@@ -84,7 +84,7 @@ class SQLite(Reads, Database):
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []
         self._aside_waiting = 0
-        self._now: asyncio.AbstractEventLoop | None = None
+        self._now: asyncio.Runner | None = None
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return _snapshot(self._reader, self._reads, fn, args)
@@ -124,8 +124,9 @@ class SQLite(Reads, Database):
 
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._now is None:
-            self._now = asyncio.new_event_loop()
-        return self._now.run_until_complete(coroutine)
+            # Ctrl+C cancels what runs in it, where a bare loop would raise in the middle of whatever it does.
+            self._now = asyncio.Runner()
+        return self._now.run(coroutine)
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._writer.listen(channel, callback)
