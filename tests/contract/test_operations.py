@@ -24,7 +24,6 @@ from rollbook.auth import key_format
 from tests.contract.answers import fits, refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
-from tests.nodes.pair import wait_until
 
 # ---- health
 
