@@ -204,9 +204,18 @@ class Server:
 
             postgres.drop(self.database)
             return
+        # While it stands still: from what is left at any moment in between, SQLite could recover, and go on with the pages that it has read.
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        while any(
+            file.read_text().rpartition(")")[2].split()[0] != "T"
+            for file in Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        ):
+            time.sleep(0.001)
         for name in ("rollbook.db-wal", "rollbook.db-shm", "rollbook.db"):
             file = self.data / name
             file.write_bytes(b"\xff" * file.stat().st_size)
+        self.process.send_signal(signal.SIGCONT)
 
     def pass_time(self, seconds: float) -> None:
         """Move the server's clock on by this much in all."""
