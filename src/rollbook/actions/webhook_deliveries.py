@@ -169,8 +169,7 @@ async def _send(on: Rollbook, webhook: Webhook, event: Event, content_type: str,
         ) from None
     head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys), *headers]
     if webhook.url == webhooks.INBOX:
-        text = "".join(f"{name}: {value}\n" for name, value in head)
-        return Sent(outcomes.DELIVERED), Message(ids.new("msg"), webhook.id, "", now, text, body.decode())
+        return Sent(outcomes.DELIVERED), webhook_inbox.message(webhook.id, "", now, head, body)
     try:
         sender = Sender(webhook.url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set

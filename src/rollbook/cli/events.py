@@ -23,27 +23,9 @@ def events() -> None:
 @options.on_server
 def tail(
     server: options.Server,
-    type: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--type",
-            metavar="TYPE",
-            help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)
-    ] = None,
-    after: Annotated[
-        str | None,
-        typer.Option(
-            "--after",
-            metavar="ID|POSITION",
-            help="Begin after this event. [default: with the next event]",
-            show_default=False,
-        ),
-    ] = None,
+    type: options.EventTypes = None,
+    user: options.AboutUser = None,
+    after: options.After = None,
     json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
 ) -> None:
     """Print events as they happen, until you press Ctrl+C. Lost connections are restored; no event is missed."""

@@ -60,6 +60,26 @@ Running = Callable[[], AbstractContextManager[Any]]
 """Opens the running server a command was pointed at, a `Remote`: whoever imports that waits for the HTTP client."""
 
 
+EventTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
+        show_default=False,
+    ),
+]
+AboutUser = Annotated[
+    str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)
+]
+After = Annotated[
+    str | None,
+    typer.Option(
+        "--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]", show_default=False
+    ),
+]
+
+
 def on_server(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --data, --url and --key to a command. Its first parameter is the Server that they name."""
     return _with(command, {"data": Data, "url": Url, "key": Key}, backend)

@@ -1,4 +1,4 @@
-"""Progress bars for importing users and copying a database."""
+"""Progress bars for what takes long: importing users, copying a database, sending events again."""
 
 from __future__ import annotations
 

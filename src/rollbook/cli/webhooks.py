@@ -12,6 +12,7 @@ import typer
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import as_json, details, hint, json_line, line, program, table
+from rollbook.cli.progress import bar
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
@@ -20,20 +21,10 @@ app = options.group(help="Create and test webhooks, send their events again, and
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
-POLL = 0.5
-"""Seconds between two looks at the progress of a replay."""
+POLLS = (0.2, 5.0)
+"""Seconds between two looks at the progress of a replay, at first and at most: each is a request that counts."""
 
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
-Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type",
-        metavar="TYPE",
-        help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
-        show_default=False,
-    ),
-]
-User = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)]
 Owner = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.", show_default=False)
 ]
@@ -76,7 +67,7 @@ def create_webhook(
         str,
         typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.", show_default=False),
     ],
-    type: Types = None,
+    type: options.EventTypes = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What you use the webhook for.")] = "",
     format: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="standard, cloudevents, slack, discord or teams.")
@@ -210,7 +201,7 @@ def list_deliveries(
     type: Annotated[
         str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.", show_default=False)
     ] = None,
-    user: User = None,
+    user: options.AboutUser = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -257,8 +248,8 @@ def replay(
         str | None,
         typer.Option("--to", metavar="TIME|ID", help="The last event. [default: the newest event]", show_default=False),
     ] = None,
-    type: Types = None,
-    user: User = None,
+    type: options.EventTypes = None,
+    user: options.AboutUser = None,
     only: Annotated[
         str | None,
         typer.Option(
@@ -285,14 +276,13 @@ def replay(
 
 def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
     """Wait until it is finished, and show its progress to people."""
-    id, is_shown = replay["id"], sys.stderr.isatty()
-    while replay["status"] == "running":
-        if is_shown:
-            print(f"\r{replay['progress']:.0%}", end="", file=sys.stderr, flush=True)
-        time.sleep(POLL)
-        replay = place.replay(webhook_id, id)
-    if is_shown:
-        print("\r", end="", file=sys.stderr)
+    id, (pause, longest) = replay["id"], POLLS
+    with bar("Sending", 1.0) as (_, show):
+        while replay["status"] == "running":
+            time.sleep(pause)
+            pause = min(pause * 1.5, longest)
+            replay = place.replay(webhook_id, id)
+            show(replay["progress"], f"{replay['delivered']} delivered, {replay['failed']} failed")
     line(id) if quiet else as_json(replay) if json else details(replay)
     if replay["failed"] or replay["status"] != "done":
         raise typer.Exit(1)
@@ -314,14 +304,9 @@ def listen(
             show_default=False,
         ),
     ],
-    type: Types = None,
-    user: User = None,
-    after: Annotated[
-        str | None,
-        typer.Option(
-            "--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]", show_default=False
-        ),
-    ] = None,
+    type: options.EventTypes = None,
+    user: options.AboutUser = None,
+    after: options.After = None,
     secret: Secret = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result of each event as a line of JSON.")] = False,
 ) -> None:

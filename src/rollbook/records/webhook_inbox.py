@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from rollbook import ids
 from rollbook.storage.database import Queries, Tx
 
 MAX_KEPT = 100
@@ -29,6 +30,11 @@ TRIM = """
         SELECT id FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
 NEWEST = f"SELECT {COLUMNS} FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT ?"
 FORGET = "DELETE FROM webhook_inbox WHERE user_id = ?"
+
+
+def message(webhook_id: str, user_id: str, now: int, head: Iterable[tuple[str, str]], body: bytes) -> Message:
+    """What would have been sent."""
+    return Message(ids.new("msg"), webhook_id, user_id, now, "".join(f"{name}: {value}\n" for name, value in head), body.decode())
 
 
 async def add(tx: Tx, messages: Sequence[Message]) -> None:

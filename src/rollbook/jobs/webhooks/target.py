@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from rollbook import clock, ids
+from rollbook import clock
 from rollbook.actions import webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.delivery import outcomes, payload, signing
@@ -14,7 +14,7 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
 from rollbook.jobs.webhooks.pages import Entry
-from rollbook.records import event_types, webhooks
+from rollbook.records import event_types, webhook_inbox, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhook_inbox import Message
 from rollbook.records.webhooks import Webhook
@@ -73,8 +73,7 @@ class Target:
         ]
         if self._sender is not None:
             return await self._sender.post(head, body)
-        text = "".join(f"{name}: {value}\n" for name, value in head)
-        self._store(Message(ids.new("msg"), webhook.id, entry.event.user_id, now, text, body.decode()))
+        self._store(webhook_inbox.message(webhook.id, entry.event.user_id, now, head, body))
         return Sent(outcomes.DELIVERED)
 
     async def close(self) -> None:
