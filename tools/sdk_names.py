@@ -1,0 +1,58 @@
+"""What each operation of openapi.json is called in the SDKs: `client.RESOURCE.METHOD(…)`, in Python as it is here, in TypeScript in camelCase."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Name(NamedTuple):
+    """`resource` is a path of attributes of the client, such as `webhooks.deliveries`."""
+
+    resource: str
+    method: str
+
+
+def _names(resource: str, **methods: str) -> dict[str, Name]:
+    return {operation: Name(resource, method) for method, operation in methods.items()}
+
+
+NAMES: dict[str, Name] = {
+    **_names(
+        "users",
+        list="list_users",
+        create="create_user",
+        count="count_users",
+        verify_password="verify_password",
+        get="get_user",
+        # PATCH is what most calls want: it merges `metadata`, where PUT replaces it.
+        update="patch_user",
+        put="update_user",
+        delete="delete_user",
+        set_password="set_password",
+        create_password_link="create_password_link",
+        suspend="suspend_user",
+        activate="activate_user",
+        restore="restore_user",
+        export="export_user",
+    ),
+    **_names("keys", list="list_keys", create="create_key", get="get_key", revoke="revoke_key", reveal="reveal_key", rotate="rotate_key"),
+    **_names("sessions", list="list_sessions", end="end_session"),
+    **_names(
+        "webhooks",
+        list="list_webhooks",
+        create="create_webhook",
+        get="get_webhook",
+        update="patch_webhook",
+        delete="delete_webhook",
+        pause="pause_webhook",
+        resume="resume_webhook",
+        reveal="reveal_webhook",
+        rotate_secret="rotate_secret",
+        test="test_webhook",
+    ),
+    **_names("webhooks.deliveries", list="list_deliveries", get="get_delivery", resend="resend_delivery"),
+    **_names("webhooks.replays", list="list_replays", create="create_replay", get="get_replay", cancel="cancel_replay"),
+    **_names("events", list="list_events", follow="follow_events"),
+    **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
+}  # fmt: skip
+"""By operationId. The operations under `webhooks:`, which the server calls, have no names."""
