@@ -110,6 +110,17 @@ class WebhookHeaders(tuple[tuple[str, str | None], ...]):
     }
 
 
+class UserId(str):
+    """The ID that a user had when they were exported. It must not be in use, nor belong to a deleted user."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 31,
+        "maxLength": 31,
+        "examples": ["user_065n18kq2h1o9d3f7g5j8l4n6s"],
+    }
+
+
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
@@ -192,9 +203,14 @@ class UserCreate(UserFields, kw_only=True):
 
 
 class ImportedUser(UserCreate, kw_only=True):
-    """A user to import: with `password`, or with `password_hash`, an argon2 string; null for a user who can't sign in yet."""
+    """A user to import: with a `password`, the hash of one, or neither, and then they set one through a setup link."""
 
+    id: UserId | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
+    created_at: Time | UnsetType = UNSET
+    updated_at: Time | UnsetType = UNSET
+    last_sign_in_at: Time | None | UnsetType = UNSET
 
 
 class UserUpdate(UserFields, kw_only=True):
@@ -396,6 +412,23 @@ class FollowEvents(Query):
     after: Place | None = None
     type: EventTypes | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
+
+
+ImportSource = Literal["rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"]
+ImportFormat = Literal["auto", "ndjson", "json", "csv"]
+
+
+class ImportOptions(Query):
+    """How to read a file of users, and what to do with those who exist."""
+
+    source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = "rollbook"
+    format: Annotated[ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")] = "auto"  # fmt: skip
+    match: Annotated[Literal["email", "external_id"], Meta(description="What tells that a user of the file exists already.")] = "email"  # fmt: skip
+    on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"  # fmt: skip
+    dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
+    events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`.")] = "each"  # fmt: skip
+    mapping: Annotated[str, Meta(max_length=8192, description="A JSON object from the columns of a CSV file to fields. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns named like fields.", examples=['{"E-mail": "email", "Plan": "metadata.plan"}'])] | None = None  # fmt: skip
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="What separates the columns of a CSV file. Default: detected.")] | None = None  # fmt: skip
 
 
 class AuditFilters(Body):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 from msgspec.structs import FieldInfo
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.actions import arguments
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, quoted, shortened
@@ -147,6 +147,12 @@ def _limit(value: str) -> arguments.LimitText:
     return arguments.LimitText(str(Limit.parse(value)))
 
 
+def _user_id(value: str) -> arguments.UserId:
+    if not ids.is_id("user", value):
+        raise ValueError("must be the ID of a user as Rollbook exports it")
+    return arguments.UserId(value)
+
+
 def _network(value: str) -> arguments.Network:
     try:
         if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
@@ -265,6 +271,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Name: lambda value: arguments.Name(rules.name(value)),
     arguments.Email: lambda value: arguments.Email(rules.email(value)),
     arguments.Time: _time,
+    arguments.UserId: _user_id,
     arguments.LimitText: _limit,
     arguments.Network: _network,
     arguments.Address: _address,

@@ -29,7 +29,7 @@ MAX_RACES = 20
 def check(on: Rollbook, by: Principal, user: ImportedUser) -> None:
     """The rules that no field shows alone. Raises InvalidParameter, InsufficientScope."""
     may_grant(by, given(user.role, "member"))
-    if (user.password is UNSET) == (user.password_hash is UNSET):
+    if user.password is not UNSET and user.password_hash is not UNSET:
         raise InvalidParameter("Give either password or password_hash.")
     if user.password is not UNSET:
         check_password(user.password, on.settings.password_min_length, email=user.email, name=user.name)
