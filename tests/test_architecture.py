@@ -18,6 +18,7 @@ ROOMS = (
     ("app", "first_start"),
     ("jobs",),
     ("web",),
+    ("sources",),
     ("api", "docs_site"),
     ("gate",),
     ("actions",),
