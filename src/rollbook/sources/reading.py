@@ -59,9 +59,7 @@ class Reading:
         return next(self._records)
 
 
-def _records(
-    pieces: Iterator[tuple[int, bytes | None]], parse: Callable[[bytes], ImportedUser], skip: int
-) -> Iterator[Record]:
+def _records(pieces: Iterator[tuple[int, bytes | None]], parse: Callable[[bytes], ImportedUser], skip: int) -> Iterator[Record]:
     for line, piece in pieces:
         if skip:
             skip -= 1
@@ -75,7 +73,9 @@ def _records(
 
 
 def refused(line: int, field: str | None, code: str, reason: str) -> Record:
-    return Record(line, None, Refusal(line, field, code, reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."))
+    return Record(
+        line, None, Refusal(line, field, code, reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "...")
+    )
 
 
 def _parser(password_min_length: int) -> Callable[[bytes], ImportedUser]:
