@@ -33,7 +33,7 @@ def user(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def emails(records: list[Record]) -> list[str | None]:
-    return [record.user and str(record.user.email) for record in records]
+    return [str(record.user.email) if record.user else None for record in records]
 
 
 def test_a_refused_line_says_where_and_why_and_the_others_are_read() -> None:
