@@ -33,7 +33,7 @@ PROGRAMS = ("rollbook.cli.main", "tests.patient")
 """Modules that run the command, each by its function `main`."""
 
 # Variables that are read when the program runs, and not when it is imported.
-_READ_LATER = ("ROLLBOOK_", "PYTEST_", "PYTHONPATH")
+_READ_LATER = ("ROLLBOOK_", "PYTEST_", "PYTHONPATH", "XDG_CONFIG_HOME")
 _LONGEST_MESSAGE = 1 << 20
 
 Stream = int | IO[Any]

@@ -18,6 +18,7 @@ import typer
 from rollbook import config, errors, roles
 from rollbook.api import openapi, openapi_tables, types
 from rollbook.api.routes import ROUTES
+from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.delivery import outcomes, schedule
@@ -167,15 +168,25 @@ def commands_part() -> str:
                 "Every [setting](configuration.md) has a flag. `--config FILE` reads another settings file than `./rollbook.toml`."
             )
             continue
+        shown = [parameter for parameter in command.params if _is_shown(parameter)]
+        # Commands that take a profile to work on take the options that come with it, which have a table of their own.
+        targets = {"data", "url", "key", "profile"} if any(parameter.help == _PROFILE for parameter in shown) else set()
         options = [
             (_flags(parameter), (parameter.help or "") + _required(parameter))
-            for parameter in command.params
-            if _is_shown(parameter)
+            for parameter in shown
+            if parameter.name not in targets
         ]
         if options:
             found.append(_table(("option", ""), options))
+        if targets:
+            folder = (
+                "On a data folder or a running server" if any(each.name == "data" for each in shown) else "On a running server"
+            )
+            found.append(f"{folder}: see [where commands work](#where-commands-work).")
     return "\n\n".join(found)
 
+
+_PROFILE = get_args(cli_options.Profile)[1].help
 
 PARTS: dict[str, Callable[[], str]] = {
     "user_fields": user_fields_part,

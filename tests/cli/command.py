@@ -11,15 +11,19 @@ from typing import Any
 from tests import processes
 from tests.harness import CHEAP
 
+NO_PROFILES = "/nonexistent"
+"""A config folder, so that commands don't see the profiles of whoever runs the tests."""
 PASSWORD = "correct horse battery staple"
 
 
 def rollbook(
-    *arguments: str, input: str | None = None, cwd: Path | None = None, **variables: Any
+    *arguments: str, input: str | None = None, cwd: Path | None = None, config: Path | str = NO_PROFILES, **variables: Any
 ) -> subprocess.CompletedProcess[str]:
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
-    environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
+    environment |= (
+        CHEAP | {"XDG_CONFIG_HOME": str(config)} | {f"ROLLBOOK_{name.upper()}": str(value) for name, value in variables.items()}
+    )
     return processes.run([sys.executable, "-m", "rollbook.cli.main", *arguments], env=environment, cwd=cwd, input=input)
 
 

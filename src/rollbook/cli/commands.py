@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from rollbook import __version__
 
 # In the order of `--help`. The module of the same name contains `app`.
-COMMANDS = ("serve", "users", "keys", "events", "webhooks", "doctor", "migrate", "copy", "openapi", "version")
+COMMANDS = ("serve", "login", "logout", "profiles", "users", "keys", "events", "webhooks", "doctor", "migrate", "copy", "openapi", "version")  # fmt: skip
 
 
 class _Commands(TyperGroup):

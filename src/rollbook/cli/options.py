@@ -46,6 +46,15 @@ Key = Annotated[
         show_default=False,
     ),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
 Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.")]
@@ -81,13 +90,13 @@ After = Annotated[
 
 
 def on_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --data, --url and --key to a command. Its first parameter is the Server that they name."""
-    return _with(command, {"data": Data, "url": Url, "key": Key}, backend)
+    """Adds --data, --url, --key and --profile to a command. Its first parameter is the Server that they name."""
+    return _with(command, {"data": Data, "url": Url, "key": Key, "profile": Profile}, backend)
 
 
 def on_running_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --url and --key to a command. Its first parameter is the Running server that they name."""
-    return _with(command, {"url": Url, "key": Key}, running_server)
+    """Adds --url, --key and --profile to a command. Its first parameter is the Running server that they name."""
+    return _with(command, {"url": Url, "key": Key, "profile": Profile}, running_server)
 
 
 def _with(command: Callable[..., None], options: dict[str, Any], opened: Callable[..., Any]) -> Callable[..., None]:

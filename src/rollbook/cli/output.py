@@ -24,6 +24,14 @@ class Failure(Exception):
     """The command failed. The message is one line that says why and what to do."""
 
 
+class Refused(Failure):
+    """The server answered with an error."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """One line per row. Pipes get tab-separated values, for `cut` and `awk`."""
     if not sys.stdout.isatty():
@@ -101,6 +109,11 @@ def printable(text: str) -> str:
 def where(settings: Settings) -> str:
     """The option for this server's data. The URL of PostgreSQL may contain a password, so it stays in the environment or file."""
     return "" if settings.database else f" --data {shlex.quote(str(settings.data))}"
+
+
+def base_url(url: str) -> str:
+    """The URL of a server as people write it, without what follows its address."""
+    return url.strip().rstrip("/").removesuffix("/v1")
 
 
 def program() -> str:

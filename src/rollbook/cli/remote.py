@@ -16,7 +16,7 @@ from rollbook import __version__
 from rollbook.auth.tokens import mint
 from rollbook.cli.backends import Shown
 from rollbook.cli.event_stream import Message, messages
-from rollbook.cli.output import Failure, hint
+from rollbook.cli.output import Failure, Refused, base_url, hint, program
 
 PAGE = 1_000
 TIMEOUT = 30.0  # seconds per response
@@ -29,10 +29,11 @@ PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
 class Remote:
     """`Backend` over HTTP. The server checks the key's permissions."""
 
-    def __init__(self, url: str, key: str) -> None:
-        """Raises Failure if the URL is invalid."""
-        self.address = url.rstrip("/").removesuffix("/v1")
-        self.place = f"--url {self.address}"
+    def __init__(self, url: str, key: str, profile: str | None = None) -> None:
+        """`profile` is where URL and key come from. Raises Failure if the URL is invalid."""
+        self.address = base_url(url)
+        self.place = f"--url {self.address}" if profile is None else f"--profile {profile}"
+        self._profile = profile
         try:
             self._http = httpx2.Client(
                 base_url=self.address,
@@ -47,6 +48,15 @@ class Remote:
 
     def close(self) -> None:
         self._http.close()
+
+    def current_key(self) -> Shown | None:
+        """The key of these requests; None if it works, but may not read itself."""
+        try:
+            return self._object(self._ask("GET", "/v1/keys/current"))
+        except Refused as refused:
+            if refused.code == "insufficient_scope":
+                return None
+            raise
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         size = PAGE if limit is None else min(limit, PAGE)
@@ -145,7 +155,7 @@ class Remote:
         if answer.is_success or (connected and answer.status_code in (429, 502, 503, 504)):
             return
         answer.read()
-        raise Failure(self._sentence(answer))
+        raise self._refusal(answer)
 
     def _messages(self, answer: httpx2.Response) -> Iterator[Message]:
         try:
@@ -229,7 +239,7 @@ class Remote:
                 continue
             if answer.is_success:
                 return answer
-            raise Failure(self._sentence(answer))
+            raise self._refusal(answer)
 
     def _object(self, answer: httpx2.Response) -> Shown:
         found = self._json(answer)
@@ -262,17 +272,21 @@ class Remote:
     def _silent(self, problem: Exception) -> str:
         return f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
 
-    def _sentence(self, answer: httpx2.Response) -> str:
+    def _refusal(self, answer: httpx2.Response) -> Failure:
         try:
             body = answer.json()
             sentence = " ".join([fault["message"] for fault in body.get("errors", ())]) or "" + body["error"]
+            code = "" + body.get("code", "")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return str(self._stranger(answer))
+            return self._stranger(answer)
+        new_key = (
+            f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine."
+        )
         fix = {
-            401: " Set ROLLBOOK_KEY to an API key of this server. To create one, run `rollbook keys create EMAIL` on its machine.",
+            401: f" {new_key if self._profile is None else f'Sign in again: {program()} login --profile {self._profile}'}",
             404: f" ({answer.request.url.path} at {self.address})",
         }
-        return sentence + fix.get(answer.status_code, "")
+        return Refused(sentence + fix.get(answer.status_code, ""), code)
 
 
 class _Answer(Shown):

@@ -77,7 +77,18 @@ async def _list(page: PageRequest, number: int) -> keys.Keys:
 
 
 async def show_form(page: PageRequest) -> Response:
-    return _form(page, BLANK, {})
+    """The query can fill in the form, as `rollbook login` does. Nothing is created before the person sends it."""
+    return _form(page, {**BLANK, **_filled_in(page.query)}, {})
+
+
+def _filled_in(query: Mapping[str, str]) -> dict[str, Any]:
+    """What the form can show of it."""
+    given: dict[str, Any] = {"name": query.get("name", "")[:100], "expires_on": query.get("expires_on", "")[:10]}
+    if scopes := query.get("scopes"):
+        given |= {"reach": "some", "scopes": scopes.split(",")}
+    if query.get("expires") in dict(EXPIRIES):
+        given["expires"] = query["expires"]
+    return given
 
 
 async def create(page: PageRequest) -> Response:

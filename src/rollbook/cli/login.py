@@ -1,0 +1,179 @@
+"""`rollbook login`: saves a server and an API key for it, so that commands need neither `--url` nor `--key`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import webbrowser
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode, urlsplit
+
+import typer
+
+from rollbook import clock
+from rollbook.cli import options, profile_store
+from rollbook.cli.backends import Shown, Target, backend, opened
+from rollbook.cli.output import Failure, Refused, base_url, details, hint, program
+from rollbook.cli.profile_store import Profile
+
+app = options.single()
+
+CHOICES = (7, 30, 90, 365)
+"""Days after which a key expires that the dashboard's form offers. Others are a date."""
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+@app.command()
+def login(
+    profile: Annotated[
+        str,
+        typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True),
+    ] = profile_store.DEFAULT,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]",
+            show_default=False,
+        ),
+    ] = None,
+    scopes: Annotated[
+        str | None,
+        typer.Option(
+            "--scopes",
+            metavar="A,B",
+            help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
+            show_default=False,
+        ),
+    ] = None,
+    expires: Annotated[str, typer.Option("--expires", metavar="TIME", help="When the new key expires, such as 30d.")] = "90d",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link in a browser, if there is one.")] = True,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="On the server's machine: create the key in its data folder, for the user of --user.",
+            show_default=False,
+        ),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="EMAIL|ID", help="The user of the key, with --data.", show_default=False),
+    ] = None,
+) -> None:
+    """Save a server and an API key, so that commands need no --url and --key.
+
+    Prints a link to the dashboard's form for a new key, opens it in a browser if there is one, and asks for the key. It also works
+    over SSH. The key is kept in your config folder, readable by you only. With several servers, give each its own --profile.
+    Example: rollbook login --url https://rollbook.example.com --scopes users:read,events:read
+    """
+    profile_store.check(profile)
+    chosen = [part.strip() for part in (scopes or "").split(",") if part.strip()]
+    until = options.moment(expires, "--expires")
+    name = f"Command line on {platform.node() or 'a computer'}"[:100]
+    if (data is None) != (user is None) or (data is not None and key is not None):
+        raise typer.BadParameter("Use --data together with --user, and without --key: it creates the key.")
+    if data is not None:
+        found = _created(data, str(user), url, {"name": name, "expires_at": until} | ({"scopes": chosen} if chosen else {}))
+    else:
+        address = _address(profile, url)
+        found = _checked(address, _key_text(key, _form(address, name, chosen, until), browser))
+    path = profile_store.save(profile, found)
+    details({"profile": profile, **found.public()})
+    hint(f"Saved in {path}. Commands use it {_use(profile)}")
+
+
+def _address(profile: str, url: str | None) -> str:
+    """The server. Raises Failure."""
+    url = url or os.environ.get("ROLLBOOK_URL")
+    if url is None and (known := profile_store.find(profile)) is not None:
+        return known.url
+    if url is None and sys.stdin.isatty():
+        url = input("URL of the server: ")
+    if not url:
+        raise Failure(f"Name the server: {program()} login --url https://rollbook.example.com")
+    address = base_url(url)
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(f"--url must start with http:// or https://, not {url!r}.")
+    if parts.scheme == "http" and parts.hostname not in LOCAL:
+        hint(f"Warning: {address} is not encrypted. Whoever can listen on the network can read the key. Use https.")
+    return address
+
+
+def _form(address: str, name: str, scopes: list[str], until: str) -> str:
+    """The dashboard's form for a new key, with these values filled in."""
+    days = round((clock.parse(until) - clock.now()) / clock.DAY)
+    expiry = {"expires": str(days)} if days in CHOICES else {"expires": "date", "expires_on": until[:10]}
+    return f"{address}/account/keys/new?{urlencode({'name': name, **expiry, 'scopes': ','.join(scopes)})}"
+
+
+def _key_text(given: str | None, form: str, browser: bool) -> str:
+    """The key: as given, from standard input, or typed without being shown."""
+    if given not in (None, "-"):
+        return given
+    if given == "-" or not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    hint(f"Create a key here, then copy it:\n\n  {form}\n")
+    if browser and _has_browser():
+        webbrowser.open(form)
+    return getpass("Paste the key (it stays hidden): ").strip()
+
+
+def _has_browser() -> bool:
+    """Whether opening a page shows it to whoever types here. Without a display, a browser would take over the terminal."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _checked(address: str, key: str) -> Profile:
+    """Raises Failure if the server doesn't accept the key."""
+    if not key:
+        raise Failure("No key was given. Nothing was saved.")
+    with opened(Target(address, key)) as server:
+        found = server.current_key() or {}
+        try:
+            user = server.user("me")["email"]
+        except Refused:  # the scopes of the key leave it out
+            user = None
+    return _profile(address, key, user, found)
+
+
+def _created(data: Path, user: str, url: str | None, fields: Shown) -> Profile:
+    """With a new key of the data folder."""
+    with backend(data, None, None, None) as folder:
+        owner = folder.user(user)
+        key = folder.create_key(owner["id"], fields)
+        return _profile(base_url(url or folder.address), key["key"], owner["email"], key)
+
+
+def _profile(address: str, key: str, user: str | None, found: Shown) -> Profile:
+    return Profile(
+        url=address,
+        key=key,
+        key_id=found.get("id"),
+        user=user,
+        scopes=found.get("scopes"),
+        expires_at=found.get("expires_at"),
+    )
+
+
+def _use(profile: str) -> str:
+    if profile == profile_store.DEFAULT:
+        return "where nothing else is named and there is no data folder."
+    return f"with --profile {profile}."

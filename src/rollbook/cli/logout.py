@@ -1,0 +1,37 @@
+"""`rollbook logout`: forgets a profile."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rollbook.cli import options, profile_store
+from rollbook.cli.backends import running_server
+from rollbook.cli.output import Failure, hint
+
+app = options.single()
+
+
+@app.command()
+def logout(
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="The profile.", envvar="ROLLBOOK_PROFILE", show_envvar=True)
+    ] = profile_store.DEFAULT,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Revoke the key on the server first, for everyone who uses it.")
+    ] = False,
+) -> None:
+    """Forget a profile and its API key. The key keeps working, unless you add --revoke."""
+    found = profile_store.get(profile)
+    if revoke:
+        if found.key_id is None:
+            raise Failure(f"The scopes of this key don't allow revoking it. Revoke it at {found.url}/account/keys.")
+        with running_server(None, None, profile) as server:
+            server.revoke_key(found.key_id)
+    profile_store.remove(profile)
+    if revoke:
+        hint(f"Forgot the profile {profile}, and revoked its key.")
+    else:
+        page = "" if found.key_id is None else f"/{found.key_id}"
+        hint(f"Forgot the profile {profile}. Its key still works. You can revoke it at {found.url}/account/keys{page}.")

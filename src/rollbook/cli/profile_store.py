@@ -1,0 +1,113 @@
+"""Keeps profiles: servers and the API keys that `rollbook login` saved for them, one file each in the user's config folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from rollbook.cli.output import Failure, program
+
+DEFAULT = "default"
+"""The profile of commands that name nothing else."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
+_SUFFIX = ".json"
+
+
+class Profile(Struct, kw_only=True, omit_defaults=True):
+    """Where to send requests, and with which key. What the key itself doesn't let us read is None."""
+
+    url: str
+    key: str
+    key_id: str | None = None
+    user: str | None = None
+    """The email of the key's user."""
+    scopes: list[str] | None = None
+    """None: not restricted, or unknown."""
+    expires_at: str | None = None
+    """RFC 3339."""
+
+    def public(self) -> dict[str, Any]:
+        """Without the secret."""
+        return {"url": self.url, "user": self.user, "key_id": self.key_id, "scopes": self.scopes, "expires_at": self.expires_at}
+
+
+def folder() -> Path:
+    """Where profiles are kept: the user's config folder (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    # The specification ignores relative paths.
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "rollbook" / "profiles"
+
+
+def names() -> list[str]:
+    """All profiles, sorted."""
+    try:
+        found = os.listdir(folder())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX) and _NAME(name.removesuffix(_SUFFIX)))
+
+
+def find(name: str) -> Profile | None:
+    """Raises Failure if the file can't be used, or other users of this machine can read it."""
+    path = _path(name)
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise Failure(f"Other users can read the key in {path}. Rotate it if that is a risk, then run: chmod 600 {path}")
+            return msgspec.json.decode(file.read(), type=Profile)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except msgspec.DecodeError:
+        raise Failure(f"{path} is damaged. Sign in again: {program()} login --profile {name}") from None
+
+
+def get(name: str) -> Profile:
+    """Raises Failure."""
+    found = find(name)
+    if found is None:
+        known = f" Profiles: {', '.join(names())}." if names() else ""
+        raise Failure(f"There is no profile {name}.{known} To create it: {program()} login --profile {name}")
+    return found
+
+
+def save(name: str, profile: Profile) -> Path:
+    """Replace the profile in one step, readable by this user only. Returns its file. Raises OSError."""
+    path = _path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for part in (path.parent.parent, path.parent):
+        part.chmod(0o700)
+    unfinished = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(profile)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+    return path
+
+
+def remove(name: str) -> None:
+    """Raises OSError."""
+    _path(name).unlink()
+
+
+def check(name: str) -> None:
+    """Raises Failure unless it can be a profile's name."""
+    if not _NAME(name):
+        raise Failure(f"{name!r} is not a profile name: use up to 64 letters, digits, dots, hyphens and underscores.")
+
+
+def _path(name: str) -> Path:
+    check(name)
+    return folder() / f"{name}{_SUFFIX}"
