@@ -20,7 +20,7 @@ from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
 from rollbook.web.admin import event_files
 from rollbook.web.admin.server import as_text
-from tests.browser.chromium import Watch, new_context, take_session
+from tests.browser.chromium import Watch, axe, new_context, take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -280,6 +280,91 @@ def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], quer
     assert answer and answer.status == 400
     expect(page.locator("#users .notice")).to_contain_text(sentence)
     expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
+
+
+# ---- many at once
+
+
+@with_and_without_scripts
+def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    """Selected by box, asked about by number, done; the list of the deleted brings them back the same way."""
+    name = f"Bulky {'with' if scripts else 'without'} scripts"
+    users = [new_user(http, name=name, email=f"{name.split()[1]}{number}@bulky.example") for number in range(3)]
+    admin = new_user(http, name=name, role="admin")
+    page = browse(scripts, admin)
+    page.goto(f"/admin/users?q={name}")
+    expect(page.get_by_role("button", name="Continue")).to_be_hidden()
+    for box in (
+        page.locator("#users tbody [name=id]").all() if not scripts else [page.get_by_label("Select all users on this page")]
+    ):
+        box.check()
+    if scripts:
+        expect(page.get_by_text("4 selected").first).to_be_visible()
+    assert not scripts or axe(page) == []
+    page.get_by_label("Action").select_option("delete")
+    press(page, "Continue")
+    expect(page.get_by_role("heading", name="Delete 4 users?")).to_be_visible()
+    assert not scripts or axe(page) == []
+    assert stored(http, users[0])["status"] == "active", "asked, not done"
+    press(page, "Delete 4 users")
+    expect(page.get_by_role("heading", name="3 users deleted")).to_be_visible()
+    expect(page.get_by_role("row", name=name)).to_contain_text("You cannot delete yourself.")
+    assert not scripts or axe(page) == []
+    assert [http.get(f"/v1/users/{user['id']}").status_code for user in (*users, admin)] == [404, 404, 404, 200]
+    page.goto("/admin/users/deleted")
+    for user in users[:2]:
+        page.locator(f"[name=id][value={user['id']}]").check()
+    press(page, "Continue")
+    press(page, "Restore 2 users")
+    expect(page.get_by_role("heading", name="2 users restored")).to_be_visible()
+    assert [http.get(f"/v1/users/{user['id']}").status_code for user in users] == [200, 200, 404]
+
+
+def test_all_users_that_match_are_changed_and_no_others(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]
+) -> None:
+    page = browse(scripts=False)
+    page.goto("/admin/users?q=crowd&status=active")
+    page.locator("#users tbody [name=id]").first.check()
+    page.get_by_label("All users that match, on every page").check()
+    page.get_by_label("Action").select_option("role:viewer")
+    press(page, "Continue")
+    expect(page.get_by_role("heading", name=f"Change the role of {MANY} users to viewer?")).to_be_visible()
+    later = new_user(http, name="Crowd after the question")
+    press(page, f"Change the role of {MANY} users to viewer")
+    expect(page.get_by_role("heading", name=f"Role of {MANY} users changed to viewer")).to_be_visible()
+    assert http.get("/v1/users/count?q=crowd&role=viewer").json()["count"] == MANY
+    assert stored(http, later)["role"] == "member", "who was not counted is not changed"
+    http.delete(f"/v1/users/{later['id']}")
+    page.goto("/admin/users?q=crowd")
+    page.locator("#users tbody [name=id]").first.check()
+    page.get_by_label("All users that match, on every page").check()
+    page.get_by_label("Action").select_option("role:member")
+    press(page, "Continue")
+    press(page, f"Change the role of {MANY} users to member")
+    assert http.get("/v1/users/count?q=crowd&role=member").json()["count"] == MANY
+
+
+def test_a_row_of_the_list_opens_its_user(http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
+    page = browse()
+    page.goto("/admin/users?q=crowd+007")
+    page.get_by_role("row", name="Crowd 007").locator("td").last.click()
+    page.wait_for_url(f"**{of(crowd[7])}")
+
+
+def test_the_pages_of_the_list_are_turned_on_one_line_of_a_phone(
+    browse: Callable[..., Page], crowd: list[dict[str, Any]]
+) -> None:
+    page = browse()
+    page.set_viewport_size({"width": 360, "height": 700})
+    try:
+        page.goto("/admin/users")
+        assert page.locator(".pager").evaluate("pager => pager.scrollWidth <= pager.clientWidth && pager.offsetHeight < 50")
+        expect(page.get_by_role("link", name="Next")).to_be_visible()
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 720})
 
 
 def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Client, browse: Callable[..., Page]) -> None:

@@ -20,7 +20,7 @@ from rollbook.web.account import (
     webhook_replays,
     webhooks,
 )
-from rollbook.web.admin import deleted_users, events, new_user, overview, server, user, users
+from rollbook.web.admin import bulk, deleted_users, events, new_user, overview, server, user, users
 from rollbook.web.admin import webhooks as all_webhooks
 
 Who = Literal["anyone", "person", "admin"]
@@ -94,6 +94,8 @@ PAGES = [
     Page("GET", "/admin/events/{id}", events.show_one, "admin"),
     Page("GET", "/admin/server", server.show, "admin"),
     Page("GET", "/admin/users", users.show, "admin"),
+    Page("POST", "/admin/users/bulk", bulk.ask, "admin"),
+    Page("POST", "/admin/users/bulk/apply", bulk.apply, "admin"),
     Page("GET", "/admin/users/deleted", deleted_users.show, "admin"),
     Page("GET", "/admin/users/new", new_user.show, "admin"),
     Page("POST", "/admin/users/new", new_user.create, "admin"),

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from rollbook.actions import users
-from rollbook.actions.arguments import UserSelection
-from rollbook.actions.checking import check_texts
 from rollbook.api import paging
 from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
-from rollbook.web.admin.permitted import ROLES
+from rollbook.web.admin.permitted import ROLES, may_touch
+from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -41,7 +40,7 @@ class Listed(NamedTuple):
 async def show(page: PageRequest) -> Response:
     """The list, or only its table when htmx requests it."""
     query = page.query
-    asked = {name: query.get(name, "").strip() for name in ("q", "role", "status", "sort")}
+    asked = asked_of(query)
     number = 1
     listed = Listed([], None, None, None)
     problems: dict[str, str] = {}
@@ -56,27 +55,28 @@ async def show(page: PageRequest) -> Response:
         "asked": asked,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "sorts": SORTS,
+        "bulk_options": bulk.options(page),
+        "may_touch": lambda role: may_touch(page, role),
         "listed": listed,
         "plain": not any(asked.values()),
         "filtered": bool(asked["q"] or asked["role"] or asked["status"]),
         "number": number,
         "pages": pages,
         "problems": problems,
-        "sort_link": lambda name: _url(asked | {"sort": _turned(asked["sort"], name)}),
+        "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
         "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or "created_at"),
-        "count_link": _url(asked, count="exact"),
-        "last_link": None if pages is None else _url(asked, page=pages),
+        "count_link": list_url(asked, count="exact"),
+        "last_link": None if pages is None else list_url(asked, page=pages),
     }
     if page.is_htmx:
         # What is searched for while typing gets a URL too, without the fields that are empty.
-        return page.render("admin/users_table.html", headers=line("HX-Replace-Url", _url(asked)), **context)
+        return page.render("admin/users_table.html", headers=line("HX-Replace-Url", list_url(asked)), **context)
     return page.render("admin/users.html", 400 if problems else 200, **context)
 
 
 async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
     """Raises InvalidParameter."""
-    given = {name: value for name, value in asked.items() if value}
-    selection = check_texts(UserSelection, given)
+    selection = selection_of(asked)
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret
     sort = users.sort_of(selection)
@@ -89,17 +89,11 @@ async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed
     def url(position: Position | None, number: int) -> str | None:
         if position is None:
             return None
-        return _url(asked, page=number, cursor=paging.cursor(secret, sort, position), count=count)
+        return list_url(asked, page=number, cursor=paging.cursor(secret, sort, position), count=count)
 
     return Listed(
         [User._make(row) for row in found.rows], found.total, url(found.before, max(1, number - 1)), url(found.after, number + 1)
     )
-
-
-def _url(asked: dict[str, str], **more: object) -> str:
-    """The URL of the list with these filters and parameters."""
-    given = {name: str(value) for name, value in (asked | more).items() if value not in (None, "")}
-    return "/admin/users" + (f"?{urlencode(given)}" if given else "")
 
 
 def _turned(sort: str, name: str) -> str:

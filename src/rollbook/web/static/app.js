@@ -1,4 +1,4 @@
-/* Theme switch, copy buttons, confirmation dialogs, filters, relative times and tabs. Every page works without it. */
+/* Theme switch, copy buttons, confirmation dialogs, filters, selection in lists, relative times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -103,9 +103,32 @@
     }
   }
 
+  // Boxes of a list: one selects all on the page, and the bar says how many are.
+  function countSelected(list) {
+    const boxes = [...list.querySelectorAll("tbody [name=id]")];
+    const count = boxes.filter((box) => box.checked).length;
+    const all = list.querySelector("[data-select-all]");
+    all.checked = count > 0 && count === boxes.length;
+    all.indeterminate = count > 0 && !all.checked;
+    const matching = list.querySelector("[name=all]:checked");
+    list.querySelector("[data-selected]").textContent = live.textContent = `${matching ? "All" : count} selected`;
+  }
+  function select(list, box) {
+    if (box.hasAttribute("data-select-all")) {
+      for (const each of list.querySelectorAll("tbody [name=id]")) each.checked = box.checked;
+    }
+    countSelected(list);
+  }
+
+  // A row opens what its name links to, unless text is being selected.
+  function open(row, event) {
+    if (event.target.closest("a, button, input, label") || String(getSelection())) return;
+    row.querySelector("th a")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: event.ctrlKey, metaKey: event.metaKey }));
+  }
+
   function dress() {
     nameThemeSwitch();
-    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden]")) button.hidden = false;
     relate();
     for (const sync of new Set([...document.querySelectorAll(".tabs[data-sync]")].map((tabs) => tabs.dataset.sync))) {
       const value = kept("tab-" + sync);
@@ -117,6 +140,8 @@
     const button = event.target.closest?.("button");
     if (button?.hasAttribute("data-theme-switch")) switchTheme();
     else if (button?.hasAttribute("data-copy")) copy(button);
+    const row = event.target.closest?.(".openable tbody tr");
+    if (row) open(row, event);
   });
 
   // In the capture phase, so that htmx doesn't send the form before the person has answered.
@@ -136,6 +161,8 @@
       keep("tab-" + tabs.dataset.sync, input.value);
       choose(tabs.dataset.sync, input.value);
     }
+    const list = input.closest("[data-selection]");
+    if (list && input.type === "checkbox") select(list, input);
     if (input.closest("[data-auto-submit]") && input.form) input.form.requestSubmit();
   });
 

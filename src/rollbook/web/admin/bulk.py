@@ -1,0 +1,167 @@
+"""Changes to many users at once: selected in a list, confirmed on a page that says how many, and answered with what failed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from rollbook.actions import users
+from rollbook.actions.arguments import UserUpdate
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.records import users as user_records
+from rollbook.records.user_list.query import Query
+from rollbook.records.users import User
+from rollbook.storage.database import Queries
+from rollbook.web import forms
+from rollbook.web.admin.events import wrong
+from rollbook.web.admin.permitted import roles_to_give
+from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
+from rollbook.web.page_request import PageRequest
+
+MAX_USERS = 1000
+MAX_NAMED = 10
+"""Users named on the page that asks; of the rest, the number is given."""
+
+
+class Change(NamedTuple):
+    """What can be done to the users that are selected."""
+
+    choice: str
+    request: str
+    """With the number of users in the place of {}, as `done`."""
+    done: str
+    effect: str
+    run: Callable[[str], Awaitable[object]]
+
+
+class Named(NamedTuple):
+    id: str
+    name: str
+
+
+class Failed(NamedTuple):
+    user: Named
+    why: str
+
+
+def options(page: PageRequest) -> list[tuple[str, str]]:
+    """What the list of users offers."""
+    return [(name, change.choice) for name, change in _changes(page).items() if name != "restore"]
+
+
+def _changes(page: PageRequest) -> dict[str, Change]:
+    on, by, days = page.on, page.by, page.on.settings.deleted_retention
+    found = {
+        "suspend": Change(
+            "Suspend",
+            "Suspend {}",
+            "{} suspended",
+            "They won’t be able to sign in or use their API keys until you reactivate them.",
+            partial(users.suspend, on, by),
+        ),
+        "activate": Change(
+            "Activate",
+            "Activate {}",
+            "{} activated",
+            "They can sign in and use their API keys again.",
+            partial(users.activate, on, by),
+        ),
+        "delete": Change(
+            "Delete",
+            "Delete {}",
+            "{} deleted",
+            f"They are signed out, and their API keys are revoked. You can restore them for {days} days.",
+            partial(users.delete, on, by),
+        ),
+        "restore": Change(
+            "Restore",
+            "Restore {}",
+            "{} restored",
+            "They can sign in again. Their API keys stay revoked.",
+            partial(users.restore, on, by),
+        ),
+    }
+    for role in roles_to_give(page):
+        found[f"role:{role}"] = Change(
+            f"Change role to {role}",
+            f"Change the role of {{}} to {role}",
+            f"Role of {{}} changed to {role}",
+            "Their permissions change immediately, and those of their API keys.",
+            partial(_give_role, page, role),
+        )
+    return found
+
+
+async def _give_role(page: PageRequest, role: str, id: str) -> None:
+    await users.update(page.on, page.by, id, page.arguments(UserUpdate, {"role": role}))
+
+
+async def ask(page: PageRequest) -> Response:
+    """The page that says how many users, and who. Raises InvalidParameter."""
+    op, change = _chosen(page)
+    ids = await _matching(page) if "all" in page.form else page.getlist("id")
+    if not ids:
+        raise wrong("id", "Select at least one user.")
+    if len(ids) > MAX_USERS:
+        raise wrong("id", f"More than {MAX_USERS:,} users match, the most that can be changed at once. Narrow the list first.")
+    return page.render(
+        "admin/bulk.html",
+        section="admin/users",
+        op=op,
+        change=change,
+        ids=ids,
+        first=await _named(page, ids[:MAX_NAMED]),
+        asked=asked_of(page.form),
+        back=_back(page, op),
+    )
+
+
+async def apply(page: PageRequest) -> Response:
+    """Change the users that the page before named, each alone: one that can't be changed stops no other."""
+    op, change = _chosen(page)
+    ids = [id for id in page.form.get("ids", "").split(" ") if id][:MAX_USERS]
+    refused: list[tuple[str, str]] = []
+    for id in ids:
+        try:
+            await change.run(id)
+        except ApiError as error:
+            page.on.operations.count(error, page.request)
+            refused.append((id, forms.sentence(error)))
+    names = await _named(page, [id for id, _ in refused])
+    return page.render(
+        "admin/bulk_done.html",
+        section="admin/users",
+        change=change,
+        done=len(ids) - len(refused),
+        failed=[Failed(user, why) for user, (_, why) in zip(names, refused, strict=True)],
+        back=_back(page, op),
+    )
+
+
+def _chosen(page: PageRequest) -> tuple[str, Change]:
+    op = page.form.get("op", "")
+    change = _changes(page).get(op)
+    if change is None:
+        raise wrong("op", "Choose what to do with the selected users.")
+    return op, change
+
+
+async def _matching(page: PageRequest) -> list[str]:
+    """All that the filters of the list select, and one more than can be changed at once."""
+    selection = selection_of(asked_of(page.form))
+    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), MAX_USERS + 1)
+    return [User._make(row).id for row in (await users.list_users(page.on, page.by, query)).rows]
+
+
+async def _named(page: PageRequest, ids: Sequence[str]) -> list[Named]:
+    return await page.on.read(_names, ids)
+
+
+async def _names(queries: Queries, ids: Sequence[str]) -> list[Named]:
+    return [Named(id, await user_records.name(queries, id) or id) for id in ids]
+
+
+def _back(page: PageRequest, op: str) -> str:
+    return "/admin/users/deleted" if op == "restore" else list_url(asked_of(page.form))
