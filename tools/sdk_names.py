@@ -56,3 +56,6 @@ NAMES: dict[str, Name] = {
     **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
 }  # fmt: skip
 """By operationId. The operations under `webhooks:`, which the server calls, have no names."""
+
+RENAMED: dict[str, dict[str, str]] = {"list_events": {"type": "types"}}
+"""Parameters with another name in the SDKs, by operationId: as `events.follow` has them."""

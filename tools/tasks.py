@@ -117,6 +117,7 @@ def lint(arguments: Arguments) -> int:
         [programs / "ruff", "format", "--check", "--quiet"],
         [programs / "pyrefly", "check", "--summary=none"],
         [programs / "rollbook", "openapi", "--check", description],
+        [programs / "python", "tools/sdk_python.py", "--check"],
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
@@ -137,6 +138,11 @@ def openapi(arguments: Arguments) -> int:
     if described.returncode == 0:
         (ROOT / "openapi.json").write_bytes(described.stdout)
     return described.returncode
+
+
+def sdk(arguments: Arguments) -> int:
+    """Generate parts of sdk/ from openapi.json."""
+    return subprocess.run([str(prepare(DEV)), "tools/sdk_python.py", *arguments], check=False).returncode
 
 
 def docs(arguments: Arguments) -> NoReturn:
@@ -187,7 +193,7 @@ def clean(arguments: Arguments) -> int:
 
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
-    task.__name__: task for task in (setup, serve, test, soak, lint, bench, openapi, docs, fuzz, screenshots, lock, clean)
+    task.__name__: task for task in (setup, serve, test, soak, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
 }
 
 

@@ -1,0 +1,24 @@
+"""Types of `with_raw_response`: the same methods, which return the response with its head."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar, cast
+
+from rollbook_client._async.pages import AsyncPager
+from rollbook_client._models import Model
+from rollbook_client._pages import Page
+from rollbook_client._responses import RawResponse
+
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+
+def raw(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[RawResponse[T]]]:
+    return cast("Callable[P, Awaitable[RawResponse[T]]]", method)
+
+
+def raw_page(method: Callable[P, AsyncPager[M]]) -> Callable[P, Awaitable[RawResponse[Page[M]]]]:
+    """The first page."""
+    return cast("Callable[P, Awaitable[RawResponse[Page[M]]]]", method)

@@ -1,0 +1,1702 @@
+"""The calls of the API. Generated from openapi.json by `make sdk`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from rollbook_client._async.following import AsyncFollowing
+from rollbook_client._async.pages import AsyncPager
+from rollbook_client._async.raw import raw, raw_page
+from rollbook_client._async.resource import AsyncResource
+from rollbook_client._requests import OMIT, Omit, build, segment
+from rollbook_client._responses import json_of, nothing, one_of, text
+from rollbook_client.types import (
+    Count,
+    Delivery,
+    Event,
+    EventPattern,
+    Export,
+    Health,
+    Key,
+    PasswordLink,
+    Replay,
+    ReplayOnly,
+    Role,
+    Scope,
+    Session,
+    Status,
+    User,
+    Webhook,
+    WebhookFormat,
+    WebhookPayload,
+    WebhookSetStatus,
+)
+from rollbook_client.webhooks import verify
+
+if TYPE_CHECKING:
+    from rollbook_client._async.client import AsyncRollbook
+
+
+class AsyncWebhooksDeliveries(AsyncResource):
+    """`client.webhooks.deliveries`"""
+
+    def list(
+        self,
+        webhook_id: str,
+        *,
+        outcome: str | None = None,
+        type: str | None = None,
+        user: str | None = None,
+        event: str | None = None,
+        trigger: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        before: str | None = None,
+        limit: int = 1000,
+    ) -> AsyncPager[Delivery]:
+        """List deliveries.
+
+        Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at`
+        when the next attempt is. They are kept for 14 days (setting `webhook_retention`), at most 10,000 of each
+        webhook. Requires the scope `events:read` as well.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            outcome: Only deliveries with this outcome, or `failed` for all that did not succeed. At most 32
+                characters.
+            type: Only deliveries of events of this type. At most 64 characters.
+            user: Only deliveries of events about this user. At most 40 characters.
+            event: Only deliveries of this event. At most 40 characters.
+            trigger: Only deliveries for this reason. One of `event`, `replay`, `resend`, `test`.
+            created_after: Only deliveries from after this RFC 3339 time.
+            created_before: Only deliveries from before this RFC 3339 time.
+            before: Only deliveries older than the one with this ID. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Example:
+            >>> async for delivery in client.webhooks.deliveries.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
+            ...     print(delivery.id)
+        """
+        return self._pages(
+            build(
+                "GET",
+                f"/v1/webhooks/{segment(webhook_id)}/deliveries",
+                query={
+                    "outcome": outcome,
+                    "type": type,
+                    "user": user,
+                    "event": event,
+                    "trigger": trigger,
+                    "created_after": created_after,
+                    "created_before": created_before,
+                    "before": before,
+                    "limit": limit,
+                },
+            ),
+            Delivery,
+            "link",
+        )
+
+    async def get(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Get a delivery.
+
+        Returns the delivery with its request and the response, of which the first 4 KiB are kept. The request is made
+        again from the event log with the URL and format that the webhook has now; it is null if the event was erased
+        or is past its retention.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            delivery_id: ID of the delivery.
+
+        Example:
+            >>> delivery = await client.webhooks.deliveries.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
+            >>> delivery.id
+            'dlv_065n1p8d3o1k7f2h9v6c4m5r0g'
+        """
+        return await self._call(
+            build("GET", f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}"), one_of(Delivery)
+        )
+
+    async def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Replay:
+        """Resend a delivery.
+
+        Sends the event once more, with the same `webhook-id`, also if it was delivered or the webhook is paused.
+        Returns a replay that shows whether it succeeded. A test delivery can't be resent.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            delivery_id: ID of the delivery.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            ReplayLimitReached: The webhook has 100 replays under way, resent deliveries included.
+
+        Example:
+            >>> replay = await client.webhooks.deliveries.resend('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
+            >>> replay.id
+            'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}/resend",
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Replay),
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncWebhooksDeliveriesWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncWebhooksDeliveriesWithRawResponse(self._client)
+
+
+class AsyncWebhooksDeliveriesWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncWebhooksDeliveries(client, raw=True)
+        self.list = raw_page(found.list)
+        self.get = raw(found.get)
+        self.resend = raw(found.resend)
+
+
+class AsyncWebhooksReplays(AsyncResource):
+    """`client.webhooks.replays`"""
+
+    def list(self, webhook_id: str, *, before: str | None = None, limit: int = 1000) -> AsyncPager[Replay]:
+        """List replays.
+
+        Returns the replays of a webhook, newest first, resent deliveries among them.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            before: Only replays older than the one with this ID. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Example:
+            >>> async for replay in client.webhooks.replays.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
+            ...     print(replay.id)
+        """
+        return self._pages(
+            build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays", query={"before": before, "limit": limit}),
+            Replay,
+            "before",
+        )
+
+    async def create(
+        self,
+        webhook_id: str,
+        *,
+        from_: str,
+        to: str | Omit = OMIT,
+        types: Sequence[EventPattern] | Omit = OMIT,
+        user: str | Omit = OMIT,
+        only: ReplayOnly | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Replay:
+        """Replay events.
+
+        Sends a part of the event log to the webhook again, with the same `webhook-id`, beside what is new, also if
+        the webhook is paused. It survives restarts; read it again to see its progress. An event that fails is not
+        tried again. Requires the scope `events:read` as well.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
+            to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40 characters.
+            types: Only events of these types. Default: those that the webhook asks for.
+            user: Only events about this user. At most 40 characters.
+            only: `failed`: only events of which an attempt failed and none succeeded. `undelivered`: only those that
+                were never delivered, as far as deliveries are kept. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            ReplayLimitReached: The webhook has 100 replays under way, resent deliveries included.
+            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
+                removed, so you would miss some.
+
+        Example:
+            >>> replay = await client.webhooks.replays.create('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='2023-10-27T10:00:00Z', to='2023-10-27T11:00:00Z', only='undelivered')
+            >>> replay.id
+            'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/webhooks/{segment(webhook_id)}/replays",
+                body={"from": from_, "to": to, "types": types, "user": user, "only": only},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Replay),
+        )
+
+    async def get(self, webhook_id: str, replay_id: str) -> Replay:
+        """Get a replay.
+
+        Returns the replay with its progress.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            replay_id: ID of the replay.
+
+        Example:
+            >>> replay = await client.webhooks.replays.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
+            >>> replay.id
+            'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
+        """
+        return await self._call(build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), one_of(Replay))
+
+    async def cancel(self, webhook_id: str, replay_id: str) -> None:
+        """Cancel a replay.
+
+        Sends nothing more of it. Nothing happens if it is finished.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            replay_id: ID of the replay.
+
+        Example:
+            >>> await client.webhooks.replays.cancel('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
+        """
+        return await self._call(build("DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), nothing)
+
+    @property
+    def with_raw_response(self) -> AsyncWebhooksReplaysWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncWebhooksReplaysWithRawResponse(self._client)
+
+
+class AsyncWebhooksReplaysWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncWebhooksReplays(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.cancel = raw(found.cancel)
+
+
+class AsyncEvents(AsyncFollowing):
+    """`client.events`"""
+
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        types: Sequence[str] | None = None,
+        user: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        order: str | None = None,
+        limit: int = 1000,
+        wait: int | None = None,
+    ) -> AsyncPager[Event]:
+        """List events.
+
+        Returns what happened to users, API keys, sessions and webhooks, in the order of commits. To follow the event
+        log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response.
+        An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one
+        event if there are any. If events after `after` are past their retention, returns 410. With `wait`, an empty
+        list is returned only after that many seconds; an event that happens meanwhile is returned at once.
+
+        Scope: `events:read`.
+
+        Args:
+            after: Only events after this one: an event ID, or the `Event-Position` of an earlier response. At most 40
+                characters.
+            before: Only events before this one: an event ID or a position. At most 40 characters.
+            types: Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`.
+            user: Only events about this user. At most 40 characters.
+            created_after: Only events from after this RFC 3339 time.
+            created_before: Only events from before this RFC 3339 time.
+            order: `asc`: oldest first. `desc`: newest first. Default: asc.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            wait: Seconds to wait for an event if there is none yet. Not with `order=desc`. 0 to 60. Default: 0.
+
+        Raises:
+            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
+                removed, so you would miss some.
+            TooManyStreams: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or
+                `wait`.
+
+        Example:
+            >>> async for event in client.events.list():
+            ...     print(event.id)
+        """
+        return self._pages(
+            build(
+                "GET",
+                "/v1/events",
+                query={
+                    "after": after,
+                    "before": before,
+                    "type": types,
+                    "user": user,
+                    "created_after": created_after,
+                    "created_before": created_before,
+                    "order": order,
+                    "limit": limit,
+                    "wait": wait,
+                },
+            ),
+            Event,
+            "link",
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncEventsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncEventsWithRawResponse(self._client)
+
+
+class AsyncEventsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncEvents(client, raw=True)
+        self.list = raw_page(found.list)
+
+
+class AsyncKeys(AsyncResource):
+    """`client.keys`"""
+
+    def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> AsyncPager[Key]:
+        """List API keys.
+
+        Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
+
+        Scope: `keys:read`. Members can only access their own keys.
+
+        Args:
+            user: ID of the user whose keys to list. Default: yourself. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+
+        Example:
+            >>> async for key in client.keys.list():
+            ...     print(key.id)
+        """
+        return self._pages(build("GET", "/v1/keys", query={"user": user, "limit": limit, "offset": offset}), Key, "offset")
+
+    async def create(
+        self,
+        *,
+        name: str,
+        user_id: str | Omit = OMIT,
+        scopes: Sequence[Scope] | None | Omit = OMIT,
+        expires_at: datetime | str | None | Omit = OMIT,
+        ip_allow: Sequence[str] | None | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        revealable: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Key:
+        """Create an API key.
+
+        Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
+
+        Scope: `keys:write`. Members can only access their own keys.
+
+        Args:
+            name: What you use the key for. At most 100 characters.
+            user_id: ID of the user the key belongs to. Default: yourself. At most 40 characters.
+            scopes: The scopes of the key. Default or null: everything its user can do.
+            expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never.
+            ip_allow: IP addresses and networks that can use the key. Default or null: any.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
+                characters.
+            revealable: Whether the key can be revealed again. Default: `true`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            KeyLimitReached: The user has 1,000 API keys that work.
+
+        Example:
+            >>> key = await client.keys.create(name='billing service', scopes=['users:read'], ip_allow=['203.0.113.0/24'], rate_limit='50/minute')
+            >>> key.key
+            'rbk_ExampleExampleExampleExampleOnly1gTtmI'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/keys",
+                body={
+                    "name": name,
+                    "user_id": user_id,
+                    "scopes": scopes,
+                    "expires_at": expires_at,
+                    "ip_allow": ip_allow,
+                    "rate_limit": rate_limit,
+                    "revealable": revealable,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Key),
+        )
+
+    async def get(self, key_id: str) -> Key:
+        """Get an API key.
+
+        Returns the key without the secret. Use `current` as the ID for the key that sends the request.
+
+        Scope: `keys:read`. Members can only access their own keys.
+
+        Args:
+            key_id: ID of the API key, or `current` for the key that sends the request.
+
+        Example:
+            >>> key = await client.keys.get('key_065n19esg1vsvaetc6pc73vuso')
+            >>> key.key
+            'rbk_ExampleExampleExampleExampleOnly1gTtmI'
+        """
+        return await self._call(build("GET", f"/v1/keys/{segment(key_id)}"), one_of(Key))
+
+    async def revoke(self, key_id: str) -> None:
+        """Revoke an API key.
+
+        The key stops working within a second, on all servers. Nothing happens if it was revoked before.
+
+        Scope: `keys:write`. Members can only access their own keys.
+
+        Args:
+            key_id: ID of the API key, or `current` for the key that sends the request.
+
+        Example:
+            >>> await client.keys.revoke('key_065n19esg1vsvaetc6pc73vuso')
+        """
+        return await self._call(build("DELETE", f"/v1/keys/{segment(key_id)}"), nothing)
+
+    async def reveal(self, key_id: str, *, password: str) -> Key:
+        """Reveal an API key.
+
+        Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or
+        was revoked.
+
+        Scope: `keys:write`. Members can only access their own keys.
+
+        Args:
+            key_id: ID of the API key, or `current` for the key that sends the request.
+            password: The user's current password. At most 1,024 characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> key = await client.keys.reveal('key_065n19esg1vsvaetc6pc73vuso', password='securepassword123')
+            >>> key.key
+            'rbk_ExampleExampleExampleExampleOnly1gTtmI'
+        """
+        return await self._call(build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password}), one_of(Key))
+
+    async def rotate(self, key_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Key:
+        """Rotate an API key.
+
+        Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
+
+        Scope: `keys:write`. Members can only access their own keys.
+
+        Args:
+            key_id: ID of the API key, or `current` for the key that sends the request.
+            overlap: Seconds the old key keeps working, at most 30 days. Default: `0`. 0 to 2,592,000.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            KeyLimitReached: The user has 1,000 API keys that work.
+
+        Example:
+            >>> key = await client.keys.rotate('key_065n19esg1vsvaetc6pc73vuso', overlap=3600)
+            >>> key.key
+            'rbk_ExampleExampleExampleExampleOnly1gTtmI'
+        """
+        return await self._call(
+            build("POST", f"/v1/keys/{segment(key_id)}/rotate", body={"overlap": overlap}, idempotency_key=idempotency_key),
+            one_of(Key),
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncKeysWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncKeysWithRawResponse(self._client)
+
+
+class AsyncKeysWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncKeys(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.revoke = raw(found.revoke)
+        self.reveal = raw(found.reveal)
+        self.rotate = raw(found.rotate)
+
+
+class AsyncServer(AsyncResource):
+    """`client.server`"""
+
+    async def metrics(self) -> str:
+        """Get metrics.
+
+        Returns the metrics of all workers in the Prometheus text format.
+
+        Scope: `metrics:read`.
+
+        Example:
+            >>> await client.server.metrics()
+        """
+        return await self._call(build("GET", "/metrics"), text)
+
+    async def live(self) -> Health:
+        """Check that the process is alive.
+
+        Always returns 200. Doesn't count toward a rate limit.
+
+        Requires no API key.
+
+        Example:
+            >>> health = await client.server.live()
+            >>> health.status
+            'ok'
+        """
+        return await self._call(build("GET", "/health/live"), one_of(Health))
+
+    async def ready(self) -> Health:
+        """Check that the server is ready.
+
+        Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and limits are
+        `closed`. Doesn't count toward a rate limit.
+
+        Requires no API key.
+
+        Raises:
+            Unavailable: The server is temporarily unavailable.
+
+        Example:
+            >>> health = await client.server.ready()
+            >>> health.status
+            'ok'
+        """
+        return await self._call(build("GET", "/health/ready"), one_of(Health))
+
+    async def openapi(self) -> Any:
+        """Get the API description.
+
+        Returns this description as OpenAPI 3.1.
+
+        Requires no API key.
+
+        Example:
+            >>> await client.server.openapi()
+        """
+        return await self._call(build("GET", "/openapi.json"), json_of)
+
+    @property
+    def with_raw_response(self) -> AsyncServerWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncServerWithRawResponse(self._client)
+
+
+class AsyncServerWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncServer(client, raw=True)
+        self.metrics = raw(found.metrics)
+        self.live = raw(found.live)
+        self.ready = raw(found.ready)
+        self.openapi = raw(found.openapi)
+
+
+class AsyncSessions(AsyncResource):
+    """`client.sessions`"""
+
+    def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> AsyncPager[Session]:
+        """List sessions.
+
+        Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
+
+        Scope: `sessions:read`. Members can only access their own sessions.
+
+        Args:
+            user: ID of the user whose sessions to list. Default: yourself. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+
+        Example:
+            >>> async for session in client.sessions.list():
+            ...     print(session.id)
+        """
+        return self._pages(
+            build("GET", "/v1/sessions", query={"user": user, "limit": limit, "offset": offset}), Session, "offset"
+        )
+
+    async def end(self, session_id: str) -> None:
+        """Delete a session.
+
+        Signs the browser out immediately.
+
+        Scope: `sessions:write`. Members can only access their own sessions.
+
+        Args:
+            session_id: ID of the session.
+
+        Example:
+            >>> await client.sessions.end('ses_065n19qk2l1v7fm8c0t3b5d6eg')
+        """
+        return await self._call(build("DELETE", f"/v1/sessions/{segment(session_id)}"), nothing)
+
+    @property
+    def with_raw_response(self) -> AsyncSessionsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncSessionsWithRawResponse(self._client)
+
+
+class AsyncSessionsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncSessions(client, raw=True)
+        self.list = raw_page(found.list)
+        self.end = raw(found.end)
+
+
+class AsyncUsers(AsyncResource):
+    """`client.users`"""
+
+    def list(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        ids: Sequence[str] | None = None,
+        role: Role | None = None,
+        status: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        q: str | None = None,
+        sort: Sequence[str] | None = None,
+        limit: int = 1000,
+        offset: int | None = None,
+        fields: Sequence[str] = ("*",),
+        count: str | None = None,
+        consistency: str | None = None,
+    ) -> AsyncPager[User]:
+        """List users.
+
+        Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. `status=deleted`
+        returns those who can be restored, newest deletion first.
+
+        Scope: `users:read`.
+
+        Args:
+            email: Only the user with this email, ignoring case. At most 254 characters.
+            external_id: Only the user with this external ID. At most 255 characters.
+            ids: Up to 200 IDs, separated by commas.
+            role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
+            status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `suspended`.
+            created_after: Only users created after this RFC 3339 time.
+            created_before: Only users created before this RFC 3339 time.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
+                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
+                written without spaces, any place. At most 255 characters.
+            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order.
+                One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            count: `exact`: return `X-Total-Count` for filtered lists as well.
+            consistency: `eventual`: a database standby may answer, and its data may lag. By default, lists include
+                every acknowledged change. One of `eventual`, `strong`.
+
+        Example:
+            >>> async for user in client.users.list():
+            ...     print(user.email)
+        """
+        return self._pages(
+            build(
+                "GET",
+                "/v1/users",
+                query={
+                    "email": email,
+                    "external_id": external_id,
+                    "ids": ids,
+                    "role": role,
+                    "status": status,
+                    "created_after": created_after,
+                    "created_before": created_before,
+                    "q": q,
+                    "sort": sort,
+                    "limit": limit,
+                    "offset": offset,
+                    "fields": fields,
+                    "count": count,
+                    "consistency": consistency,
+                },
+            ),
+            User,
+            "link",
+        )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        email: str,
+        password: str,
+        role: Role | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | Omit = OMIT,
+        email_verified: bool | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        fields: Sequence[str] = ("*",),
+        idempotency_key: str | None = None,
+    ) -> User:
+        """Create a user.
+
+        The password is stored as an argon2id hash and never returned. For a `role` above member, the key needs the
+        scope `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
+                most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
+                case. Stored as sent. 3 to 254 characters.
+            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
+                nothing is truncated.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
+                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
+                owners. `owner`: Full access. Default: `member`.
+            external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
+            metadata: A JSON object with your own data, at most 16 KiB.
+            email_verified: Whether the email is verified.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
+                characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`.
+
+        Example:
+            >>> user = await client.users.create(name='Charlie Chaplin', email='charlie@example.com', password='securepassword123')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/users",
+                query={"fields": fields},
+                body={
+                    "name": name,
+                    "email": email,
+                    "password": password,
+                    "role": role,
+                    "external_id": external_id,
+                    "metadata": metadata,
+                    "email_verified": email_verified,
+                    "rate_limit": rate_limit,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(User),
+        )
+
+    async def count(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        ids: Sequence[str] | None = None,
+        role: Role | None = None,
+        status: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        q: str | None = None,
+    ) -> Count:
+        """Count users.
+
+        Returns the exact number of users that match the filters.
+
+        Scope: `users:read`.
+
+        Args:
+            email: Only the user with this email, ignoring case. At most 254 characters.
+            external_id: Only the user with this external ID. At most 255 characters.
+            ids: Up to 200 IDs, separated by commas.
+            role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
+            status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `suspended`.
+            created_after: Only users created after this RFC 3339 time.
+            created_before: Only users created before this RFC 3339 time.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
+                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
+                written without spaces, any place. At most 255 characters.
+
+        Example:
+            >>> count = await client.users.count()
+            >>> count.count
+            2
+        """
+        return await self._call(
+            build(
+                "GET",
+                "/v1/users/count",
+                query={
+                    "email": email,
+                    "external_id": external_id,
+                    "ids": ids,
+                    "role": role,
+                    "status": status,
+                    "created_after": created_after,
+                    "created_before": created_before,
+                    "q": q,
+                },
+            ),
+            one_of(Count),
+        )
+
+    async def verify_password(
+        self, *, email: str, password: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
+    ) -> User:
+        """Verify a password.
+
+        Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong.
+        An unknown email takes as long as a wrong password. Returns 429 after too many failures for one account. Send
+        the `address` of the person who signs in: then failures are counted for each address, and a stranger can't
+        lock the user out.
+
+        Scope: `users:verify`.
+
+        Args:
+            email: The user's email. At most 254 characters.
+            password: The user's current password. At most 1,024 characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = await client.users.verify_password(email='charlie@example.com', password='securepassword123')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/users/verify-password",
+                query={"fields": fields},
+                body={"email": email, "password": password, "address": address},
+            ),
+            one_of(User),
+        )
+
+    async def get(self, user_id: str, *, fields: Sequence[str] = ("*",)) -> User:
+        """Get a user.
+
+        Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag`
+        changes with the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match`
+        with an update.
+
+        Scope: `users:read`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Example:
+            >>> user = await client.users.get('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(build("GET", f"/v1/users/{segment(user_id)}", query={"fields": fields}), one_of(User))
+
+    async def put(
+        self,
+        user_id: str,
+        *,
+        name: str | Omit = OMIT,
+        email: str | Omit = OMIT,
+        role: Role | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | Omit = OMIT,
+        email_verified: bool | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        status: Status | Omit = OMIT,
+        current_password: str | Omit = OMIT,
+        fields: Sequence[str] = ("*",),
+        if_match: str | None = None,
+    ) -> User:
+        """Update a user.
+
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a
+        key. Users can change their own name, email and metadata, and must send their `current_password` to change
+        their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A
+        higher role signs the user out, and ends their password link and the API keys that others created for them.
+        With `If-Match`, the update only succeeds if the user still has that version.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
+                most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
+                case. Stored as sent. 3 to 254 characters.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
+                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
+                owners. `owner`: Full access.
+            external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
+            metadata: A JSON object with your own data, at most 16 KiB.
+            email_verified: Whether the email is verified.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
+                characters.
+            status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
+                `suspended`.
+            current_password: The user's current password. At most 1,024 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`.
+            WrongPassword: The email is unknown, or the password is wrong.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
+                undo it.
+            NotYourself: You can't delete or suspend yourself.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = await client.users.put('user_065n18a8k1rnhbvqalm9j3ts0c', name='Charles Chaplin', email='charlie.c@example.com')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "PUT",
+                f"/v1/users/{segment(user_id)}",
+                query={"fields": fields},
+                body={
+                    "name": name,
+                    "email": email,
+                    "role": role,
+                    "external_id": external_id,
+                    "metadata": metadata,
+                    "email_verified": email_verified,
+                    "rate_limit": rate_limit,
+                    "status": status,
+                    "current_password": current_password,
+                },
+                headers={"If-Match": if_match},
+            ),
+            one_of(User),
+        )
+
+    async def update(
+        self,
+        user_id: str,
+        *,
+        name: str | Omit = OMIT,
+        email: str | Omit = OMIT,
+        role: Role | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | Omit = OMIT,
+        email_verified: bool | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        status: Status | Omit = OMIT,
+        current_password: str | Omit = OMIT,
+        fields: Sequence[str] = ("*",),
+        if_match: str | None = None,
+    ) -> User:
+        """Update a user.
+
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a
+        key. Users can change their own name, email and metadata, and must send their `current_password` to change
+        their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A
+        higher role signs the user out, and ends their password link and the API keys that others created for them.
+        With `If-Match`, the update only succeeds if the user still has that version.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
+                most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
+                case. Stored as sent. 3 to 254 characters.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
+                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
+                owners. `owner`: Full access.
+            external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
+            metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects
+                are merged, and others stay. The result has at most 16 KiB.
+            email_verified: Whether the email is verified.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
+                characters.
+            status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
+                `suspended`.
+            current_password: The user's current password. At most 1,024 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`.
+            WrongPassword: The email is unknown, or the password is wrong.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
+                undo it.
+            NotYourself: You can't delete or suspend yourself.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = await client.users.update('user_065n18a8k1rnhbvqalm9j3ts0c', name='Charles Chaplin', metadata={'plan': 'team', 'trial_ends': None})
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "PATCH",
+                f"/v1/users/{segment(user_id)}",
+                query={"fields": fields},
+                body={
+                    "name": name,
+                    "email": email,
+                    "role": role,
+                    "external_id": external_id,
+                    "metadata": metadata,
+                    "email_verified": email_verified,
+                    "rate_limit": rate_limit,
+                    "status": status,
+                    "current_password": current_password,
+                },
+                headers={"If-Match": if_match},
+            ),
+            one_of(User),
+        )
+
+    async def delete(self, user_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+        """Delete a user.
+
+        The user disappears from all lists, their API keys stop working, and their email can be used again. You can
+        restore them for 30 days. `purge=true` permanently erases the user and their data in the event log.
+
+        Scope: `users:delete`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
+                undo it.
+            NotYourself: You can't delete or suspend yourself.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> await client.users.delete('user_065n18a8k1rnhbvqalm9j3ts0c')
+        """
+        return await self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}", query={"purge": purge}, headers={"If-Match": if_match}), nothing
+        )
+
+    async def set_password(self, user_id: str, *, password: str, current_password: str | Omit = OMIT) -> None:
+        """Set a user's password.
+
+        Users who change their own password must send their `current_password`. For another user with a role above
+        member, the key needs the scope `users:grant` as well.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
+                nothing is truncated.
+            current_password: The user's current password. At most 1,024 characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> await client.users.set_password('user_065n18a8k1rnhbvqalm9j3ts0c', password='another-good-one', current_password='securepassword123')
+        """
+        return await self._call(
+            build(
+                "PUT", f"/v1/users/{segment(user_id)}/password", body={"password": password, "current_password": current_password}
+            ),
+            nothing,
+        )
+
+    async def create_password_link(self, user_id: str, *, idempotency_key: str | None = None) -> PasswordLink:
+        """Create a setup or password reset link.
+
+        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once and is
+        then signed in. The link expires after three days, when you create another one, or when the password is
+        changed. Send it over a channel you trust. For a user with a role above member, the key needs the scope
+        `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            NotYourself: You can't delete or suspend yourself.
+
+        Example:
+            >>> password_link = await client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> password_link.url
+            'https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam'
+        """
+        return await self._call(
+            build("POST", f"/v1/users/{segment(user_id)}/password-link", idempotency_key=idempotency_key), one_of(PasswordLink)
+        )
+
+    async def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Suspend a user.
+
+        Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
+                undo it.
+            NotYourself: You can't delete or suspend yourself.
+
+        Example:
+            >>> user = await client.users.suspend('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build("POST", f"/v1/users/{segment(user_id)}/suspend", query={"fields": fields}, idempotency_key=idempotency_key),
+            one_of(User),
+        )
+
+    async def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Activate a suspended user.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Example:
+            >>> user = await client.users.activate('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build("POST", f"/v1/users/{segment(user_id)}/activate", query={"fields": fields}, idempotency_key=idempotency_key),
+            one_of(User),
+        )
+
+    async def restore(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Restore a deleted user.
+
+        The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user
+        now has their email.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`.
+
+        Example:
+            >>> user = await client.users.restore('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build("POST", f"/v1/users/{segment(user_id)}/restore", query={"fields": fields}, idempotency_key=idempotency_key),
+            one_of(User),
+        )
+
+    async def export(self, user_id: str) -> Export:
+        """Export a user.
+
+        Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made
+        by others don't say who made them. You can run one export at a time.
+
+        Scope: `users:export`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+
+        Raises:
+            ExportRunning: You have an export under way.
+
+        Example:
+            >>> export = await client.users.export('user_065n18a8k1rnhbvqalm9j3ts0c')
+        """
+        return await self._call(build("GET", f"/v1/users/{segment(user_id)}/export"), one_of(Export))
+
+    @property
+    def with_raw_response(self) -> AsyncUsersWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncUsersWithRawResponse(self._client)
+
+
+class AsyncUsersWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncUsers(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.count = raw(found.count)
+        self.verify_password = raw(found.verify_password)
+        self.get = raw(found.get)
+        self.put = raw(found.put)
+        self.update = raw(found.update)
+        self.delete = raw(found.delete)
+        self.set_password = raw(found.set_password)
+        self.create_password_link = raw(found.create_password_link)
+        self.suspend = raw(found.suspend)
+        self.activate = raw(found.activate)
+        self.restore = raw(found.restore)
+        self.export = raw(found.export)
+
+
+class AsyncWebhooks(AsyncResource):
+    """`client.webhooks`"""
+
+    verify = staticmethod(verify)
+
+    @property
+    def deliveries(self) -> AsyncWebhooksDeliveries:
+        return AsyncWebhooksDeliveries(self._client)
+
+    @property
+    def replays(self) -> AsyncWebhooksReplays:
+        return AsyncWebhooksReplays(self._client)
+
+    def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> AsyncPager[Webhook]:
+        """List webhooks.
+
+        Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of
+        one user.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            user: Only webhooks of this user. Default: all that you can access. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+
+        Example:
+            >>> async for webhook in client.webhooks.list():
+            ...     print(webhook.id)
+        """
+        return self._pages(
+            build("GET", "/v1/webhooks", query={"user": user, "limit": limit, "offset": offset}), Webhook, "offset"
+        )
+
+    async def create(
+        self,
+        *,
+        url: str,
+        description: str | Omit = OMIT,
+        types: Sequence[EventPattern] | Omit = OMIT,
+        format: WebhookFormat | Omit = OMIT,
+        payload: WebhookPayload | Omit = OMIT,
+        ordering: str | Omit = OMIT,
+        headers: Mapping[str, Any] | Omit = OMIT,
+        status: WebhookSetStatus | Omit = OMIT,
+        user_id: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Webhook:
+        """Create a webhook.
+
+        From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A
+        webhook with all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you
+        are an admin, and is disabled when that user can no longer read events. Requires the scope `events:read` as
+        well.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
+                private addresses only if the server's setting `webhook_allow` has their network. 5 to 2,048
+                characters.
+            description: What you use the webhook for. At most 255 characters.
+            types: The events to send.
+            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
+                `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default:
+                `standard`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for
+                receivers that should not store data. Default: `full`.
+            ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
+                event by itself. Default: `user`.
+            headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
+                together. Values are never returned.
+            status: `paused`: nothing is sent until you resume it. Default: `enabled`.
+            user_id: ID of the user the webhook belongs to. At most 40 characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            WebhookLimitReached: The user has 50 webhooks, or the server 500.
+
+        Example:
+            >>> webhook = await client.webhooks.create(url='https://app.example.com/hooks/rollbook', types=['user.*'])
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/webhooks",
+                body={
+                    "url": url,
+                    "description": description,
+                    "types": types,
+                    "format": format,
+                    "payload": payload,
+                    "ordering": ordering,
+                    "headers": headers,
+                    "status": status,
+                    "user_id": user_id,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Webhook),
+        )
+
+    async def get(self, webhook_id: str) -> Webhook:
+        """Get a webhook.
+
+        Returns the webhook without its secret and the values of its headers. `health` says how deliveries are going.
+
+        Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+
+        Example:
+            >>> webhook = await client.webhooks.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(build("GET", f"/v1/webhooks/{segment(webhook_id)}"), one_of(Webhook))
+
+    async def update(
+        self,
+        webhook_id: str,
+        *,
+        url: str | Omit = OMIT,
+        description: str | Omit = OMIT,
+        types: Sequence[EventPattern] | Omit = OMIT,
+        format: WebhookFormat | Omit = OMIT,
+        payload: WebhookPayload | Omit = OMIT,
+        ordering: str | Omit = OMIT,
+        headers: Mapping[str, Any] | Omit = OMIT,
+        status: WebhookSetStatus | Omit = OMIT,
+        user_id: str | Omit = OMIT,
+        if_match: str | None = None,
+    ) -> Webhook:
+        """Update a webhook.
+
+        Fields you don't send are left unchanged; `headers` are merged, and null removes one. Events that have not
+        been delivered yet are sent as the webhook is then. The `status` `enabled` resumes where it stands. To change
+        `url`, `types`, `format` or `payload`, the key needs the scope `events:read` as well. Admins can give the
+        webhook to another user. With `If-Match`, the update only succeeds if the webhook still has that version.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
+                private addresses only if the server's setting `webhook_allow` has their network. 5 to 2,048
+                characters.
+            description: What you use the webhook for. At most 255 characters.
+            types: The events to send.
+            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
+                `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default:
+                `standard`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for
+                receivers that should not store data. Default: `full`.
+            ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
+                event by itself. Default: `user`.
+            headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
+                together. Values are never returned.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands.
+            user_id: ID of the user the webhook belongs to. At most 40 characters.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            WebhookLimitReached: The user has 50 webhooks, or the server 500.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> webhook = await client.webhooks.update('webhook_065n1avd4p1q9h2v5c8m3k7r6g', types=['user.*', 'key.*'], headers={'X-Tenant': 'acme'})
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build(
+                "PATCH",
+                f"/v1/webhooks/{segment(webhook_id)}",
+                body={
+                    "url": url,
+                    "description": description,
+                    "types": types,
+                    "format": format,
+                    "payload": payload,
+                    "ordering": ordering,
+                    "headers": headers,
+                    "status": status,
+                    "user_id": user_id,
+                },
+                headers={"If-Match": if_match},
+            ),
+            one_of(Webhook),
+        )
+
+    async def delete(self, webhook_id: str, *, if_match: str | None = None) -> None:
+        """Delete a webhook.
+
+        Nothing more is sent, and its deliveries are deleted. To keep it for later, pause it instead.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> await client.webhooks.delete('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+        """
+        return await self._call(build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing)
+
+    async def pause(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Pause a webhook.
+
+        Nothing is sent until you resume it. What happens meanwhile is not lost: it can be sent then, as far as the
+        event log still has it.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Example:
+            >>> webhook = await client.webhooks.pause('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build("POST", f"/v1/webhooks/{segment(webhook_id)}/pause", idempotency_key=idempotency_key), one_of(Webhook)
+        )
+
+    async def resume(self, webhook_id: str, *, from_: str | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
+        """Resume a webhook.
+
+        Sends again, after a pause or when the webhook was disabled. By default everything that happened meanwhile is
+        sent, in order. `from` selects another place: `now` skips it, and a time or event further back sends events
+        again.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            from_: Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time;
+                or the ID of the first event to send. Default: `"cursor"`. At most 40 characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
+                removed, so you would miss some.
+
+        Example:
+            >>> webhook = await client.webhooks.resume('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='cursor')
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build("POST", f"/v1/webhooks/{segment(webhook_id)}/resume", body={"from": from_}, idempotency_key=idempotency_key),
+            one_of(Webhook),
+        )
+
+    async def reveal(self, webhook_id: str, *, password: str) -> Webhook:
+        """Reveal the secret of a webhook.
+
+        Returns the webhook with its secret. Requires your password.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            password: The user's current password. At most 1,024 characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+                `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> webhook = await client.webhooks.reveal('webhook_065n1avd4p1q9h2v5c8m3k7r6g', password='securepassword123')
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build("POST", f"/v1/webhooks/{segment(webhook_id)}/reveal", body={"password": password}), one_of(Webhook)
+        )
+
+    async def rotate_secret(self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
+        """Rotate the secret of a webhook.
+
+        Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, with the new
+        secret and with the old one, so that nothing is rejected while you change it in your application.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            overlap: Seconds during which events are signed with the old secret as well, at most 30 days. Default:
+                `86400`. 0 to 2,592,000.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Example:
+            >>> webhook = await client.webhooks.rotate_secret('webhook_065n1avd4p1q9h2v5c8m3k7r6g', overlap=3600)
+            >>> webhook.id
+            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/webhooks/{segment(webhook_id)}/rotate-secret",
+                body={"overlap": overlap},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Webhook),
+        )
+
+    async def test(self, webhook_id: str, *, type: str | Omit = OMIT, idempotency_key: str | None = None) -> Delivery:
+        """Test a webhook.
+
+        Sends an example event at once, whatever types the webhook asks for, also if it is paused or disabled. Returns
+        the delivery with its outcome, after up to 15 seconds. The event is not in the event log, and not tried again.
+
+        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
+
+        Args:
+            webhook_id: ID of the webhook.
+            type: The type of the example event. Default: `server.test`. At most 64 characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Example:
+            >>> delivery = await client.webhooks.test('webhook_065n1avd4p1q9h2v5c8m3k7r6g', type='user.created')
+            >>> delivery.id
+            'dlv_065n1p8d3o1k7f2h9v6c4m5r0g'
+        """
+        return await self._call(
+            build("POST", f"/v1/webhooks/{segment(webhook_id)}/test", body={"type": type}, idempotency_key=idempotency_key),
+            one_of(Delivery),
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncWebhooksWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncWebhooksWithRawResponse(self._client)
+
+
+class AsyncWebhooksWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncWebhooks(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.update = raw(found.update)
+        self.delete = raw(found.delete)
+        self.pause = raw(found.pause)
+        self.resume = raw(found.resume)
+        self.reveal = raw(found.reveal)
+        self.rotate_secret = raw(found.rotate_secret)
+        self.test = raw(found.test)
+
+
+class AsyncResources:
+    """What a client has calls for."""
+
+    @property
+    def users(self) -> AsyncUsers:
+        return AsyncUsers(cast("AsyncRollbook", self))
+
+    @property
+    def keys(self) -> AsyncKeys:
+        return AsyncKeys(cast("AsyncRollbook", self))
+
+    @property
+    def sessions(self) -> AsyncSessions:
+        return AsyncSessions(cast("AsyncRollbook", self))
+
+    @property
+    def webhooks(self) -> AsyncWebhooks:
+        return AsyncWebhooks(cast("AsyncRollbook", self))
+
+    @property
+    def events(self) -> AsyncEvents:
+        return AsyncEvents(cast("AsyncRollbook", self))
+
+    @property
+    def server(self) -> AsyncServer:
+        return AsyncServer(cast("AsyncRollbook", self))

@@ -1,0 +1,1 @@
+"""Written by hand but for `resources`; `_sync` is generated from it."""

@@ -1,0 +1,34 @@
+"""What all resources have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from rollbook_client._models import Model
+from rollbook_client._pages import By
+from rollbook_client._requests import Request
+from rollbook_client._sync.pages import Pager
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from rollbook_client._sync.client import Rollbook
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+
+class Resource:
+    """Calls about one kind of object. With `raw`, methods return a `RawResponse` instead of what it holds."""
+
+    def __init__(self, client: Rollbook, *, raw: bool = False) -> None:
+        self._client, self._raw = client, raw
+
+    def _call(self, request: Request, decode: Callable[[httpx2.Response], T]) -> T:
+        response = self._client._send(request, decode)
+        return cast("T", response) if self._raw else response.parsed
+
+    def _pages(self, request: Request, kind: type[M], by: By) -> Pager[M]:
+        pager = Pager(self._client, request, kind, by)
+        return cast("Any", pager._fetch(request)) if self._raw else pager

@@ -1,0 +1,395 @@
+"""Errors by status and by code. Generated from openapi.json by `make sdk`."""
+
+from __future__ import annotations
+
+from rollbook_client._errors import APIError, ConnectionFailed, Fault, RollbookError, TimedOut, UnexpectedResponse
+from rollbook_client.webhooks import WebhookVerificationError
+
+__all__ = [
+    "BY_CODE",
+    "BY_STATUS",
+    "APIError",
+    "AddressNotAllowed",
+    "BadMessage",
+    "BadRequest",
+    "Conflict",
+    "ConnectionFailed",
+    "ContentTooLarge",
+    "EmailTaken",
+    "ExpiredKey",
+    "ExportRunning",
+    "ExternalIdTaken",
+    "Fault",
+    "Forbidden",
+    "Gone",
+    "HeadersTooLarge",
+    "IdempotencyKeyReused",
+    "IdempotencyStillRunning",
+    "InsufficientScope",
+    "InternalError",
+    "InternalServerError",
+    "InvalidJson",
+    "InvalidKey",
+    "InvalidParameter",
+    "KeyLimitReached",
+    "LastOwner",
+    "LimitsUnavailable",
+    "MalformedKey",
+    "MissingKey",
+    "NotFound",
+    "NotYourself",
+    "OutcomeUnknown",
+    "Overloaded",
+    "PositionExpired",
+    "PreconditionFailed",
+    "RateLimitExceeded",
+    "ReplayLimitReached",
+    "RequestHeaderFieldsTooLarge",
+    "RequestTimeout",
+    "RevokedKey",
+    "RollbookError",
+    "ServerError",
+    "Stopping",
+    "StorageUnavailable",
+    "TimedOut",
+    "TooManyAttempts",
+    "TooManyRequests",
+    "TooManyStreams",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedResponse",
+    "UnprocessableContent",
+    "UnsupportedMediaType",
+    "UriTooLong",
+    "UserSuspended",
+    "WebhookLimitReached",
+    "WebhookVerificationError",
+    "WrongPassword",
+]
+
+
+class ServerError(APIError):
+    """500 and above: the server failed. Retries did not help."""
+
+
+class BadRequest(APIError):
+    """400."""
+
+
+class InvalidParameter(BadRequest):
+    """`invalid_parameter`: A query parameter or a field of the body is unknown, repeated, missing or has an invalid
+    value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB.
+    """
+
+
+class BadMessage(BadRequest):
+    """`bad_message`: The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its
+    chunks. HTTP libraries don't send such messages, but a proxy in between may.
+    """
+
+
+class InvalidJson(BadRequest):
+    """`invalid_json`: The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters
+    or lone surrogates (RFC 8259 and I-JSON, RFC 7493).
+    """
+
+
+class EmailTaken(BadRequest):
+    """`email_taken`: Another user has this email. Emails ignore case; plus tags and dots make different addresses. To
+    find the user, call `GET /v1/users?email=`.
+    """
+
+
+class ExternalIdTaken(BadRequest):
+    """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`."""
+
+
+class Unauthorized(APIError):
+    """401."""
+
+
+class MissingKey(Unauthorized):
+    """`missing_key`: The request has no API key. Send it in the Authorization header: `Authorization: Bearer
+    YOUR_API_KEY`. Keys in the query string are ignored.
+    """
+
+
+class MalformedKey(Unauthorized):
+    """`malformed_key`: The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key
+    is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
+    """
+
+
+class InvalidKey(Unauthorized):
+    """`invalid_key`: This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys create
+    EMAIL` or `POST /v1/keys`.
+    """
+
+
+class ExpiredKey(Unauthorized):
+    """`expired_key`: The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new
+    one.
+    """
+
+
+class RevokedKey(Unauthorized):
+    """`revoked_key`: The API key was revoked. Create a new one."""
+
+
+class WrongPassword(Unauthorized):
+    """`wrong_password`: The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the
+    two apart.
+    """
+
+
+class Forbidden(APIError):
+    """403."""
+
+
+class InsufficientScope(Forbidden):
+    """`insufficient_scope`: The API key lacks the scope of this endpoint, or the role of its user doesn't allow the
+    action: members can only read and change themselves, viewers can read, and admins can do everything except change
+    owners. Use a key with more scopes, or a key of another user.
+    """
+
+
+class UserSuspended(Forbidden):
+    """`user_suspended`: The user is suspended. They can't sign in or use their API keys until an admin calls `POST
+    /v1/users/{userId}/activate`.
+    """
+
+
+class AddressNotAllowed(Forbidden):
+    """`address_not_allowed`: The API key has a list of allowed IPs, and the request came from another one. If the server
+    runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address.
+    """
+
+
+class LastOwner(Forbidden):
+    """`last_owner`: The last active owner can't be deleted, suspended or given a lower role, because no one could undo
+    it. Create another owner first.
+    """
+
+
+class NotYourself(Forbidden):
+    """`not_yourself`: You can't delete or suspend yourself. Use the API key of another admin or owner."""
+
+
+class KeyLimitReached(Forbidden):
+    """`key_limit_reached`: The user has 1,000 API keys that work. Revoke those that are no longer used."""
+
+
+class WebhookLimitReached(Forbidden):
+    """`webhook_limit_reached`: The user has 50 webhooks, or the server 500. Delete those that are no longer used."""
+
+
+class ReplayLimitReached(Forbidden):
+    """`replay_limit_reached`: The webhook has 100 replays under way, resent deliveries included. Wait until some are
+    done, or cancel one.
+    """
+
+
+class NotFound(APIError):
+    """404. Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
+
+
+class RequestTimeout(APIError):
+    """408. The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`,
+    `body_timeout`).
+    """
+
+
+class Conflict(APIError):
+    """409."""
+
+
+class IdempotencyStillRunning(Conflict):
+    """`idempotency_still_running`: The first request with this Idempotency-Key is still running. Wait, then try again."""
+
+
+class Gone(APIError):
+    """410."""
+
+
+class PositionExpired(Gone):
+    """`position_expired`: Events after this position are past their retention (setting `event_retention`) and were
+    removed, so you would miss some. Read what you follow again, for example all users with `GET /v1/users`, and
+    follow the log from the `Event-Position` of the first page.
+    """
+
+
+class PreconditionFailed(APIError):
+    """412. The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply
+    your change, and send it with the new `ETag`.
+    """
+
+
+class ContentTooLarge(APIError):
+    """413. The body is larger than 64 KiB (setting `max_body`)."""
+
+
+class UriTooLong(APIError):
+    """414. Path and query together are longer than 8 KiB (setting `max_target`)."""
+
+
+class UnsupportedMediaType(APIError):
+    """415. The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or
+    omit the header.
+    """
+
+
+class UnprocessableContent(APIError):
+    """422."""
+
+
+class IdempotencyKeyReused(UnprocessableContent):
+    """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path, another
+    body, or an API key with other permissions. Or the stored response can't be decrypted, because the server's secret
+    has changed: check whether the request was done. Use a new Idempotency-Key for each new request, and reuse it only
+    to retry the same one.
+    """
+
+
+class TooManyRequests(APIError):
+    """429."""
+
+
+class RateLimitExceeded(TooManyRequests):
+    """`rate_limit_exceeded`: You have exceeded a rate limit: that of the user (all of their API keys together), of the
+    API key or, without a valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`.
+    """
+
+
+class TooManyAttempts(TooManyRequests):
+    """`too_many_attempts`: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+    `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A
+    session, a browser that has signed in before and a password reset link are not affected by the attempts of others.
+    """
+
+
+class ExportRunning(TooManyRequests):
+    """`export_running`: You have an export under way. Read it to its end, or close its connection, before you start
+    another.
+    """
+
+
+class TooManyStreams(TooManyRequests):
+    """`too_many_streams`: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`.
+    Close one before you start another.
+    """
+
+
+class RequestHeaderFieldsTooLarge(APIError):
+    """431."""
+
+
+class HeadersTooLarge(RequestHeaderFieldsTooLarge):
+    """`headers_too_large`: The request has more than 100 headers, or more than 32 KiB of them (settings
+    `max_header_fields`, `max_header_bytes`).
+    """
+
+
+class InternalServerError(ServerError):
+    """500."""
+
+
+class InternalError(InternalServerError):
+    """`internal_error`: Something went wrong on the server. Your request was not the cause. Include the request ID when
+    you report it.
+    """
+
+
+class Unavailable(ServerError):
+    """503. The server is temporarily unavailable. Try again after the number of seconds in `Retry-After`."""
+
+
+class Overloaded(Unavailable):
+    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write or a
+    search. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    """
+
+
+class StorageUnavailable(Unavailable):
+    """`storage_unavailable`: The database can't accept writes: the disk is full, read-only or failing. Nothing was
+    changed. For details, see the server's log or run `rollbook doctor`.
+    """
+
+
+class LimitsUnavailable(Unavailable):
+    """`limits_unavailable`: Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away`
+    is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    """
+
+
+class OutcomeUnknown(Unavailable):
+    """`outcome_unknown`: The connection to the database broke while the change was being saved. It may or may not have
+    been saved. Check before you try again, or try again with the same `Idempotency-Key`.
+    """
+
+
+class Stopping(Unavailable):
+    """`stopping`: The server is shutting down and accepts no new requests. Try again: another node or the restarted
+    server will answer.
+    """
+
+
+BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    408: RequestTimeout,
+    409: Conflict,
+    410: Gone,
+    412: PreconditionFailed,
+    413: ContentTooLarge,
+    414: UriTooLong,
+    415: UnsupportedMediaType,
+    422: UnprocessableContent,
+    429: TooManyRequests,
+    431: RequestHeaderFieldsTooLarge,
+    500: InternalServerError,
+    503: Unavailable,
+}
+BY_CODE: dict[str, type[APIError]] = {
+    "invalid_parameter": InvalidParameter,
+    "bad_message": BadMessage,
+    "invalid_json": InvalidJson,
+    "email_taken": EmailTaken,
+    "external_id_taken": ExternalIdTaken,
+    "missing_key": MissingKey,
+    "malformed_key": MalformedKey,
+    "invalid_key": InvalidKey,
+    "expired_key": ExpiredKey,
+    "revoked_key": RevokedKey,
+    "wrong_password": WrongPassword,
+    "insufficient_scope": InsufficientScope,
+    "user_suspended": UserSuspended,
+    "address_not_allowed": AddressNotAllowed,
+    "last_owner": LastOwner,
+    "not_yourself": NotYourself,
+    "key_limit_reached": KeyLimitReached,
+    "webhook_limit_reached": WebhookLimitReached,
+    "replay_limit_reached": ReplayLimitReached,
+    "not_found": NotFound,
+    "request_timeout": RequestTimeout,
+    "idempotency_still_running": IdempotencyStillRunning,
+    "position_expired": PositionExpired,
+    "precondition_failed": PreconditionFailed,
+    "content_too_large": ContentTooLarge,
+    "uri_too_long": UriTooLong,
+    "unsupported_media_type": UnsupportedMediaType,
+    "idempotency_key_reused": IdempotencyKeyReused,
+    "rate_limit_exceeded": RateLimitExceeded,
+    "too_many_attempts": TooManyAttempts,
+    "export_running": ExportRunning,
+    "too_many_streams": TooManyStreams,
+    "headers_too_large": HeadersTooLarge,
+    "internal_error": InternalError,
+    "overloaded": Overloaded,
+    "storage_unavailable": StorageUnavailable,
+    "limits_unavailable": LimitsUnavailable,
+    "outcome_unknown": OutcomeUnknown,
+    "stopping": Stopping,
+    "unavailable": Unavailable,
+}

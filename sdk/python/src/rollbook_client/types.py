@@ -1,0 +1,779 @@
+"""Objects of the API, and the values that some fields have. Generated from openapi.json by `make sdk`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from rollbook_client._models import Model, each, one, time
+
+EventPattern = (
+    Literal[
+        "*",
+        "user.*",
+        "user.created",
+        "user.updated",
+        "user.promoted",
+        "user.password_changed",
+        "user.suspended",
+        "user.activated",
+        "user.signed_in",
+        "user.sign_in_failed",
+        "user.deleted",
+        "user.restored",
+        "user.purged",
+        "key.*",
+        "key.created",
+        "key.revealed",
+        "key.rotated",
+        "key.expiring",
+        "key.expired",
+        "key.revoked",
+        "session.*",
+        "session.created",
+        "session.revoked",
+        "password_link.*",
+        "password_link.created",
+        "limit.*",
+        "limit.exceeded",
+        "webhook.*",
+        "webhook.created",
+        "webhook.updated",
+        "webhook.revealed",
+        "webhook.rotated",
+        "webhook.deleted",
+        "webhook.disabled",
+        "webhook.events_missed",
+        "server.*",
+        "server.test",
+    ]
+    | str
+)
+"""An event type, all of a group such as `user.*`, or `*` for all, those of later versions included.
+
+Later versions can add values.
+"""
+
+EventType = (
+    Literal[
+        "user.created",
+        "user.updated",
+        "user.promoted",
+        "user.password_changed",
+        "user.suspended",
+        "user.activated",
+        "user.signed_in",
+        "user.sign_in_failed",
+        "user.deleted",
+        "user.restored",
+        "user.purged",
+        "key.created",
+        "key.revealed",
+        "key.rotated",
+        "key.expiring",
+        "key.expired",
+        "key.revoked",
+        "session.created",
+        "session.revoked",
+        "password_link.created",
+        "limit.exceeded",
+        "webhook.created",
+        "webhook.updated",
+        "webhook.revealed",
+        "webhook.rotated",
+        "webhook.deleted",
+        "webhook.disabled",
+        "webhook.events_missed",
+        "server.test",
+    ]
+    | str
+)
+"""What happened. Later versions can add types: ignore those you don't know.
+
+Later versions can add values.
+"""
+
+ReplayOnly = Literal["failed", "undelivered"] | str
+"""Which events of a replay are sent.
+
+Later versions can add values.
+"""
+
+Role = Literal["member", "viewer", "admin", "owner"] | str
+"""The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and
+events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+
+Later versions can add values.
+"""
+
+Scope = (
+    Literal[
+        "users:read",
+        "users:write",
+        "users:grant",
+        "users:delete",
+        "users:verify",
+        "users:export",
+        "keys:read",
+        "keys:write",
+        "sessions:read",
+        "sessions:write",
+        "events:read",
+        "webhooks:read",
+        "webhooks:write",
+        "metrics:read",
+    ]
+    | str
+)
+"""What an API key can be used for.
+
+Later versions can add values.
+"""
+
+Status = Literal["active", "suspended"] | str
+"""`suspended` users can't sign in or use their API keys until they are activated.
+
+Later versions can add values.
+"""
+
+WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"] | str
+"""`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
+sentence for people, in the form of an incoming webhook of these chats.
+
+Later versions can add values.
+"""
+
+WebhookPayload = Literal["full", "thin"] | str
+"""`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not
+store data.
+
+Later versions can add values.
+"""
+
+WebhookSetStatus = Literal["enabled", "paused"] | str
+"""`paused`: nothing is sent until the webhook is resumed.
+
+Later versions can add values.
+"""
+
+
+class User(Model):
+    """A user."""
+
+    __slots__ = ()
+    id: str
+    """ID of the user. Never reused."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    role: str
+    """The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users
+    and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full
+    access.
+    """
+    status: str
+    """`suspended` users can't sign in or use their API keys until they are activated."""
+    external_id: str | None
+    """Your own identifier for the user."""
+    metadata: dict[str, Any]
+    """A JSON object with your own data."""
+    email_verified: bool
+    """Whether the email is verified."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last updated."""
+    last_sign_in_at: datetime | None
+    """When the user last signed in, or their password was last verified."""
+    deleted_at: datetime | None
+    """When the user was deleted. Only in lists with `status=deleted`."""
+    _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
+    _optional = frozenset(["deleted_at"])
+    _known = (
+        "id",
+        "name",
+        "email",
+        "role",
+        "status",
+        "external_id",
+        "metadata",
+        "email_verified",
+        "rate_limit",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "deleted_at",
+    )
+
+
+class Count(Model):
+    """The number of users."""
+
+    __slots__ = ()
+    count: int
+    """The number of users."""
+    _known = ("count",)
+
+
+class PasswordLink(Model):
+    """A setup or password reset link. It works once."""
+
+    __slots__ = ()
+    url: str
+    """The link. Only returned once."""
+    expires_at: datetime
+    """When the link expires."""
+    _kinds = {"expires_at": time}
+    _secret = frozenset(["url"])
+    _known = ("url", "expires_at")
+
+
+class Key(Model):
+    """An API key. `key`, the key itself, is only returned when you create, rotate or reveal it."""
+
+    __slots__ = ()
+    id: str
+    """ID of the API key."""
+    user_id: str
+    """ID of the user it belongs to."""
+    name: str
+    """What the key is used for."""
+    masked: str
+    """The beginning and end of the key, to tell keys apart."""
+    scopes: list[str] | None
+    """The scopes of the key. Null: everything its user can do."""
+    ip_allow: list[str] | None
+    """IP addresses and networks that can use the key. Null: any."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    revealable: bool
+    """Whether the key can be revealed again."""
+    created_at: datetime
+    """When it was created."""
+    expires_at: datetime | None
+    """When the key expires. Null: never."""
+    last_used_at: datetime | None
+    """When the key was last used, accurate to a few seconds. Null: never."""
+    revoked_at: datetime | None
+    """When the key was revoked. Null: it was not revoked."""
+    key: str | None
+    """The API key itself."""
+    _kinds = {"created_at": time, "expires_at": time, "last_used_at": time, "revoked_at": time}
+    _optional = frozenset(["key"])
+    _secret = frozenset(["key"])
+    _known = (
+        "id",
+        "user_id",
+        "name",
+        "masked",
+        "scopes",
+        "ip_allow",
+        "rate_limit",
+        "revealable",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+        "key",
+    )
+
+
+class Session(Model):
+    """A browser a user is signed in to the dashboard with."""
+
+    __slots__ = ()
+    id: str
+    """ID of the session."""
+    user_id: str
+    """ID of the user who is signed in."""
+    created_at: datetime
+    """When the user signed in."""
+    last_seen_at: datetime
+    """When the browser was last seen, accurate to about a minute."""
+    address: str
+    """The IP address the user signed in from."""
+    user_agent: str
+    """The browser's User-Agent header."""
+    _kinds = {"created_at": time, "last_seen_at": time}
+    _known = ("id", "user_id", "created_at", "last_seen_at", "address", "user_agent")
+
+
+class EventActor(Model):
+    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
+    command line).
+    """
+
+    __slots__ = ()
+    user_id: str | None
+    """ID of the user who made the request."""
+    key_id: str | None
+    """ID of the API key that made the request."""
+    address: str | None
+    """Where the request came from: an IP address, `cli` for the command line, `system` for the server itself."""
+    request_id: str | None
+    """ID of the request, also in `X-Request-Id` and in the server's log."""
+    trace_id: str | None
+    """ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none."""
+    _known = ("user_id", "key_id", "address", "request_id", "trace_id")
+
+
+class EventObject(Model):
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of
+    the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+    """
+
+    __slots__ = ()
+    id: str | None
+    """ID of the user, API key, session or webhook."""
+    name: str | None
+    """The name of the user or API key."""
+    email: str | None
+    """The user's email."""
+    role: str | None
+    """The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users
+    and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full
+    access.
+    """
+    status: str | None
+    """`suspended` users can't sign in or use their API keys until they are activated."""
+    external_id: str | None
+    """Your own identifier for the user."""
+    metadata: dict[str, Any] | None
+    """A JSON object with your own data."""
+    email_verified: bool | None
+    """Whether the email is verified."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    created_at: datetime | None
+    """When the user, API key, session or webhook was created."""
+    updated_at: datetime | None
+    """When it was last updated."""
+    last_sign_in_at: datetime | None
+    """When the user last signed in, or their password was last verified."""
+    user_id: str | None
+    """The user the API key, session, link or webhook belongs to."""
+    masked: str | None
+    """The beginning and end of the key, to tell keys apart."""
+    scopes: list[str] | None
+    """The scopes of the key. Null: everything its user can do."""
+    ip_allow: list[str] | None
+    """IP addresses and networks that can use the key. Null: any."""
+    revealable: bool | None
+    """Whether the key can be revealed again."""
+    expires_at: datetime | None
+    """When the key expires. Null: never."""
+    last_used_at: datetime | None
+    """When the key was last used, accurate to a few seconds. Null: never."""
+    revoked_at: datetime | None
+    """When the key was revoked. Null: it was not revoked."""
+    last_seen_at: datetime | None
+    """When the browser was last seen, accurate to about a minute."""
+    address: str | None
+    """The IP address the user signed in from."""
+    user_agent: str | None
+    """The browser's User-Agent header."""
+    url: str | None
+    """The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained."""
+    description: str | None
+    """What the webhook is used for."""
+    types: list[str] | None
+    """The events that are sent."""
+    format: str | None
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
+    sentence for people, in the form of an incoming webhook of these chats.
+    """
+    payload: str | None
+    """`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should
+    not store data.
+    """
+    ordering: str | None
+    """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    headers: list[str] | None
+    """The names of the headers that are sent with each event. The values are never returned."""
+    status_reason: str | None
+    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs
+    to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint
+    returned 410. `failing`: No delivery succeeded for five days.
+    """
+    key_id: str | None
+    """The API key whose request exceeded the limit."""
+    window: str | None
+    """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
+    limit: int | None
+    """Requests that the window allows."""
+    resets_at: datetime | None
+    """When the window ends."""
+    message: str | None
+    """What a test delivery says."""
+    _kinds = {
+        "created_at": time,
+        "updated_at": time,
+        "last_sign_in_at": time,
+        "expires_at": time,
+        "last_used_at": time,
+        "revoked_at": time,
+        "last_seen_at": time,
+        "resets_at": time,
+    }
+    _optional = frozenset(
+        [
+            "address",
+            "created_at",
+            "description",
+            "email",
+            "email_verified",
+            "expires_at",
+            "external_id",
+            "format",
+            "headers",
+            "id",
+            "ip_allow",
+            "key_id",
+            "last_seen_at",
+            "last_sign_in_at",
+            "last_used_at",
+            "limit",
+            "masked",
+            "message",
+            "metadata",
+            "name",
+            "ordering",
+            "payload",
+            "rate_limit",
+            "resets_at",
+            "revealable",
+            "revoked_at",
+            "role",
+            "scopes",
+            "status",
+            "status_reason",
+            "types",
+            "updated_at",
+            "url",
+            "user_agent",
+            "user_id",
+            "window",
+        ]
+    )
+    _known = (
+        "id",
+        "name",
+        "email",
+        "role",
+        "status",
+        "external_id",
+        "metadata",
+        "email_verified",
+        "rate_limit",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "user_id",
+        "masked",
+        "scopes",
+        "ip_allow",
+        "revealable",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+        "last_seen_at",
+        "address",
+        "user_agent",
+        "url",
+        "description",
+        "types",
+        "format",
+        "payload",
+        "ordering",
+        "headers",
+        "status_reason",
+        "key_id",
+        "window",
+        "limit",
+        "resets_at",
+        "message",
+    )
+
+
+class Event(Model):
+    """What happened to a user, to one of their keys, sessions or password links, to a webhook, or to the server."""
+
+    __slots__ = ()
+    id: str
+    """ID of the event. Pass it as `after` to get the events that follow."""
+    type: EventType
+    """What happened. Later versions can add types: ignore those you don't know."""
+    created_at: datetime
+    """When it was created."""
+    user_id: str | None
+    """ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user."""
+    actor: EventActor
+    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
+    command line).
+    """
+    object: EventObject
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of
+    the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+    """
+    before: EventObject | None
+    """The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous
+    state.
+    """
+    _kinds = {"created_at": time, "actor": one(EventActor), "object": one(EventObject), "before": one(EventObject)}
+    _known = ("id", "type", "created_at", "user_id", "actor", "object", "before")
+
+
+class Export(Model):
+    """All data about a user."""
+
+    __slots__ = ()
+    user: User
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
+    `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """
+    keys: list[Key]
+    """The user's API keys, without the secrets."""
+    sessions: list[Session]
+    """The browsers the user is signed in with."""
+    events: list[Event]
+    """The events about the user and their API keys."""
+    _kinds = {"user": one(User), "keys": each(Key), "sessions": each(Session), "events": each(Event)}
+    _known = ("user", "keys", "sessions", "events")
+
+
+class WebhookHealth(Model):
+    """How deliveries of a webhook are going."""
+
+    __slots__ = ()
+    delivered: int
+    """Successful deliveries of the last 24 hours."""
+    failed: int
+    """Failed deliveries of the last 24 hours."""
+    last_outcome: str | None
+    """The outcome of the last delivery. Null: there was none."""
+    waiting: int
+    """Events in the log that are ahead of the webhook, including those it doesn't ask for, and those that failed and
+    will be tried again.
+    """
+    next_attempt_at: datetime | None
+    """When what has failed is tried again. Null: nothing waits for that."""
+    _kinds = {"next_attempt_at": time}
+    _known = ("delivered", "failed", "last_outcome", "waiting", "next_attempt_at")
+
+
+class Webhook(Model):
+    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal
+    its secret.
+    """
+
+    __slots__ = ()
+    id: str
+    """ID of the webhook."""
+    user_id: str
+    """ID of the user it belongs to."""
+    url: str
+    """Where events are sent, or `inbox`."""
+    description: str
+    """What the webhook is used for."""
+    types: list[str]
+    """The events that are sent."""
+    format: str
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
+    sentence for people, in the form of an incoming webhook of these chats.
+    """
+    payload: str
+    """`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should
+    not store data.
+    """
+    ordering: str
+    """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    headers: list[str]
+    """The names of the headers that are sent with each event. The values are never returned."""
+    status: str
+    """`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."""
+    status_reason: str | None
+    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs
+    to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint
+    returned 410. `failing`: No delivery succeeded for five days.
+    """
+    health: WebhookHealth
+    """How deliveries of a webhook are going."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last updated."""
+    secret: str | None
+    """The secret that signs the events (Standard Webhooks)."""
+    _kinds = {"health": one(WebhookHealth), "created_at": time, "updated_at": time}
+    _optional = frozenset(["secret"])
+    _secret = frozenset(["secret"])
+    _known = (
+        "id",
+        "user_id",
+        "url",
+        "description",
+        "types",
+        "format",
+        "payload",
+        "ordering",
+        "headers",
+        "status",
+        "status_reason",
+        "health",
+        "created_at",
+        "updated_at",
+        "secret",
+    )
+
+
+class DeliveryRequest(Model):
+    """What was sent, made again from the event log."""
+
+    __slots__ = ()
+    url: str
+    """The URL of the webhook now."""
+    headers: dict[str, Any]
+    """The headers, without the values of signatures and of the webhook's own headers."""
+    body: str
+    """The body."""
+    _known = ("url", "headers", "body")
+
+
+class DeliveryResponse(Model):
+    """What the receiver answered, as far as it is kept."""
+
+    __slots__ = ()
+    content_type: str | None
+    """The `Content-Type`. Null: there was none."""
+    body: str
+    """The first 4 KiB of the body."""
+    _known = ("content_type", "body")
+
+
+class Delivery(Model):
+    """An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery."""
+
+    __slots__ = ()
+    id: str
+    """ID of the delivery."""
+    webhook_id: str
+    """ID of the webhook."""
+    event_id: str
+    """ID of the event, also in the header `webhook-id`. The same in every attempt."""
+    type: EventType
+    """What happened. Later versions can add types: ignore those you don't know."""
+    user_id: str | None
+    """ID of the user the event is about. Null: about none, or a test."""
+    trigger: str
+    """Why it was sent."""
+    attempt: int
+    """1 for the first attempt to send this event for this reason."""
+    created_at: datetime
+    """When it was sent."""
+    duration_ms: int
+    """Milliseconds until the response was complete."""
+    outcome: str
+    """How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status
+    from 200 to 299. `refused_address`: The host of the URL has an address that events are not sent to, such as one of
+    a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or the
+    name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS
+    handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority
+    that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the
+    connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The
+    answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB.
+    `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL.
+    `body_failed`: The event cannot be written in the format of the endpoint. It is not sent, and not tried again.
+    `exhausted`: The last attempt failed. The event is not tried again by itself, but you can resend it.
+    """
+    http_status: int | None
+    """The status of the response. Null: there was none."""
+    address: str | None
+    """The IP address that it was sent to. Null: no connection was opened."""
+    retry_at: datetime | None
+    """When the next attempt is. Null: there is none."""
+    request: DeliveryRequest | None
+    """What was sent. Null: the event was erased, or is past its retention."""
+    response: DeliveryResponse | None
+    """What the receiver answered. Null: nothing."""
+    _kinds = {"created_at": time, "retry_at": time, "request": one(DeliveryRequest), "response": one(DeliveryResponse)}
+    _optional = frozenset(["request", "response"])
+    _known = (
+        "id",
+        "webhook_id",
+        "event_id",
+        "type",
+        "user_id",
+        "trigger",
+        "attempt",
+        "created_at",
+        "duration_ms",
+        "outcome",
+        "http_status",
+        "address",
+        "retry_at",
+        "request",
+        "response",
+    )
+
+
+class Replay(Model):
+    """A part of the event log that is sent to a webhook again."""
+
+    __slots__ = ()
+    id: str
+    """ID of the replay."""
+    webhook_id: str
+    """ID of the webhook."""
+    trigger: str
+    """`resend`: of one delivery."""
+    status: str
+    """Whether it is under way."""
+    progress: float
+    """How much of its part of the event log is done, from 0 to 1."""
+    delivered: int
+    """Events that were delivered."""
+    failed: int
+    """Events that were not. They are not tried again."""
+    types: list[str] | None
+    """The events that are sent. Null: those that the webhook asks for."""
+    user_id: str | None
+    """Only events about this user. Null: about all."""
+    only: str | None
+    """Only events that failed, or were not delivered. Null: all."""
+    created_by: str | None
+    """ID of the user who asked for it. Null: from the command line."""
+    created_at: datetime
+    """When it was created."""
+    finished_at: datetime | None
+    """When it was done or canceled. Null: it is under way."""
+    _kinds = {"created_at": time, "finished_at": time}
+    _known = (
+        "id",
+        "webhook_id",
+        "trigger",
+        "status",
+        "progress",
+        "delivered",
+        "failed",
+        "types",
+        "user_id",
+        "only",
+        "created_by",
+        "created_at",
+        "finished_at",
+    )
+
+
+class Health(Model):
+    """Whether the server is alive or ready for requests."""
+
+    __slots__ = ()
+    status: str
+    """Whether the server is healthy."""
+    checks: dict[str, Any] | None
+    """The result of each check."""
+    _optional = frozenset(["checks"])
+    _known = ("status", "checks")
