@@ -37,7 +37,11 @@ def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(inst
         assert files and files == {
             path.relative_to(package / "web") for path in (package / "web" / folder).rglob("*") if path.is_file()
         }
-    assert {path.name for path in installed.iterdir()} == {"rollbook", "rollbook_client", *(path.name for path in installed.glob("*.dist-info"))}
+    assert {path.name for path in installed.iterdir()} == {
+        "rollbook",
+        "rollbook_client",
+        *(path.name for path in installed.glob("*.dist-info")),
+    }
 
 
 def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) -> None:
