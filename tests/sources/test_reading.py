@@ -12,7 +12,8 @@ import pytest
 
 from rollbook.actions.arguments import ImportOptions
 from rollbook.errors import InvalidParameter
-from rollbook.sources.reading import Reading, Record
+from rollbook.sources import arrays
+from rollbook.sources.reading import Reading, Record, preview
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -49,7 +50,7 @@ def test_a_refused_line_says_where_and_why_and_the_others_are_read() -> None:
     assert [(each.line, each.field, each.code) for each in refusals] == [
         (4, "email", "invalid_parameter"),
         (5, None, "invalid_json"),
-        (6, None, "invalid_json"),
+        (6, None, "invalid_record"),
     ]
     assert "longer than 65,536 bytes" in refusals[2].reason
 
@@ -75,6 +76,162 @@ def test_a_file_that_is_packed_to_keep_a_server_busy_is_refused() -> None:
         read(zstd.compress(b" " * (80 << 20)))
 
 
-def test_what_was_read_before_is_passed_over() -> None:
-    data = b"nonsense\n\n" + ndjson(user(1), user(2))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"name": "A"}\nnonsense\n\n' + ndjson(user(1), user(2)),
+        b"[1, 2," + json.dumps(user(2)).encode() + b"]",
+        b"name,email\nA\nB,b\nC,c@example.com\n",
+    ],
+    ids=["ndjson", "json", "csv"],
+)
+def test_what_was_read_before_is_passed_over(data: bytes) -> None:
     assert read(data, skip=2) == read(data)[2:]
+    assert len(read(data)) > 2
+
+
+# ---- JSON
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
+def test_an_array_is_split_wherever_its_text_is_cut(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "CHUNK", chunk)
+    people = [user(1, metadata={"a": [{"b": "}],{"}]}), user(2, external_id='\\" ]'), user(3, name="Zoë, 日本")]
+    for text in (json.dumps(people), json.dumps(people, indent=2, ensure_ascii=False)):
+        records = read(text.encode(), format="json")
+        assert [record.line for record in records] == [1, 2, 3]
+        assert emails(records) == ["p1@example.com", "p2@example.com", "p3@example.com"]
+        assert records[1].user and records[1].user.external_id == '\\" ]'
+
+
+def test_the_list_of_an_object_is_found_between_its_other_parts_and_parts_of_an_export_may_follow_each_other() -> None:
+    huge = {
+        "id": "x",
+        "roles": {"data": ["y" * 3_000_000]},
+        "text": '"' * 100_000,
+        "users": [user(1)],
+        "clients": [{"users": [1]}],
+    }
+    data = json.dumps(huge).encode() + b"\n" + json.dumps({"page": 2, "items": [user(2)]}, indent=1).encode() + b"\n[]\n"
+    assert emails(read(data)) == ["p1@example.com", "p2@example.com"]
+
+
+def test_a_record_that_is_too_long_or_no_object_is_refused_alone() -> None:
+    data = json.dumps([user(1, metadata={"a": "x" * 70_000}), "y" * 2_000_000, user(2), None, [user(3)]]).encode()
+    records = read(data)
+    assert emails(records) == [None, None, "p2@example.com", None, None]
+    assert [record.refusal and record.refusal.code for record in records] == [
+        "invalid_record",
+        "invalid_record",
+        None,
+        "invalid_json",
+        "invalid_json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'[{"name": "A"}', "ends early, after record 1"),
+        (b'[{"name": "A"} {}]', "not valid JSON, after record 1"),
+        (b'{\n"total": 3}', "has no list of users"),
+        (b'[{"name": "' + b"x" * 2_000_000, "ends early"),
+    ],
+)
+def test_what_is_no_list_is_refused_as_a_whole(data: bytes, reason: str) -> None:
+    with pytest.raises(InvalidParameter, match=reason):
+        read(data)
+
+
+# ---- CSV
+
+
+def test_a_table_of_a_spreadsheet_is_read_by_its_header() -> None:
+    data = '\ufeffE-mail;Last name;First name;Age\r\n"a@example.com";Lee;"Ann ""X""\r\nY";7\r\n\r\nb@example.com;Lee;Bob;\r\n'
+    records = read(data.encode(), mapping='{"Age": "metadata.age", "First name": "metadata.first"}')
+    (one, two) = [record.user for record in records]
+    assert one and two
+    assert (one.email, one.name, one.metadata) == (
+        "a@example.com",
+        "Lee",
+        '{"age":"7","first":"Ann \\"X\\"\\r\\nY"}',
+    )
+    assert (two.metadata, [record.line for record in records]) == ('{"first":"Bob"}', [2, 5])
+    assert read(data.replace('"Ann ""X""\r\nY"', "Ann").replace(";Age", ";metadata.age").encode())[0].user.name == "Ann Lee"  # type: ignore[union-attr]
+
+
+def test_cells_become_what_their_fields_are() -> None:
+    data = b'email\tname\tmetadata\tEmail verified\tcreated_at\trole\na@example.com\t\'=A\t{""\tt\t2023-10-27T10:00:00Z\tadmin\n'.replace(
+        b'{""', b'"{""a"": 1}"'
+    )
+    (record,) = read(data)
+    assert record.user
+    assert (record.user.name, record.user.metadata, record.user.email_verified, record.user.role) == (
+        "=A",
+        '{"a":1}',
+        True,
+        "admin",
+    )
+    assert record.user.created_at == 1_698_400_800_000_000
+
+
+def test_bad_rows_are_refused_alone() -> None:
+    rows = [
+        b"a@example.com,A",
+        b"b@example.com",
+        b"c@example.com,Zo\xeb",
+        b'd@example.com,"D"x',
+        b"e@example.com,\0",
+        b"f@example.com,F",
+    ]
+    records = read(
+        b"email,name\n" + b"\n".join(rows) + b"\n" + b'g@example.com,"' + b"G,\n" * 30_000 + b'h@example.com,H\ni@example.com,"I'
+    )
+    assert set(emails(records)) == {"a@example.com", "f@example.com", "h@example.com", None}
+    reasons = {record.line: record.refusal.reason for record in records if record.refusal}
+    for line, part in (
+        (3, "1 cells"),
+        (4, "UTF-8"),
+        (5, "quotation mark"),
+        (6, "NUL"),
+        (8, "longer"),
+        (max(reasons), "no partner"),
+    ):
+        assert part in reasons[line]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "reason"),
+    [
+        (b"name\nA\n", {}, "No column has the email"),
+        (b"email,name,plan\n", {}, 'no field: "plan"'),
+        (b"email,name,name\n", {}, "same name"),
+        (b"email,name\n", {"mapping": '{"Plan": null}'}, "doesn't have"),
+        (b"email,name\n", {"mapping": '{"name": "nick"}'}, "not a field"),
+        (b"email,name\n", {"mapping": "[]"}, "must be a JSON object"),
+        ("email,name\n".encode("utf-16"), {}, "not UTF-8"),
+    ],
+)
+def test_a_table_without_sense_is_refused_as_a_whole(data: bytes, options: dict[str, str], reason: str) -> None:
+    with pytest.raises(InvalidParameter, match=reason):
+        read(data, **options)
+
+
+def test_names_in_json_can_be_mapped_too() -> None:
+    (record,) = read(
+        ndjson({"mail": "a@example.com", "name": "A", "age": 7, "x": 1}),
+        mapping='{"mail": "email", "age": "metadata.age", "x": null}',
+    )
+    assert record.user and (record.user.email, record.user.metadata) == ("a@example.com", '{"age":7}')
+
+
+# ---- preview
+
+
+def test_a_preview_shows_what_a_file_is_and_a_field_for_each_column() -> None:
+    data = gzip.compress(b"E-mail,Plan,Full name\n" + b"".join(b"p%d@example.com,pro,P\n" % number for number in range(50)))
+    shown = preview(io.BytesIO(data), ImportOptions(mapping='{"Plan": "metadata.plan"}'), 8, rows=3)
+    assert (shown.format, shown.compression, shown.columns) == ("csv", "gzip", ("E-mail", "Plan", "Full name"))
+    assert shown.mapping == {"E-mail": "email", "Plan": "metadata.plan", "Full name": "name"}
+    assert emails(shown.records) == ["p0@example.com", "p1@example.com", "p2@example.com"]
+    assert preview(io.BytesIO(b"Plan\nx\n"), ImportOptions(), 8).mapping == {"Plan": "metadata.Plan"}

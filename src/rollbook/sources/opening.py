@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 Compression = Literal["none", "gzip", "zstd"]
 
 CHUNK = 1 << 20
+HEAD = 65_536
+"""Bytes at the beginning that show what a file is."""
 MAX_RATIO = 250
 """How many times its size a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a server busy, thousands."""
 FREE = 64 << 20
 """Unpacked bytes before the ratio counts."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_UTF_8 = b"\xef\xbb\xbf"
+_OTHERS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Counted(io.RawIOBase):
@@ -50,18 +54,56 @@ def buffered(file: io.RawIOBase) -> io.BufferedReader:
     return io.BufferedReader(file, CHUNK)
 
 
-def unpacked(file: io.BufferedReader, counted: Counted) -> tuple[io.BufferedReader, Compression]:
+def peeked(source: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
+    """The head of a file, also of one that comes in bits, and the file from its beginning."""
+    head = source.read(HEAD)
+    return head, joined(head, source)
+
+
+def joined(start: bytes, rest: io.BufferedReader) -> io.BufferedReader:
+    return buffered(_Joined(start, rest))
+
+
+def unpacked(source: io.BufferedReader, counted: Counted) -> tuple[io.BufferedReader, Compression]:
     """The file without its compression, and which one it has. Raises InvalidParameter, also while it is read."""
-    start = file.peek(4)[:4]
-    if start.startswith(_GZIP):
-        return buffered(_Unpacked(gzip.GzipFile(fileobj=file), "gzip", counted)), "gzip"
-    if start == _ZSTD:
-        return buffered(_Unpacked(zstd.ZstdFile(file), "zstd", counted)), "zstd"
-    return file, "none"
+    head, source = peeked(source)
+    if head.startswith(_GZIP):
+        return buffered(_Unpacked(gzip.GzipFile(fileobj=source), "gzip", counted)), "gzip"
+    if head.startswith(_ZSTD):
+        return buffered(_Unpacked(zstd.ZstdFile(source), "zstd", counted)), "zstd"
+    return source, "none"
+
+
+def as_text(source: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
+    """The head, and the file, without the mark that some programs put before UTF-8. Raises InvalidParameter for other encodings."""
+    head, source = peeked(source)
+    if head.startswith(_OTHERS) or b"\0" in head[:4]:
+        raise InvalidParameter("The file is not UTF-8. Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 FILE")
+    if head.startswith(_UTF_8):
+        source.read(len(_UTF_8))
+        head = head[len(_UTF_8) :]
+    return head, source
+
+
+class _Joined(io.RawIOBase):
+    def __init__(self, start: bytes, rest: io.BufferedReader) -> None:
+        self._start, self._rest = start, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        if not self._start:
+            return self._rest.readinto(view)
+        size = min(len(view), len(self._start))
+        view[:size] = self._start[:size]
+        self._start = self._start[size:]
+        return size
 
 
 class _Unpacked(io.RawIOBase):
-    def __init__(self, file: io.BufferedIOBase, name: str, counted: Counted) -> None:
+    def __init__(self, file: gzip.GzipFile | zstd.ZstdFile, name: str, counted: Counted) -> None:
         self._file, self._name, self._counted = file, name, counted
         self._size = 0
 

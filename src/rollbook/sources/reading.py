@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from itertools import islice
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
-from rollbook.actions.checking import check, field_hook
+from rollbook.actions.checking import check, field_hook, refuse
 from rollbook.api.parsing import read_object
-from rollbook.errors import ApiError
-from rollbook.sources import lines
-from rollbook.sources.lines import MAX_RECORD
-from rollbook.sources.opening import Counted, buffered, unpacked
+from rollbook.errors import ApiError, InvalidJson
+from rollbook.sources import arrays, columns, lines, opening
+from rollbook.sources.columns import Targets
+from rollbook.sources.lines import Unreadable
+from rollbook.sources.opening import Compression
+from rollbook.sources.systems import SYSTEMS
+from rollbook.sources.tables import Table
+
+Format = Literal["ndjson", "json", "csv"]
+Piece = TypeVar("Piece", bytes, dict[str, str])
 
 MAX_REASON = 300
 
@@ -31,9 +38,21 @@ class Record(NamedTuple):
     """One record of the file: a user, or why it holds none."""
 
     line: int
-    """The line it begins in; in a JSON array, its position. Both count from 1."""
+    """The line it begins in; in JSON lists, its position. Both count from 1."""
     user: ImportedUser | None
     refusal: Refusal | None
+
+
+class Preview(NamedTuple):
+    """What a file is, and what its first records would become."""
+
+    format: Format
+    compression: Compression
+    columns: tuple[str, ...]
+    """Of CSV. Empty for JSON."""
+    mapping: Targets
+    """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other systems' files."""
+    records: list[Record]
 
 
 class Reading:
@@ -42,10 +61,39 @@ class Reading:
     Raises InvalidParameter, also while it is read, where the file as a whole can't be read.
     """
 
-    def __init__(self, file: BinaryIO, options: ImportOptions, password_min_length: int, skip: int = 0) -> None:
-        self._counted = Counted(file)
-        source, self.compression = unpacked(buffered(self._counted), self._counted)
-        self._records = _records(lines.split(source), _parser(password_min_length), skip)
+    def __init__(
+        self, file: BinaryIO, options: ImportOptions, password_min_length: int, skip: int = 0, *, propose: bool = False
+    ) -> None:
+        """`propose`: go on with columns that have no field, and without those that a user needs, instead of refusing the file."""
+        self._counted = opening.Counted(file)
+        self._min_length = password_min_length
+        self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
+        self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+        self.columns: tuple[str, ...] = ()
+        self.mapping: Targets = columns.read_mapping(options.mapping)
+        source = opening.buffered(self._counted)
+        system = None
+        if options.source != "rollbook":
+            if self.mapping:
+                refuse("mapping", "is for files that come from no other system")
+            system = SYSTEMS[options.source]
+            self._convert, source = system.begin(source)
+        source, self.compression = opening.unpacked(source, self._counted)
+        head, source = opening.as_text(source)
+        self.format: Format = _detect(head, options) if options.format == "auto" else options.format
+        if self.format == "csv":
+            table = Table(source, options.delimiter, system.columns if system else ())
+            self.columns = table.columns
+            if not system:
+                columns.check_columns(table.columns, self.mapping)
+                proposed = columns.propose if propose else columns.choose
+                self.mapping = proposed(table.columns, self.mapping)
+            self._records = self._read(table.rows(), self._from_row, skip)
+        else:
+            if options.delimiter:
+                refuse("delimiter", "is for CSV files")
+            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(source)
+            self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
 
     @property
     def bytes_read(self) -> int:
@@ -58,37 +106,73 @@ class Reading:
     def __next__(self) -> Record:
         return next(self._records)
 
+    def _read(
+        self, pieces: Iterator[tuple[int, Piece | Unreadable]], parse: Callable[[Piece], ImportedUser | None], skip: int
+    ) -> Iterator[Record]:
+        for line, piece in pieces:
+            if skip and not self._convert:
+                skip -= 1
+                continue
+            if isinstance(piece, Unreadable):
+                record = _refused(line, None, piece.code, piece.reason)
+            else:
+                try:
+                    user = parse(piece)
+                    if user is None:
+                        continue
+                    record = Record(line, user, None)
+                except ApiError as problem:
+                    record = _refused(line, problem.param, problem.code, problem.full_message)
+            if skip:
+                skip -= 1
+            else:
+                yield record
 
-def _records(pieces: Iterator[tuple[int, bytes | None]], parse: Callable[[bytes], ImportedUser], skip: int) -> Iterator[Record]:
-    for line, piece in pieces:
-        if skip:
-            skip -= 1
-        elif piece is None:
-            yield refused(line, None, "invalid_json", f"The line is longer than {MAX_RECORD:,} bytes.")
-        else:
-            try:
-                yield Record(line, parse(piece), None)
-            except ApiError as problem:
-                yield refused(line, problem.param, problem.code, problem.full_message)
-
-
-def refused(line: int, field: str | None, code: str, reason: str) -> Record:
-    return Record(
-        line, None, Refusal(line, field, code, reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "...")
-    )
-
-
-def _parser(password_min_length: int) -> Callable[[bytes], ImportedUser]:
-    """A function from an object to its user. It raises ApiError."""
-    decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
-
-    def parse(line: bytes) -> ImportedUser:
+    def _from_user(self, text: bytes) -> ImportedUser:
         try:
-            if b"\\u0000" in line:
+            if b"\\u0000" in text:
                 raise ValueError
-            return decode(line)
+            return self._decode(text)
         except (msgspec.DecodeError, ValueError, RecursionError):
             # Again, as the API reads bodies: slowly, and with words for everything that is wrong.
-            return check(ImportedUser, read_object(line.strip(), None, None), password_min_length)
+            return check(ImportedUser, _object(text), self._min_length)
 
-    return parse
+    def _from_json(self, text: bytes) -> ImportedUser | None:
+        return self._from_row(_object(text))
+
+    def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:
+        fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
+        return None if fields is None else check(ImportedUser, fields, self._min_length)
+
+
+def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, rows: int = 20) -> Preview:
+    """Read the beginning of a file. Raises InvalidParameter."""
+    reading = Reading(file, options, password_min_length, propose=True)
+    return Preview(reading.format, reading.compression, reading.columns, reading.mapping, list(islice(reading, rows)))
+
+
+def _detect(head: bytes, options: ImportOptions) -> Format:
+    start = head.lstrip()
+    if options.delimiter or (start and start[:1] not in (b"[", b"{")):
+        return "csv"
+    if start[:1] != b"{":
+        return "json" if start else "ndjson"
+    first, newline, _ = start.partition(b"\n")
+    try:
+        found = msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # An object that goes on in the next line, or is longer than a record: not a line of its own.
+        return "ndjson" if first.rstrip().endswith(b"}") and newline else "json"
+    return "json" if any(isinstance(found.get(name), list) for name in arrays.LISTS) else "ndjson"
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        return read_object(text.strip(), None, None)
+    except InvalidJson as problem:
+        raise InvalidJson(problem.message.replace("body", "record"), param=problem.param) from None
+
+
+def _refused(line: int, field: str | None, code: str, reason: str) -> Record:
+    short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
+    return Record(line, None, Refusal(line, field, code, short))

@@ -1,0 +1,169 @@
+"""Splits JSON into the records of its lists, in constant memory: an array, or the `users`, `items` or `data` of an object.
+
+Several such documents may follow each other, as exports in parts do. Records are cut out, not parsed: brackets are counted outside
+strings, and whoever parses a record finds what is wrong within it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BufferedReader
+from typing import NoReturn
+
+from rollbook.errors import InvalidParameter
+from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable
+from rollbook.sources.opening import CHUNK
+
+LISTS = ("users", "items", "data")
+"""Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""
+
+_NAMES = frozenset(f'"{name}"'.encode() for name in LISTS)
+_QUOTE, _OPENING = b'"'[0], b"[{"
+# All repetitions are possessive: nothing backtracks.
+_PLAIN = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match  # up to a bracket, or a string without an end
+_IN_STRING = re.compile(rb"(?:[^\"\\]++|\\.)*+", re.DOTALL).match
+_SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^",\[\]{}:\s]++', re.DOTALL).match
+_SPACE = re.compile(rb"[ \t\r\n]*+").match
+
+
+def split(source: BufferedReader) -> Iterator[tuple[int, bytes | Unreadable]]:
+    """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has no list."""
+    text = _Text(source)
+    found = False
+    while start := text.next(at_end=b""):
+        if start == b"[":
+            found = True
+            yield from _elements(text)
+        elif start == b"{":
+            for _ in _lists(text):
+                found = True
+                yield from _elements(text)
+        else:
+            text.refuse("is not a JSON array or object")
+    if not found:
+        text.refuse(f"has no list of users: an array, or an object with one as {', '.join(LISTS)}")
+
+
+def _elements(text: _Text) -> Iterator[tuple[int, bytes | Unreadable]]:
+    if text.next() == b"]":
+        return
+    while True:
+        text.at -= 1
+        text.number += 1
+        yield text.number, text.value() or TOO_LONG
+        end = text.next()
+        if end == b"]":
+            return
+        if end != b",":
+            text.refuse("is not valid JSON")
+        text.next()
+
+
+def _lists(text: _Text) -> Iterator[None]:
+    """Stops in each list of an object, for its elements to be read."""
+    if (start := text.next()) == b"}":
+        return
+    while start == b'"':
+        text.at -= 1
+        name = text.value()
+        if text.next() != b":":
+            break
+        if text.next() == b"[" and name in _NAMES:
+            yield
+        else:
+            text.at -= 1
+            text.value()
+        if (end := text.next()) == b"}":
+            return
+        if end != b",":
+            break
+        start = text.next()
+    text.refuse("is not valid JSON")
+
+
+class _Text:
+    """A file's text, and a place in it. What lies before the place, or before the value that is being read, is forgotten."""
+
+    def __init__(self, source: BufferedReader) -> None:
+        self._source = source
+        self._buffer = b""
+        self.at = 0
+        self.number = 0
+        """Records so far."""
+
+    def refuse(self, what: str) -> NoReturn:
+        raise InvalidParameter(f"The file {what}{f', after record {self.number:,}' if self.number else ''}.")
+
+    def next(self, at_end: bytes | None = None) -> bytes:
+        """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be one."""
+        while True:
+            space = _SPACE(self._buffer, self.at)
+            self.at = space.end() if space else self.at
+            if self.at < len(self._buffer):
+                self.at += 1
+                return self._buffer[self.at - 1 : self.at]
+            if not self._read(self.at):
+                if at_end is None:
+                    self.refuse("ends early")
+                return at_end
+
+    def value(self) -> bytes | None:
+        """The value that begins here; None if it is longer than a record may be."""
+        return self._nested() if self._buffer[self.at] in _OPENING else self._scalar()
+
+    def _nested(self) -> bytes | None:
+        start: int | None = self.at
+        depth = 0
+        while True:
+            plain = _PLAIN(self._buffer, self.at)
+            end = plain.end() if plain else self.at
+            if end == len(self._buffer) or self._buffer[end] == _QUOTE:
+                start = self._go_on(start, end)
+                continue
+            depth += 1 if self._buffer[end] in _OPENING else -1
+            self.at = end + 1
+            if not depth:
+                return None if start is None or self.at - start > MAX_RECORD else self._buffer[start : self.at]
+
+    def _scalar(self) -> bytes | None:
+        start: int | None = self.at
+        while start is not None:
+            scalar = _SCALAR(self._buffer, start)
+            if scalar and scalar.end() < len(self._buffer):
+                self.at = scalar.end()
+                return scalar[0] if len(scalar[0]) <= MAX_RECORD else None
+            if not scalar and self._buffer[start] != _QUOTE:
+                self.refuse("is not valid JSON")
+            start = self._go_on(start, start)
+        return None
+
+    def _go_on(self, start: int | None, end: int) -> int | None:
+        """Read more of a value that begins at `start` and is whole up to `end`. A string that is too long is passed over, and its value
+        with it. Returns where the value begins now; None if it is too long."""
+        self.at = end
+        if start is not None and len(self._buffer) - start > MAX_RECORD:
+            start = None
+        if start is None and len(self._buffer) - end > MAX_RECORD:
+            self._pass_over_string()
+        elif not self._read(end if start is None else start):
+            self.refuse("ends early")
+        return None if start is None else 0
+
+    def _pass_over_string(self) -> None:
+        self.at += 1
+        while True:
+            inside = _IN_STRING(self._buffer, self.at)
+            self.at = inside.end() if inside else self.at
+            if self.at < len(self._buffer) and self._buffer[self.at] == _QUOTE:
+                self.at += 1
+                return
+            if not self._read(self.at):
+                self.refuse("ends early")
+
+    def _read(self, keep: int) -> bool:
+        """Put more text behind what is kept from `keep` on; False at the end of the file."""
+        more = self._source.read(CHUNK)
+        self._buffer = self._buffer[keep:] + more
+        self.at -= keep
+        return bool(more)

@@ -1,0 +1,43 @@
+"""Reads users of Clerk: the CSV export of its dashboard, which has password digests, or users of its API (JSON), which has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook.sources.values import Fields, Row, fields, full_name, is_true, json_object, text, time
+
+
+def convert(row: Row) -> Fields:
+    email, verified = _email(row)
+    own = text(row.get("external_id"))
+    return fields(
+        email=email,
+        name=full_name(row, ("first_name", "last_name"), "username", email=email),
+        external_id=own or text(row.get("id")),
+        password_hash=text(row.get("password_digest")),
+        email_verified=verified,
+        status="suspended" if is_true(row.get("banned")) else "active",
+        created_at=time(row.get("created_at")),
+        updated_at=time(row.get("updated_at")),
+        last_sign_in_at=time(row.get("last_sign_in_at")),
+        metadata=fields(
+            clerk_id=text(row.get("id")) if own else None,
+            username=text(row.get("username")),
+            phone=text(row.get("primary_phone_number")),
+            **{name: json_object(name, row.get(name)) for name in ("public_metadata", "private_metadata", "unsafe_metadata")},
+        ),
+    )
+
+
+def _email(row: Row) -> tuple[str | None, bool | None]:
+    """The primary email, and whether it is verified; None where the export doesn't say."""
+    primary = text(row.get("primary_email_address"))
+    verified = row.get("verified_email_addresses")
+    if isinstance(verified, str):  # CSV: a list in a cell, which may be a JSON array or have other separators
+        return primary, bool(primary and primary.lower() in verified.lower())
+    found: list[Any] = [each for each in row.get("email_addresses") or [] if isinstance(each, dict)]
+    for each in found:
+        if each.get("id") == row.get("primary_email_address_id") or each.get("email_address") == primary:
+            verification = each.get("verification")
+            return text(each.get("email_address")), isinstance(verification, dict) and verification.get("status") == "verified"
+    return primary, None

@@ -1,0 +1,29 @@
+"""Reads users that Django exports: `dumpdata` (JSON, JSONL) of any user model with an email and a password, or rows of its table."""
+
+from __future__ import annotations
+
+from rollbook.sources.values import Fields, Row, fields, full_name, is_true, others, text, time
+
+_KNOWN = frozenset(
+    "id pk password email first_name last_name name full_name is_active last_login date_joined groups user_permissions".split()
+)
+
+
+def convert(row: Row) -> Fields | None:
+    if "model" in row:  # dumpdata: other models may be in the file as well
+        content = row.get("fields")
+        if not isinstance(content, dict) or "password" not in content or "email" not in content:
+            return None
+        row = {"id": row.get("pk"), **content}
+    email, password = text(row.get("email")), text(row.get("password"))
+    return fields(
+        email=email,
+        name=full_name(row, "name", "full_name", ("first_name", "last_name"), "username", email=email),
+        external_id=text(row.get("id")),
+        # An unusable password begins with an exclamation mark (django.contrib.auth.hashers).
+        password_hash=None if password and password.startswith("!") else password,
+        status="active" if is_true(row.get("is_active", True)) else "suspended",
+        created_at=time(row.get("date_joined")),
+        last_sign_in_at=time(row.get("last_login")),
+        metadata=others(row, _KNOWN),
+    )

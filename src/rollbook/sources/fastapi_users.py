@@ -1,0 +1,25 @@
+"""Reads users from the table of an application with fastapi-users, as JSON, NDJSON or CSV. Columns of its own go into the metadata."""
+
+from __future__ import annotations
+
+from rollbook.sources.values import Fields, Row, fields, flag, full_name, is_true, others, text, time
+
+_KNOWN = frozenset(
+    "id email hashed_password is_active is_verified name full_name first_name last_name username created_at updated_at last_login".split()
+)
+
+
+def convert(row: Row) -> Fields:
+    email = text(row.get("email"))
+    return fields(
+        email=email,
+        name=full_name(row, "name", "full_name", ("first_name", "last_name"), "username", email=email),
+        external_id=text(row.get("id")),
+        password_hash=text(row.get("hashed_password")),
+        email_verified=flag(row.get("is_verified")),
+        status="active" if is_true(row.get("is_active", True)) else "suspended",
+        created_at=time(row.get("created_at")),
+        updated_at=time(row.get("updated_at")),
+        last_sign_in_at=time(row.get("last_login")),
+        metadata=others(row, _KNOWN),
+    )

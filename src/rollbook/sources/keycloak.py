@@ -1,0 +1,55 @@
+"""Reads users of Keycloak from the export of a realm (JSON), with their password hashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook.actions.checking import refuse
+from rollbook.sources.values import Fields, Row, fields, flag, full_name, is_true, json_object, text, time
+
+
+def convert(row: Row) -> Fields | None:
+    if text(row.get("serviceAccountClientId")):  # a client's, not a person's
+        return None
+    email = text(row.get("email"))
+    return fields(
+        email=email,
+        name=full_name(row, ("firstName", "lastName"), "username", email=email),
+        external_id=text(row.get("id")),
+        password_hash=_password(row.get("credentials")),
+        email_verified=flag(row.get("emailVerified")),
+        status="active" if is_true(row.get("enabled", True)) else "suspended",
+        created_at=time(row.get("createdTimestamp")),
+        metadata=fields(
+            username=text(row.get("username")),
+            attributes=json_object("attributes", row.get("attributes")),
+            realm_roles=row.get("realmRoles") or None,
+            client_roles=json_object("clientRoles", row.get("clientRoles")),
+            groups=row.get("groups") or None,
+        ),
+    )
+
+
+def _password(credentials: Any) -> str | None:
+    for each in credentials if isinstance(credentials, list) else ():
+        if isinstance(each, dict) and each.get("type") == "password" and each.get("secretData"):
+            secret, about = json_object("credentials", each["secretData"]), json_object("credentials", each.get("credentialData"))
+            return _hash(about, text(secret.get("salt")) or "", text(secret.get("value")) or "")
+    return None
+
+
+def _hash(about: Row, salt: str, value: str) -> str:
+    """From Keycloak's two JSON texts, where algorithm, salt and digest are apart and base64, to the usual one."""
+    algorithm, passes = text(about.get("algorithm")) or "", about.get("hashIterations")
+    if algorithm == "argon2":
+        more = {name: found[0] for name, found in json_object("credentials", about.get("additionalParameters")).items() if found}
+        version = 16 if more.get("version") == "1.0" else 19
+        return (
+            f"$argon2{more.get('type', 'id')}$v={version}$m={more.get('memory')},t={passes},p={more.get('parallelism', 1)}"
+            f"${salt.rstrip('=')}${value.rstrip('=')}"
+        )
+    if algorithm in ("pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512"):
+        return f"$pbkdf2-{algorithm.partition('-')[2] or 'sha1'}$i={passes}${salt}${value}"
+    if algorithm == "bcrypt":  # an extension that many realms have: the whole hash is the value
+        return value
+    refuse("password_hash", f"is of an algorithm that is not supported{f': {algorithm[:40]}' if algorithm.isascii() else ''}")

@@ -1,0 +1,23 @@
+"""Reads users of PocketBase: rows of an auth collection's table in its `data.db`, or records of its API, which has no password hashes."""
+
+from __future__ import annotations
+
+from rollbook.sources.values import Fields, Row, fields, flag, full_name, others, text, time
+
+_KNOWN = frozenset(
+    "id email password tokenKey verified name username created updated emailVisibility collectionId collectionName expand".split()
+)
+
+
+def convert(row: Row) -> Fields:
+    email = text(row.get("email"))
+    return fields(
+        email=email,
+        name=full_name(row, "name", "username", email=email),
+        external_id=text(row.get("id")),
+        password_hash=text(row.get("password")),
+        email_verified=flag(row.get("verified")),
+        created_at=time(row.get("created")),
+        updated_at=time(row.get("updated")),
+        metadata=others(row, _KNOWN),
+    )

@@ -1,0 +1,110 @@
+"""Splits CSV (RFC 4180) into rows by the names of its columns, in constant memory."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+
+from rollbook.errors import InvalidParameter, quoted
+from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable, pass_over
+
+DELIMITERS = ",;\t|"
+
+_QUOTED = re.compile(r'"[^"]*+"')
+# What exports put before a cell that a spreadsheet would take for a formula.
+_GUARDED = re.compile(r"'[=+\-@\t\r\n]").match
+
+
+class _Bad(Exception):
+    """The row can't be read; its argument says why."""
+
+
+class Table:
+    """The rows of a CSV file. `columns`: of a file that doesn't name them in its first line."""
+
+    def __init__(self, source: BufferedReader, delimiter: str | None, columns: Sequence[str] = ()) -> None:
+        """Raises InvalidParameter for a header that can't be read."""
+        self._source = source
+        self._line = 0
+        self._size = 0
+        self._pending = b""
+        self._named = not columns
+        self.delimiter = delimiter or ","
+        self.columns = tuple(columns)
+        if self._named:
+            self._read_header(delimiter)
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str] | Unreadable]]:
+        """Each row by column, with the number of its first line. Empty lines are passed over."""
+        reader = self._reader()
+        while True:
+            first, self._size = self._line + 1, 0
+            try:
+                cells = next(reader, None)
+            except (csv.Error, UnicodeDecodeError, _Bad) as problem:
+                yield first, _unreadable(problem)
+                reader = self._reader()
+                continue
+            if cells is None:
+                return
+            if cells:
+                yield first, self._row(cells)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        """A line for the parser, which asks for as many as a row has."""
+        line = self._pending or self._source.readline(MAX_RECORD)
+        self._pending = b""
+        if not line:
+            raise StopIteration
+        self._line += 1
+        self._size += len(line)
+        if self._size >= MAX_RECORD:
+            if line[-1:] != b"\n":
+                pass_over(self._source)
+            raise _Bad(TOO_LONG)
+        if b"\0" in line:
+            raise _Bad(Unreadable("invalid_record", "The row contains a NUL character."))
+        return line.decode()
+
+    def _reader(self) -> Iterator[list[str]]:
+        return csv.reader(self, delimiter=self.delimiter, strict=True)
+
+    def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
+        if self._named and len(cells) != len(self.columns):
+            return Unreadable("invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.")
+        return {column: cell[1:] if _GUARDED(cell) else cell for column, cell in zip(self.columns, cells, strict=False) if cell}
+
+    def _read_header(self, delimiter: str | None) -> None:
+        self._pending = self._source.readline(MAX_RECORD)
+        try:
+            self.delimiter = delimiter or _most_frequent(self._pending.decode())
+            names = next(self._reader(), [])
+        except (csv.Error, UnicodeDecodeError, _Bad) as problem:
+            raise InvalidParameter(f"The header can't be read. {_unreadable(problem).reason}") from None
+        self.columns = tuple(name.strip() for name in names)
+        for name in self.columns:
+            if self.columns.count(name) > 1:
+                raise InvalidParameter(f"Two columns have the same name: {quoted(name)}.")
+
+
+def _most_frequent(header: str) -> str:
+    plain = _QUOTED.sub("", header)
+    return max(DELIMITERS, key=plain.count)
+
+
+def _unreadable(problem: Exception) -> Unreadable:
+    if isinstance(problem, _Bad):
+        return problem.args[0]
+    if isinstance(problem, UnicodeDecodeError):
+        return Unreadable("invalid_record", "The row is not valid UTF-8. Save the file as UTF-8.")
+    if "end of data" in str(problem):
+        return Unreadable("invalid_record", "A quotation mark that begins in this row has no partner.")
+    return Unreadable(
+        "invalid_record",
+        "The row is not valid CSV: a quotation mark inside a cell is not doubled, or a line break is not quoted.",
+    )

@@ -1,0 +1,93 @@
+"""Reads the values that exports hold, from JSON and from the cells of a table: texts, booleans, times, objects, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rollbook.actions.checking import refuse
+
+Row = Mapping[str, Any]
+Fields = dict[str, Any]
+"""Of a user, by name. None: the file doesn't have it."""
+
+_TRUE, _FALSE = frozenset(("true", "t", "1", "yes")), frozenset(("false", "f", "0", "no"))
+_NUMBER = re.compile(r"\d{9,17}(?:\.\d+)?").fullmatch
+_SHORT_ZONE = re.compile(r"([+-]\d\d)$")
+_MILLISECONDS = 100_000_000_000
+"""Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
+_SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
+
+
+def text(value: Any) -> str | None:
+    """A text that isn't empty; numbers as they are written."""
+    return None if value is None or value == "" or isinstance(value, dict | list) else str(value)
+
+
+def flag(value: Any) -> Any:
+    """A boolean, also as databases write it; anything else as it is, for whoever checks it to refuse."""
+    word = str(value).lower()
+    return True if word in _TRUE else False if word in _FALSE else value
+
+
+def is_true(value: Any) -> bool:
+    return flag(value) is True
+
+
+def time(value: Any) -> str | None:
+    """An RFC 3339 time from one that lacks a zone (then it is UTC) or a `T`, or from seconds or milliseconds since 1970.
+
+    What is none of these is returned as it is, for whoever checks it to refuse.
+    """
+    found = text(value)
+    if found is None:
+        return None
+    try:
+        if _NUMBER(found):
+            number = float(found)
+            at = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS else number, UTC)
+        else:
+            at = datetime.fromisoformat(_SHORT_ZONE.sub(r"\1:00", found) if ":" in found else found)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return at.isoformat()
+    except (ValueError, OverflowError):
+        return found
+
+
+def json_object(field: str, value: Any) -> dict[str, Any]:
+    """An object, or the JSON text of one. Raises InvalidParameter."""
+    if isinstance(value, str) and value:
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            refuse(field, "must be a JSON object")
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        refuse(field, "must be a JSON object")
+    return value
+
+
+def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str | None:
+    """The first of these that the row has, pairs joined; else the part of the email before the @."""
+    for name in names:
+        parts = [text(row.get(part)) for part in ([name] if isinstance(name, str) else name)]
+        if found := " ".join(part.strip() for part in parts if part and part.strip()):
+            return found
+    return email.partition("@")[0] if email else None
+
+
+def others(row: Row, known: frozenset[str]) -> dict[str, Any]:
+    """What else the row has, for the metadata: but nothing that is empty or, by its name, a secret."""
+    return {
+        name: value for name, value in row.items() if name not in known and value not in (None, "", [], {}) and not _SECRET(name)
+    }
+
+
+def fields(**given: Any) -> Fields:
+    """The fields that the row has."""
+    return {name: value for name, value in given.items() if value not in (None, {})}
