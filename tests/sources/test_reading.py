@@ -212,7 +212,7 @@ def test_bad_rows_are_refused_alone() -> None:
         ("email,name\n".encode("utf-16"), {}, "not UTF-8"),
     ],
 )
-def test_a_table_without_sense_is_refused_as_a_whole(data: bytes, options: dict[str, str], reason: str) -> None:
+def test_a_table_without_sense_is_refused_as_a_whole(data: bytes, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidParameter, match=reason):
         read(data, **options)
 
