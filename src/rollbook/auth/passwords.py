@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import re
 import secrets
 import sys
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -22,34 +20,19 @@ from typing import TypeVar
 from unicodedata import normalize
 
 from argon2 import Type
-from argon2.exceptions import VerificationError, VerifyMismatchError
-from argon2.low_level import hash_secret, verify_secret
+from argon2.exceptions import VerificationError
+from argon2.low_level import hash_secret
 
+from rollbook.auth.password_hashes import canonical, matches, of_nobody
 from rollbook.config import Settings
 from rollbook.cpu import available_cpus
 from rollbook.errors import Overloaded
 from rollbook.records import password_parameters
 from rollbook.records.rules import PASSWORD_LENGTH
 
-MAX_MEMORY = 1_048_576
-"""Maximum memory of an imported hash, in KiB (1 GiB)."""
-MAX_TIME_COST = 20
-"""Maximum passes of an imported hash."""
-MAX_WORK = 4_194_304
-"""Maximum KiB times passes of an imported hash: about 2 s of a core."""
-MAX_PARALLELISM = 16
-"""Maximum lanes of an imported hash."""
-
 T = TypeVar("T")
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
-# Unpadded base64 in the canonical form that the library requires: the unused bits of the last character are zero.
-_BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?)"
-# The format of the reference implementation; without `v=` it is version 1.0.
-_FORM = re.compile(
-    rf"\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m=([1-9]\d{{0,9}}),t=([1-9]\d{{0,9}}),p=([1-9]\d{{0,7}})\${_BASE64}\${_BASE64}"
-).fullmatch
-_TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
 _KIB_PER_SECOND = 2_000_000  # rough speed of a core, until a hash has been measured
 
 
@@ -63,8 +46,6 @@ class Passwords:
             settings.password_parallelism,
         )
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
-        # A salt and digest that match no password.
-        self._nobodys = f"{_base64(secrets.token_bytes(_SALT))}${_base64(secrets.token_bytes(_DIGEST))}"
         self._threads = settings.password_threads or max(1, available_cpus() // settings.workers)
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
         self._queue = settings.password_queue
@@ -100,18 +81,17 @@ class Passwords:
 
     def verify_now(self, hash: str | None, password: str, in_use: Sequence[str] = ()) -> bool:
         """Like `verify`, in this thread."""
-        try:
-            secret = _encoded(password)
-        except ValueError:
-            hash, secret = None, b""
+        spellings = _spellings(password)
+        known = canonical(hash) if hash else None
         left = dict.fromkeys((self._start, *in_use))
-        if hash is not None and _parse(hash) is not None:
-            if _matches(hash, secret):
+        if known is not None and spellings:
+            if any(matches(known, each) for each in spellings):
                 return True
-            left.pop(password_parameters.of(hash), None)
+            left.pop(password_parameters.of(known), None)
         for parameters in left:
-            with suppress(VerificationError):  # there may not be enough memory
-                _matches(parameters + self._nobodys, secret)
+            for each in spellings or [b""]:
+                with suppress(VerificationError, MemoryError, ValueError):  # there may not be enough memory
+                    matches(of_nobody(parameters), each)
         return False
 
     def needs_renewal(self, hash: str) -> bool:
@@ -156,43 +136,13 @@ class Passwords:
             self.done += 1
 
 
-def check_hash(text: str) -> None:
-    """ValueError unless this is a complete argon2 string (argon2id, argon2i, argon2d) of bounded cost.
-
-    For imported hashes: each sign-in costs the server what the string says. At most 1 GiB, 20 passes and 4 GiB written in total.
-    """
-    form = _parse(text)
-    if form is None:
-        raise ValueError(
-            "The password hash is not a complete argon2 string, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<digest>."
-        )
-    memory, passes, lanes = int(form[1]), int(form[2]), int(form[3])
-    if memory > MAX_MEMORY or passes > MAX_TIME_COST or memory * passes > MAX_WORK or lanes > MAX_PARALLELISM:
-        raise ValueError(
-            f"The password hash is too expensive to verify: at most m={MAX_MEMORY}, t={MAX_TIME_COST}, p={MAX_PARALLELISM} "
-            f"and m times t {MAX_WORK}."
-        )
-
-
-def _parse(text: str) -> re.Match[str] | None:
-    """The parts of an argon2 string that the library accepts: memory, passes, lanes, salt, digest."""
-    form = _FORM(text)
-    if form is None or int(form[1]) < 8 * int(form[3]):
-        return None
-    # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: other passwords would match a shorter one.
-    salt, digest = len(form[4]) * 3 // 4, len(form[5]) * 3 // 4
-    return form if 8 <= salt <= 64 and 16 <= digest <= 64 else None
-
-
-def _matches(hash: str, secret: bytes) -> bool:
+def _spellings(password: str) -> list[bytes]:
+    """What a hash may be of: the password in the form in which passwords are hashed here, and as it was typed, for hashes of other systems.
+    Nothing if no hash can be of it."""
     try:
-        return verify_secret(hash.encode(), secret, _TYPES[hash.split("$")[1]])
-    except VerifyMismatchError:
-        return False
-
-
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode().rstrip("=")
+        return list(dict.fromkeys((_encoded(password), password.encode())))
+    except ValueError:
+        return []
 
 
 def _encoded(password: str) -> bytes:

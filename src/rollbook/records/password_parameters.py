@@ -1,9 +1,10 @@
-"""Which argon2 parameters the stored password hashes have, so that every failed sign-in can take as long as any other."""
+"""Which parameters the stored password hashes have, of argon2 and of other systems, so that every failed sign-in can take as long as any other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from rollbook.storage.database import Queries, Tx
 
@@ -14,19 +15,52 @@ NOTE_AGAIN = """
 MOST_EXPENSIVE = "SELECT parameters FROM password_parameters ORDER BY cost DESC, parameters DESC LIMIT ?"
 DOUBT = "UPDATE password_parameters SET in_doubt = 1 WHERE parameters != ? RETURNING parameters"
 FORGET = "DELETE FROM password_parameters WHERE parameters = ? AND in_doubt = 1"
-# The parameters take up at most 36 characters of a hash: see `auth/passwords.check_hash`.
+# The parameters take up at most 40 characters of a hash: see `auth/password_hashes.canonical`.
 OF_USERS = "SELECT seq, substr(password_hash, 1, 60) FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
 OF_DELETED = """
     SELECT deleted_at, seq, substr(password_hash, 1, 60) FROM deleted_users WHERE (deleted_at, seq) > (?, ?)
     ORDER BY deleted_at, seq LIMIT ?"""
 
-_PARAMETERS = re.compile(r"\$[a-z0-9]+(?:\$v=[0-9]+)?\$m=([0-9]+),t=([0-9]+),p=[0-9]+\$").match
+# What a hash costs, in units of about 0.5 µs of a core: KiB times passes for argon2, and for others what was measured beside it
+# (docs/decisions/0038-password-hashes.md). Exact figures differ by machine; what counts is which hashes are the expensive ones.
+_FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., int]], ...] = tuple(
+    (re.compile(form).match, cost)
+    for form, cost in (
+        (r"\$argon2[id]+(?:\$v=[0-9]+)?\$m=([0-9]+),t=([0-9]+),p=[0-9]+\$", lambda memory, passes: int(memory) * int(passes)),
+        (r"\$(?:2[bx]|django-bcrypt-sha256)\$([0-9]{2})\$", lambda log_rounds: 130 << int(log_rounds)),
+        (r"\$(?:firebase-)?scrypt\$ln=([0-9]+),r=([0-9]+),p=([0-9]+)\$", lambda log_n, r, p: (int(r) * int(p)) << int(log_n)),
+        (r"\$pbkdf2-sha1\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * -(-int(length) // 20)),
+        (r"\$pbkdf2-sha256\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * -(-int(length) // 32)),
+        (r"\$pbkdf2-sha512\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * 3 * -(-int(length) // 64) // 2),
+        (r"\$[56]\$rounds=([0-9]+)\$", lambda rounds: int(rounds) * 4),
+        (r"\$P\$([./0-9A-Za-z])", lambda letter: 2 << _PHPASS.index(letter)),
+        (r"\$1\$", lambda: 1000),
+        (r"\{SSHA[0-9]*\}", lambda: 4),
+    )
+)
+_PHPASS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Parameters(NamedTuple):
+    """The part of a stored hash in front of its salt, and what computing one like it costs."""
+
+    text: str
+    cost: int
+
+
+def read(hash: str) -> Parameters | None:
+    """The parameters of a hash in its stored form; None if it is not one."""
+    for form, cost in _FAMILIES:
+        found = form(hash)
+        if found is not None:
+            return Parameters(found[0], cost(*found.groups()))
+    return None
 
 
 def of(hash: str) -> str:
     """The part of a hash in front of its salt."""
-    found = _PARAMETERS(hash)
-    return found[0] if found else ""
+    found = read(hash)
+    return found.text if found is not None else ""
 
 
 async def note(tx: Tx, hash: str) -> None:
@@ -70,6 +104,6 @@ async def of_deleted(queries: Queries, after: tuple[int, int], limit: int) -> tu
 
 
 def _rows(hashes: Iterable[str | None]) -> list[tuple[int, str]]:
-    """Cost (KiB times passes) and parameters of each, once and in order: two that note the same wait for each other instead of deadlocking."""
-    found = {match[0]: int(match[1]) * int(match[2]) for hash in hashes if hash and (match := _PARAMETERS(hash))}
-    return sorted((cost, parameters) for parameters, cost in found.items())
+    """Cost and parameters of each, once and in order: two that note the same wait for each other instead of deadlocking."""
+    found = {read(hash) for hash in hashes if hash}
+    return sorted((each.cost, each.text) for each in found if each is not None)

@@ -1,0 +1,339 @@
+"""Password hashes of other systems: which texts are accepted, the one form each is stored in, and whether a password matches.
+
+Nothing here hashes new passwords: a user's hash is replaced by argon2id when they first sign in (`auth/passwords`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+
+from argon2 import Type
+from argon2.exceptions import VerifyMismatchError
+from argon2.low_level import verify_secret
+
+from rollbook.auth import crypt
+from rollbook.records import password_parameters
+
+MAX_MEMORY = 1_048_576
+"""Maximum memory of an imported hash, in KiB (1 GiB)."""
+MAX_TIME_COST = 20
+"""Maximum passes of an imported argon2 hash."""
+MAX_PARALLELISM = 16
+"""Maximum lanes of an imported argon2 hash."""
+MAX_COST = 4_194_304
+"""Maximum cost of an imported hash, as `records/password_parameters` counts it: about 2 s of a core."""
+MAX_LENGTH = 1_000
+"""Maximum characters of a hash."""
+
+_BCRYPT = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# Unpadded base64 in the canonical form that argon2 requires: the unused bits of the last character are zero.
+_BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?)"
+_ANY64 = r"([A-Za-z0-9+/._-]*={0,2})"  # also passlib's, with a dot for the plus, and the one of URLs
+_CRYPT_DIGESTS = {"1": 22, "5": 43, "6": 86}
+_TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
+_UNKNOWN = (
+    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
+    "or Firebase's scrypt, complete with its salt and parameters."
+)
+
+
+def check_hash(text: str) -> str:
+    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and of bounded
+    cost: every sign-in with it costs the server what it says, at most about 2 s of a core and 1 GiB."""
+    hash = canonical(text)
+    if hash is None:
+        raise ValueError(_UNKNOWN)
+    found = password_parameters.read(hash)
+    if found is None or found.cost > MAX_COST or _needs_too_much(found.text):
+        raise ValueError(
+            "The password hash is too expensive to verify: at most about 2 seconds of a core, 1 GiB of memory, and for argon2 "
+            f"t={MAX_TIME_COST} and p={MAX_PARALLELISM}."
+        )
+    return hash
+
+
+def canonical(text: str) -> str | None:
+    """The form in which a hash is stored, whatever it costs. None if it is no complete hash of a known format."""
+    if len(text) > MAX_LENGTH:
+        return None
+    for form, stored in _FORMS:
+        found = form(text)
+        if found is not None:
+            try:
+                return stored(*found.groups())
+            except ValueError:
+                return None
+    return None
+
+
+def matches(hash: str, secret: bytes) -> bool:
+    """Whether a hash in its stored form is that of the password."""
+    family, _, rest = hash[1:].partition("}" if hash.startswith("{") else "$")
+    if family in _TYPES:
+        try:
+            return verify_secret(hash.encode(), secret, _TYPES[family])
+        except VerifyMismatchError:
+            return False
+    given, computed = _VERIFIERS[family](rest, secret)
+    return hmac.compare_digest(given, computed)
+
+
+def of_nobody(parameters: str) -> str:
+    """A hash with these parameters, for the same work: its salt and digest are zeros, of which no password is known."""
+    family = parameters.strip("${}").partition("$")[0]
+    if family in ("2b", "2x", "django-bcrypt-sha256"):
+        return parameters + "." * 53
+    if family.startswith("P"):
+        return parameters + "." * 30
+    if family in _CRYPT_DIGESTS:
+        return parameters + "." * 8 + "$" + "." * _CRYPT_DIGESTS[family]
+    if family.startswith("SSHA"):
+        return parameters + b64encode(bytes(hashlib.new("sha" + (family[4:] or "1")).digest_size + 8)).decode()
+    length = re.search(r",l=([0-9]+)\$", parameters)
+    return f"{parameters}{_base64(bytes(16))}${_base64(bytes(int(length[1]) if length else 32))}"
+
+
+def firebase(hash: str, salt: str, signer_key: str, salt_separator: str, rounds: int, mem_cost: int) -> str:
+    """The text of a hash that `firebase auth:export` wrote, with the project's parameters; the first four are base64. ValueError if they
+    can't belong together.
+
+    Firebase encrypts its signer key, with AES-CTR and the password's scrypt digest as the key. Combined with the signer key by exclusive
+    or, its hash is the key stream: as good to verify a password, and without need of the signer key, which is therefore stored nowhere.
+    """
+    sealed, key = _decoded(hash), _decoded(signer_key)
+    if len(sealed) != len(key) or not 16 <= len(sealed) <= 128 or not 1 <= mem_cost <= 24 or not 1 <= rounds <= 120:
+        raise ValueError("The password hash doesn't fit the hash parameters of the Firebase project.")
+    stream = bytes(one ^ other for one, other in zip(sealed, key, strict=True))
+    salt_ = _base64(_decoded(salt) + _decoded(salt_separator))
+    return f"$firebase-scrypt$ln={mem_cost},r={rounds},p=1${salt_}${_base64(stream)}"
+
+
+def pbkdf2(digest: str, iterations: int, salt: bytes, key: bytes) -> str:
+    """The text of a PBKDF2 hash; `digest` is sha1, sha256 or sha512. ValueError if the salt or key has an unusable length."""
+    _check_lengths(salt, key, 1024)
+    return f"$pbkdf2-{digest}$i={iterations},l={len(key)}${_base64(salt)}${_base64(key)}"
+
+
+def scrypt(n: int, r: int, p: int, salt: bytes, key: bytes) -> str:
+    """The text of an scrypt hash (RFC 7914). ValueError if `n` is not a power of two, or the salt or key has an unusable length."""
+    _check_lengths(salt, key, 128)
+    if n < 2 or n & (n - 1) or r * p >= 1 << 30:
+        raise ValueError("These are no parameters of scrypt.")
+    return f"$scrypt$ln={n.bit_length() - 1},r={r},p={p}${_base64(salt)}${_base64(key)}"
+
+
+# ---- from the forms of other systems to the stored one
+
+
+def _argon2(text: str, memory: str, lanes: str, salt: str, digest: str) -> str:
+    # At least 8 bytes of salt (RFC 9106 section 3.1) and 16 of digest: other passwords would match a shorter one.
+    if int(memory) < 8 * int(lanes) or not (8 <= len(salt) * 3 // 4 <= 64 and 16 <= len(digest) * 3 // 4 <= 64):
+        raise ValueError
+    return text
+
+
+def _bcrypt(revision: str, cost: str, salt: str, digest: str) -> str:
+    """Only 2x differs, by a bug: a, b and y are names of the same. Some libraries leave the unused bits of salts and digests set."""
+    return f"$2{'x' if revision == 'x' else 'b'}${cost}${_clear(salt, 0b110000)}{_clear(digest, 0b111100)}"
+
+
+def _bcrypt_sha256(cost: str, salt: str, digest: str) -> str:
+    return f"$django-bcrypt-sha256${cost}${_clear(salt, 0b110000)}{_clear(digest, 0b111100)}"
+
+
+def _scrypt(log_n: str, r: str, p: str, salt: str, digest: str) -> str:
+    return scrypt(1 << int(log_n), int(r), int(p), _decoded(salt), _decoded(digest))
+
+
+def _firebase(log_n: str, r: str, salt: str, stream: str) -> str:
+    return firebase(stream, salt, b64encode(bytes(len(_decoded(stream)))).decode(), "", int(r), int(log_n))
+
+
+def _scrypt_django(n: str, salt: str, r: str, p: str, digest: str) -> str:
+    return scrypt(int(n), int(r), int(p), salt.encode(), _decoded(digest))
+
+
+def _scrypt_werkzeug(n: str, r: str, p: str, salt: str, digest: str) -> str:
+    return scrypt(int(n), int(r), int(p), salt.encode(), bytes.fromhex(digest))
+
+
+def _pbkdf2(digest: str | None, iterations: str, salt: str, key: str) -> str:
+    return pbkdf2((digest or "sha1").lower(), int(iterations), _decoded(salt), _decoded(key))
+
+
+def _pbkdf2_django(digest: str, iterations: str, salt: str, key: str) -> str:
+    return pbkdf2(digest, int(iterations), salt.encode(), _decoded(key))
+
+
+def _pbkdf2_werkzeug(digest: str, iterations: str, salt: str, key: str) -> str:
+    return pbkdf2(digest, int(iterations), salt.encode(), bytes.fromhex(key))
+
+
+def _sha_crypt(kind: str, rounds: str | None, salt: str, digest: str) -> str:
+    if len(digest) != _CRYPT_DIGESTS[kind]:
+        raise ValueError
+    return f"${kind}$rounds={rounds or 5000}${salt}${digest}"
+
+
+def _ssha(size: str, data: str) -> str:
+    found = _decoded(data)
+    if not 1 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
+        raise ValueError
+    return f"{{SSHA{size}}}{b64encode(found).decode()}"
+
+
+_COST = r"(0[4-9]|[12][0-9]|3[01])"
+_NUMBER = r"([1-9][0-9]{0,9})"
+_CRYPT_SALT = r"[!-#%-9;-~]"  # printable, without the separators $ and :
+_FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] = [
+    (re.compile(form).fullmatch, stored)
+    for form, stored in (
+        # The format of the reference implementation; without `v=` it is version 1.0.
+        (
+            rf"(?:argon2(?=\$)|\{{ARGON2\}})?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64})",
+            _argon2,
+        ),
+        (rf"(?:bcrypt\$|\{{(?:BCRYPT|CRYPT)\}})?\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt),
+        (rf"(?:bcrypt_sha256\$\$2[aby]|\$django-bcrypt-sha256)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt_sha256),
+        (rf"\$scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p={_NUMBER}\${_ANY64}\${_ANY64}", _scrypt),
+        (rf"\$firebase-scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p=1\${_ANY64}\${_ANY64}", _firebase),
+        (rf"scrypt\${_NUMBER}\$([^$]{{1,128}})\${_NUMBER}\${_NUMBER}\${_ANY64}", _scrypt_django),
+        (rf"scrypt:{_NUMBER}:{_NUMBER}:{_NUMBER}\$([^$]{{1,128}})\$([0-9a-f]*)", _scrypt_werkzeug),
+        # PHC (`i=`, with or without `l=`) and passlib.
+        (rf"\$pbkdf2-(sha1|sha256|sha512)\$(?:i=)?{_NUMBER}(?:,l=[0-9]+)?\${_ANY64}\${_ANY64}", _pbkdf2),
+        (rf"\$pbkdf2()\${_NUMBER}\${_ANY64}\${_ANY64}", _pbkdf2),
+        (rf"\{{PBKDF2(?:-(SHA1|SHA256|SHA512))?\}}{_NUMBER}\${_ANY64}\${_ANY64}", _pbkdf2),
+        (rf"pbkdf2_(sha1|sha256|sha512)\${_NUMBER}\$([^$]{{1,128}})\${_ANY64}", _pbkdf2_django),
+        (rf"pbkdf2:(sha1|sha256|sha512):{_NUMBER}\$([^$]{{1,128}})\$([0-9a-f]*)", _pbkdf2_werkzeug),
+        (r"\$[PH]\$([./0-9A-Za-z]{31})", "$P${}".format),
+        (
+            rf"(?:\{{CRYPT\}})?\$([56])\$(?:rounds=([1-9][0-9]{{3,8}})\$)?({_CRYPT_SALT}{{0,16}})\$([./0-9A-Za-z]{{43,86}})",
+            _sha_crypt,
+        ),
+        (rf"(?:\{{CRYPT\}})?(\$1\${_CRYPT_SALT}{{0,8}}\$[./0-9A-Za-z]{{22}})", str),
+        (rf"\{{(?i:SSHA)(256|512|)\}}{_ANY64}", _ssha),
+    )
+]
+
+
+def _needs_too_much(parameters: str) -> bool:
+    """Memory, passes or lanes beyond the maximum, though the product may be small."""
+    numbers = {name: int(number) for name, number in re.findall(r"([a-z]+)=([0-9]+)", parameters)}
+    if "scrypt" in parameters:  # RFC 7914 section 2: 128 * r * (N + p) bytes
+        return numbers["r"] * ((1 << numbers["ln"]) + numbers["p"]) > 8 * MAX_MEMORY
+    return (
+        numbers.get("m", 0) > MAX_MEMORY or numbers.get("t", 0) > MAX_TIME_COST or numbers.get("p", 0) > MAX_PARALLELISM
+    )  # fmt: skip
+
+
+# ---- what a stored form holds, and what the password gives
+
+
+def _verify_bcrypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    import bcrypt  # only where there are such hashes
+
+    # bcrypt reads no more than 72 bytes, and the library refuses more.
+    given = b"$2b$" + rest.encode()
+    return given, bcrypt.hashpw(secret[:72], given[:29])
+
+
+def _verify_bcrypt_2x(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    return _verify_bcrypt(rest, crypt.sign_extended(secret))
+
+
+def _verify_bcrypt_sha256(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    return _verify_bcrypt(rest, hashlib.sha256(secret).hexdigest().encode())
+
+
+def _verify_scrypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    numbers, salt, digest = rest.split("$")
+    given = _decoded(digest)
+    return given, _scrypt_key(numbers, _decoded(salt), secret, len(given))
+
+
+def _verify_firebase(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    numbers, salt, stream = rest.split("$")
+    given = _decoded(stream)
+    key = _scrypt_key(numbers, _decoded(salt), secret, 32)
+    return given, Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(len(given)))
+
+
+def _scrypt_key(numbers: str, salt: bytes, secret: bytes, length: int) -> bytes:
+    log_n, r, p = (int(each.partition("=")[2]) for each in numbers.split(","))
+    return hashlib.scrypt(secret, salt=salt, n=1 << log_n, r=r, p=p, maxmem=(1 << 31) - 2, dklen=length)
+
+
+def _pbkdf2_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
+    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+        numbers, salt, key = rest.split("$")
+        given = _decoded(key)
+        iterations = int(numbers.partition(",")[0].partition("=")[2])
+        return given, hashlib.pbkdf2_hmac(digest, secret, _decoded(salt), iterations, len(given))
+
+    return verify
+
+
+def _verify_phpass(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    return rest[9:].encode(), crypt.phpass(secret, rest[1:9].encode(), crypt.ALPHABET.index(rest[0])).encode()
+
+
+def _verify_md5_crypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+    salt, digest = rest.split("$")
+    return digest.encode(), crypt.md5_crypt(secret, salt.encode()).encode()
+
+
+def _sha_crypt_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
+    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+        rounds, salt, given = rest.split("$")
+        return given.encode(), crypt.sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
+
+    return verify
+
+
+def _ssha_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
+    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+        data = b64decode(rest)
+        size = hashlib.new(digest).digest_size
+        return data[:size], hashlib.new(digest, secret + data[size:], usedforsecurity=False).digest()
+
+    return verify
+
+
+_VERIFIERS: dict[str, Callable[[str, bytes], tuple[bytes, bytes]]] = {
+    "2b": _verify_bcrypt,
+    "2x": _verify_bcrypt_2x,
+    "django-bcrypt-sha256": _verify_bcrypt_sha256,
+    "scrypt": _verify_scrypt,
+    "firebase-scrypt": _verify_firebase,
+    **{f"pbkdf2-{digest}": _pbkdf2_verifier(digest) for digest in ("sha1", "sha256", "sha512")},
+    "P": _verify_phpass,
+    "1": _verify_md5_crypt,
+    "5": _sha_crypt_verifier("sha256"),
+    "6": _sha_crypt_verifier("sha512"),
+    **{f"SSHA{size}": _ssha_verifier(f"sha{size or 1}") for size in ("", "256", "512")},
+}
+
+
+def _check_lengths(salt: bytes, key: bytes, max_key: int) -> None:
+    if len(salt) > 512 or not 16 <= len(key) <= max_key:
+        raise ValueError("The salt or the digest of the password hash is too short or too long.")
+
+
+def _clear(text: str, used: int) -> str:
+    """With the unused bits of the last character set to zero."""
+    return text[:-1] + _BCRYPT[_BCRYPT.index(text[-1]) & used]
+
+
+def _decoded(text: str) -> bytes:
+    plain = text.rstrip("=").translate({ord("."): "+", ord("-"): "+", ord("_"): "/"})
+    return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode().rstrip("=")
