@@ -48,6 +48,11 @@ INSIDE = {
         "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
+    (
+        "rollbook.auth.password_hashes",
+        "cryptography.hazmat.primitives.ciphers",
+    ): "only hashes of Firebase need it, and OpenSSL is 12 ms of the start",
     ("rollbook.app", "rollbook.observe.spans"): "OpenTelemetry is an extra, and a fifth of a second of the start",
     ("rollbook.cli.backends", "rollbook.cli.folder"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.backends", "rollbook.cli.remote"): "a command needs one of the two backends, each expensive to load",

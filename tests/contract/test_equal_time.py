@@ -22,6 +22,11 @@ from tests.harness import Server, new_user, running
 
 PASSWORD = "a lobster in the library"
 TODAY = "$argon2id$v=19$m=8,t=1,p=1$"
+BCRYPT, SHA_CRYPT = "$2b$08$", "$6$rounds=10000$"
+FOREIGN = {  # of the same password, by bcrypt 5 and by openssl passwd -6
+    "bcrypt": "$2b$08$V2qVvXq5Amq4.37nTAsPreVP2vXRPLaJWenI4fk2mXYcqn3G3xxYm",
+    "sha": "$6$rounds=10000$saltstring$yj/5DL1qmlsn3c0TFYKw1ps6mis.RSOvSFFXrO0zEVSrLbhZbd/wPwBLHBH16VYUNqwyxB87ivvmqE4Da78l4.",
+}
 SLOW, ODD = "$argon2id$v=19$m=32768,t=2,p=1$", "$argon2i$v=16$m=4096,t=1,p=2$"
 
 
@@ -33,10 +38,10 @@ def hashed(parameters: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Of its users one has a hash that takes a thousand times as long as today's, and one a hash of another kind."""
+    """Of its users one has a hash that takes a thousand times as long as today's, one a hash of another kind, and two those of other systems."""
     limits = ("--rate-limit", "none", "--attempts-limit", "none", "--account-attempts-limit", "none")
     with running(tmp_path_factory.mktemp("server") / "data", *limits) as server:
-        people = {"slow": hashed(SLOW), "odd": hashed(ODD)}
+        people = {"slow": hashed(SLOW), "odd": hashed(ODD), **FOREIGN}
         lines = [
             json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash}) for name, hash in people.items()
         ]
@@ -54,7 +59,8 @@ def in_use(server: Server) -> list[str]:
 
 def test_a_wrong_password_takes_as_long_for_every_user_and_for_nobody(server: Server, http: httpx2.Client) -> None:
     today = new_user(http)["email"]
-    took: dict[str, list[float]] = {email: [] for email in (today, "nobody@example.com", "slow@example.com", "odd@example.com")}
+    emails = (today, *(f"{name}@example.com" for name in ("nobody", "slow", "odd", "bcrypt", "sha")))
+    took: dict[str, list[float]] = {email: [] for email in emails}
     times: list[float] = []
     until = time.monotonic() + 60
     # In turns, so that what else the machine does meets all of them; for longer on a busy one.
@@ -70,8 +76,9 @@ def test_a_wrong_password_takes_as_long_for_every_user_and_for_nobody(server: Se
 
 
 def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(server: Server, http: httpx2.Client) -> None:
-    assert in_use(server) == [SLOW, ODD, TODAY]
-    assert verify(http, "slow@example.com", PASSWORD) == 200
+    assert in_use(server) == [SLOW, SHA_CRYPT, BCRYPT, ODD, TODAY]
+    for name in ("slow", *FOREIGN):
+        assert verify(http, f"{name}@example.com", PASSWORD) == 200
     assert server.ask("SELECT substr(password_hash, 1, 27) FROM users WHERE name = 'slow'") == [(TODAY,)]
     # A deleted user can be restored, with the hash they had.
     [odd] = http.get("/v1/users", params={"email": "odd@example.com"}).json()

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.auth import password_hashes
-from rollbook.auth.password_hashes import canonical, check_hash, firebase, matches, of_nobody, pbkdf2
-from rollbook.auth.passwords import Passwords
+from rollbook.auth.password_hashes import canonical, firebase, matches, of_nobody, pbkdf2
+from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import Settings
 from rollbook.records import password_parameters
 
@@ -120,16 +120,17 @@ def test_published_hashes_are_verified(secret: bytes, text: str) -> None:
 
 # The README of github.com/firebase/scrypt
 SIGNER_KEY = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
+SALT = "42xEC+ixf3L2lw=="
 FIREBASE = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
 
 
 def test_a_hash_of_firebase_is_verified_and_its_project_s_signer_key_stored_nowhere() -> None:
-    hash = firebase(FIREBASE, "42xEC+ixf3L2lw==", SIGNER_KEY, "Bw==", 8, 14)
+    hash = firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14)
     assert check_hash(hash) == hash and hash.startswith("$firebase-scrypt$ln=14,r=8,p=1$")
     assert matches(hash, b"user1password") and not matches(hash, b"user2password")
     assert SIGNER_KEY[:16] not in hash and FIREBASE[:16] not in hash
     with pytest.raises(ValueError, match=r"^The password hash doesn't fit the hash parameters of the Firebase project\.$"):
-        firebase(FIREBASE, "42xEC+ixf3L2lw==", SIGNER_KEY[:24], "Bw==", 8, 14)
+        firebase(FIREBASE, SALT, SIGNER_KEY[:24], "Bw==", 8, 14)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_hash_that_takes_more_than_about_two_seconds_is_refused(text: str) -> 
         check_hash(text)
 
 
-STORED = [check_hash(text) for _, text in VECTORS.values()] + [firebase(FIREBASE, "42xEC+ixf3L2lw==", SIGNER_KEY, "Bw==", 8, 14)]
+STORED = [check_hash(text) for _, text in VECTORS.values()] + [firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14)]
 BY_PARAMETERS = {password_parameters.of(hash): hash for hash in STORED}
 
 

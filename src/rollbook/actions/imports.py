@@ -42,7 +42,7 @@ def check(on: Rollbook, by: Principal, user: ImportedUser) -> None:
 
 def prepare(user: ImportedUser, hash: str | None) -> Prepared:
     """A user who was checked, ready to be added; `hash` is that of a password that was given."""
-    return user_imports.prepare(record(user), hash or given(user.password_hash))
+    return user_imports.prepare(record(user), check_hash(user.password_hash) if user.password_hash else hash)
 
 
 async def add(on: Rollbook, by: Principal, users: Sequence[Prepared]) -> list[Refused]:

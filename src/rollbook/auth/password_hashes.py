@@ -16,16 +16,7 @@ from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import verify_secret
 
 from rollbook.auth import crypt
-from rollbook.records import password_parameters
 
-MAX_MEMORY = 1_048_576
-"""Maximum memory of an imported hash, in KiB (1 GiB)."""
-MAX_TIME_COST = 20
-"""Maximum passes of an imported argon2 hash."""
-MAX_PARALLELISM = 16
-"""Maximum lanes of an imported argon2 hash."""
-MAX_COST = 4_194_304
-"""Maximum cost of an imported hash, as `records/password_parameters` counts it: about 2 s of a core."""
 MAX_LENGTH = 1_000
 """Maximum characters of a hash."""
 
@@ -35,25 +26,6 @@ _BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUY
 _ANY64 = r"([A-Za-z0-9+/._-]*={0,2})"  # also passlib's, with a dot for the plus, and the one of URLs
 _CRYPT_DIGESTS = {"1": 22, "5": 43, "6": 86}
 _TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
-_UNKNOWN = (
-    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
-    "or Firebase's scrypt, complete with its salt and parameters."
-)
-
-
-def check_hash(text: str) -> str:
-    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and of bounded
-    cost: every sign-in with it costs the server what it says, at most about 2 s of a core and 1 GiB."""
-    hash = canonical(text)
-    if hash is None:
-        raise ValueError(_UNKNOWN)
-    found = password_parameters.read(hash)
-    if found is None or found.cost > MAX_COST or _needs_too_much(found.text):
-        raise ValueError(
-            "The password hash is too expensive to verify: at most about 2 seconds of a core, 1 GiB of memory, and for argon2 "
-            f"t={MAX_TIME_COST} and p={MAX_PARALLELISM}."
-        )
-    return hash
 
 
 def canonical(text: str) -> str | None:
@@ -198,7 +170,10 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
             _argon2,
         ),
         (rf"(?:bcrypt\$|\{{(?:BCRYPT|CRYPT)\}})?\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt),
-        (rf"(?:bcrypt_sha256\$\$2[aby]|\$django-bcrypt-sha256)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt_sha256),
+        (
+            rf"(?:bcrypt_sha256\$\$2[aby]|\$django-bcrypt-sha256)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})",
+            _bcrypt_sha256,
+        ),
         (rf"\$scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p={_NUMBER}\${_ANY64}\${_ANY64}", _scrypt),
         (rf"\$firebase-scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p=1\${_ANY64}\${_ANY64}", _firebase),
         (rf"scrypt\${_NUMBER}\$([^$]{{1,128}})\${_NUMBER}\${_NUMBER}\${_ANY64}", _scrypt_django),
@@ -218,16 +193,6 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
         (rf"\{{(?i:SSHA)(256|512|)\}}{_ANY64}", _ssha),
     )
 ]
-
-
-def _needs_too_much(parameters: str) -> bool:
-    """Memory, passes or lanes beyond the maximum, though the product may be small."""
-    numbers = {name: int(number) for name, number in re.findall(r"([a-z]+)=([0-9]+)", parameters)}
-    if "scrypt" in parameters:  # RFC 7914 section 2: 128 * r * (N + p) bytes
-        return numbers["r"] * ((1 << numbers["ln"]) + numbers["p"]) > 8 * MAX_MEMORY
-    return (
-        numbers.get("m", 0) > MAX_MEMORY or numbers.get("t", 0) > MAX_TIME_COST or numbers.get("p", 0) > MAX_PARALLELISM
-    )  # fmt: skip
 
 
 # ---- what a stored form holds, and what the password gives

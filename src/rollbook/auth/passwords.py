@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import secrets
 import sys
 import threading
@@ -30,9 +31,22 @@ from rollbook.errors import Overloaded
 from rollbook.records import password_parameters
 from rollbook.records.rules import PASSWORD_LENGTH
 
+MAX_MEMORY = 1_048_576
+"""Maximum memory of an imported hash, in KiB (1 GiB)."""
+MAX_TIME_COST = 20
+"""Maximum passes of an imported argon2 hash."""
+MAX_PARALLELISM = 16
+"""Maximum lanes of an imported argon2 hash."""
+MAX_COST = 4_194_304
+"""Maximum cost of an imported hash, as `records/password_parameters` counts it: about 2 s of a core."""
+
 T = TypeVar("T")
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
+_UNKNOWN = (
+    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
+    "or Firebase's scrypt, complete with its salt and parameters."
+)
 _KIB_PER_SECOND = 2_000_000  # rough speed of a core, until a hash has been measured
 
 
@@ -134,6 +148,31 @@ class Passwords:
         with self._lock:
             self._jobs -= 1
             self.done += 1
+
+
+def check_hash(text: str) -> str:
+    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and of bounded
+    cost: every sign-in with it costs the server what it says, at most about 2 s of a core and 1 GiB."""
+    hash = canonical(text)
+    if hash is None:
+        raise ValueError(_UNKNOWN)
+    found = password_parameters.read(hash)
+    if found is None or found.cost > MAX_COST or _needs_too_much(found.text):
+        raise ValueError(
+            "The password hash is too expensive to verify: at most about 2 seconds of a core, 1 GiB of memory, and for argon2 "
+            f"t={MAX_TIME_COST} and p={MAX_PARALLELISM}."
+        )
+    return hash
+
+
+def _needs_too_much(parameters: str) -> bool:
+    """Memory, passes or lanes beyond the maximum, though the product may be small."""
+    numbers = {name: int(number) for name, number in re.findall(r"([a-z]+)=([0-9]+)", parameters)}
+    if "scrypt" in parameters:  # RFC 7914 section 2: 128 * r * (N + p) bytes
+        return numbers["r"] * ((1 << numbers["ln"]) + numbers["p"]) > 8 * MAX_MEMORY
+    return (
+        numbers.get("m", 0) > MAX_MEMORY or numbers.get("t", 0) > MAX_TIME_COST or numbers.get("p", 0) > MAX_PARALLELISM
+    )  # fmt: skip
 
 
 def _spellings(password: str) -> list[bytes]:
