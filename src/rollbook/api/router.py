@@ -48,16 +48,16 @@ class Router:
         if request.stream is not None and not route.streams_body:  # larger than most may send: not held for strangers
             request.body, request.stream = await request.read(), None
         if route.method == "POST":
-            call.body = self._body(route, request)
+            call.body = body_of(route, request, self._password_min_length)
             key = idempotency.key_of(request) if route.replays and route.shows is not None and not route.streams_body else None
             if key is not None and route.shows is not None:
-                return await idempotency.once(call, key, lambda on: _act(on, route, call, ids), route.shows)
+                return await idempotency.once(call, key, lambda on: act(on, route, call, ids), route.shows)
         elif route.body is not None:
-            call.body = self._body(route, request)
+            call.body = body_of(route, request, self._password_min_length)
         if route.shows is None:
             response = await route.action(call)
         else:
-            response = route.shows(call, await _act(self._services, route, call, ids))
+            response = route.shows(call, await act(self._services, route, call, ids))
         # What GET returns holds no secret: those that create or reveal one are POSTs.
         # One that never ends is not compressed: each would keep a compressor's window for as long as its client stays.
         is_long = len(response.body) >= coding.MIN_SIZE or (response.stream is not None and not response.stream.endless)
@@ -88,15 +88,17 @@ class Router:
             self._queries[key] = found
         return found
 
-    def _body(self, route: Route, request: Request) -> Any:
-        headers = request.headers
-        if _NO_BODY(request.body) and route.body_is_optional:
-            return None if route.body is None else route.body()
-        found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
-        return parsing.parse_body(route.body or parsing.EmptyBody, found, self._password_min_length)
+
+def body_of(route: Route, request: Request, password_min_length: int) -> Any:
+    """The body in the type of the row. Raises ApiError."""
+    headers = request.headers
+    if _NO_BODY(request.body) and route.body_is_optional:
+        return None if route.body is None else route.body()
+    found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+    return parsing.parse_body(route.body or parsing.EmptyBody, found, password_min_length)
 
 
-def _act(on: Rollbook, route: Route, call: Call, ids: Ids) -> Awaitable[Any]:
+def act(on: Rollbook, route: Route, call: Call, ids: Ids) -> Awaitable[Any]:
     """The row's action on what the call holds."""
     takes = route.takes
     if takes is not None:

@@ -15,9 +15,10 @@ import typer
 
 from rollbook import clock
 from rollbook.cli import options, profile_store
-from rollbook.cli.backends import Shown, Target, backend, opened
+from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure, Refused, base_url, details, hint, program
 from rollbook.cli.profile_store import Profile
+from rollbook.cli.targets import Target, backend, opened
 
 app = options.single()
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rollbook.cli import options, profile_store
-from rollbook.cli.backends import running_server
 from rollbook.cli.output import Failure, hint
+from rollbook.cli.targets import running_server
 
 app = options.single()
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from rollbook import clock
-from rollbook.cli.backends import Backend, backend, running_server
+from rollbook.cli.backends import Backend
 from rollbook.cli.output import Failure
+from rollbook.cli.targets import backend, running_server
 
 # Plain help: the long descriptions of settings don't fit into a table.
 group = partial(typer.Typer, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

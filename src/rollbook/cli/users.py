@@ -290,7 +290,7 @@ def restore_user(
 ) -> None:
     """Restore a deleted user. Their API keys stay revoked. `users list --status deleted` lists those you can restore."""
     with server() as place:
-        _show(place.restore_user(_deleted(place, user) if "@" in user else user), json, quiet)
+        _show(place.act_on_user(_deleted(place, user) if "@" in user else user, "restore"), json, quiet)
 
 
 def _deleted(place: Backend, email: str) -> str:

@@ -1,0 +1,47 @@
+"""Answers API calls for a program that has the database open itself: the same rows, arguments and results, without key, limits and HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from rollbook.actions.principal import Principal
+from rollbook.api import parsing, router
+from rollbook.api.call import Call, Operations, Services
+from rollbook.api.routes import ROUTES, Route
+from rollbook.config import Settings
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.http.routing import Ids, Routes
+from rollbook.limits.table import Table
+from rollbook.storage.database import Database
+
+ROWS = [route for route in ROUTES if route.scope is not None and route.shows is not None and not route.streams_body]
+"""What makes sense here: no health of a server, and no stream that never ends."""
+
+
+class Local:
+    """`by` is who makes the calls."""
+
+    def __init__(self, settings: Settings, db: Database, by: Principal) -> None:
+        # A server's own state is asked for only by rows that are left out.
+        self.services = Services(settings, db, Table.create(workers=1), cast(Operations, None))
+        self._by = by
+        self._routes = Routes()
+        self._routes.add(self, ROWS)
+
+    async def call(self, method: str, path: str, query: str, body: bytes) -> Response:
+        """`path` is percent-decoded, `query` is not. Raises ApiError."""
+        return await self._routes.answer(Request(method, path, query, {}, body, self._by.address, True, "", 0))
+
+    async def answer(self, request: Request, row: Route, ids: Ids) -> Response:
+        call = Call(self.services, request)
+        call.by = self._by
+        call.query = parsing.parse_query(row.query or parsing.NoQuery, request.query)
+        if row.method == "POST" or row.body is not None:
+            call.body = router.body_of(row, request, self.services.settings.password_min_length)
+        assert row.shows is not None
+        return row.shows(call, await router.act(self.services, row, call, ids))
+
+    async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
+        """Nothing is hidden here."""

@@ -1,0 +1,120 @@
+"""Decides what a command works on: a data folder, or the running server of a URL or a profile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from rollbook import clock, config
+from rollbook.cli import profile_store
+from rollbook.cli.backends import Backend
+from rollbook.cli.output import Failure, hint, program
+from rollbook.cli.profile_store import Profile
+
+if TYPE_CHECKING:
+    from rollbook.cli.remote import Remote
+
+SOON = 7 * clock.DAY
+"""A key of a profile that expires within this is pointed out at a terminal."""
+
+
+@contextmanager
+def backend(data: Path | None, url: str | None, key: str | None, profile: str | None, make: bool = False) -> Iterator[Backend]:
+    """What a command works on: the first of `--data`, `--url` or `--profile`; ROLLBOOK_URL; ROLLBOOK_PROFILE; a data folder or database that is
+    there; the default profile; the data folder. `make`: the folder may be a new one."""
+    if data is not None and url is not None:
+        raise typer.BadParameter(
+            "--data and --url can't be combined: one is a folder on this machine, the other a running server."
+        )
+    if data is not None and profile is not None:
+        raise typer.BadParameter("--data and --profile can't be combined: a profile stands for a running server.")
+    if data is None and (found := _running(url, key, profile) or _by_default()):
+        with opened(found) as remote:
+            yield remote
+    else:
+        from rollbook.cli.folder import Folder
+
+        folder = Folder.open(data, make)
+        try:
+            yield folder
+        finally:
+            folder.close()
+
+
+@contextmanager
+def running_server(url: str | None, key: str | None, profile: str | None) -> Iterator[Remote]:
+    """The server of `--url` or `--profile`, ROLLBOOK_URL, ROLLBOOK_PROFILE, or the default profile. Raises Failure."""
+    found = _running(url, key, profile) or _default_profile()
+    if found is None:
+        raise Failure(
+            f"Name a running server: sign in once with `{program()} login`, or add --url, such as --url http://127.0.0.1:8000, or set ROLLBOOK_URL."
+        )
+    with opened(found) as remote:
+        yield remote
+
+
+class Target(NamedTuple):
+    """A running server, the key to use, and the profile they come from."""
+
+    url: str
+    key: str
+    profile: str | None = None
+
+
+def _running(url: str | None, key: str | None, profile: str | None) -> Target | None:
+    """The server that options or variables name."""
+    if url is not None and profile is not None:
+        raise typer.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
+    url = url or (os.environ.get("ROLLBOOK_URL") if profile is None else None)
+    if url:
+        key = key or os.environ.get("ROLLBOOK_KEY")
+        if not key:
+            raise Failure("The server requires an API key. Set ROLLBOOK_KEY or add --key, or sign in: " + _login(url))
+        return Target(url, key)
+    if profile := profile or os.environ.get("ROLLBOOK_PROFILE"):
+        return _of(profile, profile_store.get(profile))
+    return None
+
+
+def _by_default() -> Target | None:
+    """The default profile, unless this is a place where a command without options works on a folder or database."""
+    found = _default_profile()
+    if found is None or "ROLLBOOK_DATA" in os.environ:
+        return None
+    settings, _ = config.load()
+    return None if settings.database or settings.sqlite_file.exists() else found
+
+
+def _default_profile() -> Target | None:
+    found = profile_store.find(profile_store.DEFAULT)
+    return None if found is None else _of(profile_store.DEFAULT, found)
+
+
+def _of(name: str, profile: Profile) -> Target:
+    if profile.expires_at is not None and sys.stderr.isatty():
+        left = clock.parse(profile.expires_at) - clock.now()
+        if 0 < left < SOON:
+            hint(f"The key of profile {name} expires at {profile.expires_at}. To replace it: {program()} login --profile {name}")
+    return Target(profile.url, profile.key, name)
+
+
+def _login(url: str) -> str:
+    return f"{program()} login --url {shlex.quote(url)}"
+
+
+@contextmanager
+def opened(target: Target) -> Iterator[Remote]:
+    from rollbook.cli.remote import Remote
+
+    remote = Remote(*target)
+    try:
+        yield remote
+    finally:
+        remote.close()
