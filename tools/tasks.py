@@ -32,7 +32,7 @@ from environment import (
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench .venv-clients .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots".split()
+MADE = ".venv .venv-bench .venv-clients .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -118,6 +118,7 @@ def lint(arguments: Arguments) -> int:
         [programs / "pyrefly", "check", "--summary=none"],
         [programs / "rollbook", "openapi", "--check", description],
         [programs / "python", "tools/sdk_python.py", "--check"],
+        [programs / "python", "tools/sdk_typescript.py", "--check"],
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
@@ -142,7 +143,11 @@ def openapi(arguments: Arguments) -> int:
 
 def sdk(arguments: Arguments) -> int:
     """Generate parts of sdk/ from openapi.json."""
-    return subprocess.run([str(prepare(DEV)), "tools/sdk_python.py", *arguments], check=False).returncode
+    python = str(prepare(DEV))
+    prepare_node()
+    return max(
+        subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode for each in ("python", "typescript")
+    )
 
 
 def docs(arguments: Arguments) -> NoReturn:

@@ -1,0 +1,5 @@
+// All tests, in one process.
+import "./calls.js";
+import "./webhooks.js";
+import "./events.js";
+import "./pacing.js";
