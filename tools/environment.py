@@ -40,8 +40,16 @@ RUNTIME = Stage("runtime", ROOT / ".venv", ("build.txt", "runtime.txt"))
 DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=False)
 CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
+MIGRATE = Stage("migrate", ROOT / ".venv-migrate", ("migrate.txt",), holds_project=False)
 
-ENOUGH = {RUNTIME.name: (RUNTIME, DEV), DEV.name: (DEV,), DEPLOY.name: (DEPLOY,), CLIENTS.name: (CLIENTS,), BENCH.name: (BENCH,)}
+ENOUGH = {
+    RUNTIME.name: (RUNTIME, DEV),
+    DEV.name: (DEV,),
+    DEPLOY.name: (DEPLOY,),
+    CLIENTS.name: (CLIENTS,),
+    BENCH.name: (BENCH,),
+    MIGRATE.name: (MIGRATE,),
+}
 """Stages that contain a stage: who has run the tests need not install again to serve."""
 
 

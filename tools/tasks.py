@@ -18,6 +18,7 @@ from environment import (
     DEPLOY_TOOLS,
     DEV,
     JAVA,
+    MIGRATE,
     PGBOUNCER,
     POSTGRESQL,
     ROOT,
@@ -32,7 +33,7 @@ from environment import (
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench .venv-clients .venv-deploy node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
+MADE = ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -64,6 +65,7 @@ def test(arguments: Arguments) -> NoReturn:
         "model": (POSTGRESQL,),
         "nodes": (POSTGRESQL, PGBOUNCER, VALKEY),
         "observe": (POSTGRESQL,),
+        "sources": (),
         "storage": (POSTGRESQL,),
         "webhooks": (POSTGRESQL,),
     }
@@ -75,6 +77,8 @@ def test(arguments: Arguments) -> NoReturn:
         steps.append(lambda: prepare(CLIENTS))
         if not shutil.which("go"):
             print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
+    if "sources" in folders:
+        steps.append(lambda: prepare(MIGRATE))
     if "deploy" in folders:
         steps.append(lambda: prepare(DEPLOY))
     for step in steps:
@@ -183,6 +187,7 @@ def lock(arguments: Arguments) -> int:
         "clients": ["--group=clients"],
         "deploy": ["--group=deploy"],
         "bench": ["--group=bench"],
+        "migrate": ["--group=migrate", "--constraints=requirements/bench.txt"],
     }.items():
         command = [uv, "pip", "compile", "--quiet", "--upgrade", *options, *parts, f"--output-file=requirements/{name}.txt"]
         if subprocess.run(command, check=False).returncode != 0:

@@ -43,6 +43,17 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("health", columns=True),
         Chapter("reference"),
     ),
+    "Move in": (
+        Chapter("migrate"),
+        Chapter("migrate-auth0"),
+        Chapter("migrate-clerk"),
+        Chapter("migrate-django"),
+        Chapter("migrate-fastapi-users"),
+        Chapter("migrate-firebase"),
+        Chapter("migrate-keycloak"),
+        Chapter("migrate-pocketbase"),
+        Chapter("migrate-supabase"),
+    ),
     "Run it": (
         Chapter("configuration"),
         Chapter("cli"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.sources.values import Fields, Row, fields, flag, full_name, is_true, json_object, text, time
+from rollbook.sources.values import Fields, Row, fields, flag, full_name, json_object, suspended_if, text, time
 
 
 def convert(row: Row) -> Fields:
@@ -18,7 +18,7 @@ def convert(row: Row) -> Fields:
         # `passwordHash` is bcrypt; other hashes, which were imported into Auth0, are under `custom_password_hash`.
         password_hash=text(row.get("passwordHash")) or text(_within(row, "custom_password_hash", "hash", "value")),
         email_verified=flag(row.get("email_verified", row.get("emailVerified"))),
-        status="suspended" if is_true(row.get("blocked")) else "active",
+        status=suspended_if(row.get("blocked")),
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_login")),

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.sources.values import Fields, Row, fields, full_name, is_true, json_object, text, time
+from rollbook.sources.values import Fields, Row, fields, full_name, json_object, suspended_if, text, time
 
 
 def convert(row: Row) -> Fields:
     email, verified = _email(row)
-    own = text(row.get("external_id"))
     return fields(
         email=email,
         name=full_name(row, ("first_name", "last_name"), "username", email=email),
-        external_id=own or text(row.get("id")),
+        external_id=text(row.get("id")),
         password_hash=text(row.get("password_digest")),
         email_verified=verified,
-        status="suspended" if is_true(row.get("banned")) else "active",
+        status=suspended_if(row.get("banned")),
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_sign_in_at")),
         metadata=fields(
-            clerk_id=text(row.get("id")) if own else None,
+            external_id=text(row.get("external_id")),
             username=text(row.get("username")),
             phone=text(row.get("primary_phone_number")),
             **{name: json_object(name, row.get(name)) for name in ("public_metadata", "private_metadata", "unsafe_metadata")},

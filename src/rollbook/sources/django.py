@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Row, fields, full_name, is_true, others, text, time
+from rollbook.sources.values import Fields, Row, active_if, fields, full_name, others, text, time
 
 _KNOWN = frozenset(
     "id pk password email first_name last_name name full_name is_active last_login date_joined groups user_permissions".split()
@@ -22,7 +22,7 @@ def convert(row: Row) -> Fields | None:
         external_id=text(row.get("id")),
         # An unusable password begins with an exclamation mark (django.contrib.auth.hashers).
         password_hash=None if password and password.startswith("!") else password,
-        status="active" if is_true(row.get("is_active", True)) else "suspended",
+        status=active_if(row.get("is_active")),
         created_at=time(row.get("date_joined")),
         last_sign_in_at=time(row.get("last_login")),
         metadata=others(row, _KNOWN),

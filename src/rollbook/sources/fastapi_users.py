@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Row, fields, flag, full_name, is_true, others, text, time
+from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, others, text, time
 
 _KNOWN = frozenset(
     "id email hashed_password is_active is_verified name full_name first_name last_name username created_at updated_at last_login".split()
@@ -17,7 +17,7 @@ def convert(row: Row) -> Fields:
         external_id=text(row.get("id")),
         password_hash=text(row.get("hashed_password")),
         email_verified=flag(row.get("is_verified")),
-        status="active" if is_true(row.get("is_active", True)) else "suspended",
+        status=active_if(row.get("is_active")),
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_login")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollbook.actions.checking import refuse
-from rollbook.sources.values import Fields, Row, fields, flag, full_name, is_true, json_object, text, time
+from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, json_object, text, time
 
 
 def convert(row: Row) -> Fields | None:
@@ -18,7 +18,7 @@ def convert(row: Row) -> Fields | None:
         external_id=text(row.get("id")),
         password_hash=_password(row.get("credentials")),
         email_verified=flag(row.get("emailVerified")),
-        status="active" if is_true(row.get("enabled", True)) else "suspended",
+        status=active_if(row.get("enabled")),
         created_at=time(row.get("createdTimestamp")),
         metadata=fields(
             username=text(row.get("username")),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from rollbook.sources import auth0, clerk, django, fastapi_users, keycloak, pocketbase, supabase
+from rollbook.sources import auth0, clerk, django, fastapi_users, firebase, keycloak, pocketbase, supabase
 from rollbook.sources.values import Fields
 
 Convert = Callable[[dict[str, Any]], Fields | None]
@@ -26,6 +26,7 @@ def _plain(convert: Convert) -> System:
 
 SYSTEMS: dict[str, System] = {
     "auth0": _plain(auth0.convert),
+    "firebase": System(firebase.begin, firebase.COLUMNS),
     "supabase": _plain(supabase.convert),
     "keycloak": _plain(keycloak.convert),
     "clerk": _plain(clerk.convert),

@@ -38,6 +38,15 @@ def is_true(value: Any) -> bool:
     return flag(value) is True
 
 
+def active_if(value: Any) -> str | None:
+    """The status of a user of whom an export says whether they are active."""
+    return None if value is None else "active" if is_true(value) else "suspended"
+
+
+def suspended_if(value: Any) -> str | None:
+    return None if value is None else "suspended" if is_true(value) else "active"
+
+
 def time(value: Any) -> str | None:
     """An RFC 3339 time from one that lacks a zone (then it is UTC) or a `T`, or from seconds or milliseconds since 1970.
 
@@ -72,13 +81,14 @@ def json_object(field: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str | None:
-    """The first of these that the row has, pairs joined; else the part of the email before the @."""
+def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str:
+    """The first of these that the row has, pairs joined; else the part of the email before the @. Without an email there will be no user,
+    and the name should not be what is missing."""
     for name in names:
         parts = [text(row.get(part)) for part in ([name] if isinstance(name, str) else name)]
         if found := " ".join(part.strip() for part in parts if part and part.strip()):
             return found
-    return email.partition("@")[0] if email else None
+    return (email or "-").partition("@")[0]
 
 
 def others(row: Row, known: frozenset[str]) -> dict[str, Any]:

@@ -1,0 +1,277 @@
+"""The exports of other systems, in the formats as they come: who is read from them, with which fields, and who isn't."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import msgspec
+
+from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.auth.passwords import check_hash
+from rollbook.clock import parse
+from rollbook.sources.reading import Reading, Refusal
+
+BCRYPT = "$2b$10$U4C0ZY8OG8y41F9LusfKyu3HRMBL0rCZcKBVsXhgr.n8Ou6FPhzO2"
+
+
+def read(source: str, data: str | bytes) -> list[dict[str, Any] | Refusal]:
+    """The fields of each user, or why there is none."""
+    found: list[dict[str, Any] | Refusal] = []
+    options = msgspec.convert({"source": source}, ImportOptions)
+    for record in Reading(io.BytesIO(data.encode() if isinstance(data, str) else data), options, 8):
+        if record.user:
+            found.append(_given(record.user))
+        else:
+            assert record.refusal
+            found.append(record.refusal)
+    return found
+
+
+def _given(user: ImportedUser) -> dict[str, Any]:
+    fields = {name: getattr(user, name) for name in user.__struct_fields__ if getattr(user, name) is not msgspec.UNSET}
+    if fields.get("password_hash"):
+        assert check_hash(fields["password_hash"])
+    if "metadata" in fields:
+        fields["metadata"] = json.loads(fields["metadata"])
+    return fields
+
+
+def test_auth0() -> None:
+    exported = {
+        "user_id": "auth0|657376510000000000000001",
+        "email": "jane@example.com",
+        "email_verified": True,
+        "name": "jane@example.com",
+        "given_name": "Jane",
+        "blocked": True,
+        "created_at": "2023-10-27T10:00:00.123Z",
+        "last_login": "2024-10-27T10:00:00.123Z",
+        "user_metadata": {"theme": "dark"},
+        "app_metadata": {},
+        "identities": [{"provider": "auth0"}],
+    }
+    (jane,) = read("auth0", json.dumps(exported) + "\n")
+    assert jane == {
+        "email": "jane@example.com",
+        "name": "jane@example.com",
+        "external_id": "auth0|657376510000000000000001",
+        "email_verified": True,
+        "status": "suspended",
+        "created_at": parse("2023-10-27T10:00:00.123Z"),
+        "last_sign_in_at": parse("2024-10-27T10:00:00.123Z"),
+        "metadata": {"user_metadata": {"theme": "dark"}},
+    }
+
+
+def test_auth0_passwords_and_csv_have_the_same_id() -> None:
+    hashes = {
+        "_id": {"$oid": "657376510000000000000001"},
+        "email": "jane@example.com",
+        "email_verified": True,
+        "tenant": "dev",
+        "connection": "Username-Password-Authentication",
+        "passwordHash": BCRYPT,
+        "_tmp_is_unique": True,
+    }
+    table = "Id,Given Name,Family Name,Email,Email Verified,Created At\nauth0|657376510000000000000001,Jane,Doe,jane@example.com,true,2023-10-27T10:00:00.000Z\n"
+    (password,), (row,) = read("auth0", json.dumps(hashes)), read("auth0", table)
+    assert isinstance(password, dict) and isinstance(row, dict)
+    assert (password["external_id"], password["password_hash"], password["name"]) == (row["external_id"], BCRYPT, "jane")
+    assert (row["name"], row["email_verified"]) == ("Jane Doe", True)
+
+
+CONFIG = """hash_config {
+  algorithm: SCRYPT,
+  base64_signer_key: jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==,
+  base64_salt_separator: Bw==,
+  rounds: 8,
+  mem_cost: 14,
+}
+"""
+# The example of github.com/firebase/scrypt: password "user1password".
+FIREBASE_HASH = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+FIREBASE_SALT = "42xEC+ixf3L2lw=="
+
+
+def test_firebase() -> None:
+    account = {
+        "localId": "abc1",
+        "email": "a@example.com",
+        "emailVerified": True,
+        "passwordHash": FIREBASE_HASH,
+        "salt": FIREBASE_SALT,
+        "displayName": "Ann, Lee",
+        "lastSignedInAt": "1704153600000",
+        "createdAt": "1704067200000",
+        "disabled": True,
+        "customAttributes": '{"plan":"pro"}',
+        "providerUserInfo": [],
+    }
+    phone = {"localId": "abc2", "phoneNumber": "+12125550101", "createdAt": "1704326400000", "providerUserInfo": []}
+    exported = '{"users": [\n' + ",\n".join(json.dumps(each, indent=2) for each in (account, phone)) + "]}\n"
+    row = f'abc1,a@example.com,true,{FIREBASE_HASH},{FIREBASE_SALT},"Ann, Lee"{"," * 18}1704067200000,1704153600000,,true,"{{""plan"":""pro""}}",\n'
+    ann, other = read("firebase", CONFIG + exported)
+    assert ann == {
+        "email": "a@example.com",
+        "name": "Ann, Lee",
+        "external_id": "abc1",
+        "password_hash": check_hash(ann["password_hash"] if isinstance(ann, dict) else ""),
+        "email_verified": True,
+        "status": "suspended",
+        "created_at": parse("2024-01-01T00:00:00Z"),
+        "last_sign_in_at": parse("2024-01-02T00:00:00Z"),
+        "metadata": {"custom_claims": {"plan": "pro"}},
+    }
+    assert "jxspr8" not in ann["password_hash"]  # type: ignore[operator]  # the signer key is the project's
+    assert isinstance(other, Refusal) and other.field == "email"
+    assert read("firebase", CONFIG + row) == [ann]
+    (without,) = read("firebase", row)
+    assert isinstance(without, Refusal) and "hash_config" in without.reason and FIREBASE_HASH not in without.reason
+
+
+def test_supabase() -> None:
+    head = "id,email,encrypted_password,email_confirmed_at,created_at,last_sign_in_at,banned_until,deleted_at,phone,raw_user_meta_data,raw_app_meta_data\n"
+    table = head + (
+        f'7f1,a@example.com,{BCRYPT},2024-01-15 10:30:00.123456+00,2024-01-15 10:30:00+00,,infinity,,15550100,"{{""full_name"": ""Ann Lee""}}",{{}}\n'
+        "7f2,b@example.com,,,2024-01-15 10:31:00+00,,2020-01-01 00:00:00+00,,,{},\n"
+        "7f3,c@example.com,,,2024-01-15 10:31:00+00,,,2024-01-16 10:31:00+00,,{},\n"
+    )
+    ann, bob = read("supabase", table)
+    assert ann == {
+        "email": "a@example.com",
+        "name": "Ann Lee",
+        "external_id": "7f1",
+        "password_hash": BCRYPT,
+        "email_verified": True,
+        "status": "suspended",
+        "created_at": parse("2024-01-15T10:30:00Z"),
+        "metadata": {"phone": "15550100", "user_metadata": {"full_name": "Ann Lee"}},
+    }
+    assert isinstance(bob, dict) and (bob["status"], bob["email_verified"], bob["name"]) == ("active", False, "b")
+    row = {"id": "7f1", "email": "a@example.com", "encrypted_password": BCRYPT, "raw_user_meta_data": {"name": "Ann"}}
+    (again,) = read("supabase", json.dumps([row]))
+    assert isinstance(again, dict) and again["name"] == "Ann"
+
+
+def keycloak(**credentials: Any) -> str:
+    person = {
+        "id": "k1",
+        "createdTimestamp": 1704067200000,
+        "username": "ann",
+        "enabled": True,
+        "emailVerified": False,
+        "firstName": "Ann",
+        "lastName": "Lee",
+        "email": "a@example.com",
+        "attributes": {"locale": ["de"]},
+        "credentials": [{"type": "otp", "secretData": "{}"}, {"type": "password", **credentials}] if credentials else [],
+        "realmRoles": ["default-roles-demo"],
+        "groups": ["/staff"],
+    }
+    client = {"id": "k2", "username": "service-account-x", "serviceAccountClientId": "x", "enabled": True}
+    realm = {"realm": "demo", "roles": {"realm": [{"name": "r"}]}, "users": [person, client], "clients": [{"users": []}]}
+    return json.dumps(realm, indent=2)
+
+
+def test_keycloak() -> None:
+    assert read("keycloak", keycloak()) == [
+        {
+            "email": "a@example.com",
+            "name": "Ann Lee",
+            "external_id": "k1",
+            "email_verified": False,
+            "status": "active",
+            "created_at": parse("2024-01-01T00:00:00Z"),
+            "metadata": {
+                "username": "ann",
+                "attributes": {"locale": ["de"]},
+                "realm_roles": ["default-roles-demo"],
+                "groups": ["/staff"],
+            },
+        }
+    ]
+
+
+def test_keycloak_passwords() -> None:
+    secret = {"secretData": '{"value":"' + "A" * 43 + '=","salt":"c29tZXNhbHRzb21lc2FsdA==","additionalParameters":{}}'}
+    argon2 = '{"hashIterations":5,"algorithm":"argon2","additionalParameters":{"hashLength":["32"],"memory":["7168"],"type":["id"],"version":["1.3"],"parallelism":["1"]}}'
+    for about, expected in (
+        (argon2, "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43),
+        (
+            '{"hashIterations":27500,"algorithm":"pbkdf2-sha256"}',
+            "$pbkdf2-sha256$i=27500$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "=",
+        ),
+        ('{"hashIterations":20000,"algorithm":"pbkdf2"}', "$pbkdf2-sha1$i=20000$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "="),
+    ):
+        (ann,) = read("keycloak", keycloak(**secret, credentialData=about))
+        assert isinstance(ann, dict) and ann["password_hash"] == expected
+    (refused,) = read("keycloak", keycloak(**secret, credentialData='{"hashIterations":1,"algorithm":"own"}'))
+    assert isinstance(refused, Refusal) and refused.field == "password_hash" and "c29tZX" not in refused.reason
+
+
+def test_clerk() -> None:
+    head = "id,first_name,last_name,username,primary_email_address,primary_phone_number,verified_email_addresses,unverified_email_addresses,verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher\n"
+    (jane,) = read("clerk", head + f"user_1,Jane,Doe,,jane@example.com,,jane@example.com,,,,JBSWY3DP,{BCRYPT},bcrypt\n")
+    assert jane == {
+        "email": "jane@example.com",
+        "name": "Jane Doe",
+        "external_id": "user_1",
+        "password_hash": BCRYPT,
+        "email_verified": True,
+    }
+    user = {
+        "id": "user_1",
+        "external_id": "own-1",
+        "first_name": "Jane",
+        "last_name": None,
+        "primary_email_address_id": "idn_2",
+        "email_addresses": [
+            {"id": "idn_1", "email_address": "old@example.com", "verification": {"status": "verified"}},
+            {"id": "idn_2", "email_address": "jane@example.com", "verification": {"status": "unverified"}},
+        ],
+        "public_metadata": {"plan": "pro"},
+        "private_metadata": {},
+        "banned": True,
+        "created_at": 1704067200000,
+        "last_sign_in_at": None,
+    }
+    assert read("clerk", json.dumps([user])) == [
+        {
+            "email": "jane@example.com",
+            "name": "Jane",
+            "external_id": "user_1",
+            "email_verified": False,
+            "status": "suspended",
+            "created_at": parse("2024-01-01T00:00:00Z"),
+            "metadata": {"external_id": "own-1", "public_metadata": {"plan": "pro"}},
+        }
+    ]
+
+
+def test_what_other_columns_hold_goes_into_the_metadata_but_no_secret() -> None:
+    row = {"id": 7, "email": "a@example.com", "hashed_password": BCRYPT, "is_active": "f", "is_superuser": True, "plan": "pro",
+           "otp_secret": "JBSWY3DP", "api_token": "x", "nickname": ""}  # fmt: skip
+    (ann,) = read("fastapi-users", json.dumps(row))
+    assert ann == {
+        "email": "a@example.com",
+        "name": "a",
+        "external_id": "7",
+        "password_hash": BCRYPT,
+        "status": "suspended",
+        "metadata": {"is_superuser": True, "plan": "pro"},
+    }
+
+
+def test_a_dump_of_django_may_hold_other_models_and_people_without_a_usable_password() -> None:
+    dump = [
+        {"model": "auth.permission", "pk": 1, "fields": {"name": "Can add"}},
+        {
+            "model": "people.person",
+            "pk": "0b9",
+            "fields": {"email": "a@example.com", "password": "!x", "full_name": "Ann Lee", "is_active": True},
+        },
+    ]
+    for data in (json.dumps(dump, indent=2), "\n".join(map(json.dumps, dump))):
+        assert read("django", data) == [{"email": "a@example.com", "name": "Ann Lee", "external_id": "0b9", "status": "active"}]
