@@ -22,6 +22,7 @@ NAMES: dict[str, Name] = {
         list="list_users",
         create="create_user",
         count="count_users",
+        bulk="bulk_users",
         verify_password="verify_password",
         get="get_user",
         # PATCH is what most calls want: it merges `metadata`, where PUT replaces it.

@@ -189,6 +189,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."
         ),
     ] = RoleLimits()
+    bulk_counts_as_one: Annotated[
+        bool,
+        Meta(
+            description="Count a call of `POST /v1/users/bulk` as one request, not as its operations. Set it if rate limits protect you from too many requests, not from too many changes."
+        ),
+    ] = False
     unauthenticated_limit: Annotated[
         Limit, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
     ] = Limit.parse("60/minute,1000/hour")

@@ -25,6 +25,7 @@ ApiError 500
   x UriTooLong 414
   x UnsupportedMediaType 415
   x KeyReused 422                  the Idempotency-Key was used with a different request
+  x BulkRefused 422                an operation of an atomic bulk call failed
   x TooManyRequests 429            carries `Retry-After`
     - TooManyAttempts              too many wrong passwords for this account or from this IP address
     - TooManyStreams               too many requests of a user wait for events
@@ -336,6 +337,14 @@ class KeyReused(ApiError):
     status = 422
     code = "idempotency_key_reused"
     message = "This Idempotency-Key was already used with a different request."
+
+
+class BulkRefused(ApiError):
+    """At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those that failed, as far as they fit into 4 KiB: fix them, and send all of them again."""
+
+    status = 422
+    code = "bulk_refused"
+    message = "At least one operation failed. Nothing was changed."
 
 
 class TooManyRequests(ApiError):

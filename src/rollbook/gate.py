@@ -82,15 +82,25 @@ class Gate:
         verdict = await self._limiter.take(caller.user_id, caller.limit, now, caller.key_bucket, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
-            self._note_refusal(request, caller, verdict)
-            raise TooManyRequests(windows.retry_after(verdict))
+            raise self._refused(request, caller, verdict)
         return caller
 
-    def _note_refusal(self, request: Request, caller: Caller, verdict: Verdict) -> None:
-        name, limit = windows.refused_by(caller.limit, caller.key_limit, verdict)
+    async def count_further(self, request: Request, caller: Caller, requests: int) -> None:
+        """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then counts none of these."""
+        verdict = await self._limiter.take(
+            caller.user_id, caller.limit, clock.now(), caller.key_bucket, caller.key_limit, requests
+        )
+        request.head = headers.render(caller.limit, caller.key_limit, verdict)
+        if not verdict.admitted:
+            raise self._refused(request, caller, verdict, requests)
+
+    def _refused(self, request: Request, caller: Caller, verdict: Verdict, requests: int = 1) -> TooManyRequests:
+        name, limit = windows.refused_by(caller.limit, caller.key_limit, verdict, requests)
         request.limited_by = name
         actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
-        self._notices.limit_exceeded(actor, name, limit, windows.retry_after(verdict))
+        seconds = windows.retry_after(verdict, requests)
+        self._notices.limit_exceeded(actor, name, limit, seconds)
+        return TooManyRequests(seconds)
 
     async def _identify(self, header: bytes | None) -> Caller:
         """A caller not met lately."""

@@ -76,6 +76,12 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
     since = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
+        "/v1/users/bulk": Post(
+            "/v1/users/bulk",
+            {"operations": [person(f"bulk{time.perf_counter_ns()}@example.com", op="create")]},
+            207,
+            "user.created",
+        ),
         "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),

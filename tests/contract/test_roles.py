@@ -30,6 +30,7 @@ TARGETS = ("own", "other", "owner")
 MATRIX = """
 GET /v1/users                    member no                    viewer yes                   admin yes                   owner yes
 POST /v1/users                   member no                    viewer no                    admin yes                   owner yes
+POST /v1/users/bulk              member no                    viewer no                    admin yes                   owner yes
 GET /v1/users/count              member no                    viewer yes                   admin yes                   owner yes
 POST /v1/users/verify-password   member no                    viewer no                    admin yes                   owner yes
 GET /v1/events                   member no                    viewer yes                   admin yes                   owner yes
@@ -160,6 +161,8 @@ class People:
         match f"{route.method} {route.path}":
             case "POST /v1/users":
                 return {"name": "New", "email": f"{number}@example.com", "password": "securepassword123"}
+            case "POST /v1/users/bulk":
+                return {"operations": [{"op": "create", "name": "New", "email": f"{number}@example.com"}]}
             case "POST /v1/users/verify-password":
                 return {"email": self.bystander["email"], "password": self.bystander["password"]}
             case "POST /v1/keys":

@@ -155,6 +155,7 @@ def _deleted(world: World) -> str:
 
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/users": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
+    "POST /v1/users/bulk": {"operations": [{"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"}]},
     "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
@@ -174,6 +175,9 @@ BODIES: dict[str, dict[str, Any]] = {
 VALID: dict[str, Callable[[World], Ask]] = {
     "GET /v1/users": lambda world: Ask("/v1/users"),
     "POST /v1/users": lambda world: Ask("/v1/users", BODIES["POST /v1/users"] | {"email": world.email()}),
+    "POST /v1/users/bulk": lambda world: Ask(
+        "/v1/users/bulk", {"operations": [BODIES["POST /v1/users"] | {"op": "create", "email": world.email()}]}
+    ),
     "GET /v1/users/count": lambda world: Ask("/v1/users/count"),
     "POST /v1/users/verify-password": lambda world: Ask(
         "/v1/users/verify-password", {"email": world.user["email"], "password": world.user["password"]}
@@ -581,6 +585,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
     http = world.busy
     asks: dict[str, Callable[[], Ask]] = {
         "/v1/users": lambda: Ask("/v1/users", BODIES["POST /v1/users"] | {"email": world.email()}),
+        "/v1/users/bulk": lambda: VALID["POST /v1/users/bulk"](world),
         "/v1/users/verify-password": lambda: Ask("/v1/users/verify-password", {"email": OWNER_EMAIL, "password": OWNER_PASSWORD}),
         f"{USER}/password": lambda: Ask(
             "/v1/users/me/password", {"password": OWNER_PASSWORD, "current_password": OWNER_PASSWORD}
@@ -616,7 +621,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
             refused.set()
         created = sum(each.result() for each in creating)
     assert int(answer.headers["retry-after"]) >= 1
-    created += served if route.path == "/v1/users" else 0
+    created += served if route.path in ("/v1/users", "/v1/users/bulk") else 0
     assert http.get("/v1/users/count").json()["count"] == before + created, "those in the queue are served, and nobody else"
     # The one try that the server allows was not spent on an answer that said nothing about the password.
     assert world.ask(route, ask(), asking).status_code == route.success
@@ -681,7 +686,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
-# /health/ready answers in its own form; test_operations provokes it. test_users has an export that is large enough to go on,
+# /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_users has an export that is large enough to go on,
 # test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
 # test_event_positions a log with a retention, and test_event_stream many who follow it.
 ELSEWHERE = {
@@ -691,6 +696,7 @@ ELSEWHERE = {
         for error in (errors.PositionExpired, errors.TooManyStreams)
     ),
     ("GET /health/ready", errors.Unavailable),
+    ("POST /v1/users/bulk", errors.BulkRefused),
     (f"GET {USER}/export", errors.ExportRunning),
     ("POST /v1/keys", errors.KeyLimitReached),
     (f"POST {KEY}/rotate", errors.KeyLimitReached),

@@ -24,9 +24,15 @@ class Counter:
         self.limiter = limiter
 
     def take(
-        self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = NO_LIMIT
+        self,
+        bucket: str,
+        limit: Limit | str,
+        now: int,
+        own: str | None = None,
+        own_limit: Limit | str = NO_LIMIT,
+        requests: int = 1,
     ) -> Verdict:
-        return finish(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit)))
+        return finish(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit), requests))
 
     def give_back(self, bucket: str, limit: Limit | str, now: int) -> None:
         finish(self.limiter.give_back(bucket, _limit(limit), now))
@@ -63,9 +69,15 @@ class ValkeyCounter(Counter):
         return self.loop.run_until_complete(call)
 
     def take(
-        self, bucket: str, limit: Limit | str, now: int, own: str | None = None, own_limit: Limit | str = NO_LIMIT
+        self,
+        bucket: str,
+        limit: Limit | str,
+        now: int,
+        own: str | None = None,
+        own_limit: Limit | str = NO_LIMIT,
+        requests: int = 1,
     ) -> Verdict:
-        verdict = self.run(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit)))
+        verdict = self.run(self.limiter.take(bucket, _limit(limit), now, own, _limit(own_limit), requests))
         if verdict.at:
             assert verdict.at == now
             return verdict._replace(at=0)

@@ -24,11 +24,21 @@ LIMITS = st.lists(
 STEPS = st.one_of(
     st.just(0), st.integers(0, 3 * SECOND), st.sampled_from([SECOND - 1, SECOND, 2 * SECOND, 5 * SECOND, 30 * SECOND])
 )
+REQUESTS = st.sampled_from([1, 1, 1, 2, 3, 7])
 TAKES = st.lists(
-    st.tuples(STEPS, st.sampled_from("abc"), st.sampled_from([None, "k", "l"]), st.integers(1, 4), st.booleans()),
+    st.tuples(
+        STEPS,
+        st.sampled_from("abc"),
+        st.sampled_from([None, "k", "l"]),
+        st.lists(REQUESTS, min_size=1, max_size=4),
+        st.booleans(),
+    ),
     min_size=1,
     max_size=60,
 )
+
+
+Takes = list[tuple[int, str, str | None, list[int], bool]]
 
 
 class Model:
@@ -41,14 +51,14 @@ class Model:
         requests = self.windows.get((bucket, seconds), [])
         return requests if requests and now < requests[0] + seconds * SECOND else []
 
-    def take(self, now: int, *buckets: tuple[str, Limit]) -> Verdict:
+    def take(self, now: int, count: int, *buckets: tuple[str, Limit]) -> Verdict:
         windows = [(bucket, window) for bucket, limit in buckets for window in limit]
-        admitted = all(len(self.running(bucket, window.seconds, now)) < window.calls for bucket, window in windows)
+        admitted = all(len(self.running(bucket, window.seconds, now)) + count <= window.calls for bucket, window in windows)
         left = []
         for bucket, window in windows:
             requests = self.running(bucket, window.seconds, now)
             if admitted:
-                requests = self.windows[bucket, window.seconds] = [*requests, now]
+                requests = self.windows[bucket, window.seconds] = [*requests, *[now] * count]
             ends = requests[0] + window.seconds * SECOND if requests else now + window.seconds * SECOND
             left.append((window.calls - len(requests), -((now - ends) // SECOND)))
         return Verdict(admitted, tuple(left))
@@ -64,7 +74,7 @@ class Model:
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
 def test_every_verdict_is_that_of_the_model(
-    counters: Any, workers: int, groups: int, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
+    counters: Any, workers: int, groups: int, limit: Limit, own_limit: Limit, takes: Takes
 ) -> None:
     limiter = Table.create(workers, groups)
     check(counters(limiter), limit, own_limit, takes)
@@ -72,13 +82,13 @@ def test_every_verdict_is_that_of_the_model(
     limiter.close()
 
 
-def check(counter: Any, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]) -> None:
+def check(counter: Any, limit: Limit, own_limit: Limit, takes: Takes) -> None:
     model, now = Model(), NOW
-    for step, bucket, key, times, back in takes:
+    for step, bucket, key, counts, back in takes:
         now += step
-        for _ in range(times):
+        for count in counts:
             own = [(key, own_limit)] if key else []
-            assert counter.take(bucket, limit, now, key, own_limit) == model.take(now, (bucket, limit), *own)
+            assert counter.take(bucket, limit, now, key, own_limit, count) == model.take(now, count, (bucket, limit), *own)
         if back and all(len(model.running(bucket, window.seconds, now)) > 1 for window in limit):
             counter.give_back(bucket, limit, now)
             model.give_back(bucket, limit, now)
@@ -95,7 +105,7 @@ def over_valkey(valkey: Any, valkey_counters: Any) -> Iterator[Any]:
 @hypothesis_settings(max_examples=150, deadline=None)
 @given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
 def test_every_verdict_of_valkey_is_that_of_the_model(
-    over_valkey: Any, valkey: Any, limit: Limit, own_limit: Limit, takes: list[tuple[int, str, str | None, int, bool]]
+    over_valkey: Any, valkey: Any, limit: Limit, own_limit: Limit, takes: Takes
 ) -> None:
     valkey.ask("FLUSHALL")
     check(over_valkey, limit, own_limit, takes)

@@ -34,6 +34,12 @@ class Write(Protocol):
     async def __call__(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T: ...
 
 
+class WriteTogether(Protocol):
+    """The same, see `Database.write_together`."""
+
+    async def __call__(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T: ...
+
+
 class Rollbook:
     """One for all actions of a process.
 
@@ -42,6 +48,7 @@ class Rollbook:
     """
 
     write: Write
+    write_together: WriteTogether
 
     def __init__(self, settings: Settings, db: Database, limiter: Limiter | None = None) -> None:
         self.settings = settings
@@ -79,8 +86,13 @@ class Rollbook:
 
     def writing(self, write: Write) -> Self:
         """The same with another way to write."""
+
+        async def write_together(about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+            return await write(fn, *args)
+
         other = copy(self)
         other.write = write
+        other.write_together = write_together
         return other
 
     def run(self, action: Coroutine[Any, Any, T]) -> T:

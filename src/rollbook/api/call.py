@@ -8,6 +8,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings, Source
 from rollbook.errors import ApiError
+from rollbook.gate import Gate
 from rollbook.http import origins
 from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
@@ -77,12 +78,13 @@ class Services(Rollbook):
 class Call:
     """A request, its row's query and body in their types, and who makes it."""
 
-    __slots__ = ("body", "by", "query", "request", "services")
+    __slots__ = ("body", "by", "gate", "query", "request", "services")
 
     by: Principal  # not there on calls that need no key
 
-    def __init__(self, services: Services, request: Request) -> None:
+    def __init__(self, services: Services, request: Request, gate: Gate) -> None:
         self.services = services
+        self.gate = gate
         self.request = request
         self.query: Any = None
         self.body: Any = None

@@ -11,6 +11,7 @@ import msgspec
 
 from rollbook import __version__, clock, errors, roles
 from rollbook.actions import arguments
+from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.actions.checking import MAX_IDS, MAX_TYPES
 from rollbook.api import types
 from rollbook.delivery import outcomes
@@ -153,6 +154,7 @@ ENUMS: dict[str, Schema] = {
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
     "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, those of later versions included."},
     "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": _FORMATS},
+    "BulkVerb": {"type": "string", "enum": list(get_args(Verb)), "description": "What to do."},
     "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": _PAYLOADS},
     "ReplayOnly": {"type": "string", "enum": ["failed", "undelivered"], "description": "Which events of a replay are sent."},
     "WebhookSetStatus": {"type": "string", "enum": ["enabled", "paused"], "description": "`paused`: nothing is sent until the webhook is resumed."},
@@ -287,6 +289,12 @@ ANSWERS: dict[str, Schema] = {
     "Export.keys": {"type": "array", "maxItems": 1_000_000, "items": reference("Key"), "description": "The user's API keys, without the secrets."},
     "sessions": {"type": "array", "maxItems": 1_000_000, "items": reference("Session"), "description": "The browsers the user is signed in with."},
     "Export.events": {"type": "array", "maxItems": 2_147_483_647, "items": reference("Event"), "description": "The events about the user and their API keys."},
+    "results": {"type": "array", "maxItems": MAX_OPERATIONS, "items": reference("BulkResult"), "description": "The results."},
+    "index": {"type": "integer", "minimum": 0, "maximum": MAX_OPERATIONS - 1, "description": "The index of the operation, from 0."},
+    "BulkResult.status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "The HTTP status of this operation."},
+    "user": reference("User"),
+    "etag": string("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"']),
+    "BulkResult.error": reference("ErrorResponse"),
     "error": string("What went wrong, for people.", 512, examples=["Email address is already in use."]),
     "code": reference("ErrorCode"),
     "doc_url": uri("The documentation of this error.", 2048),
@@ -494,11 +502,27 @@ REPLAY = {
     "finished_at": None,
 }  # fmt: skip
 
+BULK_RESULTS: list[dict[str, Any]] = [
+    {"index": 0, "status": 201, "user": CHARLIE, "etag": '"1"'},
+    {"index": 1, "status": 200, "user": {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com", "updated_at": "2023-10-27T11:00:00Z"}, "etag": '"4"'},
+    {"index": 2, "status": 404, "error": {"error": errors.NotFound.message, "code": "not_found", "request_id": REQUEST_ID, "doc_url": "https://api.example.com/docs/errors/not_found"}},
+]  # fmt: skip
+
 # An example for each type of a body or response.
 EXAMPLES: dict[str, Any] = {
     "UserCreate": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
     "UserPatch": {"name": "Charles Chaplin", "metadata": {"plan": "team", "trial_ends": None}},
     "UserUpdate": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
+    "BulkOperation": {"op": "suspend", "id": BOB_ID},
+    "Bulk": {
+        "operations": [
+            {"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"},
+            {"op": "update", "id": ALICE_ID, "metadata": {"plan": "team"}, "if_match": '"3"'},
+            {"op": "suspend", "id": BOB_ID},
+        ]
+    },
+    "BulkResult": BULK_RESULTS[0],
+    "BulkResults": {"results": BULK_RESULTS},
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
     "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},

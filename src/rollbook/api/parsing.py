@@ -22,6 +22,9 @@ S = TypeVar("S", bound=Struct)
 # Ignored in bodies, so that a client can read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises for what is not JSON."""
+
 _decode = msgspec.json.Decoder().decode
 _TOO_DEEP = f"nested too deeply, more than {MAX_DEPTH} levels"
 # `*+` doesn't backtrack: otherwise a long header with many spaces would take seconds.
@@ -44,16 +47,11 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
 
     At most `MAX_DEPTH` levels. Raises UnsupportedMediaType, InvalidJson.
     """
-    if content_type is not None and not _MEDIA_TYPE(content_type):
-        raise UnsupportedMediaType()
-    if encoding is not None and encoding.strip().lower() != b"identity":
-        raise UnsupportedMediaType("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
-    if not body:
-        raise InvalidJson("The body is empty. A JSON object is required.")
+    check_kind(body, content_type, encoding)
     try:
         found = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise InvalidJson(_json_sentence(problem)) from None
+    except BROKEN as problem:
+        raise invalid_json(problem) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
     if (place := too_deep(found, body)) is not None:
@@ -62,6 +60,16 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
     if len(found) != body.count(b":") or b"\\u0000" in body:
         _look_closely(body)
     return found
+
+
+def check_kind(body: bytes, content_type: bytes | None, encoding: bytes | None) -> None:
+    """Whether it says that it is JSON. Raises UnsupportedMediaType, InvalidJson."""
+    if content_type is not None and not _MEDIA_TYPE(content_type):
+        raise UnsupportedMediaType()
+    if encoding is not None and encoding.strip().lower() != b"identity":
+        raise UnsupportedMediaType("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
+    if not body:
+        raise InvalidJson("The body is empty. A JSON object is required.")
 
 
 def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
@@ -99,12 +107,13 @@ def _no_nul(items: list[Any]) -> None:
             _no_nul(item)
 
 
-def _json_sentence(problem: Exception) -> str:
+def invalid_json(problem: Exception) -> InvalidJson:
+    """What the JSON decoder's error means: one of BROKEN."""
     if isinstance(problem, RecursionError):
-        return f"The body is {_TOO_DEEP}."
+        return InvalidJson(f"The body is {_TOO_DEEP}.")
     if isinstance(problem, UnicodeDecodeError) or "utf-8" in str(problem).lower():
-        return "The body is not valid UTF-8."
-    return "The body is not valid JSON."
+        return InvalidJson("The body is not valid UTF-8.")
+    return InvalidJson("The body is not valid JSON.")
 
 
 # ---- queries

@@ -37,7 +37,7 @@ class Router:
 
     async def answer(self, request: Request, route: Route, ids: Ids) -> Response:
         """Raises ApiError."""
-        call = Call(self._services, request)
+        call = Call(self._services, request, self._gate)
         if route.scope is None:
             call.query = self._query(route, request.query)
             return await route.action(call)
@@ -48,7 +48,7 @@ class Router:
         if request.stream is not None and not route.streams_body:  # larger than most may send: not held for strangers
             request.body, request.stream = await request.read(), None
         if route.method == "POST":
-            call.body = body_of(route, request, self._password_min_length)
+            call.body = body_of(route, request, self._password_min_length) if route.reads is None else await route.reads(call)
             key = idempotency.key_of(request) if route.replays and route.shows is not None and not route.streams_body else None
             if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: act(on, route, call, ids), route.shows)

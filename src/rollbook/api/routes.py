@@ -6,8 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from rollbook import errors
-from rollbook.actions import arguments, events, keys, passwords, sessions, users, webhook_deliveries, webhook_replays, webhooks
+from rollbook.actions import (
+    arguments,
+    bulk,
+    events,
+    keys,
+    passwords,
+    sessions,
+    users,
+    webhook_deliveries,
+    webhook_replays,
+    webhooks,
+)
 from rollbook.actions.checking import fields_of
+from rollbook.api import bulk as bulk_calls
 from rollbook.api import event_stream, operations, show, take, types
 from rollbook.api.call import Call
 from rollbook.http.response import Response
@@ -17,6 +29,7 @@ class Route(NamedTuple):
     """One call.
 
     `action` is what it does; its arguments are the ids in the path, then what `takes` makes of the call, or else its body, or else its query.
+    `reads` reads the body of a POST where it is no single object of a small size; `body` is then its description.
     `shows` makes the response of the result; without it, `action` makes the whole of it from the call. `scope` is what a key needs, None for
     a call without key. `self_access` says what is left for a key whose scope reaches only its own user: nothing, the call about that user
     ("user"), or the call narrowed to its own keys, sessions or webhooks ("keys", "sessions", "webhooks"). `answer` is the type of what is sent, for the
@@ -37,6 +50,7 @@ class Route(NamedTuple):
     self_access: str = ""
     takes: Callable[[Call], tuple[Any, ...]] | None = None
     shows: Callable[[Call, Any], Response] | None = None
+    reads: Callable[[Call], Awaitable[Any]] | None = None
     max_body: int = 0
     streams_body: bool = False
     replays: bool = True
@@ -61,6 +75,7 @@ MATCH = (errors.NotFound, errors.PreconditionFailed)
 ROUTES = [
     Route("GET", "/v1/users", users.list_users, "users:read", query=types.ListUsers, answer=list[types.User], takes=take.user_page, shows=show.user_page),
     Route("POST", "/v1/users", users.create, "users:write", 201, types.UserFields, types.UserCreate, types.User, (*TAKEN, errors.Overloaded), shows=show.user_created),
+    Route("POST", "/v1/users/bulk", bulk.bulk_users, "users:write", 207, body=types.Bulk, answer=types.BulkResults, errors=(errors.BulkRefused, errors.Overloaded), reads=bulk_calls.read, takes=bulk_calls.taken, shows=bulk_calls.shown, max_body=bulk_calls.MAX_BODY),
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
     Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed, replays=False),
     Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),

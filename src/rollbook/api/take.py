@@ -88,10 +88,14 @@ def _if_match(call: Call) -> frozenset[int] | None:
     given = call.request.headers.get(b"if-match")
     if given is None:
         return None
-    text = given.decode("latin-1").strip()
+    return versions_in(given.decode("latin-1").strip(), "If-Match")
+
+
+def versions_in(text: str, name: str) -> frozenset[int] | None:
+    """Those in the value of a condition, in a header or elsewhere. Raises InvalidParameter."""
     if text == "*":
         return None
     if not _ETAGS.fullmatch(text):
-        refuse("If-Match", 'must hold entity tags in quotes, such as "3"')
+        refuse(name, 'must hold entity tags in quotes, such as "3"')
     tags = [plain_tag(tag) for weak, tag in _ETAG.findall(text) if not weak]
     return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 19)

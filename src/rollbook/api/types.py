@@ -11,8 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
-from rollbook.actions.arguments import Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
+from rollbook.actions.arguments import Body, ExternalId, Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
+from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.records.public_events import Event
+from rollbook.roles import Role, Status
 
 
 class Fields(Names):
@@ -44,6 +46,33 @@ class UserPatch(arguments.UserPatch):
     """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
 
     refused: ClassVar[dict[str, str]] = UserUpdate.refused
+
+
+class BulkOperation(Body, kw_only=True):
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`."""
+
+    op: Verb
+    id: Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")] | UnsetType = UNSET  # fmt: skip
+    name: arguments.Name | UnsetType = UNSET
+    email: arguments.Email | UnsetType = UNSET
+    password: NewPassword | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    external_id: ExternalId | None | UnsetType = UNSET
+    metadata: arguments.MetadataPatch | UnsetType = UNSET
+    email_verified: bool | UnsetType = UNSET
+    rate_limit: arguments.LimitText | None | UnsetType = UNSET
+    purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
+    if_match: Annotated[str, Meta(max_length=1024, description="With `update` and `delete`: only proceed if the user still has this `ETag`.", examples=['"3"'])] | UnsetType = UNSET  # fmt: skip
+
+
+class Bulk(Body):
+    """Operations on users. They are done in this order."""
+
+    operations: Annotated[
+        tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")
+    ]
+    atomic: Annotated[bool, Meta(description="Whether none is done if one fails.")] = False
 
 
 class UserFields(Query):
@@ -107,6 +136,22 @@ class Count(Struct, frozen=True):
     """The number of users."""
 
     count: int
+
+
+class BulkResult(Struct, frozen=True, omit_defaults=True):
+    """What became of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+
+    index: int
+    status: int
+    user: User | UnsetType = UNSET
+    etag: str | UnsetType = UNSET
+    error: ErrorResponse | UnsetType = UNSET
+
+
+class BulkResults(Struct, frozen=True):
+    """A result for each operation, in their order."""
+
+    results: list[BulkResult]
 
 
 class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,16 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 def render(error: ApiError, request_id: str, base_url: str, accept: bytes | None = None, head: bytes = b"") -> Response:
     """`head` holds header lines that every response to this request has, such as those of the rate limits."""
-    content: dict[str, Any] = {
-        "error": error.message,
-        "code": error.code,
-        "request_id": request_id,
-        "doc_url": f"{base_url}/docs/errors/{error.code}",
-    }
-    if error.param is not None:
-        content["param"] = error.param
-    if error.faults:
-        content["errors"] = [{"param": fault.param, "message": fault.message} for fault in error.faults]
+    content = describe(error, request_id, base_url)
     kind = JSON
     if accept is not None and b"application/problem+json" in accept:
         kind = PROBLEM
@@ -38,3 +29,18 @@ def render(error: ApiError, request_id: str, base_url: str, accept: bytes | None
         }
     own = b"".join([line(name, value) for name, value in error.headers.items()])
     return Response(error.status, kind + PRIVATE + own + head, _encode(content))
+
+
+def describe(error: ApiError, request_id: str, base_url: str) -> dict[str, Any]:
+    """The object that tells of an error."""
+    content: dict[str, Any] = {
+        "error": error.message,
+        "code": error.code,
+        "request_id": request_id,
+        "doc_url": f"{base_url}/docs/errors/{error.code}",
+    }
+    if error.param is not None:
+        content["param"] = error.param
+    if error.faults:
+        content["errors"] = [{"param": fault.param, "message": fault.message} for fault in error.faults]
+    return content

@@ -75,10 +75,12 @@ class Table:
     def evicted(self) -> int:
         return self._words[self._evicted]
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
+    async def take(
+        self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
+    ) -> Verdict:
         if own is not None and own_limit:
             if limit:
-                return self._take_both(bucket, limit, now, own, own_limit)
+                return self._take_both(bucket, limit, now, own, own_limit, requests)
             bucket, limit = own, own_limit
         elif not limit:
             return UNLIMITED
@@ -90,8 +92,8 @@ class Table:
             start = self._find(group, digest)
             if start is None:
                 start = self._allocate(group, digest, now)
-            room = look(self._words, start, limit, now, left, starts)
-            return settle(self._words, left, starts, room)
+            room = look(self._words, start, limit, now, left, starts, requests)
+            return settle(self._words, left, starts, room, requests)
         finally:
             self._unlock(group)
 
@@ -114,7 +116,7 @@ class Table:
         finally:
             self._unlock(group)
 
-    def _take_both(self, bucket: str, limit: Limit, now: int, own: str, own_limit: Limit) -> Verdict:
+    def _take_both(self, bucket: str, limit: Limit, now: int, own: str, own_limit: Limit, requests: int) -> Verdict:
         group, digest = self._locate(bucket)
         own_group, own_digest = self._locate(own)
         left: Left = []
@@ -133,9 +135,9 @@ class Table:
                 start = self._allocate(group, digest, now, keep=own_start)
             if own_start is None:
                 own_start = self._allocate(own_group, own_digest, now, keep=start)
-            room = look(self._words, start, limit, now, left, starts)
-            room = look(self._words, own_start, own_limit, now, left, starts) and room
-            return settle(self._words, left, starts, room)
+            room = look(self._words, start, limit, now, left, starts, requests)
+            room = look(self._words, own_start, own_limit, now, left, starts, requests) and room
+            return settle(self._words, left, starts, room, requests)
         finally:
             for each in held:
                 self._unlock(each)

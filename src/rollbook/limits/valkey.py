@@ -80,26 +80,27 @@ class Valkey:
     def evicted(self) -> int:
         return self._local.evicted
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
+    async def take(
+        self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
+    ) -> Verdict:
         moment = now if self._own_clock else 0
+        verb = "take" if requests == 1 else str(requests)
         store = self._store
         try:
             if store is None:
                 raise Unavailable
             if own is not None and own_limit:
                 if limit:
-                    return script.verdict(
-                        await store.run("take", moment, script.name(bucket), limit, script.name(own), own_limit)
-                    )
-                return script.verdict(await store.run("take", moment, script.name(own), own_limit))
+                    return script.verdict(await store.run(verb, moment, script.name(bucket), limit, script.name(own), own_limit))
+                return script.verdict(await store.run(verb, moment, script.name(own), own_limit))
             if limit:
-                return script.verdict(await store.run("take", moment, script.name(bucket), limit))
+                return script.verdict(await store.run(verb, moment, script.name(bucket), limit))
             return UNLIMITED
         except Unavailable:
             if self.closed:
                 raise LimitsUnavailable() from None
         self.locally += 1
-        return await self._local.take(bucket, limit, now, own, own_limit)
+        return await self._local.take(bucket, limit, now, own, own_limit, requests)
 
     async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
         if not at:

@@ -13,11 +13,12 @@ from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit, Window
 
 SCRIPT = b"""
--- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do; then for each bucket
--- how many windows its limit has, and their calls and seconds.
+-- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do (take, peek, back, or how many
+-- to take at once); then for each bucket how many windows its limit has, and their calls and seconds.
 local SECOND, MOST, KEPT = 1000000, 4, 10000
 local FORMS = {[16] = '<I4I4d', [32] = '<I4I4dI4I4d', [48] = '<I4I4dI4I4dI4I4d', [64] = '<I4I4dI4I4dI4I4dI4I4d'}
-local now, verb, argument = tonumber(ARGV[1]), ARGV[2], 3
+local now, verb, requests, argument = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[2]), 3
+if requests then verb = 'take' else requests = 1 end
 if now == 0 then
   local time = redis.call('TIME')
   now = time[1] * SECOND + time[2]
@@ -79,13 +80,14 @@ for number = 1, #KEYS do
           cells[at + 2] = now + wait
           dirty = true
         end
-        local left = calls - cells[at + 1] - 1
+        local left = calls - cells[at + 1] - requests
         if left < 0 then admitted = 0 end
         answer[#answer + 1] = left
         answer[#answer + 1] = math.ceil(wait / SECOND)
         places[#places + 1] = 0
       else
-        answer[#answer + 1] = calls - 1
+        if calls < requests then admitted = 0 end
+        answer[#answer + 1] = calls - requests
         answer[#answer + 1] = seconds
         places[#places + 1] = now + seconds * SECOND
       end
@@ -126,9 +128,9 @@ if verb == 'take' then
       for place = 1, #places, 2 do
         local ends, at = places[place], places[place + 1]
         if ends > 0 then
-          cells[at + 1], cells[at + 2] = 1, ends
+          cells[at + 1], cells[at + 2] = requests, ends
         else
-          cells[at + 1] = cells[at + 1] + 1
+          cells[at + 1] = cells[at + 1] + requests
         end
       end
       dirty = true
@@ -137,7 +139,7 @@ if verb == 'take' then
   end
   if admitted == 0 then
     -- Less than nothing is left where the limit was lowered since.
-    for at = 1, #answer, 2 do answer[at] = math.max(0, answer[at] + 1) end
+    for at = 1, #answer, 2 do answer[at] = math.max(0, answer[at] + requests) end
   end
 end
 return redis.status_reply(string.format('%d %.0f ', admitted, now) .. table.concat(answer, ' '))
@@ -165,7 +167,7 @@ def name(bucket: str) -> bytes:
 
 
 def command(verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT) -> bytes:
-    """Call the script, by its digest. `verb` is take, peek or back; `now` in microseconds, or 0 for Valkey's own clock."""
+    """Call the script, by its digest. `verb` is take, peek, back, or how many requests to take at once; `now` in microseconds, or 0 for Valkey's own clock."""
     tails = _tails.get((verb, limit, own_limit)) or _tail(verb, limit, own_limit)
     moment = b"%d" % now
     if own is None:

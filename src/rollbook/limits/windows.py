@@ -41,10 +41,13 @@ class Limiter(Protocol):
         """Buckets dropped while a window was running, because there was no room for a new one (a metric)."""
         ...
 
-    async def take(self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT) -> Verdict:
+    async def take(
+        self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
+    ) -> Verdict:
         """Count one request at `now` (microseconds since the epoch), or refuse it.
 
-        `bucket` is whose requests are counted (a user ID, `address:…`), `own` the bucket of a key with its own, lower limit.
+        `bucket` is whose requests are counted (a user ID, `address:…`), `own` the bucket of a key with its own, lower limit. `requests`:
+        count this many, or none of them.
         """
         ...
 
@@ -62,9 +65,9 @@ _new: Callable[[type[Verdict], tuple[object, ...]], Verdict] = tuple.__new__  # 
 UNLIMITED = Verdict(True, ())
 
 
-def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> tuple[str, Window]:
-    """The window that a refused request has to wait for longest, and its name: `minute`, or `key-minute` for the key's own limit."""
-    exhausted = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining == 0]
+def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict, requests: int = 1) -> tuple[str, Window]:
+    """The window that refused requests have to wait for longest, and its name: `minute`, or `key-minute` for the key's own limit."""
+    exhausted = [(reset, at) for at, (remaining, reset) in enumerate(verdict.left) if remaining < requests]
     index = max(exhausted)[1]
     if index < len(limit):
         return limit[index].name, limit[index]
@@ -72,9 +75,9 @@ def refused_by(limit: Limit, own_limit: Limit, verdict: Verdict) -> tuple[str, W
     return f"key-{window.name}", window
 
 
-def retry_after(verdict: Verdict) -> int:
-    """Seconds until a refused request can be admitted: when the last of the used-up windows resets."""
-    return max((reset for remaining, reset in verdict.left if remaining == 0), default=1)
+def retry_after(verdict: Verdict, requests: int = 1) -> int:
+    """Seconds until refused requests can be admitted: when the last of the windows without room for them resets."""
+    return max((reset for remaining, reset in verdict.left if remaining < requests), default=1)
 
 
 SECONDS, ENDS, USED = range(3)
@@ -95,7 +98,7 @@ Left = list[tuple[int, int]]
 Starts = list[tuple[int, int]]
 
 
-def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: Starts) -> bool:
+def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: Starts, requests: int = 1) -> bool:
     """Whether all windows of a bucket have room. After looking at one bucket or two, `settle` counts the request."""
     room = True
     cell = start
@@ -107,29 +110,31 @@ def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: S
                 # Starts in the future: the clock was set back. Keep the count, but wait at most one whole window.
                 wait = seconds * SECOND
                 cells[at + ENDS] = now + wait
-            remaining = calls - cells[at + USED] - 1
+            remaining = calls - cells[at + USED] - requests
             if remaining < 0:
                 room = False
             left.append((remaining, -(-wait // SECOND)))
             starts.append((at, 0))
         else:
-            left.append((calls - 1, seconds))
+            if calls < requests:
+                room = False
+            left.append((calls - requests, seconds))
             starts.append((at, now + seconds * SECOND))
         cell += CELL
     return room
 
 
-def settle(cells: Cells, left: Left, starts: Starts, room: bool) -> Verdict:
+def settle(cells: Cells, left: Left, starts: Starts, room: bool, requests: int = 1) -> Verdict:
     """Count the request in all windows when all have room, in none when not."""
     if not room:  # less than nothing is left where the limit was lowered since
-        return Verdict(False, tuple([(max(0, remaining + 1), reset) for remaining, reset in left]))
+        return Verdict(False, tuple([(max(0, remaining + requests), reset) for remaining, reset in left]))
     for at, ends in starts:
         if ends:
             cells[at + ENDS] = 0
-            cells[at + USED] = 1
+            cells[at + USED] = requests
             cells[at + ENDS] = ends
         else:
-            cells[at + USED] += 1
+            cells[at + USED] += requests
     return _new(Verdict, (True, tuple(left), 0))
 
 

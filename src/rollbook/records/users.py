@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ FIRST_OWNER = Statement("SELECT id FROM users WHERE role = 'owner' ORDER BY seq 
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 REMOVE = "DELETE FROM users WHERE id = ?"
+LOCK = Statement("SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) ORDER BY seq", locks=True)
 DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True)
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
@@ -184,6 +185,13 @@ async def take_turns(tx: Tx, id: str) -> None:
     row = await tx.one(ROLE, id)
     if row is not None and row[0] == "owner":
         await tx.one(FIRST_OWNER)
+
+
+async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
+    """The same before a write about all of these: two that are about the same ones lock them in the same order. SQLite has one writer."""
+    if dialect(tx).is_shared:
+        await tx.one(FIRST_OWNER)
+        await tx.all(LOCK, list(ids))
 
 
 async def is_last_owner(tx: Tx, user: User) -> bool:

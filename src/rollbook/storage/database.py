@@ -77,6 +77,11 @@ class Tx(Statements, Protocol):
         """Once this transaction is committed, call those who said `listen(channel)` in this process, before the writer gets its answer."""
         ...
 
+    async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`await fn(tx, *args)` as a part of this write: an error of the application that it raises undoes this part alone, and the write
+        can go on. After others the transaction is lost."""
+        ...
+
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         """On PostgreSQL only: unique numbers, with times in the same order. See `postgres_writer`."""
         ...

@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 
-from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
-from rollbook.storage.database import Engine, Row, Statement
+from rollbook.errors import ApiError, OutcomeUnknown, Overloaded, Stopping, StorageUnavailable, Unavailable
+from rollbook.storage.database import Duplicate, Engine, Row, Statement
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Pool, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
 from rollbook.storage.postgres_text import numbered
@@ -61,6 +61,22 @@ class Transaction:
             await connection.run_many(numbered(sql), rows)
         except Exception as problem:
             self._fail(problem)
+
+    async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        connection = self._connection or await self._open()
+        channels = len(self.channels)
+        await connection.execute("SAVEPOINT attempt")
+        try:
+            value = await fn(self, *args)
+        except (ApiError, Duplicate) as problem:
+            if isinstance(problem, Unavailable):
+                raise
+            await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
+            self._failure = None
+            del self.channels[channels:]
+            raise
+        await connection.execute("RELEASE attempt")
+        return value
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         # In a transaction of its own, so that no one waits for the end of this one. Before this one begins, where it is asked for first:

@@ -85,6 +85,20 @@ class Transaction:
         except sqlite3.Error as problem:
             self._raise(problem)
 
+    async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        channels = len(self.channels)
+        self._execute("SAVEPOINT attempt")
+        try:
+            value = await fn(self, *args)
+        except BaseException:
+            if self.failure is None:
+                self._execute("ROLLBACK TO attempt")
+                self._execute("RELEASE attempt")
+                del self.channels[channels:]
+            raise
+        self._execute("RELEASE attempt")
+        return value
+
     def notify(self, channel: str) -> None:
         self.channels.append(channel)
 

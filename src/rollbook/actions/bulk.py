@@ -1,0 +1,145 @@
+"""Many changes of users in one call. Each is planned by the action that does it alone, so that its rules hold; one transaction does all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from msgspec import UNSET
+
+from rollbook.actions import users
+from rollbook.actions.arguments import UserCreate, UserUpdate
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal
+from rollbook.errors import ApiError, BulkRefused, Fault
+from rollbook.records import users as user_records
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+MAX_OPERATIONS = 1_000
+MAX_PASSWORDS = 200
+"""New passwords in one call. Each takes 20 ms of a core to hash, so that this many are as much as a caller can be kept waiting for."""
+
+Verb = Literal["create", "update", "delete", "restore", "suspend", "activate"]
+Count = Callable[[int], Awaitable[None]]
+
+
+class Operation(NamedTuple):
+    """What to do to whom: one of the verbs, and its arguments."""
+
+    op: str
+    id: str = ""
+    fields: UserCreate | UserUpdate | None = None
+    versions: frozenset[int] | None = None
+    purge: bool = False
+    refused: ApiError | None = None
+    """Why its arguments are none."""
+
+
+class Result(NamedTuple):
+    """The user after the operation, None after they were deleted; or why it was not done."""
+
+    op: str
+    user: User | None
+    error: ApiError | None = None
+
+
+class _Planned(NamedTuple):
+    """The write of an action that has done all that comes before it."""
+
+    fn: Callable[..., Awaitable[User | None]]
+    args: tuple[Any, ...]
+
+
+async def bulk_users(
+    on: Rollbook, by: Principal, operations: Sequence[Operation], atomic: bool = False, count: Count | None = None
+) -> list[Result]:
+    """Change many users
+
+    Creates, updates, deletes, restores, suspends and activates up to 1,000 users, in this order and in one transaction. Each operation obeys
+    the same rules as its own endpoint; `update` is `PATCH`. Returns a result for each: one that fails doesn't affect the others. With
+    `atomic`, either all operations are done or none. Up to 200 operations can have a password. Counts as many requests as it has
+    operations. Send an `Idempotency-Key` to make retries safe.
+    """
+    require(by, "users:write")
+    if sum(isinstance(each.fields, UserCreate) and each.fields.password is not UNSET for each in operations) > MAX_PASSWORDS:
+        refuse("operations", f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links")
+    if count is not None and not on.settings.bulk_counts_as_one:
+        await count(len(operations))
+    planning = on.writing(_planned)
+    plans = [await _plan(planning, by, operation) for operation in operations]
+    if atomic:
+        _all_or_none(plans)
+    return await on.write(_do, operations, plans, atomic)
+
+
+async def _planned(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    """In the place of `Database.write`."""
+    return _Planned(fn, args)
+
+
+async def _plan(planning: Rollbook, by: Principal, operation: Operation) -> _Planned | ApiError:
+    """Raises what is wrong with the server, not with the operation: then it would fail the others as well."""
+    if operation.refused is not None:
+        return operation.refused
+    try:
+        plan: Any = await _ACTIONS[operation.op](planning, by, operation)
+    except ApiError as error:
+        return _of_operation(error)
+    assert isinstance(plan, _Planned)  # an action writes as its last step
+    return plan
+
+
+_ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
+    "create": lambda on, by, asked: users.create(on, by, asked.fields),
+    "update": lambda on, by, asked: users.update(on, by, asked.id, asked.fields, asked.versions),
+    "delete": lambda on, by, asked: users.delete(on, by, asked.id, asked.purge, asked.versions),
+    "restore": lambda on, by, asked: users.restore(on, by, asked.id),
+    "suspend": lambda on, by, asked: users.suspend(on, by, asked.id),
+    "activate": lambda on, by, asked: users.activate(on, by, asked.id),
+}
+
+
+async def _do(tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool) -> list[Result]:
+    await user_records.take_turns_for_all(tx, [operation.id for operation in operations if operation.id])
+    done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
+    if atomic:
+        _all_or_none(done)
+    return [
+        Result(operation.op, None, result) if isinstance(result, ApiError) else Result(operation.op, result)
+        for operation, result in zip(operations, done, strict=True)
+    ]
+
+
+async def _attempt(tx: Tx, plan: _Planned) -> User | None | ApiError:
+    try:
+        return await tx.attempt(plan.fn, *plan.args)
+    except ApiError as error:
+        return _of_operation(error)
+
+
+def _of_operation(error: ApiError) -> ApiError:
+    if error.status >= 500:
+        raise error
+    return error
+
+
+def _all_or_none(outcomes: Sequence[object]) -> None:
+    """Raises BulkRefused."""
+    faults = [
+        Fault(f"operations[{at}]{place}", message)
+        for at, error in enumerate(outcomes)
+        if isinstance(error, ApiError)
+        for place, message in _faults(error)
+    ]
+    if faults:
+        raise BulkRefused(f"Nothing was changed. {faults[0].param}: {faults[0].message}", param=faults[0].param, faults=faults)
+
+
+def _faults(error: ApiError) -> list[tuple[str, str]]:
+    """Where in the operation, and what."""
+    if error.faults:
+        return [(f".{fault.param}", fault.message) for fault in error.faults]
+    return [(f".{error.param}" if error.param else "", error.message)]

@@ -1,0 +1,193 @@
+"""`POST /v1/users/bulk`: reads the operations one by one, so that others don't wait for a large body, and shows the results."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from rollbook import clock
+from rollbook.actions import arguments
+from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, Result, Verb
+from rollbook.actions.checking import check, fields_of, invalid, refuse
+from rollbook.api import types
+from rollbook.api.call import Call
+from rollbook.api.parsing import BROKEN, READ_ONLY, check_kind, invalid_json, read_object
+from rollbook.api.show import answer
+from rollbook.api.take import versions_in
+from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
+from rollbook.http.boundary import describe
+from rollbook.http.response import Response
+
+MAX_BODY = 33_554_432
+AT_ONCE = 32
+"""Operations that are read before others get their turn: a millisecond's worth."""
+VERBS = get_args(Verb)
+
+
+class _Body(Struct, forbid_unknown_fields=True):
+    operations: msgspec.Raw = msgspec.Raw()
+    atomic: msgspec.Raw = msgspec.Raw()
+
+
+class _Target(arguments.Body, kw_only=True):
+    id: str
+
+
+class _Deletion(_Target, kw_only=True):
+    purge: bool = False
+    if_match: str | None = None
+
+
+class _Update(types.UserPatch, kw_only=True):
+    id: str
+    if_match: str | None = None
+
+
+_KINDS: dict[str, type[Struct]] = {"create": arguments.UserCreate, "update": _Update, "delete": _Deletion}
+_decode = msgspec.json.Decoder(_Body).decode
+_UNKNOWN = re.compile(r"unknown field `(.*)`", re.S).search
+# What JSON's structure consists of, where a string counts as one.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.S)
+
+
+class Asked(NamedTuple):
+    operations: list[Operation]
+    atomic: bool
+
+
+# ---- reading
+
+
+async def read(call: Call) -> Asked:
+    """The body. What is wrong with an operation is its result; what is wrong with the list is raised: UnsupportedMediaType, InvalidJson,
+    InvalidParameter."""
+    request, settings = call.request, call.services.settings
+    check_kind(request.body, request.headers.get(b"content-type"), request.headers.get(b"content-encoding"))
+    body, atomic = _outermost(request.body)
+    operations: list[Operation] = []
+    for item in _items(body):
+        if len(operations) == MAX_OPERATIONS:
+            refuse("operations", f"must have at most {MAX_OPERATIONS:,} items")
+        operations.append(_operation(item, len(operations), settings.password_min_length, settings.max_body))
+        if len(operations) % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    if not operations:
+        refuse("operations", "must have at least 1 item")
+    return Asked(operations, atomic)
+
+
+def _outermost(body: bytes) -> tuple[bytes, bool]:
+    try:
+        found = _decode(body)
+    except msgspec.ValidationError as problem:
+        if (name := _UNKNOWN(str(problem))) is None:
+            raise InvalidJson("The body must be a JSON object.") from None
+        message = f"{quoted(name[1])} is not a field of this request. Fields: operations, atomic."
+        raise invalid([Fault(shortened(name[1]), message)]) from None
+    except BROKEN as problem:
+        raise invalid_json(problem) from None
+    operations, atomic = bytes(found.operations), bytes(found.atomic)
+    if not operations:
+        raise invalid([Fault("operations", "operations is required.")])
+    if operations[:1] != b"[":
+        refuse("operations", "must be a list")
+    if atomic not in (b"", b"true", b"false"):
+        refuse("atomic", "must be true or false")
+    # Of two fields with the same name, the decoder keeps the last.
+    if body.count(b":") - operations.count(b":") != 1 + bool(atomic):
+        raise InvalidJson("The body contains a field more than once.")
+    return operations, atomic == b"true"
+
+
+def _items(array: bytes) -> Iterator[bytes]:
+    """The items of a JSON array that is known to be well-formed."""
+    depth, start = 0, 1
+    for token in _TOKEN.finditer(array):
+        at = token.start()
+        mark = array[at]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        if (mark == 44 and depth == 1) or depth == 0:  # a comma, or the end
+            if depth or array[start:at].strip():
+                yield array[start:at]
+            start = at + 1
+
+
+def _operation(item: bytes, at: int, password_min_length: int, max_body: int) -> Operation:
+    if not item.lstrip().startswith(b"{"):
+        refuse("operations", f"must be a list of objects (item {at + 1})")
+    if len(item) > max_body:
+        return Operation("", refused=ContentTooLarge())
+    found = read_object(item, None, None)
+    op = found.pop("op", None)
+    if op not in VERBS:
+        wrong = "is required" if op is None else f"must be one of {', '.join(VERBS)}"
+        return Operation("", refused=invalid([Fault("op", f"op {wrong}.")]))
+    try:
+        return _built(op, found, password_min_length)
+    except InvalidParameter as problem:
+        return Operation(op, refused=problem)
+
+
+def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operation:
+    """Raises InvalidParameter."""
+    kind = _KINDS.get(op, _Target)
+    if op in ("create", "update"):  # as in requests of their own
+        ignored = READ_ONLY - fields_of(kind).keys()
+        found = {name: value for name, value in found.items() if name not in ignored}
+    fields: Any = check(kind, found, password_min_length)
+    if op == "create":
+        return Operation(op, fields=fields)
+    tag = getattr(fields, "if_match", None)
+    versions = None if tag is None else versions_in(tag, "if_match")
+    return Operation(op, fields.id, fields if op == "update" else None, versions, getattr(fields, "purge", False))
+
+
+def taken(call: Call) -> tuple[Sequence[Operation], bool, Count]:
+    """The arguments of the action."""
+    asked: Asked = call.body
+
+    async def count(requests: int) -> None:
+        """One of them is counted already. Raises InvalidParameter where there will never be room for so many, TooManyRequests."""
+        caller = call.by.caller
+        most = min((window.calls for window in (*caller.limit, *caller.key_limit)), default=requests)
+        if requests > most:
+            refuse(
+                "operations", f"must have at most {most:,} items, as each counts as a request and your rate limit allows no more"
+            )
+        if requests > 1:
+            await call.gate.count_further(call.request, caller, requests - 1)
+
+    return asked.operations, asked.atomic, count
+
+
+# ---- showing
+
+
+def shown(call: Call, results: list[Result]) -> Response:
+    return answer(207, types.BulkResults([_result(call, at, result) for at, result in enumerate(results)]))
+
+
+def _result(call: Call, at: int, result: Result) -> types.BulkResult:
+    if result.error is not None:
+        error = describe(result.error, call.request.id, call.services.url)
+        return types.BulkResult(at, result.error.status, error=types.ErrorResponse(**error))
+    user = result.user
+    if user is None:
+        return types.BulkResult(at, 204)
+    is_new = result.op in ("create", "restore")
+    listed = types.User(
+        user.id,
+        user.name,
+        user.email,
+        created_at=clock.format_time(user.created_at) if is_new else UNSET,
+        updated_at=UNSET if is_new else clock.format_time(user.updated_at),
+    )
+    return types.BulkResult(at, 201 if result.op == "create" else 200, listed, f'"{user.version}"')
