@@ -12,6 +12,7 @@ __all__ = [
     "AddressNotAllowed",
     "BadMessage",
     "BadRequest",
+    "BulkRefused",
     "Conflict",
     "ConnectionFailed",
     "ContentTooLarge",
@@ -250,6 +251,12 @@ class IdempotencyKeyReused(UnprocessableContent):
     """
 
 
+class BulkRefused(UnprocessableContent):
+    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those
+    that failed, as far as they fit into 4 KiB: fix them, and send all of them again.
+    """
+
+
 class TooManyRequests(APIError):
     """429."""
 
@@ -380,6 +387,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "uri_too_long": UriTooLong,
     "unsupported_media_type": UnsupportedMediaType,
     "idempotency_key_reused": IdempotencyKeyReused,
+    "bulk_refused": BulkRefused,
     "rate_limit_exceeded": RateLimitExceeded,
     "too_many_attempts": TooManyAttempts,
     "export_running": ExportRunning,

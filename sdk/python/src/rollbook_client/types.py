@@ -7,6 +7,12 @@ from typing import Any, Literal
 
 from rollbook_client._models import Model, each, one, time
 
+BulkVerb = Literal["create", "update", "delete", "restore", "suspend", "activate"] | str
+"""What to do.
+
+Later versions can add values.
+"""
+
 EventPattern = (
     Literal[
         "*",
@@ -207,6 +213,71 @@ class User(Model):
         "last_sign_in_at",
         "deleted_at",
     )
+
+
+class ErrorDetail(Model):
+    """One problem with a request."""
+
+    __slots__ = ()
+    param: str
+    """The query parameter, header or field of the body that is invalid."""
+    message: str
+    """What is wrong with it."""
+    _known = ("param", "message")
+
+
+class ErrorResponse(Model):
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+
+    __slots__ = ()
+    error: str
+    """What went wrong, for people."""
+    code: ErrorCode
+    """What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the
+    status.
+    """
+    request_id: str
+    """ID of the request, also in `X-Request-Id` and in the server's log."""
+    doc_url: str
+    """The documentation of this error."""
+    param: str | None
+    """The query parameter, header or field of the body that is invalid."""
+    errors: list[ErrorDetail] | None
+    """Everything that is wrong with the request, as far as it fits into 4 KiB."""
+    _kinds = {"errors": each(ErrorDetail)}
+    _optional = frozenset(["errors", "param"])
+    _known = ("error", "code", "request_id", "doc_url", "param", "errors")
+
+
+class BulkResult(Model):
+    """What became of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+
+    __slots__ = ()
+    index: int
+    """The index of the operation, from 0."""
+    status: int
+    """The HTTP status of this operation."""
+    user: User | None
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
+    `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """
+    etag: str | None
+    """The version of the user, for `if_match` and `If-Match`."""
+    error: ErrorResponse | None
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+    _kinds = {"user": one(User), "error": one(ErrorResponse)}
+    _optional = frozenset(["error", "etag", "user"])
+    _known = ("index", "status", "user", "etag", "error")
+
+
+class BulkResults(Model):
+    """A result for each operation, in their order."""
+
+    __slots__ = ()
+    results: list[BulkResult]
+    """The results."""
+    _kinds = {"results": each(BulkResult)}
+    _known = ("results",)
 
 
 class Count(Model):

@@ -13,6 +13,7 @@ from rollbook_client._async.resource import AsyncResource
 from rollbook_client._requests import OMIT, Omit, build, segment
 from rollbook_client._responses import json_of, nothing, one_of, text
 from rollbook_client.types import (
+    BulkResults,
     Count,
     Delivery,
     Event,
@@ -820,6 +821,35 @@ class AsyncUsers(AsyncResource):
             one_of(User),
         )
 
+    async def bulk(
+        self, *, operations: Sequence[Mapping[str, Any]], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+    ) -> BulkResults:
+        """Change many users.
+
+        Creates, updates, deletes, restores, suspends and activates up to 1,000 users, in this order and in one
+        transaction. Each operation obeys the same rules as its own endpoint; `update` is `PATCH`. Returns a result
+        for each: one that fails doesn't affect the others. With `atomic`, either all operations are done or none. Up
+        to 200 operations can have a password. Counts as many requests as it has operations.
+
+        Scope: `users:write`.
+
+        Args:
+            operations: Up to 1,000 operations.
+            atomic: Whether none is done if one fails. Default: `false`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Raises:
+            BulkRefused: At least one operation of a bulk call with `atomic` failed, so none was done.
+
+        Example:
+            >>> bulk_results = await client.users.bulk(operations=[{'op': 'create', 'name': 'Charlie Chaplin', 'email': 'charlie@example.com'}, {'op': 'update', 'id': 'user_065n14sd01rd526r46hrcu0i8o', 'metadata': {'plan': 'team'}, 'if_match': '"3"'}, {'op': 'suspend', 'id': 'user_065n1610s1svlbjclvt8htp6r0'}])
+        """
+        return await self._call(
+            build("POST", "/v1/users/bulk", body={"operations": operations, "atomic": atomic}, idempotency_key=idempotency_key),
+            one_of(BulkResults),
+        )
+
     async def count(
         self,
         *,
@@ -1292,6 +1322,7 @@ class AsyncUsersWithRawResponse:
         found = AsyncUsers(client, raw=True)
         self.list = raw_page(found.list)
         self.create = raw(found.create)
+        self.bulk = raw(found.bulk)
         self.count = raw(found.count)
         self.verify_password = raw(found.verify_password)
         self.get = raw(found.get)
