@@ -13,6 +13,62 @@ BulkVerb = Literal["create", "update", "delete", "restore", "suspend", "activate
 Later versions can add values.
 """
 
+ErrorCode = (
+    Literal[
+        "internal_error",
+        "bad_request",
+        "invalid_json",
+        "invalid_parameter",
+        "email_taken",
+        "external_id_taken",
+        "bad_message",
+        "unauthorized",
+        "missing_key",
+        "malformed_key",
+        "invalid_key",
+        "expired_key",
+        "revoked_key",
+        "wrong_password",
+        "forbidden",
+        "insufficient_scope",
+        "user_suspended",
+        "address_not_allowed",
+        "last_owner",
+        "key_limit_reached",
+        "webhook_limit_reached",
+        "replay_limit_reached",
+        "not_yourself",
+        "not_found",
+        "method_not_allowed",
+        "request_timeout",
+        "idempotency_still_running",
+        "position_expired",
+        "precondition_failed",
+        "content_too_large",
+        "uri_too_long",
+        "unsupported_media_type",
+        "idempotency_key_reused",
+        "bulk_refused",
+        "rate_limit_exceeded",
+        "too_many_attempts",
+        "export_running",
+        "too_many_streams",
+        "headers_too_large",
+        "unavailable",
+        "overloaded",
+        "storage_unavailable",
+        "limits_unavailable",
+        "outcome_unknown",
+        "stopping",
+    ]
+    | str
+)
+"""What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the
+status.
+
+Later versions can add values.
+"""
+
 EventPattern = (
     Literal[
         "*",
