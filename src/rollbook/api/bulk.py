@@ -150,9 +150,12 @@ def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operati
     return Operation(op, fields.id, fields if op == "update" else None, versions, getattr(fields, "purge", False))
 
 
-def taken(call: Call) -> tuple[Sequence[Operation], bool, Count]:
+def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
     """The arguments of the action."""
     asked: Asked = call.body
+    gate = call.gate
+    if gate is None:
+        return asked.operations, asked.atomic, None
 
     async def count(requests: int) -> None:
         """One of them is counted already. Raises InvalidParameter where there will never be room for so many, TooManyRequests."""
@@ -163,7 +166,7 @@ def taken(call: Call) -> tuple[Sequence[Operation], bool, Count]:
                 "operations", f"must have at most {most:,} items, as each counts as a request and your rate limit allows no more"
             )
         if requests > 1:
-            await call.gate.count_further(call.request, caller, requests - 1)
+            await gate.count_further(call.request, caller, requests - 1)
 
     return asked.operations, asked.atomic, count
 

@@ -82,9 +82,10 @@ class Call:
 
     by: Principal  # not there on calls that need no key
 
-    def __init__(self, services: Services, request: Request, gate: Gate) -> None:
+    def __init__(self, services: Services, request: Request, gate: Gate | None = None) -> None:
         self.services = services
         self.gate = gate
+        """None where nothing is counted."""
         self.request = request
         self.query: Any = None
         self.body: Any = None

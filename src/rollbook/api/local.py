@@ -39,7 +39,8 @@ class Local:
         call.by = self._by
         call.query = parsing.parse_query(row.query or parsing.NoQuery, request.query)
         if row.method == "POST" or row.body is not None:
-            call.body = router.body_of(row, request, self.services.settings.password_min_length)
+            minimum = self.services.settings.password_min_length
+            call.body = router.body_of(row, request, minimum) if row.reads is None else await row.reads(call)
         assert row.shows is not None
         return row.shows(call, await router.act(self.services, row, call, ids))
 
