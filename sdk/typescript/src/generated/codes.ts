@@ -28,6 +28,12 @@ export class AddressNotAllowed extends Forbidden {}
  */
 export class BadMessage extends BadRequest {}
 
+/**
+ * At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those that failed, as far
+ * as they fit into 4 KiB: fix them, and send all of them again.
+ */
+export class BulkRefused extends APIError {}
+
 /** The body is larger than 64 KiB (setting `max_body`). */
 export class ContentTooLarge extends APIError {}
 
@@ -205,6 +211,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["unavailable", 503, Unavailable],
   ["address_not_allowed", 403, AddressNotAllowed],
   ["bad_message", 400, BadMessage],
+  ["bulk_refused", 422, BulkRefused],
   ["content_too_large", 413, ContentTooLarge],
   ["email_taken", 400, EmailTaken],
   ["expired_key", 401, ExpiredKey],

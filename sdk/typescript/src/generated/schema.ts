@@ -4,6 +4,181 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Bulk
+         * @description Operations on users. They are done in this order.
+         * @example {
+         *       "operations": [
+         *         {
+         *           "op": "create",
+         *           "name": "Charlie Chaplin",
+         *           "email": "charlie@example.com"
+         *         },
+         *         {
+         *           "op": "update",
+         *           "id": "user_065n14sd01rd526r46hrcu0i8o",
+         *           "metadata": {
+         *             "plan": "team"
+         *           },
+         *           "if_match": "\"3\""
+         *         },
+         *         {
+         *           "op": "suspend",
+         *           "id": "user_065n1610s1svlbjclvt8htp6r0"
+         *         }
+         *       ]
+         *     }
+         */
+        Bulk: {
+            /** @description Up to 1,000 operations. */
+            operations: components["schemas"]["BulkOperation"][];
+            /** @description Whether none is done if one fails. Default: `false`. */
+            atomic?: boolean;
+        };
+        /**
+         * BulkOperation
+         * @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`.
+         * @example {
+         *       "op": "suspend",
+         *       "id": "user_065n1610s1svlbjclvt8htp6r0"
+         *     }
+         */
+        BulkOperation: {
+            op: components["schemas"]["BulkVerb"];
+            /** @description ID of the user. Required, except with `create`. */
+            id?: string;
+            /**
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @example Charlie Chaplin
+             */
+            name?: string;
+            /**
+             * Format: email
+             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
+             * @example charlie@example.com
+             */
+            email?: string;
+            /**
+             * Format: password
+             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
+             * @example securepassword123
+             */
+            password?: string;
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            role?: components["schemas"]["Role"];
+            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
+            status?: components["schemas"]["Status"];
+            /** @description Your own identifier for the user. Unique. Null removes it. */
+            external_id?: string | null;
+            /**
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
+             *     has at most 16 KiB.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description Whether the email is verified. */
+            email_verified?: boolean;
+            /**
+             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
+             * @example 100/minute,5000/hour
+             */
+            rate_limit?: string | null;
+            /** @description With `delete`: erase the user permanently. */
+            purge?: boolean;
+            /**
+             * @description With `update` and `delete`: only proceed if the user still has this `ETag`.
+             * @example "3"
+             */
+            if_match?: string;
+        };
+        /**
+         * BulkResult
+         * @description What became of an operation: the `status` that a request of its own would have had, and the user, or the error.
+         * @example {
+         *       "index": 0,
+         *       "status": 201,
+         *       "user": {
+         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *         "name": "Charlie Chaplin",
+         *         "email": "charlie@example.com",
+         *         "created_at": "2023-10-27T10:15:00Z"
+         *       },
+         *       "etag": "\"1\""
+         *     }
+         */
+        BulkResult: {
+            /**
+             * Format: int64
+             * @description The index of the operation, from 0.
+             */
+            index: number;
+            /**
+             * Format: int64
+             * @description The HTTP status of this operation.
+             */
+            status: number;
+            user?: components["schemas"]["User"];
+            /**
+             * @description The version of the user, for `if_match` and `If-Match`.
+             * @example "3"
+             */
+            etag?: string;
+            error?: components["schemas"]["ErrorResponse"];
+        };
+        /**
+         * BulkResults
+         * @description A result for each operation, in their order.
+         * @example {
+         *       "results": [
+         *         {
+         *           "index": 0,
+         *           "status": 201,
+         *           "user": {
+         *             "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *             "name": "Charlie Chaplin",
+         *             "email": "charlie@example.com",
+         *             "created_at": "2023-10-27T10:15:00Z"
+         *           },
+         *           "etag": "\"1\""
+         *         },
+         *         {
+         *           "index": 1,
+         *           "status": 200,
+         *           "user": {
+         *             "id": "user_065n14sd01rd526r46hrcu0i8o",
+         *             "name": "Alice Wonderland",
+         *             "email": "alice@example.com",
+         *             "updated_at": "2023-10-27T11:00:00Z"
+         *           },
+         *           "etag": "\"4\""
+         *         },
+         *         {
+         *           "index": 2,
+         *           "status": 404,
+         *           "error": {
+         *             "error": "The requested resource could not be found.",
+         *             "code": "not_found",
+         *             "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
+         *             "doc_url": "https://api.example.com/docs/errors/not_found"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        BulkResults: {
+            /** @description The results. */
+            results: components["schemas"]["BulkResult"][];
+        };
+        /**
+         * @description What to do.
+         * @enum {string}
+         */
+        BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | (string & {});
+        /**
          * Count
          * @description The number of users.
          * @example {
@@ -195,7 +370,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "forbidden" | "insufficient_scope" | "user_suspended" | "address_not_allowed" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "forbidden" | "insufficient_scope" | "user_suspended" | "address_not_allowed" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.

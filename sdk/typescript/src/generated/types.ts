@@ -4,6 +4,21 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 type Object<Name extends keyof Schemas> = Schemas[Name];
 
+/** Operations on users. They are done in this order. */
+export interface Bulk extends Object<"Bulk"> {}
+
+/** One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`. */
+export interface BulkOperation extends Object<"BulkOperation"> {}
+
+/** What became of an operation: the `status` that a request of its own would have had, and the user, or the error. */
+export interface BulkResult extends Object<"BulkResult"> {}
+
+/** A result for each operation, in their order. */
+export interface BulkResults extends Object<"BulkResults"> {}
+
+/** What to do. */
+export type BulkVerb = Schemas["BulkVerb"];
+
 /** The number of users. */
 export interface Count extends Object<"Count"> {}
 
