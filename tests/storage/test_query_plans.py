@@ -73,7 +73,9 @@ SMALL = {
 }
 
 # Statements that only PostgreSQL is asked: what stands in them is not in SQLite's schema, or not in its language.
-POSTGRES = re.compile(r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR UPDATE|LATERAL|ANY\(")
+POSTGRES = re.compile(
+    r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR UPDATE|LATERAL|ANY\("
+)
 
 
 class Calls:
