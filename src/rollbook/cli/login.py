@@ -109,8 +109,6 @@ def _address(profile: str, url: str | None) -> str:
         raise Failure(f"Name the server: {program()} login --url https://rollbook.example.com")
     address = base_url(url)
     parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(f"--url must start with http:// or https://, not {url!r}.")
     if parts.scheme == "http" and parts.hostname not in LOCAL:
         hint(f"Warning: {address} is not encrypted. Whoever can listen on the network can read the key. Use https.")
     return address

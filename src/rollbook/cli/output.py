@@ -112,7 +112,9 @@ def where(settings: Settings) -> str:
 
 
 def base_url(url: str) -> str:
-    """The URL of a server as people write it, without what follows its address."""
+    """The URL of a server as people write it, without what follows its address. Raises Failure."""
+    if not url.strip().startswith(("http://", "https://")):
+        raise Failure(f"--url must start with http:// or https://, not {url!r}.")
     return url.strip().rstrip("/").removesuffix("/v1")
 
 

@@ -1,26 +1,25 @@
-"""`Backend` for a running server, over its API."""
+"""`Backend` for a running server, over its Python client."""
 
 from __future__ import annotations
 
-import json
-import random
-import sys
-import time
+import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
-import httpx2
+from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
 from rollbook.cli.backends import Answer, Backend, Shown, user_path
-from rollbook.cli.event_stream import Message, messages
 from rollbook.cli.output import Failure, Refused, base_url, hint, program
 
-TIMEOUT = 30.0  # seconds per response
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
-SILENCE = 60.0  # seconds without a heartbeat after which a stream is lost
 OBJECTS = ("health", "response")
-PATIENCE = 60  # the longest Retry-After, in seconds, that a command waits for
+MAX_WAIT = 60
+"""Seconds that a command waits for the rate limit."""
+RETRIES = 2
+HEADERS = {"User-Agent": f"rollbook-cli/{__version__}"}
 
 
 class Remote(Backend):
@@ -32,19 +31,13 @@ class Remote(Backend):
         self.place = f"--url {self.address}" if profile is None else f"--profile {profile}"
         self._profile = profile
         try:
-            self._http = httpx2.Client(
-                base_url=self.address,
-                headers={"Authorization": f"Bearer {key}", "User-Agent": f"rollbook-cli/{__version__}"},
-                timeout=TIMEOUT,
-            )
-            scheme = self._http.base_url.scheme
-        except (httpx2.InvalidURL, UnicodeEncodeError) as problem:
+            self._client = Rollbook(url=self.address, key=key, max_wait=MAX_WAIT, max_retries=RETRIES)
+        except (errors.RollbookError, ValueError) as problem:
             raise Failure(f"--url or --key is invalid: {problem}") from None
-        if scheme not in ("http", "https"):
-            raise Failure(f"--url must start with http:// or https://, not {url!r}.")
+        _tell_of_waiting()
 
     def close(self) -> None:
-        self._http.close()
+        self._client.close()
 
     def password_link(self, id: str, base: str | None) -> Shown:
         if base is not None:
@@ -52,78 +45,23 @@ class Remote(Backend):
         return self.one("POST", f"{user_path(id)}/password-link")
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
-        """Waits if the rate limit is exceeded."""
-        while True:
-            try:
-                answer = self._http.request(method, path, params=query, json=body)
-            except httpx2.HTTPError as problem:
-                raise Failure(self._silent(problem)) from None
-            wait = answer.headers.get("retry-after", "")
-            if answer.status_code == 429 and wait.isdecimal() and int(wait) <= PATIENCE:
-                print(f"Rate limit exceeded. Waiting {wait} s.", file=sys.stderr)
-                time.sleep(int(wait))
-                continue
-            if answer.is_success:
-                return self._answer(answer)
-            raise self._refusal(answer)
-
-    def _answer(self, answer: httpx2.Response) -> Answer:
-        try:
-            following = answer.links.get("next")
-            query = "" if following is None else httpx2.URL(following["url"]).query.decode()
-            return Answer(answer.status_code, answer.json() if answer.content else None, query)
-        except (httpx2.InvalidURL, ValueError, RecursionError):
-            raise self.stranger(answer.status_code) from None
+        """Waits for the rate limit, and tries again after a lost connection."""
+        with self._failures(path):
+            response = self._client.request(method, path, OMIT if body is None else body, query=query, headers=HEADERS)
+            following = response.http_response.links.get("next")
+            next = "" if following is None else urlsplit(following["url"]).query
+        if following is not None and not next:
+            raise self.stranger(response.status_code)
+        return Answer(response.status_code, response.parsed, next)
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
-        last_id, pause, connected = "", 1.0, False
-        while True:
-            try:
-                with self._http.stream(
-                    "GET", "/v1/events/stream", params=filters, headers=_last(last_id), timeout=SILENCE
-                ) as answer:
-                    self._check_stream(answer, connected)
-                    for message in self._messages(answer) if answer.is_success else ():
-                        connected, pause, last_id = True, 1.0, message.last_id or last_id
-                        if message.data:
-                            found = self._event(message, answer)
-                            if message.type == "message":
-                                yield found
-            except httpx2.HTTPError as problem:
-                if not connected:
-                    raise Failure(self._silent(problem)) from None
-            hint(f"The connection to {self.address} was lost. Connecting again.")
-            time.sleep(pause * random.uniform(0.5, 1))
-            pause = min(2 * pause, 30.0)
-
-    def _check_stream(self, answer: httpx2.Response, connected: bool) -> None:
-        """Raises Failure unless there is a stream, or there may be one soon."""
-        if answer.is_success or (connected and answer.status_code in (429, 502, 503, 504)):
-            return
-        answer.read()
-        raise self._refusal(answer)
-
-    def _messages(self, answer: httpx2.Response) -> Iterator[Message]:
-        try:
-            yield from messages(answer.iter_raw())
-        except ValueError:
-            raise self.stranger(answer.status_code) from None
-
-    def _event(self, message: Message, answer: httpx2.Response) -> Shown:
-        """What a message holds. Raises Failure if it is the last one, unless connecting again helps."""
-        try:
-            found = json.loads(message.data)
-        except (ValueError, RecursionError):
-            raise self.stranger(answer.status_code) from None
-        if not isinstance(found, dict):
-            raise self.stranger(answer.status_code)
-        found = self.checked(found, answer.status_code)
-        if message.type == "end":
-            if found["code"] not in ("request_timeout", "storage_unavailable", "overloaded"):
-                raise Failure(str(found["error"]))
-        elif not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
-            raise self.stranger(answer.status_code)
-        return found
+        types = filters["type"].split(",") if "type" in filters else None
+        with self._failures("/v1/events/stream"):
+            for event in self._client.events.follow(filters.get("after"), types=types, user=filters.get("user")):
+                found = self.checked(event.to_dict(), 200)
+                if not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
+                    raise self.stranger(200)
+                yield found
 
     def checked(self, found: Shown, status: int) -> Shown:
         """What commands read of an object fails with a sentence if the object has no such field."""
@@ -132,24 +70,31 @@ class Remote(Backend):
             raise self.stranger(status)
         return _Object(found, self.stranger(status))
 
-    def _silent(self, problem: Exception) -> str:
-        return f"{self.address} does not answer ({problem}). Check that the server is running and that the URL is correct."
-
-    def _refusal(self, answer: httpx2.Response) -> Failure:
+    @contextmanager
+    def _failures(self, path: str) -> Iterator[None]:
+        """Turns errors of the client into sentences for whoever typed the command."""
         try:
-            body = answer.json()
-            sentence = " ".join([fault["message"] for fault in body.get("errors", ())]) or "" + body["error"]
-            code = "" + body.get("code", "")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return self.stranger(answer.status_code)
-        new_key = (
-            f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine."
-        )
-        fix = {
-            401: f" {new_key if self._profile is None else f'Sign in again: {program()} login --profile {self._profile}'}",
-            404: f" ({answer.request.url.path} at {self.address})",
-        }
-        return Refused(sentence + fix.get(answer.status_code, ""), code)
+            yield
+        except errors.ConnectionFailed as problem:
+            raise Failure(f"{problem} Check that the server is running and that the URL is correct.") from None
+        except errors.UnexpectedResponse as problem:
+            raise Failure(str(problem)) from None
+        except errors.APIError as problem:
+            raise self._refusal(problem, path) from None
+
+    def _refusal(self, problem: errors.APIError, path: str) -> Failure:
+        if not problem.code:
+            return self.stranger(problem.status)
+        sentence = " ".join(fault.message for fault in problem.faults) or problem.message
+        new_key = f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine, or sign in: {program()} login"
+        again = f"Sign in again: {program()} login --profile {self._profile}"
+        if problem.status == 401:
+            sentence += f" {new_key if self._profile is None else again}"
+        elif problem.status == 404:
+            sentence += f" ({path} at {self.address})"
+        elif problem.code == "rate_limit_exceeded":
+            sentence = f"Rate limit exceeded. Try again in {problem.retry_after or 0:.0f} s."
+        return Refused(sentence, problem.code)
 
 
 class _Object(Shown):
@@ -163,5 +108,15 @@ class _Object(Shown):
         raise self._stranger
 
 
-def _last(id: str) -> dict[str, str]:
-    return {"Last-Event-ID": id} if id else {}
+class _Hints(logging.Handler):
+    """Tells people what the client waits for."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        hint(record.getMessage())
+
+
+def _tell_of_waiting() -> None:
+    log = logging.getLogger("rollbook_client")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [_Hints()]
