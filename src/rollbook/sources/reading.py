@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 
@@ -138,6 +139,11 @@ class Reading:
             return check(ImportedUser, _object(text), self._min_length)
 
     def _from_json(self, text: bytes) -> ImportedUser | None:
+        if self._convert and b"\\u0000" not in text:
+            # Of other systems' objects, the last of two equal names counts, as their own programs would read them.
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                if type(row := msgspec.json.decode(text)) is dict:
+                    return self._from_row(row)
         return self._from_row(_object(text))
 
     def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:

@@ -17,6 +17,7 @@ Fields = dict[str, Any]
 
 _TRUE, _FALSE = frozenset(("true", "t", "1", "yes")), frozenset(("false", "f", "0", "no"))
 _NUMBER = re.compile(r"\d{9,17}(?:\.\d+)?").fullmatch
+_WHOLE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)").fullmatch
 _SHORT_ZONE = re.compile(r"([+-]\d\d)$")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
@@ -55,6 +56,8 @@ def time(value: Any) -> str | None:
     found = text(value)
     if found is None:
         return None
+    if _WHOLE(found):
+        return f"{found[:10]}T{found[11:]}"
     try:
         if _NUMBER(found):
             number = float(found)
