@@ -41,6 +41,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("directory-copy"),
         Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
+        Chapter("sdk-typescript"),
         Chapter("reference"),
     ),
     "Move in": (
