@@ -9,9 +9,11 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,30 +78,36 @@ class Operation(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     """Write what is generated, or with `--check` say what is not current. Returns the exit code."""
-    made = {
-        PACKAGE / "types.py": formatted(types(), "types.py"),
-        PACKAGE / "errors.py": formatted(errors(), "errors.py"),
-        PACKAGE / "_async" / "resources.py": formatted(resources(), "resources.py"),
-    }
-    for source in sorted((PACKAGE / "_async").glob("*.py")):
-        if source.name != "_waiting.py":  # each side has its own
-            made[PACKAGE / "_sync" / source.name] = formatted(synchronous(made.get(source) or source.read_text()), source.name)
-    if "--check" not in arguments:
-        for file, text in made.items():
-            file.write_text(text)
-        return 0
-    old = [str(file.relative_to(ROOT)) for file, text in made.items() if not file.exists() or file.read_text() != text]
-    if old:
-        print(f"Not current: {', '.join(old)}. Run: make sdk")
-    return 1 if old else 0
+    made = formatted({"types.py": types(), "errors.py": errors(), "_async/resources.py": resources()})
+    sources = [
+        f"_async/{each.name}" for each in sorted((PACKAGE / "_async").glob("*.py")) if each.name != "_waiting.py"
+    ]  # each half has its own
+    made |= formatted({f"_sync/{name[7:]}": synchronous(made.get(name) or (PACKAGE / name).read_text()) for name in sources})
+    old = [name for name, text in made.items() if not (PACKAGE / name).exists() or (PACKAGE / name).read_text() != text]
+    if "--check" in arguments:
+        if old:
+            print(f"Not current in {PACKAGE.relative_to(ROOT)}: {', '.join(old)}. Run: make sdk")
+        return 1 if old else 0
+    for name in old:
+        (PACKAGE / name).write_text(made[name])
+    return 0
 
 
-def formatted(text: str, name: str) -> str:
-    """As ruff writes it."""
-    for options in (["check", "--fix-only", "--quiet", "--select=F401,I,UP028,RUF022", "--unsafe-fixes"], ["format", "--quiet"]):
-        command = [Path(sys.executable).with_name("ruff"), *options, f"--stdin-filename={PACKAGE / '_async' / name}", "-"]
-        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    return text
+def formatted(files: dict[str, str]) -> dict[str, str]:
+    """As ruff writes them."""
+    ruff = [str(Path(sys.executable).with_name("ruff"))]
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / PACKAGE.name  # by which ruff knows what is imported from within
+        places = {name: package / name for name in ("__init__.py", *files)}
+        for name, place in places.items():
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(files.get(name, ""))
+        for options in (
+            ["check", "--fix-only", "--quiet", "--select=F401,I,UP028,RUF022", "--unsafe-fixes"],
+            ["format", "--quiet"],
+        ):
+            subprocess.run([*ruff, *options, "--no-cache", f"--config={ROOT / 'pyproject.toml'}", folder], check=True, cwd=ROOT)
+        return {name: places[name].read_text() for name in files}
 
 
 def synchronous(text: str) -> str:
@@ -562,6 +570,7 @@ def documentation(operation: Operation, parameters: list[Parameter], by: str) ->
     return docstring(parts, "        ")
 
 
+@cache
 def general_codes() -> set[str]:
     """Errors of nearly every call."""
     every = [each for each in operations() if each.path.startswith("/v1/")]
