@@ -34,6 +34,7 @@ MORE = {"webhooks": ["verify = staticmethod(verify)"]}
 WIDTH = 118
 SYNC = [
     (r"\bAsyncIterat(or|able)\b", r"Iterat\1"),
+    (r"\bAsyncGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
     (r"\bAwaitable\[(\w+(\[\w+(\[\w+\])?\])?)\]", r"\1"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basync (def|with|for)\b", r"\1"),

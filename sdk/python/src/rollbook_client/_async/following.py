@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from rollbook_client import _retries
@@ -24,7 +24,7 @@ PASSING = frozenset({"request_timeout", "storage_unavailable", "overloaded", "st
 class AsyncFollowing(AsyncResource):
     async def follow(
         self, position: str | None = None, *, types: Sequence[str] | None = None, user: str | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yield events as they happen, without end. A lost connection is made again, and nothing is left out or sent twice.
 
         To go on where a program was when it ended, store the `id` of the last event that was handled. The stream counts as one request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from rollbook_client import _retries
@@ -24,7 +24,7 @@ PASSING = frozenset({"request_timeout", "storage_unavailable", "overloaded", "st
 class Following(Resource):
     def follow(
         self, position: str | None = None, *, types: Sequence[str] | None = None, user: str | None = None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Yield events as they happen, without end. A lost connection is made again, and nothing is left out or sent twice.
 
         To go on where a program was when it ended, store the `id` of the last event that was handled. The stream counts as one request
