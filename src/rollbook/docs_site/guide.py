@@ -55,6 +55,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("migrate-pocketbase"),
         Chapter("migrate-supabase"),
     ),
+    "Clients": (Chapter("sdk-python"),),
     "Run it": (
         Chapter("configuration"),
         Chapter("cli"),
