@@ -53,6 +53,11 @@ EVERYWHERE |= {
     "idempotency_key_reused",
 }
 
+# What the items of a response are that arrives line by line, which the description calls a string.
+DOWNLOADS = {"export_users": "User", "report_import": "Refusal"}
+# Calls that the server counts as more than one request.
+COSTS = {"bulk_users": "body.operations.length"}
+
 DESCRIPTION: dict[str, Any] = json.loads((ROOT / "openapi.json").read_bytes())
 SCHEMAS: dict[str, Any] = DESCRIPTION["components"]["schemas"]
 
@@ -146,7 +151,13 @@ def class_of(resource: str, methods: list[tuple[str, str]], below: list[str]) ->
     fields = "".join(f"  readonly {each.rpartition('.')[2]}: {class_name(each)};\n" for each in below)
     made = "".join(f"    this.{each.rpartition('.')[2]} = new {class_name(each)}(caller);\n" for each in below)
     constructor = f"  readonly #caller: Caller;\n\n  constructor(caller: Caller) {{\n    this.#caller = caller;\n{made}  }}\n"
-    return f"export class {class_name(resource)} {{\n{fields}{constructor}\n" + "\n".join(text for _, text in methods) + "}\n"
+    before, more = WRITTEN.get(resource, ("", ""))
+    return (
+        f"{before}export class {class_name(resource)} {{\n{fields}{constructor}\n"
+        + "\n".join(text for _, text in methods)
+        + more
+        + "}\n"
+    )
 
 
 def imports(body: str) -> str:
@@ -158,8 +169,12 @@ def imports(body: str) -> str:
     lines = [f'import {{ {", ".join([*runtime, *(f"type {each}" for each in client_types)])} }} from "../client.js";']
     if not runtime:
         lines = [f'import type {{ {", ".join(client_types)} }} from "../client.js";']
+    if "ImportFailed" in body:
+        lines.append('import { RollbookError } from "../errors.js";')
+    if "Refusal" in body:
+        lines.append('import { Download, type Refusal } from "../downloads.js";')
     for name, file in (("List", "paging"), ("Feed", "following"), ("Download", "downloads")):
-        if f"new {name}" in body:
+        if f"new {name}" in body and not (name == "Download" and "Refusal" in body):
             lines.append(f'import {{ {name} }} from "../{file}.js";')
     if schemas := used(sorted(SCHEMAS)):
         lines.append(f'import type {{ {", ".join(schemas)} }} from "./types.js";')
@@ -191,6 +206,54 @@ export class Rollbook extends Client {
 }
 """
 
+
+# Written by hand: what stands before a resource's class, and its last methods.
+WRITTEN = {
+    "imports": (
+        """\
+/** An import that could not go on, or was canceled. What was imported by then stays. */
+export class ImportFailed extends RollbookError {
+  override name = "ImportFailed";
+  /** How far it came. */
+  readonly job: Import;
+
+  constructor(job: Import) {
+    super(job.error ?? "The import was canceled.");
+    this.job = job;
+  }
+}
+
+""",
+        """
+  /**
+   * Imports a file and waits until it is done.
+   *
+   * Refused records are no error: see `refused`, and `report` for the reasons. Repeating the import of the same file changes nothing.
+   *
+   * Scope: `users:write`.
+   * @param file Such as `await openAsBlob("users.csv")` in Node.js.
+   * @throws {ImportFailed} It could not go on, or was canceled.
+   * @example
+   * const job = await client.imports.run(file, { on_conflict: "update", onProgress: (job) => console.log(job.bytes_read / job.bytes) });
+   */
+  async run(
+    file: Upload,
+    { onProgress, ...query }: ImportCreateParams & { onProgress?: ((job: Import) => void) | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<Import> {
+    let job = await this.create(file, query, options);
+    for (let wait = 250; job.status === "waiting" || job.status === "running"; wait = Math.min(wait * 1.5, 5000)) {
+      onProgress?.(job);
+      await this.#caller.clock.sleep(wait, options.signal);
+      job = await this.get(job.id, options);
+    }
+    onProgress?.(job);
+    if (job.status !== "finished") throw new ImportFailed(job);
+    return job;
+  }
+""",
+    )
+}
 
 FOLLOW = """\
 Yields events as they happen, until you leave the loop. A lost connection is made again, and nothing is left out or sent twice. To go on
@@ -282,6 +345,8 @@ class Method:
             return "Call<void>"
         if kind == "text/event-stream":
             return "Feed<Event>"
+        if self.operation["operationId"] in DOWNLOADS:
+            return f"Download<{DOWNLOADS[self.operation['operationId']]}>"
         if "json" not in kind:
             return "Call<string>"
         schema = content["schema"]
@@ -301,10 +366,14 @@ class Method:
         copy = ", ".join(["...query", *(f"{name}: {new}" for name, new in self.renamed.items())])
         if returns.startswith("List"):
             return f'    return new List(this.#caller, "{self._goes_on()}", {path}, {{ {copy} }}, options);\n  }}\n'
+        if returns.startswith("Download"):
+            return f"    return new Download(this.#caller, {path}, {{ {copy} }}, options);\n  }}\n"
         if returns.startswith("Feed"):
             return f"    return new Feed(this.#caller, {path}, position, {{ {copy} }}, options);\n  }}\n"
         parts = ["...options", *([query.replace("query", "query: { ...query }") if query == "query" else query] if query else [])]
         parts += ["body"] if self.body else ["upload: file"] if self.upload else []
+        if cost := COSTS.get(self.operation["operationId"]):
+            parts.append(f"cost: {cost}")
         options = f"{{ {', '.join(parts)} }}" if len(parts) > 1 else "options"
         return f'    return this.#caller.request("{self.method.upper()}", {path}, {options});\n  }}\n'
 
@@ -338,14 +407,17 @@ class Method:
         if self.body and "example" in self.body:
             arguments.append(literal(self.body["example"]))
         returns = self._returns()
-        if returns.startswith(("List", "Feed")):
-            item = returns[5:-1].lower() if returns != "List<string>" else "item"
-            return [f"for await (const {item} of {call}({', '.join(arguments)})) console.log({item}.id);"]
+        if returns.startswith(("List", "Feed", "Download")):
+            item = variable(returns.partition("<")[2][:-1])
+            return [
+                f"for await (const {item} of {call}({', '.join(arguments)})) console.log({item}{'.reason' if item == 'refusal' else '.id'});"
+            ]
         if returns == "Call<void>":
             return [f"await {call}({', '.join(arguments)});"]
-        result = returns[5:-1]
-        result = "text" if result == "string" else result[0].lower() + result[1:]
-        return [f"const {result if result != 'export' else 'data'} = await {call}({', '.join(arguments)});"]
+        line = f"const {variable(returns[5:-1])} = await {call}({', '.join(arguments)});"
+        if len(line) > 120 and self.body:
+            line = line.replace(literal(self.body["example"]), spread(self.body["example"]))
+        return line.split("\n")
 
 
 def operations() -> list[tuple[dict[str, Any], str, str]]:
@@ -391,6 +463,22 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def spread(value: dict[str, Any]) -> str:
+    """An object on several lines, with a line for each item of its lists."""
+    lines = ["{"]
+    for key, each in value.items():
+        if isinstance(each, list):
+            lines += [f"  {key}: [", *(f"    {literal(item)}," for item in each), "  ],"]
+        else:
+            lines.append(f"  {key}: {literal(each)},")
+    return "\n".join([*lines, "}"])
+
+
+def variable(type: str) -> str:
+    """A name for a value of this type; some are reserved words."""
+    return {"string": "text", "Import": "job", "Export": "data"}.get(type, type[0].lower() + type[1:])
 
 
 def comment(text: str, indent: str = "") -> str:

@@ -9,7 +9,7 @@ export interface ClientOptions {
   url?: string | undefined;
   /** An API key. By default what `ROLLBOOK_KEY` in the environment says. */
   key?: string | undefined;
-  /** Milliseconds for each attempt of a call until its response is complete. By default 30,000. Streams: until they begin. */
+  /** Milliseconds for each attempt of a call until its response is complete, or begins if it is a stream. By default 30,000. Uploads: none. */
   timeout?: number | undefined;
   /** How often a call is sent again after it failed. By default 3. */
   maxRetries?: number | undefined;
@@ -178,6 +178,7 @@ export class Client implements Caller {
     const headers = new Headers({ accept: "application/json", ...this.#options.headers, ...options.headers });
     headers.set("authorization", `Bearer ${this.#key}`);
     if (options.body !== undefined) headers.set("content-type", "application/json");
+    if (options.upload !== undefined) headers.set("content-type", "application/octet-stream");
     if (method === "POST") headers.set("idempotency-key", options.idempotencyKey ?? randomKey());
     if (options.ifMatch) headers.set("if-match", options.ifMatch);
     if (options.ifNoneMatch) headers.set("if-none-match", options.ifNoneMatch);
@@ -189,14 +190,17 @@ export class Client implements Caller {
   async #attempt<R>(
     url: string,
     request: RequestInit,
-    { signal, timeout = this.#options.timeout ?? 30_000 }: CallOptions,
+    { signal, timeout, upload, query }: RawOptions,
     ticket: Ticket | undefined,
     read?: (response: Response) => Promise<R>,
   ): Promise<R> {
     const controller = new AbortController();
     const stop = () => controller.abort(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
-    const timer = setTimeout(() => controller.abort(new TimedOut(`No response within ${timeout / 1000} seconds.`)), timeout);
+    // A response may be asked to wait itself.
+    const patience = timeout ?? (upload ? Infinity : (this.#options.timeout ?? 30_000) + Number(query?.wait ?? 0) * 1000);
+    const expire = () => controller.abort(new TimedOut(`No response within ${patience / 1000} seconds.`));
+    const timer = patience < Infinity ? setTimeout(expire, patience) : undefined;
     let response: Response | undefined;
     try {
       response = await (this.#options.fetch ?? fetch)(url, { ...request, signal: controller.signal });

@@ -1,7 +1,8 @@
 // The event log as it grows: server-sent events (WHATWG HTML, section 9.2), and connecting again.
 import { type Caller, type CallOptions, delay, type Query } from "./client.js";
+import { connect, parts } from "./downloads.js";
+import { ConnectionFailed } from "./errors.js";
 import { errorOf } from "./generated/codes.js";
-import { ConnectionFailed, RollbookError } from "./errors.js";
 
 /** Milliseconds without a byte after which the connection is lost. The server sends something every 15 seconds. */
 const SILENCE = 60_000;
@@ -55,31 +56,22 @@ export class Feed<T> implements AsyncIterable<T> {
   }
 
   async *#messages(): AsyncGenerator<Message, void, undefined> {
-    const controller = new AbortController();
-    const stop = () => controller.abort(this.#options.signal?.reason);
-    this.#options.signal?.addEventListener("abort", stop, { once: true });
+    const { response, close, signal } = await connect(this.#caller, this.#path, { ...this.#query, after: this.position }, this.#options);
     let timer: ReturnType<typeof setTimeout> | undefined;
+    const listen = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => close(new ConnectionFailed("The event stream fell silent.")), SILENCE);
+    };
     try {
-      const query = { ...this.#query, after: this.position };
-      const response = await this.#caller.open(this.#path, { ...this.#options, query, signal: controller.signal });
-      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-      let text = "";
-      for (;;) {
-        timer = setTimeout(() => controller.abort(new ConnectionFailed("The event stream fell silent.")), SILENCE);
-        const { value, done } = await reader.read();
-        clearTimeout(timer);
-        if (done) return;
-        const parts = (text + value).split("\n\n");
-        text = parts.pop() ?? "";
-        for (const part of parts) yield parse(part);
+      for await (const part of parts(response, "\n\n", listen)) {
+        clearTimeout(timer); // while the caller handles it
+        yield parse(part);
       }
     } catch (problem) {
-      if (controller.signal.aborted) throw controller.signal.reason;
-      throw problem instanceof RollbookError ? problem : new ConnectionFailed("The event stream was lost.", { cause: problem });
+      throw signal.aborted ? signal.reason : new ConnectionFailed("The event stream was lost.", { cause: problem });
     } finally {
       clearTimeout(timer);
-      this.#options.signal?.removeEventListener("abort", stop);
-      controller.abort(); // closes the connection when the caller leaves the loop
+      close(); // also when the caller leaves the loop
     }
   }
 }

@@ -1,6 +1,7 @@
 // Everything that `@rollbook/client` exports.
 export type { Answer, Call, CallOptions, Client, ClientOptions, Query, RawOptions, Upload } from "./client.js";
 export type { Clock } from "./clock.js";
+export type { Download, Refusal } from "./downloads.js";
 export * from "./errors.js";
 export type { Feed } from "./following.js";
 export * from "./generated/codes.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RateLimitExceeded, Rollbook } from "@rollbook/client";
-import { changed, FastClock, keyWithLimit } from "./server.js";
+import { changed, email, FastClock, keyWithLimit } from "./server.js";
 
 /** A client within this limit on a fast clock; how many requests were over the limit, and the seconds that have passed. */
 async function limited(limit: string, options: { pacing?: boolean; maxWait?: number } = {}) {
@@ -86,4 +86,13 @@ test("where the server has no limits, nothing waits", async () => {
   const { client, seconds } = await limited("none");
   await Promise.all(Array.from({ length: 200 }, () => client.users.get("me")));
   assert.ok(seconds() < 30);
+});
+
+test("a bulk call costs as much as its operations", async () => {
+  const { client, refused, seconds } = await limited("10/minute");
+  const bulk = () => client.users.bulk({ operations: Array.from({ length: 4 }, () => ({ op: "create", name: "Bulk", email: email() })) });
+  const results = await Promise.all([bulk(), bulk(), bulk()]);
+  assert.deepEqual(results.flatMap(({ results }) => results.map(({ status }) => status)), Array(12).fill(201));
+  assert.equal(refused(), 0);
+  assert.ok(seconds() >= 59 && seconds() < 65, `${seconds()} s`);
 });

@@ -43,7 +43,16 @@ export class Keys {
    * @throws {KeyLimitReached} The user has 1,000 API keys that work.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * const key = await client.keys.create({ name: "billing service", scopes: ["users:read"], ip_allow: ["203.0.113.0/24"], rate_limit: "50/minute" });
+   * const key = await client.keys.create({
+   *   name: "billing service",
+   *   scopes: [
+   *     "users:read",
+   *   ],
+   *   ip_allow: [
+   *     "203.0.113.0/24",
+   *   ],
+   *   rate_limit: "50/minute",
+   * });
    */
   create(body: KeyCreate, options: CallOptions = {}): Call<Key> {
     return this.#caller.request("POST", "/v1/keys", { ...options, body });

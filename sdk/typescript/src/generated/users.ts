@@ -113,7 +113,11 @@ export class Users {
    * @throws {EmailTaken} Another user has this email.
    * @throws {ExternalIdTaken} Another user has this `external_id`.
    * @example
-   * const user = await client.users.create({ name: "Charlie Chaplin", email: "charlie@example.com", password: "securepassword123" });
+   * const user = await client.users.create({
+   *   name: "Charlie Chaplin",
+   *   email: "charlie@example.com",
+   *   password: "securepassword123",
+   * });
    */
   create({ fields, ...body }: UserCreate & FieldsParams, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", "/v1/users", { ...options, query: { fields }, body });
@@ -143,10 +147,16 @@ export class Users {
    * Scope: `users:write`.
    * @throws {BulkRefused} At least one operation of a bulk call with `atomic` failed, so none was done.
    * @example
-   * const bulkResults = await client.users.bulk({ operations: [{ op: "create", name: "Charlie Chaplin", email: "charlie@example.com" }, { op: "update", id: "user_065n14sd01rd526r46hrcu0i8o", metadata: { plan: "team" }, if_match: "\"3\"" }, { op: "suspend", id: "user_065n1610s1svlbjclvt8htp6r0" }] });
+   * const bulkResults = await client.users.bulk({
+   *   operations: [
+   *     { op: "create", name: "Charlie Chaplin", email: "charlie@example.com" },
+   *     { op: "update", id: "user_065n14sd01rd526r46hrcu0i8o", metadata: { plan: "team" }, if_match: "\"3\"" },
+   *     { op: "suspend", id: "user_065n1610s1svlbjclvt8htp6r0" },
+   *   ],
+   * });
    */
   bulk(body: Bulk, options: CallOptions = {}): Call<BulkResults> {
-    return this.#caller.request("POST", "/v1/users/bulk", { ...options, body });
+    return this.#caller.request("POST", "/v1/users/bulk", { ...options, body, cost: body.operations.length });
   }
 
   /**
@@ -205,7 +215,10 @@ export class Users {
    * @throws {TooManyAttempts} Too many wrong passwords for this account or from this client (settings `attempts_limit`,
    * `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * const user = await client.users.update("user_065n18a8k1rnhbvqalm9j3ts0c", { name: "Charles Chaplin", metadata: { plan: "team", trial_ends: null } });
+   * const user = await client.users.update("user_065n18a8k1rnhbvqalm9j3ts0c", {
+   *   name: "Charles Chaplin",
+   *   metadata: { plan: "team", trial_ends: null },
+   * });
    */
   update(userId: string, { fields, ...body }: UserPatch & FieldsParams, options: CallOptions = {}): Call<User> {
     return this.#caller.request("PATCH", `/v1/users/${segment(userId)}`, { ...options, query: { fields }, body });
@@ -233,7 +246,10 @@ export class Users {
    * @throws {TooManyAttempts} Too many wrong passwords for this account or from this client (settings `attempts_limit`,
    * `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * const user = await client.users.put("user_065n18a8k1rnhbvqalm9j3ts0c", { name: "Charles Chaplin", email: "charlie.c@example.com" });
+   * const user = await client.users.put("user_065n18a8k1rnhbvqalm9j3ts0c", {
+   *   name: "Charles Chaplin",
+   *   email: "charlie.c@example.com",
+   * });
    */
   put(userId: string, { fields, ...body }: UserUpdate & FieldsParams, options: CallOptions = {}): Call<User> {
     return this.#caller.request("PUT", `/v1/users/${segment(userId)}`, { ...options, query: { fields }, body });

@@ -140,7 +140,11 @@ export class Replays {
    * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
    * removed, so you would miss some.
    * @example
-   * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { from: "2023-10-27T10:00:00Z", to: "2023-10-27T11:00:00Z", only: "undelivered" });
+   * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
+   *   from: "2023-10-27T10:00:00Z",
+   *   to: "2023-10-27T11:00:00Z",
+   *   only: "undelivered",
+   * });
    */
   create(webhookId: string, body: ReplayCreate, options: CallOptions = {}): Call<Replay> {
     return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/replays`, { ...options, body });
@@ -249,7 +253,13 @@ export class Webhooks {
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
    * @example
-   * const webhook = await client.webhooks.update("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { types: ["user.*", "key.*"], headers: { "X-Tenant": "acme" } });
+   * const webhook = await client.webhooks.update("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
+   *   types: [
+   *     "user.*",
+   *     "key.*",
+   *   ],
+   *   headers: { "X-Tenant": "acme" },
+   * });
    */
   update(webhookId: string, body: WebhookUpdate, options: CallOptions = {}): Call<Webhook> {
     return this.#caller.request("PATCH", `/v1/webhooks/${segment(webhookId)}`, { ...options, body });
