@@ -234,4 +234,8 @@ def test_a_preview_shows_what_a_file_is_and_a_field_for_each_column() -> None:
     assert (shown.format, shown.compression, shown.columns) == ("csv", "gzip", ("E-mail", "Plan", "Full name"))
     assert shown.mapping == {"E-mail": "email", "Plan": "metadata.plan", "Full name": "name"}
     assert emails(shown.records) == ["p0@example.com", "p1@example.com", "p2@example.com"]
+    packed = gzip.compress(json.dumps([user(number) for number in range(20_000)]).encode())
+    beginning = preview(io.BytesIO(packed[: len(packed) // 2]), ImportOptions(), 8, rows=20_000).records
+    assert emails(beginning)[:2] == ["p0@example.com", "p1@example.com"]
+    assert len(beginning) > 5_000
     assert preview(io.BytesIO(b"Plan\nx\n"), ImportOptions(), 8).mapping == {"Plan": "metadata.Plan"}

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from rollbook.errors import InvalidParameter
 from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable
-from rollbook.sources.opening import CHUNK
+from rollbook.sources.opening import CHUNK, EndsEarly
 
 LISTS = ("users", "items", "data")
 """Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""
@@ -92,8 +92,8 @@ class _Text:
         self.number = 0
         """Records so far."""
 
-    def refuse(self, what: str) -> NoReturn:
-        raise InvalidParameter(f"The file {what}{f', after record {self.number:,}' if self.number else ''}.")
+    def refuse(self, what: str, error: type[InvalidParameter] = InvalidParameter) -> NoReturn:
+        raise error(f"The file {what}{f', after record {self.number:,}' if self.number else ''}.")
 
     def next(self, at_end: bytes | None = None) -> bytes:
         """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be one."""
@@ -105,7 +105,7 @@ class _Text:
                 return self._buffer[self.at - 1 : self.at]
             if not self._read(self.at):
                 if at_end is None:
-                    self.refuse("ends early")
+                    self.refuse("ends early", EndsEarly)
                 return at_end
 
     def value(self) -> bytes | None:
@@ -147,7 +147,7 @@ class _Text:
         if start is None and len(self._buffer) - end > MAX_RECORD:
             self._pass_over_string()
         elif not self._read(end if start is None else start):
-            self.refuse("ends early")
+            self.refuse("ends early", EndsEarly)
         return None if start is None else 0
 
     def _pass_over_string(self) -> None:
@@ -159,11 +159,11 @@ class _Text:
                 self.at += 1
                 return
             if not self._read(self.at):
-                self.refuse("ends early")
+                self.refuse("ends early", EndsEarly)
 
     def _read(self, keep: int) -> bool:
         """Put more text behind what is kept from `keep` on; False at the end of the file."""
-        more = self._source.read(CHUNK)
+        more = self._source.read1(CHUNK)
         self._buffer = self._buffer[keep:] + more
         self.at -= keep
         return bool(more)

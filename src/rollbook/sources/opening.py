@@ -33,6 +33,10 @@ _UTF_8 = b"\xef\xbb\xbf"
 _OTHERS = (b"\xff\xfe", b"\xfe\xff")
 
 
+class EndsEarly(InvalidParameter):
+    """The file is not whole, or only its beginning was asked for."""
+
+
 class Counted(io.RawIOBase):
     """A file that knows how many of its bytes were read."""
 
@@ -95,7 +99,7 @@ class _Joined(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
         if not self._start:
-            return self._rest.readinto(view)
+            return self._rest.readinto1(view)
         size = min(len(view), len(self._start))
         view[:size] = self._start[:size]
         self._start = self._start[size:]
@@ -111,10 +115,15 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
         try:
-            size = self._file.readinto(buffer)
-        except (OSError, EOFError, zlib.error, zstd.ZstdError):
-            raise InvalidParameter(f"The file's {self._name} data is damaged or ends early. Compress it again.") from None
+            found = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
+        except EOFError:
+            raise EndsEarly(f"The file's {self._name} data ends early.") from None
+        except (OSError, zlib.error, zstd.ZstdError):
+            raise InvalidParameter(f"The file's {self._name} data is damaged. Compress it again.") from None
+        size = len(found)
+        view[:size] = found
         self._size += size
         if self._size > FREE and self._size > self._counted.count * MAX_RATIO:
             raise InvalidParameter(f"The file unpacks to more than {MAX_RATIO} times its size. Send it without compression.")

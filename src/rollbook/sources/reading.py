@@ -152,9 +152,12 @@ class Reading:
 
 
 def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, rows: int = 20) -> Preview:
-    """Read the beginning of a file. Raises InvalidParameter."""
+    """Read the beginning of a file, also if no more of it is there. Raises InvalidParameter."""
     reading = Reading(file, options, password_min_length, propose=True)
-    return Preview(reading.format, reading.compression, reading.columns, reading.mapping, list(islice(reading, rows)))
+    records: list[Record] = []
+    with suppress(opening.EndsEarly):
+        records.extend(islice(reading, rows))
+    return Preview(reading.format, reading.compression, reading.columns, reading.mapping, records)
 
 
 def _detect(head: bytes, options: ImportOptions) -> Format:
