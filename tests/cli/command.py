@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +43,23 @@ def refused(*arguments: str, code: int = 1, **options: Any) -> str:
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     return done.stderr
+
+
+def at_terminal(*arguments: str, answers: dict[str, str], cwd: Path, config: Path | str = NO_PROFILES) -> tuple[int, str]:
+    """The exit code, and all that the terminal showed. `answers` are typed after what each is a response to."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))}
+    environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": "1000"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rollbook.cli.main", *arguments],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown, left = b"", dict(answers)
+    with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed
+        while part := os.read(ours, 65_536):
+            shown += part
+            for asked in [asked for asked in left if asked.encode() in shown]:
+                os.write(ours, left.pop(asked).encode() + b"\n")
+    os.close(ours)
+    return process.wait(60), shown.decode()

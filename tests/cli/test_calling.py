@@ -64,6 +64,11 @@ def test_what_fails_ends_with_1_and_one_line(arguments: tuple[str, ...], words: 
     assert not (tmp_path / "data" / "rollbook.db").exists()
 
 
+def test_a_word_that_is_almost_a_command_is_recognized() -> None:
+    assert "Did you mean 'users'" in refused("user", code=2)
+    assert "Did you mean 'list'" in refused("users", "lst", code=2)
+
+
 def test_a_database_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "rollbook.db").write_bytes(b"not a database, " * 1000)

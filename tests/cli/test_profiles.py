@@ -5,18 +5,14 @@ from __future__ import annotations
 import html
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import good, refused, rollbook
+from tests.cli.command import at_terminal, good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, new_key, running
 from tests.visitor import signed_in
 
@@ -137,18 +133,12 @@ def test_a_damaged_profile_is_named(server: Server, here: dict[str, Any]) -> Non
 
 
 def test_a_terminal_gets_a_link_that_fills_in_the_form_and_does_not_show_the_key(server: Server, here: dict[str, Any]) -> None:
-    ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))}
-    command = [sys.executable, "-m", "rollbook.cli.main", "login", "--url", server.url, "--scopes", "users:read,keys:read"]
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=here["cwd"], start_new_session=True,
-        env=environment | {"XDG_CONFIG_HOME": str(here["config"]), "COLUMNS": "1000"},
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    while b"Paste the key" not in shown:
-        shown += os.read(ours, 65_536)
-    link = re.search(r"http://\S+/account/keys/new\S+", shown.decode())
+    key = make_key(server, scopes=["users:read", "keys:read"])
+    login = ("login", "--url", server.url, "--scopes", "users:read,keys:read")
+    code, shown = at_terminal(*login, answers={"Paste the key": key}, **here)
+    assert code == 0, shown
+    assert key not in shown
+    link = re.search(r"http://\S+/account/keys/new\S+", shown)
     assert link
     with signed_in(server) as visitor:
         form = html.unescape(visitor.get(link[0]).text)
@@ -157,14 +147,6 @@ def test_a_terminal_gets_a_link_that_fills_in_the_form_and_does_not_show_the_key
         assert re.search(r'name="reach" value="some" checked', form)
         assert re.search(r'<option value="90" selected', form)
         assert len(visitor.get("/account/keys").text.split("Command line on")) == 1, "a link creates no key"
-    key = make_key(server, scopes=["users:read", "keys:read"])
-    os.write(ours, f"{key}\n".encode())
-    with suppress(OSError):  # Linux's way to say that the other end is closed
-        while part := os.read(ours, 65_536):
-            shown += part
-    os.close(ours)
-    assert process.wait(60) == 0, shown
-    assert key.encode() not in shown
     assert json.loads(good("profiles", "--json", **here))[0]["scopes"] == ["keys:read", "users:read"]
 
 

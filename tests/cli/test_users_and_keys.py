@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from rollbook.auth import key_format
-from tests.cli.command import PASSWORD, good, refused, rollbook
-from tests.harness import Server, new_key, new_user, running
+from tests.cli.command import PASSWORD, at_terminal, good, refused, rollbook
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.visitor import is_signed_in, signed_in
 
 Place = tuple[str, ...]
 
@@ -113,6 +114,54 @@ def test_an_optional_text_is_set_at_creation_or_later_and_removed_by_an_empty_on
     assert show(user["id"], place)["external_id"] is None
 
 
+def test_metadata_and_a_verified_email_are_set_and_merged(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()["id"]
+    good("users", "set", user, "--metadata", "plan=team", "--metadata", "note=a=b", "--email-verified", *place)
+    changed = show(user, place)
+    assert (changed["metadata"], changed["email_verified"]) == ({"plan": "team", "note": "a=b"}, True)
+    good("users", "set", user, "--metadata", "note=", "--email-unverified", *place)
+    changed = show(user, place)
+    assert (changed["metadata"], changed["email_verified"]) == ({"plan": "team"}, False)
+    assert "NAME=TEXT" in refused("users", "set", user, "--metadata", "plan", *place, code=2)
+
+
+def test_a_user_is_suspended_activated_and_counted_and_given_a_password(
+    place: Place, new: Callable[..., dict[str, Any]], server: Server
+) -> None:
+    user = new()
+    before = int(good("users", "count", "--status", "suspended", *place))
+    assert json.loads(good("users", "suspend", user["email"], "--json", *place))["status"] == "suspended"
+    assert int(good("users", "count", "--status", "suspended", *place)) == before + 1
+    assert json.loads(good("users", "activate", user["id"], "--json", *place))["status"] == "active"
+    done = rollbook("users", "password", user["email"], "--password", "-", *place, input="another fine password\n")
+    assert (done.returncode, "another fine" in done.stdout + done.stderr) == (0, False)
+    if str(server.data) in place or server.url in place:
+        with server.http() as http:
+            given = {"email": user["email"], "password": "another fine password"}
+            assert http.post("/v1/users/verify-password", json=given).status_code == 200
+
+
+def test_erasing_a_user_is_confirmed(place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    user = new()
+    erase = ("users", "delete", user["id"], "--purge", *place)
+    assert "Add --yes" in refused(*erase)
+    assert at_terminal(*erase, answers={"Erase": "n"}, cwd=tmp_path)[0] == 1
+    assert show(user["id"], place)
+    assert at_terminal(*erase, answers={"Erase": "y"}, cwd=tmp_path)[0] == 0
+    refused("users", "get", user["id"], *place)
+
+
+def test_any_call_is_sent_as_it_is(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    path = f"/v1/users/{user['id']}"
+    assert json.loads(good("api", "get", f"{path}?fields=*", *place)) == user
+    assert json.loads(good("api", "PATCH", path, "--body", '{"name": "Ada"}', *place))["name"] == "Ada"
+    assert json.loads(good("api", "PATCH", path, "--body", "-", *place, input='{"name": "Zoe"}'))["name"] == "Zoe"
+    assert good("api", "DELETE", path, *place) == ""
+    assert "could not be found" in refused("api", "GET", path, *place)
+    assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place)
+
+
 def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[..., dict[str, Any]]) -> None:
     user = new()
     done = rollbook("users", "delete", user["email"], *place)
@@ -121,14 +170,14 @@ def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[
     refused("users", "get", user["email"], *place)
     good("users", "restore", user["id"], *place)
     assert show(user["id"], place)["email"] == user["email"]
-    good("users", "delete", user["id"], "--purge", *place)
+    good("users", "delete", user["id"], "--purge", "--yes", *place)
     refused("users", "restore", user["id"], *place)
 
 
 def test_a_deleted_user_can_still_be_purged_by_its_id(place: Place, new: Callable[..., dict[str, Any]]) -> None:
     user = new()
     good("users", "delete", user["id"], *place)
-    good("users", "delete", user["id"], "--purge", *place)
+    good("users", "delete", user["id"], "--purge", "--yes", *place)
     refused("users", "restore", user["id"], *place)
 
 
@@ -178,6 +227,41 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     good("keys", "revoke", rotated["id"], *place)
     good("keys", "revoke", rotated["id"], *place)
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
+
+
+def test_lists_of_keys_say_which_work(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()["email"]
+    first, second = (json.loads(good("keys", "create", user, "--json", *place))["id"] for _ in range(2))
+    good("keys", "revoke", first, *place)
+    states = {line.split("\t")[0]: line.split("\t")[2] for line in good("keys", "list", user, *place).splitlines()}
+    assert states == {first: "revoked", second: "active"}
+    assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
+
+
+def test_people_reveal_their_own_keys_with_their_password(server: Server) -> None:
+    place = ("--url", server.url, "--key", server.key)
+    assert "incorrect" in refused("keys", "reveal", "current", *place, input="wrong\n")
+    shown = good("keys", "reveal", "current", "--quiet", *place, input=f"{OWNER_PASSWORD}\n").strip()
+    assert shown == server.key
+
+
+def test_a_browser_is_signed_out(server: Server) -> None:
+    for place in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
+        with signed_in(server) as visitor:
+            newest = good("sessions", "list", OWNER_EMAIL, "--quiet", *place).split()[0]
+            assert is_signed_in(visitor)
+            good("sessions", "delete", newest, *place)
+            assert not is_signed_in(visitor)
+
+
+def test_events_are_listed_newest_first(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    user = new()
+    good("users", "suspend", user["id"], *place)
+    found = good("events", "list", "--user", user["email"], "--json", *place).splitlines()
+    assert [json.loads(line)["type"] for line in found] == ["user.suspended", "user.created"]
+    (line,) = good("events", "list", "--type", "user.suspended", "--user", user["id"], "-n", "1", *place).splitlines()
+    assert "user.suspended" in line
+    assert good("events", "list", "--user", user["id"], "--until", "2001-01-01T00:00:00Z", *place) == ""
 
 
 def test_a_key_expires_when_it_should(place: Place, new: Callable[..., dict[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 
 from rollbook.delivery import signing
 from tests.cli.command import good, refused, rollbook
-from tests.harness import Server, free_port, new_user, running
+from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
 
 
 class Receiver(ThreadingHTTPServer):
@@ -108,7 +108,8 @@ def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
         "webhooks", "trigger", "user.made", "--forward-to", nowhere
     )
     assert "add --url" in refused(*trigger, "--webhook", "webhook_1", cwd=tmp_path)
-    assert "add --url" in refused("webhooks", "list", cwd=tmp_path)
+    assert "add --url" in refused("webhooks", "test", "webhook_1", cwd=tmp_path)
+    assert "There is no database" in refused("webhooks", "list", cwd=tmp_path)
     done = rollbook(*trigger, "--forward-to", nowhere)
     assert done.returncode == 1
     assert "connect_failed: No connection could be opened." in done.stdout
@@ -136,6 +137,43 @@ def test_a_webhook_is_created_shown_paused_resumed_and_deleted(place: tuple[str,
     assert "must be" in refused("webhooks", "resume", id, "--from", "yesterday", *place)
     good("webhooks", "delete", id, *place)
     assert f"/v1/webhooks/{id}" in refused("webhooks", "get", id, *place)
+
+
+@pytest.mark.parametrize("where", ["a server", "its folder"])
+def test_a_webhook_is_changed_and_its_secret_rotated(
+    where: str, server: Server, place: tuple[str, ...], receiver: Receiver
+) -> None:
+    if where == "its folder":
+        place = ("--data", str(server.data))
+        assert "Add --user" in refused("webhooks", "create", receiver.url, *place, webhook_allow="127.0.0.0/8")
+    owned = ("--user", OWNER_EMAIL, "--header", "X-Team: billing", "--header", "X-Kind:a", "--json", *place)
+    made = json.loads(good("webhooks", "create", receiver.url, *owned, webhook_allow="127.0.0.0/8"))
+    id = made["id"]
+    changes = ("--type", "user.created", "--header", "X-Kind:", "--header", "X-Place: Rome", "--description", "B")
+    changed = json.loads(good("webhooks", "set", id, *changes, "--json", *place))
+    assert (changed["types"], sorted(changed["headers"]), changed["description"]) == (
+        ["user.created"],
+        ["X-Place", "X-Team"],
+        "B",
+    )
+    assert "Nothing to change" in refused("webhooks", "set", id, *place, code=2)
+    assert "NAME:VALUE" in refused("webhooks", "set", id, "--header", "X", *place, code=2)
+    secret = good("webhooks", "rotate-secret", id, "--quiet", *place).strip()
+    assert signing.key(secret) != signing.key(made["secret"])
+    with server.http() as http:
+        new_user(http)
+    headers, _ = receiver.received.get(timeout=30)
+    assert (headers["x-team"], headers["x-place"], headers.get("x-kind")) == ("billing", "Rome", None)
+    assert len(headers["webhook-signature"].split()) == 2, "signed with the old secret as well for a while"
+    until_listed(id, place, 1)
+    (delivery,) = json.loads(good("webhooks", "deliveries", id, "--json", *place))
+    whole = json.loads(good("webhooks", "delivery", id, delivery["id"], "--json", *place))
+    assert whole["outcome"] == "delivered"
+    assert whole["response"]["body"] == "What I think of it"
+    assert json.loads(good("webhooks", "pause", id, "--json", *place))["status"] == "paused"
+    assert json.loads(good("webhooks", "resume", id, "--json", *place))["status"] == "enabled"
+    assert id in good("webhooks", "list", "--quiet", *place).split()
+    good("webhooks", "delete", id, *place)
 
 
 def test_people_are_told_the_secret_and_what_to_do_next(place: tuple[str, ...], receiver: Receiver) -> None:

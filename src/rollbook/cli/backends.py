@@ -31,6 +31,8 @@ class Backend(ABC):
     """The options to repeat in hints: `--data DIR`, `--url URL` or `--profile NAME`."""
     address: str
     """The URL of the server's API, as far as it is known."""
+    is_operator: bool = False
+    """Whether calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
     location: str
     """Where users are looked for, for people: a URL, or a database without its password."""
 

@@ -11,10 +11,14 @@ from typer.core import TyperGroup
 from rollbook import __version__
 
 # In the order of `--help`. The module of the same name contains `app`.
-COMMANDS = ("serve", "login", "logout", "profiles", "users", "keys", "events", "webhooks", "doctor", "migrate", "copy", "openapi", "version")  # fmt: skip
+COMMANDS = ("serve", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "api", "doctor", "migrate", "copy", "openapi", "version")  # fmt: skip
 
 
 class _Commands(TyperGroup):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[bad-assignment]  # only their names are read, for "Did you mean"
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 

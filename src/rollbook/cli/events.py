@@ -1,4 +1,4 @@
-"""`rollbook events`: follow the event log."""
+"""`rollbook events`: read and follow the event log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,40 @@ from rollbook.cli import options
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import hint, json_line, line
 
-app = options.group(help="Follow the event log.")
+app = options.group(help="Read and follow the event log.")
 
 
-@app.callback()
-def events() -> None:
-    """One command is a group too: others come to stand beside it."""
+@app.command("list")
+@options.on_server
+def list_events(
+    server: options.Server,
+    type: options.EventTypes = None,
+    user: options.AboutUser = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only events after this RFC 3339 time.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="Only events before this RFC 3339 time.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of events.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
+) -> None:
+    """List events, newest first.
+
+    Example: rollbook events list --type "user.*" --since 2026-11-25T00:00:00Z
+    """
+    with server() as place:
+        given = {
+            "type": ",".join(type or ()),
+            "user": place.user(user)["id"] if user else "",
+            "created_after": since,
+            "created_before": until,
+        }
+        filters = {name: value for name, value in given.items() if value} | {"order": "desc"}
+        for event in place.linked("/v1/events", filters, limit):
+            json_line(event) if json else line(_sentence(event))
 
 
 @app.command("tail")

@@ -41,6 +41,8 @@ _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
 class Folder(Backend):
     """Everyone who can write to the files has full access."""
 
+    is_operator = True
+
     @classmethod
     def open(cls, data: Path | None, make: bool) -> Folder:
         """Raises ConfigurationError, DatabaseUnusable, Failure."""

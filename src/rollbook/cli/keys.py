@@ -1,4 +1,4 @@
-"""`rollbook keys`: create, list, rotate and revoke API keys."""
+"""`rollbook keys`: create, list, reveal, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import Annotated
 
 import typer
 
+from rollbook import clock
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import as_json, details, hint, line, program, table
 
-app = options.group(help="Create, list, rotate and revoke API keys.")
+app = options.group(help="Create, list, reveal, rotate and revoke API keys.")
 
-COLUMNS = ("id", "name", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at", "revoked_at")
+COLUMNS = ("id", "name", "state", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 
 QuietKey = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the new key.")]
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The ID of the key, as shown by `keys list`.")]
+
+
+CurrentKey = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="The ID, as shown by `keys list`, or `current` for the key that you use.")
+]
 
 
 @app.command("create")
@@ -57,7 +63,10 @@ def create_key(
     json: options.Json = False,
     quiet: QuietKey = False,
 ) -> None:
-    """Create an API key and print it."""
+    """Create an API key and print it.
+
+    Example: rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d
+    """
     fields: Shown = {"name": name}
     if scopes is not None:
         fields["scopes"] = _parts(scopes)
@@ -88,9 +97,42 @@ def list_keys(
             for one in found:
                 line(one["id"])
         else:
-            table(COLUMNS, found)
+            table(COLUMNS, [{**key, "state": _state(key)} for key in found])
             if not found:
                 hint(f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {place.place}")
+
+
+def _state(key: Shown) -> str:
+    if key["revoked_at"] is not None:
+        return "revoked"
+    is_over = key["expires_at"] is not None and clock.parse(key["expires_at"]) <= clock.now()
+    return "expired" if is_over else "active"
+
+
+@app.command("get")
+@options.on_server
+def get_key(server: options.Server, key_id: CurrentKey, json: options.Json = False) -> None:
+    """Show an API key without the secret."""
+    with server() as place:
+        key = place.key(key_id)
+        as_json(key) if json else details({**key, "state": _state(key)})
+
+
+@app.command("reveal")
+@options.on_running_server
+def reveal_key(
+    server: options.Running,
+    key_id: CurrentKey,
+    password: Annotated[
+        str,
+        typer.Option("--password", metavar="PASSWORD", help="Your password. `-` asks for it or reads it from standard input."),
+    ] = "-",
+    json: options.Json = False,
+    quiet: QuietKey = False,
+) -> None:
+    """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
+    with server() as place:
+        _show(place.reveal_key(key_id, str(options.current_password(password))), place.address, json, quiet)
 
 
 @app.command("rotate")

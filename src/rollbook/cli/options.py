@@ -58,6 +58,7 @@ Profile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.")]
 Password = Annotated[
     str | None,
@@ -148,6 +149,16 @@ def current_password(given: str | None) -> str | None:
     if given != "-":
         return given
     return getpass("Current password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on if that is what is wanted. Raises Failure if it isn't, or no one can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure("This can't be undone. Add --yes to go on without being asked.")
+    if not typer.confirm(question, err=True):
+        raise Failure("Nothing was changed.")
 
 
 def seconds(text: str, option: str) -> int:

@@ -41,6 +41,15 @@ CurrentPassword = Annotated[
     typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.", show_default=False),
 ]  # fmt: skip
 
+MetadataOption = Annotated[
+    list[str] | None,
+    typer.Option("--metadata", metavar="NAME=TEXT", help="A value of the metadata; without a text, it is removed. Can be repeated.", show_default=False),
+]  # fmt: skip
+Verified = Annotated[
+    bool | None,
+    typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.", show_default=False),
+]
+
 PLAIN_FIELDS = {"external_id": "Your own identifier for the user."}
 """Optional texts of a user that `create` and `set` have an option for, each with its help."""
 
@@ -134,13 +143,18 @@ def create_user(
     role: Annotated[str, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.")] = "member",
     password: options.Password = None,
     rate_limit: UserLimit = None,
+    metadata: MetadataOption = None,
+    email_verified: Verified = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     **plain: str | None,
 ) -> None:
-    """Create a user."""
+    """Create a user.
+
+    Example: rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team
+    """
     fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
-    fields |= {field: value for field, value in plain.items() if value}
+    fields |= {field: value for field, value in plain.items() if value} | _more(metadata, email_verified)
     if rate_limit is not None:
         fields["rate_limit"] = _limit(rate_limit)
     with server(make=True) as place:
@@ -232,21 +246,26 @@ def set_user(
     password: options.Password = None,
     current_password: CurrentPassword = None,
     rate_limit: UserLimit = None,
+    metadata: MetadataOption = None,
+    email_verified: Verified = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     **plain: str | None,
 ) -> None:
-    """Update a user. Other fields are left unchanged. An empty text removes the value of an optional field."""
+    """Update a user. Other fields are left unchanged. An empty text removes the value of an optional field.
+
+    Example: rollbook users set ada@example.com --role admin --metadata plan=team --metadata trial=
+    """
     given = {"name": name, "email": email, "role": role, "status": status}
     changes: Shown = {field: value for field, value in given.items() if value is not None}
-    changes |= {field: value or None for field, value in plain.items() if value is not None}
+    changes |= {field: value or None for field, value in plain.items() if value is not None} | _more(metadata, email_verified)
     if rate_limit is not None:
         changes["rate_limit"] = _limit(rate_limit)
     current = options.current_password(current_password)
     secret = options.password(password, required=False)
     if not changes and secret is None:
         raise typer.BadParameter(
-            "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --password"
+            "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --metadata, --email-verified, --password"
             + "".join(f", --{field.replace('_', '-')}" for field in PLAIN_FIELDS)
             + "."
         )
@@ -260,15 +279,75 @@ def set_user(
         _show(place.user(found["id"]), json, quiet)
 
 
+def _more(metadata: list[str] | None, email_verified: bool | None) -> Shown:
+    """The fields of these options."""
+    fields: Shown = {} if email_verified is None else {"email_verified": email_verified}
+    if metadata:
+        if unnamed := [each for each in metadata if not each.partition("=")[0] or "=" not in each]:
+            raise typer.BadParameter(f"--metadata: use NAME=TEXT, such as plan=team, not {unnamed[0]!r}.")
+        fields["metadata"] = {name: text or None for name, _, text in (each.partition("=") for each in metadata)}
+    return fields
+
+
+@app.command("password")
+@options.on_server
+def set_password(
+    server: options.Server,
+    user: options.Named,
+    password: options.Password = None,
+    current_password: CurrentPassword = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Set a user's password. It is typed without being shown, or read from standard input with `--password -`.
+
+    To let them choose it themselves, send them a link instead: rollbook users invite EMAIL
+    """
+    current = options.current_password(current_password)
+    secret = options.password(password, required=True)
+    with server() as place:
+        id = place.user(user)["id"]
+        place.set_password(id, str(secret), current)
+        line(id) if quiet else hint(f"Set the password of {user}. They were signed out everywhere.")
+
+
+@app.command("suspend")
+@options.on_server
+def suspend_user(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """Suspend a user. They can't sign in or use their API keys until you activate them."""
+    with server() as place:
+        _show(place.act_on_user(place.user(user)["id"], "suspend"), json, quiet)
+
+
+@app.command("activate")
+@options.on_server
+def activate_user(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """Activate a suspended user."""
+    with server() as place:
+        _show(place.act_on_user(place.user(user)["id"], "activate"), json, quiet)
+
+
+@app.command("count")
+@options.on_server
+def count_users(server: options.Server, role: Role = None, status: StatusFilter = None, json: options.Json = False) -> None:
+    """Count users."""
+    filters = {name: value for name, value in {"role": role, "status": status}.items() if value is not None}
+    with server() as place:
+        count = place.count(filters)
+        as_json({"count": count}) if json else line(count)
+
+
 @app.command("delete")
 @options.on_server
 def delete_user(
     server: options.Server,
     user: options.Named,
     purge: Annotated[bool, typer.Option("--purge", help="Erase the user permanently. You can't restore them.")] = False,
+    yes: options.Yes = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Delete a user. Their API keys stop working. You can restore them until they are erased (30 days by default)."""
+    if purge:
+        options.confirm(f"Erase {user} permanently? You can't restore them.", yes)
     with server() as place:
         id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
         place.delete_user(id, purge)

@@ -11,7 +11,7 @@ import typer
 
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import as_json, details, hint, json_line, line, program, table
+from rollbook.cli.output import Failure, as_json, details, hint, json_line, line, program, table
 from rollbook.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of 
 Owner = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.", show_default=False)
 ]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="NAME:VALUE",
+        help="A header to send with each event, such as `Authorization: Bearer …`. Can be repeated. The server keeps values secret.",
+        show_default=False,
+    ),
+]
 Secret = Annotated[
     str | None,
     typer.Option(
@@ -43,8 +52,8 @@ Secret = Annotated[
 
 
 @app.command("list")
-@options.on_running_server
-def list_webhooks(server: options.Running, user: Owner = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
+@options.on_server
+def list_webhooks(server: options.Server, user: Owner = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as place:
         found = place.webhooks(None if user is None else place.user(user)["id"])
@@ -60,9 +69,9 @@ def list_webhooks(server: options.Running, user: Owner = None, json: options.Jso
 
 
 @app.command("create")
-@options.on_running_server
+@options.on_server
 def create_webhook(
-    server: options.Running,
+    server: options.Server,
     target: Annotated[
         str,
         typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.", show_default=False),
@@ -78,6 +87,7 @@ def create_webhook(
     ordering: Annotated[
         str, typer.Option("--ordering", metavar="ORDERING", help="user: the events of a user in order. none: in no order.")
     ] = "user",
+    header: Headers = None,
     user: Owner = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -89,7 +99,11 @@ def create_webhook(
     fields: Shown = {"url": target, "description": description, "format": format, "payload": payload, "ordering": ordering}
     if type:
         fields["types"] = type
+    if header:
+        fields["headers"] = _headers(header)
     with server() as place:
+        if user is None and place.is_operator:
+            raise Failure("Add --user: a webhook belongs to a user. It stops when they can no longer read events.")
         if user is not None:
             fields["user_id"] = place.user(user)["id"]
         webhook = place.create_webhook(fields)
@@ -99,16 +113,74 @@ def create_webhook(
 
 
 @app.command("get")
-@options.on_running_server
-def get_webhook(server: options.Running, webhook_id: WebhookId, json: options.Json = False) -> None:
+@options.on_server
+def get_webhook(server: options.Server, webhook_id: WebhookId, json: options.Json = False) -> None:
     """Show a webhook and how its deliveries are going."""
     with server() as place:
         _show(place.webhook(webhook_id), json, False)
 
 
+def _headers(given: list[str]) -> dict[str, str | None]:
+    """By name. One without a value is to be removed."""
+    parts = [each.partition(":") for each in given]
+    if wrong := [given[at] for at, (name, colon, _) in enumerate(parts) if not name.strip() or not colon]:
+        raise typer.BadParameter(f"--header: use NAME:VALUE, not {wrong[0]!r}.")
+    return {name.strip(): value.strip() or None for name, _, value in parts}
+
+
+@app.command("set")
+@options.on_server
+def set_webhook(
+    server: options.Server,
+    webhook_id: WebhookId,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="URL", help="Where to send events.", show_default=False)
+    ] = None,
+    type: options.EventTypes = None,
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="What you use it for.", show_default=False)
+    ] = None,
+    payload: Annotated[str | None, typer.Option("--payload", metavar="PAYLOAD", help="full or thin.", show_default=False)] = None,
+    header: Headers = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Update a webhook. Other fields and headers are left unchanged. A header without a value is removed.
+
+    Example: rollbook webhooks set WEBHOOK_ID --type "user.*" --header "X-Team: billing"
+    """
+    given = {"url": target, "types": type, "description": description, "payload": payload, "headers": _headers(header or [])}
+    changes = {name: value for name, value in given.items() if value or value == ""}
+    if not changes:
+        raise typer.BadParameter("Nothing to change: add --target, --type, --description, --payload or --header.")
+    with server() as place:
+        _show(place.change_webhook(webhook_id, changes), json, quiet)
+
+
+@app.command("rotate-secret")
+@options.on_server
+def rotate_secret(
+    server: options.Server,
+    webhook_id: WebhookId,
+    overlap: Annotated[
+        str,
+        typer.Option("--overlap", metavar="TIME", help="How long events are signed with the old secret as well; at most 30d."),
+    ] = "1d",
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the new secret.")] = False,
+) -> None:
+    """Rotate the secret of a webhook, and print the new one."""
+    with server() as place:
+        webhook = place.rotate_webhook_secret(webhook_id, options.seconds(overlap, "--overlap"))
+        if quiet:
+            line(webhook["secret"])
+        else:
+            _show(webhook, json, False)
+
+
 @app.command("delete")
-@options.on_running_server
-def delete_webhook(server: options.Running, webhook_id: WebhookId, quiet: options.Quiet = False) -> None:
+@options.on_server
+def delete_webhook(server: options.Server, webhook_id: WebhookId, quiet: options.Quiet = False) -> None:
     """Delete a webhook and its deliveries. To keep it for later, pause it instead."""
     with server() as place:
         place.delete_webhook(webhook_id)
@@ -116,9 +188,9 @@ def delete_webhook(server: options.Running, webhook_id: WebhookId, quiet: option
 
 
 @app.command("pause")
-@options.on_running_server
+@options.on_server
 def pause_webhook(
-    server: options.Running, webhook_id: WebhookId, json: options.Json = False, quiet: options.Quiet = False
+    server: options.Server, webhook_id: WebhookId, json: options.Json = False, quiet: options.Quiet = False
 ) -> None:
     """Pause a webhook. What happens meanwhile can be sent when you resume it."""
     with server() as place:
@@ -126,9 +198,9 @@ def pause_webhook(
 
 
 @app.command("resume")
-@options.on_running_server
+@options.on_server
 def resume_webhook(
-    server: options.Running,
+    server: options.Server,
     webhook_id: WebhookId,
     start: Annotated[
         str,
@@ -185,9 +257,9 @@ def _show_test(delivery: Shown, json: bool) -> None:
 
 
 @app.command("deliveries")
-@options.on_running_server
+@options.on_server
 def list_deliveries(
-    server: options.Running,
+    server: options.Server,
     webhook_id: WebhookId,
     outcome: Annotated[
         str | None,
@@ -219,6 +291,20 @@ def list_deliveries(
             table(DELIVERY_COLUMNS, found)
             if not found:
                 hint(f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {place.place}")
+
+
+@app.command("delivery")
+@options.on_server
+def get_delivery(
+    server: options.Server,
+    webhook_id: WebhookId,
+    delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")],
+    json: options.Json = False,
+) -> None:
+    """Show a delivery with what was sent and answered."""
+    with server() as place:
+        delivery = place.delivery(webhook_id, delivery_id)
+        as_json(delivery) if json else details(delivery)
 
 
 @app.command("resend")

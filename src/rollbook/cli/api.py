@@ -1,0 +1,45 @@
+"""`rollbook api`: any API call, with the key of a profile or on a data folder."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import typer
+
+from rollbook.cli import options
+from rollbook.cli.output import Failure, as_json
+
+app = options.single()
+
+
+@app.command()
+@options.on_server
+def api(
+    server: options.Server,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The path with its query, such as `/v1/users?limit=2`.")],
+    body: Annotated[
+        str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.", show_default=False)
+    ] = None,
+) -> None:
+    """Send any API call and print the response.
+
+    Example: rollbook api PATCH /v1/users/me --body '{"name": "Ada"}'
+    """
+    path, _, query = path.partition("?")
+    with server() as place:
+        answer = place.ask(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body))
+        if answer.value is not None:
+            as_json(answer.value)
+
+
+def _parsed(body: str | None) -> Any:
+    if body is None:
+        return None
+    try:
+        return msgspec.json.decode(sys.stdin.buffer.read() if body == "-" else body)
+    except msgspec.DecodeError as problem:
+        raise Failure(f"--body is not valid JSON: {problem}.") from None
