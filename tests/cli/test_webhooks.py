@@ -146,7 +146,18 @@ def test_a_webhook_is_changed_and_its_secret_rotated(
     if where == "its folder":
         place = ("--data", str(server.data))
         assert "Add --user" in refused("webhooks", "create", receiver.url, *place, webhook_allow="127.0.0.0/8")
-    owned = ("--user", OWNER_EMAIL, "--header", "X-Team: billing", "--header", "X-Kind:a", "--json", *place)
+    owned = (
+        "--user",
+        OWNER_EMAIL,
+        "--type",
+        "key.created",
+        "--header",
+        "X-Team: billing",
+        "--header",
+        "X-Kind:a",
+        "--json",
+        *place,
+    )
     made = json.loads(good("webhooks", "create", receiver.url, *owned, webhook_allow="127.0.0.0/8"))
     id = made["id"]
     changes = ("--type", "user.created", "--header", "X-Kind:", "--header", "X-Place: Rome", "--description", "B")
