@@ -22,6 +22,7 @@ STATE = {
     "email_taken": "the address is in use",
     "external_id_taken": "the id is in use",
     "idempotency_key_reused": "the key came with another request before",
+    "import_limit_reached": "10 imports at a time",
     "precondition_failed": "no user has that version",
     "uri_too_long": "each parameter is short enough, all together are not",
 }
@@ -31,6 +32,7 @@ SENTENCES = {
     "cursor and offset cannot go together": "two parameters that exclude each other",
     "can't be combined with status=deleted": "parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",
+    "must be a JSON object from columns to fields": "JSON takes more than a pattern",
     "password is too common": "a list, not a pattern",
     "password must not be": "compared with the address and the name",
     "is required to change your own": "the email or password: depends on whose it is",

@@ -53,6 +53,7 @@ NAMES: dict[str, Name] = {
     ),
     **_names("webhooks.deliveries", list="list_deliveries", get="get_delivery", resend="resend_delivery"),
     **_names("webhooks.replays", list="list_replays", create="create_replay", get="get_replay", cancel="cancel_replay"),
+    **_names("imports", create="create_import", list="list_imports", get="get_import", report="report_import", cancel="cancel_import"),
     **_names("events", list="list_events", follow="follow_events"),
     **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
 }  # fmt: skip

@@ -105,10 +105,11 @@ class App:
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
-        self._routes.add(self._router, ROUTES, "/v1")
+        calls = [row._replace(max_body=settings.import_max_size) if row.streams_body else row for row in ROUTES]
+        self._routes.add(self._router, calls, "/v1")
         self._routes.add(self._site, PAGES)
         self._mounts = [self._mount(mounted, services) for mounted in MOUNTS]
-        rows = (*ROUTES, *PAGES, *(row for mount in self._mounts for row in mount.rows))
+        rows = (*calls, *PAGES, *(row for mount in self._mounts for row in mount.rows))
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.

@@ -315,6 +315,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=3600, description="Seconds that running requests have to finish after SIGTERM.")
     ] = 8.0
     max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Maximum size of a request body, in bytes.")] = 65_536
+    import_max_size: Annotated[
+        int,
+        Meta(ge=1024, le=1 << 40, description="Maximum size of a file sent to `POST /v1/imports`, in bytes. It lies in the data folder until it is imported. Raise it if a larger file is refused with 413."),
+    ] = 4 << 30  # fmt: skip
     max_target: Annotated[int, Meta(ge=256, le=65_536, description="Maximum length of path and query, in bytes.")] = 8_192
     max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Maximum number of headers in a request.")] = 100
     max_header_bytes: Annotated[

@@ -121,6 +121,16 @@ class ExternalIdTaken(BadRequest):
         super().__init__(param="external_id")
 
 
+class IdTaken(BadRequest):
+    """In the report of an import: a user has this `id` already, or had it until they were deleted. Only `update` and `skip` by email or external ID apply to users who exist."""
+
+    code = "id_taken"
+    message = "ID is already in use."
+
+    def __init__(self) -> None:
+        super().__init__(param="id")
+
+
 class BadMessage(BadRequest):
     """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries don't send such messages, but a proxy in between may."""
 
@@ -245,6 +255,13 @@ class ReplayLimitReached(Forbidden):
 
     code = "replay_limit_reached"
     message = "This webhook has 100 replays under way. Wait, or cancel one."
+
+
+class ImportLimitReached(Forbidden):
+    """You have 10 imports that wait or run, or the server 100. Wait until some are finished, or cancel one."""
+
+    code = "import_limit_reached"
+    message = "You have 10 imports that wait or run, or the server 100. Wait, or cancel one."
 
 
 class NotYourself(Forbidden):

@@ -19,7 +19,8 @@ def fits(answer: httpx2.Response, kind: Any) -> Any:
         assert "content-type" not in answer.headers and "content-length" not in answer.headers
         return None
     if kind is str:
-        assert answer.headers["content-type"].startswith("text/") and answer.text
+        type = answer.headers["content-type"]
+        assert type == "application/x-ndjson" or (type.startswith("text/") and answer.text)
         return answer.text
     assert answer.headers["content-type"] == "application/json"
     content = answer.json()

@@ -20,7 +20,7 @@ import pytest
 
 from rollbook import errors, ids
 from rollbook.api import types
-from rollbook.api.routes import DELIVERY, KEY, REPLAY, ROUTES, SESSION, USER, WEBHOOK, Route
+from rollbook.api.routes import DELIVERY, IMPORT, KEY, REPLAY, ROUTES, SESSION, USER, WEBHOOK, Route
 from rollbook.auth import key_format
 from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
@@ -123,6 +123,14 @@ class World:
         assert made.status_code == 201, made.text
         return f"{webhook}/replays/{made.json()['id']}"
 
+    def new_import(self) -> str:
+        """Its path. A dry run, so that no event comes when it ends."""
+        made = self.http.post("/v1/imports?dry_run=true", json={"name": "Charlie", "email": self.email()})
+        assert made.status_code == 201, made.text
+        path = f"/v1/imports/{made.json()['id']}"
+        assert self.http.post(path + "/cancel").status_code == 200
+        return path
+
     def new_session_id(self) -> str:
         """Of the owner, who signs in."""
         signed_in(self.server).close()
@@ -219,6 +227,11 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {WEBHOOK}/replays": lambda world: Ask(world.new_webhook() + "/replays", BODIES[f"POST {WEBHOOK}/replays"]),
     f"GET {REPLAY}": lambda world: Ask(world.new_replay()),
     f"DELETE {REPLAY}": lambda world: Ask(world.new_replay()),
+    "GET /v1/imports": lambda world: Ask("/v1/imports"),
+    "POST /v1/imports": lambda world: Ask("/v1/imports?dry_run=true", {"name": "Charlie", "email": world.email()}),
+    f"GET {IMPORT}": lambda world: Ask(world.new_import()),
+    f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
+    f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /v1/events/stream": lambda world: Ask("/v1/events/stream"),
     "GET /metrics": lambda world: Ask("/metrics"),
@@ -271,7 +284,8 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
 @every_row
 def test_a_trailing_slash_makes_no_difference(world: World, route: Route) -> None:
     ask = world.valid(route)
-    answer = world.ask(route, ask._replace(path=ask.path + "/"))
+    path, mark, query = ask.path.partition("?")
+    answer = world.ask(route, ask._replace(path=f"{path}/{mark}{query}"))
     assert answer.status_code == route.success, answer.text
     assert answer.history == [] and "/" not in answer.headers.get("location", "/v1/x/y")[-1]
 
@@ -338,6 +352,7 @@ def concrete(world: World, path: str) -> str:
         "{webhookId}": ids.new("webhook"),
         "{deliveryId}": ids.new("dlv"),
         "{replayId}": ids.new("replay"),
+        "{importId}": ids.new("imp"),
     }
     for braces, item in items.items():
         path = path.replace(braces, item)
@@ -497,6 +512,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "webhookId": "webhook",
         "deliveryId": "dlv",
         "replayId": "replay",
+        "importId": "imp",
     }
     path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path)
     return world.ask(route, Ask(path, BODIES.get(name(route))))
@@ -687,7 +703,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_users has an export that is large enough to go on,
-# test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
+# test_imports many imports and a disk without room, test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
 # test_event_positions a log with a retention, and test_event_stream many who follow it.
 ELSEWHERE = {
     *(
@@ -698,6 +714,8 @@ ELSEWHERE = {
     ("GET /health/ready", errors.Unavailable),
     ("POST /v1/users/bulk", errors.BulkRefused),
     (f"GET {USER}/export", errors.ExportRunning),
+    ("POST /v1/imports", errors.ImportLimitReached),
+    ("POST /v1/imports", errors.StorageUnavailable),
     ("POST /v1/keys", errors.KeyLimitReached),
     (f"POST {KEY}/rotate", errors.KeyLimitReached),
     ("POST /v1/webhooks", errors.WebhookLimitReached),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments import ColumnMapping, ImportOptions
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays
 from rollbook.sources.reading import Reading, Record, preview
@@ -230,7 +230,7 @@ def test_names_in_json_can_be_mapped_too() -> None:
 
 def test_a_preview_shows_what_a_file_is_and_a_field_for_each_column() -> None:
     data = gzip.compress(b"E-mail,Plan,Full name\n" + b"".join(b"p%d@example.com,pro,P\n" % number for number in range(50)))
-    shown = preview(io.BytesIO(data), ImportOptions(mapping='{"Plan": "metadata.plan"}'), 8, rows=3)
+    shown = preview(io.BytesIO(data), ImportOptions(mapping=ColumnMapping('{"Plan": "metadata.plan"}')), 8, rows=3)
     assert (shown.format, shown.compression, shown.columns) == ("csv", "gzip", ("E-mail", "Plan", "Full name"))
     assert shown.mapping == {"E-mail": "email", "Plan": "metadata.plan", "Full name": "name"}
     assert emails(shown.records) == ["p0@example.com", "p1@example.com", "p2@example.com"]

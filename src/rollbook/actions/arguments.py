@@ -121,6 +121,12 @@ class UserId(str):
     }
 
 
+class ColumnMapping(str):
+    """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named like fields."""
+
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 8192, "pattern": r"^\s*\{[\s\S]*\}\s*$", "examples": ['{"Mail": "email", "Plan": "metadata.plan"}']}  # fmt: skip
+
+
 class Names(tuple[str, ...]):
     """Names, separated by commas."""
 
@@ -272,6 +278,7 @@ class WebhookFields(Body, kw_only=True):
     format: WebhookFormat | UnsetType = UNSET
     payload: WebhookPayload | UnsetType = UNSET
     ordering: WebhookOrdering | UnsetType = UNSET
+    skip_imports: Annotated[bool, Meta(description="`true`: leave out the events of imports, but `import.finished`. Default: `false`.")] | UnsetType = UNSET  # fmt: skip
     headers: WebhookHeaders | UnsetType = UNSET
     status: Literal["enabled", "paused"] | UnsetType = UNSET
     user_id: Annotated[str, Meta(max_length=40, description="ID of the user the webhook belongs to.")] | UnsetType = UNSET
@@ -427,8 +434,17 @@ class ImportOptions(Query):
     on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"  # fmt: skip
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
     events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`.")] = "each"  # fmt: skip
-    mapping: Annotated[str, Meta(max_length=8192, description="A JSON object from the columns of a CSV file to fields. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns named like fields.", examples=['{"E-mail": "email", "Plan": "metadata.plan"}'])] | None = None  # fmt: skip
+    mapping: ColumnMapping | None = None
     delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="What separates the columns of a CSV file. Default: detected.")] | None = None  # fmt: skip
+
+
+class ListImports(Query):
+    before: Annotated[str, Meta(max_length=40, description="Only imports older than the one with this ID.")] | None = None
+    limit: Limit = 50
+
+
+class ImportReport(Query):
+    format: Annotated[Literal["ndjson", "csv"], Meta(description="The format of the report.")] = "ndjson"
 
 
 class AuditFilters(Body):

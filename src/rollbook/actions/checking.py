@@ -26,6 +26,7 @@ Hook = Callable[[type, Any], Any]
 LIMIT_LENGTH = 100
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_TYPES = 50
+MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
 MAX_HEADERS, MAX_HEADER_BYTES = 20, 4_096
 OWN_HEADERS = frozenset(
@@ -260,6 +261,14 @@ def _event_types(value: str) -> arguments.EventTypes:
     return arguments.EventTypes(found)
 
 
+def _column_mapping(value: str) -> arguments.ColumnMapping:
+    if len(value) > MAX_MAPPING:
+        raise ValueError(f"must have at most {MAX_MAPPING:,} characters")
+    if not rules.is_object_of_names(value):
+        raise ValueError("must be a JSON object from columns to fields or null")
+    return arguments.ColumnMapping(value)
+
+
 def _ids(value: str) -> arguments.Ids:
     found = names(value)
     if len(found) > MAX_IDS:
@@ -283,6 +292,7 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.SearchText: _search_text,
     arguments.Sort: _sort,
     arguments.Ids: _ids,
+    arguments.ColumnMapping: _column_mapping,
     arguments.EventTypes: _event_types,
 }
 

@@ -67,6 +67,8 @@ class Rollbook:
         """Where webhooks may send to."""
         self.exporting: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """The exports under way in this process, by who asked for them."""
+        self.uploads: dict[str, str] = {}
+        """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
 
     @cached_property
     def secret(self) -> Secret:

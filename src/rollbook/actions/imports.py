@@ -1,61 +1,188 @@
-"""Adds many users at once, with their password hashes. Each passes the rules of one who is created alone; a bad one stops no other."""
+"""What can be done to imports: files of users that the server reads in the background. `import_batches` writes the users."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec.structs import asdict
 
-from rollbook.actions.arguments import ImportedUser
-from rollbook.actions.checking import check_password
+from rollbook import clock
+from rollbook.actions import import_files
+from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import may_grant, require
-from rollbook.actions.principal import Principal
-from rollbook.actions.users import given, record
-from rollbook.auth.passwords import check_hash
-from rollbook.errors import InvalidParameter, Overloaded
-from rollbook.records import user_imports
-from rollbook.records.dialect import dialect
-from rollbook.records.user_imports import BATCH, Prepared, Refused
-from rollbook.storage.database import Duplicate
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import SYSTEM, Principal
+from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
+from rollbook.records import events, imports
+from rollbook.records.events import Actor
+from rollbook.records.imports import Counts, Import, Refusal
+from rollbook.storage.database import Queries, Tx
 
-__all__ = ["BATCH", "Prepared", "add", "check", "index", "prepare"]
-
-MAX_RACES = 20
-"""How often a batch is tried again because someone else took one of its emails at the same moment."""
-
-
-def check(on: Rollbook, by: Principal, user: ImportedUser) -> None:
-    """The rules that no field shows alone. Raises InvalidParameter, InsufficientScope."""
-    may_grant(by, given(user.role, "member"))
-    if user.password is not UNSET and user.password_hash is not UNSET:
-        raise InvalidParameter("Give either password or password_hash.")
-    if user.password is not UNSET:
-        check_password(user.password, on.settings.password_min_length, email=user.email, name=user.name)
-    elif user.password_hash:
-        try:
-            check_hash(user.password_hash)
-        except ValueError as problem:
-            raise InvalidParameter(str(problem)) from None
+MAX_OF_USER, MAX_OF_SERVER = 10, 100
+"""Imports that may wait or run, uploads included."""
+PAGE = 1_000
+"""Refused records that are read at a time."""
+RETENTION = 30 * clock.DAY
+LOST = clock.HOUR
+"""How long an import waits for a server that has its file."""
 
 
-def prepare(user: ImportedUser, hash: str | None) -> Prepared:
-    """A user who was checked, ready to be added; `hash` is that of a password that was given."""
-    return user_imports.prepare(record(user), check_hash(user.password_hash) if user.password_hash else hash)
+class Report(NamedTuple):
+    """The refused records of an import, in parts."""
+
+    format: str
+    parts: AsyncGenerator[list[Refusal], None]
 
 
-async def add(on: Rollbook, by: Principal, users: Sequence[Prepared]) -> list[Refused]:
-    """Add up to BATCH users, each with their event, in one transaction. Those whose email or external ID is in use are not added: they are
-    returned, by their index. Raises Overloaded."""
+async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: AsyncIterator[bytes]) -> Import:
+    """Import users
+
+    The body is the file: NDJSON, a JSON array or CSV, also compressed with gzip or zstd. The response comes once it is stored; the server
+    then imports the users in the background, also after a restart. Follow it with `GET /v1/imports/{importId}`. For users with a role above
+    member, the key needs the scope `users:grant` as well. You can have 10 imports that wait or run.
+    """
     require(by, "users:write")
-    for _ in range(MAX_RACES):
-        with suppress(Duplicate):
-            return await on.write(dialect(on.db).user_imports.add, users, by.actor)
-    raise Overloaded("Someone else is adding the same users at this moment. Users added so far stay; run the import again.")
+    id = imports.new_id()
+    uploads = on.uploads
+    await on.read(_check_room, by.user_id, uploads)
+    uploads[id] = by.user_id
+    try:
+        size = await import_files.store(on.settings.data, id, chunks)
+        if not size:
+            import_files.remove(on.settings.data, id)
+            raise InvalidParameter("The body is empty. Send the file as the body.")
+        del uploads[id]
+        now = clock.now()
+        new = Import(
+            id, by.user_id, by.key_id, by.address, imports.options_text(asdict(options)), bytes=size, seen_at=now, created_at=now
+        )  # fmt: skip
+        try:
+            return await on.write(_create, new, uploads)
+        except ApiError:
+            import_files.remove(on.settings.data, id)
+            raise
+    finally:
+        uploads.pop(id, None)
 
 
-async def index(on: Rollbook) -> int:
-    """Bring some of the users that were added into the search index, and return how many; 0 when all are. Searches are exact without it,
-    but slow; a running server does the same, in time."""
-    return await on.write(dialect(on.db).user_imports.index)
+async def _create(tx: Tx, new: Import, uploads: dict[str, str]) -> Import:
+    await _check_room(tx, new.user_id, uploads)
+    await imports.add(tx, new)
+    return new
+
+
+async def _check_room(queries: Queries, user_id: str, uploads: dict[str, str]) -> None:
+    """Raises ImportLimitReached."""
+    of_server, of_user = await imports.waiting(queries, user_id)
+    if of_user + list(uploads.values()).count(user_id) >= MAX_OF_USER or of_server + len(uploads) >= MAX_OF_SERVER:
+        raise ImportLimitReached()
+
+
+async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[Import]:
+    """List imports
+
+    Returns the imports of the last 30 days, newest first.
+    """
+    require(by, "users:write")
+    return await imports.latest(on.db, asked.limit, asked.before)
+
+
+async def get(on: Rollbook, by: Principal, id: str) -> Import:
+    """Get an import
+
+    Returns the import with its progress: `bytes_read` of `bytes`, and what became of the records read so far.
+    """
+    require(by, "users:write")
+    return await imports.get(on.db, known("imp", id))
+
+
+async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report:
+    """Get the report of an import
+
+    Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far, while the import runs.
+    """
+    found = await get(on, by, id)
+    return Report(asked.format, _refusals(on, found.id))
+
+
+async def _refusals(on: Rollbook, id: str) -> AsyncGenerator[list[Refusal], None]:
+    after = -1
+    while part := await on.read(imports.refusals, id, after, PAGE):
+        yield [refusal for _, refusal in part]
+        after = part[-1][0]
+
+
+async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
+    """Cancel an import
+
+    Users who were imported already stay. Nothing happens if the import is finished.
+    """
+    require(by, "users:write")
+    found = await on.write(_cancel, by, known("imp", id))
+    import_files.remove(on.settings.data, id)
+    return found
+
+
+async def _cancel(tx: Tx, by: Principal, id: str) -> Import:
+    return await _finish(tx, by.actor, id, "canceled") or await imports.get(tx, id)
+
+
+# ---- what the job does
+
+
+async def finish(on: Rollbook, by: Actor, id: str, status: str, error: str | None = None) -> None:
+    """The import is over, and its file is not needed anymore. Nothing happens if it was before."""
+    await on.write(_finish, by, id, status, error)
+    import_files.remove(on.settings.data, id)
+
+
+async def _finish(tx: Tx, by: Actor, id: str, status: str, error: str | None = None) -> Import | None:
+    found = await imports.finish(tx, id, status, error)
+    if found is not None and not options_of(found).dry_run:
+        await events.record(tx, "import.finished", found.user_id, by, imports.public(found))
+    return found
+
+
+async def record_local(
+    on: Rollbook, by: Principal, id: str, options: ImportOptions, counts: Counts, status: str, began: int, size: int
+) -> None:
+    """An import without a job is over."""
+    found = Import(
+        id, "", None, by.address, imports.options_text(asdict(options)), status,
+        bytes=size, bytes_read=size, **counts._asdict(), created_at=began, started_at=began, finished_at=clock.now(),
+    )  # fmt: skip
+    await on.write(events.record, "import.finished", "", by.actor, imports.public(found))
+
+
+async def look_after(on: Rollbook) -> list[Import]:
+    """The unfinished imports whose files are on this server, oldest first. Those that no server has had the file of for an hour have
+    failed."""
+    unfinished = await imports.unfinished(on.db)
+    here, now = [], clock.now()
+    for each in unfinished:
+        if import_files.exists(on.settings.data, each.id):
+            here.append(each)
+            if each.seen_at < now - LOST // 6:
+                await on.write(imports.seen, each.id)
+        elif each.seen_at < now - LOST:
+            await finish(on, SYSTEM.actor, each.id, "failed", "The file is gone: the server that received it has lost it.")
+    return here
+
+
+async def clean_folder(on: Rollbook) -> None:
+    """Delete files that no import needs."""
+    import_files.remove_abandoned(on.settings.data, {each.id for each in await imports.unfinished(on.db)})
+
+
+async def expire(on: Rollbook) -> bool:
+    """Delete imports after 30 days."""
+    id = await imports.expired(on.db, clock.now() - RETENTION)
+    if id is None:
+        return False
+    await on.write(imports.remove, id, PAGE)
+    return True
+
+
+def options_of(found: Import) -> ImportOptions:
+    return ImportOptions(**imports.options(found))

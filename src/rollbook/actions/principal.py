@@ -8,7 +8,7 @@ from rollbook.actions.key_bounds import UNBOUNDED, Bounds
 from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, UserSuspended
 from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
-from rollbook.records import keys
+from rollbook.records import keys, users
 from rollbook.records.events import Actor
 from rollbook.records.keys import Holder
 from rollbook.storage.database import Queries
@@ -116,12 +116,25 @@ class Principal:
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
     """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their key has ended,
     UserSuspended."""
-    if by.key_id is None:
-        return by.caller
-    holder = await keys.holder_of(queries, by.key_id)
+    return by.caller if by.key_id is None else await _of_key(queries, by.key_id, by.caller.limit)
+
+
+async def for_job(queries: Queries, user_id: str, key_id: str | None, address: str | None, job_id: str) -> Principal:
+    """Whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises Unauthorized, UserSuspended,
+    NotFound."""
+    if key_id is not None:
+        return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
+    user = await users.get(queries, user_id)
+    if user.status != "active":
+        raise UserSuspended()
+    return Principal(signed_in(user.id, user.role, user.status, user.rate_limit, NO_LIMIT), address or "", job_id)
+
+
+async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:
+    holder = await keys.holder_of(queries, key_id)
     if holder is None:
         raise InvalidKey()
-    caller = Caller(holder, by.caller.limit)
+    caller = Caller(holder, limit)
     if caller.ends_at <= clock.now():
         raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
     if caller.suspended:
@@ -133,6 +146,11 @@ _OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)
 CLI = Principal(_OPERATOR, "cli", None)
 SYSTEM = Principal(_OPERATOR, "system", None)
 _STRANGER = Caller(Holder(None, "", "", None, None, None, None, "member", "active", None), NO_LIMIT)
+
+
+def cli_job(job_id: str) -> Principal:
+    """The command line, in what it does under this ID."""
+    return Principal(_OPERATOR, "cli", job_id)
 
 
 def stranger(address: str, request_id: str | None, trace_id: str | None = None) -> Principal:

@@ -221,7 +221,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, vers
     the user still has that version.
     """
     require(by, "users:write", id)
-    wanted = _given(changes, CHANGEABLE)
+    wanted = changes_of(changes)
     patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
     if "email" in wanted and not reaches_all(by, "users:write"):
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
@@ -270,20 +270,24 @@ async def _update(
         wanted = {**wanted, "metadata": _patched(user.metadata, patch)}
     change = plan(by, user, wanted)
     check_version(user, versions)
-    if not change.columns:
-        return user
+    return await apply(tx, by, user, change) if change.columns else user
+
+
+async def apply(tx: Tx, by: Principal, user: User, change: Change, tells: bool = True) -> User:
+    """Change a user who was planned for. `tells`: with an event of their own. Raises LastOwner, EmailTaken, ExternalIdTaken."""
     if change.needs_another_owner and await users.is_last_owner(tx, user):
         raise LastOwner()
     after = await users.change(tx, user, change.columns)
     if change.signs_out:
-        await sessions.end_all(tx, id)
-    was = users.public(user)
-    before = {name: was[name] for name in was if name in change.columns}
-    await events.record(tx, change.event, id, by.actor, users.public(after), before)
+        await sessions.end_all(tx, user.id)
+    if tells:
+        was = users.public(user)
+        before = {name: was[name] for name in was if name in change.columns}
+        await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
     if (reason := webhook_owners.lost(user, after)) is not None:
-        await webhook_owners.disable_all(tx, by.actor, id, reason)
+        await webhook_owners.disable_all(tx, by.actor, user.id, reason)
     if change.promotes:
-        await _end_what_others_hold(tx, by, id)
+        await _end_what_others_hold(tx, by, user.id)
     return after
 
 
@@ -435,6 +439,11 @@ async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:
     user = await users.restore(tx, deleted.user)
     await events.record(tx, "user.restored", id, by.actor, users.public(user))
     return user
+
+
+def changes_of(fields: Struct) -> dict[str, Any]:
+    """What it says of the fields that can be changed."""
+    return _given(fields, CHANGEABLE)
 
 
 def check_version(user: User, versions: frozenset[int] | None) -> None:

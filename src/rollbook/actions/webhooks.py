@@ -112,6 +112,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
         None,
         None,
         given(new.status, "enabled"),
+        skip_imports=int(given(new.skip_imports, False)),
     )
     await events.settle(on.db)
     return await on.write(_create, by, record, secret)
@@ -146,7 +147,7 @@ async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, v
     return await on.write(_update, on, by, webhook.id, columns, changes, versions)
 
 
-_PLAIN = ("url", "description", "format", "payload", "ordering", "status", "user_id")
+_PLAIN = ("url", "description", "format", "payload", "ordering", "skip_imports", "status", "user_id")
 
 
 async def _update(

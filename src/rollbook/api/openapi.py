@@ -137,6 +137,8 @@ def _operation(route: Route) -> Schema:
     if route.body is not None:
         body = {"schema": tables.reference(route.body.__name__), "example": tables.EXAMPLES[route.body.__name__]}
         operation["requestBody"] = {"required": not route.body_is_optional, "content": dict.fromkeys(_body_types(route), body)}
+    if route.streams_body:
+        operation["requestBody"] = {"required": True, "content": tables.FILE}
     operation["responses"] = _answers(route)
     return operation
 
@@ -221,6 +223,9 @@ def _success(route: Route) -> Schema:
     if route.answer is str:
         kind, schema, example = tables.TEXTS[operation_id(route)]
         found["content"] = {kind: {"schema": schema, "example": example}}
+        if operation_id(route) in tables.OTHER_TEXTS:
+            kind, schema, example = tables.OTHER_TEXTS[operation_id(route)]
+            found["content"][kind] = {"schema": schema, "example": example}
     elif route.answer is not None:
         found["content"] = {"application/json": _content(route)}
     return found
@@ -409,13 +414,13 @@ def _leaving(type_name: str, schema: Schema) -> Schema:
 
 
 def _event_object(found: Schema) -> Schema:
-    """What an event is about. One schema for users, keys, sessions, links and webhooks: a union would have generated clients refuse what later versions add."""
+    """What an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Key", "Session", "Webhook"):
+    for kind in ("User", "Key", "Session", "Webhook", "Import"):
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()
-            if name not in properties and name not in ("key", "deleted_at", "secret", "health")
+            if name not in properties and name not in ("key", "deleted_at", "secret", "health", "report_url")
         }
     return {
         "title": "EventObject",

@@ -139,6 +139,7 @@ QUERIES: dict[str, Schema] = {
     "ListDeliveries.created_after": {"description": "Only deliveries from after this RFC 3339 time."},
     "ListDeliveries.created_before": {"description": "Only deliveries from before this RFC 3339 time."},
     "ListDeliveries.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [DELIVERY_ID]},
+    "ListImports.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.IMPORT_ID]},
     "ListReplays.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [REPLAY_ID]},
     "ListDeliveries.type": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["user.created"]},
     "outcome": {"minLength": 1, "pattern": f"^(failed|http_[45][0-9][0-9]|{'|'.join(outcomes.DESCRIPTIONS)})$", "examples": ["failed"]},
@@ -194,7 +195,39 @@ EVENT_OBJECT: Schema = {
     "message": string("What a test delivery says.", 255),
 }
 
+
 # Schemas of strings and raw JSON in responses, by field, or by type and field where a name has several meanings.
+def _count(description: str) -> Schema:
+    return {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": description}
+
+
+_IMPORTS: dict[str, Schema] = {
+    "Import.id": identifier("ID of the import.", examples.IMPORT_ID),
+    "Import.user_id": identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID),
+    "Import.key_id": identifier("ID of the API key it was asked for with. Null: with none.", examples.KEY_ID),
+    "Import.status": open_enum(("waiting", "running", "finished", "failed", "canceled"), "`failed`: it could not go on, for the reason in `error`. What was imported by then stays."),
+    "Import.error": string("Why it failed.", 4096),
+    "Import.source": open_enum(get_args(arguments.ImportSource), "The system that the file was exported from."),
+    "Import.format": open_enum(get_args(arguments.ImportFormat), "The file's format, as it was asked for."),
+    "Import.match": open_enum(("email", "external_id"), "What tells that a user of the file exists already."),
+    "Import.on_conflict": open_enum(("skip", "update", "fail"), "What happens to users who exist already."),
+    "Import.dry_run": {"type": "boolean", "description": "Whether nothing is changed."},
+    "Import.events": open_enum(("each", "summary"), "Which events are recorded."),
+    "Import.mapping": string("From the columns of a CSV file to fields: a JSON object.", 8192),
+    "Import.delimiter": string("What separates the columns of a CSV file. Null: what was detected.", 1),
+    "Import.bytes": _count("Size of the file."),
+    "Import.bytes_read": _count("Bytes of the file that are done."),
+    "Import.records": _count("Records of the file that are done."),
+    "Import.added": _count("Users who were added."),
+    "Import.updated": _count("Users who existed and were changed."),
+    "Import.unchanged": _count("Users who existed and were the same."),
+    "Import.skipped": _count("Users who existed and were left alone."),
+    "Import.refused": _count("Records that were refused. The report says why."),
+    "Import.created_at": moment("When it was asked for."),
+    "Import.started_at": moment("When it started. Null: it waits."),
+    "Import.finished_at": moment("When it ended. Null: it waits or runs."),
+    "report_url": uri("Where the report is: the records that were refused.", 2048),
+}  # fmt: skip
 ANSWERS: dict[str, Schema] = {
     "id": identifier("ID of the user. Never reused.", ALICE_ID),
     "Key.id": identifier("ID of the API key.", examples.KEY_ID),
@@ -206,6 +239,7 @@ ANSWERS: dict[str, Schema] = {
     "payload": open_enum(("full", "thin"), _PAYLOADS),
     "ordering": open_enum(("user", "none"), _ORDERINGS),
     "Webhook.headers": {"type": "array", "maxItems": 20, "items": string("The name of a header.", 100, examples=["X-Tenant"]), "description": "The names of the headers that are sent with each event. The values are never returned."},
+    "skip_imports": {"type": "boolean", "description": "Whether events of imports are left out, but `import.finished`."},
     "Webhook.status": open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."),
     "Delivery.id": identifier("ID of the delivery.", DELIVERY_ID),
     "webhook_id": identifier("ID of the webhook.", examples.WEBHOOK_ID),
@@ -237,6 +271,7 @@ ANSWERS: dict[str, Schema] = {
     "only": open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all."),
     "created_by": identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID),
     "finished_at": moment("When it was done or canceled. Null: it is under way."),
+    **_IMPORTS,
     "status_reason": open_enum(webhooks.REASONS, "Why it is disabled. " + " ".join(f"`{name}`: {text}" for name, text in webhooks.REASONS.items())),
     "health": reference("WebhookHealth"),
     "delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Successful deliveries of the last 24 hours."},
@@ -281,6 +316,7 @@ ANSWERS: dict[str, Schema] = {
     "type": reference("EventType"),
     "key_id": identifier("ID of the API key that made the request.", examples.KEY_ID),
     "address": string("Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"]),
+    "EventActor.request_id": string("ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.", 30, examples=[REQUEST_ID]),
     "request_id": string("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID]),
     "trace_id": string("ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none.", 32, examples=[TRACE_ID]),
     "object": reference("EventObject"),
@@ -410,6 +446,10 @@ PARAMETERS: Schema = {
         "name": "deliveryId", "in": "path", "required": True, "description": "ID of the delivery.",
         "schema": line(30, pattern="^dlv_[0-9a-v]{26}$"), "example": DELIVERY_ID,
     },
+    "importId": {
+        "name": "importId", "in": "path", "required": True, "description": "ID of the import.",
+        "schema": line(30, pattern="^imp_[0-9a-v]{26}$"), "example": examples.IMPORT_ID,
+    },
     "replayId": {
         "name": "replayId", "in": "path", "required": True, "description": "ID of the replay.",
         "schema": line(33, pattern="^replay_[0-9a-v]{26}$"), "example": REPLAY_ID,
@@ -496,6 +536,7 @@ DELIVERED = LISTED_DELIVERY | {
     },
     "response": {"content_type": "text/plain", "body": "Internal error"},
 }
+IMPORT = {**examples.IMPORT, "report_url": f"https://api.example.com/v1/imports/{examples.IMPORT_ID}/report"}
 REPLAY = {
     "id": REPLAY_ID, "webhook_id": examples.WEBHOOK_ID, "trigger": "replay", "status": "running", "progress": 0.25, "delivered": 120,
     "failed": 2, "types": ["user.*"], "user_id": None, "only": "undelivered", "created_by": ALICE_ID, "created_at": "2023-10-27T11:00:00Z",
@@ -536,6 +577,7 @@ EXAMPLES: dict[str, Any] = {
     "Delivery": DELIVERED,
     "DeliveryRequest": DELIVERED["request"],
     "DeliveryResponse": DELIVERED["response"],
+    "Import": IMPORT,
     "Replay": REPLAY,
     "Webhook": {**LISTED_WEBHOOK, "secret": WEBHOOK_SECRET},
     "WebhookHealth": LISTED_WEBHOOK["health"],
@@ -563,6 +605,7 @@ LISTS: dict[str, list[Any]] = {
     "Session": [examples.SESSION],
     "Webhook": [LISTED_WEBHOOK],
     "Delivery": [LISTED_DELIVERY],
+    "Import": [IMPORT],
     "Replay": [REPLAY],
     "Event": [RENAMED],
 }
@@ -577,7 +620,18 @@ data: {json.dumps(RENAMED, separators=(",", ":"))}
 
 """
 
+OTHER_TEXTS: dict[str, tuple[str, Schema, str]] = {
+    "report_import": ("text/csv", string("The same with `format=csv`.", 1 << 53), "line,field,code,reason\r\n17,email,invalid_parameter,The email address has no @.\r\n"),
+}  # fmt: skip
+"""In another format, where the query can ask for one."""
+FILE: dict[str, Schema] = {
+    "application/octet-stream": {
+        "schema": {"type": "string", "format": "binary", "minLength": 1, "maxLength": 4 << 30, "description": "The file, as it is. Its format and compression are detected from its content, not from the headers of the request."},
+    }
+}  # fmt: skip
+
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "follow_events": ("text/event-stream", string("Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event as JSON. The last message may be one of type `end`, with an error as its data.", 1 << 53), EVENT_STREAM),
+    "report_import": ("application/x-ndjson", string("A JSON object per line, with `line`, `field`, `code` and `reason`.", 1 << 53), '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email address has no @."}\n'),
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),
 }  # fmt: skip

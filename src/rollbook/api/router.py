@@ -47,9 +47,9 @@ class Router:
         call.query = self._query(route, request.query)
         if request.stream is not None and not route.streams_body:  # larger than most may send: not held for strangers
             request.body, request.stream = await request.read(), None
-        if route.method == "POST":
+        if route.method == "POST" and not route.streams_body:
             call.body = body_of(route, request, self._password_min_length) if route.reads is None else await route.reads(call)
-            key = idempotency.key_of(request) if route.replays and route.shows is not None and not route.streams_body else None
+            key = idempotency.key_of(request) if route.replays and route.shows is not None else None
             if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: act(on, route, call, ids), route.shows)
         elif route.body is not None:

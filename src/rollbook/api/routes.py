@@ -10,6 +10,7 @@ from rollbook.actions import (
     arguments,
     bulk,
     events,
+    imports,
     keys,
     passwords,
     sessions,
@@ -66,6 +67,7 @@ KEY = "/v1/keys/{keyId}"
 WEBHOOK = "/v1/webhooks/{webhookId}"
 DELIVERY = WEBHOOK + "/deliveries/{deliveryId}"
 REPLAY = WEBHOOK + "/replays/{replayId}"
+IMPORT = "/v1/imports/{importId}"
 SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
@@ -115,6 +117,11 @@ ROUTES = [
     Route("DELETE", REPLAY, webhook_replays.cancel_replay, "webhooks:write", 204, errors=FOUND, self_access="webhooks", shows=show.nothing),
     Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.event_page, shows=show.event_list),
     Route("GET", "/v1/events/stream", events.follow_events, "events:read", query=arguments.FollowEvents, answer=str, errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.following, shows=event_stream.answer),
+    Route("GET", "/v1/imports", imports.list_imports, "users:write", query=arguments.ListImports, answer=list[types.Import], shows=show.import_list),
+    Route("POST", "/v1/imports", imports.create, "users:write", 201, query=arguments.ImportOptions, answer=types.Import, errors=(errors.ImportLimitReached, errors.StorageUnavailable), takes=take.import_file, shows=show.import_created, streams_body=True, replays=False),
+    Route("GET", IMPORT, imports.get, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
+    Route("GET", IMPORT + "/report", imports.report, "users:write", query=arguments.ImportReport, answer=str, errors=FOUND, shows=show.import_report),
+    Route("POST", IMPORT + "/cancel", imports.cancel, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),
     Route("GET", "/health/ready", operations.ready, None, answer=types.Health, errors=(errors.Unavailable,)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +13,7 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions import arguments
+from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.sessions import Sessions
@@ -23,8 +26,9 @@ from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import events, keys, sessions, user_list, users, webhooks
+from rollbook.records import events, imports, keys, sessions, user_list, users, webhooks
 from rollbook.records.events import EventPage
+from rollbook.records.imports import Import
 from rollbook.records.keys import Key
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
@@ -199,6 +203,52 @@ def key_created(call: Call, issued: IssuedKey) -> Response:
 
 def session_list(call: Call, found: Sessions) -> Response:
     return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
+
+
+# ---- imports
+
+
+def import_list(call: Call, found: list[Import]) -> Response:
+    return answer(200, [_import(call, each) for each in found])
+
+
+def import_(call: Call, found: Import) -> Response:
+    return answer(200, _import(call, found))
+
+
+def import_created(call: Call, made: Import) -> Response:
+    return _created(call, f"/v1/imports/{made.id}", answer(201, _import(call, made)))
+
+
+def _import(call: Call, found: Import) -> types.Import:
+    url = f"{call.services.base_url(call.request)}/v1/imports/{found.id}/report"
+    return types.Import(**imports.public(found), report_url=url)
+
+
+def import_report(call: Call, report: Report) -> Response:
+    if report.format == "csv":
+        return Response(200, PRIVATE + line("Content-Type", "text/csv; charset=utf-8"), stream=Stream(report_csv(report)))
+    return Response(200, PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report)))
+
+
+async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:
+    async with aclosing(report.parts) as parts:
+        async for part in parts:
+            yield b"".join([encode(refusal._asdict()) + b"\n" for refusal in part])
+
+
+async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
+    """RFC 4180. What a spreadsheet would take for a formula, it gets as text."""
+    yield b"line,field,code,reason\r\n"
+    async with aclosing(report.parts) as parts:
+        async for part in parts:
+            text = io.StringIO()
+            csv.writer(text).writerows([(refusal.line, *map(_as_text, refusal[1:])) for refusal in part])
+            yield text.getvalue().encode()
+
+
+def _as_text(value: str | None) -> str:
+    return f"'{value}" if value and value[0] in "=+-@\t\r" else value or ""
 
 
 # ---- webhooks

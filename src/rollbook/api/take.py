@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from rollbook.actions import users
-from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ListEvents
+from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ImportOptions, ListEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.events import Waiting
 from rollbook.api import paging, types
@@ -81,6 +81,10 @@ def following(call: Call) -> tuple[FollowEvents, str | None]:
     if last is not None and len(last) > MAX_PLACE:
         refuse("Last-Event-ID", f"must be at most {MAX_PLACE} characters")
     return call.query, None if last is None else last.decode("latin-1")
+
+
+def import_file(call: Call) -> tuple[ImportOptions, AsyncIterator[bytes]]:
+    return call.query, call.request.chunks()
 
 
 def _if_match(call: Call) -> frozenset[int] | None:

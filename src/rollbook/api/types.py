@@ -193,6 +193,7 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     format: str
     payload: str
     ordering: str
+    skip_imports: bool
     headers: tuple[str, ...]
     status: str
     status_reason: str | None
@@ -253,6 +254,36 @@ class Replay(Struct, frozen=True, kw_only=True):
     created_by: str | None
     created_at: str
     finished_at: str | None
+
+
+class Import(Struct, frozen=True, kw_only=True):
+    """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
+
+    id: str
+    user_id: str | None
+    key_id: str | None
+    status: str
+    error: str | None
+    source: str
+    format: str
+    match: str
+    on_conflict: str
+    dry_run: bool
+    events: str
+    mapping: str | None
+    delimiter: str | None
+    bytes: int
+    bytes_read: int
+    records: int
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+    refused: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    report_url: str
 
 
 class Session(Struct, frozen=True):

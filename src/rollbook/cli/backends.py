@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from rollbook.auth.tokens import mint
 from rollbook.cli.output import Failure, Refused
+
+if TYPE_CHECKING:
+    from rollbook.cli.imports import Import
 
 Shown = dict[str, Any]
 PAGE = 1_000
@@ -48,6 +51,10 @@ class Backend(ABC):
     @abstractmethod
     def password_link(self, id: str, base: str | None) -> Shown:
         """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings."""
+
+    @abstractmethod
+    def import_users(self, asked: Import) -> None:
+        """Import a file, and note in `asked` what becomes of it. What was imported stays when it ends early."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlencode
 
 import msgspec
@@ -28,6 +28,9 @@ from rollbook.records import users as user_records
 from rollbook.records.connect import address
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
+
+if TYPE_CHECKING:
+    from rollbook.cli.imports import Import
 
 T = TypeVar("T")
 
@@ -83,6 +86,11 @@ class Folder(Backend):
     def password_link(self, id: str, base: str | None) -> Shown:
         self._on.url = base or self.address
         return self.one("POST", f"{user_path(id)}/password-link")
+
+    def import_users(self, asked: Import) -> None:
+        from rollbook.cli.imports import load
+
+        load(self._on, asked)
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         asked = check_texts(ListEvents, filters)

@@ -1,72 +1,186 @@
-"""Loads a file of users into a data folder, with a bar at a terminal and refused lines on standard error."""
+"""Imports a file of users into a data folder or a running server, with a bar at a terminal and refused records on standard error."""
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import select
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
-from rollbook.actions import imports
+from rollbook import clock
+from rollbook.actions import import_batches, imports
+from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
-from rollbook.actions.principal import CLI
-from rollbook.api.import_lines import batches
-from rollbook.cli.progress import bar
-from rollbook.config import Settings
-from rollbook.first_start import open_database
+from rollbook.actions.principal import cli_job
+from rollbook.cli.output import Failure, hint
+from rollbook.cli.progress import Show, bar
+from rollbook.errors import ApiError
+from rollbook.jobs.importing import Run
+from rollbook.records.imports import Counts, Refusal, new_id
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+    from rollbook.cli.remote import Remote
+
 STDIN = Path("-")
+PART = 1 << 18
+"""Bytes of a file that are sent at a time."""
+POLLS = 0.25
+"""Seconds between two looks at an import of a running server."""
+FINAL = ("finished", "failed", "canceled")
+
+_encode = msgspec.json.Encoder().encode
 
 
-class Summary(Struct):
-    added: int = 0
-    refused: int = 0
+class Import(Struct):
+    """A file to import, and what came of it so far. `report`: where refused records are written; None: they are printed."""
+
+    file: Path  # `-`: standard input
+    options: ImportOptions
+    report: IO[bytes] | None = None
+    counts: Counts = Counts()
     seconds: float = 0.0
 
+    @property
+    def size(self) -> int | None:
+        return self.file.stat().st_size if self.file != STDIN and self.file.is_file() else None
 
-def load(settings: Settings, file: Path, summary: Summary) -> None:
-    """Add the users of a file (`-`: standard input), counting in `summary`. What was added stays when it ends early.
+    @property
+    def title(self) -> str:
+        return "Dry run" if self.options.dry_run else "Importing"
 
-    Raises ApiError, DatabaseUnusable, OSError.
-    """
-    # Rows by the million, none of which refers to itself: looking for such garbage among them would be a seventh of the work.
-    gc.disable()
-    with _open(file) as source, closing(open_database(settings)) as db:
-        on = Rollbook(settings, db)
-        size = file.stat().st_size if file != STDIN and file.is_file() else None
-        began = time.perf_counter()
-        with bar("Loading", size) as (say, show):
-            for batch in batches(on, CLI, source):
-                with _uninterrupted():
-                    taken = on.run(imports.add(on, CLI, batch.users)) if batch.users else []
-                    summary.added += len(batch.users) - len(taken)
-                refused = [*batch.refused, *[(batch.lines[at], problem.message) for at, problem in taken]]
-                for line, reason in sorted(refused):
-                    say(f"line {line}: {reason}")
-                summary.refused += len(refused)
-                summary.seconds = time.perf_counter() - began
-                show(batch.bytes, f"{summary.added:,} users, {summary.added / summary.seconds:,.0f}/s")
-        if summary.added:
-            done = 0
-            with bar("Indexing for search", summary.added) as (_, show):
-                while indexed := on.run(imports.index(on)):
-                    done += indexed
-                    show(done, f"{done:,} users")
+    @property
+    def rate(self) -> int:
+        """Records a second."""
+        return round(self.counts.records / self.seconds) if self.seconds else 0
+
+    @property
+    def sentence(self) -> str:
+        others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
+        parts = [f"{self.counts.added:,} users added", *(f"{count:,} {name}" for name, count in others if count)]
+        done = f"{', '.join(parts)}, {self.counts.refused:,} records refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
+        return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
+
+    def tell(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
+        if self.report is not None:
+            self.report.write(b"".join([_encode(refusal._asdict()) + b"\n" for refusal in refusals]))
+            return
+        for refusal in refusals:
+            say(f"line {refusal.line}: {refusal.reason}")
+
+    def moved(self, counts: Counts, began: float, show: Show, bytes_read: int) -> None:
+        self.counts, self.seconds = counts, time.perf_counter() - began
+        show(bytes_read, f"{counts.records:,} records, {self.rate:,}/s")
+
+
+def import_options(texts: Mapping[str, str | None], columns: Sequence[str]) -> ImportOptions:
+    """`columns` are such as `Mail=email`. Raises InvalidParameter, Failure."""
+    given = {name: text for name, text in texts.items() if text is not None}
+    if columns:
+        pairs = [column.rpartition("=") for column in columns]
+        if not all(column for column, _, _ in pairs):
+            raise Failure("--map: use the name of a column, =, and the name of a field, such as Mail=email.")
+        given["mapping"] = _encode({column: field or None for column, _, field in pairs}).decode()
+    return check_texts(ImportOptions, given)
 
 
 @contextmanager
-def _open(file: Path) -> Iterator[BinaryIO]:
+def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
+    if file is None:
+        yield None
+    else:
+        with open(file, "wb") as report:
+            yield report
+
+
+# ---- into a folder
+
+
+def load(on: Rollbook, asked: Import) -> None:
+    """What was imported stays when it ends early. Raises ApiError, OSError."""
+    id, began, status = new_id(), clock.now(), "failed"
+    by = cli_job(id)
+    with _open(asked.file) as source:
+        run = Run(on, source, asked.options, id)
+        try:
+            _watch(run, asked, lambda: run.steps(lambda: by, _uninterrupted))
+            status = "finished"
+        except KeyboardInterrupt:
+            status = "canceled"
+            raise
+        finally:
+            asked.counts = run.counts
+            if not asked.options.dry_run and (run.counts.added or run.counts.updated):
+                with suppress(ApiError):  # the one that ended the import matters more
+                    on.run(imports.record_local(on, by, id, asked.options, run.counts, status, began, run.bytes_read))
+    if asked.counts.added and not asked.options.dry_run:
+        _index(on, asked.counts.added)
+
+
+def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_batches.Step]]) -> None:
+    began = time.perf_counter()
+    with bar(asked.title, asked.size) as (say, show):
+        for step in steps():
+            asked.tell(step.refusals, say)
+            asked.moved(run.counts, began, show, run.bytes_read)
+
+
+def _index(on: Rollbook, added: int) -> None:
+    done = 0
+    with bar("Indexing for search", added) as (_, show):
+        while indexed := on.run(import_batches.index(on)):
+            done += indexed
+            show(done, f"{done:,} users")
+
+
+# ---- into a running server
+
+
+def send(server: Remote, asked: Import) -> None:
+    """The server imports the file. Ctrl+C cancels the import; what was imported stays."""
+    fields = msgspec.structs.asdict(asked.options).items()
+    query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields if value is not None}
+    job = server.create_import(query, _sent(asked))
+    id, began = job["id"], time.perf_counter()
+    try:
+        with bar(asked.title, job["bytes"]) as (_, show):
+            while job["status"] not in FINAL:
+                time.sleep(POLLS)
+                job = server.one("GET", f"/v1/imports/{id}")
+                asked.moved(Counts(*[job[name] for name in Counts._fields]), began, show, job["bytes_read"])
+    except KeyboardInterrupt:
+        server.ask("POST", f"/v1/imports/{id}/cancel")
+        raise
+    report = server.import_report(id) if job["refused"] else ""
+    asked.tell([Refusal(**msgspec.json.decode(line)) for line in report.splitlines()], hint)
+    if job["status"] != "finished":
+        raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
+
+
+def _sent(asked: Import) -> Iterator[bytes]:
+    sent = 0
+    with _open(asked.file) as source, bar("Sending", asked.size) as (_, show):
+        while part := source.read1(PART):
+            yield part
+            sent += len(part)
+            show(sent, f"{sent >> 20:,} MiB")
+
+
+# ---- files
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[io.BufferedReader[_Source]]:
     heard, wake = os.pipe2(os.O_NONBLOCK)
     before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from rollbook_client import OMIT, Rollbook, errors
@@ -13,6 +13,9 @@ from rollbook_client import OMIT, Rollbook, errors
 from rollbook import __version__
 from rollbook.cli.backends import Answer, Backend, Shown, user_path
 from rollbook.cli.output import Failure, Refused, base_url, hint, program
+
+if TYPE_CHECKING:
+    from rollbook.cli.imports import Import
 
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
 OBJECTS = ("health", "response")
@@ -43,6 +46,23 @@ class Remote(Backend):
         if base is not None:
             raise Failure("--public-url and --url can't be combined: a running server knows its own public_url.")
         return self.one("POST", f"{user_path(id)}/password-link")
+
+    def import_users(self, asked: Import) -> None:
+        from rollbook.cli.imports import send
+
+        send(self, asked)
+
+    def create_import(self, query: Mapping[str, Any], file: Iterable[bytes]) -> Shown:
+        with self._failures("/v1/imports"):
+            response = self._client.request("POST", "/v1/imports", query=query, content=file, headers=HEADERS)
+        if not isinstance(response.parsed, dict):
+            raise self.stranger(response.status_code)
+        return self.checked(response.parsed, response.status_code)
+
+    def import_report(self, id: str) -> str:
+        """The refused records, an object of JSON in each line."""
+        with self._failures(f"/v1/imports/{id}/report"):
+            return self._client.request("GET", f"/v1/imports/{id}/report", headers=HEADERS).http_response.text
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         """Waits for the rate limit, and tries again after a lost connection."""

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table
@@ -383,36 +382,93 @@ def _deleted(place: Backend, email: str) -> str:
 
 
 @app.command("import")
+@options.on_server
 def import_users(
+    server: options.Server,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A file with one JSON object per line; `-` reads standard input.", allow_dash=True),
+        typer.Argument(
+            metavar="FILE",
+            help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.",
+            allow_dash=True,
+        ),
     ],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="SYSTEM",
+            help="The system it was exported from: rollbook, auth0, firebase, supabase, keycloak, clerk, django, fastapi-users or pocketbase.",
+        ),
+    ] = "rollbook",
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="auto, ndjson, json or csv.")] = "auto",
+    match: Annotated[
+        str, typer.Option("--match", metavar="FIELD", help="What tells that a user exists already: email or external_id.")
+    ] = "email",
+    on_conflict: Annotated[
+        str,
+        typer.Option("--on-conflict", metavar="ACTION", help="What to do with users who exist already: skip, update or fail."),
+    ] = "skip",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="COLUMN=FIELD",
+            help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            "--delimiter",
+            metavar="CHARACTER",
+            help="What separates the columns of a CSV file. [default: detected]",
+            show_default=False,
+        ),
+    ] = None,
+    events: Annotated[
+        str, typer.Option("--events", metavar="WHICH", help="each: an event for each user. summary: only import.finished.")
+    ] = "each",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do the same work and report on it, but change nothing.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write refused records to this file, one JSON object per line, instead of printing them.",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
-    data: options.Data = None,
 ) -> None:
-    """Import users from a file, each with name, email and password_hash (an argon2 string) or password.
+    """Import users from a file, with their password hashes.
 
-    The other fields of `POST /v1/users` are optional. Lines that can't be imported are reported on standard error with
-    the reason, and the exit code is then 1. Importing the same file again changes nothing. The server can be running.
+    Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Importing the same file again
+    changes nothing. The server can be running. See docs/import.md.
     """
     # Imported here: only this command needs it.
-    from rollbook.cli.imports import Summary, load
+    from rollbook.cli.imports import Import, import_options, report_to
 
-    settings, _ = config.load({"data": data})
-    summary = Summary()
-    try:
-        load(settings, file, summary)
-    finally:
-        rate = round(summary.added / summary.seconds) if summary.seconds else 0
-        if json:
-            counts = {"added": summary.added, "refused": summary.refused}
-            as_json({**counts, "seconds": round(summary.seconds, 3), "rows_per_second": rate})
-        else:
-            hint(
-                f"{summary.added:,} users added, {summary.refused:,} lines rejected, in {summary.seconds:.1f} s ({rate:,} users/s)."
-            )
-    raise typer.Exit(1 if summary.refused else 0)
+    texts = {
+        "source": source,
+        "format": format,
+        "match": match,
+        "on_conflict": on_conflict,
+        "events": events,
+        "delimiter": delimiter,
+    }
+    wanted = import_options({**texts, "dry_run": str(dry_run).lower()}, mapping or ())
+    with server(make=True) as place, report_to(report) as written:
+        asked = Import(file, wanted, written)
+        try:
+            place.import_users(asked)
+        finally:
+            if json:
+                as_json({**asked.counts._asdict(), "seconds": round(asked.seconds, 3), "rows_per_second": asked.rate})
+            else:
+                hint(asked.sentence)
+    raise typer.Exit(1 if asked.counts.refused else 0)
 
 
 def _limit(text: str) -> str | None:

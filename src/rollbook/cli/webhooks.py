@@ -88,6 +88,9 @@ def create_webhook(
         str, typer.Option("--ordering", metavar="ORDERING", help="user: the events of a user in order. none: in no order.")
     ] = "user",
     header: Headers = None,
+    skip_imports: Annotated[
+        bool, typer.Option("--skip-imports", help="Leave out the events of imports, but import.finished.")
+    ] = False,
     user: Owner = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -97,6 +100,8 @@ def create_webhook(
     Example: rollbook webhooks create https://example.com/hook --type "user.*"
     """
     fields: Shown = {"url": target, "description": description, "format": format, "payload": payload, "ordering": ordering}
+    if skip_imports:
+        fields["skip_imports"] = True
     if type:
         fields["types"] = type
     if header:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollbook import clock
+from rollbook.actions import imports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
@@ -149,6 +150,7 @@ JOBS = (
     ("expire usage", 60.0, expire_usage),
     ("expire request log", 60.0, expire_request_log),
     ("expire deliveries", 5.0, expire_deliveries),
+    ("expire imports", 60.0, imports.expire),
     ("erase usage", 30.0, erase_usage),
     ("forget password parameters", 3600.0, forget_password_parameters),
 )

@@ -9,6 +9,7 @@ from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
 from rollbook.jobs import last_seen, retention
+from rollbook.jobs.imports import PAUSE, Imports
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
 from rollbook.observe.usage_buffer import UsageBuffer
@@ -28,8 +29,12 @@ def jobs(on: Services, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge:
         Job("failed sign-ins and exceeded limits", 1.0, store_notices),
         Job("running requests", 1.0, partial(renew_claims, on)),
     ]
+    last = [store_last_seen, store_notices, flush.flush]
     if first:
         found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
-    return Jobs(on.db, found, last=(store_last_seen, store_notices, flush.flush))
+        running = Imports(on)
+        found.append(Job("imports", PAUSE, running.step))
+        last.append(running.stop)
+    return Jobs(on.db, found, last=last)

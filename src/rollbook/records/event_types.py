@@ -58,6 +58,7 @@ TYPES: dict[str, EventType] = {
     "webhook.deleted": _webhook("A webhook was deleted.", WEBHOOK),
     "webhook.disabled": _webhook("A webhook was disabled. `status_reason` says why.", {**WEBHOOK, "status": "disabled", "status_reason": "failing"}, {"status": "enabled", "status_reason": None}),
     "webhook.events_missed": _webhook("Events that a webhook had not been sent yet were past their retention. `missed` says how many.", {**WEBHOOK, "missed": 1200}),
+    "import.finished": EventType("An import of users has ended. `status` is finished, failed or canceled; the counts say what became of the records.", "import", examples.IMPORT, user_id=examples.ALICE_ID),
     "server.test": EventType("A test delivery of a webhook. Never in the event log.", "server", {"message": "Your webhook works."}, user_id=""),
 }  # fmt: skip
 """By name, in the order in which they are shown."""

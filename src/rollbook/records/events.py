@@ -44,6 +44,11 @@ class Event(NamedTuple):
         return len(self.object) + len(self.before or "")
 
 
+def is_of_import(event: Event) -> bool:
+    """Whether an import did it. The ID of an import is in the place of that of a request, which the server gives."""
+    return event.type != "import.finished" and event.actor.request_id is not None and event.actor.request_id.startswith("imp_")
+
+
 def public(event: Event) -> public_events.Event:
     """The event as everything shows it: the API, the stream, webhooks, exports and the dashboard."""
     return public_events.Event(

@@ -14,6 +14,7 @@ CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
 KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
+IMPORT_ID = "imp_065n1c7m8h1u9f3s6d2q5b8k4g"
 EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -37,8 +38,15 @@ SESSION: dict[str, Any] = {
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 WEBHOOK: dict[str, Any] = {
     "id": WEBHOOK_ID, "user_id": ALICE_ID, "url": "https://app.example.com/…", "description": "Billing", "types": ["user.*"],
-    "format": "standard", "payload": "full", "ordering": "user", "headers": [], "status": "enabled", "status_reason": None,
+    "format": "standard", "payload": "full", "ordering": "user", "skip_imports": False, "headers": [], "status": "enabled", "status_reason": None,
     "created_at": "2023-10-27T10:30:00Z", "updated_at": "2023-10-27T10:30:00Z",
+}  # fmt: skip
+IMPORT: dict[str, Any] = {
+    "id": IMPORT_ID, "user_id": ALICE_ID, "key_id": KEY_ID, "status": "finished", "error": None, "bytes": 29048216,
+    "bytes_read": 29048216, "records": 100000, "added": 99871, "updated": 0, "unchanged": 0, "skipped": 127, "refused": 2,
+    "created_at": "2023-10-27T10:50:00Z", "started_at": "2023-10-27T10:50:01Z", "finished_at": "2023-10-27T10:50:04Z",
+    "source": "rollbook", "format": "auto", "match": "email", "on_conflict": "skip", "dry_run": False, "events": "each",
+    "mapping": None, "delimiter": None,
 }  # fmt: skip
 EXCEEDED: dict[str, Any] = {
     "user_id": CHARLIE_ID, "key_id": KEY_ID, "window": "minute", "limit": 100, "resets_at": "2023-10-27T11:01:00Z",

@@ -149,6 +149,15 @@ def metadata_patch(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def is_object_of_names(text: str) -> bool:
+    """Whether this is a JSON object whose values are strings or null."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return isinstance(found, dict) and all(value is None or isinstance(value, str) for value in found.values())
+
+
 def patched(text: str, patch: str) -> str:
     """Metadata with a patch applied to it. ValueError where the result is none that can be kept."""
     return metadata(_merged(msgspec.json.decode(text), msgspec.json.decode(patch)))

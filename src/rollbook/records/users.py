@@ -47,6 +47,7 @@ BY_ID = Statement(
         LATERAL (SELECT {COLUMNS} FROM users WHERE id = user_id FOR UPDATE) AS users""",
 )
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
+BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE external_id = ?"
 SIGN_IN = Statement(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?", locks=True)
 PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
@@ -88,6 +89,11 @@ async def get(queries: Queries, id: str) -> User:
 
 async def by_email(queries: Queries, email: str) -> User | None:
     row = await queries.one(BY_EMAIL_KEY, rules.email_key(email))
+    return User._make(row) if row else None
+
+
+async def by_external_id(queries: Queries, external_id: str) -> User | None:
+    row = await queries.one(BY_EXTERNAL_ID, external_id)
     return User._make(row) if row else None
 
 
@@ -192,6 +198,11 @@ async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
     if dialect(tx).is_shared:
         await tx.one(FIRST_OWNER)
         await tx.all(LOCK, list(ids))
+
+
+async def take_all_turns(tx: Tx) -> None:
+    """The same before many users are changed."""
+    await tx.one(FIRST_OWNER)
 
 
 async def is_last_owner(tx: Tx, user: User) -> bool:

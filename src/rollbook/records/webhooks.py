@@ -49,6 +49,7 @@ class Webhook(NamedTuple):
     version: int = 1
     created_at: int = 0
     updated_at: int = 0
+    skip_imports: int = 0  # whether what imports do is not sent
 
 
 COLUMNS = ", ".join(Webhook._fields)
@@ -155,6 +156,7 @@ def public(webhook: Webhook) -> dict[str, Any]:
         "format": webhook.format,
         "payload": webhook.payload,
         "ordering": webhook.ordering,
+        "skip_imports": bool(webhook.skip_imports),
         "headers": list(sealed_headers(webhook)),
         "status": webhook.status,
         "status_reason": webhook.status_reason,

@@ -34,7 +34,7 @@ def read_mapping(text: str | None) -> Targets:
     if text is None:
         return {}
     try:
-        found = msgspec.json.decode(text, type=dict[str, str | None])
+        found = msgspec.json.decode(str(text), type=dict[str, str | None])
     except msgspec.DecodeError:
         refuse("mapping", 'must be a JSON object from columns to fields, such as {"E-mail": "email", "Age": null}')
     for target in found.values():

@@ -48,7 +48,7 @@ class Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        found = self._file.read(len(memoryview(buffer)))
+        found = getattr(self._file, "read1", self._file.read)(len(memoryview(buffer)))  # what there is
         memoryview(buffer)[: len(found)] = found
         self.count += len(found)
         return len(found)

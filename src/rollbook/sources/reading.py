@@ -13,6 +13,7 @@ from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, refuse
 from rollbook.api.parsing import read_object
 from rollbook.errors import ApiError, InvalidJson
+from rollbook.records.imports import Refusal
 from rollbook.sources import arrays, columns, lines, opening
 from rollbook.sources.columns import Targets
 from rollbook.sources.lines import Unreadable
@@ -24,15 +25,6 @@ Format = Literal["ndjson", "json", "csv"]
 Piece = TypeVar("Piece", bytes, dict[str, str])
 
 MAX_REASON = 300
-
-
-class Refusal(NamedTuple):
-    """Why a record holds no user. The reason is a sentence that never repeats a password or a hash."""
-
-    line: int
-    field: str | None
-    code: str
-    reason: str
 
 
 class Record(NamedTuple):

@@ -26,6 +26,7 @@ __all__ = [
     "HeadersTooLarge",
     "IdempotencyKeyReused",
     "IdempotencyStillRunning",
+    "ImportLimitReached",
     "InsufficientScope",
     "InternalError",
     "InternalServerError",
@@ -187,6 +188,12 @@ class WebhookLimitReached(Forbidden):
 class ReplayLimitReached(Forbidden):
     """`replay_limit_reached`: The webhook has 100 replays under way, resent deliveries included. Wait until some are
     done, or cancel one.
+    """
+
+
+class ImportLimitReached(Forbidden):
+    """`import_limit_reached`: You have 10 imports that wait or run, or the server 100. Wait until some are finished, or
+    cancel one.
     """
 
 
@@ -378,6 +385,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "key_limit_reached": KeyLimitReached,
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,
+    "import_limit_reached": ImportLimitReached,
     "not_found": NotFound,
     "request_timeout": RequestTimeout,
     "idempotency_still_running": IdempotencyStillRunning,

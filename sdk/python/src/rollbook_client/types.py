@@ -21,6 +21,7 @@ ErrorCode = (
         "invalid_parameter",
         "email_taken",
         "external_id_taken",
+        "id_taken",
         "bad_message",
         "unauthorized",
         "missing_key",
@@ -37,6 +38,7 @@ ErrorCode = (
         "key_limit_reached",
         "webhook_limit_reached",
         "replay_limit_reached",
+        "import_limit_reached",
         "not_yourself",
         "not_found",
         "method_not_allowed",
@@ -106,6 +108,8 @@ EventPattern = (
         "webhook.deleted",
         "webhook.disabled",
         "webhook.events_missed",
+        "import.*",
+        "import.finished",
         "server.*",
         "server.test",
     ]
@@ -146,6 +150,7 @@ EventType = (
         "webhook.deleted",
         "webhook.disabled",
         "webhook.events_missed",
+        "import.finished",
         "server.test",
     ]
     | str
@@ -441,7 +446,7 @@ class EventActor(Model):
     address: str | None
     """Where the request came from: an IP address, `cli` for the command line, `system` for the server itself."""
     request_id: str | None
-    """ID of the request, also in `X-Request-Id` and in the server's log."""
+    """ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it."""
     trace_id: str | None
     """ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none."""
     _known = ("user_id", "key_id", "address", "request_id", "trace_id")
@@ -518,6 +523,8 @@ class EventObject(Model):
     """
     ordering: str | None
     """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    skip_imports: bool | None
+    """Whether events of imports are left out, but `import.finished`."""
     headers: list[str] | None
     """The names of the headers that are sent with each event. The values are never returned."""
     status_reason: str | None
@@ -527,6 +534,42 @@ class EventObject(Model):
     """
     key_id: str | None
     """The API key whose request exceeded the limit."""
+    error: str | None
+    """Why it failed."""
+    source: str | None
+    """The system that the file was exported from."""
+    match: str | None
+    """What tells that a user of the file exists already."""
+    on_conflict: str | None
+    """What happens to users who exist already."""
+    dry_run: bool | None
+    """Whether nothing is changed."""
+    events: str | None
+    """Which events are recorded."""
+    mapping: str | None
+    """From the columns of a CSV file to fields: a JSON object."""
+    delimiter: str | None
+    """What separates the columns of a CSV file. Null: what was detected."""
+    bytes: int | None
+    """Size of the file."""
+    bytes_read: int | None
+    """Bytes of the file that are done."""
+    records: int | None
+    """Records of the file that are done."""
+    added: int | None
+    """Users who were added."""
+    updated: int | None
+    """Users who existed and were changed."""
+    unchanged: int | None
+    """Users who existed and were the same."""
+    skipped: int | None
+    """Users who existed and were left alone."""
+    refused: int | None
+    """Records that were refused. The report says why."""
+    started_at: datetime | None
+    """When it started. Null: it waits."""
+    finished_at: datetime | None
+    """When it ended. Null: it waits or runs."""
     window: str | None
     """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
     limit: int | None
@@ -543,17 +586,27 @@ class EventObject(Model):
         "last_used_at": time,
         "revoked_at": time,
         "last_seen_at": time,
+        "started_at": time,
+        "finished_at": time,
         "resets_at": time,
     }
     _optional = frozenset(
         [
+            "added",
             "address",
+            "bytes",
+            "bytes_read",
             "created_at",
+            "delimiter",
             "description",
+            "dry_run",
             "email",
             "email_verified",
+            "error",
+            "events",
             "expires_at",
             "external_id",
+            "finished_at",
             "format",
             "headers",
             "id",
@@ -563,21 +616,32 @@ class EventObject(Model):
             "last_sign_in_at",
             "last_used_at",
             "limit",
+            "mapping",
             "masked",
+            "match",
             "message",
             "metadata",
             "name",
+            "on_conflict",
             "ordering",
             "payload",
             "rate_limit",
+            "records",
+            "refused",
             "resets_at",
             "revealable",
             "revoked_at",
             "role",
             "scopes",
+            "skip_imports",
+            "skipped",
+            "source",
+            "started_at",
             "status",
             "status_reason",
             "types",
+            "unchanged",
+            "updated",
             "updated_at",
             "url",
             "user_agent",
@@ -615,9 +679,28 @@ class EventObject(Model):
         "format",
         "payload",
         "ordering",
+        "skip_imports",
         "headers",
         "status_reason",
         "key_id",
+        "error",
+        "source",
+        "match",
+        "on_conflict",
+        "dry_run",
+        "events",
+        "mapping",
+        "delimiter",
+        "bytes",
+        "bytes_read",
+        "records",
+        "added",
+        "updated",
+        "unchanged",
+        "skipped",
+        "refused",
+        "started_at",
+        "finished_at",
         "window",
         "limit",
         "resets_at",
@@ -717,6 +800,8 @@ class Webhook(Model):
     """
     ordering: str
     """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    skip_imports: bool
+    """Whether events of imports are left out, but `import.finished`."""
     headers: list[str]
     """The names of the headers that are sent with each event. The values are never returned."""
     status: str
@@ -746,6 +831,7 @@ class Webhook(Model):
         "format",
         "payload",
         "ordering",
+        "skip_imports",
         "headers",
         "status",
         "status_reason",
@@ -891,6 +977,90 @@ class Replay(Model):
         "created_by",
         "created_at",
         "finished_at",
+    )
+
+
+class Import(Model):
+    """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
+
+    __slots__ = ()
+    id: str
+    """ID of the import."""
+    user_id: str | None
+    """ID of the user who asked for it. Null: from the command line."""
+    key_id: str | None
+    """ID of the API key it was asked for with. Null: with none."""
+    status: str
+    """`failed`: it could not go on, for the reason in `error`. What was imported by then stays."""
+    error: str | None
+    """Why it failed."""
+    source: str
+    """The system that the file was exported from."""
+    format: str
+    """The file's format, as it was asked for."""
+    match: str
+    """What tells that a user of the file exists already."""
+    on_conflict: str
+    """What happens to users who exist already."""
+    dry_run: bool
+    """Whether nothing is changed."""
+    events: str
+    """Which events are recorded."""
+    mapping: str | None
+    """From the columns of a CSV file to fields: a JSON object."""
+    delimiter: str | None
+    """What separates the columns of a CSV file. Null: what was detected."""
+    bytes: int
+    """Size of the file."""
+    bytes_read: int
+    """Bytes of the file that are done."""
+    records: int
+    """Records of the file that are done."""
+    added: int
+    """Users who were added."""
+    updated: int
+    """Users who existed and were changed."""
+    unchanged: int
+    """Users who existed and were the same."""
+    skipped: int
+    """Users who existed and were left alone."""
+    refused: int
+    """Records that were refused. The report says why."""
+    created_at: datetime
+    """When it was asked for."""
+    started_at: datetime | None
+    """When it started. Null: it waits."""
+    finished_at: datetime | None
+    """When it ended. Null: it waits or runs."""
+    report_url: str
+    """Where the report is: the records that were refused."""
+    _kinds = {"created_at": time, "started_at": time, "finished_at": time}
+    _known = (
+        "id",
+        "user_id",
+        "key_id",
+        "status",
+        "error",
+        "source",
+        "format",
+        "match",
+        "on_conflict",
+        "dry_run",
+        "events",
+        "mapping",
+        "delimiter",
+        "bytes",
+        "bytes_read",
+        "records",
+        "added",
+        "updated",
+        "unchanged",
+        "skipped",
+        "refused",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "report_url",
     )
 
 

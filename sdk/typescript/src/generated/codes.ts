@@ -65,6 +65,9 @@ export class IdempotencyKeyReused extends APIError {}
 /** The first request with this Idempotency-Key is still running. Wait, then try again. */
 export class IdempotencyStillRunning extends APIError {}
 
+/** You have 10 imports that wait or run, or the server 100. Wait until some are finished, or cancel one. */
+export class ImportLimitReached extends Forbidden {}
+
 /**
  * The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read
  * and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes,
@@ -220,6 +223,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["headers_too_large", 431, HeadersTooLarge],
   ["idempotency_key_reused", 422, IdempotencyKeyReused],
   ["idempotency_still_running", 409, IdempotencyStillRunning],
+  ["import_limit_reached", 403, ImportLimitReached],
   ["insufficient_scope", 403, InsufficientScope],
   ["internal_error", 500, InternalError],
   ["invalid_json", 400, InvalidJson],

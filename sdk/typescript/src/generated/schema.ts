@@ -370,7 +370,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "forbidden" | "insufficient_scope" | "user_suspended" | "address_not_allowed" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "forbidden" | "insufficient_scope" | "user_suspended" | "address_not_allowed" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -494,7 +494,7 @@ export interface components {
              */
             address: string | null;
             /**
-             * @description ID of the request, also in `X-Request-Id` and in the server's log.
+             * @description ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.
              * @example req_7m2c9v0kq1t8a3hs0000001f
              */
             request_id: string | null;
@@ -651,6 +651,8 @@ export interface components {
              * @example user
              */
             ordering?: "user" | "none" | (string & {});
+            /** @description Whether events of imports are left out, but `import.finished`. */
+            skip_imports?: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
             /**
@@ -663,6 +665,86 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id?: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * @description The system that the file was exported from.
+             * @example rollbook
+             */
+            source?: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | (string & {});
+            /**
+             * @description What tells that a user of the file exists already.
+             * @example email
+             */
+            match?: "email" | "external_id" | (string & {});
+            /**
+             * @description What happens to users who exist already.
+             * @example skip
+             */
+            on_conflict?: "skip" | "update" | "fail" | (string & {});
+            /** @description Whether nothing is changed. */
+            dry_run?: boolean;
+            /**
+             * @description Which events are recorded.
+             * @example each
+             */
+            events?: "each" | "summary" | (string & {});
+            /** @description From the columns of a CSV file to fields: a JSON object. */
+            mapping?: string | null;
+            /** @description What separates the columns of a CSV file. Null: what was detected. */
+            delimiter?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the file.
+             */
+            bytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the file that are done.
+             */
+            bytes_read?: number;
+            /**
+             * Format: int64
+             * @description Records of the file that are done.
+             */
+            records?: number;
+            /**
+             * Format: int64
+             * @description Users who were added.
+             */
+            added?: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were changed.
+             */
+            updated?: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were the same.
+             */
+            unchanged?: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were left alone.
+             */
+            skipped?: number;
+            /**
+             * Format: int64
+             * @description Records that were refused. The report says why.
+             */
+            refused?: number;
+            /**
+             * Format: date-time
+             * @description When it started. Null: it waits.
+             * @example 2023-10-27T10:00:00Z
+             */
+            started_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended. Null: it waits or runs.
+             * @example 2023-10-27T10:00:00Z
+             */
+            finished_at?: string | null;
             /**
              * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
              * @example minute
@@ -686,12 +768,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, those of later versions included.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "session.*" | "session.created" | "session.revoked" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "session.*" | "session.created" | "session.revoked" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "session.created" | "session.revoked" | "password_link.created" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "session.created" | "session.revoked" | "password_link.created" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -805,6 +887,155 @@ export interface components {
             checks?: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Import
+         * @description An import of users: how its file is read, how far it has come, and what became of the records read so far.
+         * @example {
+         *       "id": "imp_065n1c7m8h1u9f3s6d2q5b8k4g",
+         *       "user_id": "user_065n14sd01rd526r46hrcu0i8o",
+         *       "key_id": "key_065n19esg1vsvaetc6pc73vuso",
+         *       "status": "finished",
+         *       "error": null,
+         *       "bytes": 29048216,
+         *       "bytes_read": 29048216,
+         *       "records": 100000,
+         *       "added": 99871,
+         *       "updated": 0,
+         *       "unchanged": 0,
+         *       "skipped": 127,
+         *       "refused": 2,
+         *       "created_at": "2023-10-27T10:50:00Z",
+         *       "started_at": "2023-10-27T10:50:01Z",
+         *       "finished_at": "2023-10-27T10:50:04Z",
+         *       "source": "rollbook",
+         *       "format": "auto",
+         *       "match": "email",
+         *       "on_conflict": "skip",
+         *       "dry_run": false,
+         *       "events": "each",
+         *       "mapping": null,
+         *       "delimiter": null,
+         *       "report_url": "https://api.example.com/v1/imports/imp_065n1c7m8h1u9f3s6d2q5b8k4g/report"
+         *     }
+         */
+        Import: {
+            /**
+             * @description ID of the import.
+             * @example imp_065n1c7m8h1u9f3s6d2q5b8k4g
+             */
+            id: string;
+            /**
+             * @description ID of the user who asked for it. Null: from the command line.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            user_id: string | null;
+            /**
+             * @description ID of the API key it was asked for with. Null: with none.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            key_id: string | null;
+            /**
+             * @description `failed`: it could not go on, for the reason in `error`. What was imported by then stays.
+             * @example waiting
+             */
+            status: "waiting" | "running" | "finished" | "failed" | "canceled" | (string & {});
+            /** @description Why it failed. */
+            error: string | null;
+            /**
+             * @description The system that the file was exported from.
+             * @example rollbook
+             */
+            source: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | (string & {});
+            /**
+             * @description The file's format, as it was asked for.
+             * @example auto
+             */
+            format: "auto" | "ndjson" | "json" | "csv" | (string & {});
+            /**
+             * @description What tells that a user of the file exists already.
+             * @example email
+             */
+            match: "email" | "external_id" | (string & {});
+            /**
+             * @description What happens to users who exist already.
+             * @example skip
+             */
+            on_conflict: "skip" | "update" | "fail" | (string & {});
+            /** @description Whether nothing is changed. */
+            dry_run: boolean;
+            /**
+             * @description Which events are recorded.
+             * @example each
+             */
+            events: "each" | "summary" | (string & {});
+            /** @description From the columns of a CSV file to fields: a JSON object. */
+            mapping: string | null;
+            /** @description What separates the columns of a CSV file. Null: what was detected. */
+            delimiter: string | null;
+            /**
+             * Format: int64
+             * @description Size of the file.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of the file that are done.
+             */
+            bytes_read: number;
+            /**
+             * Format: int64
+             * @description Records of the file that are done.
+             */
+            records: number;
+            /**
+             * Format: int64
+             * @description Users who were added.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were changed.
+             */
+            updated: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were the same.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Users who existed and were left alone.
+             */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description Records that were refused. The report says why.
+             */
+            refused: number;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it started. Null: it waits.
+             * @example 2023-10-27T10:00:00Z
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended. Null: it waits or runs.
+             * @example 2023-10-27T10:00:00Z
+             */
+            finished_at: string | null;
+            /**
+             * Format: uri
+             * @description Where the report is: the records that were refused.
+             */
+            report_url: string;
         };
         /**
          * Key
@@ -1533,6 +1764,7 @@ export interface components {
          *       "format": "standard",
          *       "payload": "full",
          *       "ordering": "user",
+         *       "skip_imports": false,
          *       "headers": [],
          *       "status": "enabled",
          *       "status_reason": null,
@@ -1586,6 +1818,8 @@ export interface components {
              * @example user
              */
             ordering: "user" | "none" | (string & {});
+            /** @description Whether events of imports are left out, but `import.finished`. */
+            skip_imports: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers: string[];
             /**
@@ -1654,6 +1888,8 @@ export interface components {
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});
+            /** @description `true`: leave out the events of imports, but `import.finished`. Default: `false`. */
+            skip_imports?: boolean;
             /**
              * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
              * @example {
@@ -1808,6 +2044,8 @@ export interface components {
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});
+            /** @description `true`: leave out the events of imports, but `import.finished`. Default: `false`. */
+            skip_imports?: boolean;
             /**
              * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
              * @example {

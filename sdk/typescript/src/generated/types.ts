@@ -70,6 +70,9 @@ export interface Export extends Object<"Export"> {}
 /** Whether the server is alive or ready for requests. */
 export interface Health extends Object<"Health"> {}
 
+/** An import of users: how its file is read, how far it has come, and what became of the records read so far. */
+export interface Import extends Object<"Import"> {}
+
 /** An API key. `key`, the key itself, is only returned when you create, rotate or reveal it. */
 export interface Key extends Object<"Key"> {}
 

@@ -145,7 +145,7 @@ class Endpoint:
     def replay(self, stored: Sequence[webhook_replays.Replay]) -> None:
         """These are to be sent again, and no others."""
         known = self._replays
-        self._replays = {each.id: known.get(each.id) or Replay(each, self.target.types) for each in stored}
+        self._replays = {each.id: known.get(each.id) or Replay(each, self.target) for each in stored}
 
     async def read_replays(self) -> None:
         for replay in list(self._replays.values()):
@@ -336,6 +336,9 @@ class Endpoint:
             asked = Selection(self.target.types, lane.name, seq, lane.passed + 1)
             seq = lane.passed
             for event in (await self._room.db.read(events.page, asked, 1)).events:
+                if not self.target.wants(event):
+                    seq = event.seq
+                    continue
                 lane.seq, lane.attempts, lane.outcome = event.seq, 0, ""
                 lane.next_at = lane.failed_at = self._room.now()
                 self.lanes.changed(lane)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from rollbook.jobs.webhooks.pages import PAGE, Entry
+from rollbook.jobs.webhooks.target import Target
 from rollbook.records import event_types, events, webhook_deliveries, webhook_replays
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhook_replays import Progress
@@ -15,13 +16,13 @@ SOON = 16
 
 
 class Replay:
-    def __init__(self, stored: webhook_replays.Replay, types: frozenset[str] | None) -> None:
-        """`types` are those that the webhook asks for."""
+    def __init__(self, stored: webhook_replays.Replay, target: Target) -> None:
         self.id = stored.id
         self.trigger = stored.trigger
         self.queue: deque[Entry] = deque()
         self._stored = stored
-        self._types = event_types.selected(stored.types.split()) if stored.types else types
+        self._types = event_types.selected(stored.types.split()) if stored.types else target.types
+        self._skips_imports = target.skips_imports and stored.trigger == "replay"
         self._read = stored.next_seq - 1
         self._unfinished: dict[int, None] = {}
         self._outcomes: dict[int, bool] = {}
@@ -54,6 +55,8 @@ class Replay:
 
     async def _is_selected(self, db: Database, event: Event) -> bool:
         stored = self._stored
+        if self._skips_imports and events.is_of_import(event):
+            return False
         if stored.selection == "all":
             return True
         outcomes = await webhook_deliveries.outcomes_of(db, stored.webhook_id, event.user_id, event.seq)

@@ -14,7 +14,7 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
 from rollbook.jobs.webhooks.pages import Entry
-from rollbook.records import event_types, webhook_inbox, webhooks
+from rollbook.records import event_types, events, webhook_inbox, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhook_inbox import Message
 from rollbook.records.webhooks import Webhook
@@ -34,6 +34,7 @@ class Target:
         self.is_enabled = webhook.status == "enabled"
         self.version = webhook.version
         self.types = event_types.selected(webhook.types.split())
+        self.skips_imports = bool(webhook.skip_imports)
         self._is_ordered = webhook.ordering == "user"
         self._headers, self._keys = webhook_secrets.unsealed(on.secret, webhook)
         self._keys_until = webhook.old_secret_until if len(self._keys) > 1 else None
@@ -46,6 +47,8 @@ class Target:
                 self._is_refused = True
 
     def wants(self, event: Event) -> bool:
+        if self.skips_imports and events.is_of_import(event):
+            return False
         return self.types is None or event.type in self.types
 
     def lane(self, event: Event) -> str:

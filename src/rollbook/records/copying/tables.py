@@ -48,7 +48,7 @@ TABLES = (
     _table("erased_usage", "user_id, erased_at", "user_id"),
     _table(
         "webhooks",
-        "id, user_id, url, description, types, format, payload, ordering, headers, secret, old_secret, old_secret_until, status, status_reason, version, created_at, updated_at",
+        "id, user_id, url, description, types, format, payload, ordering, skip_imports, headers, secret, old_secret, old_secret_until, status, status_reason, version, created_at, updated_at",
         "id",
     ),
     _table(
@@ -68,6 +68,13 @@ TABLES = (
         "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at, finished_at",
         "id",
     ),
+    # Those that wait or run have their files elsewhere: they end where they are looked for.
+    _table(
+        "imports",
+        "id, user_id, key_id, address, options, status, error, runner, seen_at, bytes, bytes_read, records, added, updated, unchanged, skipped, refused, created_at, started_at, finished_at",
+        "id",
+    ),
+    _table("import_refusals", "import_id, number, line, field, code, reason", "import_id, number"),
     _table("webhook_inbox", "id, webhook_id, user_id, received_at, headers, body", "id"),
 )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import EmailTaken, ExternalIdTaken
+from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import rules, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -17,18 +17,32 @@ from rollbook.storage.database import Row, Tx
 BATCH = 20_000
 """Users of one transaction. On SQLite it holds the writer lock for about half a second: no write of a running server waits longer."""
 
-Refused = tuple[int, EmailTaken | ExternalIdTaken]
+Match = Literal["email", "external_id"]
+Taken = EmailTaken | ExternalIdTaken | IdTaken
+Refused = tuple[int, Taken]
 """The index of a user who was not added, and why."""
 
 _encode = msgspec.json.Encoder().encode
 # The end of every event's object: its times, which are known only in the transaction.
-_TIMES = '"created_at":"{0}","updated_at":"{0}","last_sign_in_at":null}}'
-_NO_TIMES = _TIMES.format(clock.format_time(0))
+_TIMES = '"created_at":"{0}","updated_at":"{1}","last_sign_in_at":{2}}}'
+_NO_TIMES = _TIMES.format(*[clock.format_time(0)] * 2, "null")
+
+
+class Existing(NamedTuple):
+    """A user who was there before the import."""
+
+    user: User
+    has_password: bool
 
 
 class UserImports(Protocol):
-    async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
-        """Add up to BATCH users in their order, but for those whose email or external ID another user has.
+    async def existing(self, tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Existing]:
+        """The users with these email keys or external IDs, by them. In a write, no one else changes them until it ends."""
+        ...
+
+    async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
+        """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if several are in use, that of
+        `match` is named. `tells`: with an event for each.
 
         Raises Duplicate on PostgreSQL when someone took one at the same moment: then nothing was added, and it can be tried again.
         """
@@ -44,32 +58,68 @@ class Prepared(NamedTuple):
     """A user ready to be written. Everything that needs no database is done."""
 
     new: User
+    """Its times are those that the file has, or 0."""
     email_key: str
     password_hash: str | None
     event_id: str
     object: str
     """The event's object up to its times."""
+    has_own_id: bool
+    """Whether the file says which ID they have."""
 
-    def row(self, seq: int, at: int) -> tuple[Any, ...]:
-        """Values of `users.KEPT`."""
-        return (*self.new._replace(seq=seq, created_at=at, updated_at=at), self.email_key, self.password_hash)
+    def at(self, seq: int, at: int) -> User:
+        """The user as added with this number, at this time. Where they were created later than the file says, they can't have been updated
+        before."""
+        return self.new._replace(seq=seq, created_at=at, updated_at=max(at, self.new.updated_at))
 
 
-def prepare(new: User, password_hash: str | None) -> Prepared:
-    object = _encode(users.public(new)).decode().removesuffix(_NO_TIMES)
-    return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object)
+def prepare(new: User, password_hash: str | None, has_own_id: bool = False) -> Prepared:
+    """The user's `updated_at` must not be in the future."""
+    timeless = new._replace(created_at=0, updated_at=0, last_sign_in_at=None)
+    object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
+    return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
 
 
 def insert(columns: Sequence[str]) -> str:
     return f"INSERT INTO users ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-def created(added: Iterable[tuple[Prepared, int]], by: Actor) -> list[Row]:
-    """An event for each of these users and their times of creation."""
+def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
+    """Of `users.KEPT`."""
+    return (*user, prepared.email_key, prepared.password_hash)
+
+
+def has_times(new: Sequence[Prepared]) -> bool:
+    """Whether the file says when any of these users was created."""
+    return any(user.new.created_at for user in new)
+
+
+def times(new: Sequence[Prepared], newest: int, now: int) -> list[int]:
+    """When each of these users was created: as the file says, to the second, if that is later than all before and not in the future;
+    otherwise now. `newest` is when the last one before them was: the order of users is that of their times."""
+    found = []
+    for user in new:
+        given = user.new.created_at
+        is_kept = newest < given <= now or (given and (newest + 1) // clock.SECOND == given // clock.SECOND)
+        newest = max(newest + 1, given if is_kept else now)
+        found.append(newest)
+    return found
+
+
+def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> list[Row]:
+    """An event for each of these users."""
     rows: list[Row] = []
-    second, times = -1, ""
-    for user, at in added:
-        if at // clock.SECOND != second:
-            second, times = at // clock.SECOND, _TIMES.format(clock.format_time(at))
-        rows.append((user.event_id, "user.created", user.new.id, at, *by, user.object + times, None))
+    key: tuple[int, int, int | None] | None = None
+    text = ""
+    at = clock.now()
+    for prepared, user in added:
+        seconds = user.created_at // clock.SECOND, user.updated_at // clock.SECOND, user.last_sign_in_at
+        if seconds != key:
+            key, text = seconds, _times(user)
+        rows.append((prepared.event_id, "user.created", user.id, at, *by, prepared.object + text, None))
     return rows
+
+
+def _times(user: User) -> str:
+    last = "null" if user.last_sign_in_at is None else f'"{clock.format_time(user.last_sign_in_at)}"'
+    return _TIMES.format(clock.format_time(user.created_at), clock.format_time(user.updated_at), last)

@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rollbook import clock
-from rollbook.errors import EmailTaken, ExternalIdTaken
+from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNAL_ID
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import Prepared, Refused, created, insert
+from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, insert, times, values
 from rollbook.records.user_search import searched_text
-from rollbook.records.users import KEPT
-from rollbook.storage.database import Tx
+from rollbook.records.users import COLUMNS, KEPT, User
+from rollbook.storage.database import Statement, Tx
 
 ADD = insert((*KEPT, "search_text"))
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
+IDS_TAKEN = """
+    SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) UNION ALL SELECT id FROM deleted_users WHERE id = ANY(CAST(? AS text[]))"""
+# In the order of `seq`: two imports at the same time wait for each other instead of deadlocking.
+EXISTING = {
+    "email": Statement(
+        f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key = ANY(CAST(? AS text[])) ORDER BY seq",
+        locks=True,
+    ),
+    "external_id": Statement(
+        f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id = ANY(CAST(? AS text[])) ORDER BY seq",
+        locks=True,
+    ),
+}
+NUMBERS = "SELECT next, at FROM numbers WHERE counter = ?"
+MAX_RACES = 5
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
-    emails = {row[0] for row in await tx.all(EMAILS_TAKEN, [user.email_key for user in new])}
-    wanted = [user.new.external_id for user in new if user.new.external_id is not None]
-    external_ids = {row[0] for row in await tx.all(EXTERNAL_IDS_TAKEN, wanted)} if wanted else set()
-    refused: list[Refused] = []
-    added: list[Prepared] = []
-    for at, user in enumerate(new):
-        if user.email_key in emails:
-            refused.append((at, EmailTaken()))
-        elif user.new.external_id in external_ids:
-            refused.append((at, ExternalIdTaken()))
-        else:
-            added.append(user)
-            emails.add(user.email_key)
-            if user.new.external_id is not None:
-                external_ids.add(user.new.external_id)
-    if not added:
+async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Existing]:
+    return {row[0]: Existing(User._make(row[2:]), row[1]) for row in await tx.all(EXISTING[match], list(keys))}
+
+
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
+    refused, free = await _taken(tx, new, match)
+    if not free:
         return refused
     # In the order of the index: two imports at the same time wait for each other instead of deadlocking.
-    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.new.id) for user in added))
-    reserved = sorted((user.new.external_id, user.new.id) for user in added if user.new.external_id is not None)
+    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.new.id) for user in free))
+    reserved = sorted((user.new.external_id, user.new.id) for user in free if user.new.external_id is not None)
     await tx.many(RESERVE_EXTERNAL_ID, reserved)
-    first, start = await user_counts.assign(tx, clock.now(), len(added))
-    rows = [(*user.row(first + at, start + at), searched_text(user.new.name, user.new.email)) for at, user in enumerate(added)]
+    first, at = await _numbers(tx, free)
+    added = [(user, user.at(first + number, at[number])) for number, user in enumerate(free)]
+    rows = [(*values(user, prepared), searched_text(user.name, user.email)) for prepared, user in added]
     await tx.many(ADD, rows)
     await user_counts.adjust(tx, range(first, first + len(added)), +1)
-    await password_parameters.note_imported(tx, [user.password_hash for user in added])
-    await events.record_many(tx, created([(user, start + at) for at, user in enumerate(added)], by))
+    await password_parameters.note_imported(tx, [user.password_hash for user in free])
+    if tells:
+        await events.record_many(tx, created(added, by))
     return refused
 
 
@@ -55,3 +62,51 @@ async def index(tx: Tx) -> int:
     """The search index follows by itself; the counts are folded, so that no list has to add them up."""
     await user_counts.fold(tx)
     return 0
+
+
+async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Refused], list[Prepared]]:
+    """Those who can't be added, and those who can."""
+    emails = await _in_use(tx, EMAILS_TAKEN, (user.email_key for user in new))
+    external_ids = await _in_use(tx, EXTERNAL_IDS_TAKEN, (user.new.external_id for user in new))
+    own = [user.new.id for user in new if user.has_own_id]
+    ids = {row[0] for row in await tx.all(IDS_TAKEN, own, own)} if own else set()
+    refused: list[Refused] = []
+    free: list[Prepared] = []
+    for at, user in enumerate(new):
+        found: list[type[Taken]] = []
+        if user.email_key in emails:
+            found.append(EmailTaken)
+        if user.new.external_id in external_ids:
+            found.insert(0 if match == "external_id" else 1, ExternalIdTaken)
+        if user.new.id in ids:
+            found.append(IdTaken)
+        if found:
+            refused.append((at, found[0]()))
+            continue
+        free.append(user)
+        emails.add(user.email_key)
+        if user.has_own_id:
+            ids.add(user.new.id)
+        if user.new.external_id is not None:
+            external_ids.add(user.new.external_id)
+    return refused, free
+
+
+async def _in_use(tx: Tx, sql: str, keys: Iterable[str | None]) -> set[str]:
+    asked = [key for key in keys if key is not None]
+    return {row[0] for row in await tx.all(sql, asked)} if asked else set()
+
+
+async def _numbers(tx: Tx, new: Sequence[Prepared]) -> tuple[int, Sequence[int]]:
+    """The first one's number, and when each was created. Numbers and times are given out together, so that they have the same order:
+    times of the file are only kept where no one else took numbers meanwhile."""
+    if has_times(new):
+        for _ in range(MAX_RACES):
+            row = await tx.one(NUMBERS, user_counts.COUNTER)
+            assert row is not None  # a migration adds it
+            at = times(new, row[1] - 1, clock.now())
+            first, _ = await tx.number(user_counts.COUNTER, at[-1] + 1 - len(new), len(new))
+            if first == row[0]:
+                return first, at
+    first, start = await user_counts.assign(tx, clock.now(), len(new))
+    return first, range(start, start + len(new))

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from rollbook import clock
-from rollbook.errors import EmailTaken, ExternalIdTaken
+from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
-from rollbook.records.user_imports import BATCH, Prepared, Refused, created, insert
+from rollbook.records.user_imports import (
+    BATCH,
+    Existing,
+    Match,
+    Prepared,
+    Refused,
+    Taken,
+    created,
+    has_times,
+    insert,
+    times,
+    values,
+)
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.user_search.sqlite import FOLDED, FORGET, FORGET_WORDS, OLDEST
-from rollbook.records.users import KEPT
+from rollbook.records.users import COLUMNS, KEPT, User
 from rollbook.storage.database import Tx
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
@@ -20,27 +34,50 @@ CACHE = "PRAGMA cache_size = -262144"  # KiB
 ADD = f"{insert(KEPT)} ON CONFLICT DO NOTHING"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
+NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
+HAS_EXTERNAL_ID = "SELECT 1 FROM users WHERE external_id = ?"
+EXISTING = {
+    "email": f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key IN (SELECT value FROM json_each(?))",
+    "external_id": f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id IN (SELECT value FROM json_each(?))",
+}
+DELETED = "SELECT id FROM deleted_users WHERE id IN (SELECT value FROM json_each(?))"
 TO_INDEX = """
     SELECT seq, name, email FROM users
     WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) ORDER BY seq"""
 
+_encode = msgspec.json.Encoder().encode
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor) -> list[Refused]:
+
+async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Existing]:
+    rows = await tx.all(EXISTING[match], _encode(keys).decode())
+    return {row[0]: Existing(User._make(row[2:]), bool(row[1])) for row in rows}
+
+
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
     await tx.run(CACHE)
+    own = [user.new.id for user in new if user.has_own_id]
+    deleted = {row[0] for row in await tx.all(DELETED, _encode(own).decode())} if own else set()
     first, start = await user_counts.assign(tx, clock.now())
-    await tx.many(ADD, [user.row(first + at, start + at) for at, user in enumerate(new)])
-    added = [row[0] for row in await tx.all(ADDED, first)]
+    at: Sequence[int] = range(start, start + len(new))
+    if has_times(new):
+        newest = await tx.one(NEWEST)
+        at = times(new, newest[0] if newest else 0, clock.now())
+    wanted = [(user, user.at(first + number, at[number])) for number, user in enumerate(new)]
+    await tx.many(ADD, [values(user, prepared) for prepared, user in wanted if user.id not in deleted])
+    added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[Refused] = []
     if len(added) < len(new):
-        refused = await _refused(tx, new, first, set(added))
+        refused = [(user.seq - first, await _taken(tx, prepared, match)) for prepared, user in wanted if user.seq not in added]
         # Refused rows consumed sequence numbers. Hand them back, or importing a file again leaves gaps.
-        await tx.run(LAST, added[-1] if added else first - 1)
+        await tx.run(LAST, max(added, default=first - 1))
+        wanted = [each for each in wanted if each[1].seq in added]
     if added:
         await user_counts.adjust(tx, added, +1)
-        await user_search.changed(tx, added)
-        await password_parameters.note_imported(tx, [new[seq - first].password_hash for seq in added])
-        await events.record_many(tx, created([(new[seq - first], start + seq - first) for seq in added], by))
+        await user_search.changed(tx, [user.seq for _, user in wanted])
+        await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
+        if tells:
+            await events.record_many(tx, created(wanted, by))
     return refused
 
 
@@ -59,10 +96,10 @@ async def index(tx: Tx) -> int:
     return len(notes)
 
 
-async def _refused(tx: Tx, new: Sequence[Prepared], first: int, added: set[int]) -> list[Refused]:
-    refused: list[Refused] = []
-    for at, user in enumerate(new):
-        if first + at not in added:
-            email_taken = await tx.one(HAS_EMAIL, user.email_key) is not None
-            refused.append((at, EmailTaken() if email_taken else ExternalIdTaken()))
-    return refused
+async def _taken(tx: Tx, user: Prepared, match: Match) -> Taken:
+    external_id = user.new.external_id
+    email_taken = await tx.one(HAS_EMAIL, user.email_key) is not None
+    external_id_taken = external_id is not None and await tx.one(HAS_EXTERNAL_ID, external_id) is not None
+    if match == "external_id" and external_id_taken:
+        return ExternalIdTaken()
+    return EmailTaken() if email_taken else ExternalIdTaken() if external_id_taken else IdTaken()

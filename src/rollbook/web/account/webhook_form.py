@@ -23,6 +23,7 @@ BLANK: dict[str, Any] = {
     "format": "standard",
     "payload": "full",
     "ordering": "user",
+    "skip_imports": False,
     "reach": "all",
     "type": [],
     "headers": "",
@@ -69,6 +70,7 @@ async def show_edit(page: PageRequest) -> Response:
             **given,
             "reach": "all" if is_all else "some",
             "type": [] if is_all else types,
+            "skip_imports": bool(webhook.skip_imports),
             "version": str(webhook.version),
         },
     )
@@ -112,7 +114,13 @@ def _form(
 def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
     texts = {name: form.get(name, "").strip() for name in (*TEXTS, "reach", "version")}
-    return {**texts, "type": page.getlist("type"), "remove": page.getlist("remove"), "headers": form.get("headers", "")}
+    return {
+        **texts,
+        "skip_imports": "skip_imports" in form,
+        "type": page.getlist("type"),
+        "remove": page.getlist("remove"),
+        "headers": form.get("headers", ""),
+    }
 
 
 def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +128,7 @@ def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
     lines = [line.partition(":") for line in given["headers"].splitlines() if line.strip()]
     return {
         **{name: given[name] for name in TEXTS if given[name] or name == "url" or name == "description"},
+        "skip_imports": given["skip_imports"],
         "types": [event_types.ALL] if given["reach"] == "all" else given["type"],
         "headers": {name.strip(): value.strip() for name, _, value in lines},
     }

@@ -20,6 +20,7 @@ from rollbook_client.types import (
     EventPattern,
     Export,
     Health,
+    Import,
     Key,
     PasswordLink,
     Replay,
@@ -371,6 +372,160 @@ class AsyncEventsWithRawResponse:
     def __init__(self, client: AsyncRollbook) -> None:
         found = AsyncEvents(client, raw=True)
         self.list = raw_page(found.list)
+
+
+class AsyncImports(AsyncResource):
+    """`client.imports`"""
+
+    def list(self, *, before: str | None = None, limit: int = 1000) -> AsyncPager[Import]:
+        """List imports.
+
+        Returns the imports of the last 30 days, newest first.
+
+        Scope: `users:write`.
+
+        Args:
+            before: Only imports older than the one with this ID. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Example:
+            >>> async for import in client.imports.list():
+            ...     print(import.id)
+        """
+        return self._pages(build("GET", "/v1/imports", query={"before": before, "limit": limit}), Import, "before")
+
+    async def create(
+        self,
+        *,
+        source: str | None = None,
+        format: str | None = None,
+        match: str | None = None,
+        on_conflict: str | None = None,
+        dry_run: bool | None = None,
+        events: str | None = None,
+        mapping: str | None = None,
+        delimiter: str | None = None,
+    ) -> Import:
+        """Import users.
+
+        The body is the file: NDJSON, a JSON array or CSV, also compressed with gzip or zstd. The response comes once
+        it is stored; the server then imports the users in the background, also after a restart. Follow it with `GET
+        /v1/imports/{importId}`. For users with a role above member, the key needs the scope `users:grant` as well.
+        You can have 10 imports that wait or run.
+
+        Scope: `users:write`.
+
+        Args:
+            source: The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`,
+                `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
+            format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`,
+                `json`, `ndjson`. Default: auto.
+            match: What tells that a user of the file exists already. One of `email`, `external_id`. Default: email.
+            on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are set to
+                those of the file. `fail`: the report names them. Default: skip.
+            dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
+            events: `each`: record `user.created` and `user.updated` for each user. `summary`: record only
+                `import.finished`. Default: each.
+            mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
+                "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it.
+                Default: columns that are named like fields. 2 to 8,192 characters.
+            delimiter: What separates the columns of a CSV file. Default: detected. At most 1 characters.
+
+        Raises:
+            ImportLimitReached: You have 10 imports that wait or run, or the server 100.
+
+        Example:
+            >>> import = await client.imports.create()
+            >>> import.id
+            'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/imports",
+                query={
+                    "source": source,
+                    "format": format,
+                    "match": match,
+                    "on_conflict": on_conflict,
+                    "dry_run": dry_run,
+                    "events": events,
+                    "mapping": mapping,
+                    "delimiter": delimiter,
+                },
+            ),
+            one_of(Import),
+        )
+
+    async def get(self, import_id: str) -> Import:
+        """Get an import.
+
+        Returns the import with its progress: `bytes_read` of `bytes`, and what became of the records read so far.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+
+        Example:
+            >>> import = await client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> import.id
+            'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
+        """
+        return await self._call(build("GET", f"/v1/imports/{segment(import_id)}"), one_of(Import))
+
+    async def report(self, import_id: str, *, format: str | None = None) -> None:
+        """Get the report of an import.
+
+        Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,
+        while the import runs.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+            format: The format of the report. One of `csv`, `ndjson`. Default: ndjson.
+
+        Example:
+            >>> await client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+        """
+        return await self._call(build("GET", f"/v1/imports/{segment(import_id)}/report", query={"format": format}), nothing)
+
+    async def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+        """Cancel an import.
+
+        Users who were imported already stay. Nothing happens if the import is finished.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
+                kept over retries.
+
+        Example:
+            >>> import = await client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> import.id
+            'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
+        """
+        return await self._call(
+            build("POST", f"/v1/imports/{segment(import_id)}/cancel", idempotency_key=idempotency_key), one_of(Import)
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncImportsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncImportsWithRawResponse(self._client)
+
+
+class AsyncImportsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncImports(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.report = raw(found.report)
+        self.cancel = raw(found.cancel)
 
 
 class AsyncKeys(AsyncResource):
@@ -1380,6 +1535,7 @@ class AsyncWebhooks(AsyncResource):
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
+        skip_imports: bool | Omit = OMIT,
         headers: Mapping[str, Any] | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
@@ -1407,6 +1563,7 @@ class AsyncWebhooks(AsyncResource):
                 receivers that should not store data. Default: `full`.
             ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
                 event by itself. Default: `user`.
+            skip_imports: `true`: leave out the events of imports, but `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
             status: `paused`: nothing is sent until you resume it. Default: `enabled`.
@@ -1433,6 +1590,7 @@ class AsyncWebhooks(AsyncResource):
                     "format": format,
                     "payload": payload,
                     "ordering": ordering,
+                    "skip_imports": skip_imports,
                     "headers": headers,
                     "status": status,
                     "user_id": user_id,
@@ -1469,6 +1627,7 @@ class AsyncWebhooks(AsyncResource):
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
+        skip_imports: bool | Omit = OMIT,
         headers: Mapping[str, Any] | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
@@ -1497,6 +1656,7 @@ class AsyncWebhooks(AsyncResource):
                 receivers that should not store data. Default: `full`.
             ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
                 event by itself. Default: `user`.
+            skip_imports: `true`: leave out the events of imports, but `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
             status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands.
@@ -1524,6 +1684,7 @@ class AsyncWebhooks(AsyncResource):
                     "format": format,
                     "payload": payload,
                     "ordering": ordering,
+                    "skip_imports": skip_imports,
                     "headers": headers,
                     "status": status,
                     "user_id": user_id,
@@ -1727,6 +1888,10 @@ class AsyncResources:
     @property
     def events(self) -> AsyncEvents:
         return AsyncEvents(cast("AsyncRollbook", self))
+
+    @property
+    def imports(self) -> AsyncImports:
+        return AsyncImports(cast("AsyncRollbook", self))
 
     @property
     def server(self) -> AsyncServer:

@@ -1,0 +1,349 @@
+"""Writes the users of a file, a batch at a time. Each passes the rules of one who is created alone; a bad one stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from rollbook import clock
+from rollbook.actions import passwords, users
+from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.actions.checking import check_password, invalid
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import may_grant, may_touch, require
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import changes_of, given
+from rollbook.auth.passwords import check_hash
+from rollbook.cpu import available_cpus
+from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
+from rollbook.records import imports, rules, user_imports
+from rollbook.records import users as user_records
+from rollbook.records.dialect import dialect
+from rollbook.records.imports import Counts, Refusal
+from rollbook.records.user_imports import BATCH, Existing, Prepared
+from rollbook.records.user_imports.seen import Seen
+from rollbook.records.users import User
+from rollbook.storage.database import Duplicate, Tx
+
+MAX_PASSWORDS = 200
+"""Of one batch: hashing them takes some seconds, after which what is done is written and seen."""
+MAX_REASON = 300
+"""Characters of a reason in a report."""
+MAX_RACES = 20
+"""How often a batch is tried again because someone else took one of its emails at the same moment."""
+
+Outcome = str | ApiError
+"""added, updated, unchanged or skipped; or why the record was refused."""
+
+
+class _Raced(Exception):
+    """Someone else changed what this batch was made for."""
+
+
+class _Undone(Exception):
+    """A dry run is complete: nothing of it is kept."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
+
+
+class Row(NamedTuple):
+    """A user of the file, checked."""
+
+    line: int
+    user: ImportedUser
+    hash: str | None
+    """The hash that the file has, in the form in which it is stored."""
+
+    @property
+    def has_password(self) -> bool:
+        return self.hash is not None or self.user.password is not UNSET
+
+
+class Step(NamedTuple):
+    """What a batch has added to an import."""
+
+    counts: Counts
+    refusals: list[Refusal]
+
+
+class Importer:
+    """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job, only the users.
+
+    `counts` are those of the whole import, `bytes_read` how much of its file is done: both are written with the users.
+    """
+
+    def __init__(
+        self,
+        on: Rollbook,
+        options: ImportOptions,
+        id: str,
+        runner: str | None = None,
+        counts: Counts | None = None,
+        batch: int = BATCH,
+    ) -> None:
+        self.counts = counts or Counts()
+        self._on = on
+        self._options = options
+        self._id = id
+        self._runner = runner
+        self._batch = batch
+        self._seen = Seen() if options.dry_run else None
+        self._pool = ThreadPoolExecutor(available_cpus())
+        self._rows: list[Row] = []
+        self._refusals: list[Refusal] = []
+        self._passwords = 0
+        self._keys: set[str] = set()
+        self._next: Row | None = None
+        """A row about the same user as one of the batch: it sees what that one did."""
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        if self._seen is not None:
+            self._seen.close()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was added is to be written before more is."""
+        return len(self._rows) + len(self._refusals) >= self._batch or self._passwords >= MAX_PASSWORDS or self._next is not None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows and not self._refusals
+
+    def refuse(self, refusal: Refusal) -> None:
+        """The next record of the file holds no user."""
+        self._refusals.append(refusal)
+
+    def add(self, by: Principal, line: int, user: ImportedUser) -> None:
+        """The next record of the file holds this user."""
+        try:
+            row = Row(line, user, self._check(by, user))
+        except ApiError as problem:
+            self._refusals.append(_refusal(line, problem))
+            return
+        if self._options.on_conflict == "update":
+            key = self._key(user)
+            if key in self._keys:
+                self._next = row
+                return
+            self._keys.add(key)
+        self._rows.append(row)
+        self._passwords += user.password is not UNSET
+
+    async def write(self, by: Principal, bytes_read: int) -> Step:
+        """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and `imports.Superseded` for a job that was
+        canceled, or that another process has taken over."""
+        require(by, "users:write")
+        rows, refusals = self._rows, self._refusals
+        next = self._next
+        self._rows, self._refusals, self._passwords, self._keys, self._next = [], [], 0, set(), None
+        if next is not None:
+            self._rows.append(next)
+            self._keys.add(self._key(next.user))
+        step = await self._written(by, rows, refusals, bytes_read)
+        self.counts = self.counts.plus(step.counts)
+        return step
+
+    # ---- checking
+
+    def _check(self, by: Principal, user: ImportedUser) -> str | None:
+        """The rules that no field shows alone. The hash as it is stored. Raises ApiError."""
+        may_grant(by, given(user.role, "member"))
+        if self._options.match == "external_id" and not isinstance(user.external_id, str):
+            raise invalid([Fault("external_id", "external_id is required to match by it.")])
+        if user.password is not UNSET:
+            if user.password_hash is not UNSET:
+                raise invalid([Fault("password_hash", "Give either password or password_hash.")])
+            check_password(user.password, self._on.settings.password_min_length, email=user.email, name=user.name)
+        if not isinstance(user.password_hash, str):
+            return None
+        try:
+            return check_hash(user.password_hash)
+        except ValueError as problem:
+            raise invalid([Fault("password_hash", str(problem))]) from None
+
+    # ---- writing
+
+    async def _written(self, by: Principal, rows: list[Row], refusals: list[Refusal], bytes_read: int) -> Step:
+        for _ in range(MAX_RACES):
+            prepared = await self._prepared(rows)
+            with suppress(Duplicate, EmailTaken, ExternalIdTaken, _Raced):
+                try:
+                    return await self._on.write(self._write, by, rows, prepared, refusals, bytes_read)
+                except _Undone as undone:
+                    step = _step(rows, self._without_seen(undone.outcomes, prepared), refusals)
+                    if self._runner is not None:
+                        await self._on.write(self._advance, step, bytes_read)
+                    return step
+        raise Overloaded(
+            "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
+        )
+
+    async def _prepared(self, rows: list[Row]) -> list[Prepared | None]:
+        """The users as they are added. None: a user whose password was not hashed, since they have one already."""
+        known: dict[str, Existing] = {}
+        if any(row.user.password is not UNSET for row in rows):
+            keys = [self._key(row.user) for row in rows]
+            known = await self._on.read_aside(dialect(self._on.db).user_imports.existing, self._options.match, keys)
+        hash, loop = self._on.passwords.hash_now, asyncio.get_running_loop()
+        waiting = {
+            at: loop.run_in_executor(self._pool, hash, str(row.user.password))
+            for at, row in enumerate(rows)
+            if row.user.password is not UNSET and self._needs_password(known.get(self._key(row.user)))
+        }
+        hashed = dict(zip(waiting, await asyncio.gather(*waiting.values()), strict=True)) if waiting else {}
+        now = clock.now()
+        return [
+            None
+            if row.user.password is not UNSET and at not in hashed
+            else user_imports.prepare(_record(row.user, now), hashed.get(at, row.hash), row.user.id is not UNSET)
+            for at, row in enumerate(rows)
+        ]
+
+    def _needs_password(self, known: Existing | None) -> bool:
+        return known is None or (self._options.on_conflict == "update" and not known.has_password)
+
+    def _key(self, user: ImportedUser) -> str:
+        return rules.email_key(user.email) if self._options.match == "email" else str(user.external_id)
+
+    async def _write(
+        self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None], refusals: list[Refusal], bytes_read: int
+    ) -> Step:
+        outcomes = await self._outcomes(tx, by, rows, prepared)
+        if self._options.dry_run:
+            raise _Undone(outcomes)
+        step = _step(rows, outcomes, refusals)
+        if self._runner is not None:
+            await self._advance(tx, step, bytes_read)
+        return step
+
+    async def _advance(self, tx: Tx, step: Step, bytes_read: int) -> None:
+        assert self._runner is not None  # there is a job
+        await imports.advance(tx, self._id, self._runner, bytes_read, self.counts.plus(step.counts), step.refusals)
+
+    async def _outcomes(self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None]) -> list[Outcome]:
+        """What became of each row."""
+        updates = self._options.on_conflict == "update"
+        keys = [self._key(row.user) for row in rows]
+        asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
+        if updates:
+            await user_records.take_all_turns(tx)
+        existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
+        outcomes: list[Outcome] = ["added"] * len(rows)
+        new: list[int] = []
+        for at, key in enumerate(keys):
+            known, user = existing.get(key), prepared[at]
+            if known is None:
+                if user is None:
+                    raise _Raced
+                new.append(at)
+            elif updates:
+                outcomes[at] = await self._update(tx, by, rows[at], known, None if user is None else user.password_hash)
+            else:
+                outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
+        to_add = [user for at in new if (user := prepared[at]) is not None]
+        if to_add:
+            for at, error in await dialect(tx).user_imports.add(tx, to_add, by.actor, self._options.match, self._tells):
+                outcomes[new[at]] = self._conflict(error)
+                if outcomes[new[at]] == "updated":
+                    raise _Raced
+        return outcomes
+
+    @property
+    def _tells(self) -> bool:
+        return self._options.events == "each" and not self._options.dry_run
+
+    def _conflict(self, error: ApiError) -> Outcome:
+        """What becomes of a user who has something that another has."""
+        is_matched = isinstance(error, EmailTaken if self._options.match == "email" else ExternalIdTaken)
+        if is_matched and self._options.on_conflict != "fail":
+            return "skipped" if self._options.on_conflict == "skip" else "updated"
+        return error
+
+    async def _update(self, tx: Tx, by: Principal, row: Row, known: Existing, hash: str | None) -> Outcome:
+        user = known.user
+        sets_password = row.has_password and not known.has_password
+        if sets_password and hash is None:
+            raise _Raced
+        try:
+            may_touch(by, user.role)
+            change = users.plan(by, user, changes_of(row.user))
+            await _check_free(tx, user, change.columns)
+            if sets_password:
+                may_grant(by, user.role)
+        except ApiError as problem:
+            return problem
+        if change.columns:
+            try:
+                await users.apply(tx, by, user, change, self._tells)
+            except LastOwner as problem:
+                return problem
+        if sets_password and hash is not None:
+            await passwords.change(tx, by.actor, user.id, hash)
+        return "updated" if change.columns or sets_password else "unchanged"
+
+    def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
+        """With what an earlier batch of a dry run would have changed."""
+        assert self._seen is not None  # it is a dry run
+        for at, user in enumerate(prepared):
+            if outcomes[at] == "added" and user is not None:
+                taken = self._seen.taken(user, self._options.match)
+                if taken is not None:
+                    outcomes[at] = self._conflict(taken)
+        return outcomes
+
+
+async def index(on: Rollbook) -> int:
+    """Bring some of the users that were added into the search index, and return how many; 0 when all are. Searches are exact without it,
+    but slow; a running server does the same, in time."""
+    return await on.write(dialect(on.db).user_imports.index)
+
+
+async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
+    """Before anything is written: on PostgreSQL, a row that is refused would undo the batch. Raises EmailTaken, ExternalIdTaken."""
+    if "email" in columns:
+        other = await user_records.by_email(tx, columns["email"])
+        if other is not None and other.id != user.id:
+            raise EmailTaken()
+    if columns.get("external_id") is not None:
+        other = await user_records.by_external_id(tx, columns["external_id"])
+        if other is not None and other.id != user.id:
+            raise ExternalIdTaken()
+
+
+def _record(user: ImportedUser, now: int) -> User:
+    """What is stored of a new user, apart from the password. Times of the future become the present."""
+    times: dict[str, Any] = {
+        name: min(int(value), now)
+        for name, value in (
+            ("created_at", user.created_at),
+            ("updated_at", user.updated_at),
+            ("last_sign_in_at", user.last_sign_in_at),
+        )
+        if isinstance(value, int)
+    }
+    new = user_records.new(**changes_of(user))._replace(**times)
+    return new if user.id is UNSET else new._replace(id=str(user.id))
+
+
+def _step(rows: Sequence[Row], outcomes: Sequence[Outcome], refusals: Sequence[Refusal]) -> Step:
+    """The refused records are in the order of the file."""
+    refused = [_refusal(row.line, outcome) for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, ApiError)]
+    counted = Counter(outcome for outcome in outcomes if isinstance(outcome, str))
+    refused = sorted([*refused, *refusals], key=lambda refusal: refusal.line) if refused else list(refusals)
+    records = len(rows) + len(refusals)
+    return Step(
+        Counts(records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused)),
+        refused,
+    )
+
+
+def _refusal(line: int, problem: ApiError) -> Refusal:
+    return Refusal(line, problem.param, problem.code, problem.full_message[:MAX_REASON])

@@ -1,0 +1,92 @@
+"""The process that runs one import: started by the server's first worker (`imports.py`), it ends with it.
+
+A process of its own, since reading and checking rows would take the interpreter from the requests for a millisecond at a time, thousands of
+times (decision 39). It checks rows at the lowest priority, but writes at that of the server, whose other writes wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+import threading
+from contextlib import closing
+from functools import partial
+from typing import BinaryIO
+
+from rollbook import clock, ids
+from rollbook.actions import import_files, imports
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import SYSTEM, Principal, for_job
+from rollbook.errors import ApiError, Unavailable
+from rollbook.jobs.importing import Run
+from rollbook.observe import log
+from rollbook.records import imports as records
+from rollbook.records.connect import connect
+from rollbook.records.imports import Counts, Import, Superseded
+
+logger = logging.getLogger("rollbook")
+
+BATCH = 5_000
+"""Users of a transaction: fewer than the command line writes at once, so that other writes of the server wait less."""
+
+
+def main() -> None:
+    """Standard input holds the settings and the import's ID, and ends when the server does."""
+    settings, id = pickle.load(sys.stdin.buffer)  # from the server
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
+        clock.follow(path)
+    log.configure(settings)
+    try:
+        with import_files.opened(settings.data, id) as file, closing(connect(settings)) as db:
+            # The thread that writes to SQLite exists already, and keeps its priority.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            on = Rollbook(settings, db)
+            _import(on, id, file)
+    except (BlockingIOError, FileNotFoundError, Superseded):
+        pass  # an earlier process still has it, or it was canceled
+    except Unavailable as problem:
+        logger.warning("import %s goes on later: %s", id, problem.message)
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
+def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
+    """Raises Superseded, Unavailable."""
+    runner = ids.new("srv")
+    job = on.run(on.write(records.claim, id, runner))
+    if job is None:
+        return
+    options = imports.options_of(job)
+    if options.dry_run:
+        on.run(on.write(records.restart, id, runner))
+    counts = Counts() if options.dry_run else job.counts
+    by = Principal(SYSTEM.caller, job.address or "", id)
+    try:
+        run = Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH)
+        for _ in run.steps(partial(_caller, on, job)):
+            pass
+        by = _caller(on, job)
+    except Unavailable:
+        raise
+    except ApiError as problem:
+        status, error = "failed", problem.full_message
+    except OSError as problem:
+        logger.exception("import %s: the file can't be read", id)
+        status, error = "failed", f"The file can't be read: {problem.strerror}."
+    else:
+        status, error = "finished", None
+    on.run(imports.finish(on, by.actor, id, status, error))
+
+
+def _caller(on: Rollbook, job: Import) -> Principal:
+    return on.run(on.read(for_job, job.user_id, job.key_id, job.address, job.id))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Imports: files of users that are read in the background, how far each has come, and the records it refused.
+
+A batch of users is written in one transaction with the progress that it makes (`advance`), so that an import goes on from where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.storage.database import Queries, Statement, Tx
+
+MAX_REFUSALS = 100_000
+"""Refused records that are kept of an import. The others are only counted."""
+
+
+class Refusal(NamedTuple):
+    """A record that was refused. The reason is a sentence without passwords or hashes."""
+
+    line: int
+    field: str | None
+    code: str
+    reason: str
+
+
+class Counts(NamedTuple):
+    """What became of the records read so far."""
+
+    records: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+    def plus(self, more: Counts) -> Counts:
+        return Counts(*[mine + others for mine, others in zip(self, more, strict=True)])
+
+
+class Import(NamedTuple):
+    id: str
+    user_id: str  # empty: the command line
+    key_id: str | None
+    address: str | None
+    options: str  # a JSON object
+    status: str = "waiting"
+    error: str | None = None
+    runner: str | None = None
+    seen_at: int = 0
+    bytes: int = 0
+    bytes_read: int = 0
+    records: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: int = 0
+    created_at: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.records, self.added, self.updated, self.unchanged, self.skipped, self.refused)
+
+
+COLUMNS = ", ".join(Import._fields)
+ADD = f"INSERT INTO imports ({COLUMNS}) VALUES ({', '.join('?' * len(Import._fields))})"
+BY_ID = Statement(f"SELECT {COLUMNS} FROM imports WHERE id = ?", locks=True)
+LATEST = f"SELECT {COLUMNS} FROM imports WHERE id < ? ORDER BY id DESC LIMIT ?"
+UNFINISHED = f"SELECT {COLUMNS} FROM imports WHERE finished_at IS NULL ORDER BY id"
+WAITING = "SELECT count(*), coalesce(sum(CASE WHEN user_id = ? THEN 1 ELSE 0 END), 0) FROM imports WHERE finished_at IS NULL"
+SEEN = "UPDATE imports SET seen_at = ? WHERE id = ?"
+CLAIM = f"""
+    UPDATE imports SET status = 'running', runner = ?, started_at = coalesce(started_at, ?) WHERE id = ? AND finished_at IS NULL
+    RETURNING {COLUMNS}"""
+RESTART = """
+    UPDATE imports SET bytes_read = 0, records = 0, added = 0, updated = 0, unchanged = 0, skipped = 0, refused = 0
+    WHERE id = ? AND runner = ?"""
+ADVANCE = """
+    UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?
+    WHERE id = ? AND runner = ? AND finished_at IS NULL"""
+FINISH = f"UPDATE imports SET status = ?, error = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL RETURNING {COLUMNS}"
+REFUSE = "INSERT INTO import_refusals (import_id, number, line, field, code, reason) VALUES (?, ?, ?, ?, ?, ?)"
+REFUSALS = (
+    "SELECT number, line, field, code, reason FROM import_refusals WHERE import_id = ? AND number > ? ORDER BY number LIMIT ?"
+)
+FORGET_REFUSALS = """
+    DELETE FROM import_refusals WHERE import_id = ? AND number IN (
+        SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?)"""
+EXPIRED = "SELECT id FROM imports WHERE id < ? AND finished_at IS NOT NULL ORDER BY id LIMIT 1"
+REMOVE = "DELETE FROM imports WHERE id = ?"
+
+
+class Superseded(Exception):
+    """The import was canceled, or another process has taken it over: what this one did is undone."""
+
+
+def new_id() -> str:
+    return ids.new("imp")
+
+
+async def add(tx: Tx, new: Import) -> None:
+    await tx.run(ADD, *new)
+
+
+async def get(queries: Queries, id: str) -> Import:
+    """Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None:
+        raise NotFound()
+    return Import._make(row)
+
+
+async def latest(queries: Queries, limit: int, before: str | None = None) -> list[Import]:
+    """Newest first; the page after the one with the ID `before`."""
+    return [Import._make(row) for row in await queries.all(LATEST, before or "imp~", limit)]
+
+
+async def unfinished(queries: Queries) -> list[Import]:
+    """Those that wait or run, oldest first."""
+    return [Import._make(row) for row in await queries.all(UNFINISHED)]
+
+
+async def waiting(queries: Queries, user_id: str) -> tuple[int, int]:
+    """How many wait or run, and how many of those are of this user."""
+    row = await queries.one(WAITING, user_id)
+    assert row is not None  # count(*) always has a row
+    return int(row[0]), int(row[1])
+
+
+async def seen(tx: Tx, id: str) -> None:
+    """A server has its file."""
+    await tx.run(SEEN, clock.now(), id)
+
+
+async def claim(tx: Tx, id: str, runner: str) -> Import | None:
+    """Let this process alone write its progress. None: it is finished."""
+    row = await tx.one(CLAIM, runner, clock.now(), id)
+    return Import._make(row) if row else None
+
+
+async def restart(tx: Tx, id: str, runner: str) -> None:
+    """Count from the beginning. For dry runs, which leave nothing behind that they could go on from."""
+    await tx.run(RESTART, id, runner)
+    while await tx.run(FORGET_REFUSALS, id, id, MAX_REFUSALS):
+        pass
+
+
+async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts, refusals: Sequence[Refusal]) -> None:
+    """The import has come this far, with `refusals` since it was last told. Raises Superseded."""
+    if not await tx.run(ADVANCE, bytes_read, *counts, id, runner):
+        raise Superseded
+    first = counts.refused - len(refusals)
+    await tx.many(REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS])
+
+
+async def finish(tx: Tx, id: str, status: str, error: str | None = None) -> Import | None:
+    """None: it was finished before."""
+    row = await tx.one(FINISH, status, error, clock.now(), id)
+    return Import._make(row) if row else None
+
+
+async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tuple[int, Refusal]]:
+    """Some of the refused records in the order of the file, each with its number, from 0 on."""
+    return [(row[0], Refusal(*row[1:])) for row in await queries.all(REFUSALS, id, after, limit)]
+
+
+async def expired(queries: Queries, before: int) -> str | None:
+    """A finished one that was created before this time."""
+    row = await queries.one(EXPIRED, ids.first("imp", before))
+    return row[0] if row else None
+
+
+async def remove(tx: Tx, id: str, limit: int) -> bool:
+    """Up to `limit` of its refused records, and the import once it has none. Returns whether there is more."""
+    if await tx.run(FORGET_REFUSALS, id, id, limit) == limit:
+        return True
+    await tx.run(REMOVE, id)
+    return False
+
+
+def options_text(options: dict[str, Any]) -> str:
+    return msgspec.json.encode(options).decode()
+
+
+def options(found: Import) -> dict[str, Any]:
+    """How it is to be read, by name."""
+    return msgspec.json.decode(found.options)
+
+
+def public(found: Import) -> dict[str, Any]:
+    """All that may be seen of an import: its options, its state and its counts."""
+    shown = found._asdict()
+    for name in ("address", "runner", "seen_at", "options"):
+        del shown[name]
+    shown |= options(found)
+    for name in ("created_at", "started_at", "finished_at"):
+        shown[name] = None if shown[name] is None else clock.format_time(shown[name])
+    shown["user_id"] = found.user_id or None
+    return shown
