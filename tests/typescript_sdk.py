@@ -16,12 +16,12 @@ def built() -> Path:
     """The package. Its `dist` is made again when a source has changed, by one process of the tests."""
     sources = [SDK / "tsconfig.json", *sorted((SDK / "src").rglob("*.ts"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    stamp = SDK / "dist" / ".stamp"
+    stamp = SDK / "tests" / "dist" / ".stamp"  # `dist` is what is published
     stamp.parent.mkdir(exist_ok=True)
     with open(stamp, "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.seek(0)
-        if lock.read() != digest:
+        if lock.read() != digest or not (SDK / "dist").exists():
             compile(SDK)
             lock.truncate(0)
             lock.write(digest)

@@ -1,4 +1,4 @@
-"""The programs of the guide "TypeScript SDK" are accepted by the strictest compiler, and run."""
+"""The programs of the guide "TypeScript client" are accepted by the strictest compiler, and run."""
 
 from __future__ import annotations
 

@@ -41,7 +41,6 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("directory-copy"),
         Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
-        Chapter("sdk-typescript"),
         Chapter("reference"),
     ),
     "Move in": (
@@ -55,7 +54,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("migrate-pocketbase"),
         Chapter("migrate-supabase"),
     ),
-    "Clients": (Chapter("sdk-python"),),
+    "Clients": (Chapter("sdk-python"), Chapter("sdk-typescript")),
     "Run it": (
         Chapter("configuration"),
         Chapter("cli"),
