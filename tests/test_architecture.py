@@ -48,6 +48,7 @@ INSIDE = {
         "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
     (
         "rollbook.auth.password_hashes",

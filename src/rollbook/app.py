@@ -105,11 +105,11 @@ class App:
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
-        calls = [row._replace(max_body=settings.import_max_size) if row.streams_body else row for row in ROUTES]
+        calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
-        self._routes.add(self._site, PAGES)
+        self._routes.add(self._site, pages)
         self._mounts = [self._mount(mounted, services) for mounted in MOUNTS]
-        rows = (*calls, *PAGES, *(row for mount in self._mounts for row in mount.rows))
+        rows = (*calls, *pages, *(row for mount in self._mounts for row in mount.rows))
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
@@ -300,6 +300,11 @@ class App:
         if self._openapi is None:
             self._openapi = Fixed(openapi.document(self._url))
         return self._openapi
+
+
+def _with_room(rows: Sequence[Any], size: int) -> list[Any]:
+    """The rows, with this size for the files that those take that say none themselves."""
+    return [row._replace(max_body=size) if row.streams_body and not row.max_body else row for row in rows]
 
 
 def _load_spans() -> type[Spans]:

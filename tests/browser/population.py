@@ -5,6 +5,7 @@ Seven days pass while it is made, by the server's clock file, so that there is s
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -58,6 +59,8 @@ class Population(NamedTuple):
     """The owner's. The first one delivers to the inbox."""
     delivery: dict[str, Any]
     """To the first one."""
+    import_id: str
+    """Of one with refused records."""
     password_link: str
     """With which one of the users can set a password: the query."""
 
@@ -123,6 +126,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         changed = [_done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")]
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
+        import_id = _import(http, users)
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
@@ -131,7 +135,16 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
     for client in clients:
         client.close()
     return Population(
-        server, member, users, keys, request_id, [event["id"] for event in changed], webhooks, delivery, f"?{link.query}"
+        server,
+        member,
+        users,
+        keys,
+        request_id,
+        [event["id"] for event in changed],
+        webhooks,
+        delivery,
+        import_id,
+        f"?{link.query}",
     )
 
 
@@ -142,6 +155,8 @@ NO_PAGES = {
     "/docs/key": "read by a script",
     "/account/export": "a file",
     "/admin/events/export": "a file",
+    "/admin/imports/{id}/report": "a file",
+    "/admin/imports/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/inbox/live": "a part of a page, asked for by its script",
     "/account/webhooks/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
@@ -165,6 +180,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
         f"{population.webhooks[0]['id']}/deliveries/{population.delivery['id']}"
     ],
     "/admin/events/{id}": lambda population: population.event_ids,
+    "/admin/imports/{id}": lambda population: [population.import_id],
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
 """What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
@@ -263,6 +279,19 @@ def _keys(http: httpx2.Client, hours: int) -> list[dict[str, Any]]:
         _key(http, name="Rotated"),
         _key(http, name="Revoked"),
     ]
+
+
+def _import(http: httpx2.Client, users: list[dict[str, Any]]) -> str:
+    """One that finds a user there, adds none, and refuses who has a name for an address."""
+    lines = [{"name": user["name"], "email": user["email"]} for user in users[:1]]
+    lines += [{"name": name, "email": name} for name in HOSTILE]
+    body = "".join(json.dumps(each) + "\n" for each in lines)
+    id = _done(http.post("/v1/imports", content=body))["id"]
+    deadline = time.monotonic() + 60
+    while not (found := _done(http.get(f"/v1/imports/{id}")))["finished_at"]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return id
 
 
 def _some_request(chance: random.Random, http: httpx2.Client, users: list[dict[str, Any]]) -> None:

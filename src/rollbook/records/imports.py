@@ -185,7 +185,7 @@ async def remove(tx: Tx, id: str, limit: int) -> bool:
 
 
 def options_text(options: dict[str, Any]) -> str:
-    return msgspec.json.encode(options).decode()
+    return msgspec.json.encode(options, enc_hook=str).decode()
 
 
 def options(found: Import) -> dict[str, Any]:

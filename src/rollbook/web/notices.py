@@ -30,6 +30,7 @@ NOTICES: dict[str, Notice] = {
     "user-key-revoked": Notice("ok", "API key revoked. It no longer works."),
     "user-session-ended": Notice("ok", "That browser has been signed out."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
+    "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "webhook-saved": Notice("ok", "Saved."),
     "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
     "webhook-resumed": Notice("ok", "Webhook resumed."),

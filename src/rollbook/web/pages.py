@@ -20,7 +20,7 @@ from rollbook.web.account import (
     webhook_replays,
     webhooks,
 )
-from rollbook.web.admin import bulk, deleted_users, events, new_user, overview, server, user, users
+from rollbook.web.admin import bulk, deleted_users, events, imports, new_import, new_user, overview, server, user, users
 from rollbook.web.admin import webhooks as all_webhooks
 
 Who = Literal["anyone", "person", "admin"]
@@ -36,8 +36,8 @@ class Page(NamedTuple):
     path: str
     handler: Callable[..., Awaitable[Any]]
     who: Who
-    max_body = 0
-    streams_body = False
+    max_body: int = 0
+    streams_body: bool = False
 
 
 PAGES = [
@@ -92,6 +92,14 @@ PAGES = [
     Page("GET", "/admin/events", events.show, "admin"),
     Page("GET", "/admin/events/export", events.export, "admin"),
     Page("GET", "/admin/events/{id}", events.show_one, "admin"),
+    Page("GET", "/admin/imports", imports.show_all, "admin"),
+    Page("POST", "/admin/imports", new_import.create, "admin", streams_body=True),
+    Page("GET", "/admin/imports/new", new_import.show, "admin"),
+    Page("POST", "/admin/imports/preview", new_import.preview, "admin", max_body=524_288, streams_body=True),
+    Page("GET", "/admin/imports/{id}", imports.show_one, "admin"),
+    Page("GET", "/admin/imports/{id}/live", imports.show_live, "admin"),
+    Page("GET", "/admin/imports/{id}/report", imports.report, "admin"),
+    Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "admin"),
     Page("GET", "/admin/server", server.show, "admin"),
     Page("GET", "/admin/users", users.show, "admin"),
     Page("POST", "/admin/users/bulk", bulk.ask, "admin"),

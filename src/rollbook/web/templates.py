@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from rollbook import __version__, clock, units
 from rollbook.web import assets, browsers
 
@@ -58,7 +60,9 @@ def environment() -> Environment:
     )
     filters: dict[str, Callable[..., Any]] = {
         "browser": browsers.name,
+        "duration": units.duration,
         "elapsed": units.elapsed,
+        "given": given,
         "moment": moment,
         "number": number,
         "rfc3339": clock.format_time,
@@ -91,6 +95,11 @@ def time(at: int | None, otherwise: str = "never", relative: bool = False) -> Ma
 def moment(at: int) -> str:
     """`25 Nov, 10:00:03`."""
     return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%-d %b, %H:%M:%S}"
+
+
+def given(value: Any, otherwise: str) -> Any:
+    """A field of arguments, which may have been left out."""
+    return otherwise if value is UNSET or value is None else value
 
 
 def status_kind(status: int) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.actions import users
+from rollbook.actions import bulk, users
 from rollbook.actions.arguments import UserUpdate
-from rollbook.errors import ApiError
+from rollbook.actions.bulk import Operation
 from rollbook.http.response import Response
 from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Query
@@ -20,7 +19,7 @@ from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest
 
-MAX_USERS = 1000
+ROLE = "role:"
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 
@@ -33,7 +32,6 @@ class Change(NamedTuple):
     """With the number of users in the place of {}, as `done`."""
     done: str
     effect: str
-    run: Callable[[str], Awaitable[object]]
 
 
 class Named(NamedTuple):
@@ -52,50 +50,21 @@ def options(page: PageRequest) -> list[tuple[str, str]]:
 
 
 def _changes(page: PageRequest) -> dict[str, Change]:
-    on, by, days = page.on, page.by, page.on.settings.deleted_retention
+    days = page.on.settings.deleted_retention
+    suspended = "They won’t be able to sign in or use their API keys until you reactivate them."
+    deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
     found = {
-        "suspend": Change(
-            "Suspend",
-            "Suspend {}",
-            "{} suspended",
-            "They won’t be able to sign in or use their API keys until you reactivate them.",
-            partial(users.suspend, on, by),
-        ),
-        "activate": Change(
-            "Activate",
-            "Activate {}",
-            "{} activated",
-            "They can sign in and use their API keys again.",
-            partial(users.activate, on, by),
-        ),
-        "delete": Change(
-            "Delete",
-            "Delete {}",
-            "{} deleted",
-            f"They are signed out, and their API keys are revoked. You can restore them for {days} days.",
-            partial(users.delete, on, by),
-        ),
-        "restore": Change(
-            "Restore",
-            "Restore {}",
-            "{} restored",
-            "They can sign in again. Their API keys stay revoked.",
-            partial(users.restore, on, by),
-        ),
+        "suspend": Change("Suspend", "Suspend {}", "{} suspended", suspended),
+        "activate": Change("Activate", "Activate {}", "{} activated", "They can sign in and use their API keys again."),
+        "delete": Change("Delete", "Delete {}", "{} deleted", deleted),
+        "restore": Change("Restore", "Restore {}", "{} restored", "They can sign in again. Their API keys stay revoked."),
     }
+    changed = "Their permissions change immediately, and those of their API keys."
     for role in roles_to_give(page):
-        found[f"role:{role}"] = Change(
-            f"Change role to {role}",
-            f"Change the role of {{}} to {role}",
-            f"Role of {{}} changed to {role}",
-            "Their permissions change immediately, and those of their API keys.",
-            partial(_give_role, page, role),
+        found[f"{ROLE}{role}"] = Change(
+            f"Change role to {role}", f"Change the role of {{}} to {role}", f"Role of {{}} changed to {role}", changed
         )
     return found
-
-
-async def _give_role(page: PageRequest, role: str, id: str) -> None:
-    await users.update(page.on, page.by, id, page.arguments(UserUpdate, {"role": role}))
 
 
 async def ask(page: PageRequest) -> Response:
@@ -104,8 +73,10 @@ async def ask(page: PageRequest) -> Response:
     ids = await _matching(page) if "all" in page.form else page.getlist("id")
     if not ids:
         raise wrong("id", "Select at least one user.")
-    if len(ids) > MAX_USERS:
-        raise wrong("id", f"More than {MAX_USERS:,} users match, the most that can be changed at once. Narrow the list first.")
+    if len(ids) > bulk.MAX_OPERATIONS:
+        raise wrong(
+            "id", f"More than {bulk.MAX_OPERATIONS:,} users match, the most that can be changed at once. Narrow the list first."
+        )
     return page.render(
         "admin/bulk.html",
         section="admin/users",
@@ -119,25 +90,26 @@ async def ask(page: PageRequest) -> Response:
 
 
 async def apply(page: PageRequest) -> Response:
-    """Change the users that the page before named, each alone: one that can't be changed stops no other."""
+    """Change the users that the page before named, all but those that can't be changed."""
     op, change = _chosen(page)
-    ids = [id for id in page.form.get("ids", "").split(" ") if id][:MAX_USERS]
-    refused: list[tuple[str, str]] = []
-    for id in ids:
-        try:
-            await change.run(id)
-        except ApiError as error:
-            page.on.operations.count(error, page.request)
-            refused.append((id, forms.sentence(error)))
+    ids = [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
+    results = await bulk.bulk_users(page.on, page.by, [_operation(page, op, id) for id in ids])
+    refused = [(id, result.error) for id, result in zip(ids, results, strict=True) if result.error is not None]
     names = await _named(page, [id for id, _ in refused])
     return page.render(
         "admin/bulk_done.html",
         section="admin/users",
         change=change,
         done=len(ids) - len(refused),
-        failed=[Failed(user, why) for user, (_, why) in zip(names, refused, strict=True)],
+        failed=[Failed(user, forms.sentence(error)) for user, (_, error) in zip(names, refused, strict=True)],
         back=_back(page, op),
     )
+
+
+def _operation(page: PageRequest, op: str, id: str) -> Operation:
+    if op.startswith(ROLE):
+        return Operation("update", id, page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}))
+    return Operation(op, id)
 
 
 def _chosen(page: PageRequest) -> tuple[str, Change]:
@@ -151,7 +123,7 @@ def _chosen(page: PageRequest) -> tuple[str, Change]:
 async def _matching(page: PageRequest) -> list[str]:
     """All that the filters of the list select, and one more than can be changed at once."""
     selection = selection_of(asked_of(page.form))
-    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), MAX_USERS + 1)
+    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), bulk.MAX_OPERATIONS + 1)
     return [User._make(row).id for row in (await users.list_users(page.on, page.by, query)).rows]
 
 

@@ -1,0 +1,125 @@
+"""Imports of users: the list, each with its progress and report, and what can be done to them. `new_import` has the form."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rollbook import clock
+from rollbook.actions import imports
+from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
+from rollbook.actions.checking import check_texts
+from rollbook.api import show
+from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.records import users
+from rollbook.records.imports import MAX_REFUSALS, Import
+from rollbook.storage.database import Queries
+from rollbook.web import polling
+from rollbook.web.page_request import SAFE, PageRequest
+
+SECTION = "admin/imports"
+PAGE = 50
+SOURCES = (
+    ("rollbook", "A file of your own, or a Rollbook export"),
+    ("auth0", "Auth0"),
+    ("clerk", "Clerk"),
+    ("django", "Django"),
+    ("fastapi-users", "fastapi-users"),
+    ("firebase", "Firebase"),
+    ("keycloak", "Keycloak"),
+    ("pocketbase", "PocketBase"),
+    ("supabase", "Supabase"),
+)
+KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
+"""The color of a status."""
+REPORTS = {"csv": ("text/csv; charset=utf-8; header=present", show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """An import, how its file is read, and who started it."""
+
+    found: Import
+    options: ImportOptions
+    by: str | None
+    """Their name; None of someone who is gone, or of the command line."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.found.finished_at is not None
+
+    @property
+    def source(self) -> str:
+        return dict(SOURCES)[self.options.source] if self.options.source != "rollbook" else "File"
+
+    @property
+    def rate(self) -> int:
+        """Records a second."""
+        began, ended = self.found.started_at, self.found.finished_at or clock.now()
+        return 0 if began is None or ended <= began else self.found.records * clock.SECOND // (ended - began)
+
+    @property
+    def seconds_left(self) -> int | None:
+        """None while that can't be known."""
+        found = self.found
+        if self.is_over or found.started_at is None or not found.bytes_read:
+            return None
+        return (clock.now() - found.started_at) * (found.bytes - found.bytes_read) // found.bytes_read // clock.SECOND
+
+
+async def show_all(page: PageRequest) -> Response:
+    asked = check_texts(
+        ListImports, {"limit": str(PAGE), **({"before": page.query["before"]} if page.query.get("before") else {})}
+    )
+    found = await imports.list_imports(page.on, page.by, asked)
+    return page.render(
+        "admin/imports.html",
+        section=SECTION,
+        found=await page.on.read(_with_names, found),
+        kinds=KINDS,
+        first=asked.before is None,
+        next=f"/admin/imports?before={found[-1].id}" if len(found) == PAGE else None,
+    )
+
+
+async def show_one(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    return page.render("admin/import.html", section=SECTION, **await live(page, page.ids[0]))
+
+
+async def show_live(page: PageRequest) -> Response:
+    """How far it is, for a page that is open."""
+    if not page.is_htmx:
+        return page.redirect(f"/admin/imports/{page.ids[0]}")
+    return page.render("admin/import_live.html", **await live(page, page.ids[0], polling.next_poll(page)))
+
+
+async def report(page: PageRequest) -> Response:
+    """The refused records as a file. Raises ApiError."""
+    asked = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
+    kind, encode = REPORTS[asked.format]
+    found = await imports.report(page.on, page.by, page.ids[0], asked)
+    name = f"rollbook-{page.ids[0]}-report.{asked.format}"
+    head = line("Content-Type", kind) + line("Content-Disposition", f'attachment; filename="{name}"')
+    return Response(200, head + PRIVATE + SAFE, stream=Stream(encode(found)))
+
+
+async def cancel(page: PageRequest) -> Response:
+    await imports.cancel(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/imports/{page.ids[0]}", "import-canceled")
+
+
+async def live(page: PageRequest, id: str, polls: int = 0, in_form: bool = False) -> dict[str, Any]:
+    """What the part of a page that refreshes itself shows. `in_form`: below the form that has the file, so that it can be sent again."""
+    [shown] = await page.on.read(_with_names, [await imports.get(page.on, page.by, id)])
+    return {
+        "shown": shown,
+        "kinds": KINDS,
+        "polls": polls,
+        "most_polls": polling.MAX_POLLS,
+        "in_form": in_form or "form" in page.query,
+        "most_refused": MAX_REFUSALS,
+    }
+
+
+async def _with_names(queries: Queries, found: list[Import]) -> list[Shown]:
+    names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
+    return [Shown(each, imports.options_of(each), names.get(each.user_id)) for each in found]

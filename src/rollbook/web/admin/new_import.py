@@ -1,0 +1,96 @@
+"""The form for a new import: what a file holds is shown first, a dry run says what would happen, then the users are imported."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from rollbook.actions import imports
+from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.actions.checking import check_texts, fields_of
+from rollbook.errors import ApiError, BadRequest
+from rollbook.http.response import Response
+from rollbook.sources import reading
+from rollbook.web import forms, uploads
+from rollbook.web.admin.events import wrong
+from rollbook.web.admin.imports import SECTION, SOURCES, live
+from rollbook.web.page_request import PageRequest
+
+PREVIEWED = 262_144
+"""Bytes of the beginning of a file, which the script of the form sends."""
+ROWS = 5
+OPTIONS = ("source", "match", "on_conflict", "events")
+LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
+FIELDS = fields_of(ImportedUser)
+
+
+async def show(page: PageRequest) -> Response:
+    return _render(page, page.query)
+
+
+async def preview(page: PageRequest) -> Response:
+    """What the beginning of a file holds, for the form's script. Raises BadRequest."""
+    upload = await uploads.receive(page.request)
+    head = await _head(upload.file)
+    try:
+        found = reading.preview(io.BytesIO(head), _options(upload.fields, {}), page.on.settings.password_min_length, rows=ROWS)
+    except ApiError as error:
+        return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
+    return page.render("admin/import_preview.html", found=found, columns=list(found.mapping), fields=FIELDS)
+
+
+async def create(page: PageRequest) -> Response:
+    """Start the import, or a dry run. The form's script gets the part of a page that shows how far a dry run is."""
+    fields: Mapping[str, str] = {}
+    try:
+        upload = await uploads.receive(page.request)
+        fields = upload.fields
+        if not upload.filename:
+            raise wrong("file", "Choose a file.")
+        async with aclosing(upload.file) as file:
+            made = await imports.create(page.on, page.by, _options(fields, page.query), file)
+    except ApiError as error:
+        problems = forms.problems(page, error, LABELS)
+        if "mapping" in problems:
+            problems["file"] = problems.pop("mapping")
+        if page.is_htmx:
+            return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
+        return _render(page, fields, problems, error.status)
+    if page.is_htmx and imports.options_of(made).dry_run:
+        return page.render("admin/import_live.html", **await live(page, made.id, in_form=True))
+    return page.redirect(f"/admin/imports/{made.id}")
+
+
+def _render(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+    return page.render("admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems)
+
+
+def _options(fields: Mapping[str, str], query: Mapping[str, str]) -> ImportOptions:
+    """As the form says; whether it is a dry run, the button does. Raises InvalidParameter."""
+    given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    if "columns" in fields:
+        given["mapping"] = _mapping(fields)
+    return check_texts(ImportOptions, {**given, "dry_run": "false" if query.get("run") == "import" else "true"})
+
+
+def _mapping(fields: Mapping[str, str]) -> str:
+    """The field that was chosen for each column, as ImportOptions has it. Raises BadRequest."""
+    try:
+        columns = msgspec.json.decode(fields["columns"], type=list[str])
+    except msgspec.DecodeError:
+        raise BadRequest("The form has no valid list of columns.") from None
+    return msgspec.json.encode({column: fields.get(f"field-{at}") or None for at, column in enumerate(columns)}).decode()
+
+
+async def _head(file: AsyncGenerator[bytes, None]) -> bytes:
+    found = b""
+    async with aclosing(file):
+        async for part in file:
+            found += part
+            if len(found) >= PREVIEWED:
+                break
+    return found[:PREVIEWED]

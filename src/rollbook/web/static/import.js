@@ -1,0 +1,78 @@
+/* The form for a new import: shows what the chosen file holds, and sends it without leaving the page, which has it for the import after the dry run. */
+(() => {
+  "use strict";
+  const PREVIEWED = 262144;
+  const form = document.getElementById("import");
+  const file = form.elements.file;
+  const preview = document.getElementById("preview");
+  const sending = document.getElementById("sending");
+  const result = document.getElementById("result");
+  let asked = 0;
+  let upload;
+
+  // The file comes last: the server needs the other fields before it.
+  function fields(content) {
+    const data = new FormData();
+    for (const [name, value] of new FormData(form)) if (name !== "file") data.append(name, value);
+    data.append("file", content, file.files[0].name);
+    return data;
+  }
+
+  async function look() {
+    const number = ++asked;
+    if (!file.files.length) return preview.replaceChildren();
+    let html;
+    try {
+      const answer = await fetch("/admin/imports/preview", { method: "POST", body: fields(file.files[0].slice(0, PREVIEWED)), headers: { "HX-Request": "true" } });
+      if (!answer.headers.get("Content-Type")?.startsWith("text/html")) return;
+      html = await answer.text();
+    } catch {
+      return; // the server says more when the file is sent
+    }
+    if (number !== asked) return;
+    const focused = document.activeElement.id;
+    preview.innerHTML = html;
+    if (focused) document.getElementById(focused)?.focus();
+  }
+
+  function send(action) {
+    upload?.abort();
+    upload = new XMLHttpRequest();
+    upload.open("POST", action);
+    upload.setRequestHeader("HX-Request", "true");
+    upload.upload.addEventListener("progress", (event) => { sending.querySelector("progress").value = event.loaded / (event.total || 1); });
+    upload.addEventListener("loadend", ended);
+    result.replaceChildren();
+    sending.hidden = false;
+    upload.send(fields(file.files[0]));
+  }
+
+  function ended() {
+    sending.hidden = true;
+    const to = upload.getResponseHeader("HX-Redirect");
+    if (to) return location.assign(to);
+    if (upload.getResponseHeader("Content-Type")?.startsWith("text/html")) {
+      result.innerHTML = upload.responseText;
+      htmx.process(result);
+    } else {
+      result.innerHTML = '<div class="notice bad" role="alert"><p></p></div>';
+      result.querySelector("p").textContent = reason();
+    }
+    result.focus();
+  }
+
+  function reason() {
+    try {
+      return JSON.parse(upload.responseText).detail;
+    } catch {
+      return "The file could not be sent. If it was changed after you chose it, choose it again.";
+    }
+  }
+
+  file.addEventListener("change", () => { preview.replaceChildren(); look(); });
+  form.addEventListener("change", (event) => { if (event.target !== file && (event.target.name === "source" || event.target.closest("#preview"))) look(); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(event.submitter.formAction);
+  });
+})();

@@ -1,0 +1,171 @@
+"""Imports in a real browser: a file is looked at, tried in a dry run and imported, with and without scripts; and what comes of a form that is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.chromium import axe, take_session
+from tests.browser.population import sign_in_by_form
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
+from tests.visitor import signed_in
+
+CSV = """E-mail,Full name,Plan,role
+{0}anna@import.example,Anna Import,pro,member
+{0}bert@import.example,Bert Import,free,member
+no-address,No Email,free,member
+"""
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def owner(server: Server) -> httpx2.Cookies:
+    return sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
+
+
+@pytest.fixture
+def open_page(server: Server, owner: httpx2.Cookies, new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+    """A page of the owner's browser."""
+
+    def make(scripts: bool = True) -> Page:
+        context = new_context(java_script_enabled=scripts)
+        take_session(context, owner, server)
+        return context.new_page()
+
+    return make
+
+
+def count(page: Page, of: str) -> str:
+    return page.locator(".counts div", has_text=of).last.locator("dd").inner_text()
+
+
+def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
+    http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text(CSV.format("by-"))
+    page = open_page()
+    page.goto("/admin/imports")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+    page.get_by_role("link", name="New import").click()
+    page.get_by_label("File", exact=True).set_input_files(file)
+    first = page.get_by_role("region", name="The first records of the file")
+    expect(first).to_contain_text("by-anna@import.example")
+    assert [page.get_by_label(column, exact=True).input_value() for column in ("E-mail", "Full name", "role")] == [
+        "email", "name", "role",
+    ]  # fmt: skip
+    page.get_by_label("Plan", exact=True).select_option("metadata.Plan")
+    assert axe(page) == []
+    page.get_by_role("button", name="Start dry run").click()
+    result = page.locator("#result")
+    expect(result.locator(".badge")).to_have_text("finished")
+    expect(result.get_by_role("heading")).to_have_text("Nothing was changed: this is what would happen")
+    assert (count(page, "To add"), count(page, "Refused")) == ("2", "1")
+    assert http.get("/v1/users?q=by-anna").json() == []
+    assert axe(page) == []
+    result.get_by_role("button", name="Import now").click()
+    page.wait_for_url("**/admin/imports/imp_*")
+    expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
+    assert (count(page, "Added"), count(page, "Refused")) == ("2", "1")
+    [anna] = http.get("/v1/users?q=by-anna&fields=*").json()
+    assert (anna["name"], anna["metadata"]) == ("Anna Import", {"Plan": "pro"})
+    assert axe(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download report (NDJSON)").click()
+    [refused] = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert (refused["line"], refused["field"]) == (4, "email")
+    page.goto("/admin/imports")
+    expect(page.get_by_role("row", name="dry run")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_a_file_is_imported_without_scripts(http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    file = tmp_path / "users.ndjson"
+    file.write_text("".join(json.dumps({"name": f"Plain {n}", "email": f"plain{n}@import.example"}) + "\n" for n in range(3)))
+    page = open_page(scripts=False)
+    page.goto("/admin/imports/new")
+    page.get_by_label("Users who already exist").select_option("update")
+    for button, changed in (("Start dry run", 0), ("Import now", 3)):
+        page.get_by_label("File", exact=True).set_input_files(file)
+        page.get_by_role("button", name=button).click()
+        page.wait_for_url("**/admin/imports/imp_*")
+        until_over(page)
+        assert http.get("/v1/users/count?q=plain").json()["count"] == changed
+        assert count(page, "Added" if changed else "To add") == "3"
+        if not changed:
+            page.get_by_role("link", name="Import this file…").click()
+            expect(page.get_by_label("Users who already exist")).to_have_value("update")
+
+
+def until_over(page: Page) -> None:
+    for _ in range(100):
+        if page.get_by_role("button", name="Cancel import").count() == 0:
+            return
+        page.wait_for_timeout(100)
+        page.reload()
+    raise AssertionError(page.locator("main").inner_text())
+
+
+# ---- forms that no page of ours sends
+
+
+BOUNDARY = "----test"
+HEAD = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """Each part by the rest of its Content-Disposition, and its content."""
+    delimiter = f"--{BOUNDARY}".encode()
+    fields = [
+        delimiter + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n" for head, content in parts
+    ]
+    return b"".join(fields) + delimiter + b"--\r\n"
+
+
+FILE = ('name="file"; filename="users.ndjson"', b'{"name": "Form", "email": "form@import.example"}\n')
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (form(('name="file"; filename=""', b"")), 400, "Choose a file"),
+        (form(("name=\"source\"", b"rollbook")), 400, "has no file"),
+        (form(("name=\"source\"", b"nowhere"), FILE), 400, "must be one of"),
+        (form(("name=\"source\"", b"x" * 70_000), FILE), 400, "too long"),
+        (form(*[(f'name="a{n}"', b"") for n in range(300)], FILE), 400, "not valid multipart/form-data"),
+        (form(("name=\"source\"", b"\xff"), FILE), 400, "not valid UTF-8"),
+        (form(FILE)[:-12], 400, "not valid multipart/form-data"),
+        (b"name=value", 400, "not valid multipart/form-data"),
+        (b"", 400, "not valid multipart/form-data"),
+    ],
+    ids=["no file chosen", "no file", "unknown source", "long field", "many fields", "not UTF-8", "cut off", "other", "empty"],
+)  # fmt: skip
+def test_a_form_that_is_wrong_is_told_why_and_starts_nothing(
+    server: Server, http: httpx2.Client, body: bytes, status: int, sentence: str
+) -> None:
+    before = http.get("/v1/imports").json()
+    with signed_in(server) as visitor:
+        answer = visitor.post("/admin/imports?run=import", content=body, headers=HEAD)
+    assert (answer.status_code, sentence in answer.text) == (status, True), answer.text
+    assert http.get("/v1/imports").json() == before
+    assert not list((server.data / "imports").glob("*.upload"))
+
+
+def test_a_file_is_taken_from_our_own_pages_and_admins_only(server: Server, http: httpx2.Client) -> None:
+    with signed_in(server) as visitor:
+        other = visitor.post("/admin/imports", content=form(FILE), headers=HEAD | {"Sec-Fetch-Site": "cross-site"})
+        assert other.status_code == 403
+        assert visitor.post("/admin/imports", content=form(FILE), headers={"Content-Type": "text/plain"}).status_code == 415
+    with signed_in(server, new_user(http)) as member:
+        assert member.post("/admin/imports", content=form(FILE), headers=HEAD).status_code == 403
+    assert http.get("/v1/users?q=form@import").json() == []
