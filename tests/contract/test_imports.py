@@ -1,0 +1,239 @@
+"""`/v1/imports`: files of users that the server imports in the background, with upsert, dry run, report and cancel."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook import errors, ids
+from tests.contract.answers import refused
+from tests.engines import once
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+
+numbers = count(time.time_ns() // 1000)
+FINAL = ("finished", "failed", "canceled")
+
+
+def email() -> str:
+    return f"import{next(numbers)}@example.com"
+
+
+def user(**fields: Any) -> dict[str, Any]:
+    return {"name": "Ida Import", "email": email(), **fields}
+
+
+def ndjson(*users: dict[str, Any] | str) -> bytes:
+    return "".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in users).encode()
+
+
+def start(http: httpx2.Client, content: bytes, **options: str) -> dict[str, Any]:
+    answer = http.post("/v1/imports", params=options, content=content)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def ended(http: httpx2.Client, job: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while (found := http.get(f"/v1/imports/{job['id']}").json())["status"] not in FINAL:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def done(http: httpx2.Client, *users: dict[str, Any] | str, **options: str) -> dict[str, Any]:
+    """The import, when it has ended."""
+    return ended(http, start(http, ndjson(*users), **options))
+
+
+def counts(job: dict[str, Any]) -> dict[str, int]:
+    return {name: job[name] for name in ("added", "updated", "unchanged", "skipped", "refused") if job[name]}
+
+
+def found(http: httpx2.Client, email: str) -> dict[str, Any]:
+    return http.get("/v1/users", params={"email": email, "fields": "*"}).json()[0]
+
+
+def reported(http: httpx2.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in http.get(job["report_url"]).text.splitlines()]
+
+
+def test_a_file_is_imported_and_its_report_names_what_was_refused(http: httpx2.Client) -> None:
+    good, other = user(metadata={"plan": "pro"}, status="suspended"), user(external_id=email())
+    content = ndjson(good, "nonsense", user(email="nobody"), other, user(external_id=other["external_id"]))
+    answer = http.post("/v1/imports", content=gzip.compress(content))
+    job = answer.json()
+    assert answer.headers["location"].endswith(f"/v1/imports/{job['id']}")
+    assert (job["status"], job["bytes"]) == ("waiting", len(gzip.compress(content)))
+    job = ended(http, job)
+    assert (job["status"], job["error"], job["records"], job["bytes_read"]) == ("finished", None, 5, job["bytes"])
+    assert counts(job) == {"added": 2, "refused": 3}
+    assert found(http, good["email"])["metadata"] == {"plan": "pro"} and found(http, good["email"])["status"] == "suspended"
+    report = reported(http, job)
+    assert [(line["line"], line["code"]) for line in report] == [
+        (2, "invalid_json"),
+        (3, "invalid_parameter"),
+        (5, "external_id_taken"),
+    ]
+    table = http.get(job["report_url"], params={"format": "csv"}).text.split("\r\n")
+    assert table[0] == "line,field,code,reason" and len(table) == 5
+    assert http.get("/v1/imports", params={"limit": 1}).json()[0]["id"] == job["id"]
+    assert job["id"] not in http.get("/v1/imports", params={"before": job["id"]}).text
+
+
+def test_each_user_is_told_of_with_the_imports_id_and_the_end_once(http: httpx2.Client) -> None:
+    place = http.get("/v1/events", params={"order": "desc", "limit": 1}).headers["event-position"]
+    one, other = done(http, user()), done(http, user(), events="summary")
+    log = http.get("/v1/events", params={"after": place}).json()
+    types = [
+        (event["type"], event["actor"]["request_id"]) for event in log if event["actor"]["request_id"] in (one["id"], other["id"])
+    ]
+    assert types == [("user.created", one["id"]), ("import.finished", one["id"]), ("import.finished", other["id"])]
+    told = next(event["object"] for event in log if event["type"] == "import.finished")
+    assert told == {name: one[name] for name in one if name != "report_url"}
+
+
+def test_the_same_file_again_changes_nothing_whatever_happens_to_users_who_exist(http: httpx2.Client) -> None:
+    users = [user(role="viewer"), user(metadata={"a": 1})]
+    assert counts(done(http, *users)) == {"added": 2}
+    before = [found(http, each["email"]) for each in users]
+    assert counts(done(http, *users)) == {"skipped": 2}
+    assert counts(done(http, *users, on_conflict="update")) == {"unchanged": 2}
+    failing = done(http, *users, on_conflict="fail")
+    assert counts(failing) == {"refused": 2}
+    assert [line["code"] for line in reported(http, failing)] == ["email_taken"] * 2
+    assert [found(http, each["email"]) for each in users] == before
+
+
+def test_an_update_sets_the_fields_of_the_file_and_says_what_they_were(http: httpx2.Client) -> None:
+    one, external_id = user(), email()
+    done(http, {**one, "external_id": external_id})
+    moved = {**one, "email": email(), "name": "Ida Moved", "external_id": external_id, "password": OWNER_PASSWORD}
+    job = done(http, moved, moved, user(external_id=email()), user(), match="external_id", on_conflict="update")
+    assert counts(job) == {"updated": 1, "unchanged": 1, "added": 1, "refused": 1}
+    after = found(http, moved["email"])
+    assert (after["name"], after["external_id"]) == ("Ida Moved", external_id)
+    event = http.get("/v1/events", params={"user": after["id"], "type": "user.updated"}).json()[0]
+    assert event["before"] == {"name": one["name"], "email": one["email"]}
+    check = http.post("/v1/users/verify-password", json={"email": moved["email"], "password": OWNER_PASSWORD})
+    assert check.status_code == 200, "a password is set where the user has none"
+    job = done(http, {**moved, "password": "another-good-one"}, match="external_id", on_conflict="update")
+    assert counts(job) == {"unchanged": 1}, "and nowhere else"
+
+
+def test_an_update_obeys_the_rules_of_users(http: httpx2.Client, as_role: Callable[..., httpx2.Client]) -> None:
+    admin, owner, taken = as_role("admin"), new_user(http, role="owner"), user()
+    done(http, taken)
+    me = http.get("/v1/users/me").json()
+    other = user(external_id=email())
+    done(http, other)
+    job = done(
+        admin,
+        {"name": "No", "email": owner["email"]},
+        {**user(), "role": "owner"},
+        {**other, "email": taken["email"]},
+        on_conflict="update",
+    )
+    assert [line["code"] for line in reported(http, job)] == ["insufficient_scope", "insufficient_scope", "external_id_taken"]
+    itself = done(http, {"name": me["name"], "email": me["email"], "status": "suspended"}, on_conflict="update")
+    assert [line["code"] for line in reported(http, itself)] == ["not_yourself"]
+
+
+def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> None:
+    there, new = user(), user(password=OWNER_PASSWORD)
+    done(http, there)
+    place = http.get("/v1/events", params={"order": "desc", "limit": 1}).headers["event-position"]
+    total = http.get("/v1/users/count").json()
+    job = done(http, {**there, "name": "Changed"}, new, new, user(role="boss"), on_conflict="update", dry_run="true")
+    assert counts(job) == {"updated": 2, "added": 1, "refused": 1}
+    assert http.get("/v1/users/count").json() == total
+    assert found(http, there["email"])["name"] == there["name"]
+    assert http.get("/v1/events", params={"after": place}).json() == []
+
+
+def test_users_keep_their_id_and_times_where_they_can(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server, server.http() as http:
+        old = {"id": ids.new("user"), "created_at": "2020-01-02T03:04:05Z"}
+        late = {"created_at": "2999-01-01T00:00:00Z", "updated_at": "2999-01-01T00:00:00Z"}
+        one, other = user(**old, last_sign_in_at="2021-01-01T00:00:00Z"), user(**late)
+        assert counts(done(http, one, other)) == {"added": 2}
+        kept = found(http, one["email"])
+        assert (kept["id"], kept["last_sign_in_at"]) == (old["id"], "2021-01-01T00:00:00Z")
+        assert kept["created_at"] > old["created_at"], "the owner was there before: the order of users is that of their times"
+        assert found(http, other["email"])["updated_at"] < "2900"
+        assert http.delete(f"/v1/users/{old['id']}").status_code == 204
+        again = done(http, user(id=old["id"]), user(id=found(http, other["email"])["id"]))
+        assert [line["code"] for line in reported(http, again)] == ["id_taken"] * 2
+
+
+def test_a_key_that_ends_ends_its_imports(http: httpx2.Client, server: Server) -> None:
+    key = http.post("/v1/keys", json={"name": "soon gone"}).json()
+    with server.http(key["key"]) as caller:
+        for _ in range(3):  # one at a time is imported: the last one waits
+            job = start(caller, ndjson(user()))
+    assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
+    job = ended(http, job)
+    assert (job["status"], job["added"]) == ("failed", 0)
+    assert "revoked" in job["error"] or "Invalid API key" in job["error"]
+
+
+def test_a_canceled_import_imports_no_more_and_its_file_is_gone(http: httpx2.Client, server: Server) -> None:
+    jobs = [start(http, ndjson(user())) for _ in range(2)]
+    canceled = http.post(f"/v1/imports/{jobs[-1]['id']}/cancel")
+    assert canceled.json()["status"] == "canceled"
+    assert not (server.data / "imports" / f"{jobs[-1]['id']}.part").exists()
+    ended(http, jobs[0])
+    assert http.get(f"/v1/imports/{jobs[-1]['id']}").json()["added"] == 0
+
+
+def test_a_file_that_cannot_be_read_fails_with_the_reason(http: httpx2.Client) -> None:
+    job = ended(http, start(http, gzip.compress(ndjson(user()))[:-6]))
+    assert job["status"] == "failed" and "gzip" in job["error"]
+
+
+@once
+def test_what_is_sent_has_bounds(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--import-max-size", "2000") as server, server.http() as http:
+        refused(http.post("/v1/imports", content=b"x" * 2_001), errors.ContentTooLarge)
+        refused(http.post("/v1/imports", content=b""), errors.InvalidParameter)
+        refused(http.post("/v1/imports", params={"mapping": "[]"}, content=b"x"), errors.InvalidParameter)
+        folder = server.data / "imports"
+        assert not folder.exists() or not list(folder.iterdir())
+        with server.http(new_key(http)) as caller:
+            for _ in range(30):
+                answer = caller.post("/v1/imports", content=ndjson(user()))
+                if answer.status_code != 201:
+                    break
+            refused(answer, errors.ImportLimitReached)
+
+
+@once
+def test_webhooks_can_leave_out_what_imports_do(http: httpx2.Client) -> None:
+    fields = {"url": "inbox", "types": ["user.*", "import.*"]}
+    hook = http.post("/v1/webhooks", json={**fields, "skip_imports": True}).json()
+    assert hook["skip_imports"] is True
+    made = new_user(http)
+    job = done(http, user(), user())
+    last = new_user(http)
+    path, deadline = f"/v1/webhooks/{hook['id']}/deliveries", time.monotonic() + 30
+    while last["id"] not in (text := http.get(path).text):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+    sent = [(each["type"], each["user_id"]) for each in reversed(http.get(path).json())]
+    assert sent == [("user.created", made["id"]), ("import.finished", job["user_id"]), ("user.created", last["id"])]
+    assert http.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("scopes", [["users:read"], []])
+@once
+def test_imports_take_the_scope_to_write_users(http: httpx2.Client, server: Server, scopes: list[str]) -> None:
+    with server.http(new_key(http, scopes=scopes)) as caller:
+        refused(caller.get("/v1/imports"), errors.InsufficientScope)
+        refused(caller.post("/v1/imports", content=ndjson(user())), errors.InsufficientScope)
