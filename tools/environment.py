@@ -122,6 +122,7 @@ class Need(NamedTuple):
 
 NPM = Need.on_path("npm")
 JAVA = Need.on_path("java", "default-jre-headless")
+SQLITE = Need.on_path("sqlite3")
 WRK = Need.on_path("wrk")
 BROWSER = Need("Chromium or Chrome (on PATH or named in ROLLBOOK_CHROMIUM)", BROWSERS[0], find_browser)
 POSTGRESQL = Need("PostgreSQL 14 or newer", "postgresql", find_postgresql)

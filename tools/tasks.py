@@ -23,6 +23,7 @@ from environment import (
     POSTGRESQL,
     ROOT,
     RUNTIME,
+    SQLITE,
     VALKEY,
     SetupFailed,
     find_uv,
@@ -65,7 +66,7 @@ def test(arguments: Arguments) -> NoReturn:
         "model": (POSTGRESQL,),
         "nodes": (POSTGRESQL, PGBOUNCER, VALKEY),
         "observe": (POSTGRESQL,),
-        "sources": (),
+        "sources": (SQLITE,),
         "storage": (POSTGRESQL,),
         "webhooks": (POSTGRESQL,),
     }

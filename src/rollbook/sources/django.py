@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Row, active_if, fields, full_name, others, text, time
+from rollbook.sources.values import Fields, Row, active_if, fields, full_name, others, text, time, true_ones
 
 _KNOWN = frozenset(
-    "id pk password email first_name last_name name full_name is_active last_login date_joined groups user_permissions".split()
+    "id pk password email first_name last_name name full_name is_active last_login date_joined groups user_permissions is_staff is_superuser".split()
 )
 
 
@@ -25,5 +25,5 @@ def convert(row: Row) -> Fields | None:
         status=active_if(row.get("is_active")),
         created_at=time(row.get("date_joined")),
         last_sign_in_at=time(row.get("last_login")),
-        metadata=others(row, _KNOWN),
+        metadata=others(row, _KNOWN) | true_ones(row, "is_staff", "is_superuser"),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, others, text, time
+from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, others, text, time, true_ones
 
 _KNOWN = frozenset(
-    "id email hashed_password is_active is_verified name full_name first_name last_name username created_at updated_at last_login".split()
+    "id email hashed_password is_active is_verified name full_name first_name last_name username created_at updated_at last_login is_superuser".split()
 )
 
 
@@ -21,5 +21,5 @@ def convert(row: Row) -> Fields:
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_login")),
-        metadata=others(row, _KNOWN),
+        metadata=others(row, _KNOWN) | true_ones(row, "is_superuser"),
     )

@@ -101,6 +101,11 @@ def others(row: Row, known: frozenset[str]) -> dict[str, Any]:
     }
 
 
+def true_ones(row: Row, *names: str) -> dict[str, bool]:
+    """Of these marks, those that the user has."""
+    return {name: True for name in names if is_true(row.get(name))}
+
+
 def fields(**given: Any) -> Fields:
     """The fields that the row has."""
     return {name: value for name, value in given.items() if value not in (None, {})}
