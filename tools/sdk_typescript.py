@@ -186,7 +186,8 @@ def client(names: list[str]) -> str:
     lines += [f'import {{ {class_name(each)} }} from "./{each}.js";' for each in sorted(names)]
     fields = "".join(f"  readonly {each}: {class_name(each)};\n" for each in names)
     made = "".join(f"    this.{each} = new {class_name(each)}(this);\n" for each in names)
-    return "\n".join(lines) + ROLLBOOK % (fields, made)
+    exports = "".join(f'\nexport * from "./{each}.js";' for each in sorted(names))
+    return "\n".join(lines) + "\n" + exports + ROLLBOOK % (fields, made)
 
 
 ROLLBOOK = """

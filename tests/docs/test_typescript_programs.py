@@ -67,6 +67,7 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
             (tmp_path / f"program{number}.ts").write_text(text.replace("http://127.0.0.1:8000", server.url))
         (tmp_path / "more.ts").write_text(MORE)
         typescript_sdk.compile(tmp_path)
+        (tmp_path / "users.csv").write_text("name,email\nErwin,erwin@example.com\nFelix,felix\n")
         [follower] = [number for number, program in enumerate(PROGRAMS) if "events.follow" in program]
         [receiver] = [number for number, program in enumerate(PROGRAMS) if "webhooks.verify" in program]
         numbers = [number for number in range(len(PROGRAMS)) if number not in (follower, receiver)]
@@ -81,7 +82,7 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
         "Charlie Chaplin charlie@example.com",
         "Choose another email.",
         "1 of 1",
-        "{ count: 4 }",
+        "100 %", "1 added, 0 updated, 1 refused", "3 email ", "{ count: 5 }",
         "400",
         "user.created new",
     ):

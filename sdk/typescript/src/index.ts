@@ -5,7 +5,7 @@ export type { Download, Refusal } from "./downloads.js";
 export * from "./errors.js";
 export type { Feed } from "./following.js";
 export * from "./generated/codes.js";
-export { Rollbook } from "./generated/rollbook.js";
+export * from "./generated/rollbook.js";
 export type * from "./generated/types.js";
 export type { List, Page } from "./paging.js";
 export * as webhooks from "./webhooks.js";

@@ -2,4 +2,5 @@
 import "./calls.js";
 import "./webhooks.js";
 import "./events.js";
+import "./files.js";
 import "./pacing.js";

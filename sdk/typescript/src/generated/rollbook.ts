@@ -8,6 +8,14 @@ import { Sessions } from "./sessions.js";
 import { Users } from "./users.js";
 import { Webhooks } from "./webhooks.js";
 
+export * from "./events.js";
+export * from "./imports.js";
+export * from "./keys.js";
+export * from "./server.js";
+export * from "./sessions.js";
+export * from "./users.js";
+export * from "./webhooks.js";
+
 /**
  * The API of a Rollbook server. Has no connections of its own to close.
  *
