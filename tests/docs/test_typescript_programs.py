@@ -82,7 +82,10 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
         "Charlie Chaplin charlie@example.com",
         "Choose another email.",
         "1 of 1",
-        "100 %", "1 added, 0 updated, 1 refused", "3 email ", "{ count: 5 }",
+        "100 %",
+        "1 added, 0 updated, 1 refused",
+        "3 email ",
+        "{ count: 5 }",
         "400",
         "user.created new",
     ):
