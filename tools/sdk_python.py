@@ -29,7 +29,7 @@ COMPLETE = {"User": {"deleted_at"}}
 SECRETS = {"Key": ("key",), "Webhook": ("secret",), "PasswordLink": ("url",)}
 """What `repr` leaves out."""
 BY_HAND = {"follow_events"}
-BASES = {"events": "AsyncFollowing"}
+BASES = {"events": "AsyncFollowing", "imports": "AsyncImporting"}
 MORE = {"webhooks": ["verify = staticmethod(verify)"]}
 WIDTH = 118
 SYNC = [
@@ -69,6 +69,15 @@ class Operation(NamedTuple):
         """The schema of a JSON body."""
         content = self.of.get("requestBody", {}).get("content", {}).get("application/json")
         return resolve(content["schema"]) if content else None
+
+    @property
+    def takes_file(self) -> bool:
+        return "application/octet-stream" in self.of.get("requestBody", {}).get("content", {})
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the response has an object a line, however many."""
+        return "application/x-ndjson" in self.success.get("content", {})
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -269,9 +278,9 @@ def errors() -> str:
     lines = [
         '"""Errors by status and by code. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
-        "from rollbook_client._errors import APIError, ConnectionFailed, Fault, RollbookError, TimedOut, UnexpectedResponse",
+        "from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, TimedOut, UnexpectedResponse",
         "from rollbook_client.webhooks import WebhookVerificationError",
-        f"__all__ = {['APIError', 'BY_CODE', 'BY_STATUS', 'ConnectionFailed', 'Fault', 'RollbookError', 'ServerError', 'TimedOut', 'UnexpectedResponse', 'WebhookVerificationError']!r}",
+        f"__all__ = {['APIError', 'BY_CODE', 'BY_STATUS', 'ConnectionFailed', 'Fault', 'ImportFailed', 'RollbookError', 'ServerError', 'TimedOut', 'UnexpectedResponse', 'WebhookVerificationError']!r}",
         "\n\nclass ServerError(APIError):",
         '    """500 and above: the server failed. Retries did not help."""',
     ]  # fmt: skip
@@ -355,11 +364,13 @@ def resources() -> str:
     lines = [
         '"""The calls of the API. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
-        "from collections.abc import Mapping, Sequence",
+        "from collections.abc import AsyncIterator, Mapping, Sequence",
         "from datetime import datetime",
-        "from typing import TYPE_CHECKING, Any, cast",
+        "import os",
+        "from typing import TYPE_CHECKING, Any, BinaryIO, cast",
         f"from rollbook_client.types import {', '.join([*sent_names(), *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
         "from rollbook_client._async.following import AsyncFollowing",
+        "from rollbook_client._async.importing import AsyncImporting, parts",
         "from rollbook_client._async.pages import AsyncPager",
         "from rollbook_client._async.raw import raw, raw_page",
         "from rollbook_client._async.resource import AsyncResource",
@@ -413,6 +424,8 @@ def resource(place: str, of: list[Operation], children: list[str]) -> list[str]:
     ]
     for operation in generated:
         name = NAMES[operation.id].method
+        if operation.has_lines:
+            continue
         lines.append(f"        self.{name} = {'raw_page' if paging(operation) else 'raw'}(found.{name})")
     return lines
 
@@ -441,7 +454,7 @@ def method(operation: Operation) -> list[str]:
     name = NAMES[operation.id].method
     request = [
         f'"{operation.method}"',
-        f'{"f" if path else ""}"{re.sub(r"{(.*?)}", lambda found: "{segment(" + snake(found[1]) + ")}", operation.path)}"',
+        f'{"f" if "{" in operation.path else ""}"{re.sub(r"{(.*?)}", lambda found: "{segment(" + snake(found[1]) + ")}", operation.path)}"',
     ]
     if query:
         request.append(f"query={{{', '.join(f'{json.dumps(each.key)}: {each.name}' for each in query)}}}")
@@ -453,6 +466,8 @@ def method(operation: Operation) -> list[str]:
     others = [each for each in headers if each.key != "Idempotency-Key"]
     if others:
         request.append(f"headers={{{', '.join(f'{json.dumps(each.key)}: {each.name}' for each in others)}}}")
+    if operation.takes_file:
+        request.append('content=parts(file), headers={"Content-Type": "application/octet-stream"}')
     built = f"build({', '.join(request)})"
     doc = documentation(operation, [*path, *keywords], by)
     if by:
@@ -461,6 +476,12 @@ def method(operation: Operation) -> list[str]:
             f"    def {name}({', '.join(signature)}) -> AsyncPager[{kind}]:",
             doc,
             f'        return self._pages({built}, {kind}, "{by}")',
+        ]
+    if operation.has_lines:
+        return [
+            f"    def {name}({', '.join(signature)}) -> AsyncIterator[dict[str, Any]]:",
+            doc,
+            f"        return self._lines({built})",
         ]
     return [
         f"    async def {name}({', '.join(signature)}) -> {returns}:",
@@ -493,7 +514,7 @@ def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], lis
             query.append(
                 Parameter(key, key, "Sequence[str]", '("*",)', "Fields to return besides `id`, `name` and `email`. Default: all.")
             )
-        elif each["in"] == "query" and key not in ("cursor",):
+        elif each["in"] == "query" and key != "cursor" and not (operation.has_lines and key == "format"):
             name = RENAMED.get(operation.id, {}).get(key, key)
             default = "None"
             if is_list and key == "limit":
@@ -508,6 +529,16 @@ def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], lis
         elif key == "If-Match":
             about = "Only if the object still has this version, the `etag` of a raw response."
             headers.append(Parameter("if_match", key, "str | None", "None", about))
+    if operation.takes_file:
+        path.append(
+            Parameter(
+                "file",
+                "",
+                "str | os.PathLike[str] | BinaryIO | bytes",
+                "",
+                "A path, an open binary file, or bytes. Sent once, in parts.",
+            )
+        )
     body = []
     schema = operation.body or {}
     for key, node in schema.get("properties", {}).items():
@@ -589,14 +620,19 @@ def example(operation: Operation, by: str) -> list[str]:
     content = operation.of.get("requestBody", {}).get("content", {}).get("application/json", {})
     sample = content.get("example") or next((resolve(each)["value"] for each in content.get("examples", {}).values()), {})
     given += [f"{identifier(key)}={value!r}" for key, value in sample.items()]
+    if operation.takes_file:
+        given.append("'users.csv'")
     call = f"client.{place}.{name}({', '.join(given)})"
+    if operation.has_lines:
+        return [f">>> async for line in {call}:", "...     print(line)"]
     if by:
         kind = snake(name_of(operation.result["items"]) or "") if operation.result else ""
+        kind = {"import": "job", "api_request": "request"}.get(kind, kind)
         return [f">>> async for {kind} in {call}:", f"...     print({kind}.{'email' if kind == 'user' else 'id'})"]
     returned = name_of(operation.result) if operation.result else None
     if not returned:
         return [f">>> await {call}"]
-    variable = snake(returned)
+    variable = {"import": "job"}.get(snake(returned), snake(returned))
     shown = operation.success["content"]["application/json"].get("example", {})
     field = next(
         (

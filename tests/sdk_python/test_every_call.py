@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rollbook_client import AsyncPager, AsyncRollbook, Pager, Rollbook
 from rollbook_client.errors import APIError
-from rollbook_client.types import BulkResults, Count, Delivery, Export, Health, Key, PasswordLink, Replay, User, Webhook
+from rollbook_client.types import BulkResults, Count, Delivery, Export, Health, Import, Key, PasswordLink, Replay, User, Webhook
 
 from tests.harness import OWNER_PASSWORD, Server
 from tools.sdk_names import NAMES
@@ -69,6 +69,9 @@ SCRIPT: list[Call] = [
     ("webhooks.resume", path(webhook_id="hook"), Webhook),
     ("webhooks.pause", path(webhook_id="hook"), Webhook),
     ("webhooks.delete", path(webhook_id="hook"), None),
+    ("imports.create=job", given(file=b'{"name": "Al", "email": "no email"}'), Import),
+    ("imports.get", path(import_id="job"), Import),
+    ("imports.list", given(), Import),
     ("events.list", given(limit=5), None),
     ("users.delete", path(user_id="user"), None),
     ("users.restore", path(user_id="user"), User),
@@ -125,7 +128,11 @@ def test_calls_that_are_not_among_them_reach_the_server_as_well(server: Server) 
     with Rollbook(url=server.url, key=server.key) as client:
         for name in set(NAMES.values()) - done - BY_HAND:
             call = method(client, ".".join(name))
-            needed = {each.name: "x" for each in inspect.signature(call).parameters.values() if each.default is each.empty}
+            needed = {
+                each.name: b"x" if each.name == "file" else "x"
+                for each in inspect.signature(call).parameters.values()
+                if each.default is each.empty
+            }
             refused: APIError | None = None
             try:
                 call(**needed)

@@ -22,6 +22,14 @@ class UnexpectedResponse(RollbookError):
     """The response is not one of a Rollbook server. Check the URL, and proxies in between."""
 
 
+class ImportFailed(RollbookError):
+    """An import ended before the end of its file. `job` is the import: what went in until then stays."""
+
+    def __init__(self, job: Any) -> None:
+        self.job = job
+        super().__init__(f"The import {job.status}: {job.error or 'no reason is known'}")
+
+
 class Fault(NamedTuple):
     """One thing that is wrong with a request."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook_client._errors import APIError, ConnectionFailed, Fault, RollbookError, TimedOut, UnexpectedResponse
+from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, TimedOut, UnexpectedResponse
 from rollbook_client.webhooks import WebhookVerificationError
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "HeadersTooLarge",
     "IdempotencyKeyReused",
     "IdempotencyStillRunning",
+    "ImportFailed",
     "ImportLimitReached",
     "InsufficientScope",
     "InternalError",

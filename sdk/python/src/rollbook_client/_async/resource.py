@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rollbook_client._async.pages import AsyncPager
 from rollbook_client._models import Model
 from rollbook_client._pages import By
 from rollbook_client._requests import Request
+from rollbook_client._responses import connection_failure, stranger
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,3 +34,17 @@ class AsyncResource:
     def _pages(self, request: Request, kind: type[M], by: By) -> AsyncPager[M]:
         pager = AsyncPager(self._client, request, kind, by)
         return cast("Any", pager._fetch(request)) if self._raw else pager
+
+    async def _lines(self, request: Request) -> AsyncIterator[dict[str, Any]]:
+        """The objects of a response that has one a line, as they come."""
+        import httpx2
+
+        async with self._client._stream(request) as response:
+            try:
+                async for line in response.aiter_lines():
+                    if line:
+                        yield json.loads(line)
+            except httpx2.TransportError as problem:
+                raise connection_failure(problem, self._client.url) from problem
+            except ValueError:
+                raise stranger(response) from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from rollbook_client._async.following import AsyncFollowing
+from rollbook_client._async.importing import AsyncImporting, parts
 from rollbook_client._async.pages import AsyncPager
 from rollbook_client._async.raw import raw, raw_page
 from rollbook_client._async.resource import AsyncResource
@@ -374,7 +376,7 @@ class AsyncEventsWithRawResponse:
         self.list = raw_page(found.list)
 
 
-class AsyncImports(AsyncResource):
+class AsyncImports(AsyncImporting):
     """`client.imports`"""
 
     def list(self, *, before: str | None = None, limit: int = 1000) -> AsyncPager[Import]:
@@ -389,13 +391,14 @@ class AsyncImports(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Example:
-            >>> async for import in client.imports.list():
-            ...     print(import.id)
+            >>> async for job in client.imports.list():
+            ...     print(job.id)
         """
         return self._pages(build("GET", "/v1/imports", query={"before": before, "limit": limit}), Import, "before")
 
     async def create(
         self,
+        file: str | os.PathLike[str] | BinaryIO | bytes,
         *,
         source: str | None = None,
         format: str | None = None,
@@ -416,6 +419,7 @@ class AsyncImports(AsyncResource):
         Scope: `users:write`.
 
         Args:
+            file: A path, an open binary file, or bytes. Sent once, in parts.
             source: The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`,
                 `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`,
@@ -435,8 +439,8 @@ class AsyncImports(AsyncResource):
             ImportLimitReached: You have 10 imports that wait or run, or the server 100.
 
         Example:
-            >>> import = await client.imports.create()
-            >>> import.id
+            >>> job = await client.imports.create('users.csv')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return await self._call(
@@ -453,6 +457,8 @@ class AsyncImports(AsyncResource):
                     "mapping": mapping,
                     "delimiter": delimiter,
                 },
+                content=parts(file),
+                headers={"Content-Type": "application/octet-stream"},
             ),
             one_of(Import),
         )
@@ -468,13 +474,13 @@ class AsyncImports(AsyncResource):
             import_id: ID of the import.
 
         Example:
-            >>> import = await client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
-            >>> import.id
+            >>> job = await client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return await self._call(build("GET", f"/v1/imports/{segment(import_id)}"), one_of(Import))
 
-    async def report(self, import_id: str, *, format: str | None = None) -> None:
+    def report(self, import_id: str) -> AsyncIterator[dict[str, Any]]:
         """Get the report of an import.
 
         Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,
@@ -484,12 +490,12 @@ class AsyncImports(AsyncResource):
 
         Args:
             import_id: ID of the import.
-            format: The format of the report. One of `csv`, `ndjson`. Default: ndjson.
 
         Example:
-            >>> await client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> async for line in client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g'):
+            ...     print(line)
         """
-        return await self._call(build("GET", f"/v1/imports/{segment(import_id)}/report", query={"format": format}), nothing)
+        return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
 
     async def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
@@ -504,8 +510,8 @@ class AsyncImports(AsyncResource):
                 kept over retries.
 
         Example:
-            >>> import = await client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
-            >>> import.id
+            >>> job = await client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return await self._call(
@@ -524,7 +530,6 @@ class AsyncImportsWithRawResponse:
         self.list = raw_page(found.list)
         self.create = raw(found.create)
         self.get = raw(found.get)
-        self.report = raw(found.report)
         self.cancel = raw(found.cancel)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rollbook_client._models import Model
 from rollbook_client._pages import By
 from rollbook_client._requests import Request
+from rollbook_client._responses import connection_failure, stranger
 from rollbook_client._sync.pages import Pager
 
 if TYPE_CHECKING:
@@ -32,3 +34,17 @@ class Resource:
     def _pages(self, request: Request, kind: type[M], by: By) -> Pager[M]:
         pager = Pager(self._client, request, kind, by)
         return cast("Any", pager._fetch(request)) if self._raw else pager
+
+    def _lines(self, request: Request) -> Iterator[dict[str, Any]]:
+        """The objects of a response that has one a line, as they come."""
+        import httpx2
+
+        with self._client._stream(request) as response:
+            try:
+                for line in response.iter_lines():
+                    if line:
+                        yield json.loads(line)
+            except httpx2.TransportError as problem:
+                raise connection_failure(problem, self._client.url) from problem
+            except ValueError:
+                raise stranger(response) from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from rollbook_client._requests import OMIT, Omit, build, segment
 from rollbook_client._responses import json_of, nothing, one_of, text
 from rollbook_client._sync.following import Following
+from rollbook_client._sync.importing import Importing, parts
 from rollbook_client._sync.pages import Pager
 from rollbook_client._sync.raw import raw, raw_page
 from rollbook_client._sync.resource import Resource
@@ -372,7 +374,7 @@ class EventsWithRawResponse:
         self.list = raw_page(found.list)
 
 
-class Imports(Resource):
+class Imports(Importing):
     """`client.imports`"""
 
     def list(self, *, before: str | None = None, limit: int = 1000) -> Pager[Import]:
@@ -387,13 +389,14 @@ class Imports(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Example:
-            >>> for import in client.imports.list():
-            ...     print(import.id)
+            >>> for job in client.imports.list():
+            ...     print(job.id)
         """
         return self._pages(build("GET", "/v1/imports", query={"before": before, "limit": limit}), Import, "before")
 
     def create(
         self,
+        file: str | os.PathLike[str] | BinaryIO | bytes,
         *,
         source: str | None = None,
         format: str | None = None,
@@ -414,6 +417,7 @@ class Imports(Resource):
         Scope: `users:write`.
 
         Args:
+            file: A path, an open binary file, or bytes. Sent once, in parts.
             source: The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`,
                 `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`,
@@ -433,8 +437,8 @@ class Imports(Resource):
             ImportLimitReached: You have 10 imports that wait or run, or the server 100.
 
         Example:
-            >>> import = client.imports.create()
-            >>> import.id
+            >>> job = client.imports.create('users.csv')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return self._call(
@@ -451,6 +455,8 @@ class Imports(Resource):
                     "mapping": mapping,
                     "delimiter": delimiter,
                 },
+                content=parts(file),
+                headers={"Content-Type": "application/octet-stream"},
             ),
             one_of(Import),
         )
@@ -466,13 +472,13 @@ class Imports(Resource):
             import_id: ID of the import.
 
         Example:
-            >>> import = client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
-            >>> import.id
+            >>> job = client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return self._call(build("GET", f"/v1/imports/{segment(import_id)}"), one_of(Import))
 
-    def report(self, import_id: str, *, format: str | None = None) -> None:
+    def report(self, import_id: str) -> Iterator[dict[str, Any]]:
         """Get the report of an import.
 
         Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,
@@ -482,12 +488,12 @@ class Imports(Resource):
 
         Args:
             import_id: ID of the import.
-            format: The format of the report. One of `csv`, `ndjson`. Default: ndjson.
 
         Example:
-            >>> client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> for line in client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g'):
+            ...     print(line)
         """
-        return self._call(build("GET", f"/v1/imports/{segment(import_id)}/report", query={"format": format}), nothing)
+        return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
 
     def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
@@ -502,8 +508,8 @@ class Imports(Resource):
                 kept over retries.
 
         Example:
-            >>> import = client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
-            >>> import.id
+            >>> job = client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return self._call(
@@ -522,7 +528,6 @@ class ImportsWithRawResponse:
         self.list = raw_page(found.list)
         self.create = raw(found.create)
         self.get = raw(found.get)
-        self.report = raw(found.report)
         self.cancel = raw(found.cancel)
 
 
