@@ -39,6 +39,7 @@ SYNC = [
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
+    (r"  # noqa: ASYNC.*", ""),
     (r"\b_async\b", "_sync"),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
