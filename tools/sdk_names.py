@@ -36,6 +36,7 @@ NAMES: dict[str, Name] = {
         restore="restore_user",
         export="export_user",
     ),
+    **_names("exports", users="export_users"),
     **_names("keys", list="list_keys", create="create_key", get="get_key", revoke="revoke_key", reveal="reveal_key", rotate="rotate_key"),
     **_names("sessions", list="list_sessions", end="end_session"),
     **_names(

@@ -495,7 +495,9 @@ def result(operation: Operation) -> tuple[str, str]:
     """The annotation of what a method returns, and what reads it."""
     schema = operation.result
     if schema is None:
-        return ("str", "text") if "text/plain" in operation.success.get("content", {}) else ("None", "nothing")
+        return (
+            ("str", "text") if {"text/plain", "text/csv"} & operation.success.get("content", {}).keys() else ("None", "nothing")
+        )
     if kind_of(schema) == "array":
         inner = name_of(schema["items"])
         return f"Sequence[{inner}]", f"list_of({inner})"

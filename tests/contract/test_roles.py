@@ -51,6 +51,7 @@ POST /v1/users/{userId}/suspend  member no no no              viewer no no no   
 POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
 GET /v1/users/{userId}/export    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/exports                  member no                    viewer no                    admin yes                   owner yes
 GET /v1/keys                     member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes

@@ -200,6 +200,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
     f"GET {USER}/export": lambda world: Ask(_user(world) + "/export"),
+    "GET /v1/exports": lambda world: Ask("/v1/exports"),
     "GET /v1/keys": lambda world: Ask("/v1/keys"),
     "POST /v1/keys": lambda world: Ask("/v1/keys", BODIES["POST /v1/keys"]),
     f"GET {KEY}": lambda world: Ask("/v1/keys/current"),
@@ -702,7 +703,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
-# /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_users has an export that is large enough to go on,
+# /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and test_users have an export that is large enough to go on,
 # test_imports many imports and a disk without room, test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
 # test_event_positions a log with a retention, and test_event_stream many who follow it.
 ELSEWHERE = {
@@ -713,6 +714,7 @@ ELSEWHERE = {
     ),
     ("GET /health/ready", errors.Unavailable),
     ("POST /v1/users/bulk", errors.BulkRefused),
+    ("GET /v1/exports", errors.ExportRunning),
     (f"GET {USER}/export", errors.ExportRunning),
     ("POST /v1/imports", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),

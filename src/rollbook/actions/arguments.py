@@ -358,6 +358,16 @@ class UserFilters(Query):
     q: SearchText | None = None
 
 
+ExportFormat = Literal["ndjson", "csv"]
+
+
+class ExportUsers(UserFilters):
+    """Which users to export, and how."""
+
+    status: Status | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
+    format: Annotated[ExportFormat, Meta(description="`ndjson`: a JSON object on each line. `csv`: a table with a header.")] = "ndjson"  # fmt: skip
+
+
 class UserSelection(UserFilters):
     """Which users, in which order."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
@@ -69,6 +70,8 @@ class Rollbook:
         """The exports under way in this process, by who asked for them."""
         self.uploads: dict[str, str] = {}
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
+        self.exports = asyncio.Lock()
+        """Held while one is read: others wait, so that there is a thread for searches."""
 
     @cached_property
     def secret(self) -> Secret:

@@ -1,10 +1,22 @@
-"""One export at a time: whoever has one running is refused another."""
+"""One export at a time: whoever has one running is refused another. What is read faster than it is sent waits in a file."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.errors import ExportRunning
+from rollbook.errors import ExportRunning, StorageUnavailable
+
+PART = 65_536
+"""Bytes that are sent at a time."""
+MIN_FREE = 268_435_456
+"""Bytes that an export leaves free on the disk: the database needs room to write."""
 
 
 class Turn:
@@ -20,3 +32,61 @@ def take_turn(on: Rollbook, by: Principal) -> Turn:
         raise ExportRunning(1)
     on.exporting[by.user_id] = turn = Turn()
     return turn
+
+
+class Spool:
+    """A file without a name that one thread fills and the event loop reads, each at its own speed. It is gone once it is closed."""
+
+    def __init__(self, folder: Path, turn: Turn) -> None:
+        """Created on the event loop. Raises OSError."""
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed when nothing refers to it
+        self._turn = turn
+        self._loop = asyncio.get_running_loop()
+        self._changed: asyncio.Future[None] | None = None
+        self._size = self._checked_at = 0
+        self._is_whole = False
+        self._problem: BaseException | None = None
+        self.is_closed = False
+
+    def write(self, part: bytes) -> None:
+        """From any thread. Raises StorageUnavailable when the disk is nearly full, OSError."""
+        if self._size >= self._checked_at:
+            if shutil.disk_usage(self._file.fileno()).free < MIN_FREE:
+                raise StorageUnavailable("The server's disk has no room for the export.")
+            self._checked_at = self._size + MIN_FREE // 8
+        view, at = memoryview(part), self._size
+        while view:
+            written = os.pwrite(self._file.fileno(), view, at)
+            view, at = view[written:], at + written
+        self._size = at
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def end(self, problem: BaseException | None = None) -> None:
+        """Nothing else will be written; or, after this problem, should have been. On the event loop."""
+        self._is_whole, self._problem = problem is None, problem
+        self._wake()
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._parts()
+
+    async def aclose(self) -> None:
+        self.is_closed = self._turn.over = True
+
+    async def _parts(self) -> AsyncGenerator[bytes, None]:
+        at = 0
+        while True:
+            if at < self._size:
+                part = await self._loop.run_in_executor(None, os.pread, self._file.fileno(), PART, at)
+                at += len(part)
+                yield part
+            elif self._is_whole:
+                return
+            elif self._problem is not None:
+                raise self._problem
+            else:
+                self._changed = self._loop.create_future()
+                await self._changed
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)

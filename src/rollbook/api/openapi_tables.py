@@ -129,6 +129,7 @@ QUERIES: dict[str, Schema] = {
     "external_id": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["crm-1042"]},
     "role": {"description": "Only users with this role."},
     "status": {"description": "Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the scope `users:write` as well."},
+    "ExportUsers.status": {"description": "Only users with this status."},
     "created_after": {"description": "Only users created after this RFC 3339 time."},
     "created_before": {"description": "Only users created before this RFC 3339 time."},
     "ListEvents.created_after": {"description": "Only events from after this RFC 3339 time."},
@@ -363,6 +364,7 @@ TAGS: dict[str, str] = {
     "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Events": "The event log: every change, in the order of commits.",
+    "Exports": "The directory as a file.",
     "Operations": "Health checks, metrics and the API description.",
 }
 
@@ -387,6 +389,7 @@ LIMITED = (*EVERYWHERE, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Res
 PAGED = {
     "list_users": ("Link", "X-Next-Cursor", "X-Total-Count", "Event-Position"),
     "export_user": ("Event-Position",),
+    "export_users": ("Event-Position",),
     "list_keys": ("X-Total-Count",),
     "list_sessions": ("X-Total-Count",),
     "list_webhooks": ("X-Total-Count",),
@@ -620,7 +623,10 @@ data: {json.dumps(RENAMED, separators=(",", ":"))}
 
 """
 
+EXPORTED = {**examples.USER, "created_at": "2023-10-27T10:15:00.250000Z", "updated_at": "2023-10-27T11:00:00.125000Z"}
+EXPORTED_TABLE = "id,name,email\r\nuser_065n18a8k1rnhbvqalm9j3ts0c,Charlie Chaplin,charlie@example.com\r\n"
 OTHER_TEXTS: dict[str, tuple[str, Schema, str]] = {
+    "export_users": ("text/csv", string("With `format=csv`: a table with a header (RFC 4180). Cells that a spreadsheet would take for a formula begin with `'`.", 1 << 53), EXPORTED_TABLE),
     "report_import": ("text/csv", string("The same with `format=csv`.", 1 << 53), "line,field,code,reason\r\n17,email,invalid_parameter,The email address has no @.\r\n"),
 }  # fmt: skip
 """In another format, where the query can ask for one."""
@@ -632,6 +638,7 @@ FILE: dict[str, Schema] = {
 
 TEXTS: dict[str, tuple[str, Schema, str]] = {
     "follow_events": ("text/event-stream", string("Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event as JSON. The last message may be one of type `end`, with an error as its data.", 1 << 53), EVENT_STREAM),
+    "export_users": ("application/x-ndjson", string("A user on each line, as JSON.", 1 << 53), json.dumps(EXPORTED, separators=(",", ":")) + "\n"),
     "report_import": ("application/x-ndjson", string("A JSON object per line, with `line`, `field`, `code` and `reason`.", 1 << 53), '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email address has no @."}\n'),
     "show_metrics": ("text/plain", string("Prometheus text format.", 10_000_000), "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n"),
 }  # fmt: skip

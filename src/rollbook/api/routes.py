@@ -10,6 +10,7 @@ from rollbook.actions import (
     arguments,
     bulk,
     events,
+    exports,
     imports,
     keys,
     passwords,
@@ -22,6 +23,7 @@ from rollbook.actions import (
 from rollbook.actions.checking import fields_of
 from rollbook.api import bulk as bulk_calls
 from rollbook.api import event_stream, operations, show, take, types
+from rollbook.api import exports as export_files
 from rollbook.api.call import Call
 from rollbook.http.response import Response
 
@@ -90,6 +92,7 @@ ROUTES = [
     Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
     Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),
     Route("GET", USER + "/export", users.export, "users:export", answer=types.Export, errors=(errors.NotFound, errors.ExportRunning), self_access="user", shows=show.export),
+    Route("GET", "/v1/exports", exports.export_users, "users:export", query=arguments.ExportUsers, answer=str, errors=(errors.ExportRunning,), takes=export_files.taken, shows=export_files.shown),
     Route("GET", "/v1/keys", keys.list_keys, "keys:read", query=arguments.ListKeys, answer=list[types.Key], errors=FOUND, self_access="keys", shows=show.key_list),
     Route("POST", "/v1/keys", keys.create, "keys:write", 201, body=arguments.KeyCreate, answer=types.Key, errors=(errors.NotFound, errors.KeyLimitReached), self_access="keys", shows=show.key_created),
     Route("GET", KEY, keys.get, "keys:read", answer=types.Key, errors=FOUND, self_access="keys", shows=show.key),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
@@ -27,6 +28,14 @@ class Answer(NamedTuple):
     """The query of the next page."""
 
 
+class Exported(NamedTuple):
+    """Users as a file."""
+
+    position: str
+    """Where to follow the event log from."""
+    parts: Iterator[bytes]
+
+
 class Backend(ABC):
     """All methods may raise ApiError with the message of the API, and Failure. What they return has the format of the API, with all fields."""
 
@@ -47,6 +56,10 @@ class Backend(ABC):
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         """Events as they happen, without end: those that `GET /v1/events/stream` sends with this `type`, `user` and `after`. What is lost for
         a while is tried again, and no event is missed."""
+
+    @abstractmethod
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> AbstractContextManager[Exported]:
+        """What `GET /v1/exports` returns; with the hashes of passwords only on a data folder."""
 
     @abstractmethod
     def password_link(self, id: str, base: str | None) -> Shown:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlencode
@@ -13,12 +14,13 @@ from urllib.parse import unquote, urlencode
 import msgspec
 
 from rollbook import config
-from rollbook.actions import events, users
-from rollbook.actions.arguments import ListEvents, UserCreate
+from rollbook.actions import events, exports, users
+from rollbook.actions.arguments import ExportUsers, ListEvents, UserCreate
 from rollbook.actions.checking import check, check_texts
 from rollbook.actions.principal import CLI
+from rollbook.api.exports import form_of
 from rollbook.api.local import Local
-from rollbook.cli.backends import Answer, Backend, Shown, user_path
+from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
 from rollbook.cli.output import Failure, hint, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound, StorageUnavailable
@@ -113,8 +115,26 @@ class Folder(Backend):
         finally:
             self._run(_end_tasks())
 
+    @contextmanager
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[Exported]:
+        asked = check_texts(ExportUsers, query)
+        found = self._run(exports.export_users(self._on, CLI, asked, form_of(asked.format, with_hashes), with_hashes))
+        try:
+            yield Exported(str(found.position), self._each(aiter(found.parts)))
+        finally:
+            self._run(found.parts.aclose())
+
+    def _each(self, parts: AsyncGenerator[bytes, None]) -> Iterator[bytes]:
+        while part := self._run(_next_of(parts)):
+            yield part
+
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)
+
+
+async def _next_of(parts: AsyncGenerator[bytes, None]) -> bytes:
+    """Empty at the end."""
+    return await anext(parts, b"")
 
 
 async def _end_tasks() -> None:

@@ -8,9 +8,10 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -75,6 +76,29 @@ def details(values: Mapping[str, Any]) -> None:
 def line(value: Any) -> None:
     """One value, for scripts."""
     print(_text(value))
+
+
+@contextmanager
+def written(file: Path) -> Iterator[BinaryIO]:
+    """A file to write to, `-` for standard output. No one else may read it, and it is there once it is complete. Raises Failure."""
+    if file == Path("-"):
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if file.exists() and not file.is_file():  # a device, a pipe
+        with open(file, "wb") as output:
+            yield output
+        return
+    part = file.with_name(file.name + ".part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+            os.fchmod(output.fileno(), 0o600)
+            yield output
+        part.replace(file)
+    except OSError as problem:
+        raise Failure(f"{file} can't be written: {problem.strerror}.") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def as_json(value: Any) -> None:

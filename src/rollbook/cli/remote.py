@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
-from rollbook.cli.backends import Answer, Backend, Shown, user_path
+from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
 from rollbook.cli.output import Failure, Refused, base_url, hint, program
 
 if TYPE_CHECKING:
@@ -82,6 +82,13 @@ class Remote(Backend):
                 if not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
                     raise self.stranger(200)
                 yield found
+
+    @contextmanager
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[Exported]:
+        if with_hashes:
+            raise Failure("--with-hashes needs the server's data folder: a running server returns no password hashes.")
+        with self._failures("/v1/exports"), self._client.stream("/v1/exports", query=query) as response:
+            yield Exported(response.headers.get("event-position", ""), response.iter_bytes())
 
     def checked(self, found: Shown, status: int) -> Shown:
         """What commands read of an object fails with a sentence if the object has no such field."""

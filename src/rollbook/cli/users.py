@@ -12,12 +12,24 @@ import typer
 
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
-from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table
+from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table, written
 
 app = options.group(help="List, create and update users.")
 
 COLUMNS = ("id", "name", "email", "role", "status", "created_at")
 
+STDOUT = Path("-")
+
+Search = Annotated[
+    str | None,
+    typer.Option(
+        "--search",
+        "-s",
+        metavar="TEXT",
+        help="Search for part of the name or email, or the beginning of an ID or external ID.",
+        show_default=False,
+    ),
+]
 Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.", show_default=False)]
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.", show_default=False)]
 Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.", show_default=False)]
@@ -70,16 +82,7 @@ def plain_options(command: Callable[..., None]) -> Callable[..., None]:
 @options.on_server
 def list_users(
     server: options.Server,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            "--search",
-            "-s",
-            metavar="TEXT",
-            help="Search for part of the name or email, or the beginning of an ID or external ID.",
-            show_default=False,
-        ),
-    ] = None,
+    search: Search = None,
     email: Email = None,
     role: Role = None,
     status: StatusFilter = None,
@@ -379,6 +382,40 @@ def _deleted(place: Backend, email: str) -> str:
     if len(found) > 1:
         raise Failure(f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(found)}")
     return found[0]
+
+
+@app.command("export")
+@options.on_server
+def export_users(
+    server: options.Server,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write. Default or `-`: standard output.", allow_dash=True)
+    ] = STDOUT,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="`ndjson` or `csv`.")] = "ndjson",
+    search: Search = None,
+    email: Email = None,
+    role: Role = None,
+    status: Status = None,
+    with_hashes: Annotated[
+        bool, typer.Option("--with-hashes", help="Include password hashes. Only for a data folder. Keep the file secret.")
+    ] = False,
+) -> None:
+    """Export users to a file, oldest first, as they are at one moment.
+
+    `rollbook users import` reads it: the same users in the same order. Without --with-hashes, they set new passwords.
+    """
+    given = {"format": format, "q": search, "email": email, "role": role, "status": status}
+    with (
+        server() as place,
+        place.export({name: value for name, value in given.items() if value is not None}, with_hashes) as found,
+        written(file) as output,
+    ):
+        lines = 0
+        for part in found.parts:
+            output.write(part)
+            lines += part.count(b"\n")
+        users = lines - (format == "csv")
+    hint(f"{users:,} users exported. To follow what changes from here on: {program()} events tail --after {found.position}")
 
 
 @app.command("import")

@@ -14,7 +14,7 @@ DELIMITERS = ",;\t|"
 
 _QUOTED = re.compile(r'"[^"]*+"')
 # What exports put before a cell that a spreadsheet would take for a formula.
-_GUARDED = re.compile(r"'[=+\-@\t\r\n]").match
+_GUARDED = re.compile(r"'+[=+\-@\t\r\n]").match
 
 
 class _Bad(Exception):

@@ -19,6 +19,8 @@ from rollbook.storage.database import Database, Queries, Row
 # A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id, name.
 LISTED = "seq, id, name, email, created_at"
 WHOLE = COLUMNS
+HELD = f"{COLUMNS}, password_hash"
+"""WHOLE and the hash of the password."""
 # Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
 _AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
 # Of the deleted, `status` says so. The one they had comes back with them.
@@ -62,6 +64,11 @@ async def read(queries: Queries, query: Query) -> Page:
     """The page, from the caller's own snapshot."""
     position = await event_log.position(queries)
     return (await _read(queries, LISTED if query.listed else WHOLE, query))._replace(position=position)
+
+
+async def read_held(queries: Queries, query: Query) -> Page:
+    """The same with rows of HELD. Not of deleted users."""
+    return await _read(queries, HELD, query)
 
 
 async def _read(queries: Queries, columns: str, query: Query) -> Page:

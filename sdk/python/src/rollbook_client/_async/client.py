@@ -178,6 +178,18 @@ class AsyncRollbook(AsyncResources):
         )  # fmt: skip
         return await self._send(request, _responses.json_or_nothing)
 
+    @asynccontextmanager
+    async def stream(self, path: str, *, query: Mapping[str, Any] | None = None) -> AsyncIterator[httpx2.Response]:
+        """A GET whose body is too large to be held, such as an export: read it in parts.
+
+        Example:
+            >>> async with client.stream("/v1/exports", query={"format": "csv"}) as response:
+            ...     async for part in response.aiter_bytes():
+            ...         file.write(part)
+        """
+        async with self._stream(build("GET", path, query=query)) as response:
+            yield response
+
     # ---- what resources stand on
 
     async def _send(self, request: Request, decode: Callable[[httpx2.Response], T]) -> RawResponse[T]:

@@ -178,6 +178,18 @@ class Rollbook(Resources):
         )  # fmt: skip
         return self._send(request, _responses.json_or_nothing)
 
+    @contextmanager
+    def stream(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[httpx2.Response]:
+        """A GET whose body is too large to be held, such as an export: read it in parts.
+
+        Example:
+            >>> with client.stream("/v1/exports", query={"format": "csv"}) as response:
+            ...     for part in response.iter_bytes():
+            ...         file.write(part)
+        """
+        with self._stream(build("GET", path, query=query)) as response:
+            yield response
+
     # ---- what resources stand on
 
     def _send(self, request: Request, decode: Callable[[httpx2.Response], T]) -> RawResponse[T]:

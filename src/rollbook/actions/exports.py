@@ -1,0 +1,100 @@
+"""The directory as a file: all users, or those that match, as they were at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rollbook.actions.arguments import ExportUsers
+from rollbook.actions.context import Rollbook
+from rollbook.actions.exporting import Spool, take_turn
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import filters_of
+from rollbook.errors import InsufficientScope, StorageUnavailable
+from rollbook.records import event_log, events, user_list
+from rollbook.records.user_list.query import Query
+from rollbook.records.users import User
+from rollbook.storage.database import Queries
+
+AT_ONCE = 200
+"""Users that are read and written at a time: on PostgreSQL, that is done on the event loop."""
+
+Held = tuple[User, str | None]
+"""A user and, where it is asked for, the hash of their password."""
+
+
+class Form(NamedTuple):
+    """What a file consists of."""
+
+    start: bytes
+    part: Callable[[Sequence[Held]], bytes]
+
+
+class Export(NamedTuple):
+    parts: Spool
+    position: int
+    """Of the event log: the export has all changes up to there."""
+
+
+async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False) -> Export:
+    """Export users
+
+    Returns all users, or those that match the filters, oldest first and as they were at one moment, with all fields. An import of the export
+    gives the same users in the same order. `Event-Position` says where to follow the event log from. API keys, sessions and password hashes
+    are not contained; whoever runs the server can export hashes with `rollbook users export --with-hashes`. You can run one export at a
+    time.
+    """
+    require(by, "users:export")
+    if with_hashes and not by.is_operator:
+        raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
+    turn = take_turn(on, by)
+    await events.settle(on.db)
+    try:
+        spool = Spool(on.settings.data, turn)
+    except OSError:
+        raise StorageUnavailable("The server can't create a file for the export. Check its disk.") from None
+    begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    reading = asyncio.get_running_loop().create_task(
+        _read(on, Query(filters_of(asked), limit=AT_ONCE), form, with_hashes, spool, begun)
+    )
+    _reading.add(reading)
+    reading.add_done_callback(_reading.discard)
+    return Export(spool, await begun)
+
+
+_reading: set[asyncio.Task[None]] = set()
+"""Kept, or they could be collected before they are done."""
+
+
+async def _read(on: Rollbook, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]) -> None:
+    try:
+        async with on.exports:
+            await on.read_aside(_all, query, form, with_hashes, spool, begun)
+    except Exception as problem:
+        if not begun.done():
+            begun.set_exception(problem)
+        spool.end(problem)
+    else:
+        spool.end()
+
+
+async def _all(queries: Queries, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]) -> None:
+    """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client reads them."""
+    position = await event_log.position(queries)
+    begun.get_loop().call_soon_threadsafe(_begin, begun, position)
+    spool.write(form.start)
+    read = user_list.read_held if with_hashes else user_list.read
+    width = len(User._fields)
+    while not spool.is_closed:
+        page = await read(queries, query)
+        spool.write(form.part([(User._make(row[:width]), row[width] if with_hashes else None) for row in page.rows]))
+        if page.after is None:
+            return
+        query = query._replace(position=page.after)
+
+
+def _begin(begun: asyncio.Future[int], position: int) -> None:
+    if not begun.done():  # on PostgreSQL, a snapshot is taken again where its connection broke
+        begun.set_result(position)

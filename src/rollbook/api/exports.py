@@ -1,0 +1,84 @@
+"""Users as files: NDJSON with a user on each line, CSV (RFC 4180) for spreadsheets. An import reads both as they were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from rollbook import clock
+from rollbook.actions.arguments import ExportFormat, ExportUsers
+from rollbook.actions.exports import Export, Form, Held
+from rollbook.api.call import Call
+from rollbook.api.show import event_position
+from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.records import users
+from rollbook.records.users import User
+
+COLUMNS = tuple(users.public(User(0, "", "", "")))
+HASH = "password_hash"
+
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), and what looks like it behind quotation marks: it gets one
+# more, so that taking one away gives the text itself.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]").match
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_time = clock.format_time_exactly
+
+
+def taken(call: Call) -> tuple[ExportUsers, Form]:
+    asked: ExportUsers = call.query
+    return asked, form_of(asked.format)
+
+
+def shown(call: Call, export: Export) -> Response:
+    head = line("Content-Type", CONTENT_TYPES[call.query.format]) + PRIVATE + event_position(export.position)
+    return Response(200, head, stream=Stream(export.parts))
+
+
+def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
+    if format == "ndjson":
+        return Form(b"", _ndjson)
+    return Form(_rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv)
+
+
+CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8; header=present"}
+
+
+def _ndjson(part: Sequence[Held]) -> bytes:
+    return _encode_lines([_fields(user, hash) for user, hash in part])
+
+
+def _fields(user: User, hash: str | None) -> dict[str, Any]:
+    """Times with microseconds: they are the order of users."""
+    found = users.public(user)
+    found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
+    if user.last_sign_in_at is not None:
+        found["last_sign_in_at"] = _time(user.last_sign_in_at)
+    if hash is not None:
+        found[HASH] = hash
+    return found
+
+
+def _csv(part: Sequence[Held]) -> bytes:
+    return _rows([_cells(user) for user, _ in part])
+
+
+def _csv_with_hashes(part: Sequence[Held]) -> bytes:
+    return _rows([[*_cells(user), hash or ""] for user, hash in part])
+
+
+def _cells(user: User) -> list[str]:
+    found = _fields(user, None)
+    found["metadata"], found["email_verified"] = user.metadata, "true" if user.email_verified else "false"
+    return [f"'{text}" if _FORMULA(text) else text for text in [value or "" for value in found.values()]]
+
+
+def _rows(rows: Iterable[Iterable[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written.getvalue().encode()
