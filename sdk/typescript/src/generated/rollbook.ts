@@ -10,6 +10,7 @@ import { Users } from "./users.js";
 import { Webhooks } from "./webhooks.js";
 
 export * from "./events.js";
+export * from "./exports.js";
 export * from "./imports.js";
 export * from "./keys.js";
 export * from "./server.js";
