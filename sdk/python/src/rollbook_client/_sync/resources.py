@@ -374,6 +374,77 @@ class EventsWithRawResponse:
         self.list = raw_page(found.list)
 
 
+class Exports(Resource):
+    """`client.exports`"""
+
+    def users(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        ids: Sequence[str] | None = None,
+        role: Role | None = None,
+        status: Status | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        q: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Export users.
+
+        Returns all users, or those that match the filters, oldest first and as they were at one moment, with all
+        fields. An import of the export gives the same users in the same order. `Event-Position` says where to follow
+        the event log from. API keys, sessions and password hashes are not contained; whoever runs the server can
+        export hashes with `rollbook users export --with-hashes`. You can run one export at a time.
+
+        Scope: `users:export`.
+
+        Args:
+            email: Only the user with this email, ignoring case. At most 254 characters.
+            external_id: Only the user with this external ID. At most 255 characters.
+            ids: Up to 200 IDs, separated by commas.
+            role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
+            status: Only users with this status. One of `active`, `suspended`.
+            created_after: Only users created after this RFC 3339 time.
+            created_before: Only users created before this RFC 3339 time.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
+                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
+                written without spaces, any place. At most 255 characters.
+
+        Raises:
+            ExportRunning: You have an export under way.
+
+        Example:
+            >>> for line in client.exports.users():
+            ...     print(line)
+        """
+        return self._lines(
+            build(
+                "GET",
+                "/v1/exports",
+                query={
+                    "email": email,
+                    "external_id": external_id,
+                    "ids": ids,
+                    "role": role,
+                    "status": status,
+                    "created_after": created_after,
+                    "created_before": created_before,
+                    "q": q,
+                },
+            )
+        )
+
+    @property
+    def with_raw_response(self) -> ExportsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return ExportsWithRawResponse(self._client)
+
+
+class ExportsWithRawResponse:
+    def __init__(self, client: Rollbook) -> None:
+        found = Exports(client, raw=True)
+
+
 class Imports(Importing):
     """`client.imports`"""
 
@@ -1873,6 +1944,10 @@ class Resources:
     @property
     def users(self) -> Users:
         return Users(cast("Rollbook", self))
+
+    @property
+    def exports(self) -> Exports:
+        return Exports(cast("Rollbook", self))
 
     @property
     def keys(self) -> Keys:
