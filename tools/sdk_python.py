@@ -413,6 +413,8 @@ def resource(place: str, of: list[Operation], children: list[str]) -> list[str]:
     generated = [each for each in of if each.id not in BY_HAND]
     for operation in generated:
         lines += ["", *method(operation)]
+    if all(operation.has_lines for operation in generated):
+        return lines
     lines += [
         "",
         "    @property",
@@ -495,9 +497,7 @@ def result(operation: Operation) -> tuple[str, str]:
     """The annotation of what a method returns, and what reads it."""
     schema = operation.result
     if schema is None:
-        return (
-            ("str", "text") if {"text/plain", "text/csv"} & operation.success.get("content", {}).keys() else ("None", "nothing")
-        )
+        return ("str", "text") if "text/plain" in operation.success.get("content", {}) else ("None", "nothing")
     if kind_of(schema) == "array":
         inner = name_of(schema["items"])
         return f"Sequence[{inner}]", f"list_of({inner})"

@@ -436,16 +436,6 @@ class AsyncExports(AsyncResource):
             )
         )
 
-    @property
-    def with_raw_response(self) -> AsyncExportsWithRawResponse:
-        """The same calls, which return the response with its head."""
-        return AsyncExportsWithRawResponse(self._client)
-
-
-class AsyncExportsWithRawResponse:
-    def __init__(self, client: AsyncRollbook) -> None:
-        found = AsyncExports(client, raw=True)
-
 
 class AsyncImports(AsyncImporting):
     """`client.imports`"""

@@ -434,16 +434,6 @@ class Exports(Resource):
             )
         )
 
-    @property
-    def with_raw_response(self) -> ExportsWithRawResponse:
-        """The same calls, which return the response with its head."""
-        return ExportsWithRawResponse(self._client)
-
-
-class ExportsWithRawResponse:
-    def __init__(self, client: Rollbook) -> None:
-        found = Exports(client, raw=True)
-
 
 class Imports(Importing):
     """`client.imports`"""
