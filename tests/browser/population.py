@@ -155,6 +155,7 @@ NO_PAGES = {
     "/docs/key": "read by a script",
     "/account/export": "a file",
     "/admin/events/export": "a file",
+    "/admin/users/export": "a file",
     "/admin/imports/{id}/report": "a file",
     "/admin/imports/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/inbox/live": "a part of a page, asked for by its script",

@@ -347,6 +347,20 @@ def test_all_users_that_match_are_changed_and_no_others(
     assert http.get("/v1/users/count?q=crowd&role=member").json()["count"] == MANY
 
 
+def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
+    page = browse()
+    page.goto("/admin/users?q=crowd&status=active&sort=-name")
+    for format, read in (
+        ("CSV", lambda text: [row["email"] for row in csv.DictReader(io.StringIO(text))]),
+        ("NDJSON", lambda text: [json.loads(each)["email"] for each in text.splitlines()]),
+    ):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=format, exact=True).click()
+        assert re.fullmatch(rf"rollbook-users-[0-9T-]+\.{format.lower()}", download.value.suggested_filename)
+        text = Path(download.value.path()).read_text()
+        assert read(text) == [user["email"] for user in crowd]
+
+
 def test_a_row_of_the_list_opens_its_user(http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
     page = browse()
     page.goto("/admin/users?q=crowd+007")

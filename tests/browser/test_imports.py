@@ -107,6 +107,23 @@ def test_a_file_is_imported_without_scripts(http: httpx2.Client, open_page: Call
             expect(page.get_by_label("Users who already exist")).to_have_value("update")
 
 
+def test_an_import_is_canceled(http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """Of so many users that it can't be over by then."""
+    file = tmp_path / "users.ndjson"
+    file.write_text("".join(f'{{"name": "Late", "email": "late{n}@import.example"}}\n' for n in range(100_000)))
+    page = open_page()
+    page.goto("/admin/imports/new")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_role("button", name="Import now").click()
+    page.get_by_role("button", name="Cancel import").click()
+    page.locator("dialog").get_by_role("button", name="Cancel import").click()
+    expect(page.get_by_role("heading", name="Canceled")).to_be_visible()
+    expect(page.get_by_text("Users who were imported already stay.")).to_be_visible()
+    found = http.get("/v1/imports?limit=1").json()[0]
+    assert found["status"] == "canceled"
+    assert http.get("/v1/users/count?q=late").json()["count"] == found["added"] < 100_000
+
+
 def until_over(page: Page) -> None:
     for _ in range(100):
         if page.get_by_role("button", name="Cancel import").count() == 0:

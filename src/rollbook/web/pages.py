@@ -105,6 +105,7 @@ PAGES = [
     Page("POST", "/admin/users/bulk", bulk.ask, "admin"),
     Page("POST", "/admin/users/bulk/apply", bulk.apply, "admin"),
     Page("GET", "/admin/users/deleted", deleted_users.show, "admin"),
+    Page("GET", "/admin/users/export", users.export, "admin"),
     Page("GET", "/admin/users/new", new_user.show, "admin"),
     Page("POST", "/admin/users/new", new_user.create, "admin"),
     Page("GET", "/admin/users/{id}", user.show, "admin"),

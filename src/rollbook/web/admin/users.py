@@ -1,13 +1,18 @@
-"""The list of users: search, filters, order, pages."""
+"""The list of users: search, filters, order, pages; and as a file."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from rollbook.actions import users
+from rollbook import clock
+from rollbook.actions import exports, users
+from rollbook.actions.arguments import ExportUsers
+from rollbook.actions.checking import check_texts
+from rollbook.api import exports as export_files
 from rollbook.api import paging
 from rollbook.errors import InvalidParameter
-from rollbook.http.response import Response, line
+from rollbook.http.response import PRIVATE, Response, Stream, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
 from rollbook.web import forms
@@ -15,7 +20,7 @@ from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.permitted import ROLES, may_touch
 from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import SAFE, PageRequest
 
 PAGE = 50
 SORTS = [
@@ -65,6 +70,7 @@ async def show(page: PageRequest) -> Response:
         "problems": problems,
         "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
         "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or "created_at"),
+        "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
         "count_link": list_url(asked, count="exact"),
         "last_link": None if pages is None else list_url(asked, page=pages),
     }
@@ -72,6 +78,17 @@ async def show(page: PageRequest) -> Response:
         # What is searched for while typing gets a URL too, without the fields that are empty.
         return page.render("admin/users_table.html", headers=line("HX-Replace-Url", list_url(asked)), **context)
     return page.render("admin/users.html", 400 if problems else 200, **context)
+
+
+async def export(page: PageRequest) -> Response:
+    """All users that the filters select, as a file. Raises ApiError."""
+    given = {name: text for name in ("q", "role", "status", "format") if (text := page.query.get(name, "").strip())}
+    asked = check_texts(ExportUsers, given)
+    found = await exports.export_users(page.on, page.by, asked, export_files.form_of(asked.format))
+    now = datetime.fromtimestamp(clock.now() / clock.SECOND, UTC)
+    disposition = line("Content-Disposition", f'attachment; filename="rollbook-users-{now:%Y-%m-%dT%H%M}.{asked.format}"')
+    head = line("Content-Type", export_files.CONTENT_TYPES[asked.format]) + disposition
+    return Response(200, head + PRIVATE + SAFE, stream=Stream(found.parts))
 
 
 async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
