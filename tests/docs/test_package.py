@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+import rollbook
 from rollbook.docs_site import guide
 from tests.harness import running
 
@@ -63,3 +64,23 @@ def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) ->
 
 def test_a_checkout_shows_its_own_files() -> None:
     assert guide.folder() == ROOT / "docs"
+
+
+def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_of_the_servers(
+    installed: Path, tmp_path: Path
+) -> None:
+    folder = ROOT / "sdk" / "python"
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(build, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"rollbook_client-{rollbook.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if name.startswith("rollbook_client/")}
+        licenses = [name for name in archive.namelist() if name.endswith("/LICENSE")]
+    assert files and licenses and "rollbook_client/py.typed" in files
+    assert files == {
+        path.relative_to(installed).as_posix(): path.read_bytes()
+        for path in (installed / "rollbook_client").rglob("*")
+        if path.is_file()
+    }
