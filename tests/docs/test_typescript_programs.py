@@ -85,6 +85,7 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
         "100 %",
         "1 added, 0 updated, 1 refused",
         "3 email ",
+        "Exported up to ",
         "{ count: 5 }",
         "400",
         "user.created new",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Import, ImportFailed, type Refusal, Rollbook } from "@rollbook/client";
+import { type Import, ImportFailed, type Refusal, Rollbook, type User } from "@rollbook/client";
 import { email } from "./server.js";
 
 const client = new Rollbook();
@@ -22,6 +22,20 @@ test("an import runs to its end, tells how far it is, and says what was refused"
   assert.match(csv, /^line,field,code,reason\r?\n102,email,/);
   assert.equal((await client.imports.run(users)).added, 0); // the same file again
   assert.equal((await client.imports.list({ limit: 1 }).first()).items[0]!.skipped, 100);
+});
+
+test("an export has all fields of all users, and its connection is closed when the loop is left", async () => {
+  const users = await client.users.list({ fields: ["*"] }).all();
+  const exported: User[] = [];
+  for await (const user of client.exports.users()) exported.push(user);
+  assert.deepEqual(exported.map(({ id, email, role }) => [id, email, role]), users.map(({ id, email, role }) => [id, email, role]));
+  const csv = await client.exports.users({ ids: [users[0]!.id], format: "csv" }).open();
+  assert.match(csv.headers.get("event-position")!, /^\d+$/);
+  assert.match(await csv.text(), new RegExp(`^id,name,email.*\r?\n${users[0]!.id},`));
+  for (let number = 0; number < 3; number++) {
+    // One export may run at a time.
+    for await (const _ of client.exports.users()) break;
+  }
 });
 
 test("a stream is uploaded as it comes", async () => {
