@@ -231,12 +231,15 @@ class Importer:
     async def _outcomes(self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None]) -> list[Outcome]:
         """What became of each row."""
         updates = self._options.on_conflict == "update"
+        outcomes: list[Outcome] = ["added"] * len(rows)
+        if not updates and None not in prepared:  # the database tells who exists
+            await self._add(tx, by, prepared, range(len(rows)), outcomes)
+            return outcomes
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
         if updates:
             await user_records.take_all_turns(tx)
         existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
-        outcomes: list[Outcome] = ["added"] * len(rows)
         new: list[int] = []
         for at, key in enumerate(keys):
             known, user = existing.get(key), prepared[at]
@@ -248,13 +251,20 @@ class Importer:
                 outcomes[at] = await self._update(tx, by, rows[at], known, None if user is None else user.password_hash)
             else:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
-        to_add = [user for at in new if (user := prepared[at]) is not None]
-        if to_add:
-            for at, error in await dialect(tx).user_imports.add(tx, to_add, by.actor, self._options.match, self._tells):
-                outcomes[new[at]] = self._conflict(error)
-                if outcomes[new[at]] == "updated":
-                    raise _Raced
+        await self._add(tx, by, prepared, new, outcomes)
         return outcomes
+
+    async def _add(
+        self, tx: Tx, by: Principal, prepared: list[Prepared | None], new: Sequence[int], outcomes: list[Outcome]
+    ) -> None:
+        """Add these, and note who could not be added."""
+        to_add = [user for at in new if (user := prepared[at]) is not None]
+        if not to_add:
+            return
+        for at, error in await dialect(tx).user_imports.add(tx, to_add, by.actor, self._options.match, self._tells):
+            outcomes[new[at]] = self._conflict(error)
+            if outcomes[new[at]] == "updated":
+                raise _Raced
 
     @property
     def _tells(self) -> bool:
@@ -320,17 +330,15 @@ async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
 
 def _record(user: ImportedUser, now: int) -> User:
     """What is stored of a new user, apart from the password. Times of the future become the present."""
-    times: dict[str, Any] = {
+    new = user_records.new(**changes_of(user))
+    if user.created_at is user.updated_at is user.last_sign_in_at is user.id is UNSET:
+        return new
+    times = {
         name: min(int(value), now)
-        for name, value in (
-            ("created_at", user.created_at),
-            ("updated_at", user.updated_at),
-            ("last_sign_in_at", user.last_sign_in_at),
-        )
-        if isinstance(value, int)
+        for name in ("created_at", "updated_at", "last_sign_in_at")
+        if isinstance(value := getattr(user, name), int)
     }
-    new = user_records.new(**changes_of(user))._replace(**times)
-    return new if user.id is UNSET else new._replace(id=str(user.id))
+    return new._replace(**times, id=new.id if user.id is UNSET else str(user.id))  # type: ignore[bad-argument-type]  # by name
 
 
 def _step(rows: Sequence[Row], outcomes: Sequence[Outcome], refusals: Sequence[Refusal]) -> Step:

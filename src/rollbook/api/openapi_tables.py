@@ -361,6 +361,7 @@ ABOUT_WEBHOOKS = "Sent to each webhook that selects this type, at least once. An
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
+    "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run and a report.",
     "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Events": "The event log: every change, in the order of commits.",

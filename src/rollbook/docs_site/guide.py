@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("reference"),
     ),
     "Move in": (
+        Chapter("import"),
         Chapter("migrate"),
         Chapter("migrate-auth0"),
         Chapter("migrate-clerk"),

@@ -75,7 +75,8 @@ class Prepared(NamedTuple):
 
 def prepare(new: User, password_hash: str | None, has_own_id: bool = False) -> Prepared:
     """The user's `updated_at` must not be in the future."""
-    timeless = new._replace(created_at=0, updated_at=0, last_sign_in_at=None)
+    timed = new.created_at or new.updated_at or new.last_sign_in_at is not None
+    timeless = new._replace(created_at=0, updated_at=0, last_sign_in_at=None) if timed else new
     object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
     return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
 
