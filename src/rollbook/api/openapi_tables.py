@@ -365,7 +365,6 @@ TAGS: dict[str, str] = {
     "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Events": "The event log: every change, in the order of commits.",
-    "Imports": "Jobs that read files of users.",
     "Exports": "The directory as a file.",
     "Operations": "Health checks, metrics and the API description.",
 }
