@@ -179,3 +179,16 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     gone = directory.rollbook("users", "export", str(tmp_path / "no" / "file"), "--data", str(directory.data), check=False)
     assert gone.returncode == 1 and "can't be written" in gone.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["users.ndjson"]
+
+
+@pytest.mark.parametrize(("format", "hashes"), [("ndjson", True), ("ndjson", False), ("csv", True), ("csv", False)])
+def test_an_import_of_an_export_gives_the_same_directory(directory: Server, tmp_path: Path, format: str, hashes: bool) -> None:
+    file, again = tmp_path / f"users.{format}", tmp_path / f"again.{format}"
+    flags = ["--format", format, *(["--with-hashes"] if hashes else [])]
+    directory.rollbook("users", "export", str(file), *flags, "--data", str(directory.data))
+    other = Server(tmp_path / "data")
+    other.rollbook("users", "import", str(file), "--data", str(other.data))
+    other.rollbook("users", "export", str(again), *flags, "--data", str(other.data))
+    assert again.read_bytes() == file.read_bytes()
+    done = other.rollbook("users", "import", str(file), "--data", str(other.data))
+    assert done.stderr.startswith(f"0 users added, {len(TRICKY) + 500} skipped, 0 records refused")

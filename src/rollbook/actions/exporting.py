@@ -38,8 +38,8 @@ class Spool:
     """A file without a name that one thread fills and the event loop reads, each at its own speed. It is gone once it is closed."""
 
     def __init__(self, folder: Path, turn: Turn) -> None:
-        """Created on the event loop. Raises OSError."""
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed when nothing refers to it
+        """Created on the event loop. A command on PostgreSQL may have no data folder: then the system's for such files. Raises OSError."""
+        self._file = tempfile.TemporaryFile(dir=folder if folder.is_dir() else None, buffering=0)  # noqa: SIM115 - closed when nothing refers to it
         self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._changed: asyncio.Future[None] | None = None
