@@ -365,13 +365,14 @@ def resources() -> str:
     lines = [
         '"""The calls of the API. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
-        "from collections.abc import AsyncIterator, Mapping, Sequence",
+        "from collections.abc import Mapping, Sequence",
         "from datetime import datetime",
         "import os",
         "from typing import TYPE_CHECKING, Any, BinaryIO, cast",
         f"from rollbook_client.types import {', '.join([*sent_names(), *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
         "from rollbook_client._async.following import AsyncFollowing",
         "from rollbook_client._async.importing import AsyncImporting, parts",
+        "from rollbook_client._async.lines import AsyncLines",
         "from rollbook_client._async.pages import AsyncPager",
         "from rollbook_client._async.raw import raw, raw_page",
         "from rollbook_client._async.resource import AsyncResource",
@@ -482,7 +483,7 @@ def method(operation: Operation) -> list[str]:
         ]
     if operation.has_lines:
         return [
-            f"    def {name}({', '.join(signature)}) -> AsyncIterator[dict[str, Any]]:",
+            f"    def {name}({', '.join(signature)}) -> AsyncLines:",
             doc,
             f"        return self._lines({built})",
         ]

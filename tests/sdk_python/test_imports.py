@@ -47,3 +47,15 @@ def test_tasks_import_too_and_what_is_no_file_of_users_is_an_error(server: Serve
             assert failed.value.job.status == "failed" and failed.value.job.error in str(failed.value)
 
     asyncio.run(run())
+
+
+def test_an_export_has_all_users_and_the_position_to_go_on_from(server: Server) -> None:
+    with Rollbook(url=server.url, key=server.key) as client:
+        client.imports.run(lines(*emails(3)))
+        users = client.exports.users()
+        found = [user["id"] for user in users]
+        assert found == [user.id for user in client.users.list()] and len(found) > 1
+        client.users.update("me", metadata={"exported": True})
+        follow = client.events.follow(users.event_position)
+        assert next(follow).object.metadata == {"exported": True}
+        follow.close()

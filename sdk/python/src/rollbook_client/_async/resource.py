@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from rollbook_client._async.lines import AsyncLines
 from rollbook_client._async.pages import AsyncPager
 from rollbook_client._models import Model
 from rollbook_client._pages import By
 from rollbook_client._requests import Request
-from rollbook_client._responses import connection_failure, stranger
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,16 +34,5 @@ class AsyncResource:
         pager = AsyncPager(self._client, request, kind, by)
         return cast("Any", pager._fetch(request)) if self._raw else pager
 
-    async def _lines(self, request: Request) -> AsyncIterator[dict[str, Any]]:
-        """The objects of a response that has one a line, as they come."""
-        import httpx2
-
-        async with self._client._stream(request) as response:
-            try:
-                async for line in response.aiter_lines():
-                    if line:
-                        yield json.loads(line)
-            except httpx2.TransportError as problem:
-                raise connection_failure(problem, self._client.url) from problem
-            except ValueError:
-                raise stranger(response) from None
+    def _lines(self, request: Request) -> AsyncLines:
+        return AsyncLines(self._client, request)

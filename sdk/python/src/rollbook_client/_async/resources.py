@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from rollbook_client._async.following import AsyncFollowing
 from rollbook_client._async.importing import AsyncImporting, parts
+from rollbook_client._async.lines import AsyncLines
 from rollbook_client._async.pages import AsyncPager
 from rollbook_client._async.raw import raw, raw_page
 from rollbook_client._async.resource import AsyncResource
@@ -390,7 +391,7 @@ class AsyncExports(AsyncResource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncLines:
         """Export users.
 
         Returns all users, or those that match the filters, oldest first and as they were at one moment, with all
@@ -541,7 +542,7 @@ class AsyncImports(AsyncImporting):
         """
         return await self._call(build("GET", f"/v1/imports/{segment(import_id)}"), one_of(Import))
 
-    def report(self, import_id: str) -> AsyncIterator[dict[str, Any]]:
+    def report(self, import_id: str) -> AsyncLines:
         """Get the report of an import.
 
         Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,

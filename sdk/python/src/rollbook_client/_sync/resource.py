@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rollbook_client._models import Model
 from rollbook_client._pages import By
 from rollbook_client._requests import Request
-from rollbook_client._responses import connection_failure, stranger
+from rollbook_client._sync.lines import Lines
 from rollbook_client._sync.pages import Pager
 
 if TYPE_CHECKING:
@@ -35,16 +34,5 @@ class Resource:
         pager = Pager(self._client, request, kind, by)
         return cast("Any", pager._fetch(request)) if self._raw else pager
 
-    def _lines(self, request: Request) -> Iterator[dict[str, Any]]:
-        """The objects of a response that has one a line, as they come."""
-        import httpx2
-
-        with self._client._stream(request) as response:
-            try:
-                for line in response.iter_lines():
-                    if line:
-                        yield json.loads(line)
-            except httpx2.TransportError as problem:
-                raise connection_failure(problem, self._client.url) from problem
-            except ValueError:
-                raise stranger(response) from None
+    def _lines(self, request: Request) -> Lines:
+        return Lines(self._client, request)

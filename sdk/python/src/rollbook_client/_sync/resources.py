@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -11,6 +11,7 @@ from rollbook_client._requests import OMIT, Omit, build, segment
 from rollbook_client._responses import json_of, nothing, one_of, text
 from rollbook_client._sync.following import Following
 from rollbook_client._sync.importing import Importing, parts
+from rollbook_client._sync.lines import Lines
 from rollbook_client._sync.pages import Pager
 from rollbook_client._sync.raw import raw, raw_page
 from rollbook_client._sync.resource import Resource
@@ -388,7 +389,7 @@ class Exports(Resource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Lines:
         """Export users.
 
         Returns all users, or those that match the filters, oldest first and as they were at one moment, with all
@@ -539,7 +540,7 @@ class Imports(Importing):
         """
         return self._call(build("GET", f"/v1/imports/{segment(import_id)}"), one_of(Import))
 
-    def report(self, import_id: str) -> Iterator[dict[str, Any]]:
+    def report(self, import_id: str) -> Lines:
         """Get the report of an import.
 
         Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,

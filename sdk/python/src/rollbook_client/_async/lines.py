@@ -1,0 +1,46 @@
+"""Responses with an object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from rollbook_client._requests import Request
+from rollbook_client._responses import connection_failure, stranger
+
+if TYPE_CHECKING:
+    from rollbook_client._async.client import AsyncRollbook
+
+
+class AsyncLines:
+    """Objects, read as you go on, however many there are. Each time you iterate, they are asked for again.
+
+    Example:
+        >>> users = client.exports.users()
+        >>> async for user in users:
+        ...     print(user["email"])
+        >>> users.event_position
+        '48213'
+    """
+
+    event_position: str | None = None
+    """Known from the first object on, if the server says: the objects have all changes up to there."""
+
+    def __init__(self, client: AsyncRollbook, request: Request) -> None:
+        self._client, self._request = client, request
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """Raises ConnectionFailed if the connection is lost before the end: then some are missing."""
+        import httpx2
+
+        async with self._client._stream(self._request) as response:
+            self.event_position = response.headers.get("event-position")
+            try:
+                async for line in response.aiter_lines():
+                    if line:
+                        yield json.loads(line)
+            except httpx2.TransportError as problem:
+                raise connection_failure(problem, self._client.url) from problem
+            except ValueError:
+                raise stranger(response) from None
