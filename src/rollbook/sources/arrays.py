@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from rollbook.errors import InvalidParameter
 from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable
-from rollbook.sources.opening import CHUNK, EndsEarly
+from rollbook.sources.opening import CHUNK, ends_early
 
 LISTS = ("users", "items", "data")
 """Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""
@@ -92,8 +92,11 @@ class _Text:
         self.number = 0
         """Records so far."""
 
-    def refuse(self, what: str, error: type[InvalidParameter] = InvalidParameter) -> NoReturn:
-        raise error(f"The file {what}{f', after record {self.number:,}' if self.number else ''}.")
+    def refuse(self, what: str) -> NoReturn:
+        raise InvalidParameter(self.sentence(what))
+
+    def sentence(self, what: str) -> str:
+        return f"The file {what}{f', after record {self.number:,}' if self.number else ''}."
 
     def next(self, at_end: bytes | None = None) -> bytes:
         """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be one."""
@@ -105,7 +108,7 @@ class _Text:
                 return self._buffer[self.at - 1 : self.at]
             if not self._read(self.at):
                 if at_end is None:
-                    self.refuse("ends early", EndsEarly)
+                    raise ends_early(self.sentence("ends early"))
                 return at_end
 
     def value(self) -> bytes | None:
@@ -147,7 +150,7 @@ class _Text:
         if start is None and len(self._buffer) - end > MAX_RECORD:
             self._pass_over_string()
         elif not self._read(end if start is None else start):
-            self.refuse("ends early", EndsEarly)
+            raise ends_early(self.sentence("ends early"))
         return None if start is None else 0
 
     def _pass_over_string(self) -> None:
@@ -159,7 +162,7 @@ class _Text:
                 self.at += 1
                 return
             if not self._read(self.at):
-                self.refuse("ends early", EndsEarly)
+                raise ends_early(self.sentence("ends early"))
 
     def _read(self, keep: int) -> bool:
         """Put more text behind what is kept from `keep` on; False at the end of the file."""

@@ -29,12 +29,20 @@ FREE = 64 << 20
 """Unpacked bytes before the ratio counts."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_EARLY_END = "ends early"
 _UTF_8 = b"\xef\xbb\xbf"
 _OTHERS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class EndsEarly(InvalidParameter):
-    """The file is not whole, or only its beginning was asked for."""
+def ends_early(sentence: str) -> InvalidParameter:
+    """The error for a file that is not whole; `is_early_end` tells it from others, for who has only the beginning of one."""
+    error = InvalidParameter(sentence)
+    error.add_note(_EARLY_END)
+    return error
+
+
+def is_early_end(error: InvalidParameter) -> bool:
+    return _EARLY_END in getattr(error, "__notes__", ())
 
 
 class Counted(io.RawIOBase):
@@ -119,7 +127,7 @@ class _Unpacked(io.RawIOBase):
         try:
             found = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
         except EOFError:
-            raise EndsEarly(f"The file's {self._name} data ends early.") from None
+            raise ends_early(f"The file's {self._name} data ends early.") from None
         except (OSError, zlib.error, zstd.ZstdError):
             raise InvalidParameter(f"The file's {self._name} data is damaged. Compress it again.") from None
         size = len(found)

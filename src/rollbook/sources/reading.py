@@ -12,7 +12,7 @@ import msgspec
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, refuse
 from rollbook.api.parsing import read_object
-from rollbook.errors import ApiError, InvalidJson
+from rollbook.errors import ApiError, InvalidJson, InvalidParameter
 from rollbook.records.imports import Refusal
 from rollbook.sources import arrays, columns, lines, opening
 from rollbook.sources.columns import Targets
@@ -147,8 +147,11 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     """Read the beginning of a file, also if no more of it is there. Raises InvalidParameter."""
     reading = Reading(file, options, password_min_length, propose=True)
     records: list[Record] = []
-    with suppress(opening.EndsEarly):
+    try:
         records.extend(islice(reading, rows))
+    except InvalidParameter as problem:
+        if not opening.is_early_end(problem):
+            raise
     return Preview(reading.format, reading.compression, reading.columns, reading.mapping, records)
 
 
