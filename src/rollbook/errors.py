@@ -390,7 +390,7 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`. Close one before you start another."""
+    """You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for lines of the request log. Close one before you start another."""
 
     code = "too_many_streams"
     message = "You follow the event log with 100 requests already."

@@ -33,7 +33,7 @@ from rollbook.records import keys as key_records
 from rollbook.records.events import Actor
 
 # Calls whose actions narrow themselves to what is the caller's.
-NARROWED = ("keys", "sessions", "webhooks")
+NARROWED = ("keys", "sessions", "requests", "webhooks")
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
 FRESH = clock.SECOND // 4
 # Callers a worker caches. When the cache is full, it is cleared.

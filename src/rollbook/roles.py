@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 # The least powerful first.
 ROLES: dict[str, str] = {
-    "member": "Can read and change their own user, API keys and sessions.",
+    "member": "Can read and change their own user, API keys and sessions, and read the log of their requests.",
     "viewer": "Can read all users and events, and have webhooks. Otherwise like a member.",
     "admin": "Full access, except to owners.",
     "owner": "Full access.",
@@ -28,6 +28,7 @@ SCOPES: dict[str, str] = {
     "sessions:read": "List sessions: the browsers users are signed in with.",
     "sessions:write": "Delete sessions, which signs users out.",
     "events:read": "Read the event log.",
+    "requests:read": "Read the request log: calls made with API keys.",
     "webhooks:read": "List and read webhooks and, with `events:read`, their deliveries. Without the secrets.",
     "webhooks:write": "Create, update, test and delete webhooks, reveal and rotate their secrets, and send events again.",
     "metrics:read": "Read the server's metrics.",
@@ -53,8 +54,10 @@ ON_ALL: dict[str, frozenset[str]] = {
     "owner": EVERYTHING,
 }
 """Scopes that reach every user, by role."""
-ON_SELF = frozenset({"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write"})
-"""Scopes that reach each user's own account, keys and sessions, whatever their role."""
+ON_SELF = frozenset(
+    {"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write", "requests:read"}
+)
+"""Scopes that reach each user's own account, keys, sessions and requests, whatever their role."""
 OF_READERS = frozenset({"webhooks:read", "webhooks:write"})
 """Scopes that reach a user's own webhooks, with a role that can read all events: a webhook hands them on."""
 WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])

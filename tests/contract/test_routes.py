@@ -309,6 +309,7 @@ def test_head_answers_as_get_without_the_body(world: World, route: Route) -> Non
         own = (
             "date",
             "x-request-id",
+            "request-position",
             "content-length",
             "ratelimit",
             "ratelimit-remaining",

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from rollbook.config import Settings
-from rollbook.records import usage
+from rollbook.records import request_log, usage
 from rollbook.records.connect import connect
-from rollbook.records.usage import Logged
+from rollbook.records.request_log import Logged, Search
 from tests.harness import Server
 
 
@@ -45,8 +45,17 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def latest(read: Callable[..., Any], user: str, status: str | None = None) -> list[Logged]:
+    statuses = (0, 999) if status is None else request_log.statuses(status)
+    return read(request_log.search, Search(user, statuses=statuses), 50).lines
+
+
 def whole_log(read: Callable[..., Any], user: str) -> list[Logged]:
     found: list[Logged] = []
-    while page := read(usage.requests, user, None, None, found[-1].at if found else None, 200):
-        found += page
-    return found
+    wanted = Search(user)
+    while True:
+        lines, place = read(request_log.search, wanted, 200)
+        found += lines
+        if place is None:
+            return found
+        wanted = wanted._replace(before=place)

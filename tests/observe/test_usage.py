@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counted import count, reading, until, wait_for, whole_log
+from counted import count, latest, reading, until, wait_for, whole_log
 
-from rollbook.records import usage
+from rollbook.records import request_log, usage
 from tests.engines import engine
 from tests.harness import Server, new_key, new_user, running
 
@@ -76,7 +76,7 @@ def test_a_page_shows_a_request_two_seconds_later(server: Server) -> None:
         me = http.get("/v1/users/me").json()["id"]
         id = http.get("/v1/users/me").headers["x-request-id"]
         answered = time.monotonic()
-        while (line := read(usage.request, me, id)) is None:
+        while (line := read(request_log.request, me, id)) is None:
             assert time.monotonic() - answered < 10  # told from one that is never written, or by the minute
             time.sleep(0.02)
         assert (line.method, line.path, line.status, line.address) == ("GET", "/v1/users/me", 200, "127.0.0.1")
@@ -103,8 +103,8 @@ def test_refusals_name_the_window_that_refused(server: Server) -> None:
             wait_for(server, user["id"], 9)
             assert read(usage.hit, user["id"], 0) == {window: refused}
             assert [hour.limited for hour in read(usage.hours, user["id"], 0)] == [refused]
-            assert {line.limited_by for line in read(usage.requests, user["id"], None, "429")} == {window}
-            assert {line.limited_by for line in read(usage.requests, user["id"], None, "2xx")} == {None}
+            assert {line.limited_by for line in latest(read, user["id"], "429")} == {window}
+            assert {line.limited_by for line in latest(read, user["id"], "2xx")} == {None}
 
 
 def test_wrong_passwords_of_an_account_are_told_from_a_used_up_window(server: Server) -> None:

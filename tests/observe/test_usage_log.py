@@ -9,7 +9,7 @@ from signal import SIGKILL
 
 import httpx2
 import pytest
-from counted import count, reading, until, wait_for, whole_log
+from counted import count, latest, reading, until, wait_for, whole_log
 
 from rollbook.auth import key_format
 from rollbook.observe import usage_buffer
@@ -61,7 +61,7 @@ def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
             http.post("/v1/users", json={"name": "x", "email": "x@example.com", "password": "password-secret-6"}, headers=fields)
         wait_for(server, user["id"], 5)
         with reading(server) as read:
-            log = read(usage.requests, user["id"])
+            log = latest(read, user["id"])
             assert {line.path for line in log} >= {"/v1/users", "/v1/users/me", "/v1/users/***"}
             assert all(dict(line.headers)["user-agent"] == "agent ***" for line in log)
         files = {name: content for name, content in server.kept().items() if name != server.log.name}
@@ -140,7 +140,7 @@ def test_lines_and_counts_are_kept_as_long_as_set(tmp_path: Path) -> None:
 
             def kept() -> tuple[int, int]:
                 """Requests counted, and lines of them."""
-                return count(read, me), len(read(usage.requests, me))
+                return count(read, me), len(latest(read, me))
 
             restarted(1.9)
             time.sleep(0.5)
@@ -162,16 +162,16 @@ def test_without_retention_there_is_no_log_and_the_old_one_goes(tmp_path: Path) 
             me = http.get("/v1/users/me").json()["id"]
         server.stop()
         with reading(server) as read:
-            assert len(read(usage.requests, me)) == 1
+            assert len(latest(read, me)) == 1
         server.flags = ("--request-retention", "0")
         server.start()
         with server.http() as http, reading(server) as read:
             http.get("/v1/users/me")
-            until(lambda: not read(usage.requests, me))  # the old one goes as soon as this server leads
+            until(lambda: not latest(read, me))  # the old one goes as soon as this server leads
         server.stop()
         with reading(server) as read:
             assert count(read, me) == 2
-            assert read(usage.requests, me) == []
+            assert latest(read, me) == []
     finally:
         server.stop()
 

@@ -425,6 +425,22 @@ class ListEvents(Query):
     wait: Wait = 0
 
 
+StatusOrClass = Annotated[str, Meta(pattern="^[1-5]([0-9][0-9]|xx)$", description="Only responses with this status, or this class of them.", examples=["4xx"])]  # fmt: skip
+
+
+class ListRequests(Query):
+    user: Annotated[str, Meta(max_length=40, description="Only requests with the API keys of this user. Default: all that you can see.")] | None = None  # fmt: skip
+    key: Annotated[str, Meta(max_length=40, description="Only requests with this API key.")] | None = None
+    status: StatusOrClass | None = None
+    method: Annotated[str, Meta(max_length=32, description="Only requests with this method.", examples=["POST"])] | None = None
+    path: Annotated[str, Meta(max_length=200, description="Only requests whose path begins with this.", examples=["/v1/users"])] | None = None  # fmt: skip
+    after: Annotated[Time, Meta(description="Only requests answered after this time, exclusive.")] | None = None
+    before: Annotated[Time, Meta(description="Only requests answered before this time, exclusive.")] | None = None
+    order: Annotated[Literal["asc", "desc"], Meta(description="`desc`: newest first. `asc`: oldest first, to follow the log.")] = "desc"  # fmt: skip
+    limit: Limit = 50
+    wait: Annotated[int, Meta(ge=0, le=60, description="Seconds to wait for a request if there is none yet. Requires `order=asc`.")] = 0  # fmt: skip
+
+
 class FollowEvents(Query):
     after: Place | None = None
     type: EventTypes | None = None

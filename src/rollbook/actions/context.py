@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
@@ -58,6 +59,8 @@ class Rollbook:
         self.policy = Policy(settings)
         self.tail = Tail(db)
         self.feeds = Feeds(db, self.tail)
+        self.request_waits: Counter[str] = Counter()
+        """How many calls wait for new lines of the request log, by user."""
         self.notices = Notices()
         self.read = db.read
         self.read_aside = db.read_aside

@@ -187,6 +187,11 @@ class Feeds:
         if not self._of_user[feed.by.user_id]:
             del self._of_user[feed.by.user_id]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server stops."""
+        return self._closed
+
     def close(self) -> None:
         """The server stops."""
         self._closed = True

@@ -121,6 +121,7 @@ def _operation(route: Route) -> Schema:
             "user": " Members can only access themselves.",
             "keys": " Members can only access their own keys.",
             "sessions": " Members can only access their own sessions.",
+            "requests": " Members and viewers can only access requests with their own keys.",
             "webhooks": " Viewers can only access their own webhooks, members none.",
         }[route.self_access]
         said.append(f"Scope: `{route.scope}`.{reach}")

@@ -137,6 +137,12 @@ QUERIES: dict[str, Schema] = {
     "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
     "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
     "before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
+    "ListRequests.after": {"description": "Only requests answered after this RFC 3339 time.", "examples": ["2023-10-27T10:15:04.000000Z"]},
+    "ListRequests.before": {"description": "Only requests answered before this RFC 3339 time.", "examples": ["2023-10-27T10:15:04.000000Z"]},
+    "ListRequests.status": {"description": "Only responses with this status, or this class of them."},
+    "key": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.KEY_ID]},
+    "method": {"minLength": 1, "pattern": ANY_TEXT},
+    "path": {"minLength": 1, "pattern": ANY_TEXT},
     "ListDeliveries.created_after": {"description": "Only deliveries from after this RFC 3339 time."},
     "ListDeliveries.created_before": {"description": "Only deliveries from before this RFC 3339 time."},
     "ListDeliveries.before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [DELIVERY_ID]},
@@ -302,6 +308,18 @@ ANSWERS: dict[str, Schema] = {
     "last_seen_at": moment("When the browser was last seen, accurate to about a minute."),
     "Session.address": string("The IP address the user signed in from.", 64, examples=["203.0.113.7"]),
     "user_agent": string("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
+    "LoggedRequest.id": string("ID of the request: the `X-Request-Id` of its response.", 28, examples=[REQUEST_ID]),
+    "LoggedRequest.created_at": moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z"),
+    "LoggedRequest.user_id": identifier("ID of the user whose API key was used.", CHARLIE_ID),
+    "LoggedRequest.key_id": identifier("ID of the API key.", examples.KEY_ID),
+    "method": string("The HTTP method.", 32, examples=["GET"]),
+    "path": string("The path, without the query, at most 200 characters before percent-encoding.", 2400, examples=["/v1/users"]),
+    "LoggedRequest.status": {"type": "integer", "minimum": 100, "maximum": 599, "description": "The HTTP status of the response.", "examples": [200]},
+    "LoggedRequest.duration_ms": {"type": "number", "minimum": 0, "maximum": 1e9, "description": "Milliseconds from the last byte of the request to the response.", "examples": [0.412]},
+    "LoggedRequest.address": string("The client's IP address.", 64, examples=["203.0.113.7"]),
+    "LoggedRequest.headers": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 400}, "description": "Request headers that help with debugging. Keys and cookies are never stored.", "examples": [{"user-agent": "curl/8.5.0"}]},
+    "limited_by": string("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"]),
+    "more": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "description": "How many more requests with this key and status came at the same moment and were only counted.", "examples": [0]},
     "PasswordLink.expires_at": moment("When the link expires.", "2023-10-30T10:20:00Z"),
     "url": uri("The link. Only returned once.", 2048),
     "Event.user_id": identifier("ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user.", CHARLIE_ID),
@@ -364,6 +382,7 @@ TAGS: dict[str, str] = {
     "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run and a report.",
     "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
+    "Requests": "The request log: calls with API keys.",
     "Events": "The event log: every change, in the order of commits.",
     "Exports": "The directory as a file.",
     "Operations": "Health checks, metrics and the API description.",
@@ -396,6 +415,7 @@ PAGED = {
     "list_webhooks": ("X-Total-Count",),
     "list_deliveries": ("Link",),
     "list_replays": ("X-Total-Count",),
+    "list_requests": ("Link", "Request-Position"),
     "list_events": ("Link", "Event-Position"),
     "follow_events": ("Event-Position",),
 }
@@ -426,6 +446,7 @@ HEADERS: Schema = {
     "X-Next-Cursor": header("The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR),
     "X-Total-Count": header("The total number of items. For filtered lists of users only with `count=exact`.", number(), 2),
     "Event-Position": header("A position of the event log: this response has all changes up to there. To follow what comes next, pass it as `after` to `GET /v1/events`.", line(20), "48213"),
+    "Request-Position": header("A position of the request log: this response has what was asked for up to there, or pages before it. To follow what comes next, pass it as `after`.", line(32), "2023-10-27T10:15:04.000000Z"),
     "Location": header("The URL of the new object.", line(2048), f"https://api.example.com/v1/users/{CHARLIE_ID}"),
     "WWW-Authenticate": header("How to authenticate, and what was wrong (RFC 6750).", line(512), errors.InvalidKey.challenge),
     "Idempotency-Replayed": header("`true`: this is the stored response of the first request with this `Idempotency-Key`.", {"type": "string", "enum": ["true"]}, "true"),
@@ -457,6 +478,10 @@ PARAMETERS: Schema = {
     "replayId": {
         "name": "replayId", "in": "path", "required": True, "description": "ID of the replay.",
         "schema": line(33, pattern="^replay_[0-9a-v]{26}$"), "example": REPLAY_ID,
+    },
+    "requestId": {
+        "name": "requestId", "in": "path", "required": True, "description": "ID of the request.",
+        "schema": line(28, pattern="^req_[0-9a-v]{24}$"), "example": REQUEST_ID,
     },
     "sessionId": {
         "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
@@ -522,6 +547,11 @@ LISTED_WEBHOOK = {
     "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
 }  # fmt: skip
 RENAMED = event_example("user.updated")
+LOGGED = {
+    "id": REQUEST_ID, "created_at": "2023-10-27T10:15:00.123456Z", "user_id": CHARLIE_ID, "key_id": examples.KEY_ID, "method": "GET",
+    "path": "/v1/users", "status": 403, "duration_ms": 0.412, "address": "203.0.113.7", "headers": {"user-agent": "curl/8.5.0"},
+    "limited_by": None, "more": 0,
+}  # fmt: skip
 LISTED_DELIVERY = {
     "id": DELIVERY_ID, "webhook_id": examples.WEBHOOK_ID, "event_id": examples.EVENT_ID, "type": "user.updated", "user_id": CHARLIE_ID,
     "trigger": "event", "attempt": 1, "created_at": "2023-10-27T11:00:00Z", "duration_ms": 42, "outcome": "http_500", "http_status": 500,
@@ -590,6 +620,7 @@ EXAMPLES: dict[str, Any] = {
     "Count": {"count": 2},
     "Key": {**examples.KEY, "key": KEY_TEXT},
     "Session": examples.SESSION,
+    "LoggedRequest": LOGGED,
     "PasswordLink": {
         "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",
         "expires_at": "2023-10-30T10:20:00Z",
@@ -607,6 +638,7 @@ LISTS: dict[str, list[Any]] = {
     "User": [ALICE, BOB],
     "Key": [examples.KEY],
     "Session": [examples.SESSION],
+    "LoggedRequest": [LOGGED],
     "Webhook": [LISTED_WEBHOOK],
     "Delivery": [LISTED_DELIVERY],
     "Import": [IMPORT],

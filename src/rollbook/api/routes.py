@@ -14,6 +14,7 @@ from rollbook.actions import (
     imports,
     keys,
     passwords,
+    requests,
     sessions,
     users,
     webhook_deliveries,
@@ -35,7 +36,7 @@ class Route(NamedTuple):
     `reads` reads the body of a POST where it is no single object of a small size; `body` is then its description.
     `shows` makes the response of the result; without it, `action` makes the whole of it from the call. `scope` is what a key needs, None for
     a call without key. `self_access` says what is left for a key whose scope reaches only its own user: nothing, the call about that user
-    ("user"), or the call narrowed to its own keys, sessions or webhooks ("keys", "sessions", "webhooks"). `answer` is the type of what is sent, for the
+    ("user"), or the call narrowed to its own keys, sessions, requests or webhooks ("keys", "sessions", "requests", "webhooks"). `answer` is the type of what is sent, for the
     description; `errors` are those of this call beside the ones that any call can have. `max_body` is the largest body in bytes, where that of the
     setting does not do; with `streams_body` the action takes the body as it comes, from `request.chunks()`, and cannot be repeated by key. `replays` is
     whether the answer to an `Idempotency-Key` is kept: not where a secret is checked, so that what was right once is checked again.
@@ -70,6 +71,7 @@ WEBHOOK = "/v1/webhooks/{webhookId}"
 DELIVERY = WEBHOOK + "/deliveries/{deliveryId}"
 REPLAY = WEBHOOK + "/replays/{replayId}"
 IMPORT = "/v1/imports/{importId}"
+REQUEST = "/v1/requests/{requestId}"
 SESSION = "/v1/sessions/{sessionId}"
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
@@ -118,13 +120,15 @@ ROUTES = [
     Route("POST", WEBHOOK + "/replays", webhook_replays.create_replay, "webhooks:write", 201, body=arguments.ReplayCreate, answer=types.Replay, errors=(errors.NotFound, errors.PositionExpired, errors.ReplayLimitReached), self_access="webhooks", shows=show.replay_created),
     Route("GET", REPLAY, webhook_replays.get_replay, "webhooks:read", answer=types.Replay, errors=FOUND, self_access="webhooks", shows=show.replay),
     Route("DELETE", REPLAY, webhook_replays.cancel_replay, "webhooks:write", 204, errors=FOUND, self_access="webhooks", shows=show.nothing),
-    Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.event_page, shows=show.event_list),
+    Route("GET", "/v1/events", events.list_events, "events:read", query=arguments.ListEvents, answer=list[types.Event], errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.waiting, shows=show.event_list),
     Route("GET", "/v1/events/stream", events.follow_events, "events:read", query=arguments.FollowEvents, answer=str, errors=(errors.PositionExpired, errors.TooManyStreams), takes=take.following, shows=event_stream.answer),
     Route("GET", "/v1/imports", imports.list_imports, "users:write", query=arguments.ListImports, answer=list[types.Import], shows=show.import_list),
     Route("POST", "/v1/imports", imports.create, "users:write", 201, query=arguments.ImportOptions, answer=types.Import, errors=(errors.ImportLimitReached, errors.StorageUnavailable), takes=take.import_file, shows=show.import_created, streams_body=True, replays=False),
     Route("GET", IMPORT, imports.get, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
     Route("GET", IMPORT + "/report", imports.report, "users:write", query=arguments.ImportReport, answer=str, errors=FOUND, shows=show.import_report),
     Route("POST", IMPORT + "/cancel", imports.cancel, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
+    Route("GET", "/v1/requests", requests.list_requests, "requests:read", query=arguments.ListRequests, answer=list[types.LoggedRequest], errors=(errors.NotFound, errors.TooManyStreams, errors.Overloaded), self_access="requests", takes=take.waiting, shows=show.request_list),
+    Route("GET", REQUEST, requests.get_request, "requests:read", answer=types.LoggedRequest, errors=FOUND, self_access="requests", shows=show.request),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),
     Route("GET", "/health/ready", operations.ready, None, answer=types.Health, errors=(errors.Unavailable,)),

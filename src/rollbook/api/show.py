@@ -16,6 +16,7 @@ from rollbook.actions import arguments
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
+from rollbook.actions.requests import RequestPage
 from rollbook.actions.sessions import Sessions
 from rollbook.actions.users import Export, sort_of
 from rollbook.actions.webhook_deliveries import Deliveries, Whole
@@ -30,6 +31,7 @@ from rollbook.records import events, imports, keys, sessions, user_list, users, 
 from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
+from rollbook.records.request_log import Logged
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
 from rollbook.records.webhook_deliveries import Delivery
@@ -372,6 +374,40 @@ def event_list(call: Call, page: EventPage) -> Response:
         query = "&".join(f"{name}={quote(value, safe=',*:')}" for name, value in given.items() if value is not None)
         head += f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
     return answer(200, [events.public(each) for each in page.events], head)
+
+
+def request_list(call: Call, page: RequestPage) -> Response:
+    head = f"Request-Position: {clock.format_time_exactly(page.position)}\r\n".encode()
+    if page.next is not None:
+        asked: arguments.ListRequests = call.query
+        given = {name: getattr(asked, name) for name in asked.__struct_fields__ if name != "wait"} | {
+            "after": _exact_time(page.next if asked.order == "asc" else asked.after),
+            "before": _exact_time(asked.before if asked.order == "asc" else page.next),
+        }
+        query = "&".join(f"{name}={quote(str(value), safe=':/')}" for name, value in given.items() if value is not None)
+        head += f'Link: <{call.services.base_url(call.request)}/v1/requests?{query}>; rel="next"\r\n'.encode()
+    return answer(200, [_request(each) for each in page.requests], head)
+
+
+def request(call: Call, found: Logged) -> Response:
+    return answer(200, _request(found))
+
+
+def _request(found: Logged) -> types.LoggedRequest:
+    return types.LoggedRequest(
+        id=found.request_id,
+        created_at=clock.format_time_exactly(found.at),
+        user_id=found.user_id,
+        key_id=found.key_id,
+        method=found.method,
+        path=found.path,
+        status=found.status,
+        duration_ms=round(found.microseconds / 1000, 3),
+        address=found.address,
+        headers=dict(found.headers),
+        limited_by=found.limited_by,
+        more=found.left_out,
+    )
 
 
 def _exact_time(time: int | None) -> str | None:

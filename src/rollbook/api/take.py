@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from rollbook.actions import users
-from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ImportOptions, ListEvents
+from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ImportOptions
 from rollbook.actions.checking import refuse
 from rollbook.actions.events import Waiting
 from rollbook.api import paging, types
@@ -58,7 +58,7 @@ def versions(call: Call) -> tuple[frozenset[int] | None]:
     return (_if_match(call),)
 
 
-def event_page(call: Call) -> tuple[ListEvents, Waiting]:
+def waiting(call: Call) -> tuple[Any, Waiting]:
     return call.query, partial(_waiting, call.request)
 
 

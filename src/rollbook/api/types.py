@@ -297,6 +297,23 @@ class Session(Struct, frozen=True):
     user_agent: str
 
 
+class LoggedRequest(Struct, frozen=True, kw_only=True):
+    """A call that was made with an API key. Bodies, queries and credentials are never stored."""
+
+    id: str
+    created_at: str
+    user_id: str
+    key_id: str
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    address: str
+    headers: dict[str, str]
+    limited_by: str | None
+    more: int
+
+
 class PasswordLink(Struct, frozen=True):
     """A setup or password reset link. It works once."""
 

@@ -41,6 +41,8 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("directory-copy"),
         Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
+        Chapter("requests", columns=True),
+        Chapter("sdk-typescript"),
         Chapter("reference"),
     ),
     "Move in": (
@@ -54,6 +56,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("migrate-keycloak"),
         Chapter("migrate-pocketbase"),
         Chapter("migrate-supabase"),
+        Chapter("password-hashes"),
     ),
     "Clients": (Chapter("sdk-python"), Chapter("sdk-typescript")),
     "Run it": (

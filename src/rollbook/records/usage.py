@@ -1,21 +1,18 @@
-"""What callers did: requests counted by the hour, and the log of requests with a key. Both in batches, from `observe/usage_buffer`."""
+"""What callers did: requests counted by the hour, and the lines of the request log. Both in batches, from `observe/usage_buffer`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from heapq import nlargest
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from msgspec import structs
 
 from rollbook import clock
-from rollbook.http.request import made_at
 from rollbook.observe.lines import masked
-from rollbook.observe.usage_buffer import SPAN, Client, Line, UsageBucket
-from rollbook.storage.database import Engine, Queries, Tx
+from rollbook.observe.usage_buffer import Client, Line, UsageBucket
+from rollbook.storage.database import Queries, Tx
 
 K = TypeVar("K")
 
@@ -28,28 +25,6 @@ class Hour(NamedTuple):
     limited: int  # 429
 
 
-class Logged(NamedTuple):
-    """A request as its user may see it again."""
-
-    at: int  # when it was answered; no two of a user have the same
-    request_id: str
-    key_id: str
-    method: str
-    path: str  # without the query, at most 200 characters before its encoding
-    status: int
-    microseconds: int
-    address: str
-    headers: tuple[tuple[str, str], ...]  # those of observe/usage_buffer.LOGGED_HEADERS
-    limited_by: str | None
-    left_out: int = 0  # so many more like it came within the same moment and were only counted
-
-
-MAX_SEARCHED = 1_000_000
-"""Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a second's."""
-LONGEST = 150 * clock.SECOND
-"""A request is in the log by so long after it was given its id: it runs for two minutes at most."""
-CLOCK = 5 * clock.SECOND
-"""By so much the clock may have been set back meanwhile."""
 ROW_BYTES = 256
 """What a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
@@ -83,22 +58,6 @@ HOURS_OF_USER = HOURS.format(only="")
 HOURS_OF_KEY = HOURS.format(only=" AND key_id = ?")
 SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
 HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ? GROUP BY name"
-# The inner query walks the index, so far and no farther; the outer one ends the walk when it has enough.
-FIND = f"""
-    SELECT id, last FROM (
-        SELECT id, last, status, key_id FROM request_log WHERE user_id = ? AND last < ? AND first < ?
-        ORDER BY last DESC LIMIT {MAX_SEARCHED}) AS searched
-    WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) LIMIT ?"""
-CHUNK = "SELECT key_id, status, limited_by, left_out, lines FROM request_log WHERE id = ?"
-HOLDING: dict[Engine, str] = {
-    "sqlite": """
-        SELECT key_id, status, limited_by, left_out, lines FROM request_log
-        WHERE user_id = ? AND last BETWEEN ? AND ? AND instr(lines, CAST(? AS BLOB)) ORDER BY last LIMIT 1""",
-    "postgresql": """
-        SELECT key_id, status, limited_by, left_out, lines FROM request_log
-        WHERE user_id = ? AND last BETWEEN ? AND ? AND position(convert_to(?, 'UTF8') IN lines) > 0 ORDER BY last LIMIT 1""",
-}
-
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
 EXPIRE_USAGE = """
     DELETE FROM usage WHERE (hour, user_id, key_id) IN (
@@ -129,9 +88,6 @@ ERASE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHE
 # The column `request_log.lines`: MessagePack of the clients of a bucket and its lines, oldest first.
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[Client], list[Line]]).decode
-
-# A path as it is in a URL.
-_PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 # ---- writing
@@ -217,11 +173,6 @@ def _safe_headers(headers: bytes) -> bytes:
     return masked(headers.decode("latin-1")).encode("latin-1")
 
 
-def _headers(client: Client, line: Line) -> tuple[tuple[str, str], ...]:
-    parts = b"\n".join(filter(None, (client.headers, line.headers))).decode("latin-1").split("\n")
-    return tuple(zip(parts[::2], parts[1::2], strict=False))
-
-
 def _add(sums: dict[K, list[int]], key: K, numbers: Sequence[int]) -> None:
     found = sums.get(key)
     if found is None:
@@ -279,74 +230,6 @@ async def server_hours(queries: Queries, since: int) -> list[Hour]:
 async def hit(queries: Queries, user_id: str, since: int) -> dict[str, int]:
     """Which windows refused the user's requests, and how many: `minute`, `key-minute` (a key's own), `attempts` (wrong passwords)."""
     return {row[0]: row[1] for row in await queries.all(HIT, user_id, since - since % clock.HOUR)}
-
-
-async def requests(
-    queries: Queries,
-    user_id: str,
-    key_id: str | None = None,
-    status: str | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[Logged]:
-    """The user's last requests, newest first: of a key, with a status (`404`) or a class of them (`4xx`), answered before a time.
-
-    To be called by `read_aside`: a search looks at up to MAX_SEARCHED entries. Raises ValueError when the status is neither.
-    """
-    least, most = _statuses(status)
-    end = 1 << 62 if before is None else before
-    found: list[Logged] = []
-    chunks: Sequence[Any] = ()
-    wanted = limit + 50
-    while True:
-        read = len(chunks)
-        chunks = await queries.all(FIND, user_id, end + SPAN, end, least, most, key_id, key_id, wanted)
-        for id, last in chunks[read:]:
-            # Pieces overlap in time: done only when all that are left are older than what was found.
-            if len(found) == limit and found[-1].at > last:
-                return found
-            row = await queries.one(CHUNK, id)
-            if row is not None:
-                found = nlargest(limit, [*found, *(line for line in _lines(row) if line.at < end)])
-        if len(chunks) < wanted:
-            return found
-        wanted *= 2
-
-
-async def request(queries: Queries, user_id: str, request_id: str) -> Logged | None:
-    """One of the user's requests. To be called by `read_aside`."""
-    made = made_at(request_id)
-    if made is None:
-        return None
-    row = await queries.one(HOLDING[queries.engine], user_id, made - CLOCK, made + LONGEST + SPAN, request_id)
-    if row is None:
-        return None
-    return next((line for line in _lines(row) if line.request_id == request_id), None)
-
-
-def _lines(row: Sequence[Any]) -> list[Logged]:
-    key_id, status, limited_by, left_out, packed = row
-    clients, lines = unpack(packed)
-    found = [
-        Logged(
-            line.at, line.request_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            clients[line.client].address, _headers(clients[line.client], line), limited_by,
-        )
-        for line in lines
-    ]  # fmt: skip
-    found[-1] = found[-1]._replace(left_out=left_out)
-    return found
-
-
-def _statuses(status: str | None) -> tuple[int, int]:
-    if status is None:
-        return 0, 999
-    if len(status) == 3 and status[0] in "12345":
-        if status[1:] == "xx":
-            return int(status[0]) * 100, int(status[0]) * 100 + 99
-        if status.isascii() and status.isdigit():
-            return int(status), int(status)
-    raise ValueError(f"{status!r} is no status: write 404 or 4xx.")
 
 
 # ---- forgetting

@@ -289,8 +289,8 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """`too_many_streams`: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`.
-    Close one before you start another.
+    """`too_many_streams`: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
+    or 10 that wait for lines of the request log. Close one before you start another.
     """
 
 

@@ -183,8 +183,8 @@ export class StorageUnavailable extends Unavailable {}
 export class TooManyAttempts extends TooManyRequests {}
 
 /**
- * You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`. Close one before you start
- * another.
+ * You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for lines
+ * of the request log. Close one before you start another.
  */
 export class TooManyStreams extends TooManyRequests {}
 

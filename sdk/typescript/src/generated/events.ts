@@ -54,7 +54,8 @@ export class Events {
    * Scope: `events:read`.
    * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
    * removed, so you would miss some.
-   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`.
+   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
+   * or 10 that wait for lines of the request log.
    * @example
    * for await (const event of client.events.list()) console.log(event.id);
    */
@@ -74,7 +75,8 @@ export class Events {
    * comes from now on.
    * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
    * removed, so you would miss some.
-   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`.
+   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
+   * or 10 that wait for lines of the request log.
    * @example
    * for await (const event of client.events.follow()) console.log(event.id);
    */

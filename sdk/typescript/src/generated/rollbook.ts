@@ -4,6 +4,7 @@ import { Events } from "./events.js";
 import { Exports } from "./exports.js";
 import { Imports } from "./imports.js";
 import { Keys } from "./keys.js";
+import { Requests } from "./requests.js";
 import { Server } from "./server.js";
 import { Sessions } from "./sessions.js";
 import { Users } from "./users.js";
@@ -33,6 +34,7 @@ export class Rollbook extends Client {
   readonly webhooks: Webhooks;
   readonly imports: Imports;
   readonly events: Events;
+  readonly requests: Requests;
   readonly server: Server;
 
   constructor(options?: ClientOptions) {
@@ -44,6 +46,7 @@ export class Rollbook extends Client {
     this.webhooks = new Webhooks(this);
     this.imports = new Imports(this);
     this.events = new Events(this);
+    this.requests = new Requests(this);
     this.server = new Server(this);
   }
 }

@@ -63,7 +63,7 @@ export interface components {
              * @example securepassword123
              */
             password?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: components["schemas"]["Role"];
             /** @description `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
@@ -526,7 +526,7 @@ export interface components {
              */
             email?: string;
             /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -585,7 +585,7 @@ export interface components {
              */
             masked?: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
             /** @description Whether the key can be revealed again. */
@@ -1082,7 +1082,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             /**
@@ -1179,6 +1179,95 @@ export interface components {
              * @example 3600
              */
             overlap?: number;
+        };
+        /**
+         * LoggedRequest
+         * @description A call that was made with an API key. Bodies, queries and credentials are never stored.
+         * @example {
+         *       "id": "req_7m2c9v0kq1t8a3hs0000001f",
+         *       "created_at": "2023-10-27T10:15:00.123456Z",
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "key_id": "key_065n19esg1vsvaetc6pc73vuso",
+         *       "method": "GET",
+         *       "path": "/v1/users",
+         *       "status": 403,
+         *       "duration_ms": 0.412,
+         *       "address": "203.0.113.7",
+         *       "headers": {
+         *         "user-agent": "curl/8.5.0"
+         *       },
+         *       "limited_by": null,
+         *       "more": 0
+         *     }
+         */
+        LoggedRequest: {
+            /**
+             * @description ID of the request: the `X-Request-Id` of its response.
+             * @example req_7m2c9v0kq1t8a3hs0000001f
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was answered, to the microsecond.
+             * @example 2023-10-27T10:15:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description ID of the user whose API key was used.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description ID of the API key.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            key_id: string;
+            /**
+             * @description The HTTP method.
+             * @example GET
+             */
+            method: string;
+            /**
+             * @description The path, without the query, at most 200 characters before percent-encoding.
+             * @example /v1/users
+             */
+            path: string;
+            /**
+             * Format: int64
+             * @description The HTTP status of the response.
+             * @example 200
+             */
+            status: number;
+            /**
+             * @description Milliseconds from the last byte of the request to the response.
+             * @example 0.412
+             */
+            duration_ms: number;
+            /**
+             * @description The client's IP address.
+             * @example 203.0.113.7
+             */
+            address: string;
+            /**
+             * @description Request headers that help with debugging. Keys and cookies are never stored.
+             * @example {
+             *       "user-agent": "curl/8.5.0"
+             *     }
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * @description The rate limit window that refused it, such as `minute`. Null: none did.
+             * @example minute
+             */
+            limited_by: string | null;
+            /**
+             * Format: int64
+             * @description How many more requests with this key and status came at the same moment and were only counted.
+             * @example 0
+             */
+            more: number;
         };
         /**
          * NotReady
@@ -1448,7 +1537,7 @@ export interface components {
          */
         ReplayOnly: "failed" | "undelivered" | (string & {});
         /**
-         * @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+         * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
          * @enum {string}
          */
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -1456,7 +1545,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
          * Session
          * @description A browser a user is signed in to the dashboard with.
@@ -1546,7 +1635,7 @@ export interface components {
              */
             email: string;
             /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -1628,7 +1717,7 @@ export interface components {
              * @example securepassword123
              */
             password: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -1672,7 +1761,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -1722,7 +1811,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;

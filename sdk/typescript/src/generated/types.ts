@@ -82,6 +82,9 @@ export interface KeyCreate extends Object<"KeyCreate"> {}
 /** How to rotate a key. */
 export interface KeyRotation extends Object<"KeyRotation"> {}
 
+/** A call that was made with an API key. Bodies, queries and credentials are never stored. */
+export interface LoggedRequest extends Object<"LoggedRequest"> {}
+
 /** Why the server is not ready: its checks, or the error that any request can get. */
 export interface NotReady extends Object<"NotReady"> {}
 
@@ -107,8 +110,9 @@ export interface ReplayCreate extends Object<"ReplayCreate"> {}
 export type ReplayOnly = Schemas["ReplayOnly"];
 
 /**
- * The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and
- * events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+ * The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
+ * requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access,
+ * except to owners. `owner`: Full access.
  */
 export type Role = Schemas["Role"];
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from rollbook import clock, errors
+from rollbook.actions import requests
+from rollbook.actions.arguments import ListRequests, Time
 from rollbook.errors import NotFound, TooManyAttempts, TooManyRequests
 from rollbook.http.response import Response
-from rollbook.records import usage as records
 from rollbook.records.keys import Key
-from rollbook.records.usage import Logged
+from rollbook.records.request_log import Logged
 from rollbook.web import usage
 from rollbook.web.account import own_keys
 from rollbook.web.page_request import PageRequest
@@ -32,17 +34,15 @@ async def show(page: PageRequest) -> Response:
     """Newest first. The URL holds the times at which the pages before this one began, so that one can turn back."""
     me, query = page.me.user.id, page.query
     wanted = query.get("id", "").strip()
-    if wanted and await page.on.read_aside(records.request, me, wanted) is not None:
+    if wanted and await _own(page, wanted) is not None:
         return page.redirect(f"/account/requests/{wanted}")
     key_id = await own_keys.chosen(page)
     status = query.get("status") if query.get("status") in dict(CLASSES) else ""
     trail = [int(part) for part in query.get("before", "").split(".") if part.isascii() and part.isdigit() and len(part) < 19]
-    found: list[Logged] = []
+    found, following = list[Logged](), None
     if not wanted:
-        before = trail[-1] if trail else None
-        found = await page.on.read_aside(records.requests, me, key_id, status or None, before, PAGE + 1)
-    has_more = len(found) > PAGE
-    found = found[:PAGE]
+        asked = ListRequests(user=me, key=key_id, status=status or None, before=Time(trail[-1]) if trail else None, limit=PAGE)
+        found, following, _ = await requests.list_requests(page.on, page.by, asked)
     mine = await own_keys.newest(page)
 
     def url(steps: list[int]) -> str:
@@ -62,14 +62,14 @@ async def show(page: PageRequest) -> Response:
         wanted=wanted,
         is_filtered=bool(status or key_id or wanted),
         newer=url(trail[:-1]) if trail else None,
-        older=url([*trail, found[-1].at]) if has_more else None,
+        older=url([*trail, following]) if following is not None else None,
         retention=page.on.settings.request_retention,
     )
 
 
 async def show_one(page: PageRequest) -> Response:
     """Raises NotFound."""
-    found = await page.on.read_aside(records.request, page.me.user.id, page.ids[0])
+    found = await _own(page, page.ids[0])
     if found is None:
         raise NotFound("The request log has no request of yours with this ID. It may be too old, or less than 2 seconds old.")
     return page.render(
@@ -82,6 +82,14 @@ async def show_one(page: PageRequest) -> Response:
         limited_by=usage.window_name(found.limited_by) if found.limited_by else None,
         exactly=clock.format_time_exactly(found.at),
     )
+
+
+async def _own(page: PageRequest, id: str) -> Logged | None:
+    """The person's request with this ID. Admins can see others', but not here."""
+    with suppress(NotFound):
+        found = await requests.get_request(page.on, page.by, id)
+        return found if found.user_id == page.me.user.id else None
+    return None
 
 
 async def _key_names(page: PageRequest, requests: Iterable[Logged], known: Iterable[Key]) -> dict[str, str]:

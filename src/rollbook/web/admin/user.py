@@ -13,14 +13,15 @@ from rollbook.api.show import for_people
 from rollbook.errors import ApiError, InvalidJson, NotFound, PreconditionFailed
 from rollbook.http.response import Response
 from rollbook.quota import Limit
-from rollbook.records import events
+from rollbook.records import events, request_log
 from rollbook.records import keys as key_records
 from rollbook.records import sessions as session_records
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.keys import Key
+from rollbook.records.request_log import Logged, Search
 from rollbook.records.sessions import Lifetime, Session
-from rollbook.records.usage import Hour, Logged
+from rollbook.records.usage import Hour
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, plots, usage
@@ -287,7 +288,8 @@ async def _used(page: PageRequest, user: User, limit: Limit) -> Used:
 
 async def _requests(queries: Queries, id: str, since: int) -> tuple[list[Hour], list[Logged]]:
     """By the hour, and the last ones. The cost grows with the number of keys."""
-    return await usage_records.hours(queries, id, since), await usage_records.requests(queries, id, limit=LATEST_REQUESTS)
+    found = await request_log.search(queries, Search(id), LATEST_REQUESTS)
+    return await usage_records.hours(queries, id, since), found.lines
 
 
 # ---- the form

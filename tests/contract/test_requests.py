@@ -1,0 +1,137 @@
+"""The request log as an API: who sees which calls, how they are searched, and how they are followed without a gap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.harness import Server, new_key, new_user, running
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def member(server: Server, http: httpx2.Client) -> Iterator[httpx2.Client]:
+    """A member, who made calls of several kinds."""
+    key = new_key(http, user_id=new_user(http)["id"])
+    with server.http(key) as client:
+        for path in ("/v1/users/me", "/v1/keys", "/v1/keys?limit=1", "/v1/sessions"):
+            assert client.get(path).status_code == 200
+        assert client.get("/v1/events").status_code == 403
+        assert client.patch("/v1/users/me", json={"role": "emperor"}).status_code == 400
+        assert client.get("/v1/keys/key_00000000000000000000000000").status_code == 404
+        assert len(until(lambda: logged(client), lambda found: len(found) == 7)) == 7
+        yield client
+
+
+def logged(client: httpx2.Client, **query: Any) -> list[dict[str, Any]]:
+    """What is asked for, but for reads of the log itself."""
+    answer = client.get("/v1/requests", params=query)
+    assert answer.status_code == 200, answer.text
+    return [each for each in answer.json() if not each["path"].startswith("/v1/requests")]
+
+
+def until(ask: Callable[[], Any], is_right: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + 30
+    while not is_right(found := ask()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
+
+
+def calls(found: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    return [(each["method"], each["path"], each["status"]) for each in found]
+
+
+def test_requests_are_listed_newest_first_and_searched(member: httpx2.Client) -> None:
+    everything = logged(member)
+    assert calls(everything) == [
+        ("GET", "/v1/keys/key_00000000000000000000000000", 404),
+        ("PATCH", "/v1/users/me", 400),
+        ("GET", "/v1/events", 403),
+        ("GET", "/v1/sessions", 200),
+        ("GET", "/v1/keys", 200),
+        ("GET", "/v1/keys", 200),
+        ("GET", "/v1/users/me", 200),
+    ]
+    assert logged(member, status="4xx") == everything[:3]
+    assert logged(member, status="403") == [everything[2]]
+    assert logged(member, method="PATCH") == [everything[1]]
+    assert logged(member, path="/v1/keys") == [everything[0], *everything[4:6]]
+    assert logged(member, before=everything[2]["created_at"]) == everything[3:]
+    assert logged(member, after=everything[2]["created_at"], before=everything[0]["created_at"]) == [everything[1]]
+    assert logged(member, key=everything[0]["key_id"], user="me") == everything
+    assert logged(member, key="key_00000000000000000000000000") == []
+    assert all(
+        each["duration_ms"] > 0 and each["address"] == "127.0.0.1" and each["headers"]["user-agent"] for each in everything
+    )
+
+
+def test_pages_lead_to_the_next(member: httpx2.Client) -> None:
+    for order in ("desc", "asc"):
+        # In this order, a request appears a few seconds after it was answered.
+        whole = until(lambda order=order: logged(member, order=order, path="/v1/", status="4xx"), lambda found: len(found) == 3)
+        url, found = f"/v1/requests?status=4xx&path=/v1/&limit=2&order={order}", list[dict[str, Any]]()
+        while url:
+            answer = member.get(url)
+            assert len(answer.json()) <= 2
+            found += answer.json()
+            url = answer.links.get("next", {}).get("url", "")
+        assert found == whole
+        assert sorted(found, key=lambda each: each["created_at"], reverse=order == "desc") == found
+
+
+def test_members_see_their_own_requests_and_admins_all(http: httpx2.Client, member: httpx2.Client, server: Server) -> None:
+    mine = logged(member)
+    me = mine[0]["user_id"]
+    until(lambda: {each["user_id"] for each in logged(http, limit=1000)}, lambda found: len(found) > 1)
+    assert {each["user_id"] for each in logged(member, limit=1000)} == {me}
+    assert {each["user_id"] for each in logged(http, user=me)} == {me}
+    assert me not in {each["user_id"] for each in logged(http, user="me")}
+    theirs = logged(http, user="me")[0]
+    assert member.get("/v1/requests", params={"user": theirs["user_id"]}).status_code == 403
+    assert member.get(f"/v1/requests/{theirs['id']}").status_code == 404
+    assert member.get(f"/v1/requests/{mine[0]['id']}").json() == http.get(f"/v1/requests/{mine[0]['id']}").json() == mine[0]
+    with server.http(new_key(http, scopes=["users:read"])) as narrow:
+        assert narrow.get("/v1/requests").status_code == narrow.get(f"/v1/requests/{mine[0]['id']}").status_code == 403
+
+
+def test_the_log_is_followed_without_a_gap_or_a_repetition(member: httpx2.Client) -> None:
+    position = until(
+        lambda: member.get("/v1/requests", params={"limit": 1}).headers["request-position"],
+        lambda position: position > logged(member, limit=1000)[0]["created_at"],
+    )
+    sent, seen, deadline = list[str](), list[str](), time.monotonic() + 60
+    while len(seen) < 12:
+        assert time.monotonic() < deadline, seen
+        if len(sent) < 12:
+            sent += [member.get("/v1/users/me").headers["x-request-id"] for _ in range(4)]
+        answer = member.get("/v1/requests", params={"order": "asc", "after": position, "wait": 10, "limit": 3})
+        assert answer.status_code == 200 and len(answer.json()) <= 3
+        assert all(each["path"] == "/v1/users/me" for each in answer.json()), "following adds nothing to what is followed"
+        seen += [each["id"] for each in answer.json()]
+        position = answer.headers["request-position"]
+    assert seen == sent
+
+
+@pytest.mark.parametrize(
+    "query", ["wait=5", "status=4x", "status=600", "after=yesterday", "limit=0", "order=up", "wait=61&order=asc", "colour=red"]
+)
+def test_what_cannot_be_asked_is_refused(member: httpx2.Client, query: str) -> None:
+    assert member.get(f"/v1/requests?{query}").status_code == 400
+
+
+def test_a_user_can_wait_ten_times_at_once(http: httpx2.Client, server: Server) -> None:
+    key = new_key(http, user_id=new_user(http)["id"])
+    with server.http(key) as client, ThreadPoolExecutor(11) as pool:
+        answers = list(pool.map(lambda _: client.get("/v1/requests?order=asc&wait=6").status_code, range(11)))
+    assert sorted(answers) == [200] * 10 + [429]
