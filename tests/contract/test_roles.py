@@ -76,6 +76,8 @@ GET /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin 
 POST /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes yes owner yes yes yes
 GET /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
 DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
+GET /v1/requests                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/requests/{requestId}     member missing               viewer missing               admin missing               owner missing
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
@@ -104,8 +106,8 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 
 @once
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
-    of_none = [row for row in WITH_KEY if "{" not in row or "{importId}" in row]
-    about_nobody = [row for row in of_none if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/webhooks"))]
+    of_none = [row for row in WITH_KEY if "{" not in row or "{importId}" in row or "{requestId}" in row]
+    about_nobody = [row for row in of_none if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/webhooks"))]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
     cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
     assert set(EXPECTED) == cells
@@ -136,7 +138,9 @@ class People:
             assert self.http.delete(f"/v1/users/{about['id']}").status_code == 204
         if route.path.endswith("/activate") and target != "own":
             assert self.http.post(f"/v1/users/{about['id']}/suspend").status_code == 200
-        path = path.replace("{userId}", about["id"]).replace("{importId}", ids.new("imp"))
+        path = (
+            path.replace("{userId}", about["id"]).replace("{importId}", ids.new("imp")).replace("{requestId}", "req_" + "0" * 24)
+        )
         if "{keyId}" in path:
             made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
             path = path.replace("{keyId}", made["id"])
@@ -152,7 +156,7 @@ class People:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
         self.log.news()
-        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions", "GET /v1/webhooks"):
+        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions", "GET /v1/requests", "GET /v1/webhooks"):
             return caller.get(path, params={"user": about["id"]})
         if path == event_stream.PATH:
             return event_stream.begun(caller, path)

@@ -160,7 +160,7 @@ ExternalId = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
-Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait for an event if there is none yet. Not with `order=desc`.")]
+Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait if there is nothing yet. Only with `order=asc`.")]
 MAX_PLACE = 40
 Place = Annotated[
     str,
@@ -438,7 +438,7 @@ class ListRequests(Query):
     before: Annotated[Time, Meta(description="Only requests answered before this time, exclusive.")] | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`desc`: newest first. `asc`: oldest first, to follow the log.")] = "desc"  # fmt: skip
     limit: Limit = 50
-    wait: Annotated[int, Meta(ge=0, le=60, description="Seconds to wait for a request if there is none yet. Requires `order=asc`.")] = 0  # fmt: skip
+    wait: Wait = 0
 
 
 class FollowEvents(Query):

@@ -167,8 +167,9 @@ Later versions can add values.
 """
 
 Role = Literal["member", "viewer", "admin", "owner"] | str
-"""The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users and
-events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+"""The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
+requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access,
+except to owners. `owner`: Full access.
 
 Later versions can add values.
 """
@@ -186,6 +187,7 @@ Scope = (
         "sessions:read",
         "sessions:write",
         "events:read",
+        "requests:read",
         "webhooks:read",
         "webhooks:write",
         "metrics:read",
@@ -235,9 +237,9 @@ class User(Model):
     email: str
     """The user's email."""
     role: str
-    """The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users
-    and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full
-    access.
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
+    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
+    access, except to owners. `owner`: Full access.
     """
     status: str
     """`suspended` users can't sign in or use their API keys until they are activated."""
@@ -465,9 +467,9 @@ class EventObject(Model):
     email: str | None
     """The user's email."""
     role: str | None
-    """The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can read all users
-    and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full
-    access.
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
+    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
+    access, except to owners. `owner`: Full access.
     """
     status: str | None
     """`suspended` users can't sign in or use their API keys until they are activated."""
@@ -1061,6 +1063,51 @@ class Import(Model):
         "started_at",
         "finished_at",
         "report_url",
+    )
+
+
+class LoggedRequest(Model):
+    """A call that was made with an API key. Bodies, queries and credentials are never stored."""
+
+    __slots__ = ()
+    id: str
+    """ID of the request: the `X-Request-Id` of its response."""
+    created_at: datetime
+    """When it was answered, to the microsecond."""
+    user_id: str
+    """ID of the user whose API key was used."""
+    key_id: str
+    """ID of the API key."""
+    method: str
+    """The HTTP method."""
+    path: str
+    """The path, without the query, at most 200 characters before percent-encoding."""
+    status: int
+    """The HTTP status of the response."""
+    duration_ms: float
+    """Milliseconds from the last byte of the request to the response."""
+    address: str
+    """The client's IP address."""
+    headers: dict[str, Any]
+    """Request headers that help with debugging. Keys and cookies are never stored."""
+    limited_by: str | None
+    """The rate limit window that refused it, such as `minute`. Null: none did."""
+    more: int
+    """How many more requests with this key and status came at the same moment and were only counted."""
+    _kinds = {"created_at": time}
+    _known = (
+        "id",
+        "created_at",
+        "user_id",
+        "key_id",
+        "method",
+        "path",
+        "status",
+        "duration_ms",
+        "address",
+        "headers",
+        "limited_by",
+        "more",
     )
 
 

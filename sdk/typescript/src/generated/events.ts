@@ -22,7 +22,7 @@ export interface EventListParams {
   order?: "asc" | "desc" | (string & {}) | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
-  /** Seconds to wait for an event if there is none yet. Not with `order=desc`. */
+  /** Seconds to wait if there is nothing yet. Only with `order=asc`. */
   wait?: number | undefined;
 }
 

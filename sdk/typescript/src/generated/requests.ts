@@ -26,7 +26,7 @@ export interface RequestListParams {
   order?: "asc" | "desc" | (string & {}) | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
-  /** Seconds to wait for a request if there is none yet. Requires `order=asc`. */
+  /** Seconds to wait if there is nothing yet. Only with `order=asc`. */
   wait?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export class Requests {
    * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
    * or 10 that wait for lines of the request log.
    * @example
-   * for await (const loggedrequest of client.requests.list()) console.log(loggedrequest.id);
+   * for await (const loggedRequest of client.requests.list()) console.log(loggedRequest.id);
    */
   list(query: RequestListParams = {}, options: CallOptions = {}): List<LoggedRequest> {
     return new List(this.#caller, "link", "/v1/requests", { ...query }, options);

@@ -25,6 +25,7 @@ from rollbook_client.types import (
     Health,
     Import,
     Key,
+    LoggedRequest,
     PasswordLink,
     Replay,
     ReplayOnly,
@@ -333,13 +334,13 @@ class AsyncEvents(AsyncFollowing):
             created_before: Only events from before this RFC 3339 time.
             order: `asc`: oldest first. `desc`: newest first. Default: asc.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
-            wait: Seconds to wait for an event if there is none yet. Not with `order=desc`. 0 to 60. Default: 0.
+            wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
             PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
                 removed, so you would miss some.
             TooManyStreams: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or
-                `wait`.
+                `wait`, or 10 that wait for lines of the request log.
 
         Example:
             >>> async for event in client.events.list():
@@ -771,6 +772,106 @@ class AsyncKeysWithRawResponse:
         self.rotate = raw(found.rotate)
 
 
+class AsyncRequests(AsyncResource):
+    """`client.requests`"""
+
+    def list(
+        self,
+        *,
+        user: str | None = None,
+        key: str | None = None,
+        status: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        after: datetime | str | None = None,
+        before: datetime | str | None = None,
+        order: str | None = None,
+        limit: int = 1000,
+        wait: int | None = None,
+    ) -> AsyncPager[LoggedRequest]:
+        """List requests.
+
+        Returns calls that were made with API keys, newest first: your own, and for admins those of all users, or of
+        one `user`. A request appears within 2 seconds. To follow the log, pass `order=asc` and the `Request-Position`
+        of an earlier response as `after`: then a request appears after 4 seconds, in the order of answers, and none
+        is missed. With `wait`, an empty list is returned only after that many seconds, and successful calls of this
+        endpoint are left out, since they would end each wait.
+
+        Scope: `requests:read`. Members and viewers can only access requests with their own keys.
+
+        Args:
+            user: Only requests with the API keys of this user. Default: all that you can see. At most 40 characters.
+            key: Only requests with this API key. At most 40 characters.
+            status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
+                deletion first. Requires the scope `users:write` as well.
+            method: Only requests with this method. At most 32 characters.
+            path: Only requests whose path begins with this. At most 200 characters.
+            after: Only requests answered after this time, exclusive.
+            before: Only requests answered before this time, exclusive.
+            order: `desc`: newest first. `asc`: oldest first, to follow the log. Default: desc.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
+
+        Raises:
+            TooManyStreams: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or
+                `wait`, or 10 that wait for lines of the request log.
+
+        Example:
+            >>> async for logged_request in client.requests.list():
+            ...     print(logged_request.id)
+        """
+        return self._pages(
+            build(
+                "GET",
+                "/v1/requests",
+                query={
+                    "user": user,
+                    "key": key,
+                    "status": status,
+                    "method": method,
+                    "path": path,
+                    "after": after,
+                    "before": before,
+                    "order": order,
+                    "limit": limit,
+                    "wait": wait,
+                },
+            ),
+            LoggedRequest,
+            "link",
+        )
+
+    async def get(self, request_id: str) -> LoggedRequest:
+        """Get a request.
+
+        Returns one call from the request log, by the `X-Request-Id` of its response. It may be missing if it is less
+        than 2 seconds old, past its retention, or was only counted because thousands came at once.
+
+        Scope: `requests:read`. Members and viewers can only access requests with their own keys.
+
+        Args:
+            request_id: ID of the request.
+
+        Example:
+            >>> logged_request = await client.requests.get('req_7m2c9v0kq1t8a3hs0000001f')
+            >>> logged_request.id
+            'req_7m2c9v0kq1t8a3hs0000001f'
+        """
+        return await self._call(build("GET", f"/v1/requests/{segment(request_id)}"), one_of(LoggedRequest))
+
+    @property
+    def with_raw_response(self) -> AsyncRequestsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncRequestsWithRawResponse(self._client)
+
+
+class AsyncRequestsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncRequests(client, raw=True)
+        self.list = raw_page(found.list)
+        self.get = raw(found.get)
+
+
 class AsyncServer(AsyncResource):
     """`client.server`"""
 
@@ -1002,9 +1103,9 @@ class AsyncUsers(AsyncResource):
                 case. Stored as sent. 3 to 254 characters.
             password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
                 nothing is truncated.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
-                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
-                owners. `owner`: Full access. Default: `member`.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
+                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
+                member. `admin`: Full access, except to owners. `owner`: Full access. Default: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
@@ -1217,9 +1318,9 @@ class AsyncUsers(AsyncResource):
                 most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
                 case. Stored as sent. 3 to 254 characters.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
-                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
-                owners. `owner`: Full access.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
+                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
+                member. `admin`: Full access, except to owners. `owner`: Full access.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
@@ -1301,9 +1402,9 @@ class AsyncUsers(AsyncResource):
                 most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
                 case. Stored as sent. 3 to 254 characters.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions. `viewer`: Can
-                read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to
-                owners. `owner`: Full access.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
+                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
+                member. `admin`: Full access, except to owners. `owner`: Full access.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects
                 are merged, and others stay. The result has at most 16 KiB.
@@ -1963,6 +2064,10 @@ class AsyncResources:
     @property
     def imports(self) -> AsyncImports:
         return AsyncImports(cast("AsyncRollbook", self))
+
+    @property
+    def requests(self) -> AsyncRequests:
+        return AsyncRequests(cast("AsyncRollbook", self))
 
     @property
     def server(self) -> AsyncServer:
