@@ -70,6 +70,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     query = case.query or {}
     if str(query.get("wait", "")).isdigit() and 0 < int(query["wait"]) <= 60:
         query["wait"] = 1  # every number of seconds is waited for in the same way
+        if positive:
+            query["order"] = "asc"  # the description can't say that the other order doesn't wait
     item = case.path_parameters or {}
     name = next((name for name in ("userId", "keyId", "sessionId", "webhookId") if name in item), None)
     if name is None:

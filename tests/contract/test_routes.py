@@ -208,6 +208,8 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {KEY}/reveal": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/reveal", BODIES[f"POST {KEY}/reveal"]),
     f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
     "GET /v1/sessions": lambda world: Ask("/v1/sessions"),
+    "GET /v1/requests": lambda world: Ask("/v1/requests"),
+    "GET /v1/requests/{requestId}": lambda world: Ask(f"/v1/requests/{logged(world)}"),
     f"DELETE {SESSION}": lambda world: Ask(f"/v1/sessions/{world.new_session_id()}"),
     "GET /v1/webhooks": lambda world: Ask("/v1/webhooks"),
     "POST /v1/webhooks": lambda world: Ask("/v1/webhooks", BODIES["POST /v1/webhooks"]),
@@ -341,6 +343,15 @@ def test_head_answers_errors_as_get_without_the_body(world: World, path: str) ->
 # ---- paths and methods
 
 
+def logged(world: World) -> str:
+    """A request that is in the log, which is written every 1.5 seconds."""
+    deadline = time.monotonic() + 30
+    while not (found := world.http.get("/v1/requests", params={"limit": 1}).json()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found[0]["id"]
+
+
 def methods_of(path: str) -> list[str]:
     found = {route.method for route in ROUTES if route.path == path} | {"OPTIONS"}
     return [method for method in METHODS if method in found or (method == "HEAD" and "GET" in found)]
@@ -355,6 +366,7 @@ def concrete(world: World, path: str) -> str:
         "{deliveryId}": ids.new("dlv"),
         "{replayId}": ids.new("replay"),
         "{importId}": ids.new("imp"),
+        "{requestId}": "req_" + "0" * 24,
     }
     for braces, item in items.items():
         path = path.replace(braces, item)
@@ -516,7 +528,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "replayId": "replay",
         "importId": "imp",
     }
-    path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path)
+    path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24))
     return world.ask(route, Ask(path, BODIES.get(name(route))))
 
 
@@ -700,19 +712,21 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/keys", errors.NotFound): unknown_owner,
     ("POST /v1/keys", errors.NotFound): unknown_owner,
     ("GET /v1/sessions", errors.NotFound): unknown_owner,
+    ("GET /v1/requests", errors.NotFound): unknown_owner,
     ("GET /v1/webhooks", errors.NotFound): unknown_owner,
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and test_users have an export that is large enough to go on,
 # test_imports many imports and a disk without room, test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
-# test_event_positions a log with a retention, and test_event_stream many who follow it.
+# test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests ten who follow the request log.
 ELSEWHERE = {
     *(
         (f"GET {path}", error)
         for path in ("/v1/events", "/v1/events/stream")
         for error in (errors.PositionExpired, errors.TooManyStreams)
     ),
+    ("GET /v1/requests", errors.TooManyStreams),
     ("GET /health/ready", errors.Unavailable),
     ("POST /v1/users/bulk", errors.BulkRefused),
     ("GET /v1/exports", errors.ExportRunning),

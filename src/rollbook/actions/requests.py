@@ -14,7 +14,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, reaches_all, require_own
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope, NotFound, Overloaded, TooManyStreams
-from rollbook.records import request_log
+from rollbook.records import request_log, users
 from rollbook.records.request_log import Found, Logged, Search
 
 PATH = "/v1/requests"
@@ -49,7 +49,7 @@ async def list_requests(on: Rollbook, by: Principal, asked: ListRequests, waitin
     require_own(by, SCOPE)
     if asked.wait and asked.order == "desc":
         refuse("wait", "requires order=asc")
-    wanted = _search(by, asked)
+    wanted = await _search(on, by, asked)
     page = await _page(on, wanted, asked)
     if asked.wait and not page.requests and page.next is None:
         with _counted(on, by.user_id):
@@ -87,7 +87,7 @@ def _counted(on: Rollbook, user_id: str) -> Iterator[None]:
             del waits[user_id]
 
 
-def _search(by: Principal, asked: ListRequests) -> Search:
+async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:
     """Raises InsufficientScope, InvalidParameter, NotFound."""
     user_id = asked.user
     if user_id in ("me", by.user_id) or (user_id is None and not reaches_all(by, SCOPE)):
@@ -95,7 +95,7 @@ def _search(by: Principal, asked: ListRequests) -> Search:
     elif not reaches_all(by, SCOPE):
         raise InsufficientScope("Only admins can see other users' requests.")
     elif user_id is not None:
-        known("user", user_id)
+        user_id = (await users.get(on.db, known("user", user_id))).id
     return Search(
         user_id,
         asked.key,

@@ -309,7 +309,7 @@ ANSWERS: dict[str, Schema] = {
     "Session.address": string("The IP address the user signed in from.", 64, examples=["203.0.113.7"]),
     "user_agent": string("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"]),
     "LoggedRequest.id": string("ID of the request: the `X-Request-Id` of its response.", 28, examples=[REQUEST_ID]),
-    "LoggedRequest.created_at": moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z"),
+    "LoggedRequest.created_at": moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z") | {"maxLength": 32},
     "LoggedRequest.user_id": identifier("ID of the user whose API key was used.", CHARLIE_ID),
     "LoggedRequest.key_id": identifier("ID of the API key.", examples.KEY_ID),
     "method": string("The HTTP method.", 32, examples=["GET"]),

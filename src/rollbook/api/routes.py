@@ -127,7 +127,7 @@ ROUTES = [
     Route("GET", IMPORT, imports.get, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
     Route("GET", IMPORT + "/report", imports.report, "users:write", query=arguments.ImportReport, answer=str, errors=FOUND, shows=show.import_report),
     Route("POST", IMPORT + "/cancel", imports.cancel, "users:write", answer=types.Import, errors=FOUND, shows=show.import_),
-    Route("GET", "/v1/requests", requests.list_requests, "requests:read", query=arguments.ListRequests, answer=list[types.LoggedRequest], errors=(errors.NotFound, errors.TooManyStreams, errors.Overloaded), self_access="requests", takes=take.waiting, shows=show.request_list),
+    Route("GET", "/v1/requests", requests.list_requests, "requests:read", query=arguments.ListRequests, answer=list[types.LoggedRequest], errors=(errors.NotFound, errors.TooManyStreams), self_access="requests", takes=take.waiting, shows=show.request_list),
     Route("GET", REQUEST, requests.get_request, "requests:read", answer=types.LoggedRequest, errors=FOUND, self_access="requests", shows=show.request),
     Route("GET", "/metrics", operations.show_metrics, "metrics:read", answer=str),
     Route("GET", "/health/live", operations.live, None, answer=types.Health),

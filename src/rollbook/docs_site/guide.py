@@ -42,7 +42,6 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("webhooks", columns=True),
         Chapter("health", columns=True),
         Chapter("requests", columns=True),
-        Chapter("sdk-typescript"),
         Chapter("reference"),
     ),
     "Move in": (
