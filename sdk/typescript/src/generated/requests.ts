@@ -9,18 +9,15 @@ export interface RequestListParams {
   user?: string | undefined;
   /** Only requests with this API key. */
   key?: string | undefined;
-  /**
-   * Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the
-   * scope `users:write` as well.
-   */
+  /** Only responses with this status, or this class of them. */
   status?: string | undefined;
   /** Only requests with this method. */
   method?: string | undefined;
   /** Only requests whose path begins with this. */
   path?: string | undefined;
-  /** Only requests answered after this time, exclusive. */
+  /** Only requests answered after this RFC 3339 time. */
   after?: string | Date | undefined;
-  /** Only requests answered before this time, exclusive. */
+  /** Only requests answered before this RFC 3339 time. */
   before?: string | Date | undefined;
   /** `desc`: newest first. `asc`: oldest first, to follow the log. */
   order?: "asc" | "desc" | (string & {}) | undefined;

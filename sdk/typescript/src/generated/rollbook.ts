@@ -14,6 +14,7 @@ export * from "./events.js";
 export * from "./exports.js";
 export * from "./imports.js";
 export * from "./keys.js";
+export * from "./requests.js";
 export * from "./server.js";
 export * from "./sessions.js";
 export * from "./users.js";

@@ -802,12 +802,11 @@ class AsyncRequests(AsyncResource):
         Args:
             user: Only requests with the API keys of this user. Default: all that you can see. At most 40 characters.
             key: Only requests with this API key. At most 40 characters.
-            status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
-                deletion first. Requires the scope `users:write` as well.
+            status: Only responses with this status, or this class of them.
             method: Only requests with this method. At most 32 characters.
             path: Only requests whose path begins with this. At most 200 characters.
-            after: Only requests answered after this time, exclusive.
-            before: Only requests answered before this time, exclusive.
+            after: Only requests answered after this RFC 3339 time.
+            before: Only requests answered before this RFC 3339 time.
             order: `desc`: newest first. `asc`: oldest first, to follow the log. Default: desc.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
