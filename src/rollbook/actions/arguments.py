@@ -425,7 +425,7 @@ class ListEvents(Query):
     wait: Wait = 0
 
 
-StatusOrClass = Annotated[str, Meta(pattern="^[1-5]([0-9][0-9]|xx)$", description="Only responses with this status, or this class of them.", examples=["4xx"])]  # fmt: skip
+StatusOrClass = Annotated[str, Meta(max_length=3, pattern="^[1-5]([0-9][0-9]|xx)$", description="Only responses with this status, or this class of them.", examples=["4xx"])]  # fmt: skip
 
 
 class ListRequests(Query):

@@ -802,7 +802,7 @@ class AsyncRequests(AsyncResource):
         Args:
             user: Only requests with the API keys of this user. Default: all that you can see. At most 40 characters.
             key: Only requests with this API key. At most 40 characters.
-            status: Only responses with this status, or this class of them.
+            status: Only responses with this status, or this class of them. At most 3 characters.
             method: Only requests with this method. At most 32 characters.
             path: Only requests whose path begins with this. At most 200 characters.
             after: Only requests answered after this RFC 3339 time.
