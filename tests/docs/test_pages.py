@@ -158,7 +158,7 @@ def test_links_and_anchors_lead_somewhere(path: str, browser: httpx2.Client) -> 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_page_holds_script_or_style_or_one_id_twice(path: str, browser: httpx2.Client) -> None:
     page = browser.get(path).text
-    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)|javascript:", page)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*src=)|javascript:", page)
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
