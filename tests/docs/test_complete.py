@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 # The pages that teach the API, beside the reference that lists it.
-GUIDE = ("authentication", "conventions", "limits", "errors", "users", "keys", "events", "webhooks", "health")
+GUIDE = ("authentication", "conventions", "limits", "errors", "users", "keys", "events", "webhooks", "health", "import")
 
 _VARIABLE = re.compile(r"ROLLBOOK_[A-Z_]+")
 
