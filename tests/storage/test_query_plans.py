@@ -67,6 +67,8 @@ SMALL = {
     "sqlite_sequence": "a row for each table",
     "user_words_building": "one row at most",
     "webhooks": "500 of a server at most",
+    "imports": "by the index of those that wait or run, 100 at most",
+    "json_each": "what the statement itself brings",
     **dict.fromkeys(("webhook_cursors", "w", "c"), "webhooks and their cursors: 500 at most"),
     "main.user_search_config": "FTS5's own, one row",
     "main.user_words_config": "FTS5's own, one row",
