@@ -34,10 +34,10 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 
 class Tail:
-    def __init__(self, server: Server, *arguments: str, key: str = "") -> None:
+    def __init__(self, server: Server, *arguments: str, key: str = "", log: str = "events") -> None:
         environment = server.environment | {"ROLLBOOK_KEY": key or server.key}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rollbook.cli.main", "events", "tail", *arguments],
+            [sys.executable, "-m", "rollbook.cli.main", log, "tail", *arguments],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=server.data.parent,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from rollbook.auth.tokens import mint
-from rollbook.cli.output import Failure, Refused
+from rollbook.cli.output import Failure, Refused, Unreachable, hint
+from rollbook.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import Import
 
 Shown = dict[str, Any]
 PAGE = 1_000
+LONGEST = 30
+"""Seconds that a call waits for the next request of the log."""
 
 
 class Answer(NamedTuple):
@@ -26,6 +30,8 @@ class Answer(NamedTuple):
     """Its JSON; None for an empty body."""
     next: str = ""
     """The query of the next page."""
+    position: str = ""
+    """The place in the request log up to where a list of requests goes."""
 
 
 class Exported(NamedTuple):
@@ -111,7 +117,7 @@ class Backend(ABC):
             page = self.page(answer)
             yield from page if limit is None else page[:limit]
             limit = None if limit is None else limit - len(page)
-            if not answer.next or not page or (limit is not None and limit <= 0):
+            if not answer.next or (limit is not None and limit <= 0):
                 return
             # A server may use another host name for itself: take only the query.
             answer = self.ask("GET", path, dict(parse_qsl(answer.next, keep_blank_values=True)))
@@ -249,6 +255,31 @@ class Backend(ABC):
 
     def replay(self, id: str, replay_id: str) -> Shown:
         return self.one("GET", f"{webhook_path(id)}/replays/{_segment(replay_id)}")
+
+    # ---- the request log
+
+    def request(self, id: str) -> Shown:
+        return self.one("GET", f"/v1/requests/{_segment(id)}")
+
+    def requests(self, filters: Mapping[str, Any], after: str | None) -> Iterator[Shown]:
+        """Requests as they are logged, without end: from now on, or from the time `after`. What is lost for a while is tried again, and no
+        request is missed."""
+        position = after or self.ask("GET", "/v1/requests", {"limit": 1}).position
+        pause = 1.0
+        while True:
+            query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
+            try:
+                answer = self.ask("GET", "/v1/requests", query)
+            except (Unreachable, StorageUnavailable) as problem:
+                hint(f"{problem} Trying again.")
+                time.sleep(pause)
+                pause = min(2 * pause, 30.0)
+                continue
+            pause = 1.0
+            yield from self.page(answer)
+            if not answer.position:
+                raise self.stranger(answer.status)
+            position = answer.position
 
 
 def user_path(id: str) -> str:

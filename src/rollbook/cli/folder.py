@@ -41,6 +41,7 @@ WAIT = 60
 """Seconds until the event log is read again, though nothing was heard of it."""
 
 _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
+_POSITION = re.compile(rb"Request-Position: ([^\r]*)").search
 
 
 class Folder(Backend):
@@ -71,11 +72,12 @@ class Folder(Backend):
             response = self._run(self._local.call(method, unquote(path), urlencode(query or {}), sent))
         except NotFound as problem:
             raise NotFound(f"{problem.message} ({path} in {self.location})") from None
-        found = _NEXT(response.head)
+        found, place = _NEXT(response.head), _POSITION(response.head)
         return Answer(
             response.status,
             msgspec.json.decode(response.body) if response.body else None,
             "" if found is None else found[1].decode(),
+            "" if place is None else place[1].decode(),
         )
 
     def create_user(self, fields: Shown) -> Shown:

@@ -33,6 +33,10 @@ class Refused(Failure):
         self.code = code
 
 
+class Unreachable(Failure):
+    """The server doesn't answer now, but may do so later."""
+
+
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """One line per row. Pipes get tab-separated values, for `cut` and `awk`."""
     if not sys.stdout.isatty():

@@ -12,7 +12,7 @@ from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
-from rollbook.cli.output import Failure, Refused, base_url, hint, program
+from rollbook.cli.output import Failure, Refused, Unreachable, base_url, hint, program
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import Import
@@ -22,6 +22,7 @@ OBJECTS = ("health", "response")
 MAX_WAIT = 60
 """Seconds that a command waits for the rate limit."""
 RETRIES = 2
+UNAVAILABLE = (429, 502, 503, 504)
 HEADERS = {"User-Agent": f"rollbook-cli/{__version__}"}
 
 
@@ -72,7 +73,7 @@ class Remote(Backend):
             next = "" if following is None else urlsplit(following["url"]).query
         if following is not None and not next:
             raise self.stranger(response.status_code)
-        return Answer(response.status_code, response.parsed, next)
+        return Answer(response.status_code, response.parsed, next, response.headers.get("request-position", ""))
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         types = filters["type"].split(",") if "type" in filters else None
@@ -103,7 +104,7 @@ class Remote(Backend):
         try:
             yield
         except errors.ConnectionFailed as problem:
-            raise Failure(f"{problem} Check that the server is running and that the URL is correct.") from None
+            raise Unreachable(f"{problem} Check that the server is running and that the URL is correct.") from None
         except errors.UnexpectedResponse as problem:
             raise Failure(str(problem)) from None
         except errors.APIError as problem:
@@ -121,6 +122,8 @@ class Remote(Backend):
             sentence += f" ({path} at {self.address})"
         elif problem.code == "rate_limit_exceeded":
             sentence = f"Rate limit exceeded. Try again in {problem.retry_after or 0:.0f} s."
+        if problem.status in UNAVAILABLE and problem.code:
+            return Unreachable(sentence)
         return Refused(sentence, problem.code)
 
 

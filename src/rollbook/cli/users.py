@@ -496,6 +496,8 @@ def import_users(
         "delimiter": delimiter,
     }
     wanted = import_options({**texts, "dry_run": str(dry_run).lower()}, mapping or ())
+    if str(file) != "-":
+        file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as place, report_to(report) as written:
         asked = Import(file, wanted, written)
         try:

@@ -1,0 +1,67 @@
+"""`rollbook logs` reads the request log, over the network and on the files, and follows it through a restart of the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import good, refused
+from tests.cli.test_events import WIDE, tail
+from tests.harness import OWNER_EMAIL, Server, running
+from tests.nodes.pair import wait_until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data", *WIDE) as server:
+        yield server
+
+
+@pytest.fixture(params=["a server", "its folder"])
+def place(request: pytest.FixtureRequest, server: Server) -> tuple[str, ...]:
+    return ("--url", server.url, "--key", server.key) if request.param == "a server" else ("--data", str(server.data))
+
+
+def test_requests_are_listed_and_shown(server: Server, place: tuple[str, ...]) -> None:
+    with server.http() as http:
+        missing = http.get("/v1/users/user_00000000000000000000000000").headers["x-request-id"]
+        http.get("/v1/users/count")
+    listed = ("logs", "list", "--status", "404", "--user", OWNER_EMAIL, *place)
+    wait_until(lambda: missing in good(*listed))
+    (line,) = (line for line in good(*listed).splitlines() if missing in line)
+    assert "404  GET    /v1/users/user_00000000000000000000000000" in line
+    shown = json.loads(good("logs", "get", missing, "--json", *place))
+    assert (shown["id"], shown["status"]) == (missing, 404)
+    found = [
+        json.loads(line) for line in good("logs", "list", "--path", "/v1/users/count", "--json", "-n", "1", *place).splitlines()
+    ]
+    assert [each["path"] for each in found] == ["/v1/users/count"]
+    assert good("logs", "list", "--until", "2001-01-01T00:00:00Z", *place) == ""
+    assert "status" in refused("logs", "list", "--status", "broken", *place)
+
+
+def test_refused_requests_are_printed_as_they_are_answered(server: Server, place: tuple[str, ...]) -> None:
+    with tail(server, "--status", "4xx", "--method", "delete", "--json", *place, log="logs") as found, server.http() as http:
+        answers = []
+        for number in range(3):
+            http.get("/v1/users/count")
+            answers.append(http.delete(f"/v1/users/user_{number:026}").headers["x-request-id"])
+        assert [event["id"] for event in found.events(3)] == answers
+        assert found.stop()[0] == 130
+
+
+def test_a_restart_of_the_server_loses_no_request(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", *WIDE) as server,
+        server.http() as http,
+        tail(server, "--status", "404", "--json", "--url", server.url, log="logs") as found,
+    ):
+        first = http.get("/v1/users/user_00000000000000000000000000").headers["x-request-id"]
+        assert found.events(1)[0]["id"] == first
+        server.stop()
+        server.start()
+        second = http.get("/v1/users/user_00000000000000000000000001").headers["x-request-id"]
+        assert found.events(1)[0]["id"] == second
