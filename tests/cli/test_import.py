@@ -216,6 +216,28 @@ def test_a_running_server_sees_the_users_and_goes_on_writing(data: Path) -> None
         assert answer.headers["x-total-count"] == str(BATCH + 2)
 
 
+def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path, tmp_path: Path) -> None:
+    file, report = tmp_path / "people.csv", tmp_path / "refused.ndjson"
+    file.write_text(
+        f'Full name,email,password_hash\nAda,ada@example.com,"{HASH}"\n,nameless@example.com,\nBob,bob@example.com,\n'
+    )
+    with running(data) as server, server.http() as http:
+        place = ("--url", server.url, "--key", server.key, "--json", "--map", "Full name=name")
+        tried = rollbook("users", "import", str(file), "--dry-run", *place)
+        assert (tried.returncode, json.loads(tried.stdout)["added"]) == (1, 2)
+        assert tried.stderr.startswith("line 3: name ")
+        done = rollbook("users", "import", "-", "--report", str(report), *place, input=file.read_text())
+        counts = json.loads(done.stdout)
+        assert (done.returncode, counts["added"], counts["refused"]) == (1, 2, 1)
+        assert [json.loads(each)["field"] for each in report.read_text().splitlines()] == ["name"]
+        again = rollbook("users", "import", str(file), "--on-conflict", "update", *place)
+        counts = json.loads(again.stdout)
+        assert (counts["added"], counts["unchanged"], counts["refused"]) == (0, 2, 1)
+        assert [user["email"] for user in http.get("/v1/users").json()[1:]] == ["ada@example.com", "bob@example.com"]
+        proof = {"email": "ada@example.com", "password": PASSWORD}
+        assert http.post("/v1/users/verify-password", json=proof).status_code == 200
+
+
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}

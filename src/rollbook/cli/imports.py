@@ -22,7 +22,7 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import cli_job
 from rollbook.cli.output import Failure, hint
-from rollbook.cli.progress import Show, bar
+from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError
 from rollbook.jobs.importing import Run
 from rollbook.records.imports import Counts, Refusal, new_id
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 STDIN = Path("-")
 PART = 1 << 18
 """Bytes of a file that are sent at a time."""
-POLLS = 0.25
-"""Seconds between two looks at an import of a running server."""
 FINAL = ("finished", "failed", "canceled")
 
 _encode = msgspec.json.Encoder().encode
@@ -154,8 +152,9 @@ def send(server: Remote, asked: Import) -> None:
     id, began = job["id"], time.perf_counter()
     try:
         with bar(asked.title, job["bytes"]) as (_, show):
-            while job["status"] not in FINAL:
-                time.sleep(POLLS)
+            for _ in looks():
+                if job["status"] in FINAL:
+                    break
                 job = server.one("GET", f"/v1/imports/{id}")
                 asked.moved(Counts(*[job[name] for name in Counts._fields]), began, show, job["bytes_read"])
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,18 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rollbook.cli.output import hint, printable
 
 Show = Callable[[float, str], None]
+
+FIRST, LONGEST = 0.2, 5.0
+"""Seconds between two looks at what a running server does: more and more, since each counts toward the rate limit."""
+
+
+def looks() -> Iterator[None]:
+    """Without end, a pause before each."""
+    pause = FIRST
+    while True:
+        time.sleep(pause)
+        yield
+        pause = min(1.5 * pause, LONGEST)
 
 
 @contextmanager

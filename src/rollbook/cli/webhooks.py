@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure, as_json, details, hint, json_line, line, program, table
-from rollbook.cli.progress import bar
+from rollbook.cli.progress import bar, looks
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
@@ -21,8 +20,6 @@ app = options.group(help="Create and test webhooks, send their events again, and
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
-POLLS = (0.2, 5.0)
-"""Seconds between two looks at the progress of a replay, at first and at most: each is a request that counts."""
 
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
 Owner = Annotated[
@@ -367,11 +364,11 @@ def replay(
 
 def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
     """Wait until it is finished, and show its progress to people."""
-    id, (pause, longest) = replay["id"], POLLS
+    id = replay["id"]
     with bar("Sending", 1.0) as (_, show):
-        while replay["status"] == "running":
-            time.sleep(pause)
-            pause = min(pause * 1.5, longest)
+        for _ in looks():
+            if replay["status"] != "running":
+                break
             replay = place.replay(webhook_id, id)
             show(replay["progress"], f"{replay['delivered']} delivered, {replay['failed']} failed")
     line(id) if quiet else as_json(replay) if json else details(replay)
