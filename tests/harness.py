@@ -133,6 +133,18 @@ class Server:
             raise
         finally:
             self.process = None
+            if how == signal.SIGKILL:
+                self._wait_for_workers()
+
+    def _wait_for_workers(self) -> None:
+        """Workers whose parent was killed end a moment later: until then they take connections, which end with them."""
+        until = time.monotonic() + 60
+        while True:
+            with socket.socket() as caller:
+                if caller.connect_ex(("127.0.0.1", self.port)):
+                    return
+            assert time.monotonic() < until, "a worker outlives its parent"
+            time.sleep(0.01)
 
     def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
         """A client with this key, the owner's by default; None sends no key."""

@@ -34,7 +34,7 @@ FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limi
 TABLES = (
     "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "marks", "event_metadata",
     "replies", "usage", "usage_limits", "server_usage", "request_log", "request_log_sizes", "erased_usage",
-    "webhooks", "webhook_cursors", "webhook_lanes", "webhook_deliveries", "webhook_hours", "webhook_replays", "webhook_inbox",
+    "webhooks", "webhook_cursors", "webhook_lanes", "webhook_deliveries", "webhook_hours", "webhook_replays", "imports", "import_refusals", "webhook_inbox",
 )  # fmt: skip
 
 
@@ -109,6 +109,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
         server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', 470000, 1, 2, 3)")
+        job = http.post("/v1/imports", content=b"{}").headers["location"]
+        until = time.monotonic() + 60
+        while http.get(job).json()["status"] != "finished":
+            assert time.monotonic() < until
+            time.sleep(0.1)
         seen = seen_by(http)
         time.sleep(2)  # usage is written every 1.5 s
         event = newest_event(http)

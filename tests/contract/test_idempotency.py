@@ -20,6 +20,7 @@ from tests.nodes.pair import wait_until
 
 HOUR = 3600
 WEBHOOK = "/v1/webhooks/{webhookId}"
+CANCEL = "/v1/imports/{importId}/cancel"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
@@ -62,7 +63,7 @@ class Post(NamedTuple):
     seen: str  # type of the event it writes, or list that it adds to, once
 
 
-def posts(http: httpx2.Client) -> dict[str, Post]:
+def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
     user, deleted, suspended = new_user(http), new_user(http), new_user(http)
     http.delete(f"/v1/users/{deleted['id']}")
     http.post(f"/v1/users/{suspended['id']}/suspend")
@@ -97,12 +98,21 @@ def posts(http: httpx2.Client) -> dict[str, Post]:
             f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"
         ),
         WEBHOOK + "/replays": Post(f"{paused}/replays", since, 201, f"{paused}/replays"),
+        **({CANCEL: Post(f"/v1/imports/{long_import(http)}/cancel", None, 200, "import.finished")} if path == CANCEL else {}),
     }
+
+
+def long_import(http: httpx2.Client) -> str:
+    """One that takes seconds."""
+    lines = (f'{{"name":"A","email":"a{number}@example.com"}}\n' for number in range(100_000))
+    answer = http.post("/v1/imports", content="".join(lines), params={"events": "summary"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
 
 
 @pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST" and route.replays])
 def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
-    post = posts(http)[path]
+    post = posts(http, path)[path]
 
     def count() -> int:
         path, type = (post.seen, {}) if post.seen.startswith("/") else ("/v1/events", {"type": post.seen})
@@ -121,8 +131,9 @@ def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: s
 
 
 @once_engine
-def test_only_calls_that_check_a_password_are_not_replayed() -> None:
+def test_only_calls_that_check_a_password_or_take_a_file_are_not_replayed() -> None:
     assert {route.path for route in ROUTES if not route.replays} == {
+        "/v1/imports",
         "/v1/users/verify-password",
         "/v1/keys/{keyId}/reveal",
         "/v1/webhooks/{webhookId}/reveal",

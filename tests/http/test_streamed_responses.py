@@ -145,7 +145,7 @@ def test_when_the_client_leaves_the_producer_is_closed(streams: Server, tmp_path
         ask(client, f"closed={closed}{pause}")
         head_of(client)
         next(client.chunks())
-    until(closed.exists)
+    until(lambda: closed.exists() and closed.read_text().endswith("\n"))
     assert len(closed.read_text().splitlines()) == 1
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx2
 import pytest
 import rollbook_client
-from broken import Wire, wire
 from rollbook_client import AsyncRollbook, Rollbook, errors
 from rollbook_client._sync._waiting import Clock
 
 from tests.clients.later import NEW, later
 from tests.harness import Server, running
+from tests.sdk_python.broken import Wire, wire
 from tests.sdk_python.test_calls import new_user, unique_email
 
 

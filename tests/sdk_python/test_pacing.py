@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from passing_time import AsyncPassingClock, PassingClock
 from rollbook_client import AsyncRollbook, Rollbook, errors
 
 from tests.harness import PLAIN, Server, running
+from tests.sdk_python.passing_time import AsyncPassingClock, PassingClock
 
 MINUTE = 100
 CALLS = 250

@@ -154,7 +154,7 @@ def test_a_search_that_ends_early_goes_on_where_it_ended(busy: World, monkeypatc
         monkeypatch.setattr(request_log, "MAX_READ", 3)
     else:
         for name in ("ENTRIES", "DEPTH"):
-            texts = {key: text.replace(str(request_log.MAX_SEARCHED), "40") for key, text in getattr(request_log, name).items()}
+            texts = {key: text.replace(str(request_log.MAX_SEARCHED), "100") for key, text in getattr(request_log, name).items()}
             monkeypatch.setattr(request_log, name, texts)
     for oldest, lines in wanted.items():
         assert busy.all_lines(50, status="404", oldest_first=oldest) == lines

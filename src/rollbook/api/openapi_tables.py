@@ -665,7 +665,7 @@ OTHER_TEXTS: dict[str, tuple[str, Schema, str]] = {
 """In another format, where the query can ask for one."""
 FILE: dict[str, Schema] = {
     "application/octet-stream": {
-        "schema": {"type": "string", "format": "binary", "minLength": 1, "maxLength": 4 << 30, "description": "The file, as it is. Its format and compression are detected from its content, not from the headers of the request."},
+        "schema": {"type": "string", "format": "binary", "maxLength": 4 << 30, "description": "The file, as it is. Its format and compression are detected from its content, not from the headers of the request."},
     }
 }  # fmt: skip
 

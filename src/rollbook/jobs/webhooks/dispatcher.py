@@ -67,6 +67,8 @@ class Dispatcher:
         """Webhooks that cannot be sent to, and the version that was seen."""
         self._newest = 0
         self._next_scan = 0.0
+        self._scanned = 0
+        """Changes of webhooks up to this number in the log are known."""
         self._is_first_scan = True
         self._woken = asyncio.Event()
         self._has_results = asyncio.Event()
@@ -130,8 +132,12 @@ class Dispatcher:
         pages, is_behind = 0, False
         for endpoint in list(self._owned.values()):
             if endpoint.wants_more and endpoint.read < self._newest:
-                types, now = endpoint.target.types, asyncio.get_running_loop().time()
-                endpoint.offer(await self._room.pages.after(endpoint.read, self._newest, types, now))
+                types, now = endpoint.target.reads, asyncio.get_running_loop().time()
+                page = await self._room.pages.after(endpoint.read, self._newest, types, now)
+                if page.changed_webhooks_at > self._scanned:
+                    await self._scan()
+                if not endpoint.is_closing:
+                    endpoint.offer(page)
                 pages += 1
                 is_behind = is_behind or endpoint.read < self._newest
                 await asyncio.sleep(0)
@@ -177,6 +183,7 @@ class Dispatcher:
 
     async def _scan(self) -> None:
         """Compare what it holds with what there is."""
+        newest = self._newest
         seen = await self._db.read(_seen)
         self._room.heard(seen.now)
         there = {place.webhook_id: place for place in seen.places}
@@ -200,6 +207,7 @@ class Dispatcher:
             ):
                 await self._claim(place.webhook_id, replays)
         self._is_first_scan = False
+        self._scanned = newest
         if self._owned:
             self._has_owned.set()
         else:

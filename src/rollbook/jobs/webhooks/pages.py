@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from rollbook.delivery import payload
 from rollbook.delivery.payload import Content, Format
-from rollbook.records import events
+from rollbook.records import event_types, events
 from rollbook.records.events import Event, Selection
 from rollbook.storage.database import Database
 
 PAGE = 64
 """Events per read."""
+CHANGES_OF_WEBHOOKS = frozenset(type for type in event_types.TYPES if type.startswith("webhook."))
 SHARED, SHARED_SIZE = 1_024, 16 << 20
 """Events, and characters of them, that are kept for all."""
 
@@ -42,6 +43,11 @@ class Page(NamedTuple):
     entries: list[Entry]
     last: int
     """Up to which number there are no others."""
+
+    @property
+    def changed_webhooks_at(self) -> int:
+        """The number of the newest event about a webhook: what comes after it is for the webhook as it is since. 0: there is none."""
+        return max((entry.event.seq for entry in self.entries if entry.event.type in CHANGES_OF_WEBHOOKS), default=0)
 
 
 class Pages:

@@ -13,7 +13,7 @@ from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
-from rollbook.jobs.webhooks.pages import Entry
+from rollbook.jobs.webhooks.pages import CHANGES_OF_WEBHOOKS, Entry
 from rollbook.records import event_types, events, webhook_inbox, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhook_inbox import Message
@@ -34,6 +34,8 @@ class Target:
         self.is_enabled = webhook.status == "enabled"
         self.version = webhook.version
         self.types = event_types.selected(webhook.types.split())
+        self.reads = None if self.types is None else self.types | CHANGES_OF_WEBHOOKS
+        """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
         self._is_ordered = webhook.ordering == "user"
         self._headers, self._keys = webhook_secrets.unsealed(on.secret, webhook)
