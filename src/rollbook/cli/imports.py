@@ -65,8 +65,14 @@ class Import(Struct):
     @property
     def sentence(self) -> str:
         others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
-        parts = [f"{self.counts.added:,} users added", *(f"{count:,} {name}" for name, count in others if count)]
-        done = f"{', '.join(parts)}, {self.counts.refused:,} records refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
+        parts = [
+            f"{self.counts.added:,} {'user' if self.counts.added == 1 else 'users'} added",
+            *(f"{count:,} {name}" for name, count in others if count),
+        ]
+        records = "record" if self.counts.refused == 1 else "records"
+        done = (
+            f"{', '.join(parts)}, {self.counts.refused:,} {records} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
+        )
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
 
     def tell(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:

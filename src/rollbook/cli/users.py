@@ -391,7 +391,15 @@ def export_users(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The file to write. Default or `-`: standard output.", allow_dash=True)
     ] = STDOUT,
-    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="`ndjson` or `csv`.")] = "ndjson",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="`ndjson` or `csv`. [default: csv for a FILE named so, else ndjson]",
+            show_default=False,
+        ),
+    ] = None,
     search: Search = None,
     email: Email = None,
     role: Role = None,
@@ -404,6 +412,7 @@ def export_users(
 
     `rollbook users import` reads it: the same users in the same order. Without --with-hashes, they set new passwords.
     """
+    format = format or ("csv" if file.suffix == ".csv" else "ndjson")
     given = {"format": format, "q": search, "email": email, "role": role, "status": status}
     with (
         server() as place,
