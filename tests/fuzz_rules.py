@@ -33,6 +33,7 @@ SENTENCES = {
     "can't be combined with status=deleted": "parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",
     "must be a JSON object from columns to fields": "JSON takes more than a pattern",
+    "Send the file as the body": "Go's clients can't compile with a least length of a file",
     "password is too common": "a list, not a pattern",
     "password must not be": "compared with the address and the name",
     "is required to change your own": "the email or password: depends on whose it is",
