@@ -40,7 +40,7 @@ def test_a_served_folder_is_well(server: Server) -> None:
     assert code == 0
     assert whole["ok"]
     assert {finding["state"] for findings in found.values() for finding in findings} == {"ok"}
-    assert "a server answers" in found["port"][0]["found"]
+    assert f"runs at {server.url}" in found["port"][0]["found"]
     assert "integrity_check" in found["pages"][0]["found"]
 
 

@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def place(request: pytest.FixtureRequest, server: Server) -> Place:
     if request.param == "a server":
         return ("--url", server.url, "--key", server.key)
-    return ("--data", str(server.data), "--public-url", server.url)
+    return ("--data", str(server.data))
 
 
 @pytest.fixture

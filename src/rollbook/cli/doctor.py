@@ -22,7 +22,7 @@ import typer
 from rollbook import __version__, clock, config, first_start, units
 from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
-from rollbook.cli import options
+from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, program, where
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, without_secrets
 from rollbook.errors import ApiError
@@ -401,16 +401,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
-    try:
-        for listener in bind(settings.host, settings.port):
-            listener.close()
-    except ConfigurationError as problem:
-        if _answers(settings):
-            yield Finding("ok", "port", f"a server answers at {settings.host}:{settings.port}")
-        else:
-            yield Finding("fault", "port", str(problem))
-    else:
-        yield Finding("ok", "port", f"{settings.host}:{settings.port} is free")
+    yield _port(settings)
     local = settings.host in ("127.0.0.1", "::1", "localhost")
     if not local and not settings.tls_cert and not settings.trusted_proxy:
         yield Finding(
@@ -428,6 +419,19 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning", "open files", f"at most {hard}, for {settings.max_connections} connections", fix)
     else:
         yield Finding("ok", "open files", "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard}")
+
+
+def _port(settings: Settings) -> Finding:
+    if running := server_address.find(settings.data):
+        return Finding("ok", "port", f"the server of this folder runs at {running}")
+    try:
+        for listener in bind(settings.host, settings.port):
+            listener.close()
+    except ConfigurationError as problem:
+        if _answers(settings):
+            return Finding("ok", "port", f"a server answers at {settings.host}:{settings.port}")
+        return Finding("fault", "port", str(problem))
+    return Finding("ok", "port", f"{settings.host}:{settings.port} is free")
 
 
 def _answers(settings: Settings) -> bool:

@@ -20,6 +20,7 @@ from rollbook.actions.checking import check, check_texts
 from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
+from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
 from rollbook.cli.output import Failure, hint, where
 from rollbook.config import Settings
@@ -57,7 +58,7 @@ class Folder(Backend):
 
     def __init__(self, settings: Settings, db: Database) -> None:
         self.place = where(settings).strip()
-        self.address = settings.url
+        self.address = settings.public_url.rstrip("/") or server_address.find(settings.data) or settings.url
         self.location = address(settings)
         self._settings = settings
         self._local = Local(settings, db, CLI)

@@ -16,7 +16,7 @@ import typer
 from rollbook import clock
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure, Refused, base_url, details, hint, program
+from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
 from rollbook.cli.profile_store import Profile
 from rollbook.cli.targets import Target, backend, opened
 
@@ -128,16 +128,9 @@ def _key_text(given: str | None, form: str, browser: bool) -> str:
     if given == "-" or not sys.stdin.isatty():
         return sys.stdin.readline().strip()
     hint(f"Create a key here, then copy it:\n\n  {form}\n")
-    if browser and _has_browser():
+    if browser and has_browser():
         webbrowser.open(form)
     return getpass("Paste the key (it stays hidden): ").strip()
-
-
-def _has_browser() -> bool:
-    """Whether opening a page shows it to whoever types here. Without a display, a browser would take over the terminal."""
-    if "SSH_CONNECTION" in os.environ:
-        return False
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _checked(address: str, key: str) -> Profile:

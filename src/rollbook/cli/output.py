@@ -146,6 +146,13 @@ def base_url(url: str) -> str:
     return url.strip().rstrip("/").removesuffix("/v1")
 
 
+def has_browser() -> bool:
+    """Whether opening a page shows it to whoever types here. Without a display, a browser would take over the terminal."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def program() -> str:
     """How this command was called, for commands that people paste: the virtual environment need not be active."""
     name = Path(sys.argv[0])

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from rollbook import config, first_start
 from rollbook.app import App, common
 from rollbook.auth.tokens import password_link
+from rollbook.cli import server_address
 from rollbook.cli.output import program, where
 from rollbook.config import Settings
 from rollbook.first_start import Prepared
@@ -30,11 +31,11 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     shared = common(settings, sources)
     prepared = first_start.prepare(settings)
     first_start.forget_credentials()
-    announced = False
+    published: server_address.Published | None = None
 
     def announce(url: str) -> None:
-        nonlocal announced
-        announced = True
+        nonlocal published
+        published = server_address.Published(settings.data, settings.public_url.rstrip("/") or url)
         _announce(settings, prepared, url)
 
     try:
@@ -45,12 +46,14 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
             restarted=lambda: shared.metrics.add("worker_restarts"),
         )
     finally:
-        if prepared.key and not announced:  # the next start won't create or print another one
+        if published is not None:
+            published.withdraw()
+        if prepared.key and published is None:  # the next start won't create or print another one
             file = _keep(settings, [prepared.key])
             where_it_is = f"is in {file}" if file else f"is {prepared.key}"
             _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
-        if prepared.link and not announced:
-            _say([f"To set their password once the server runs: {invite(settings, prepared, '')}"])
+        if prepared.link and published is None:
+            _say([f"To set their password once the server runs: {invite(settings, prepared)}"])
 
 
 def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -125,16 +128,15 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
     else:
         lines += ["", f"  Create an API key: {make_key}"]
         if prepared.needs_password:
-            lines.append(f"  Set the owner's password: {invite(settings, prepared, base)}")
+            lines.append(f"  Set the owner's password: {invite(settings, prepared)}")
     if prepared.remark:
         lines += ["", f"  {prepared.remark}"]
     return [*lines, ""]
 
 
-def invite(settings: Settings, prepared: Prepared, base: str) -> str:
-    """The command that creates a setup link for the owner. It doesn't know the server's flags, so pass `base` if it can't guess it."""
-    command = f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
-    return command if base in ("", Settings().url) else f"{command} --public-url {shlex.quote(base)}"
+def invite(settings: Settings, prepared: Prepared) -> str:
+    """The command that creates a setup link for the owner."""
+    return f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
 
 
 def _say(lines: list[str]) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from rollbook import clock, config
-from rollbook.cli import profile_store
+from rollbook.cli import profile_store, server_address
 from rollbook.cli.backends import Backend
-from rollbook.cli.output import Failure, hint, program
+from rollbook.cli.output import Failure, base_url, hint, program, where
 from rollbook.cli.profile_store import Profile
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ SOON = 7 * clock.DAY
 def backend(data: Path | None, url: str | None, key: str | None, profile: str | None, make: bool = False) -> Iterator[Backend]:
     """What a command works on: the first of `--data`, `--url` or `--profile`; ROLLBOOK_URL; ROLLBOOK_PROFILE; a data folder or database that is
     there; the default profile; the data folder. `make`: the folder may be a new one."""
-    if data is not None and url is not None:
-        raise typer.BadParameter(
-            "--data and --url can't be combined: one is a folder on this machine, the other a running server."
-        )
-    if data is not None and profile is not None:
-        raise typer.BadParameter("--data and --profile can't be combined: a profile stands for a running server.")
+    _refuse_two(data, url, profile)
     if data is None and (found := _running(url, key, profile) or _by_default()):
         with opened(found) as remote:
             yield remote
@@ -51,6 +46,7 @@ def backend(data: Path | None, url: str | None, key: str | None, profile: str | 
 @contextmanager
 def running_server(url: str | None, key: str | None, profile: str | None) -> Iterator[Remote]:
     """The server of `--url` or `--profile`, ROLLBOOK_URL, ROLLBOOK_PROFILE, or the default profile. Raises Failure."""
+    _refuse_two(None, url, profile)
     found = _running(url, key, profile) or _default_profile()
     if found is None:
         raise Failure(
@@ -58,6 +54,36 @@ def running_server(url: str | None, key: str | None, profile: str | None) -> Ite
         )
     with opened(found) as remote:
         yield remote
+
+
+def dashboard(data: Path | None, url: str | None, profile: str | None) -> str:
+    """The URL of a server's dashboard. It needs no API key, unlike the commands. Raises Failure, ConfigurationError."""
+    _refuse_two(data, url, profile)
+    if data is None:
+        if url := url or (os.environ.get("ROLLBOOK_URL") if profile is None else None):
+            return base_url(url)
+        if profile := profile or os.environ.get("ROLLBOOK_PROFILE"):
+            return profile_store.get(profile).url
+    settings, _ = config.load({"data": data})
+    if found := server_address.find(settings.data):
+        return settings.public_url.rstrip("/") or found
+    if data is None and (saved := profile_store.find(profile_store.DEFAULT)):
+        return saved.url
+    raise Failure(
+        f"No server is running on {settings.data}. Start it with `{program()} serve{where(settings)}`, or name another one with --data, --url or --profile."
+    )
+
+
+def _refuse_two(data: Path | None, url: str | None, profile: str | None) -> None:
+    """Raises BadParameter."""
+    if data is not None and url is not None:
+        raise typer.BadParameter(
+            "--data and --url can't be combined: one is a folder on this machine, the other a running server."
+        )
+    if data is not None and profile is not None:
+        raise typer.BadParameter("--data and --profile can't be combined: a profile stands for a running server.")
+    if url is not None and profile is not None:
+        raise typer.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
 
 
 class Target(NamedTuple):
@@ -70,8 +96,6 @@ class Target(NamedTuple):
 
 def _running(url: str | None, key: str | None, profile: str | None) -> Target | None:
     """The server that options or variables name."""
-    if url is not None and profile is not None:
-        raise typer.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
     url = url or (os.environ.get("ROLLBOOK_URL") if profile is None else None)
     if url:
         key = key or os.environ.get("ROLLBOOK_KEY")

@@ -189,7 +189,7 @@ def invite_user(
         typer.Option(
             "--public-url",
             metavar="URL",
-            help="The server's URL for people. [default: the setting public_url, from the environment or settings file]",
+            help="The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]",
             show_default=False,
         ),
     ] = None,
@@ -218,7 +218,7 @@ def invite_user(
             f"Whoever opens the link can set the password and is signed in. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
-            hint("The link leads to this machine. For people elsewhere, or if the server uses another port, add --public-url.")
+            hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
 
 
 def _invited(place: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:

@@ -1,0 +1,22 @@
+"""`rollbook open`: the dashboard of the running server, in the browser."""
+
+from __future__ import annotations
+
+import webbrowser
+
+from rollbook.cli import options, targets
+from rollbook.cli.output import has_browser, line
+
+app = options.single()
+
+
+@app.command("open")
+def open_dashboard(data: options.Data = None, url: options.Url = None, profile: options.Profile = None) -> None:
+    """Open the dashboard in the browser, and print its URL.
+
+    The server is the one that runs on the data folder, or that --url or --profile names. Without a display, the URL is only printed.
+    """
+    address = targets.dashboard(data, url, profile)
+    line(address)
+    if has_browser():
+        webbrowser.open(address)

@@ -1,0 +1,51 @@
+"""The address of the running server, in a file of its data folder: for links, and for `rollbook open`.
+
+The server holds a lock on the file while it runs, so that one which was killed leaves an address that no one takes for its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+NAME = "server.url"
+
+
+class Published:
+    """The address in the file, until `withdraw`. Nothing happens in a folder that isn't there or can't be written: links then use the settings."""
+
+    def __init__(self, data: Path, url: str) -> None:
+        self._path = data.absolute() / NAME
+        self._file: int | None = None
+        # Written and locked under another name first: a reader sees either nothing or all of it.
+        new = self._path.with_name(f"{NAME}.{os.getpid()}")
+        with suppress(OSError):
+            self._file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            os.write(self._file, f"{url}\n".encode())
+            new.replace(self._path)
+
+    def withdraw(self) -> None:
+        """Remove the file, unless another server on this folder has replaced it."""
+        if self._file is None:
+            return
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(self._file), self._path.stat()):
+                self._path.unlink()
+        os.close(self._file)
+        self._file = None
+
+
+def find(data: Path) -> str | None:
+    """The address that people and programs use for the server that runs on this folder; None if none does."""
+    try:
+        with (data / NAME).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or None
+    except OSError:
+        pass
+    return None  # no file, or one that a server left when it was killed
