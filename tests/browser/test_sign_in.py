@@ -303,6 +303,58 @@ def test_somebody_with_a_link_sets_a_password_and_is_at_the_keys(
     sign_in(other, user["email"], NEW)
 
 
+@with_and_without_scripts
+def test_a_link_that_somebody_else_opens_says_whose_session_ends(
+    browse: Browse, http: httpx2.Client, user: dict, scripts: bool
+) -> None:
+    page, other = browse(scripts), new_user(http)
+    sign_in(page, other["email"], other["password"])
+    page.goto(link(http, user))
+    said = page.locator(".notice")
+    expect(said).to_contain_text(f"You’re signed in as {other['email']}, but this link belongs to {user['email']}.")
+    expect(said).to_contain_text("signs you out of the first account and in to the second")
+    fill_new(page, NEW)
+    is_at(page, "/account/keys")
+    expect(page.locator(".who")).to_have_text(user["email"])
+    assert http.get("/v1/sessions", params={"user": other["id"]}).json() == []
+    page.goto(link(http, user))
+    assert page.locator(".notice").count() == 0, "a link of one's own"
+
+
+def test_a_password_is_shown_on_request_and_what_it_lacks_is_counted(browse: Browse, http: httpx2.Client, user: dict) -> None:
+    page = browse()
+    page.goto(link(http, user))
+    button = page.get_by_role("button", name="Show new password")
+    field = page.get_by_label("New password")
+    field.fill("four")
+    expect(page.get_by_text("4 more characters needed.")).to_be_visible()
+    field.fill("\U0001f511\U0001f511 keys in it")
+    expect(page.get_by_text("Long enough.")).to_be_visible()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.press("Space")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(field).to_have_attribute("type", "text")
+    assert page.get_by_label("Confirm password").get_attribute("type") == "password"
+    assert axe_in_both_themes(page) == []
+    button.click()
+    expect(field).to_have_attribute("type", "password")
+    plain = browse(scripts=False)
+    plain.goto("/account/sign-in")
+    expect(plain.locator("[data-show-password]")).to_be_hidden()
+
+
+def test_everyone_begins_where_their_work_is(browse: Browse, http: httpx2.Client, user: dict) -> None:
+    """Admins and owners at the overview, others at their account; and at the page they wanted, if they wanted one."""
+    for person, path in ((new_user(http, role="admin"), "/admin"), (user, "/account")):
+        page = browse()
+        page.goto("/")
+        is_at(page, "/account/sign-in")
+        fill(page, person["email"], person["password"])
+        is_at(page, path)
+        page.goto("/")
+        is_at(page, path)
+
+
 def test_of_two_who_have_the_page_of_a_link_open_the_second_is_told(browse: Browse, http: httpx2.Client, user: dict) -> None:
     first, second = browse(), browse()
     url = link(http, user)
@@ -348,7 +400,9 @@ def test_an_invitation_from_the_command_line_leads_to_the_keys(server: Server, b
     expect(page.locator(".who")).to_have_text("grace@example.com")
 
 
-def test_the_first_run_leads_the_owner_to_the_keys_with_a_line_to_paste(browse: Browse, watch: Watch, tmp_path: Path) -> None:
+def test_the_first_run_leads_the_owner_to_the_overview_and_the_keys_have_a_line_to_paste(
+    browse: Browse, watch: Watch, tmp_path: Path
+) -> None:
     with running(tmp_path / "data", environment={"ROLLBOOK_OWNER_PASSWORD": ""}) as fresh:
         watch.origin = fresh.url
         [url] = re.findall(r"Sign in +(\S+)", (fresh.data / "first-start.txt").read_text())
@@ -358,7 +412,8 @@ def test_the_first_run_leads_the_owner_to_the_keys_with_a_line_to_paste(browse: 
         expect(page.get_by_role("alert")).to_contain_text("incorrect")
         page.goto(url)
         fill_new(page, NEW)
-        is_at(page, "/account/keys")
+        is_at(page, "/admin")
+        page.goto("/account/keys")
         expect(page.get_by_role("main")).to_contain_text("curl")
         expect(page.get_by_role("main")).to_contain_text("first key")
         page.goto(url)

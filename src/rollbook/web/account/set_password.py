@@ -7,6 +7,7 @@ from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.account.sign_in import home
 from rollbook.web.page_request import PageRequest, header_lines
 
 
@@ -18,7 +19,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def set_password(page: PageRequest) -> Response:
-    """Sets the password, uses up the link, signs the person in and leads to their API keys."""
+    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys."""
     form = page.form
     token, password = form.get("token", ""), form.get("password", "")
     user = await sessions.user_of_link(page.on, token)
@@ -34,7 +35,7 @@ async def set_password(page: PageRequest) -> Response:
         return _form(page, token, user, error.status, headers=header_lines(error), problems=forms.problems(page, error))
     if signed_in is None:
         return page.redirect("/account/sign-in", "password-set-only")
-    return page.redirect("/account/keys", "password-set", page.cookies(signed_in))
+    return page.redirect(home(user.role, "/account/keys"), "password-set", page.cookies(signed_in))
 
 
 def _form(
@@ -54,6 +55,7 @@ def _form(
         section="sign-in",
         token=token,
         user=user,
+        signs_in=sessions.may_sign_in(page.on, user),
         least=page.on.settings.password_min_length,
         problems=problems or {},
     )

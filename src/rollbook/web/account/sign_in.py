@@ -8,15 +8,20 @@ from rollbook.http.response import Response
 from rollbook.web import forms
 from rollbook.web.page_request import PageRequest, header_lines
 
-HOME = "/account"
+HOME = "/"
 ROOMS = ("/account", "/admin", "/docs")
 """Where people who sign in may have wanted to go."""
 ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
 
 
 async def root(page: PageRequest) -> Response:
-    """Redirect / to the account settings."""
-    return page.redirect(HOME)
+    """Redirect / to where people begin."""
+    return page.redirect("/account/sign-in" if page.person is None else home(page.person.user.role))
+
+
+def home(role: str, otherwise: str = "/account") -> str:
+    """Where people with this role begin: admins and owners at the overview of the server."""
+    return "/admin" if role in ("admin", "owner") else otherwise
 
 
 async def show(page: PageRequest) -> Response:

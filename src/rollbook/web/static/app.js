@@ -1,4 +1,4 @@
-/* Theme switch, copy buttons, confirmation dialogs, filters, selection in lists, relative times and tabs. Every page works without it. */
+/* Theme switch, copy buttons, confirmation dialogs, unsaved edits, passwords, filters, selection in lists, relative times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -126,10 +126,40 @@
     row.querySelector("th a")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: event.ctrlKey, metaKey: event.metaKey }));
   }
 
+  // The button in a password field. Sent forms have hidden passwords again, so browsers remember them as passwords only.
+  function showPassword(button, show) {
+    document.getElementById(button.dataset.showPassword).type = show ? "text" : "password";
+    button.setAttribute("aria-pressed", show);
+  }
+
+  // How many characters a new password still needs. The server counts code points too.
+  function countPassword(input) {
+    const hint = document.querySelector(`[data-least-of="${CSS.escape(input.id)}"]`);
+    if (!hint) return;
+    const length = [...input.value].length, missing = input.minLength - length;
+    hint.hidden = !length;
+    hint.textContent = missing > 0 ? `${missing} more ${missing === 1 ? "character" : "characters"} needed.` : "Long enough.";
+  }
+
+  // Leaving a page with edits in a form marked data-unsaved asks first. "sent" marks edits that came back with an error.
+  const saved = new WeakMap();
+  const fields = (form) => new URLSearchParams(new FormData(form)).toString();
+  function warnUnsaved(event) {
+    for (const form of document.querySelectorAll("form[data-unsaved]")) {
+      if (saved.has(form) && saved.get(form) !== fields(form)) event.preventDefault();
+    }
+  }
+  function watchUnsaved() {
+    for (const form of document.querySelectorAll("form[data-unsaved]")) {
+      if (!saved.has(form)) saved.set(form, form.dataset.unsaved === "sent" ? "" : fields(form));
+    }
+  }
+
   function dress() {
     nameThemeSwitch();
-    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden]")) button.hidden = false;
     relate();
+    watchUnsaved();
     for (const sync of new Set([...document.querySelectorAll(".tabs[data-sync]")].map((tabs) => tabs.dataset.sync))) {
       const value = kept("tab-" + sync);
       if (value) choose(sync, value);
@@ -140,6 +170,7 @@
     const button = event.target.closest?.("button");
     if (button?.hasAttribute("data-theme-switch")) switchTheme();
     else if (button?.hasAttribute("data-copy")) copy(button);
+    else if (button?.hasAttribute("data-show-password")) showPassword(button, button.getAttribute("aria-pressed") !== "true");
     const row = event.target.closest?.(".openable tbody tr");
     if (row) open(row, event);
   });
@@ -153,6 +184,14 @@
     event.stopImmediatePropagation();
     ask(form, event.submitter);
   }, true);
+
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    saved.delete(event.target);
+    for (const button of event.target.querySelectorAll("[data-show-password]")) showPassword(button, false);
+  });
+  document.addEventListener("input", (event) => countPassword(event.target));
+  addEventListener("beforeunload", warnUnsaved);
 
   document.addEventListener("change", (event) => {
     const input = event.target;
