@@ -1,0 +1,30 @@
+"""The programs in the quickstart and on the page about rate limits do what the pages say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from tests.docs.test_follow_programs import program
+from tests.harness import OWNER_EMAIL, Server, running
+
+
+def printed_by(page: str, server: Server, folder: Path) -> str:
+    command = program(page, "python", server, folder)
+    done = subprocess.run(command, env=os.environ | {"ROLLBOOK_KEY": server.key}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_first_program_lists_the_users(server: Server, tmp_path: Path) -> None:
+    assert OWNER_EMAIL in printed_by("quickstart.md", server, tmp_path).splitlines()
+
+
+def test_the_program_that_is_over_its_limit_waits_as_long_as_it_must(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "100/2s") as server:
+        started = time.monotonic()
+        assert printed_by("limits.md", server, tmp_path) == "150 requests were answered.\n"
+        assert time.monotonic() - started > 1
+        assert '"status":429' in server.log.read_text().replace(" ", "")
