@@ -168,6 +168,19 @@ def test_the_guide_is_searched_without_scripts(page_without_scripts: Page) -> No
     expect(page.get_by_role("heading", name="Rotate a key")).to_be_in_viewport()
 
 
+def test_results_show_while_somebody_types_and_are_reached_by_keyboard(page: Page) -> None:
+    page.goto("/docs/limits")
+    field = page.get_by_role("searchbox", name="Search the docs")
+    field.press_sequentially("rotate a k")
+    first = page.locator("#docs-found").get_by_role("link").first
+    expect(first).to_contain_text("Rotate a key")
+    assert axe_in_both_themes(page) == []
+    field.press("Tab")
+    expect(first).to_be_focused()
+    first.press("Enter")
+    page.wait_for_url("**/docs/keys#rotate-a-key")
+
+
 # ---- the OpenAPI reference
 
 

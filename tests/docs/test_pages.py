@@ -13,7 +13,7 @@ import pytest
 
 from rollbook import errors
 from rollbook.auth import key_format
-from rollbook.docs_site import guide, markdown
+from rollbook.docs_site import guide, markdown, search
 from rollbook.web import templates
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -193,13 +193,56 @@ def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages(br
 # ---- search
 
 
-def test_a_search_finds_sections_with_all_the_words_the_best_first(browser: httpx2.Client) -> None:
-    page = browser.get("/docs/search", params={"q": "Idempotency-Key 24"}).text
-    assert "/docs/conventions#safe-retries" in page and "<mark>" in page
-    first = re.search(
-        r'<ol class="found">\s*<li><a href="([^"]+)"', browser.get("/docs/search", params={"q": "email_taken"}).text
-    )
-    assert first and first[1] == "/docs/errors/email_taken"
+# What people ask, and what they must find first.
+QUESTIONS = {
+    "reset password": "/docs/users#create-a-setup-or-password-reset-link",
+    "forgot password": "/docs/users#create-a-setup-or-password-reset-link",
+    "pagination": "/docs/conventions#pages-of-lists",
+    "webhook": "/docs/webhooks",
+    "python sdk": "/docs/sdk-python",
+    "import csv": "/docs/import",
+    "email verification": "/docs/users#create-a-user",
+    "how do i delete a user": "/docs/users#delete-and-restore",
+    "Can I rotate an API key?": "/docs/keys#rotate-a-key",
+    "rate limit": "/docs/limits",
+    "docker": "/docs/deployment#one-container",
+    "node sdk": "/docs/sdk-typescript",
+    "verify webhook signature": "/docs/webhooks#verify-the-signature",
+    "migrate from auth0": "/docs/migrate-auth0",
+    "audit log": "/docs/events#audit-log",
+    "Idempotency-Key 24": "/docs/conventions#safe-retries",
+    "overlap rotate": "/docs/keys#rotate-a-key",
+    "email_taken": "/docs/errors/email_taken",
+    "prometheus": "/docs/operations#metrics",
+    "suspending users": "/docs/users#suspend-and-activate",
+    # The last word may not be complete.
+    "webho": "/docs/webhooks",
+    "create a web": "/docs/webhooks#create-a-webhook",
+}
+
+
+@pytest.mark.parametrize("query", QUESTIONS)
+def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, server: Server) -> None:
+    page = browser.get("/docs/search", params={"q": query}).text
+    found = re.findall(r'<li><a href="([^"]+)"', page.partition('<ol class="found">')[2])
+    assert found[0] == QUESTIONS[query]
+    assert "<mark>" in page and "```" not in page and "**" not in page
+    assert guide.PAGE_URL not in page.replace(server.url, "")
+
+
+def test_every_page_is_found_by_its_title() -> None:
+    for name in guide.CHAPTERS:
+        if name != guide.LANDING:
+            first = [each.path for each in search.search(guide.title(name))[:3]]
+            assert guide.CHAPTERS[name].path in first, f"{guide.title(name)}: {first}"
+
+
+def test_while_somebody_types_the_first_results_are_a_part_of_a_page(browser: httpx2.Client) -> None:
+    part = browser.get("/docs/search", params={"q": "rotat"}, headers={"HX-Request": "true"}).text
+    assert "<html" not in part and part.count("<li>") == 8
+    assert 'href="/docs/keys#rotate-a-key"' in part and 'href="/docs/search?q=rotat"' in part
+    nothing = browser.get("/docs/search", params={"q": "zzzz"}, headers={"HX-Request": "true"}).text
+    assert "No results for zzzz" in nothing and "<li>" not in nothing
 
 
 @pytest.mark.parametrize("query", ["<script>alert(1)</script>", "\"'><b>", "ß İ", "a" * 500, "%", "zzzz qqqq", ""])

@@ -120,22 +120,31 @@ def render(text: str, link: Callable[[str], str], template: Template, columns: b
     return Rendered(headings[0].text if headings else "", Markup(html), headings)
 
 
-def plain(text: str) -> list[tuple[Heading, str]]:
-    """The sections of a page as plain text, each with its heading, for the search."""
+def plain(text: str) -> list[tuple[Heading, list[str], str]]:
+    """The sections of a page as plain text, for the search: heading, paragraphs and rows of tables, and the code in it."""
     tokens = _parser().parse(text)
     headings = iter(_prepare(tokens, str))
-    found: list[tuple[Heading, list[str]]] = []
+    found: list[tuple[Heading, list[str], list[str]]] = []
+    row: list[str] | None = None
     within = False
     for token in tokens:
         if token.type == "heading_open":
-            found.append((next(headings), []))
+            found.append((next(headings), [], []))
         within = token.type == "heading_open" or (within and token.type != "heading_close")
-        if not within and found:
-            if token.type == "fence":
-                found[-1][1].append(token.content)
-            elif token.type == "inline":
-                found[-1][1].append("".join(child.content.replace("<br>", " ") or " " for child in token.children or ()))
-    return [(heading, " ".join(" ".join(words).split())) for heading, words in found]
+        if within or not found:
+            continue
+        if token.type == "fence":
+            found[-1][2].append(token.content)
+        elif token.type == "tr_open":
+            row = []
+        elif token.type == "tr_close" and row is not None:
+            found[-1][1].append(": ".join((row[0], " · ".join(row[1:]))) if len(row) > 1 else "".join(row))
+            row = None
+        elif token.type == "inline":
+            words = "".join(child.content.replace("<br>", " ") or " " for child in token.children or ())
+            if words.strip():
+                (found[-1][1] if row is None else row).append(" ".join(words.split()))
+    return [(heading, passages, " ".join(code)) for heading, passages, code in found]
 
 
 # ---- the parser, and changes to its tokens

@@ -1,8 +1,11 @@
-"""Searches the guide: sections that contain all the words, best matches first."""
+"""Searches the docs: sections with any of the words, best first (BM25 over fields: titles weigh more than text, text more than code)."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -10,18 +13,144 @@ from markupsafe import Markup, escape
 
 from rollbook.docs_site import guide, markdown
 
-MAX_WORDS = 8
+MAX_WORDS = 12
 MAX_RESULTS = 30
-# Characters of text shown around the first match.
-AROUND = 90
+# Characters of text in a result.
+EXCERPT = 180
+
+# How much a word counts in each place.
+TITLE, HEADING, CHAPTER, TEXT, CODE = 14.0, 9.0, 3.0, 1.0, 0.3
+# BM25: how soon more of the same word stops to matter, and how much a long section is held back.
+SATURATION, LENGTH = 1.4, 0.5
+# A word that was typed in another form, or another word for the same.
+BEGINNING, SYNONYM = 0.6, 0.8
+# A page that is called so comes before a section of another one that is.
+PAGE = 1.3
+# Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
+SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "reference": 0.35, "migrate-": 0.6, "sdk-": 0.85}
+
+STOP_WORDS = frozenset(
+    "a about after all an and any are as at be been but by can could did do does for from had has have how i if in into is it its "
+    "let may me my need of on one or our please should so some than that the their them then there these they this to us use using "
+    "want was we were what when where which who why will with would you your".split()
+)
+
+# What people call things, and what these docs call them too.
+SYNONYMS = {
+    "pagination": "limit offset cursor list page",
+    "paginate": "limit offset cursor list page",
+    "reset": "password link",
+    "forgot": "reset password link",
+    "forgotten": "reset password link",
+    "lost": "reset password link",
+    "endpoint": "base url api",
+    "url": "base",
+    "route": "endpoint api",
+    "swagger": "openapi reference api",
+    "openapi": "reference api",
+    "sdk": "client",
+    "library": "client",
+    "node": "typescript javascript",
+    "nodejs": "typescript javascript",
+    "javascript": "typescript",
+    "login": "sign",
+    "logout": "sign session",
+    "signin": "sign",
+    "signup": "create",
+    "register": "create",
+    "invite": "setup link",
+    "invitation": "setup link",
+    "remove": "delete",
+    "erase": "purge delete",
+    "gdpr": "export purge",
+    "undelete": "restore",
+    "undo": "restore",
+    "ban": "suspend",
+    "block": "suspend",
+    "disable": "suspend",
+    "edit": "update",
+    "modify": "update",
+    "add": "create",
+    "find": "search list",
+    "filter": "search list",
+    "confirm": "verify",
+    "token": "key",
+    "credential": "key password",
+    "bearer": "authentication key",
+    "throttle": "rate limit",
+    "throttling": "rate limit",
+    "quota": "rate limit",
+    "429": "rate_limit_exceeded limit",
+    "permission": "scope role",
+    "access": "scope role",
+    "audit": "event log",
+    "changelog": "event",
+    "callback": "webhook",
+    "hook": "webhook",
+    "streaming": "stream follow",
+    "sse": "stream follow",
+    "sync": "copy directory follow",
+    "crm": "copy directory",
+    "csv": "import file",
+    "upload": "import",
+    "migration": "move import",
+    "migrate": "move import",
+    "docker": "container",
+    "kubernetes": "container deployment",
+    "compose": "container",
+    "install": "quickstart deployment",
+    "port": "configuration",
+    "environment": "configuration setting",
+    "env": "configuration setting",
+    "setting": "configuration",
+    "cluster": "scaling nodes",
+    "postgres": "postgresql",
+    "redis": "valkey",
+    "prometheus": "metrics",
+    "monitoring": "metrics health",
+    "https": "tls",
+    "ssl": "tls",
+    "retry": "idempotency retries",
+    "idempotent": "idempotency",
+    "mfa": "sign",
+    "cookie": "session",
+    "bcrypt": "hash",
+    "argon2": "hash",
+}
+
+# Words that mean something else together.
+PHRASES = {
+    "base url": "endpoint",
+    "email verification": "email_verified",
+    "verify email": "email_verified",
+    "confirm email": "email_verified",
+    "rest api": "api",
+    "api reference": "reference",
+}
+
+_WORD = re.compile(r"\w+(?:[-.']\w+)*")
+_ENDINGS = (("ifications", "ify"), ("ification", "ify"), ("ies", "y"), ("ied", "y"), ("ions", ""), ("ion", ""), ("ings", ""), ("ing", ""), ("ed", ""), ("s", ""))  # fmt: skip
 
 
 class Section(NamedTuple):
+    """`text` are its paragraphs and rows, `title` the stems of its heading, `factor` is what its rank is multiplied by."""
+
     chapter: str
     heading: str
     path: str
-    text: str
-    folded: str
+    text: list[str]
+    title: frozenset[str]
+    is_page: bool
+    factor: float
+
+
+class Index(NamedTuple):
+    """`places`: for each stem, how much it counts in each section, by number. `stems`: for each word, its stem. `lengths` are relative."""
+
+    sections: list[Section]
+    places: dict[str, dict[int, float]]
+    stems: dict[str, str]
+    lengths: list[float]
 
 
 class Result(NamedTuple):
@@ -31,59 +160,165 @@ class Result(NamedTuple):
     excerpt: Markup
 
 
-def search(query: str) -> list[Result]:
-    words = query.casefold().split()[:MAX_WORDS]
-    if not words:
-        return []
-    found = [(_rank(section, words), number, section) for number, section in enumerate(_sections())]
-    best = sorted((each for each in found if each[0] > 0), key=lambda each: (-each[0], each[1]))[:MAX_RESULTS]
-    return [Result(each.chapter, each.heading, each.path, _excerpt(each, words)) for _, _, each in best]
+def search(query: str, url: str = guide.PAGE_URL) -> list[Result]:
+    """The best sections for a query, best first. `url` is the server's own base URL."""
+    index = _index()
+    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(query)]
+    ranks: dict[int, float] = defaultdict(float)
+    matched: dict[int, int] = defaultdict(int)
+    for meanings in wanted:
+        for number, score in _best(index, meanings).items():
+            ranks[number] += score
+            matched[number] += 1
+    stems = {stem for meanings in wanted for stem in meanings}
+
+    def rank(number: int) -> float:
+        section = index.sections[number]
+        asked = matched[number] / len(wanted)
+        in_title = sum(bool(section.title & set(meanings)) for meanings in wanted) / len(wanted)
+        fitting = in_title * len(section.title & stems) / max(1, len(section.title))
+        return ranks[number] * asked**2 * (1 + fitting) * section.factor * (PAGE if section.is_page and in_title == 1 else 1)
+
+    best = sorted(ranks, key=lambda number: (-rank(number), number))[:MAX_RESULTS]
+    sections = [index.sections[number] for number in best]
+    return [Result(each.chapter, each.heading, each.path, _excerpt(each.text, stems, url)) for each in sections]
+
+
+# ---- the query
+
+
+def _asked(query: str) -> list[tuple[str, bool]]:
+    """The words that count, each with whether it is the last, which may not be complete."""
+    folded = " ".join(query.casefold().split())
+    for phrase, instead in PHRASES.items():
+        folded = folded.replace(phrase, instead)
+    words = list(dict.fromkeys(_WORD.findall(folded)))[:MAX_WORDS]
+    counting = [word for word in words if word not in STOP_WORDS] or words
+    return [(word, word == words[-1]) for word in counting]
+
+
+def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
+    """The stems that stand for a word, each with its share."""
+    found = {}
+    if is_last and len(word) > 1:
+        found = {stem: BEGINNING for each, stem in index.stems.items() if each.startswith(word)}
+    for other in SYNONYMS.get(word, SYNONYMS.get(word.removesuffix("s"), "")).split():
+        found[_stem(other)] = SYNONYM
+    return found | {_stem(word): 1.0}
+
+
+def _best(index: Index, meanings: dict[str, float]) -> dict[int, float]:
+    """The sections with a word in any of its meanings, each with the score of the one that fits best."""
+    found: dict[int, float] = {}
+    # The beginning of a word is as rare as all words that it may become together.
+    begun = {number for stem, share in meanings.items() if share == BEGINNING for number in index.places[stem]}
+    for stem, share in meanings.items():
+        for number, score in _scores(index, stem, len(begun) if share == BEGINNING else 0):
+            found[number] = max(found.get(number, 0), share * score)
+    return found
+
+
+def _scores(index: Index, stem: str, within: int = 0) -> Iterator[tuple[int, float]]:
+    """Each section with the stem, and what that is worth: more, the fewer there are. `within`: of how many that is to be one."""
+    places = index.places.get(stem, {})
+    count = within or len(places)
+    rarity = math.log(1 + (len(index.sections) - count + 0.5) / (count + 0.5))
+    for number, weight in places.items():
+        yield number, rarity * weight * (SATURATION + 1) / (weight + SATURATION * (1 - LENGTH + LENGTH * index.lengths[number]))
+
+
+# ---- the index
 
 
 @cache
-def _sections() -> list[Section]:
-    """All sections of all chapters, in order. Takes tens of milliseconds, once per process."""
-    found = []
+def _index() -> Index:
+    """All sections of all chapters, in order. Takes tenths of a second, once per process."""
+    sections: list[Section] = []
+    places: dict[str, dict[int, float]] = defaultdict(dict)
+    stems: dict[str, str] = {}
+    sizes: list[int] = []
+    for section, fields in _sections():
+        weights: dict[str, float] = defaultdict(float)
+        for text, weight in fields:
+            for word in _words(text):
+                stem = stems[word] = _stem(word)
+                weights[stem] += weight
+        for stem, weight in weights.items():
+            places[stem][len(sections)] = weight
+        sections.append(section)
+        sizes.append(sum(map(len, section.text)) + 500)
+    usual = sum(sizes) / len(sizes)
+    return Index(sections, dict(places), stems, [size / usual for size in sizes])
+
+
+def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
+    """Each section with its texts, and how much a word in them counts."""
     for name, chapter in guide.CHAPTERS.items():
         if name == guide.LANDING:
             continue
-        for heading, text in markdown.plain(guide.source(name, guide.PAGE_URL)):
+        for heading, text, code in markdown.plain(guide.source(name, guide.PAGE_URL)):
             is_error = name == "errors" and heading.anchor in guide.codes()
             path = f"/docs/errors/{heading.anchor}" if is_error else chapter.path
             if not is_error and heading.level > 1:
                 path += f"#{heading.anchor}"
-            found.append(Section(guide.title(name), heading.text, path, text, f"{heading.text} {text}".casefold()))
-    return found
+            title = frozenset(_stem(word) for word in _words(heading.text) if word not in STOP_WORDS)
+            factor = next((share for start, share in SPECIAL.items() if name.startswith(start)), 1.0)
+            section = Section(guide.title(name), heading.text, path, text, title, heading.level == 1, factor)
+            # What the table of contents says about a page is about its beginning.
+            about = [(guide.about(name), TEXT)] if heading.level == 1 else []
+            yield (
+                section,
+                [
+                    (heading.text, TITLE if heading.level == 1 else HEADING),
+                    (section.chapter, CHAPTER),
+                    (" ".join(text), TEXT),
+                    (code, CODE),
+                    *about,
+                ],
+            )
 
 
-def _rank(section: Section, words: list[str]) -> int:
-    """0 if a word is missing. A word in the heading counts as much as many in the text."""
-    heading = section.heading.casefold()
-    rank = 0
-    for word in words:
-        times = section.folded.count(word)
-        if not times:
-            return 0
-        rank += min(times, 5) + (20 if word in heading else 0) + (40 if word == heading else 0)
-    return rank
+def _words(text: str) -> Iterable[str]:
+    """Words, and the parts of those that are put together: `email_taken`, `email`, `taken`."""
+    for word in _WORD.findall(text.casefold()):
+        yield word
+        parts = re.split(r"[-._']", word)
+        if len(parts) > 1:
+            yield from filter(None, parts)
 
 
-def _excerpt(section: Section, words: list[str]) -> Markup:
-    """The text around the first word, with all words marked."""
-    text = section.text
-    folded = text.casefold()
-    # Folding may lengthen a text (ß); then positions in it are not those in the text.
-    if len(folded) != len(text):
-        folded = text.lower() if len(text.lower()) == len(text) else text
-    first = min((at for at in map(folded.find, words) if at >= 0), default=0)
-    start = max(0, first - AROUND // 3)
+@cache
+def _stem(word: str) -> str:
+    """A word without its ending: `delete`, `deleted` and `deleting` are one."""
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) + len(instead) > 2:
+            word = word.removesuffix(ending) + instead
+            break
+    if len(word) > 3 and word[-1] == "e":
+        word = word[:-1]
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+# ---- the results
+
+
+def _excerpt(text: list[str], stems: set[str], url: str) -> Markup:
+    """The first passage with most of the words, which are marked."""
+    if not text:
+        return Markup()
+    passage = max(text, key=lambda each: len(stems & {_stem(word) for word in _words(each)}))
+    passage = passage.replace(guide.PAGE_URL, url)
+    found = [match.span() for match in _WORD.finditer(passage) if stems & {_stem(word) for word in _words(match[0])}]
+    start = max(0, found[0][0] - EXCERPT // 3) if found else 0
+    if len(passage) <= EXCERPT:
+        start = 0
     if start:
-        start = text.find(" ", start) + 1
-    end = min(len(text), start + 2 * AROUND)
-    any_word = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
+        start = passage.find(" ", start) + 1
+    end = len(passage) if len(passage) <= start + EXCERPT else (passage.rfind(" ", start, start + EXCERPT) + 1 or start + EXCERPT)
     parts = [Markup("… ") if start else Markup()]
     at = start
-    for found in any_word.finditer(folded, start, end):
-        parts += [escape(text[at : found.start()]), Markup("<mark>{}</mark>").format(text[found.start() : found.end()])]
-        at = found.end()
-    return Markup().join([*parts, escape(text[at:end])]) + (Markup(" …") if end < len(text) else Markup())
+    for first, last in found:
+        if start <= first and last <= end:
+            parts += [escape(passage[at:first]), Markup("<mark>{}</mark>").format(passage[first:last])]
+            at = last
+    return Markup().join([*parts, escape(passage[at:end].rstrip())]) + (Markup(" …") if end < len(passage) else Markup())

@@ -37,6 +37,8 @@ REFERENCE_POLICY = (
 )
 
 MAX_KEYS = 1_000
+# Results that are shown while somebody types.
+SUGGESTED = 8
 
 # Responses to people who are not signed in are all alike: by page, URL of the server and encoding.
 _kept: dict[tuple[str, str, str], Response] = {}
@@ -68,16 +70,18 @@ async def error(page: PageRequest) -> Response:
 
 
 async def search(page: PageRequest) -> Response:
-    """Sections of the guide that contain all the words of `q`."""
+    """Sections of the docs with any of the words of `q`; for htmx, the first of them only, which are shown while somebody types."""
     query = " ".join(page.query.get("q", "")[:200].split())
-    results = await asyncio.get_running_loop().run_in_executor(None, _search, query)
+    results = await asyncio.get_running_loop().run_in_executor(None, _search, query, page.on.url)
+    if page.is_htmx:
+        return page.render("docs/found.html", query=query, results=results[:SUGGESTED], more=len(results) > SUGGESTED)
     return page.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
 
 
-def _search(query: str) -> list[Result]:
+def _search(query: str, url: str) -> list[Result]:
     from rollbook.docs_site import search
 
-    return search.search(query)
+    return search.search(query, url)
 
 
 async def llms(page: PageRequest) -> Response:
