@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
-from rollbook.web.admin import event_files
+from rollbook.web.admin import event_files, user_filters
 from rollbook.web.admin.server import as_text
 from tests.browser.chromium import Watch, axe, new_context, take_session
 from tests.browser.population import HOSTILE, sign_in_by_form
@@ -175,12 +175,12 @@ def test_users_are_found_while_typing(server: Server, browse: Callable[..., Page
     page.goto("/admin/users")
     field = page.get_by_label("Search")
     field.press_sequentially("cr")
-    expect(page.locator("#users tbody tr").first).to_contain_text("Crowd 000")
-    assert names(page) == [f"Crowd {number:03}" for number in range(50)]
+    expect(page.locator("#users tbody tr").first).to_contain_text("Crowd 119")
+    assert names(page) == [f"Crowd {number:03}" for number in range(119, 69, -1)]
     expect(field).to_be_focused()
     field.press_sequentially("owd 04")
     expect(page.locator("#users tbody tr")).to_have_count(10)
-    assert names(page) == [f"Crowd {number:03}" for number in range(40, 50)]
+    assert names(page) == [f"Crowd {number:03}" for number in range(49, 39, -1)]
     expect(field).to_be_focused()
     assert page.url == f"{server.url}/admin/users?q=crowd+04"
     page.get_by_label("Status").select_option("suspended")
@@ -195,7 +195,7 @@ def test_users_are_found_without_scripts(browse: Callable[..., Page], crowd: lis
     page.goto("/admin/users")
     page.get_by_label("Search").fill("CROWD11")
     page.get_by_role("button", name="Search").click()
-    assert names(page) == [f"Crowd {number}" for number in range(110, 120)]
+    assert names(page) == [f"Crowd {number}" for number in range(119, 109, -1)]
     page.get_by_label("Search").fill(crowd[7]["id"])
     page.get_by_role("button", name="Search").click()
     assert names(page) == ["Crowd 007"]
@@ -223,8 +223,8 @@ def test_the_list_is_sorted_both_ways(browse: Callable[..., Page], crowd: list[A
     page = browse()
     page.goto("/admin/users?q=crowd")
     for heading, first, sort in (
-        ("Created", "Crowd 119", "descending"),
         ("Created", "Crowd 000", "ascending"),
+        ("Created", "Crowd 119", "descending"),
         ("Name and email", "Crowd 000", "ascending"),
         ("Name and email", "Crowd 119", "descending"),
     ):
@@ -239,7 +239,7 @@ def test_the_list_is_sorted_both_ways(browse: Callable[..., Page], crowd: list[A
 def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]) -> None:
     total = http.get("/v1/users/count").json()["count"]
     pages = -(-total // 50)
-    everybody = [user["name"] for user in http.get("/v1/users?limit=1000").json()]
+    everybody = [user["name"] for user in http.get("/v1/users?limit=1000&sort=-created_at").json()]
     page = browse(scripts=False)
     page.goto("/admin/users")
     seen: list[str] = []
@@ -262,11 +262,88 @@ def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, brows
     assert names(page) == everybody[(pages - 1) * 50 :]
 
 
+@with_and_without_scripts
+def test_filters_are_in_the_url_and_removed_one_by_one(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    """By day and by external ID; a filter in effect is a chip that leads to the list without it."""
+    today, tag = time.strftime("%Y-%m-%d", time.gmtime()), "with" if scripts else "without"
+    user = new_user(http, name=f"Filtered {tag}", external_id=f"crm {tag}/1")
+    page = browse(scripts)
+    page.goto("/admin/users")
+    page.get_by_text("More filters").click()
+    page.get_by_label("Created from").fill(today)
+    page.get_by_label("Created until").fill(today)
+    page.get_by_label("External ID").fill(f"crm {tag}/1")
+    if scripts:
+        page.wait_for_url(f"**/admin/users?external_id=crm+{tag}%2F1&created_after={today}&created_before={today}")
+    else:
+        page.get_by_role("button", name="Search").click()
+    expect(page.locator("#users tbody tr")).to_have_count(1)
+    assert names(page) == [user["name"]]
+    page.reload()
+    assert names(page) == [user["name"]]
+    expect(page.get_by_label("External ID", exact=True)).to_have_value(f"crm {tag}/1")
+    page.get_by_role("link", name="Remove filter External ID").click()
+    page.wait_for_url(f"**/admin/users?created_after={today}&created_before={today}")
+    assert names(page)[0] == user["name"] and len(names(page)) == 50
+    page.goto("/admin/users?created_before=2020-01-01")
+    expect(page.get_by_text("No users found")).to_be_visible()
+    page.goto("/admin/users?status=deleted")
+    page.wait_for_url("**/admin/users/deleted")
+
+
+def test_a_day_is_filtered_by_whole() -> None:
+    """From its first microsecond until its last: the API's bounds are exclusive."""
+    asked = {"created_after": "2024-02-29", "created_before": "2024-02-29"}
+    found = user_filters.filters_of(user_filters.asked_of(asked))
+    assert found == {"created_after": "2024-02-28T23:59:59.999999Z", "created_before": "2024-03-01T00:00:00Z"}
+
+
+@with_and_without_scripts
+def test_a_row_has_a_menu_that_the_keyboard_opens(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    """What it does leads back to the page of the list that it was done on."""
+    tag = "with" if scripts else "without"
+    user = new_user(http, name=f"Menu {tag}")
+    page = browse(scripts)
+
+    def choose(item: str, asks: bool = True) -> None:
+        page.get_by_role("button", name=f"Actions for {user['name']}").press("Enter")
+        found = page.get_by_role("button", name=item, exact=True)
+        expect(found).to_be_visible()
+        found.press("Enter")
+        if scripts and asks:
+            page.locator("dialog").get_by_role("button", name=item, exact=True).click()
+
+    page.goto(f"/admin/users?q=menu+{tag}&role=member")
+    page.get_by_role("button", name=f"Actions for {user['name']}").press("Enter")
+    expect(page.get_by_role("link", name="Open", exact=True)).to_be_visible()
+    assert not scripts or axe(page) == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Open", exact=True)).to_be_hidden()
+    choose("Suspend")
+    expect(page.get_by_role("row", name=user["name"])).to_contain_text("suspended")
+    assert f"q=menu+{tag}&role=member" in page.url, "back on the list, with its filters"
+    assert stored(http, user)["status"] == "suspended"
+    choose("Activate", asks=False)
+    expect(page.get_by_role("row", name=user["name"])).to_contain_text("active")
+    choose("Create setup link", asks=False)
+    expect(page.get_by_text("/account/set-password")).to_be_visible()
+    page.goto(f"/admin/users?q=menu+{tag}&role=member")
+    choose("Delete")
+    expect(page.get_by_text("No users found")).to_be_visible()
+    assert http.get(f"/v1/users/{user['id']}").status_code == 404
+    me = http.get("/v1/users/me").json()
+    page.goto(f"/admin/users?q={me['id']}")
+    page.get_by_role("button", name=f"Actions for {me['name']}").press("Enter")
+    expect(page.get_by_role("link", name="Open", exact=True)).to_be_visible()
+    assert page.get_by_role("button", name="Delete", exact=True).count() == 0, "no one deletes themselves"
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
         ("q=a%07b", "must not contain control characters"),
-        ("role=king", "role must be one of"),
+        ("role=king", "Role must be one of"),
+        ("created_after=soon", "Created from must be an RFC 3339 time"),
         ("sort=age", "sort"),
         ("page=0", "The page must be a whole number, 1 or higher."),
         ("page=x", "The page must be a whole number, 1 or higher."),
@@ -303,7 +380,7 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
     if scripts:
         expect(page.get_by_text("4 selected").first).to_be_visible()
     assert not scripts or axe(page) == []
-    page.get_by_label("Action").select_option("delete")
+    page.get_by_label("Action", exact=True).select_option("delete")
     press(page, "Continue")
     expect(page.get_by_role("heading", name="Delete 4 users?")).to_be_visible()
     assert not scripts or axe(page) == []
@@ -329,7 +406,7 @@ def test_all_users_that_match_are_changed_and_no_others(
     page.goto("/admin/users?q=crowd&status=active")
     page.locator("#users tbody [name=id]").first.check()
     page.get_by_label("All users that match, on every page").check()
-    page.get_by_label("Action").select_option("role:viewer")
+    page.get_by_label("Action", exact=True).select_option("role:viewer")
     press(page, "Continue")
     expect(page.get_by_role("heading", name=f"Change the role of {MANY} users to viewer?")).to_be_visible()
     later = new_user(http, name="Crowd after the question")
@@ -341,7 +418,7 @@ def test_all_users_that_match_are_changed_and_no_others(
     page.goto("/admin/users?q=crowd")
     page.locator("#users tbody [name=id]").first.check()
     page.get_by_label("All users that match, on every page").check()
-    page.get_by_label("Action").select_option("role:member")
+    page.get_by_label("Action", exact=True).select_option("role:member")
     press(page, "Continue")
     press(page, f"Change the role of {MANY} users to member")
     assert http.get("/v1/users/count?q=crowd&role=member").json()["count"] == MANY
@@ -349,7 +426,8 @@ def test_all_users_that_match_are_changed_and_no_others(
 
 def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
     page = browse()
-    page.goto("/admin/users?q=crowd&status=active&sort=-name")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    page.goto(f"/admin/users?q=crowd&role=member&status=active&created_after={today}&created_before={today}&sort=-name")
     for format, read in (
         ("CSV", lambda text: [row["email"] for row in csv.DictReader(io.StringIO(text))]),
         ("NDJSON", lambda text: [json.loads(each)["email"] for each in text.splitlines()]),
@@ -359,24 +437,34 @@ def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Pag
         assert re.fullmatch(rf"rollbook-users-[0-9T-]+\.{format.lower()}", download.value.suggested_filename)
         text = Path(download.value.path()).read_text()
         assert read(text) == [user["email"] for user in crowd]
+    for query in (
+        "created_before=2020-01-01",
+        "created_after=2999-01-01",
+        "external_id=nobody",
+        "status=suspended",
+        "role=owner",
+    ):
+        answer = page.request.get(f"/admin/users/export?q=crowd&format=ndjson&{query}")
+        assert answer.status == 200 and answer.body() == b"", query
 
 
 def test_a_row_of_the_list_opens_its_user(http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
     page = browse()
     page.goto("/admin/users?q=crowd+007")
-    page.get_by_role("row", name="Crowd 007").locator("td").last.click()
+    page.get_by_role("row", name="Crowd 007").locator("td.nowrap").last.click()
     page.wait_for_url(f"**{of(crowd[7])}")
 
 
-def test_the_pages_of_the_list_are_turned_on_one_line_of_a_phone(
+def test_the_pages_of_the_list_are_turned_on_one_line_at_every_width(
     browse: Callable[..., Page], crowd: list[dict[str, Any]]
 ) -> None:
     page = browse()
-    page.set_viewport_size({"width": 360, "height": 700})
     try:
-        page.goto("/admin/users")
-        assert page.locator(".pager").evaluate("pager => pager.scrollWidth <= pager.clientWidth && pager.offsetHeight < 50")
-        expect(page.get_by_role("link", name="Next")).to_be_visible()
+        for width in (360, 820, 1440):
+            page.set_viewport_size({"width": width, "height": 700})
+            page.goto("/admin/users")
+            assert page.locator(".pager").evaluate("pager => pager.scrollWidth <= pager.clientWidth && pager.offsetHeight < 50")
+            expect(page.get_by_role("link", name="Next")).to_be_visible()
     finally:
         page.set_viewport_size({"width": 1280, "height": 720})
 

@@ -60,13 +60,14 @@ def test_without_parameters_it_is_the_oldest_fifty_oldest_first(changing: httpx2
     assert ids([changing.get(links(answer)["next"])]) == made[50:]
 
 
-def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(several: tuple[httpx2.Client, list[User]]) -> None:
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(several: tuple[httpx2.Client, list[User]], sort: str) -> None:
     http, users = several
     assert [user["created_at"] for user in users] == sorted(user["created_at"] for user in users)
-    whole = [user["id"] for user in users]
+    whole = [user["id"] for user in users][:: -1 if sort[0] == "-" else 1]
     for limit in (1, 2, 7, 39, 40, 41, 1000):
         for offset in range(0, 43, 3):
-            answer = http.get(f"/v1/users?limit={limit}&offset={offset}")
+            answer = http.get(f"/v1/users?limit={limit}&offset={offset}&sort={sort}")
             assert ids([answer]) == whole[offset : offset + limit]
             assert answer.headers["x-total-count"] == "40"
             found = links(answer)
@@ -79,7 +80,7 @@ def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(several: tup
 )
 def test_past_the_end_is_an_empty_list_however_far(several: tuple[httpx2.Client, list[User]], offset: str) -> None:
     http, _ = several
-    for more in ("", "&sort=-name", "&role=member&count=exact", "&q=example"):
+    for more in ("", "&sort=-created_at", "&sort=-name", "&role=member&count=exact", "&q=example"):
         answer = http.get(f"/v1/users?offset={offset}{more}")
         assert (answer.status_code, answer.json()) == (200, [])
         assert "next" not in links(answer)

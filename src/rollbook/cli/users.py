@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,6 +53,11 @@ CurrentPassword = Annotated[
     typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.", show_default=False),
 ]  # fmt: skip
 
+
+def _filter(flag: str, metavar: str, help: str) -> Any:
+    return Annotated[str | None, typer.Option(flag, metavar=metavar, help=help, show_default=False)]
+
+
 MetadataOption = Annotated[
     list[str] | None,
     typer.Option("--metadata", metavar="NAME=TEXT", help="A value of the metadata; without a text, it is removed. Can be repeated.", show_default=False),
@@ -61,30 +67,57 @@ Verified = Annotated[
     typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.", show_default=False),
 ]
 
+FILTERS: dict[str, Any] = {
+    "q": Search,
+    "email": Email,
+    "external_id": _filter("--external-id", "TEXT", "Only the user with this external ID."),
+    "role": Role,
+    "created_after": _filter("--created-after", "TIME", "Only users created after this RFC 3339 time, or the beginning of this day (UTC)."),
+    "created_before": _filter("--created-before", "TIME", "Only users created before this RFC 3339 time, or the beginning of this day (UTC)."),
+}  # fmt: skip
+"""What selects users, but for their status."""
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+
 PLAIN_FIELDS = {"external_id": "Your own identifier for the user."}
 """Optional texts of a user that `create` and `set` have an option for, each with its help."""
 
 
 def plain_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds an option for each of PLAIN_FIELDS to a command. They arrive as its `**plain`."""
-    *own, _ = inspect.signature(command).parameters.values()
     texts = {
         name: Annotated[str | None, typer.Option(f"--{name.replace('_', '-')}", metavar="TEXT", help=text, show_default=False)]
         for name, text in PLAIN_FIELDS.items()
     }
-    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in texts]
-    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[missing-attribute]  # read by `on_server`
-    command.__annotations__ |= texts
+    return _with_options(command, texts)
+
+
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that select users to a command. They arrive as its `**filters`, and `filters_of` is what they ask for."""
+    return _with_options(command, FILTERS)
+
+
+def _with_options(command: Callable[..., None], added: dict[str, Any]) -> Callable[..., None]:
+    *own, _ = inspect.signature(command).parameters.values()
+    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added]
+    command.__signature__ = inspect.Signature([*own, *more])  # type: ignore[missing-attribute]  # read by `on_server`
+    command.__annotations__ |= added
     return command
+
+
+def filters_of(given: dict[str, Any]) -> dict[str, str]:
+    """The options of `filter_options` as parameters of the API."""
+    found = {name: value for name, value in given.items() if value is not None}
+    for name in ("created_after", "created_before"):
+        if name in found and _DAY(found[name]):
+            found[name] += "T00:00:00Z"
+    return found
 
 
 @app.command("list")
 @options.on_server
+@filter_options
 def list_users(
     server: options.Server,
-    search: Search = None,
-    email: Email = None,
-    role: Role = None,
     status: StatusFilter = None,
     sort: Annotated[
         str | None,
@@ -100,13 +133,16 @@ def list_users(
     all: Annotated[bool, typer.Option("--all", help="List all users.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    **filters: str | None,
 ) -> None:
-    """List users, oldest first."""
-    given = {"q": search, "email": email, "role": role, "status": status}
-    filters = {name: value for name, value in given.items() if value is not None}
+    """List users, oldest first.
+
+    Example: rollbook users list --role viewer --created-after 2026-01-01 --sort -created_at
+    """
+    asked = filters_of({**filters, "status": status})
     with server() as place:
         order = {"sort": sort} if sort is not None else {}
-        found = place.users(filters | order, None if all else limit, offset)
+        found = place.users(asked | order, None if all else limit, offset)
         if json:
             as_json_list(found)
         elif quiet:
@@ -115,7 +151,7 @@ def list_users(
         else:
             rows = list(found)
             table(COLUMNS, rows)
-            total = place.count(filters)
+            total = place.count(asked)
             hint(
                 f"{len(rows):,} of {total:,} users."
                 + (f" Next page: --offset {offset + len(rows)}" if rows and offset + len(rows) < total else "")
@@ -330,11 +366,11 @@ def activate_user(server: options.Server, user: options.Named, json: options.Jso
 
 @app.command("count")
 @options.on_server
-def count_users(server: options.Server, role: Role = None, status: StatusFilter = None, json: options.Json = False) -> None:
+@filter_options
+def count_users(server: options.Server, status: StatusFilter = None, json: options.Json = False, **filters: str | None) -> None:
     """Count users."""
-    filters = {name: value for name, value in {"role": role, "status": status}.items() if value is not None}
     with server() as place:
-        count = place.count(filters)
+        count = place.count(filters_of({**filters, "status": status}))
         as_json({"count": count}) if json else line(count)
 
 
@@ -386,6 +422,7 @@ def _deleted(place: Backend, email: str) -> str:
 
 @app.command("export")
 @options.on_server
+@filter_options
 def export_users(
     server: options.Server,
     file: Annotated[
@@ -400,23 +437,20 @@ def export_users(
             show_default=False,
         ),
     ] = None,
-    search: Search = None,
-    email: Email = None,
-    role: Role = None,
     status: Status = None,
     with_hashes: Annotated[
         bool, typer.Option("--with-hashes", help="Include password hashes. Only for a data folder. Keep the file secret.")
     ] = False,
+    **filters: str | None,
 ) -> None:
     """Export users to a file, oldest first, as they are at one moment.
 
     `rollbook users import` reads it: the same users in the same order. Without --with-hashes, they set new passwords.
     """
     format = format or ("csv" if file.suffix == ".csv" else "ndjson")
-    given = {"format": format, "q": search, "email": email, "role": role, "status": status}
     with (
         server() as place,
-        place.export({name: value for name, value in given.items() if value is not None}, with_hashes) as found,
+        place.export(filters_of({"format": format, **filters, "status": status}), with_hashes) as found,
         written(file) as output,
     ):
         lines = 0

@@ -1,6 +1,6 @@
 """The list of users: pages at any offset, filters, orders, search and totals, always of the newest state.
 
-The plain list (no filter, oldest first) finds its page by `user_counts`, at the same cost for any offset. All others read an index, and go on
+The plain list (no filter, oldest or newest first) finds its page by `user_counts`, at the same cost for any offset. All others read an index, and go on
 from where a page ended by the last row's own values (keyset), so that no row shows twice or is skipped when others come or go.
 """
 
@@ -11,7 +11,20 @@ from typing import Any, NamedTuple, Protocol
 from rollbook import clock
 from rollbook.records import event_log, users
 from rollbook.records.dialect import dialect
-from rollbook.records.user_list.query import ANY, Filters, Position, Query, beyond, from_number, order_by, passing, sort_keys
+from rollbook.records.user_list.query import (
+    ANY,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    Filters,
+    Part,
+    Position,
+    Query,
+    beyond,
+    from_number,
+    order_by,
+    passing,
+    sort_keys,
+)
 from rollbook.records.users import COLUMNS, User
 from rollbook.roles import DELETED
 from rollbook.storage.database import Database, Queries, Row
@@ -26,6 +39,7 @@ _AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
 # Of the deleted, `status` says so. The one they had comes back with them.
 _OF_DELETED = {LISTED: LISTED, WHOLE: WHOLE.replace("status", f"'{DELETED}'")}
 
+NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
 }
@@ -78,10 +92,9 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
         rows = await dialect(queries).user_search.find(queries, columns, query)
         total = await read_count(queries, query.filters) if query.count else None
         return page_of(query, rows, total)
-    offset, place = query.offset, None
-    if query.is_plain and offset:
-        place = await dialect(queries).user_counts.seek(queries, offset)
-        where, offset = from_number(place.seq), place.skip
+    offset, total = query.offset, None
+    if offset and query.filters == ANY and query.order in (OLDEST_FIRST, NEWEST_FIRST):
+        where, offset, total = await _place(queries, query)
     else:
         where = await passing(queries, query.filters)
     past = beyond(query)
@@ -90,11 +103,23 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
     sql = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
-    if place is not None:
-        total: int | None = place.total
-    else:
-        total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
+    if total is None and (query.count or query.filters == ANY):
+        total = await read_count(queries, query.filters)
     return page_of(query, rows, total)
+
+
+async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
+    """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small cost for any offset."""
+    counts = dialect(queries).user_counts
+    if query.order == OLDEST_FIRST:
+        place = await counts.seek(queries, query.offset)
+        return from_number(place.seq), place.skip, place.total
+    total = await counts.total(queries)
+    if query.offset >= total:
+        return from_number(None), 0, total
+    place = await counts.seek(queries, total - 1 - query.offset)
+    row = await queries.one(NTH, place.seq, place.skip)
+    return Part(" AND seq <= ?", [row[0] if row else 0]), 0, total
 
 
 async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:

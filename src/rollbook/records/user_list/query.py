@@ -41,6 +41,7 @@ class Order(NamedTuple):
 
 NEWEST_DELETION_FIRST = (Order("deleted_at", True),)
 OLDEST_FIRST = (Order("created_at", False),)
+NEWEST_FIRST = (Order("created_at", True),)
 
 
 class Position(NamedTuple):

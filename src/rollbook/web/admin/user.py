@@ -30,6 +30,7 @@ from rollbook.web.admin import changes
 from rollbook.web.admin.changes import Change
 from rollbook.web.admin.new_user import show_link
 from rollbook.web.admin.permitted import may_touch, roles_to_give
+from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest
 
 if TYPE_CHECKING:
@@ -79,17 +80,22 @@ async def _update(page: PageRequest, wanted: UserUpdate) -> None:
 
 async def suspend(page: PageRequest) -> Response:
     await users.suspend(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/users/{page.ids[0]}", "user-suspended")
+    return page.redirect(_from(page), "user-suspended")
 
 
 async def activate(page: PageRequest) -> Response:
     await users.activate(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/users/{page.ids[0]}", "user-activated")
+    return page.redirect(_from(page), "user-activated")
 
 
 async def delete(page: PageRequest) -> Response:
     await users.delete(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/users/{page.ids[0]}", "user-deleted")
+    return page.redirect(_from(page), "user-deleted")
+
+
+def _from(page: PageRequest) -> str:
+    """The page that the form was on: the list, or the user's own."""
+    return back_url(page.form) if "list" in page.form else f"/admin/users/{page.ids[0]}"
 
 
 async def restore(page: PageRequest) -> Response:

@@ -1,14 +1,37 @@
-"""What the list of users is filtered and sorted by, as its URL and its forms carry it."""
+"""What the list of users is filtered and sorted by, as its URL, its forms and its chips carry it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts
 
-NAMES = ("q", "role", "status", "sort")
+NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "sort")
+PLACES = ("page", "cursor", "count")
+NEWEST_FIRST = "-created_at"
+"""The order of the page, unless another is asked for. The API has its own."""
+LABELS = {
+    "role": "Role",
+    "status": "Status",
+    "external_id": "External ID",
+    "created_after": "Created from",
+    "created_before": "Created until",
+}
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+
+
+class Chip(NamedTuple):
+    """A filter in effect, and the URL of the list without it."""
+
+    label: str
+    value: str
+    without: str
 
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
@@ -16,12 +39,43 @@ def asked_of(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, "").strip() for name in NAMES}
 
 
+def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
+    """The filters as texts of the API's parameters, without the order."""
+    wanted = {name: value for name, value in asked.items() if value and name != "sort"}
+    for name in ("created_after", "created_before"):
+        if name in wanted:
+            wanted[name] = _bound(name, wanted[name])
+    return wanted
+
+
 def selection_of(asked: Mapping[str, str]) -> UserSelection:
     """Raises InvalidParameter."""
-    return check_texts(UserSelection, {name: value for name, value in asked.items() if value})
+    return check_texts(UserSelection, filters_of(asked) | {"sort": asked["sort"] or NEWEST_FIRST})
 
 
 def list_url(asked: Mapping[str, str], path: str = "/admin/users", **more: object) -> str:
     """The URL of the list with these filters and parameters."""
     given = {name: str(value) for name, value in {**asked, **more}.items() if value not in (None, "")}
     return path + (f"?{urlencode(given)}" if given else "")
+
+
+def back_url(form: Mapping[str, str]) -> str:
+    """The page of the list that a form was on."""
+    return list_url(asked_of(form), **{name: form.get(name, "") for name in PLACES})
+
+
+def chips(asked: Mapping[str, str]) -> list[Chip]:
+    return [Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in LABELS.items() if asked[name]]
+
+
+def _bound(name: str, text: str) -> str:
+    """A day (UTC), from its beginning or until its end, as the exclusive time that the API has. Other text as it is."""
+    if not _DAY(text):
+        return text
+    try:
+        day = date.fromisoformat(text)
+        if name == "created_after":
+            return f"{day - timedelta(1)}T23:59:59.999999Z"
+        return f"{day + timedelta(1)}T00:00:00Z"
+    except (ValueError, OverflowError):
+        return text

@@ -15,17 +15,27 @@ from rollbook.errors import InvalidParameter
 from rollbook.http.response import PRIVATE, Response, Stream, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
+from rollbook.roles import DELETED
 from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.permitted import ROLES, may_touch
-from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
+from rollbook.web.admin.user_filters import (
+    LABELS,
+    NEWEST_FIRST,
+    PLACES,
+    asked_of,
+    chips,
+    filters_of,
+    list_url,
+    selection_of,
+)
 from rollbook.web.page_request import SAFE, PageRequest
 
 PAGE = 50
 SORTS = [
-    ("", "Oldest first"),
-    ("-created_at", "Newest first"),
+    ("", "Newest first"),
+    ("created_at", "Oldest first"),
     ("name", "Name, A to Z"),
     ("-name", "Name, Z to A"),
     ("email", "Email, A to Z"),
@@ -46,6 +56,8 @@ async def show(page: PageRequest) -> Response:
     """The list, or only its table when htmx requests it."""
     query = page.query
     asked = asked_of(query)
+    if asked["status"] == DELETED:
+        return page.redirect("/admin/users/deleted")
     number = 1
     listed = Listed([], None, None, None)
     problems: dict[str, str] = {}
@@ -53,7 +65,7 @@ async def show(page: PageRequest) -> Response:
         number = _page_number(query.get("page", ""))
         listed = await _list(page, asked, number)
     except InvalidParameter as error:
-        problems = forms.problems(page, error)
+        problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
         "section": "admin/users",
@@ -62,14 +74,18 @@ async def show(page: PageRequest) -> Response:
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
         "may_touch": lambda role: may_touch(page, role),
+        "places": {name: query.get(name, "") for name in PLACES},
         "listed": listed,
-        "plain": not any(asked.values()),
-        "filtered": bool(asked["q"] or asked["role"] or asked["status"]),
+        "plain": not any(value for name, value in asked.items() if name != "sort" or value not in ("", "created_at")),
+        "filtered": any(value for name, value in asked.items() if name != "sort"),
+        "chips": chips(asked),
+        "more_asked": any(asked[name] for name in ("external_id", "created_after", "created_before")),
+        "retention_days": page.on.settings.deleted_retention,
         "number": number,
         "pages": pages,
         "problems": problems,
         "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
-        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or "created_at"),
+        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or NEWEST_FIRST),
         "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
         "count_link": list_url(asked, count="exact"),
         "last_link": None if pages is None else list_url(asked, page=pages),
@@ -82,8 +98,8 @@ async def show(page: PageRequest) -> Response:
 
 async def export(page: PageRequest) -> Response:
     """All users that the filters select, as a file. Raises ApiError."""
-    given = {name: text for name in ("q", "role", "status", "format") if (text := page.query.get(name, "").strip())}
-    asked = check_texts(ExportUsers, given)
+    format = page.query.get("format", "").strip()
+    asked = check_texts(ExportUsers, filters_of(asked_of(page.query)) | ({"format": format} if format else {}))
     found = await exports.export_users(page.on, page.by, asked, export_files.form_of(asked.format))
     now = datetime.fromtimestamp(clock.now() / clock.SECOND, UTC)
     disposition = line("Content-Disposition", f'attachment; filename="rollbook-users-{now:%Y-%m-%dT%H%M}.{asked.format}"')
@@ -114,9 +130,9 @@ async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed
 
 
 def _turned(sort: str, name: str) -> str:
-    """The order after a press on a column's heading: by this column, or the other way round. Oldest first is the default."""
-    wanted = f"-{name}" if (sort or "created_at") == name else name
-    return "" if wanted == "created_at" else wanted
+    """The order after a press on a column's heading: by this column, or the other way round."""
+    wanted = f"-{name}" if (sort or NEWEST_FIRST) == name else name
+    return "" if wanted == NEWEST_FIRST else wanted
 
 
 def _page_number(text: str) -> int:

@@ -122,7 +122,7 @@
 
   // A row opens what its name links to, unless text is being selected.
   function open(row, event) {
-    if (event.target.closest("a, button, input, label") || String(getSelection())) return;
+    if (event.target.closest("a, button, input, label, .menu") || String(getSelection())) return;
     row.querySelector("th a")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: event.ctrlKey, metaKey: event.metaKey }));
   }
 
