@@ -78,7 +78,7 @@ def test(arguments: Arguments) -> NoReturn:
         steps.append(lambda: prepare(CLIENTS))
         if not shutil.which("go"):
             print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
-    if "sources" in folders:
+    if {"docs", "sources"} & set(folders):
         steps.append(lambda: prepare(MIGRATE))
     if "deploy" in folders:
         steps.append(lambda: prepare(DEPLOY))
