@@ -26,6 +26,7 @@ from tests.harness import Server, new_key, new_user, running  # noqa: E402
 WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
 # Wrong passwords are most of what a fuzzer sends; without a limit it gets past them.
 ENVIRONMENT = {"ROLLBOOK_ATTEMPTS_LIMIT": "none"}
+ALL_PHASES = "examples,coverage,fuzzing,stateful"
 LONGEST = 600  # seconds of one round
 
 
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
     report: str
 
 
-def run(server: Server, folder: Path, examples: int, seed: int, role: str = "owner") -> Outcome:
+def run(server: Server, folder: Path, examples: int, seed: int, role: str = "owner", phases: str = ALL_PHASES) -> Outcome:
     """One round of schemathesis against a running server, `examples` for each call and phase, with the key of a user of this role."""
     report = folder / f"{seed}.json"
     with server.http() as http:
@@ -46,7 +47,7 @@ def run(server: Server, folder: Path, examples: int, seed: int, role: str = "own
     program = Path(sys.executable).with_name("schemathesis")
     command = [
         str(program), "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {key}",
-        "--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--max-failures", "20",
+        "--checks", "all", "--phases", phases, "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--max-failures", "20",
         "--generation-database", "none", "--output-truncate", "true", "--no-color", "--no-shrink", "--warnings", "off", "--suppress-health-check", "all",
         "--exclude-path", "/v1/events/stream",  # it has no end to wait for; tests/contract/test_event_stream.py reads it
         "--report", "json", "--report-json-path", str(report),

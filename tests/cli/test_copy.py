@@ -210,18 +210,21 @@ def test_events_that_have_no_number_yet_are_copied_in_their_order(kept: Kept, em
     assert ask(other, "SELECT next - (SELECT max(seq) FROM events) FROM numbers WHERE counter = 'events'") == "1"
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """So many users that a copy can be killed on its way."""
-    data = tmp_path_factory.mktemp("many") / "data"
+def filled(data: Path, people: int) -> Path:
     text = "".join(
         json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH}) + "\n"
-        for number in range(100_000)
+        for number in range(people)
     )
     good("users", "import", "-", "--data", str(data), input=text)
     with running(data):
         pass
     return data
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many users that a copy can be halted on its way."""
+    return filled(tmp_path_factory.mktemp("many") / "data", 30_000)
 
 
 @contextmanager
@@ -472,10 +475,11 @@ def test_a_comparison_with_what_is_no_database_says_so(kept: Kept, empty: str, t
     assert "cannot be used" in refused("copy", "--from", f"sqlite:{tmp_path}", "--to", empty)
 
 
-def test_memory_does_not_grow_with_the_database(kept: Kept, many: Path) -> None:
+def test_memory_does_not_grow_with_the_database(kept: Kept, tmp_path: Path) -> None:
+    large = filled(tmp_path / "data", 100_000)
     code = "import resource, sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     peaks = []
-    for data in (kept.data, many):
+    for data in (kept.data, large):
         command = [sys.executable, "-c", code, "copy", "--from", f"sqlite:{data}", "--to", postgres.new_database("copy")]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         peaks.append(int(done.stderr.splitlines()[-1]))

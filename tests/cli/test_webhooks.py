@@ -285,5 +285,5 @@ def test_events_are_forwarded_signed_and_in_order_until_it_is_interrupted(server
                 result = json.loads(process.stdout.readline())
                 assert (result["event_id"], result["outcome"], result["response"]["body"]) == (sent["id"], "http_500", "What I think of it")  # fmt: skip
                 process.send_signal(signal.SIGINT)
-                assert process.wait(30) == 130
+                assert process.wait(60) == 130, process.stderr.read()
                 receiver.status = 200

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import httpx2
 import pytest
@@ -63,14 +62,14 @@ def test_a_wrong_password_takes_as_long_for_every_user_and_for_nobody(server: Se
     took: dict[str, list[float]] = {email: [] for email in emails}
     times: list[float] = []
     until = time.monotonic() + 60
-    # In turns, so that what else the machine does meets all of them; for longer on a busy one.
+    # The least of each, and in turns: what else the machine does only makes a request slower.
     while not times or (max(times) / min(times) >= 2 and time.monotonic() < until):
         for _ in range(5):
             for email in took:
                 begun = time.perf_counter()
                 assert verify(http, email, "wrong password") == 401
                 took[email].append(time.perf_counter() - begun)
-        times = [median(each) for each in took.values()]
+        times = [min(each) for each in took.values()]
     assert max(times) / min(times) < 2, took
     assert min(times) > 0.02, "a hash with the most expensive parameters was computed"
 

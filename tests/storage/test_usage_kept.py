@@ -119,7 +119,7 @@ def busy(world: World) -> World:
 
 
 def test_pages_hold_every_line_once_newest_first(busy: World) -> None:
-    for limit in (1, 7, 50, 5_000):
+    for limit in (7, 50, 5_000):
         lines = busy.all_lines(limit)
         times = [line.at for line in lines]
         assert times == sorted(set(times), reverse=True)
