@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from measure import COST, ON_POSTGRESQL
-from report import OURS, Figures, Goal, Part, at_least, at_most, document, grid, medians_of
+from report import OURS, Figures, Goal, Part, at_least, at_most, document, grid, medians_of, summary
 
 GO = "Go, net/http + pgx"
 READS = ("W1", "W1d", "W2")
+REMARK = (
+    "PostgreSQL and the client share the other core. All three write durably. The Go program does what a request needs and nothing else: "
+    "no roles, no log, no metrics, no search, and no total in lists."
+)
 
 
 def report(results: dict[str, Any]) -> str:
@@ -53,6 +57,7 @@ def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
 
 
 def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
+    yield from summary(standard, (GO, "fastapi-users"), REMARK)
     yield f"## Beside others: {standard['users']:,} users"
     yield caption(standard)
     yield "\n".join(f"- {name}: {version}" for name, version in standard["versions"].items())
