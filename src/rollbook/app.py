@@ -181,10 +181,10 @@ class App:
         try:
             response = await self._routes.answer(request)
         except ApiError as error:
-            response = self._rendered(error, request)
+            response = await self._rendered(error, request)
         except Exception:
             logger.exception("unexpected error", extra={"request_id": request.id})
-            response = self._rendered(ApiError(), request)
+            response = await self._rendered(ApiError(), request)
         if request.trace is not None:
             request.head += request.trace.line
         if self._cors is not None:
@@ -223,9 +223,10 @@ class App:
         self._usage_buffer.record(request, response.status, 0)
         return response
 
-    def _rendered(self, error: ApiError, request: Request) -> Response:
+    async def _rendered(self, error: ApiError, request: Request) -> Response:
         self.count(error, request)
-        return self._site.error_page(error, request) or render(error, request.id, self._url, request.headers.get(b"accept"))
+        page = await self._site.error_page(error, request)
+        return page or render(error, request.id, self._url, request.headers.get(b"accept"))
 
     async def _gauge(self) -> bool:
         """Copy values that others keep into the metrics, once a second."""

@@ -134,7 +134,7 @@ def test_signing_out_ends_this_session_and_no_other(
     with signed_in(server, user) as other:
         text, log = cookie(person, server), Log(http)
         answer = person.post("/account/sign-out")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/account/sign-in?notice=signed-out")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account/sign-in")
         assert "Max-Age=0" in answer.headers["set-cookie"]
         assert [(event["type"], event["actor"]["user_id"]) for event in log.news()] == [("session.revoked", user["id"])]
         with visitor(server, Cookie=f"rollbook-{server.port}={text}") as thief:
@@ -151,7 +151,7 @@ def test_a_session_without_requests_ends_and_one_with_requests_goes_on(timed: Se
             timed.stop()  # what is noted in memory is written
             timed.start()
         assert not is_signed_in(idle)
-        assert idle.get("/account").headers["location"] == "/account/sign-in?next=/account&notice=session-expired"
+        assert idle.get("/account").headers["location"] == "/account/sign-in?next=/account"
 
 
 def test_a_session_ends_after_its_lifetime_however_busy_it_is(timed: Server) -> None:

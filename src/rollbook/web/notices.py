@@ -1,8 +1,14 @@
-"""Notices about the last action. The URL names the notice, so a link can't inject any other text."""
+"""Notices about the last action. The redirect after it names one in a cookie, which the next page shows and deletes: no link and no reload
+shows it, and whoever sets that cookie can choose among these texts only."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+
+COOKIE = "-notice"
+"""The end of the name of the cookie."""
+SECONDS = 60
+"""How long the cookie waits for the next page."""
 
 
 class Notice(NamedTuple):

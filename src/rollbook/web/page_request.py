@@ -23,7 +23,7 @@ from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.roles import WEBHOOK_ROLES
-from rollbook.web import templates
+from rollbook.web import notices, templates
 from rollbook.web.notices import NOTICES, Notice
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
@@ -141,28 +141,33 @@ class PageRequest:
     ) -> Response:
         """A page, or a part of one. `secret`: the page or its URL holds a secret, so it is not compressed, since its length would tell about its
         content (BREACH), and its URL is not sent as a referrer. `cache` is the Cache-Control line."""
+        notice = self._notice if cache is PRIVATE else None
         body = templates.render(
             template,
             page=self,
             person=self.person,
             url=self.on.url,
-            notice=self.notice,
+            notice=notice,
             **{"section": "", **context},
         ).encode()
         head = HTML + cache + (SAFE_SECRET if secret else SAFE) + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
+        if notice is not None:
+            head += self._cookie("", 0, notices.COOKIE)
         if not secret and len(body) >= MIN_COMPRESSED and (chosen := coding.accepted(self.request)):
             return Response(status, head + line("Content-Encoding", chosen), coding.compress(body, chosen))
         return Response(status, head, body)
 
     @property
-    def notice(self) -> Notice | None:
-        return NOTICES.get(self.query.get("notice", ""))
+    def _notice(self) -> Notice | None:
+        """The notice to show: on whole pages only, since a part of a page has no room for it."""
+        name = None if self.is_htmx else cookie_of(self.request, self.on.settings, notices.COOKIE)
+        return None if name is None else NOTICES.get(name)
 
     def redirect(self, path: str, notice: str | None = None, headers: bytes = b"") -> Response:
-        """To another page of ours (303: with GET). `notice` is a name of NOTICES."""
+        """To another page of ours (303: with GET), which shows the notice of this name."""
         if notice is not None:
             assert notice in NOTICES
-            path += ("&" if "?" in path else "?") + f"notice={notice}"
+            headers += self._cookie(notice, notices.SECONDS, notices.COOKIE)
         location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
         if self.is_htmx:
             # htmx would follow a 303 and put the whole page into a part of this one.
@@ -195,7 +200,7 @@ class PageRequest:
 
 
 def cookie_of(request: Request, settings: Settings, of: str = "") -> str | None:
-    """The value of the session's cookie, or of the device's for `of` DEVICE; None when there is none, or several, one of which another site may have set."""
+    """The value of the session's cookie, or of the one whose name ends with `of`; None when there is none, or several, one of which another site may have set."""
     header = request.headers.get(b"cookie")
     if header is None:
         return None

@@ -66,14 +66,18 @@ class Site:
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
         """Which pages exist is no secret."""
 
-    def error_page(self, error: ApiError, request: Request) -> Response | None:
-        """The error as a page; None where the client is not a browser, or the path is the API's."""
+    async def error_page(self, error: ApiError, request: Request) -> Response | None:
+        """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path is the API's."""
         if request.path.startswith("/v1") or not takes_html(request):
             return None
         bare = Request(
             "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started
         )
-        return _error(PageRequest(self._services, bare), error)
+        try:
+            person = await self._person(bare)
+        except Exception:  # nor can we tell who it is
+            person = None
+        return _error(PageRequest(self._services, bare, person=person), error)
 
     def take_seen(self) -> list[tuple[str, int]]:
         """Sessions seen since the last call, each with the time of its last request."""

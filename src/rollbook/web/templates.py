@@ -63,7 +63,6 @@ def environment() -> Environment:
         "duration": units.duration,
         "elapsed": units.elapsed,
         "given": given,
-        "moment": moment,
         "number": number,
         "rfc3339": clock.format_time,
         "size": units.size,
@@ -77,24 +76,27 @@ def environment() -> Environment:
     return found
 
 
-def time(at: int | None, otherwise: str = "never", relative: bool = False) -> Markup | str:
-    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`. `relative`: scripts turn it into `2 hours ago`."""
+def time(at: int | None, otherwise: str = "never", relative: bool = False, seconds: bool = False) -> Markup | str:
+    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year, `25 Nov, 10:00:03 UTC`.
+
+    Scripts turn it into the reader's local time, or if `relative`, into `2 hours ago`.
+    """
     from markupsafe import Markup
 
     if at is None:
         return otherwise
     when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+    return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
         clock.format_time(at),
         when.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        Markup(" data-relative") if relative else "",
-        when.strftime("%-d %b %Y, %H:%M UTC"),
+        "relative" if relative else "local=seconds" if seconds else "local",
+        moment(at) if seconds else when.strftime("%-d %b %Y, %H:%M UTC"),
     )
 
 
 def moment(at: int) -> str:
-    """`25 Nov, 10:00:03`."""
-    return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%-d %b, %H:%M:%S}"
+    """`25 Nov, 10:00:03 UTC`."""
+    return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%-d %b, %H:%M:%S} UTC"
 
 
 def given(value: Any, otherwise: str) -> Any:

@@ -1,4 +1,4 @@
-/* Theme switch, copy buttons, confirmation dialogs, unsaved edits, passwords, filters, selection in lists, relative times and tabs. Every page works without it. */
+/* Theme switch, toasts, keyboard shortcuts, copy buttons, confirmation dialogs, unsaved edits, passwords, filters, lists, local times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -97,6 +97,67 @@
     }
   }
 
+  // The server writes times in UTC. They are shown in the zone of the reader, with UTC as the title.
+  const minutes = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+  const seconds = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  function localize() {
+    for (const time of document.querySelectorAll("time[data-local]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.valueOf()) || !at.getTimezoneOffset()) continue;
+      time.textContent = at.toLocaleString("en-GB", time.dataset.local === "seconds" ? seconds : minutes);
+    }
+  }
+
+  // On a narrow screen each row of a table is a card: its cells say what their column is.
+  function label() {
+    for (const table of document.querySelectorAll(".table > table")) {
+      const names = [...(table.tHead?.rows[0]?.cells ?? [])].map((cell) => (cell.querySelector(".visually-hidden") ? "" : cell.textContent.trim()));
+      for (const row of table.tBodies[0]?.rows ?? []) {
+        [...row.cells].forEach((cell, at) => {
+          if (!cell.textContent.trim() && !cell.querySelector("input, button, svg")) cell.classList.add("blank");
+          else if (cell.colSpan === 1 && names[at]) cell.dataset.label = names[at];
+        });
+      }
+    }
+  }
+
+  // Stays until it is dismissed; good news goes by itself, unless it is being read.
+  function toast() {
+    const found = document.querySelector(".toast");
+    if (!found) return;
+    found.querySelector("[data-dismiss]").hidden = false;
+    // Screen readers read what changes.
+    const text = found.querySelector("p").firstChild;
+    const words = text.data;
+    text.data = "";
+    setTimeout(() => { text.data = words; }, 100);
+    if (!found.classList.contains("ok")) return;
+    const go = () => { if (!found.matches(":hover, :focus-within")) found.remove(); else setTimeout(go, 2000); };
+    setTimeout(go, 10000);
+  }
+
+  // Single keys, unless something is being typed or the person has turned them off (WCAG 2.1.4).
+  let lead = 0;
+  function shortcut(event) {
+    if (event.key === "Escape") document.querySelector(".toast")?.remove();
+    if (event.ctrlKey || event.metaKey || event.altKey || kept("shortcuts") === "off") return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    const afterG = event.timeStamp - lead < 1500;
+    lead = event.key === "g" ? event.timeStamp : 0;
+    if (event.key === "?") return showShortcuts();
+    const search = event.key === "/" && [...document.querySelectorAll("[type=search]")].find((each) => each.checkVisibility());
+    const link = afterG && /^[a-z]$/.test(event.key) && document.getElementById("shortcuts").content.querySelector(`[data-go="${event.key}"]`);
+    if (search) { search.focus(); search.select(); } else if (link) location.assign(link.getAttribute("href")); else return;
+    event.preventDefault();
+  }
+  function showShortcuts() {
+    document.body.append(document.getElementById("shortcuts").content.cloneNode(true));
+    const dialog = document.body.lastElementChild;
+    dialog.querySelector("input").checked = kept("shortcuts") !== "off";
+    dialog.addEventListener("close", () => dialog.remove());
+    dialog.showModal();
+  }
+
   function choose(sync, value) {
     for (const input of document.querySelectorAll(`.tabs[data-sync="${CSS.escape(sync)}"] > input`)) {
       if (input.value === value) input.checked = true;
@@ -157,8 +218,10 @@
 
   function dress() {
     nameThemeSwitch();
-    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden], [data-shortcuts][hidden]")) button.hidden = false;
     relate();
+    localize();
+    label();
     watchUnsaved();
     for (const sync of new Set([...document.querySelectorAll(".tabs[data-sync]")].map((tabs) => tabs.dataset.sync))) {
       const value = kept("tab-" + sync);
@@ -171,6 +234,8 @@
     if (button?.hasAttribute("data-theme-switch")) switchTheme();
     else if (button?.hasAttribute("data-copy")) copy(button);
     else if (button?.hasAttribute("data-show-password")) showPassword(button, button.getAttribute("aria-pressed") !== "true");
+    else if (button?.hasAttribute("data-shortcuts")) showShortcuts();
+    else if (button?.hasAttribute("data-dismiss")) button.closest(".toast").remove();
     const row = event.target.closest?.(".openable tbody tr");
     if (row) open(row, event);
   });
@@ -200,17 +265,20 @@
       keep("tab-" + tabs.dataset.sync, input.value);
       choose(tabs.dataset.sync, input.value);
     }
+    if (input.id === "shortcuts-on") keep("shortcuts", input.checked ? "" : "off");
     const list = input.closest("[data-selection]");
     if (list && input.type === "checkbox") select(list, input);
     if (input.closest("[data-auto-submit]") && input.form) input.form.requestSubmit();
   });
 
+  document.addEventListener("keydown", shortcut);
   document.addEventListener("DOMContentLoaded", () => {
     live = document.createElement("div");
     live.className = "visually-hidden";
     live.setAttribute("role", "status");
     document.body.append(live);
     dress();
+    toast();
     setInterval(relate, 30000);
     // Scroll navigation bars to the current page.
     for (const here of document.querySelectorAll("nav [aria-current]")) here.closest("nav").scrollLeft = here.getBoundingClientRect().left - 60;
