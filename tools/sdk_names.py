@@ -57,6 +57,7 @@ NAMES: dict[str, Name] = {
     **_names("imports", create="create_import", list="list_imports", get="get_import", report="report_import", cancel="cancel_import"),
     **_names("events", list="list_events", follow="follow_events"),
     **_names("requests", list="list_requests", get="get_request"),
+    **_names("usage", get="get_usage"),
     **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
 }  # fmt: skip
 """By operationId. The operations under `webhooks:`, which the server calls, have no names."""

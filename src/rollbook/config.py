@@ -269,7 +269,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 14  # fmt: skip
 
     usage_retention: Annotated[
-        int, Meta(ge=1, le=3650, description="Days that hourly usage is kept, for each API key and for the server.")
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days (endpoints: 2), then by the day.",
+        ),
     ] = 90
     request_retention: Annotated[int, Meta(ge=0, le=3650, description="Days that the request log is kept. 0 turns it off.")] = 7
     request_log_size: Annotated[

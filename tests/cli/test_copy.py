@@ -33,7 +33,7 @@ PEOPLE = 5_000
 FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
 TABLES = (
     "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "marks", "event_metadata",
-    "replies", "usage", "usage_limits", "server_usage", "request_log", "request_log_sizes", "erased_usage",
+    "replies", "usage", "usage_limits", "usage_routes", "server_usage", "request_log", "request_log_sizes", "erased_usage",
     "webhooks", "webhook_cursors", "webhook_lanes", "webhook_deliveries", "webhook_hours", "webhook_replays", "imports", "import_refusals", "webhook_inbox",
 )  # fmt: skip
 

@@ -77,6 +77,7 @@ POST /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin
 GET /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
 DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
 GET /v1/requests                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
+GET /v1/usage                    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/requests/{requestId}     member missing               viewer missing               admin missing               owner missing
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
@@ -107,7 +108,9 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 @once
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
     of_none = [row for row in WITH_KEY if "{" not in row or "{importId}" in row or "{requestId}" in row]
-    about_nobody = [row for row in of_none if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/webhooks"))]
+    about_nobody = [
+        row for row in of_none if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/usage", "/v1/webhooks"))
+    ]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
     cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
     assert set(EXPECTED) == cells
@@ -156,7 +159,13 @@ class People:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
         self.log.news()
-        if f"{route.method} {route.path}" in ("GET /v1/keys", "GET /v1/sessions", "GET /v1/requests", "GET /v1/webhooks"):
+        if f"{route.method} {route.path}" in (
+            "GET /v1/keys",
+            "GET /v1/sessions",
+            "GET /v1/requests",
+            "GET /v1/usage",
+            "GET /v1/webhooks",
+        ):
             return caller.get(path, params={"user": about["id"]})
         if path == event_stream.PATH:
             return event_stream.begun(caller, path)

@@ -132,7 +132,7 @@ def test_who_is_erased_leaves_no_usage(tmp_path: Path) -> None:
         server.stop()
         server.pass_time(61)
         server.start()
-        tables = ("usage", "usage_limits", "request_log", "erased_usage")
+        tables = ("usage", "usage_limits", "usage_routes", "request_log", "erased_usage")
 
         def gone() -> bool:
             return all(server.ask(f"SELECT count(*) FROM {table} WHERE user_id = '{user['id']}'") == [(0,)] for table in tables)

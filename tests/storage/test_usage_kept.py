@@ -15,19 +15,21 @@ from rollbook import clock
 from rollbook.actions import users as actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
+from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
-from rollbook.http.request import Request, RequestIds
+from rollbook.http.request import Request, RequestIds, Row
 from rollbook.observe import usage_buffer
 from rollbook.observe.usage_buffer import UsageBucket, UsageBuffer
-from rollbook.records import request_log, usage, users
+from rollbook.records import request_log, usage, usage_folding, users
 from rollbook.records.request_log import END, Logged, Search
-from rollbook.records.usage import Batch, Hour
+from rollbook.records.usage import Batch, Hour, OfKey, OfRoute
 from rollbook.storage.database import Database, Queries
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES, migrated
 
 START = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
 STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
+LIST, READ = (ROUTES[number] for number in (0, 5))
 HANDFUL = 1_000
 """Refused requests a user has lines of in a minute, where the tests look for each line."""
 
@@ -49,11 +51,14 @@ class World:
         self.workers = [(UsageBuffer(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
         self.sent: list[tuple[str, str, int, str | None]] = []  # id, key, status, window
 
-    def request(self, worker: int, key: str, status: int, window: str | None = None, path: str = "/v1/users") -> str:
+    def request(
+        self, worker: int, key: str, status: int, window: str | None = None, path: str = "/v1/users", route: Row | None = None
+    ) -> str:
         buffer, new_id = self.workers[worker]
         new_id.refresh()
         made = Request("GET", path, "", {b"user-agent": b"test"}, b"", "10.0.0.1", False, new_id(), 0)
         made.user_id, made.key_id, made.limited_by = "user_" + key.partition("_")[2][0], key, window
+        made.route = route
         buffer.record(made, status, 70)
         self.sent.append((made.id, key, status, window))
         return made.id
@@ -239,6 +244,72 @@ def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
     ]
 
 
+def test_endpoints_are_counted_by_key_with_how_long_they_took(world: World) -> None:
+    for key, status, route in (
+        ("key_a1", 200, LIST),
+        ("key_a1", 404, READ),
+        ("key_a2", 200, LIST),
+        ("key_b", 200, READ),
+        ("key_a1", 429, LIST),
+    ):
+        world.request(0, key, status, "minute" if status == 429 else None, route=route)
+    world.write(0)
+    buffer = world.workers[0][0]
+    world.request(0, "key_a1", 500, route=LIST)
+    buffer.requeue(taken(buffer))  # a write that failed, of a user who is gone
+    world.write(0)
+    read = world.db.read_now
+    found = read(usage.by_route, "user_a", 0)
+    assert [each[:5] for each in found] == [("GET /v1/users", 3, 0, 0, 1), ("GET /v1/users/{userId}", 1, 0, 1, 0)]
+    assert [each.times for each in found] == [(3, *[0] * 9), (1, *[0] * 9)]
+    assert [each[:2] for each in read(usage.by_route, "user_a", 0, "key_a2")] == [("GET /v1/users", 1)]
+    assert read(usage.by_route, "user_a", START + clock.HOUR) == []
+    assert read(usage.by_key, "user_a", 0) == [OfKey("key_a1", 3, 0, 1, 1), OfKey("key_a2", 1, 0, 0, 0)]
+    assert read(usage.hit, "user_a", 0, "key_a1") == {"minute": 1} and read(usage.hit, "user_a", 0, "key_a2") == {}
+
+
+@pytest.mark.parametrize(
+    ("times", "median", "most"),
+    [
+        ((4,), 0.12, 0.24),
+        ((0, 0, 10), 0.75, 0.97),
+        ((9, 0, 0, 1), 0.14, 1.8),
+        ((0, 0, 0, 0, 0, 0, 0, 0, 0, 5), 1000, 1000),
+    ],
+)
+def test_durations_are_estimated_from_their_counts(times: tuple[int, ...], median: float, most: float) -> None:
+    found = OfRoute("GET /v1/users", sum(times), 0, 0, 0, (*times, *[0] * (10 - len(times))))
+    assert (found.quantile(0.5), found.quantile(0.95)) == (median, most)
+
+
+def test_old_hours_are_folded_into_days_and_nothing_is_lost(world: World) -> None:
+    midnight = START - START % clock.DAY
+    for day, hour in product(range(11), (0, 3, 4, 23)):
+        world.now = midnight + day * clock.DAY + hour * clock.HOUR
+        for key in ("key_a1", "key_a2", "key_b"):
+            world.request(0, key, 429, "minute", route=LIST)
+        world.write(0)
+    read, write = world.db.read_now, world.db.write_now
+
+    def seen() -> list[Any]:
+        return [
+            *(read(what, "user_a", 0) for what in (usage.by_key, usage.by_route, usage.hit)),
+            *(read(usage.by_route, "user_a", since, "key_a1") for since in (midnight + 4 * clock.DAY, world.now - clock.DAY)),
+        ]
+
+    before = seen()
+    for table in usage_folding.TABLES:
+        while write(usage_folding.fold, table, world.now, 2):
+            pass
+        assert read(usage_folding.next_hour, table, world.now) is None
+    assert seen() == before
+    hours = [(hour.at - midnight, hour.limited) for hour in read(usage.hours, "user_a", 0)]
+    # Day 2 ends with the hour that is eight days old, which is still told apart.
+    folded = [(0, 8), (clock.DAY, 8), (2 * clock.DAY, 6), (2 * clock.DAY + 23 * clock.HOUR, 2)]
+    later = [(day * clock.DAY + hour * clock.HOUR, 2) for day, hour in product(range(3, 11), (0, 3, 4, 23))]
+    assert hours == folded + later
+
+
 def test_the_log_says_what_it_left_out(world: World) -> None:
     for _ in range(usage_buffer.MAX_LINES + 30):
         world.request(0, "key_a", 200)
@@ -250,7 +321,7 @@ def test_the_log_says_what_it_left_out(world: World) -> None:
 def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) -> None:
     for step in range(20):
         world.now = START + step * clock.HOUR
-        world.request(0, "key_a", 429, "minute")
+        world.request(0, "key_a", 429, "minute", route=LIST)
         world.write(0)
     read, write, before = world.db.read_now, world.db.write_now, START + 10 * clock.HOUR
     assert read(usage.is_log_older, before) and read(usage.is_older, before)
@@ -262,6 +333,7 @@ def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) 
     for hours in (read(usage.hours, "user_a", 0), read(usage.server_hours, 0)):
         assert [hour.at for hour in hours] == [START + step * clock.HOUR for step in range(10, 20)]
     assert read(usage.hit, "user_a", 0) == {"minute": 10}
+    assert [each.requests for each in read(usage.by_route, "user_a", 0)] == [10]
 
 
 def test_the_size_of_the_log_is_known_and_the_oldest_lines_go_first(world: World) -> None:
@@ -291,7 +363,7 @@ def test_the_size_of_the_log_is_known_and_the_oldest_lines_go_first(world: World
 def rows_about(db: Database, user_id: str) -> int:
     async def count(queries: Queries) -> int:
         rows = 0
-        for table in ("usage", "usage_limits", "request_log", "erased_usage"):
+        for table in ("usage", "usage_limits", "usage_routes", "request_log", "erased_usage"):
             row = await queries.one(f"SELECT count(*) FROM {table} WHERE user_id = ?", user_id)
             assert row is not None
             rows += row[0]

@@ -441,6 +441,15 @@ class ListRequests(Query):
     wait: Wait = 0
 
 
+UsagePeriod = Literal["24h", "7d", "30d", "90d"]
+
+
+class ReadUsage(Query):
+    user: Annotated[str, Meta(max_length=40, description="Usage of this user. Default: your own.")] | None = None
+    key: Annotated[str, Meta(max_length=40, description="Only requests with this API key.")] | None = None
+    period: Annotated[UsagePeriod, Meta(description="How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days begin at 00:00 UTC.")] = "7d"  # fmt: skip
+
+
 class FollowEvents(Query):
     after: Place | None = None
     type: EventTypes | None = None

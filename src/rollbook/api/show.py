@@ -18,6 +18,7 @@ from rollbook.actions.keys import IssuedKey, Keys
 from rollbook.actions.passwords import Link
 from rollbook.actions.requests import RequestPage
 from rollbook.actions.sessions import Sessions
+from rollbook.actions.usage import Usage
 from rollbook.actions.users import Export, sort_of
 from rollbook.actions.webhook_deliveries import Deliveries, Whole
 from rollbook.actions.webhook_replays import Replays
@@ -32,6 +33,7 @@ from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
 from rollbook.records.request_log import Logged
+from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.records.user_list import Page
 from rollbook.records.users import User
 from rollbook.records.webhook_deliveries import Delivery
@@ -408,6 +410,31 @@ def _request(found: Logged) -> types.LoggedRequest:
         limited_by=found.limited_by,
         more=found.left_out,
     )
+
+
+def usage(call: Call, found: Usage) -> Response:
+    return answer(
+        200,
+        types.UsageReport(
+            user_id=found.user_id,
+            period=found.period,
+            since=clock.format_time(found.since),
+            until=clock.format_time(found.until),
+            interval="hour" if found.step == clock.HOUR else "day",
+            total=types.UsageCounts(**_counts(found.total)),
+            intervals=[types.UsageInterval(at=clock.format_time(each.at), **_counts(each)) for each in found.intervals],
+            keys=[types.KeyUsage(key_id=each.key_id, **_counts(each)) for each in found.keys],
+            routes=[
+                types.RouteUsage(route=each.route, **_counts(each), p50_ms=each.quantile(0.5), p95_ms=each.quantile(0.95))
+                for each in found.routes
+            ],
+            rate_limits=[types.WindowUsage(window=name, refused=refused) for name, refused in found.windows],
+        ),
+    )
+
+
+def _counts(of: Hour | OfKey | OfRoute) -> dict[str, int]:
+    return {"requests": of.requests, "client_errors": of.refused, "rate_limited": of.limited, "server_errors": of.errors}
 
 
 def _exact_time(time: int | None) -> str | None:

@@ -314,6 +314,57 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
     more: int
 
 
+class UsageCounts(Struct, frozen=True, kw_only=True):
+    """Requests: all of them, and those that failed."""
+
+    requests: int
+    client_errors: int
+    rate_limited: int
+    server_errors: int
+
+
+class UsageInterval(UsageCounts, frozen=True, kw_only=True):
+    """Requests in an hour or a day."""
+
+    at: str
+
+
+class KeyUsage(UsageCounts, frozen=True, kw_only=True):
+    """Requests with an API key."""
+
+    key_id: str
+
+
+class RouteUsage(UsageCounts, frozen=True, kw_only=True):
+    """Requests to an endpoint."""
+
+    route: str
+    p50_ms: float
+    p95_ms: float
+
+
+class WindowUsage(Struct, frozen=True, kw_only=True):
+    """Requests that a window of a rate limit refused."""
+
+    window: str
+    refused: int
+
+
+class UsageReport(Struct, frozen=True, kw_only=True):
+    """Requests that a user made with API keys."""
+
+    user_id: str
+    period: str
+    since: str
+    until: str
+    interval: str
+    total: UsageCounts
+    intervals: list[UsageInterval]
+    keys: list[KeyUsage]
+    routes: list[RouteUsage]
+    rate_limits: list[WindowUsage]
+
+
 class PasswordLink(Struct, frozen=True):
     """A setup or password reset link. It works once."""
 

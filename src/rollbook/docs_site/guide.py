@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("events", columns=True),
         Chapter("health", columns=True),
         Chapter("requests", columns=True),
+        Chapter("usage", columns=True),
         Chapter("reference"),
     ),
     "Integrations": (

@@ -1,4 +1,4 @@
-"""Deletes what is past its retention: at each step up to BATCH rows."""
+"""Deletes what is past its retention, and folds what is old: at each step up to BATCH rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rollbook.records import (
     password_parameters,
     sessions,
     usage,
+    usage_folding,
     users,
     webhook_deliveries,
     webhook_hours,
@@ -82,6 +83,15 @@ async def expire_usage(on: Rollbook) -> bool:
     return await on.db.write(usage.expire, before, BATCH) == BATCH
 
 
+async def fold_usage(on: Rollbook) -> bool:
+    """Fold hours of usage into days."""
+    now, more = clock.now(), False
+    for table in usage_folding.TABLES:
+        if await usage_folding.next_hour(on.db, table, now) is not None:
+            more |= await on.db.write(usage_folding.fold, table, now, MORE)
+    return more
+
+
 async def expire_request_log(on: Rollbook) -> bool:
     """Delete the request log past its retention, all of it if the log is turned off; and the oldest lines of one that is too large."""
     before = clock.now() - on.settings.request_retention * clock.DAY
@@ -148,6 +158,7 @@ JOBS = (
     ("expire replies", 60.0, expire_replies),
     ("expire sessions", 60.0, expire_sessions),
     ("expire usage", 60.0, expire_usage),
+    ("fold usage", 60.0, fold_usage),
     ("expire request log", 60.0, expire_request_log),
     ("expire deliveries", 5.0, expire_deliveries),
     ("expire imports", 60.0, imports.expire),

@@ -6,6 +6,7 @@ kept as lines. All of it runs on the event loop, which no thread may keep waitin
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ SPAN = 30 * clock.SECOND
 # Characters kept of a path, a method and a header field.
 MAX_TEXT = 200
 MAX_METHOD = 32
+
+# Upper bounds of the durations that are counted together, in microseconds; the last ones are longer than any of these.
+DURATIONS = (250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000)
 
 # Header fields that describe how a client calls. No others are kept: no key, no cookie, no referrer.
 LOGGED_HEADERS = frozenset(
@@ -85,10 +89,11 @@ class Share:
 
 
 class UsageBucket:
-    """The requests of one hour with the same key, status and exceeded window: how many, and the first of them as lines."""
+    """The requests of one hour with the same key, status and exceeded window: how many, of each endpoint by duration, and the first of
+    them as lines."""
 
     __slots__ = (
-        "clients", "count", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "share", "status", "user_id",
+        "clients", "count", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "routes", "share", "status", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +116,8 @@ class UsageBucket:
         self.share = share
         self.lines: list[Line] = []
         self.clients: dict[Client, int] = {}
+        # By the identity of its row, which lives as long as the process: its name, and how many requests took how long (DURATIONS).
+        self.routes: dict[int, tuple[str, list[int]]] = {}
         # Address and header fields of the last line, its client and its own fields: most often the next line has the same.
         self.last: tuple[str, dict[bytes, bytes], int, bytes] | None = None
         self.retried = False
@@ -150,6 +157,12 @@ class UsageBuffer:
                 self.lost += 1
                 return
         bucket.count += 1
+        route = request.route
+        if route is not None and request.key_id is not None:
+            counted = bucket.routes.get(id(route))
+            if counted is None:
+                counted = bucket.routes[id(route)] = (f"{route.method} {route.path}", [0] * (len(DURATIONS) + 1))
+            counted[1][bisect_left(DURATIONS, microseconds)] += 1
         lines, share = bucket.lines, bucket.share
         if len(lines) >= bucket.max_lines or self._waiting >= MAX_WAITING or (lines and not 0 <= at - lines[0].at < SPAN):
             return
@@ -201,6 +214,9 @@ class UsageBuffer:
                 again.retried = True
                 self._requeued[name] = again
             again.count += bucket.count
+            for route, (route_name, times) in bucket.routes.items():
+                known = again.routes.setdefault(route, (route_name, [0] * len(times)))[1]
+                known[:] = [one + other for one, other in zip(known, times, strict=True)]
         return lost
 
     def _new_bucket(self, request: Request, status: int, at: int) -> UsageBucket | None:

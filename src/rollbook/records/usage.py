@@ -11,7 +11,7 @@ from msgspec import structs
 
 from rollbook import clock
 from rollbook.observe.lines import masked
-from rollbook.observe.usage_buffer import Client, Line, UsageBucket
+from rollbook.observe.usage_buffer import DURATIONS, Client, Line, UsageBucket
 from rollbook.storage.database import Queries, Tx
 
 K = TypeVar("K")
@@ -25,6 +25,40 @@ class Hour(NamedTuple):
     limited: int  # 429
 
 
+class OfKey(NamedTuple):
+    """What one API key did."""
+
+    key_id: str
+    requests: int
+    errors: int
+    refused: int
+    limited: int
+
+
+class OfRoute(NamedTuple):
+    """What was asked of one endpoint."""
+
+    route: str  # method and pattern: `GET /v1/users/{userId}`
+    requests: int
+    errors: int
+    refused: int
+    limited: int
+    times: tuple[int, ...]
+    """Requests by duration, see DURATIONS."""
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds within which this share of the requests was answered, estimated between the bounds of DURATIONS: two digits, at
+        most a second."""
+        rank, lower = sum(self.times) * share, 0
+        for count, upper in zip(self.times, DURATIONS, strict=False):
+            if count and rank <= count:
+                return float(f"{(lower + (upper - lower) * rank / count) / 1000:.2g}")
+            rank, lower = rank - count, upper
+        return lower / 1000
+
+
+MAX_KEYS = 100
+"""API keys of a user that are told apart, those with the most requests first."""
 ROW_BYTES = 256
 """What a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
@@ -38,6 +72,13 @@ COUNT = (
 COUNT_LIMITS = (
     "INSERT INTO usage_limits (hour, user_id, key_id, name, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id, name) "
     "DO UPDATE SET limited = usage_limits.limited + excluded.limited"
+)
+_TIMES = [f"t{number}" for number in range(len(DURATIONS) + 1)]
+_NUMBERS = ["requests", "errors", "refused", "limited"]
+COUNT_ROUTES = (
+    f"INSERT INTO usage_routes (hour, user_id, key_id, route, {', '.join(_NUMBERS + _TIMES)}) VALUES {{rows}} "
+    "ON CONFLICT (hour, user_id, key_id, route) DO UPDATE SET "
+    + ", ".join([f"{name} = usage_routes.{name} + excluded.{name}" for name in _NUMBERS + _TIMES])
 )
 COUNT_SERVER = (
     "INSERT INTO server_usage (hour, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour) "
@@ -57,7 +98,17 @@ HOURS = """
 HOURS_OF_USER = HOURS.format(only="")
 HOURS_OF_KEY = HOURS.format(only=" AND key_id = ?")
 SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
-HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ? GROUP BY name"
+_HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ?{only} GROUP BY name"
+HIT = _HIT.format(only="")
+HIT_OF_KEY = _HIT.format(only=" AND key_id = ?")
+KEYS = f"""
+    SELECT key_id, sum(requests) AS total, sum(errors), sum(refused), sum(limited) FROM usage WHERE user_id = ? AND hour >= ?
+    GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
+_ROUTES = f"""
+    SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited), {", ".join([f"sum({name})" for name in _TIMES])}
+    FROM usage_routes WHERE user_id = ? AND hour >= ?{{only}} GROUP BY route ORDER BY total DESC, route"""
+ROUTES = _ROUTES.format(only="")
+ROUTES_OF_KEY = _ROUTES.format(only=" AND key_id = ?")
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
 EXPIRE_USAGE = """
     DELETE FROM usage WHERE (hour, user_id, key_id) IN (
@@ -65,6 +116,9 @@ EXPIRE_USAGE = """
 EXPIRE_LIMITS = """
     DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
         SELECT hour, user_id, key_id, name FROM usage_limits WHERE hour < ? ORDER BY hour LIMIT ?)"""
+EXPIRE_ROUTES = """
+    DELETE FROM usage_routes WHERE (hour, user_id, key_id, route) IN (
+        SELECT hour, user_id, key_id, route FROM usage_routes WHERE hour < ? ORDER BY hour LIMIT ?)"""
 EXPIRE_SERVER = "DELETE FROM server_usage WHERE hour IN (SELECT hour FROM server_usage WHERE hour < ? ORDER BY hour LIMIT ?)"
 OLDEST_LINES = "SELECT last FROM request_log ORDER BY last LIMIT 1"
 EXPIRE_LOG = """
@@ -83,6 +137,9 @@ ERASE_USAGE = """
 ERASE_LIMITS = """
     DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
         SELECT hour, user_id, key_id, name FROM usage_limits WHERE user_id = ? LIMIT ?)"""
+ERASE_ROUTES = """
+    DELETE FROM usage_routes WHERE (hour, user_id, key_id, route) IN (
+        SELECT hour, user_id, key_id, route FROM usage_routes WHERE user_id = ? LIMIT ?)"""
 ERASE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE user_id = ? LIMIT ?)"
 
 # The column `request_log.lines`: MessagePack of the clients of a bucket and its lines, oldest first.
@@ -100,32 +157,50 @@ class Batch:
         # Each row once: PostgreSQL changes no row twice in one statement.
         self._counts: dict[tuple[int, str, str], list[int]] = {}
         self._limits: dict[tuple[int, str, str, str], list[int]] = {}
+        self._routes: dict[tuple[int, str, str, str], list[int]] = {}
         self._log: list[Any] = []
         self._bytes: dict[int, list[int]] = {}
         self._server: dict[int, list[int]] = {}
-        self.retried: list[tuple[str, list[Any], list[Any]]] = []
+        self.retried: list[tuple[str, list[tuple[str, list[Any]]]]] = []
+        """Users, and what is counted for those who still exist: statements with their values."""
 
     def add(self, bucket: UsageBucket) -> None:
-        count, status, hour = bucket.count, bucket.status, bucket.hour
-        errors = count if status >= 500 else 0
-        limited = count if status == 429 else 0
-        refused = count if 400 <= status < 500 and not limited else 0
-        numbers = (count, errors, refused, limited)
+        hour, user_id, key_id, limited_by = bucket.hour, bucket.user_id, bucket.key_id, bucket.limited_by
+        numbers = _numbers(bucket.status, bucket.count)
         _add(self._server, hour, numbers)
-        user_id, key_id, limited_by = bucket.user_id, bucket.key_id, bucket.limited_by
         if user_id is None or key_id is None:
             return
         if bucket.retried:
-            limits = [] if limited_by is None else [hour, user_id, key_id, limited_by, count]
-            self.retried.append((user_id, [hour, user_id, key_id, *numbers], limits))
-        else:
-            _add(self._counts, (hour, user_id, key_id), numbers)
-            if limited_by is not None:
-                _add(self._limits, (hour, user_id, key_id, limited_by), (count,))
+            self._add_retried(bucket, user_id, key_id, numbers)
+            return
+        _add(self._counts, (hour, user_id, key_id), numbers)
+        if limited_by is not None:
+            _add(self._limits, (hour, user_id, key_id, limited_by), (bucket.count,))
+        for route, times in bucket.routes.values():
+            _add(self._routes, (hour, user_id, key_id, route), (*_numbers(bucket.status, sum(times)), *times))
         if lines := bucket.lines:
             packed = pack(bucket.clients, lines)
             _add(self._bytes, hour, (len(packed) + ROW_BYTES,))
-            self._log += (user_id, key_id, status, limited_by, lines[0].at, lines[-1].at, count - len(lines), packed)
+            self._log += (
+                user_id,
+                key_id,
+                bucket.status,
+                limited_by,
+                lines[0].at,
+                lines[-1].at,
+                bucket.count - len(lines),
+                packed,
+            )
+
+    def _add_retried(self, bucket: UsageBucket, user_id: str, key_id: str, numbers: Sequence[int]) -> None:
+        whose = bucket.hour, user_id, key_id
+        limits = [] if bucket.limited_by is None else [*whose, bucket.limited_by, bucket.count]
+        routes = [
+            value
+            for route, times in bucket.routes.values()
+            for value in (*whose, route, *_numbers(bucket.status, sum(times)), *times)
+        ]
+        self.retried.append((user_id, [(COUNT, [*whose, *numbers]), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes)]))
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
         # In the order of their keys: two workers that count for the same ones cannot wait for each other.
@@ -133,10 +208,17 @@ class Batch:
         counts = [value for key, numbers in sorted(self._counts.items()) for value in (*key, *numbers)]
         limits = [value for name, numbers in sorted(self._limits.items()) for value in (*name, *numbers)]
         sizes = [value for hour, numbers in sorted(self._bytes.items()) for value in (hour, *numbers)]
+        routes = [value for name, numbers in sorted(self._routes.items()) for value in (*name, *numbers)]
         for text, values in (
-            (COUNT, counts), (COUNT_LIMITS, limits), (COUNT_SERVER, server), (COUNT_BYTES, sizes), (LOG, self._log),
+            (COUNT, counts), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes), (COUNT_SERVER, server), (COUNT_BYTES, sizes), (LOG, self._log),
         ):  # fmt: skip
-            yield from _in_rows(text, values)
+            yield from in_rows(text, values)
+
+
+def _numbers(status: int, count: int) -> tuple[int, int, int, int]:
+    """Requests, errors, refused and limited ones."""
+    limited = status == 429
+    return count, count * (status >= 500), count * (400 <= status < 500 and not limited), count * limited
 
 
 def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
@@ -186,14 +268,14 @@ async def add(tx: Tx, batch: Batch) -> None:
     """Count them, and put their lines into the log."""
     for statement, values in batch.statements():
         await tx.run(statement, *values)
-    for user_id, counts, limits in batch.retried:  # their user may have been erased meanwhile
+    for user_id, counted in batch.retried:  # their user may have been erased meanwhile
         if await tx.one(EXISTS, user_id, user_id) is not None:
-            for text, rows in ((COUNT, counts), (COUNT_LIMITS, limits)):
-                for statement, values in _in_rows(text, rows):
+            for text, rows in counted:
+                for statement, values in in_rows(text, rows):
                     await tx.run(statement, *values)
 
 
-def _in_rows(text: str, values: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+def in_rows(text: str, values: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Statements with many rows each, in so few sizes that all of them stay prepared."""
     columns = text[: text.index(")")].count(",") + 1
     start, size = 0, ROWS
@@ -227,9 +309,23 @@ async def server_hours(queries: Queries, since: int) -> list[Hour]:
     return [Hour._make(row) for row in await queries.all(SERVER_HOURS, since - since % clock.HOUR)]
 
 
-async def hit(queries: Queries, user_id: str, since: int) -> dict[str, int]:
-    """Which windows refused the user's requests, and how many: `minute`, `key-minute` (a key's own), `attempts` (wrong passwords)."""
-    return {row[0]: row[1] for row in await queries.all(HIT, user_id, since - since % clock.HOUR)}
+async def hit(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> dict[str, int]:
+    """Which windows refused the user's requests, or those with one of its keys, and how many: `minute`, `key-minute` (a key's own),
+    `attempts` (wrong passwords)."""
+    text, only = (HIT, ()) if key_id is None else (HIT_OF_KEY, (key_id,))
+    return {row[0]: row[1] for row in await queries.all(text, user_id, since - since % clock.HOUR, *only)}
+
+
+async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
+    """What each of the user's keys did since then, up to MAX_KEYS, those with the most requests first."""
+    return [OfKey._make(row) for row in await queries.all(KEYS, user_id, since - since % clock.HOUR)]
+
+
+async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:
+    """The same by endpoint, of all keys or of one."""
+    text, only = (ROUTES, ()) if key_id is None else (ROUTES_OF_KEY, (key_id,))
+    rows = await queries.all(text, user_id, since - since % clock.HOUR, *only)
+    return [OfRoute._make((*row[:5], tuple(row[5:]))) for row in rows]
 
 
 # ---- forgetting
@@ -243,9 +339,9 @@ async def is_older(queries: Queries, before: int) -> bool:
 
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most did."""
-    gone = await tx.run(EXPIRE_USAGE, before, limit), await tx.run(EXPIRE_LIMITS, before, limit)
+    gone = [await tx.run(statement, before, limit) for statement in (EXPIRE_USAGE, EXPIRE_LIMITS, EXPIRE_ROUTES)]
     if max(gone) < limit:  # the server's counts last: they tell whether there is anything left
-        gone = *gone, await tx.run(EXPIRE_SERVER, before, limit)
+        gone.append(await tx.run(EXPIRE_SERVER, before, limit))
     return max(gone)
 
 
@@ -275,7 +371,7 @@ async def log_size(queries: Queries, since: int) -> int:
 
 async def erase(tx: Tx, user_id: str, limit: int) -> bool:
     """Erase up to `limit` rows of each kind about a user. False when none is left."""
-    gone = [await tx.run(statement, user_id, limit) for statement in (ERASE_USAGE, ERASE_LIMITS, ERASE_LOG)]
+    gone = [await tx.run(statement, user_id, limit) for statement in (ERASE_USAGE, ERASE_LIMITS, ERASE_ROUTES, ERASE_LOG)]
     return max(gone) == limit
 
 

@@ -1111,6 +1111,126 @@ class LoggedRequest(Model):
     )
 
 
+class UsageCounts(Model):
+    """Requests: all of them, and those that failed."""
+
+    __slots__ = ()
+    requests: int
+    """All requests."""
+    client_errors: int
+    """Requests answered with a 4xx status other than 429."""
+    rate_limited: int
+    """Requests answered with 429."""
+    server_errors: int
+    """Requests answered with a 5xx status."""
+    _known = ("requests", "client_errors", "rate_limited", "server_errors")
+
+
+class UsageInterval(Model):
+    """Requests in an hour or a day."""
+
+    __slots__ = ()
+    requests: int
+    """All requests."""
+    client_errors: int
+    """Requests answered with a 4xx status other than 429."""
+    rate_limited: int
+    """Requests answered with 429."""
+    server_errors: int
+    """Requests answered with a 5xx status."""
+    at: datetime
+    """The beginning of the hour or day."""
+    _kinds = {"at": time}
+    _known = ("requests", "client_errors", "rate_limited", "server_errors", "at")
+
+
+class KeyUsage(Model):
+    """Requests with an API key."""
+
+    __slots__ = ()
+    requests: int
+    """All requests."""
+    client_errors: int
+    """Requests answered with a 4xx status other than 429."""
+    rate_limited: int
+    """Requests answered with 429."""
+    server_errors: int
+    """Requests answered with a 5xx status."""
+    key_id: str
+    """ID of the API key, which may be revoked."""
+    _known = ("requests", "client_errors", "rate_limited", "server_errors", "key_id")
+
+
+class RouteUsage(Model):
+    """Requests to an endpoint."""
+
+    __slots__ = ()
+    requests: int
+    """All requests."""
+    client_errors: int
+    """Requests answered with a 4xx status other than 429."""
+    rate_limited: int
+    """Requests answered with 429."""
+    server_errors: int
+    """Requests answered with a 5xx status."""
+    route: str
+    """Method and path of the endpoint."""
+    p50_ms: float
+    """Half of the requests took at most so many milliseconds. Estimated from counts by duration; 1000 stands for a
+    second or more.
+    """
+    p95_ms: float
+    """95 % of the requests took at most so many milliseconds, estimated likewise."""
+    _known = ("requests", "client_errors", "rate_limited", "server_errors", "route", "p50_ms", "p95_ms")
+
+
+class WindowUsage(Model):
+    """Requests that a window of a rate limit refused."""
+
+    __slots__ = ()
+    window: str
+    """The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords."""
+    refused: int
+    """Requests that it refused."""
+    _known = ("window", "refused")
+
+
+class UsageReport(Model):
+    """Requests that a user made with API keys."""
+
+    __slots__ = ()
+    user_id: str
+    """ID of the user."""
+    period: str
+    """How far it looks back."""
+    since: datetime
+    """The beginning of the first interval."""
+    until: datetime
+    """The end of the last interval, which is still running."""
+    interval: str
+    """`hour` or `day`."""
+    total: UsageCounts
+    """Requests: all of them, and those that failed."""
+    intervals: list[UsageInterval]
+    """The hours or days with requests, oldest first."""
+    keys: list[KeyUsage]
+    """The same by API key, those with the most requests first."""
+    routes: list[RouteUsage]
+    """The same by endpoint, those with the most requests first."""
+    rate_limits: list[WindowUsage]
+    """The windows of rate limits that refused requests."""
+    _kinds = {
+        "since": time,
+        "until": time,
+        "total": one(UsageCounts),
+        "intervals": each(UsageInterval),
+        "keys": each(KeyUsage),
+        "routes": each(RouteUsage),
+        "rate_limits": each(WindowUsage),
+    }
+    _known = ("user_id", "period", "since", "until", "interval", "total", "intervals", "keys", "routes", "rate_limits")
+
+
 class Health(Model):
     """Whether the server is alive or ready for requests."""
 

@@ -7,6 +7,7 @@ import { Keys } from "./keys.js";
 import { Requests } from "./requests.js";
 import { Server } from "./server.js";
 import { Sessions } from "./sessions.js";
+import { Usage } from "./usage.js";
 import { Users } from "./users.js";
 import { Webhooks } from "./webhooks.js";
 
@@ -17,6 +18,7 @@ export * from "./keys.js";
 export * from "./requests.js";
 export * from "./server.js";
 export * from "./sessions.js";
+export * from "./usage.js";
 export * from "./users.js";
 export * from "./webhooks.js";
 
@@ -36,6 +38,7 @@ export class Rollbook extends Client {
   readonly imports: Imports;
   readonly events: Events;
   readonly requests: Requests;
+  readonly usage: Usage;
   readonly server: Server;
 
   constructor(options?: ClientOptions) {
@@ -48,6 +51,7 @@ export class Rollbook extends Client {
     this.imports = new Imports(this);
     this.events = new Events(this);
     this.requests = new Requests(this);
+    this.usage = new Usage(this);
     this.server = new Server(this);
   }
 }

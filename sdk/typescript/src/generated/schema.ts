@@ -1181,6 +1181,41 @@ export interface components {
             overlap?: number;
         };
         /**
+         * KeyUsage
+         * @description Requests with an API key.
+         */
+        KeyUsage: {
+            /**
+             * Format: int64
+             * @description All requests.
+             * @example 1204
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 4xx status other than 429.
+             * @example 17
+             */
+            client_errors: number;
+            /**
+             * Format: int64
+             * @description Requests answered with 429.
+             * @example 12
+             */
+            rate_limited: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 5xx status.
+             * @example 0
+             */
+            server_errors: number;
+            /**
+             * @description ID of the API key, which may be revoked.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            key_id: string;
+        };
+        /**
          * LoggedRequest
          * @description A call that was made with an API key. Bodies, queries and credentials are never stored.
          * @example {
@@ -1542,6 +1577,51 @@ export interface components {
          */
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
         /**
+         * RouteUsage
+         * @description Requests to an endpoint.
+         */
+        RouteUsage: {
+            /**
+             * Format: int64
+             * @description All requests.
+             * @example 1204
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 4xx status other than 429.
+             * @example 17
+             */
+            client_errors: number;
+            /**
+             * Format: int64
+             * @description Requests answered with 429.
+             * @example 12
+             */
+            rate_limited: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 5xx status.
+             * @example 0
+             */
+            server_errors: number;
+            /**
+             * @description Method and path of the endpoint.
+             * @example GET /v1/users/{userId}
+             */
+            route: string;
+            /**
+             * @description Half of the requests took at most so many milliseconds. Estimated from counts by duration; 1000 stands for a second or more.
+             * @example 0.41
+             */
+            p50_ms: number;
+            /**
+             * @description 95 % of the requests took at most so many milliseconds, estimated likewise.
+             * @example 1.9
+             */
+            p95_ms: number;
+        };
+        /**
          * @description What an API key can be used for.
          * @enum {string}
          */
@@ -1597,6 +1677,157 @@ export interface components {
          * @enum {string}
          */
         Status: "active" | "suspended" | (string & {});
+        /**
+         * UsageCounts
+         * @description Requests: all of them, and those that failed.
+         */
+        UsageCounts: {
+            /**
+             * Format: int64
+             * @description All requests.
+             * @example 1204
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 4xx status other than 429.
+             * @example 17
+             */
+            client_errors: number;
+            /**
+             * Format: int64
+             * @description Requests answered with 429.
+             * @example 12
+             */
+            rate_limited: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 5xx status.
+             * @example 0
+             */
+            server_errors: number;
+        };
+        /**
+         * UsageInterval
+         * @description Requests in an hour or a day.
+         */
+        UsageInterval: {
+            /**
+             * Format: int64
+             * @description All requests.
+             * @example 96
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 4xx status other than 429.
+             * @example 17
+             */
+            client_errors: number;
+            /**
+             * Format: int64
+             * @description Requests answered with 429.
+             * @example 12
+             */
+            rate_limited: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 5xx status.
+             * @example 0
+             */
+            server_errors: number;
+            /**
+             * Format: date-time
+             * @description The beginning of the hour or day.
+             * @example 2023-10-27T10:00:00Z
+             */
+            at: string;
+        };
+        /**
+         * UsageReport
+         * @description Requests that a user made with API keys.
+         * @example {
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "period": "7d",
+         *       "since": "2023-10-21T00:00:00Z",
+         *       "until": "2023-10-27T11:00:00Z",
+         *       "interval": "hour",
+         *       "total": {
+         *         "requests": 96,
+         *         "client_errors": 3,
+         *         "rate_limited": 0,
+         *         "server_errors": 0
+         *       },
+         *       "intervals": [
+         *         {
+         *           "at": "2023-10-27T10:00:00Z",
+         *           "requests": 96,
+         *           "client_errors": 3,
+         *           "rate_limited": 0,
+         *           "server_errors": 0
+         *         }
+         *       ],
+         *       "keys": [
+         *         {
+         *           "key_id": "key_065n19esg1vsvaetc6pc73vuso",
+         *           "requests": 96,
+         *           "client_errors": 3,
+         *           "rate_limited": 0,
+         *           "server_errors": 0
+         *         }
+         *       ],
+         *       "routes": [
+         *         {
+         *           "route": "GET /v1/users/{userId}",
+         *           "requests": 96,
+         *           "client_errors": 3,
+         *           "rate_limited": 0,
+         *           "server_errors": 0,
+         *           "p50_ms": 0.31,
+         *           "p95_ms": 0.92
+         *         }
+         *       ],
+         *       "rate_limits": []
+         *     }
+         */
+        UsageReport: {
+            /**
+             * @description ID of the user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description How far it looks back.
+             * @example 7d
+             */
+            period: string;
+            /**
+             * Format: date-time
+             * @description The beginning of the first interval.
+             * @example 2023-10-21T00:00:00Z
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description The end of the last interval, which is still running.
+             * @example 2023-10-27T11:00:00Z
+             */
+            until: string;
+            /**
+             * @description `hour` or `day`.
+             * @example hour
+             */
+            interval: string;
+            total: components["schemas"]["UsageCounts"];
+            /** @description The hours or days with requests, oldest first. */
+            intervals: components["schemas"]["UsageInterval"][];
+            /** @description The same by API key, those with the most requests first. */
+            keys: components["schemas"]["KeyUsage"][];
+            /** @description The same by endpoint, those with the most requests first. */
+            routes: components["schemas"]["RouteUsage"][];
+            /** @description The windows of rate limits that refused requests. */
+            rate_limits: components["schemas"]["WindowUsage"][];
+        };
         /**
          * User
          * @description A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose.
@@ -2151,6 +2382,23 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
+        };
+        /**
+         * WindowUsage
+         * @description Requests that a window of a rate limit refused.
+         */
+        WindowUsage: {
+            /**
+             * @description The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.
+             * @example minute
+             */
+            window: string;
+            /**
+             * Format: int64
+             * @description Requests that it refused.
+             * @example 12
+             */
+            refused: number;
         };
     };
     responses: never;

@@ -82,6 +82,9 @@ export interface KeyCreate extends Object<"KeyCreate"> {}
 /** How to rotate a key. */
 export interface KeyRotation extends Object<"KeyRotation"> {}
 
+/** Requests with an API key. */
+export interface KeyUsage extends Object<"KeyUsage"> {}
+
 /** A call that was made with an API key. Bodies, queries and credentials are never stored. */
 export interface LoggedRequest extends Object<"LoggedRequest"> {}
 
@@ -116,6 +119,9 @@ export type ReplayOnly = Schemas["ReplayOnly"];
  */
 export type Role = Schemas["Role"];
 
+/** Requests to an endpoint. */
+export interface RouteUsage extends Object<"RouteUsage"> {}
+
 /** What an API key can be used for. */
 export type Scope = Schemas["Scope"];
 
@@ -124,6 +130,15 @@ export interface Session extends Object<"Session"> {}
 
 /** `suspended` users can't sign in or use their API keys until they are activated. */
 export type Status = Schemas["Status"];
+
+/** Requests: all of them, and those that failed. */
+export interface UsageCounts extends Object<"UsageCounts"> {}
+
+/** Requests in an hour or a day. */
+export interface UsageInterval extends Object<"UsageInterval"> {}
+
+/** Requests that a user made with API keys. */
+export interface UsageReport extends Object<"UsageReport"> {}
 
 /**
  * A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
@@ -175,3 +190,6 @@ export interface WebhookTest extends Object<"WebhookTest"> {}
 
 /** The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one. */
 export interface WebhookUpdate extends Object<"WebhookUpdate"> {}
+
+/** Requests that a window of a rate limit refused. */
+export interface WindowUsage extends Object<"WindowUsage"> {}

@@ -33,6 +33,7 @@ from rollbook_client.types import (
     Scope,
     Session,
     Status,
+    UsageReport,
     User,
     Webhook,
     WebhookFormat,
@@ -994,6 +995,42 @@ class AsyncSessionsWithRawResponse:
         found = AsyncSessions(client, raw=True)
         self.list = raw_page(found.list)
         self.end = raw(found.end)
+
+
+class AsyncUsage(AsyncResource):
+    """`client.usage`"""
+
+    async def get(self, *, user: str | None = None, key: str | None = None, period: str | None = None) -> UsageReport:
+        """Get usage.
+
+        Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for
+        admins those of any `user`. Requests appear within 2 seconds.
+
+        Scope: `requests:read`. Members and viewers can only access requests with their own keys.
+
+        Args:
+            user: Usage of this user. Default: your own. At most 40 characters.
+            key: Only requests with this API key. At most 40 characters.
+            period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days
+                begin at 00:00 UTC. Default: 7d.
+
+        Example:
+            >>> usage_report = await client.usage.get()
+        """
+        return await self._call(
+            build("GET", "/v1/usage", query={"user": user, "key": key, "period": period}), one_of(UsageReport)
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncUsageWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncUsageWithRawResponse(self._client)
+
+
+class AsyncUsageWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncUsage(client, raw=True)
+        self.get = raw(found.get)
 
 
 class AsyncUsers(AsyncResource):
@@ -2067,6 +2104,10 @@ class AsyncResources:
     @property
     def requests(self) -> AsyncRequests:
         return AsyncRequests(cast("AsyncRollbook", self))
+
+    @property
+    def usage(self) -> AsyncUsage:
+        return AsyncUsage(cast("AsyncRollbook", self))
 
     @property
     def server(self) -> AsyncServer:

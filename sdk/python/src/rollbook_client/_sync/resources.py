@@ -33,6 +33,7 @@ from rollbook_client.types import (
     Scope,
     Session,
     Status,
+    UsageReport,
     User,
     Webhook,
     WebhookFormat,
@@ -992,6 +993,40 @@ class SessionsWithRawResponse:
         found = Sessions(client, raw=True)
         self.list = raw_page(found.list)
         self.end = raw(found.end)
+
+
+class Usage(Resource):
+    """`client.usage`"""
+
+    def get(self, *, user: str | None = None, key: str | None = None, period: str | None = None) -> UsageReport:
+        """Get usage.
+
+        Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for
+        admins those of any `user`. Requests appear within 2 seconds.
+
+        Scope: `requests:read`. Members and viewers can only access requests with their own keys.
+
+        Args:
+            user: Usage of this user. Default: your own. At most 40 characters.
+            key: Only requests with this API key. At most 40 characters.
+            period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days
+                begin at 00:00 UTC. Default: 7d.
+
+        Example:
+            >>> usage_report = client.usage.get()
+        """
+        return self._call(build("GET", "/v1/usage", query={"user": user, "key": key, "period": period}), one_of(UsageReport))
+
+    @property
+    def with_raw_response(self) -> UsageWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return UsageWithRawResponse(self._client)
+
+
+class UsageWithRawResponse:
+    def __init__(self, client: Rollbook) -> None:
+        found = Usage(client, raw=True)
+        self.get = raw(found.get)
 
 
 class Users(Resource):
@@ -2063,6 +2098,10 @@ class Resources:
     @property
     def requests(self) -> Requests:
         return Requests(cast("Rollbook", self))
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(cast("Rollbook", self))
 
     @property
     def server(self) -> Server:

@@ -1,0 +1,93 @@
+"""Usage: how many requests were made with API keys, by time, key and endpoint. Everyone reads their own, admins that of all users."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions.arguments import ReadUsage
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, reaches_all, require_own
+from rollbook.actions.principal import Principal
+from rollbook.errors import InsufficientScope
+from rollbook.records import usage as records
+from rollbook.records import users
+from rollbook.records.usage import Hour, OfKey, OfRoute
+from rollbook.storage.database import Queries
+
+SCOPE = "requests:read"
+DAYS = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
+
+
+class Usage(NamedTuple):
+    user_id: str
+    period: str
+    since: int
+    until: int
+    step: int
+    """Microseconds of an interval: an hour or a day."""
+    total: Hour
+    intervals: list[Hour]
+    keys: list[OfKey]
+    routes: list[OfRoute]
+    windows: list[tuple[str, int]]
+    """The windows of limits that refused requests, and how many; the most first."""
+
+
+async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
+    """Get usage
+
+    Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins those of any `user`.
+    Requests appear within 2 seconds.
+    """
+    require_own(by, SCOPE)
+    user_id = asked.user
+    if user_id is None or user_id in ("me", by.user_id):
+        user_id = by.user_id
+    elif not reaches_all(by, SCOPE):
+        raise InsufficientScope("Only admins can see other users' usage.")
+    else:
+        user_id = (await users.get(on.db, known("user", user_id))).id
+    since, until, step = span(asked.period, clock.now())
+    found = await on.read_aside(_read, user_id, since, asked.key)
+    return found._replace(period=asked.period, until=until, step=step, intervals=_by(step, found.intervals))
+
+
+def span(period: str, now: int) -> tuple[int, int, int]:
+    """When the period begins and ends, in whole hours, and the length of its intervals. Days begin at midnight, UTC."""
+    until = now - now % clock.HOUR + clock.HOUR
+    if period == "24h":
+        return until - clock.DAY, until, clock.HOUR
+    days = DAYS[period]
+    return now - now % clock.DAY - (days - 1) * clock.DAY, until, clock.HOUR if days <= 7 else clock.DAY
+
+
+def total(hours: list[Hour]) -> Hour:
+    """The sum; its time is 0."""
+    return Hour(0, *(sum(hour[column] for hour in hours) for column in range(1, len(Hour._fields))))
+
+
+async def _read(queries: Queries, user_id: str, since: int, key_id: str | None) -> Usage:
+    hours = await records.hours(queries, user_id, since, key_id)
+    keys = await records.by_key(queries, user_id, since)
+    windows = await records.hit(queries, user_id, since, key_id)
+    return Usage(
+        user_id,
+        "",
+        since,
+        0,
+        0,
+        total(hours),
+        hours,
+        [each for each in keys if key_id in (None, each.key_id)],
+        await records.by_route(queries, user_id, since, key_id),
+        sorted(windows.items(), key=lambda each: (-each[1], each[0])),
+    )
+
+
+def _by(step: int, hours: list[Hour]) -> list[Hour]:
+    """The hours as intervals of this length."""
+    found: dict[int, list[Hour]] = {}
+    for hour in hours:
+        found.setdefault(hour.at - hour.at % step, []).append(hour)
+    return [total(some)._replace(at=at) for at, some in found.items()]

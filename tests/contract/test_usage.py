@@ -1,0 +1,99 @@
+"""Usage as an API: the calls of a user by time, key, endpoint and exceeded limit; of one key, and of others for those who may see them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from tests.harness import Server, new_user, running
+
+
+class Someone(NamedTuple):
+    id: str
+    key: str
+    other_key: str
+    http: httpx2.Client
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def member(server: Server, http: httpx2.Client) -> Iterator[Someone]:
+    """Somebody who made seven calls with one key, and with another three, of which its limit refused two."""
+    user = new_user(http)
+    made = [
+        http.post("/v1/keys", json={"name": "a", "user_id": user["id"], "rate_limit": limit}).json() for limit in (None, "1/hour")
+    ]
+    with server.http(made[0]["key"]) as client, server.http(made[1]["key"]) as other:
+        for path in (
+            "/v1/users/me",
+            "/v1/users/me",
+            "/v1/users/me",
+            "/v1/keys?limit=0",
+            "/v1/events",
+            "/v1/sessions",
+            "/v1/nothing",
+        ):
+            client.get(path)
+        for _ in range(3):
+            other.get("/v1/users/me")
+        deadline = time.monotonic() + 30
+        while usage(http, user=user["id"])["total"]["requests"] < 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield Someone(user["id"], made[0]["id"], made[1]["id"], client)
+
+
+def usage(http: httpx2.Client, **query: Any) -> dict[str, Any]:
+    answer = http.get("/v1/usage", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def counts(requests: int, client_errors: int = 0, rate_limited: int = 0) -> dict[str, int]:
+    return {"requests": requests, "client_errors": client_errors, "rate_limited": rate_limited, "server_errors": 0}
+
+
+def test_it_tells_calls_apart_by_key_endpoint_and_limit(member: Someone, http: httpx2.Client) -> None:
+    found = usage(http, user=member.id)
+    assert (found["user_id"], found["period"], found["interval"]) == (member.id, "7d", "hour")
+    assert found["total"] == counts(10, 3, 2)
+    assert sum(each["requests"] for each in found["intervals"]) == 10
+    assert all(found["since"] <= each["at"] < found["until"] for each in found["intervals"])
+    assert found["keys"] == [{"key_id": member.key, **counts(7, 3)}, {"key_id": member.other_key, **counts(3, 0, 2)}]
+    routes = {each.pop("route"): each for each in found["routes"]}
+    assert routes.keys() == {"GET /v1/users/{userId}", "GET /v1/keys", "GET /v1/events", "GET /v1/sessions"}
+    own = routes["GET /v1/users/{userId}"]
+    assert 0 < own.pop("p50_ms") <= own.pop("p95_ms") <= 1000
+    assert own == counts(6, 0, 2)
+    assert found["rate_limits"] == [{"window": "key-hour", "refused": 2}]
+
+
+def test_a_key_narrows_all_of_it(member: Someone, http: httpx2.Client) -> None:
+    first, other = (usage(http, user=member.id, key=key) for key in (member.key, member.other_key))
+    assert first["total"] == counts(7, 3) and other["total"] == counts(3, 0, 2)
+    assert [each["key_id"] for each in first["keys"]] == [member.key]
+    assert "GET /v1/keys" not in [each["route"] for each in other["routes"]]
+    assert first["rate_limits"] == [] and other["rate_limits"] == [{"window": "key-hour", "refused": 2}]
+    assert sum(each["requests"] for each in first["intervals"]) == 7
+
+
+def test_own_usage_is_the_default_and_counted_by_the_day_over_months(member: Someone) -> None:
+    before = usage(member.http, user="me", period="90d")
+    assert before["user_id"] == member.id and before["interval"] == "day" and before["total"]["requests"] >= 10
+    assert all(each["at"].endswith("T00:00:00Z") for each in before["intervals"])
+    assert usage(member.http)["user_id"] == member.id
+
+
+@pytest.mark.parametrize("query", [{"period": "week"}, {"days": "7"}, {"period": ""}])
+def test_what_it_does_not_know_is_refused(member: Someone, http: httpx2.Client, query: dict[str, str]) -> None:
+    answer = http.get("/v1/usage", params={"user": member.id, **query})
+    assert answer.status_code == 400 and answer.json()["param"] == next(iter(query))
