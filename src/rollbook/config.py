@@ -18,6 +18,7 @@ from urllib.parse import unquote_plus
 import msgspec
 from msgspec import Meta
 
+from rollbook import units
 from rollbook.quota import Limit
 from rollbook.roles import ROLES
 
@@ -71,6 +72,26 @@ class RoleNames(tuple[str, ...]):
         return found
 
 
+class Duration(int):
+    """Seconds, written as `90s`, `15m`, `24h`, `7d` or `2w`; 0 is written `off`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found = 0 if text in ("", "off") else units.seconds(text)
+        if found is None or (found < 60 and found):
+            raise ValueError(f"{text!r} is not a duration. Use one of at least a minute, such as 15m, 24h or 7d, or off.")
+        return cls(found)
+
+    def __str__(self) -> str:
+        length, unit = next(
+            ((each, unit) for each, unit in ((86_400, "d"), (3_600, "h"), (60, "m")) if self % each == 0), (1, "s")
+        )
+        return f"{self // length}{unit}" if self else "off"
+
+
 class Networks(tuple[IPv4Network | IPv6Network, ...]):
     """Networks in CIDR notation."""
 
@@ -113,6 +134,7 @@ _IS_CONTACT = re.compile(r"(?:mailto:|tel:|https://)[!-~]+").fullmatch
 # Types of settings that are written as text, or as several texts, and checked when they are read.
 _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     Limit: (str, Limit.parse),
+    Duration: (str, Duration.parse),
     RoleLimits: (tuple[str, ...], RoleLimits.parse),
     RoleNames: (tuple[str, ...], RoleNames.parse),
     Networks: (tuple[str, ...], Networks.parse),
@@ -128,7 +150,7 @@ def written_type(hint: Any) -> Any:
 
 def written(value: Any) -> Any:
     """A setting's value as it is written."""
-    if isinstance(value, Limit):
+    if isinstance(value, (Limit, Duration)):
         return str(value)
     if isinstance(value, RoleLimits):
         return tuple(f"{role}={limit}" for role, limit in value)
@@ -260,6 +282,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, from which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if a larger log is what you want.")
     ] = 10_240  # fmt: skip
 
+    backup_every: Annotated[
+        Duration, Meta(description="How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on unless something else backs up the data folder.")
+    ] = Duration()  # fmt: skip
+    backup_keep: Annotated[
+        int, Meta(ge=1, le=10_000, description="How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the disk is small.")
+    ] = 7  # fmt: skip
+    backup_folder: Annotated[
+        str, Meta(description="Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, so that you don't lose both at once.")
+    ] = ""  # fmt: skip
+
     webhook_allow: Annotated[
         Networks,
         Meta(description="Networks (CIDR) that webhooks can send to although they are not public, such as `10.0.0.0/8`, also over plain `http`. Set it if receivers run in your own network, and no wider: whoever can create webhooks can send requests there.")
@@ -347,6 +379,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")
+        if self.backup_every and self.database:
+            raise ConfigurationError(
+                "backup_every is for SQLite. Back up PostgreSQL with its own tools, such as pg_dump, and leave it off."
+            )
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 MEBIBYTE = 1 << 20
 _SIZES = (("GiB", 1 << 30), ("MiB", MEBIBYTE), ("KiB", 1 << 10))
 # Each with its seconds, and up to how many seconds it is used.
 _DURATIONS = (("second", 1, 89), ("minute", 60, 89 * 60), ("hour", 3_600, 35 * 3_600), ("day", 86_400, float("inf")))
+
+
+_LENGTH = re.compile(r"([0-9]{1,9})(s|m|h|d|w)").fullmatch
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def seconds(text: str) -> int | None:
+    """Of `90s`, `15m`, `12h`, `30d` or `2w`; None for anything else."""
+    found = _LENGTH(text.strip().lower())
+    return None if found is None else int(found[1]) * _UNITS[found[2]]
 
 
 def size(amount: int) -> str:

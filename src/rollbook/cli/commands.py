@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from rollbook import __version__
 
 # In the order of `--help`. The module of the same name contains `app`.
-COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "api", "doctor", "migrate", "copy", "openapi", "version")  # fmt: skip
+COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "api", "doctor", "backup", "migrate", "copy", "openapi", "version")  # fmt: skip
 
 
 class _Commands(TyperGroup):

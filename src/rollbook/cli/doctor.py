@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from rollbook import __version__, clock, config, first_start, units
+from rollbook.actions import backups
 from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
@@ -95,6 +96,7 @@ def doctor(
             *_settings(settings, sources),
             *_folder(settings),
             *_database(settings, deep),
+            *_backups(settings),
             *_limits(settings),
             *_network(settings),
         ]
@@ -371,6 +373,24 @@ def _pages(path: Path, check: str) -> Finding:
     if found == ["ok"]:
         return Finding("ok", "pages", f"{check}: no errors")
     return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged. Restore a backup, and check the disk.")
+
+
+def _backups(settings: Settings) -> Iterator[Finding]:
+    if not is_sqlite(settings):
+        return
+    place, now = backups.folder(settings), clock.now()
+    found = backups.found(settings)
+    newest = f"newest of {clock.format_time(found[0].created_at)}" if found else f"none in {place}"
+    if failed := backups.failure(settings):
+        fix = "Correct this. The server tries again every five minutes, or as soon as an owner asks for a backup."
+        yield Finding("warning", "backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
+    elif backups.is_overdue(settings, now):
+        fix = "Start the server. If it is running, its log says why there is none."
+        yield Finding("warning", "backups", f"{newest}, though one is due every {settings.backup_every}", fix)
+    elif found:
+        yield Finding("ok", "backups", f"{len(found)} in {place}, {newest}")
+    else:
+        yield Finding("ok", "backups", f"{newest}; start the server with --backup-every 24h to create them")
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:

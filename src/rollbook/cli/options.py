@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rollbook import clock
+from rollbook import clock, units
 from rollbook.cli.backends import Backend
 from rollbook.cli.output import Failure
 from rollbook.cli.targets import backend, running_server
@@ -124,10 +123,6 @@ def _with(command: Callable[..., None], options: dict[str, Any], opened: Callabl
     return run
 
 
-_LENGTH = re.compile(r"([0-9]{1,9})(s|m|h|d|w)").fullmatch
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
 def password(given: str | None, required: bool) -> str | None:
     """The password that was meant: `-`, or none where one is needed, is asked for, without showing it."""
     if given is None and not (required and sys.stdin.isatty()):
@@ -163,16 +158,16 @@ def confirm(question: str, yes: bool) -> None:
 
 def seconds(text: str, option: str) -> int:
     """`90s`, `15m`, `12h`, `30d`, `2w`."""
-    found = _LENGTH(text.strip().lower())
+    found = units.seconds(text)
     if found is None:
         raise Failure(f"{option}: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
-    return int(found[1]) * _UNITS[found[2]]
+    return found
 
 
 def moment(text: str, option: str) -> str:
     """A duration from now (`30d`) or an RFC 3339 time, as RFC 3339."""
-    if _LENGTH(text.strip().lower()):
-        at = clock.now() + seconds(text, option) * clock.SECOND
+    if (length := units.seconds(text)) is not None:
+        at = clock.now() + length * clock.SECOND
         if at > clock.LATEST:
             raise Failure(f"{option}: {text} is later than the year 9999.")
         return clock.format_time(at)

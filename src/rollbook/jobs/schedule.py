@@ -8,8 +8,9 @@ from rollbook.actions import key_expiry, notices
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
-from rollbook.jobs import last_seen, retention
-from rollbook.jobs.imports import PAUSE, Imports
+from rollbook.jobs import backups, imports, last_seen, retention
+from rollbook.jobs.backups import Backups
+from rollbook.jobs.imports import Imports
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
 from rollbook.observe.usage_buffer import UsageBuffer
@@ -35,6 +36,10 @@ def jobs(on: Services, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge:
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
         running = Imports(on)
-        found.append(Job("imports", PAUSE, running.step))
+        found.append(Job("imports", imports.PAUSE, running.step))
         last.append(running.stop)
+        if not dialect(on.db).is_shared:
+            copying = Backups(on.settings)
+            found.append(Job("backups", backups.PAUSE, copying.step))
+            last.append(copying.stop)
     return Jobs(on.db, found, last=last)

@@ -37,6 +37,7 @@ NOTICES: dict[str, Notice] = {
     "user-session-ended": Notice("ok", "That browser has been signed out."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
+    "backup-requested": Notice("ok", "The backup begins within a second. Load this page again to see it."),
     "webhook-saved": Notice("ok", "Saved."),
     "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
     "webhook-resumed": Notice("ok", "Webhook resumed."),

@@ -101,6 +101,7 @@ PAGES = [
     Page("GET", "/admin/imports/{id}/report", imports.report, "admin"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "admin"),
     Page("GET", "/admin/server", server.show, "admin"),
+    Page("POST", "/admin/server/backups", server.back_up, "admin"),
     Page("GET", "/admin/users", users.show, "admin"),
     Page("POST", "/admin/users/bulk", bulk.ask, "admin"),
     Page("POST", "/admin/users/bulk/apply", bulk.apply, "admin"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import shutil
 import sqlite3
 import time
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock, roles, units
+from rollbook.actions import backups, users
 from rollbook.actions import events as event_actions
-from rollbook.actions import users
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
 from rollbook.records import events
@@ -55,7 +54,6 @@ async def show(page: PageRequest) -> Response:
         checks=checks,
         database=about.database,
         is_shared=dialect(page.on.db).is_shared,
-        path=shlex.quote(about.database.get("path", "")),
         free=free,
         total=await users.count_users(page.on, page.by),
         version=__version__,
@@ -65,6 +63,13 @@ async def show(page: PageRequest) -> Response:
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
         log_size=log_size,
+        may_back_up=page.by.role == "owner",
+        backups=[
+            (backup, units.duration((clock.now() - backup.created_at) // clock.SECOND)) for backup in backups.found(settings)
+        ],
+        backups_written=backups.under_way(settings),
+        backup_failure=backups.failure(settings),
+        backup_folder=backups.folder(settings).absolute(),
         log_is_large=event_actions.is_log_large(settings, log_size),
         last_change=latest[0].created_at if latest else None,
         settings=settings,
@@ -72,6 +77,11 @@ async def show(page: PageRequest) -> Response:
         defaults=[setting for setting in described if setting.origin == "default"],
         allowances=_allowances(settings),
     )
+
+
+async def back_up(page: PageRequest) -> Response:
+    backups.request(page.on.settings, page.by)
+    return page.redirect("/admin/server", "backup-requested")
 
 
 def _setting(source: Source) -> Setting:
