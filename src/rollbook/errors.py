@@ -102,7 +102,7 @@ class InvalidParameter(BadRequest):
 
 
 class EmailTaken(BadRequest):
-    """Another user has this email. Emails ignore case; plus tags and dots make different addresses. To find the user, call `GET /v1/users?email=`."""
+    """Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET /v1/users?email=`."""
 
     code = "email_taken"
     message = "Email address is already in use."
@@ -122,7 +122,7 @@ class ExternalIdTaken(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """In the report of an import: a user has this `id` already, or had it until they were deleted. Only `update` and `skip` by email or external ID apply to users who exist."""
+    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are recognized by email or external ID, not by `id`."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -237,31 +237,31 @@ class LastOwner(Forbidden):
 
 
 class KeyLimitReached(Forbidden):
-    """The user has 1,000 API keys that work. Revoke those that are no longer used."""
+    """The user has 1,000 active API keys. Revoke those that are no longer used."""
 
     code = "key_limit_reached"
-    message = "This user has 1,000 API keys that work. Revoke one first."
+    message = "This user has 1,000 active API keys. Revoke one first."
 
 
 class WebhookLimitReached(Forbidden):
-    """The user has 50 webhooks, or the server 500. Delete those that are no longer used."""
+    """The user has 50 webhooks, or the server has 500. Delete those that are no longer used."""
 
     code = "webhook_limit_reached"
-    message = "This user has 50 webhooks, or the server 500. Delete one first."
+    message = "This user has 50 webhooks, or the server has 500. Delete one first."
 
 
 class ReplayLimitReached(Forbidden):
-    """The webhook has 100 replays under way, resent deliveries included. Wait until some are done, or cancel one."""
+    """The webhook has 100 running replays, including resent deliveries. Wait until some are done, or cancel one."""
 
     code = "replay_limit_reached"
-    message = "This webhook has 100 replays under way. Wait, or cancel one."
+    message = "This webhook has 100 running replays. Wait, or cancel one."
 
 
 class ImportLimitReached(Forbidden):
-    """You have 10 imports that wait or run, or the server 100. Wait until some are finished, or cancel one."""
+    """You have 10 unfinished imports, or the server has 100. Wait until some are finished, or cancel one."""
 
     code = "import_limit_reached"
-    message = "You have 10 imports that wait or run, or the server 100. Wait, or cancel one."
+    message = "You have 10 unfinished imports, or the server has 100. Wait, or cancel one."
 
 
 class NotYourself(Forbidden):
@@ -309,7 +309,7 @@ class StillRunning(ApiError):
 
 
 class PositionExpired(ApiError):
-    """Events after this position are past their retention (setting `event_retention`) and were removed, so you would miss some. Read what you follow again, for example all users with `GET /v1/users`, and follow the log from the `Event-Position` of the first page."""
+    """Events after this position were deleted because they are older than the setting `event_retention`, so you would miss some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the `Event-Position` of the first page."""
 
     status = 410
     code = "position_expired"
@@ -349,7 +349,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with other permissions. Or the stored response can't be decrypted, because the server's secret has changed: check whether the request was done. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one."""
+    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with other permissions. Or the stored response can't be decrypted because the server's secret has changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -357,7 +357,7 @@ class KeyReused(ApiError):
 
 
 class BulkRefused(ApiError):
-    """At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those that failed, as far as they fit into 4 KiB: fix them, and send all of them again."""
+    """At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again."""
 
     status = 422
     code = "bulk_refused"
@@ -383,17 +383,17 @@ class TooManyAttempts(TooManyRequests):
 
 
 class ExportRunning(TooManyRequests):
-    """You have an export under way. Read it to its end, or close its connection, before you start another."""
+    """You already have an export running. Read it to its end, or close its connection, before you start another."""
 
     code = "export_running"
-    message = "You have an export under way. Wait until it is complete."
+    message = "You already have an export running. Wait until it is complete."
 
 
 class TooManyStreams(TooManyRequests):
-    """You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for lines of the request log. Close one before you start another."""
+    """You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for the request log. Close one before you start another."""
 
     code = "too_many_streams"
-    message = "You follow the event log with 100 requests already."
+    message = "You already have 100 open requests that follow the event log."
 
 
 class HeadersTooLarge(ApiError):

@@ -33,9 +33,9 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
         ({"attempt": 9, "retry_at": 24 * clock.HOUR}, "about 24 hours later"),
         ({"attempt": 1, "retry_at": MINUTE, "http_status": 503}, "asked to wait longer, or answered that it is overloaded"),
         ({"attempt": 10}, "attempt 10 of 10"),
-        ({"trigger": "test"}, "This was a test, which is not tried again"),
+        ({"trigger": "test"}, "This was a test, which is not retried"),
         ({"retry_at": 5 * SECOND, "status": "paused"}, "The webhook is paused"),
-        ({"retry_at": 5 * SECOND, "next_attempt_at": 5 * MINUTE}, "leaves it alone"),
+        ({"retry_at": 5 * SECOND, "next_attempt_at": 5 * MINUTE}, "so Rollbook waits"),
     ],
 )
 def test_the_inspector_says_why_the_next_attempt_is_when_it_is(of: dict[str, object], words: str) -> None:

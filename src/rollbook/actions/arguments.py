@@ -278,7 +278,7 @@ class WebhookFields(Body, kw_only=True):
     format: WebhookFormat | UnsetType = UNSET
     payload: WebhookPayload | UnsetType = UNSET
     ordering: WebhookOrdering | UnsetType = UNSET
-    skip_imports: Annotated[bool, Meta(description="`true`: leave out the events of imports, but `import.finished`. Default: `false`.")] | UnsetType = UNSET  # fmt: skip
+    skip_imports: Annotated[bool, Meta(description="`true`: leave out the events of imports, except `import.finished`. Default: `false`.")] | UnsetType = UNSET  # fmt: skip
     headers: WebhookHeaders | UnsetType = UNSET
     status: Literal["enabled", "paused"] | UnsetType = UNSET
     user_id: Annotated[str, Meta(max_length=40, description="ID of the user the webhook belongs to.")] | UnsetType = UNSET
@@ -327,7 +327,7 @@ class ReplayCreate(Body, rename={"start": "from"}):
         LogPlace, Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"])
     ]
     to: Annotated[LogPlace, Meta(description="The last event: a time, exclusive, or an event ID. Default: the newest event.", examples=["2023-10-27T11:00:00Z"])] | UnsetType = UNSET  # fmt: skip
-    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="Only events of these types. Default: those that the webhook asks for.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
+    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="Only events of these types. Default: the types of the webhook.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
     user: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user.")] | UnsetType = UNSET  # fmt: skip
     only: Literal["failed", "undelivered"] | UnsetType = UNSET
 

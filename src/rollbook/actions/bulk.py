@@ -58,10 +58,10 @@ async def bulk_users(
 ) -> list[Result]:
     """Change many users
 
-    Creates, updates, deletes, restores, suspends and activates up to 1,000 users, in this order and in one transaction. Each operation obeys
-    the same rules as its own endpoint; `update` is `PATCH`. Returns a result for each: one that fails doesn't affect the others. With
-    `atomic`, either all operations are done or none. Up to 200 operations can have a password. Counts as many requests as it has
-    operations. Send an `Idempotency-Key` to make retries safe.
+    Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send them and in one
+    transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`. Returns a result for each operation: one that
+    fails doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations can have a password. Each
+    operation counts as one request. Send an `Idempotency-Key` to make retries safe.
     """
     require(by, "users:write")
     if sum(isinstance(each.fields, UserCreate) and each.fields.password is not UNSET for each in operations) > MAX_PASSWORDS:

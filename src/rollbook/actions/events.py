@@ -27,11 +27,11 @@ Waiting = Callable[[Callable[[], None]], AbstractContextManager[Any]]
 async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: Waiting = nullcontext) -> EventPage:
     """List events
 
-    Returns what happened to users, API keys, sessions and webhooks, in the order of commits. To follow the event log, pass the ID of the
-    last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means there is nothing new. A page
-    ends after `limit` events or 1 MiB, but has at least one event if there are any. If there are more, the `Link` header has the URL of
-    the next page. If events after `after` are past their retention, returns 410. With `wait`, an empty list is returned only after that
-    many seconds; an event that happens meanwhile is returned at once.
+    Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the event log, pass
+    the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means there is nothing
+    new. A page ends after `limit` events or 1 MiB, but has at least one event if there are any. If there are more, the `Link` header has
+    the URL of the next page. Fails with 410 if events after `after` were deleted (setting `event_retention`). With `wait`, the server
+    waits up to that many seconds for an event, and responds as soon as there is one.
     """
     require(by, "events:read")
     await events.settle(on.db)
@@ -63,9 +63,9 @@ async def _next_page(feed: Feed, page: EventPage, asked: ListEvents) -> EventPag
 async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: str | None = None) -> Feed:
     """Stream events
 
-    Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, it begins with the next event. After a lost
-    connection, send the `id` of the last message as `Last-Event-ID`, as browsers do by themselves: nothing is missed. A comment every 15
-    seconds shows that the connection is alive. If the stream ends for another reason than the connection, such as a revoked key, its last
+    Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, the stream starts with the next event. After
+    a lost connection, send the `id` of the last message as `Last-Event-ID`, and you miss nothing; browsers do so on their own. A comment
+    every 15 seconds shows that the connection is alive. If the server ends the stream, for example because the key was revoked, the last
     message has the type `end` and the error as its data. The stream counts as one request.
     """
     # `last` is the ID that a client with a lost connection had last. It began with `after`.

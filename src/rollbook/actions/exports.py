@@ -41,10 +41,9 @@ class Export(NamedTuple):
 async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False) -> Export:
     """Export users
 
-    Returns all users, or those that match the filters, oldest first and as they were at one moment, with all fields. An import of the export
-    gives the same users in the same order. `Event-Position` says where to follow the event log from. API keys, sessions and password hashes
-    are not contained; whoever runs the server can export hashes with `rollbook users export --with-hashes`. You can run one export at a
-    time.
+    Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you import it, you get the
+    same users in the same order. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or password
+    hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export at a time.
     """
     require(by, "users:export")
     if with_hashes and not by.is_operator:

@@ -38,9 +38,9 @@ class Report(NamedTuple):
 async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: AsyncIterator[bytes]) -> Import:
     """Import users
 
-    The body is the file: NDJSON, a JSON array or CSV, also compressed with gzip or zstd. The response comes once it is stored; the server
-    then imports the users in the background, also after a restart. Follow it with `GET /v1/imports/{importId}`. For users with a role above
-    member, the key needs the scope `users:grant` as well. You can have 10 imports that wait or run.
+    The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when it has stored the
+    file, and then imports the users in the background, even after a restart. To see the progress, call `GET /v1/imports/{importId}`. For
+    users with a role above member, the key also needs the scope `users:grant`. You can have 10 unfinished imports.
     """
     require(by, "users:write")
     id = imports.new_id()
@@ -91,7 +91,7 @@ async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[
 async def get(on: Rollbook, by: Principal, id: str) -> Import:
     """Get an import
 
-    Returns the import with its progress: `bytes_read` of `bytes`, and what became of the records read so far.
+    Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and refused so far.
     """
     require(by, "users:write")
     return await imports.get(on.db, known("imp", id))
@@ -100,7 +100,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Import:
 async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report:
     """Get the report of an import
 
-    Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far, while the import runs.
+    Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
     """
     found = await get(on, by, id)
     return Report(asked.format, _refusals(on, found.id))
@@ -116,7 +116,7 @@ async def _refusals(on: Rollbook, id: str) -> AsyncGenerator[list[Refusal], None
 async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     """Cancel an import
 
-    Users who were imported already stay. Nothing happens if the import is finished.
+    Users who were imported already stay. If the import has finished, nothing happens.
     """
     require(by, "users:write")
     found = await on.write(_cancel, by, known("imp", id))

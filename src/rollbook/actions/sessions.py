@@ -45,7 +45,7 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Ses
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
     """Delete a session
 
-    Signs the browser out immediately.
+    Signs out the browser immediately.
     """
     # `of` names the user whose session it must be.
     require_own(by, "sessions:write")

@@ -61,8 +61,8 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     """List deliveries
 
     Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when the next attempt is.
-    They are kept for 14 days (setting `webhook_retention`), at most 10,000 of each webhook. If there are more, the `Link` header has the URL
-    of the next page. Requires the scope `events:read` as well.
+    Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for each webhook. If there are more, the `Link` header has
+    the URL of the next page. Also requires the scope `events:read`.
     """
     webhook = await _find(on, by, "webhooks:read", id)
     filters = Filters(
@@ -77,8 +77,8 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
 async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:
     """Get a delivery
 
-    Returns the delivery with its request and the response, of which the first 4 KiB are kept. The request is made again from the event log
-    with the URL and format that the webhook has now; it is null if the event was erased or is past its retention.
+    Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the event log, with the URL
+    and format that the webhook has now. It is null if the event was erased or is past its retention.
     """
     webhook = await _find(on, by, "webhooks:read", id)
     delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
@@ -113,7 +113,7 @@ def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: byte
 async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Replay:
     """Resend a delivery
 
-    Sends the event once more, with the same `webhook-id`, also if it was delivered or the webhook is paused. Returns a replay that shows
+    Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns a replay that shows
     whether it succeeded. A test delivery can't be resent.
     """
     webhook = await _find(on, by, "webhooks:write", id)
@@ -139,8 +139,8 @@ async def start_replay(tx: Tx, replay: Replay) -> Replay:
 async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whole:
     """Test a webhook
 
-    Sends an example event at once, whatever types the webhook asks for, also if it is paused or disabled. Returns the delivery with its
-    outcome, after up to 15 seconds. The event is not in the event log, and not tried again.
+    Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the delivery with its
+    outcome, after up to 15 seconds. The event is not in the event log and is not retried.
     """
     webhook = await _find(on, by, "webhooks:write", id)
     type = TEST if asked.type is UNSET else str(asked.type)

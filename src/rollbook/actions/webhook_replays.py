@@ -30,7 +30,7 @@ class Replays(NamedTuple):
 async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> Replays:
     """List replays
 
-    Returns the replays of a webhook, newest first, resent deliveries among them.
+    Returns the replays of a webhook, newest first, including resent deliveries.
     """
     webhook = await find(on, by, "webhooks:read", id)
     return await on.read(_list, webhook.id, asked.limit, asked.before)
@@ -44,8 +44,9 @@ async def _list(queries: Queries, webhook_id: str, limit: int, before: str | Non
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
     """Replay events
 
-    Sends a part of the event log to the webhook again, with the same `webhook-id`, beside what is new, also if the webhook is paused. It
-    survives restarts; read it again to see its progress. An event that fails is not tried again. Requires the scope `events:read` as well.
+    Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New events are sent as
+    usual. A replay continues after a restart; get it to see its progress. Events that fail are not retried. Also requires the scope
+    `events:read`.
     """
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")
@@ -80,7 +81,7 @@ async def get_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> Re
 async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> None:
     """Cancel a replay
 
-    Sends nothing more of it. Nothing happens if it is finished.
+    No more of its events are sent. If it has finished already, nothing happens.
     """
     webhook = await find(on, by, "webhooks:write", id)
     replay = await webhook_replays.get(on.db, webhook.id, known("replay", replay_id))

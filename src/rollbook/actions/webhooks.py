@@ -89,9 +89,9 @@ async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -
 async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     """Create a webhook
 
-    From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook with all types gets
+    From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook for all types gets
     its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is disabled when that user can no
-    longer read events. Requires the scope `events:read` as well.
+    longer read events. Also requires the scope `events:read`.
     """
     require_own(by, "webhooks:write")
     require(by, "events:read")
@@ -129,10 +129,10 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
 async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None) -> Seen:
     """Update a webhook
 
-    Fields you don't send are left unchanged; `headers` are merged, and null removes one. Events that have not been delivered yet are sent
-    as the webhook is then. The `status` `enabled` resumes where it stands. To change `url`, `types`, `format` or `payload`, the key needs
-    the scope `events:read` as well. Admins can give the webhook to another user. With `If-Match`, the update only succeeds if the webhook
-    still has that version.
+    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. Events that have not been delivered yet are
+    sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or
+    `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another user. With `If-Match`, the update only
+    succeeds if the webhook still has that version.
     """
     webhook = await find(on, by, "webhooks:write", id)
     if any(getattr(changes, name) is not UNSET for name in SENT):
@@ -184,7 +184,8 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
 async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
     """Pause a webhook
 
-    Nothing is sent until you resume it. What happens meanwhile is not lost: it can be sent then, as far as the event log still has it.
+    Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them sent then, as long as
+    they are in the event log.
     """
     webhook = await find(on, by, "webhooks:write", id)
     return await on.write(_set_status, by, webhook.id, "paused")
@@ -193,8 +194,8 @@ async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
 async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> Seen:
     """Resume a webhook
 
-    Sends again, after a pause or when the webhook was disabled. By default everything that happened meanwhile is sent, in order. `from`
-    selects another place: `now` skips it, and a time or event further back sends events again.
+    Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in order. To start
+    elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
     """
     webhook = await find(on, by, "webhooks:write", id)
     seq = await _place(on, str(resume.start))
@@ -264,8 +265,8 @@ async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> Seen:
 async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> Seen:
     """Rotate the secret of a webhook
 
-    Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, with the new secret and with the old one,
-    so that nothing is rejected while you change it in your application.
+    Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each secret, so that your
+    application rejects nothing while you change its secret.
     """
     webhook = await find(on, by, "webhooks:write", id)
     secret = signing.new_secret()

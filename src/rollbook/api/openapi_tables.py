@@ -92,9 +92,9 @@ _PROOF: Schema = {
     "description": "Your current password. Required to change your own email, unless you can change all users.",
 }
 
-_FORMATS = "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats."
-_PAYLOADS = "`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data."
-_ORDERINGS = "`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."
+_FORMATS = "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
+_PAYLOADS = "`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data."
+_ORDERINGS = "`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."
 
 # Descriptions of the fields of bodies, by name, or by type and name. Fields with their own type have them there.
 BODIES: dict[str, Schema] = {
@@ -116,9 +116,9 @@ BODIES: dict[str, Schema] = {
     "payload": {"description": f"{_PAYLOADS} Default: `full`."},
     "ordering": {"description": f"{_ORDERINGS} Default: `user`."},
     "WebhookCreate.status": {"description": "`paused`: nothing is sent until you resume it. Default: `enabled`."},
-    "WebhookUpdate.status": {"description": "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands."},
+    "WebhookUpdate.status": {"description": "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped."},
     "WebhookTest.type": {"pattern": "^[a-z_]+[.][a-z_]+$"},
-    "only": {"description": "`failed`: only events of which an attempt failed and none succeeded. `undelivered`: only those that were never delivered, as far as deliveries are kept. Default: all."},
+    "only": {"description": "`failed`: only events with failed attempts and no successful one. `undelivered`: only events without a successful delivery. Default: all."},
     "WebhookCreate.user_id": {"pattern": ANY_TEXT, "description": "ID of the user the webhook belongs to. Default: yourself.", "examples": [CHARLIE_ID]},
     "scopes": {"description": "The scopes of the key. Default or null: everything its user can do."},
 }  # fmt: skip
@@ -160,7 +160,7 @@ ENUMS: dict[str, Schema] = {
     "Role": {"type": "string", "enum": list(roles.ROLES), "description": _ROLE},
     "Status": {"type": "string", "enum": list(roles.STATUSES), "description": _STATUS},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
-    "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, those of later versions included."},
+    "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, including those of later versions."},
     "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": _FORMATS},
     "BulkVerb": {"type": "string", "enum": list(get_args(Verb)), "description": "What to do."},
     "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": _PAYLOADS},
@@ -246,7 +246,7 @@ ANSWERS: dict[str, Schema] = {
     "payload": open_enum(("full", "thin"), _PAYLOADS),
     "ordering": open_enum(("user", "none"), _ORDERINGS),
     "Webhook.headers": {"type": "array", "maxItems": 20, "items": string("The name of a header.", 100, examples=["X-Tenant"]), "description": "The names of the headers that are sent with each event. The values are never returned."},
-    "skip_imports": {"type": "boolean", "description": "Whether events of imports are left out, but `import.finished`."},
+    "skip_imports": {"type": "boolean", "description": "Whether events of imports are left out, except `import.finished`."},
     "Webhook.status": open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."),
     "Delivery.id": identifier("ID of the delivery.", DELIVERY_ID),
     "webhook_id": identifier("ID of the webhook.", examples.WEBHOOK_ID),
@@ -261,8 +261,8 @@ ANSWERS: dict[str, Schema] = {
     "Delivery.address": string("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"]),
     "retry_at": moment("When the next attempt is. Null: there is none."),
     "request": {"oneOf": [reference("DeliveryRequest"), {"type": "null"}], "description": "What was sent. Null: the event was erased, or is past its retention."},
-    "response": {"oneOf": [reference("DeliveryResponse"), {"type": "null"}], "description": "What the receiver answered. Null: nothing."},
-    "DeliveryRequest.url": {"type": "string", "maxLength": 2048, "description": "The URL of the webhook now.", "examples": ["https://app.example.com/hooks/rollbook"]},
+    "response": {"oneOf": [reference("DeliveryResponse"), {"type": "null"}], "description": "What the receiver responded. Null: nothing."},
+    "DeliveryRequest.url": {"type": "string", "maxLength": 2048, "description": "The current URL of the webhook.", "examples": ["https://app.example.com/hooks/rollbook"]},
     "DeliveryRequest.headers": {"type": "object", "maxProperties": 64, "additionalProperties": string("A value.", 4096), "description": "The headers, without the values of signatures and of the webhook's own headers."},
     "DeliveryRequest.body": string("The body.", 1 << 21),
     "content_type": string("The `Content-Type`. Null: there was none.", 255, examples=["text/plain"]),
@@ -272,8 +272,8 @@ ANSWERS: dict[str, Schema] = {
     "Replay.status": open_enum(("running", "done", "canceled"), "Whether it is under way."),
     "progress": {"type": "number", "minimum": 0, "maximum": 1, "description": "How much of its part of the event log is done, from 0 to 1."},
     "Replay.delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that were delivered."},
-    "Replay.failed": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that were not. They are not tried again."},
-    "Replay.types": {"type": "array", "maxItems": 64, "items": string("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"]), "description": "The events that are sent. Null: those that the webhook asks for."},
+    "Replay.failed": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that failed. They are not retried."},
+    "Replay.types": {"type": "array", "maxItems": 64, "items": string("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"]), "description": "The events that are sent. Null: the types of the webhook."},
     "Replay.user_id": identifier("Only events about this user. Null: about all.", CHARLIE_ID),
     "only": open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all."),
     "created_by": identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID),
@@ -284,7 +284,7 @@ ANSWERS: dict[str, Schema] = {
     "delivered": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Successful deliveries of the last 24 hours."},
     "failed": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Failed deliveries of the last 24 hours."},
     "last_outcome": string("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"]),
-    "waiting": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events in the log that are ahead of the webhook, including those it doesn't ask for, and those that failed and will be tried again."},
+    "waiting": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Events that the webhook has not processed yet, including those of other types, and failed ones that will be retried."},
     "next_attempt_at": moment("When what has failed is tried again. Null: nothing waits for that."),
     "secret": string("The secret that signs the events (Standard Webhooks).", 64, examples=[WEBHOOK_SECRET]),
     "Session.id": identifier("ID of the session.", examples.SESSION_ID),
@@ -402,7 +402,7 @@ TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
     "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run and a report.",
-    "Webhooks": "Endpoints that events are sent to, signed as Standard Webhooks asks for, in order for each user.",
+    "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Requests": "The request log: calls with API keys.",
     "Usage": "Requests by time, API key and endpoint.",
@@ -517,7 +517,7 @@ PARAMETERS: Schema = {
     },
     "Last-Event-ID": {
         "name": "Last-Event-ID", "in": "header", "required": False,
-        "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. Browsers send it by themselves.",
+        "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. Browsers send it on their own.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[!-~]+$", "examples": [examples.EVENT_ID]},
     },
     "If-Match": {

@@ -19,7 +19,7 @@ GONE = "http_410"
 
 DESCRIPTIONS: dict[str, str] = {
     DELIVERED: "The receiver answered with a status from 200 to 299.",
-    REFUSED_ADDRESS: "The host of the URL has an address that events are not sent to, such as one of a private network. Nothing was sent. See `webhook_allow`.",
+    REFUSED_ADDRESS: "The host of the URL has an address to which events are not sent, such as one of a private network. Nothing was sent. See `webhook_allow`.",
     DNS_FAILED: "The host of the URL has no address, or the name server did not answer in time.",
     CONNECT_FAILED: "No connection could be opened.",
     TLS_FAILED: "The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts.",
@@ -28,8 +28,8 @@ DESCRIPTIONS: dict[str, str] = {
     BAD_RESPONSE: "The answer is not valid HTTP/1.1.",
     TOO_LARGE: "The status line and headers of the answer are larger than 32 KiB.",
     REDIRECTED: "The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL.",
-    BODY_FAILED: "The event cannot be written in the format of the endpoint. It is not sent, and not tried again.",
-    EXHAUSTED: "The last attempt failed. The event is not tried again by itself, but you can resend it.",
+    BODY_FAILED: "The event can't be written in the format of the webhook. It is not sent and not retried.",
+    EXHAUSTED: "The last attempt failed. Rollbook has given up on the event, but you can resend it.",
 }
 """All outcomes but `http_400` to `http_599`."""
 
@@ -58,5 +58,5 @@ def is_outcome(text: str) -> bool:
 def describe(outcome: str) -> str:
     """A sentence for people."""
     if outcome == GONE:
-        return "The receiver answered with status 410: it wants no more events. The endpoint gets disabled."
+        return "The receiver answered with status 410: it wants no more events, so the webhook is disabled."
     return DESCRIPTIONS.get(outcome) or f"The receiver answered with status {outcome[5:]}."

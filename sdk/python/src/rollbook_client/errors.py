@@ -98,8 +98,8 @@ class InvalidJson(BadRequest):
 
 
 class EmailTaken(BadRequest):
-    """`email_taken`: Another user has this email. Emails ignore case; plus tags and dots make different addresses. To
-    find the user, call `GET /v1/users?email=`.
+    """`email_taken`: Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user,
+    call `GET /v1/users?email=`.
     """
 
 
@@ -179,21 +179,21 @@ class NotYourself(Forbidden):
 
 
 class KeyLimitReached(Forbidden):
-    """`key_limit_reached`: The user has 1,000 API keys that work. Revoke those that are no longer used."""
+    """`key_limit_reached`: The user has 1,000 active API keys. Revoke those that are no longer used."""
 
 
 class WebhookLimitReached(Forbidden):
-    """`webhook_limit_reached`: The user has 50 webhooks, or the server 500. Delete those that are no longer used."""
+    """`webhook_limit_reached`: The user has 50 webhooks, or the server has 500. Delete those that are no longer used."""
 
 
 class ReplayLimitReached(Forbidden):
-    """`replay_limit_reached`: The webhook has 100 replays under way, resent deliveries included. Wait until some are
+    """`replay_limit_reached`: The webhook has 100 running replays, including resent deliveries. Wait until some are
     done, or cancel one.
     """
 
 
 class ImportLimitReached(Forbidden):
-    """`import_limit_reached`: You have 10 imports that wait or run, or the server 100. Wait until some are finished, or
+    """`import_limit_reached`: You have 10 unfinished imports, or the server has 100. Wait until some are finished, or
     cancel one.
     """
 
@@ -221,9 +221,9 @@ class Gone(APIError):
 
 
 class PositionExpired(Gone):
-    """`position_expired`: Events after this position are past their retention (setting `event_retention`) and were
-    removed, so you would miss some. Read what you follow again, for example all users with `GET /v1/users`, and
-    follow the log from the `Event-Position` of the first page.
+    """`position_expired`: Events after this position were deleted because they are older than the setting
+    `event_retention`, so you would miss some. Read the current state again, for example all users with `GET
+    /v1/users`, and follow the log from the `Event-Position` of the first page.
     """
 
 
@@ -253,15 +253,15 @@ class UnprocessableContent(APIError):
 
 class IdempotencyKeyReused(UnprocessableContent):
     """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path, another
-    body, or an API key with other permissions. Or the stored response can't be decrypted, because the server's secret
-    has changed: check whether the request was done. Use a new Idempotency-Key for each new request, and reuse it only
-    to retry the same one.
+    body, or an API key with other permissions. Or the stored response can't be decrypted because the server's secret
+    has changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it
+    only to retry the same one.
     """
 
 
 class BulkRefused(UnprocessableContent):
-    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those
-    that failed, as far as they fit into 4 KiB: fix them, and send all of them again.
+    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names
+    the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again.
     """
 
 
@@ -283,14 +283,14 @@ class TooManyAttempts(TooManyRequests):
 
 
 class ExportRunning(TooManyRequests):
-    """`export_running`: You have an export under way. Read it to its end, or close its connection, before you start
-    another.
+    """`export_running`: You already have an export running. Read it to its end, or close its connection, before you
+    start another.
     """
 
 
 class TooManyStreams(TooManyRequests):
-    """`too_many_streams`: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
-    or 10 that wait for lines of the request log. Close one before you start another.
+    """`too_many_streams`: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+    `wait`, or 10 that wait for the request log. Close one before you start another.
     """
 
 

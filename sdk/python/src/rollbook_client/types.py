@@ -115,7 +115,7 @@ EventPattern = (
     ]
     | str
 )
-"""An event type, all of a group such as `user.*`, or `*` for all, those of later versions included.
+"""An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
 
 Later versions can add values.
 """
@@ -207,14 +207,14 @@ Later versions can add values.
 
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"] | str
 """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-sentence for people, in the form of an incoming webhook of these chats.
+sentence for people, in the format of these chats' incoming webhooks.
 
 Later versions can add values.
 """
 
 WebhookPayload = Literal["full", "thin"] | str
-"""`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not
-store data.
+"""`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that
+should not get personal data.
 
 Later versions can add values.
 """
@@ -517,16 +517,16 @@ class EventObject(Model):
     """The events that are sent."""
     format: str | None
     """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-    sentence for people, in the form of an incoming webhook of these chats.
+    sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str | None
-    """`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should
-    not store data.
+    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers
+    that should not get personal data.
     """
     ordering: str | None
-    """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."""
     skip_imports: bool | None
-    """Whether events of imports are left out, but `import.finished`."""
+    """Whether events of imports are left out, except `import.finished`."""
     headers: list[str] | None
     """The names of the headers that are sent with each event. The values are never returned."""
     status_reason: str | None
@@ -767,8 +767,8 @@ class WebhookHealth(Model):
     last_outcome: str | None
     """The outcome of the last delivery. Null: there was none."""
     waiting: int
-    """Events in the log that are ahead of the webhook, including those it doesn't ask for, and those that failed and
-    will be tried again.
+    """Events that the webhook has not processed yet, including those of other types, and failed ones that will be
+    retried.
     """
     next_attempt_at: datetime | None
     """When what has failed is tried again. Null: nothing waits for that."""
@@ -794,16 +794,16 @@ class Webhook(Model):
     """The events that are sent."""
     format: str
     """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-    sentence for people, in the form of an incoming webhook of these chats.
+    sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str
-    """`full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should
-    not store data.
+    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers
+    that should not get personal data.
     """
     ordering: str
-    """`user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself."""
+    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."""
     skip_imports: bool
-    """Whether events of imports are left out, but `import.finished`."""
+    """Whether events of imports are left out, except `import.finished`."""
     headers: list[str]
     """The names of the headers that are sent with each event. The values are never returned."""
     status: str
@@ -849,7 +849,7 @@ class DeliveryRequest(Model):
 
     __slots__ = ()
     url: str
-    """The URL of the webhook now."""
+    """The current URL of the webhook."""
     headers: dict[str, Any]
     """The headers, without the values of signatures and of the webhook's own headers."""
     body: str
@@ -892,16 +892,16 @@ class Delivery(Model):
     """Milliseconds until the response was complete."""
     outcome: str
     """How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status
-    from 200 to 299. `refused_address`: The host of the URL has an address that events are not sent to, such as one of
-    a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or the
-    name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS
+    from 200 to 299. `refused_address`: The host of the URL has an address to which events are not sent, such as one
+    of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or
+    the name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS
     handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority
     that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the
     connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The
     answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB.
     `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL.
-    `body_failed`: The event cannot be written in the format of the endpoint. It is not sent, and not tried again.
-    `exhausted`: The last attempt failed. The event is not tried again by itself, but you can resend it.
+    `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried.
+    `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
     """
     http_status: int | None
     """The status of the response. Null: there was none."""
@@ -912,7 +912,7 @@ class Delivery(Model):
     request: DeliveryRequest | None
     """What was sent. Null: the event was erased, or is past its retention."""
     response: DeliveryResponse | None
-    """What the receiver answered. Null: nothing."""
+    """What the receiver responded. Null: nothing."""
     _kinds = {"created_at": time, "retry_at": time, "request": one(DeliveryRequest), "response": one(DeliveryResponse)}
     _optional = frozenset(["request", "response"])
     _known = (
@@ -951,9 +951,9 @@ class Replay(Model):
     delivered: int
     """Events that were delivered."""
     failed: int
-    """Events that were not. They are not tried again."""
+    """Events that failed. They are not retried."""
     types: list[str] | None
-    """The events that are sent. Null: those that the webhook asks for."""
+    """The events that are sent. Null: the types of the webhook."""
     user_id: str | None
     """Only events about this user. Null: about all."""
     only: str | None

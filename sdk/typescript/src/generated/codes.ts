@@ -29,8 +29,8 @@ export class AddressNotAllowed extends Forbidden {}
 export class BadMessage extends BadRequest {}
 
 /**
- * At least one operation of a bulk call with `atomic` failed, so none was done. `errors` names those that failed, as far
- * as they fit into 4 KiB: fix them, and send all of them again.
+ * At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations that
+ * failed, as far as they fit into 4 KiB: fix them, and send all operations again.
  */
 export class BulkRefused extends APIError {}
 
@@ -38,15 +38,15 @@ export class BulkRefused extends APIError {}
 export class ContentTooLarge extends APIError {}
 
 /**
- * Another user has this email. Emails ignore case; plus tags and dots make different addresses. To find the user, call
- * `GET /v1/users?email=`.
+ * Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET
+ * /v1/users?email=`.
  */
 export class EmailTaken extends BadRequest {}
 
 /** The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new one. */
 export class ExpiredKey extends Unauthorized {}
 
-/** You have an export under way. Read it to its end, or close its connection, before you start another. */
+/** You already have an export running. Read it to its end, or close its connection, before you start another. */
 export class ExportRunning extends TooManyRequests {}
 
 /** Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`. */
@@ -57,15 +57,15 @@ export class HeadersTooLarge extends APIError {}
 
 /**
  * This Idempotency-Key was used before with a different request: another path, another body, or an API key with other
- * permissions. Or the stored response can't be decrypted, because the server's secret has changed: check whether the
- * request was done. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one.
+ * permissions. Or the stored response can't be decrypted because the server's secret has changed: check whether the
+ * request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one.
  */
 export class IdempotencyKeyReused extends APIError {}
 
 /** The first request with this Idempotency-Key is still running. Wait, then try again. */
 export class IdempotencyStillRunning extends APIError {}
 
-/** You have 10 imports that wait or run, or the server 100. Wait until some are finished, or cancel one. */
+/** You have 10 unfinished imports, or the server has 100. Wait until some are finished, or cancel one. */
 export class ImportLimitReached extends Forbidden {}
 
 /**
@@ -93,7 +93,7 @@ export class InvalidKey extends Unauthorized {}
  */
 export class InvalidParameter extends BadRequest {}
 
-/** The user has 1,000 API keys that work. Revoke those that are no longer used. */
+/** The user has 1,000 active API keys. Revoke those that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
 
 /**
@@ -139,8 +139,8 @@ export class OutcomeUnknown extends Unavailable {}
 export class Overloaded extends Unavailable {}
 
 /**
- * Events after this position are past their retention (setting `event_retention`) and were removed, so you would miss
- * some. Read what you follow again, for example all users with `GET /v1/users`, and follow the log from the
+ * Events after this position were deleted because they are older than the setting `event_retention`, so you would miss
+ * some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the
  * `Event-Position` of the first page.
  */
 export class PositionExpired extends APIError {}
@@ -157,7 +157,7 @@ export class PreconditionFailed extends APIError {}
  */
 export class RateLimitExceeded extends TooManyRequests {}
 
-/** The webhook has 100 replays under way, resent deliveries included. Wait until some are done, or cancel one. */
+/** The webhook has 100 running replays, including resent deliveries. Wait until some are done, or cancel one. */
 export class ReplayLimitReached extends Forbidden {}
 
 /** The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`, `body_timeout`). */
@@ -183,8 +183,8 @@ export class StorageUnavailable extends Unavailable {}
 export class TooManyAttempts extends TooManyRequests {}
 
 /**
- * You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for lines
- * of the request log. Close one before you start another.
+ * You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for the
+ * request log. Close one before you start another.
  */
 export class TooManyStreams extends TooManyRequests {}
 
@@ -200,7 +200,7 @@ export class UriTooLong extends APIError {}
 /** The user is suspended. They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`. */
 export class UserSuspended extends Forbidden {}
 
-/** The user has 50 webhooks, or the server 500. Delete those that are no longer used. */
+/** The user has 50 webhooks, or the server has 500. Delete those that are no longer used. */
 export class WebhookLimitReached extends Forbidden {}
 
 /** The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the two apart. */

@@ -44,18 +44,18 @@ export class Events {
   /**
    * List events.
    *
-   * Returns what happened to users, API keys, sessions and webhooks, in the order of commits. To follow the event log, pass
-   * the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means
-   * there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one event if there are any. If there
-   * are more, the `Link` header has the URL of the next page. If events after `after` are past their retention, returns 410.
-   * With `wait`, an empty list is returned only after that many seconds; an event that happens meanwhile is returned at
-   * once.
+   * Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the
+   * event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An
+   * empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one event if there
+   * are any. If there are more, the `Link` header has the URL of the next page. Fails with 410 if events after `after` were
+   * deleted (setting `event_retention`). With `wait`, the server waits up to that many seconds for an event, and responds as
+   * soon as there is one.
    *
    * Scope: `events:read`.
-   * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
-   * removed, so you would miss some.
-   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
-   * or 10 that wait for lines of the request log.
+   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
+   * `event_retention`, so you would miss some.
+   * @throws {TooManyStreams} You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+   * `wait`, or 10 that wait for the request log.
    * @example
    * for await (const event of client.events.list()) console.log(event.id);
    */
@@ -73,10 +73,10 @@ export class Events {
    * Scope: `events:read`.
    * @param position An event ID or a position, such as `eventPosition` of a page: what comes after it is sent. Default: what
    * comes from now on.
-   * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
-   * removed, so you would miss some.
-   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
-   * or 10 that wait for lines of the request log.
+   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
+   * `event_retention`, so you would miss some.
+   * @throws {TooManyStreams} You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+   * `wait`, or 10 that wait for the request log.
    * @example
    * for await (const event of client.events.follow()) console.log(event.id);
    */

@@ -67,13 +67,13 @@ export class Imports {
   /**
    * Import users.
    *
-   * The body is the file: NDJSON, a JSON array or CSV, also compressed with gzip or zstd. The response comes once it is
-   * stored; the server then imports the users in the background, also after a restart. Follow it with `GET
-   * /v1/imports/{importId}`. For users with a role above member, the key needs the scope `users:grant` as well. You can have
-   * 10 imports that wait or run.
+   * The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when it
+   * has stored the file, and then imports the users in the background, even after a restart. To see the progress, call `GET
+   * /v1/imports/{importId}`. For users with a role above member, the key also needs the scope `users:grant`. You can have 10
+   * unfinished imports.
    *
    * Scope: `users:write`.
-   * @throws {ImportLimitReached} You have 10 imports that wait or run, or the server 100.
+   * @throws {ImportLimitReached} You have 10 unfinished imports, or the server has 100.
    * @example
    * const job = await client.imports.create(file);
    */
@@ -97,7 +97,8 @@ export class Imports {
   /**
    * Get an import.
    *
-   * Returns the import with its progress: `bytes_read` of `bytes`, and what became of the records read so far.
+   * Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and
+   * refused so far.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
@@ -112,8 +113,7 @@ export class Imports {
   /**
    * Get the report of an import.
    *
-   * Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far, while the
-   * import runs.
+   * Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
@@ -128,7 +128,7 @@ export class Imports {
   /**
    * Cancel an import.
    *
-   * Users who were imported already stay. Nothing happens if the import is finished.
+   * Users who were imported already stay. If the import has finished, nothing happens.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.

@@ -40,7 +40,7 @@ export class Keys {
    * Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
    *
    * Scope: `keys:write`. Members can only access their own keys.
-   * @throws {KeyLimitReached} The user has 1,000 API keys that work.
+   * @throws {KeyLimitReached} The user has 1,000 active API keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const key = await client.keys.create({
@@ -114,7 +114,7 @@ export class Keys {
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {KeyLimitReached} The user has 1,000 API keys that work.
+   * @throws {KeyLimitReached} The user has 1,000 active API keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const key = await client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", { overlap: 3600 });

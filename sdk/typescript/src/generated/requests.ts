@@ -46,8 +46,8 @@ export class Requests {
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyStreams} You have 100 requests under way that wait for events, with `GET /v1/events/stream` or `wait`,
-   * or 10 that wait for lines of the request log.
+   * @throws {TooManyStreams} You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+   * `wait`, or 10 that wait for the request log.
    * @example
    * for await (const loggedRequest of client.requests.list()) console.log(loggedRequest.id);
    */

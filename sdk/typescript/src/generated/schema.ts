@@ -294,7 +294,7 @@ export interface components {
              */
             duration_ms: number;
             /**
-             * @description How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status from 200 to 299. `refused_address`: The host of the URL has an address that events are not sent to, such as one of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or the name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL. `body_failed`: The event cannot be written in the format of the endpoint. It is not sent, and not tried again. `exhausted`: The last attempt failed. The event is not tried again by itself, but you can resend it.
+             * @description How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status from 200 to 299. `refused_address`: The host of the URL has an address to which events are not sent, such as one of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or the name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL. `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried. `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
              * @example delivered
              */
             outcome: "delivered" | "refused_address" | "dns_failed" | "connect_failed" | "tls_failed" | "timed_out" | "disconnected" | "bad_response" | "too_large" | "redirected" | "body_failed" | "exhausted" | "http_500" | (string & {});
@@ -316,7 +316,7 @@ export interface components {
             retry_at: string | null;
             /** @description What was sent. Null: the event was erased, or is past its retention. */
             request?: components["schemas"]["DeliveryRequest"] | null;
-            /** @description What the receiver answered. Null: nothing. */
+            /** @description What the receiver responded. Null: nothing. */
             response?: components["schemas"]["DeliveryResponse"] | null;
         };
         /**
@@ -335,7 +335,7 @@ export interface components {
          */
         DeliveryRequest: {
             /**
-             * @description The URL of the webhook now.
+             * @description The current URL of the webhook.
              * @example https://app.example.com/hooks/rollbook
              */
             url: string;
@@ -637,21 +637,21 @@ export interface components {
             /** @description The events that are sent. */
             types?: string[];
             /**
-             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats.
+             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
              * @example standard
              */
             format?: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
             /**
-             * @description `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data.
+             * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.
              * @example full
              */
             payload?: "full" | "thin" | (string & {});
             /**
-             * @description `user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself.
+             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order.
              * @example user
              */
             ordering?: "user" | "none" | (string & {});
-            /** @description Whether events of imports are left out, but `import.finished`. */
+            /** @description Whether events of imports are left out, except `import.finished`. */
             skip_imports?: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
@@ -765,7 +765,7 @@ export interface components {
             message?: string;
         };
         /**
-         * @description An event type, all of a group such as `user.*`, or `*` for all, those of later versions included.
+         * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
         EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "session.*" | "session.created" | "session.revoked" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
@@ -1501,10 +1501,10 @@ export interface components {
             delivered: number;
             /**
              * Format: int64
-             * @description Events that were not. They are not tried again.
+             * @description Events that failed. They are not retried.
              */
             failed: number;
-            /** @description The events that are sent. Null: those that the webhook asks for. */
+            /** @description The events that are sent. Null: the types of the webhook. */
             types: string[] | null;
             /**
              * @description Only events about this user. Null: about all.
@@ -1555,7 +1555,7 @@ export interface components {
              */
             to?: string;
             /**
-             * @description Only events of these types. Default: those that the webhook asks for.
+             * @description Only events of these types. Default: the types of the webhook.
              * @example [
              *       "user.*"
              *     ]
@@ -1563,7 +1563,7 @@ export interface components {
             types?: components["schemas"]["EventPattern"][];
             /** @description Only events about this user. */
             user?: string;
-            /** @description `failed`: only events of which an attempt failed and none succeeded. `undelivered`: only those that were never delivered, as far as deliveries are kept. Default: all. */
+            /** @description `failed`: only events with failed attempts and no successful one. `undelivered`: only events without a successful delivery. Default: all. */
             only?: components["schemas"]["ReplayOnly"];
         };
         /**
@@ -2124,21 +2124,21 @@ export interface components {
             /** @description The events that are sent. */
             types: string[];
             /**
-             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats.
+             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
              * @example standard
              */
             format: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
             /**
-             * @description `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data.
+             * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.
              * @example full
              */
             payload: "full" | "thin" | (string & {});
             /**
-             * @description `user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself.
+             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order.
              * @example user
              */
             ordering: "user" | "none" | (string & {});
-            /** @description Whether events of imports are left out, but `import.finished`. */
+            /** @description Whether events of imports are left out, except `import.finished`. */
             skip_imports: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers: string[];
@@ -2199,16 +2199,16 @@ export interface components {
              *     ]
              */
             types?: components["schemas"]["EventPattern"][];
-            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default: `standard`. */
+            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
-            /** @description `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data. Default: `full`. */
+            /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
             /**
-             * @description `user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself. Default: `user`.
+             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order. Default: `user`.
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});
-            /** @description `true`: leave out the events of imports, but `import.finished`. Default: `false`. */
+            /** @description `true`: leave out the events of imports, except `import.finished`. Default: `false`. */
             skip_imports?: boolean;
             /**
              * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
@@ -2228,7 +2228,7 @@ export interface components {
             user_id?: string;
         };
         /**
-         * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats.
+         * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
          * @enum {string}
          */
         WebhookFormat: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
@@ -2261,7 +2261,7 @@ export interface components {
             last_outcome: string | null;
             /**
              * Format: int64
-             * @description Events in the log that are ahead of the webhook, including those it doesn't ask for, and those that failed and will be tried again.
+             * @description Events that the webhook has not processed yet, including those of other types, and failed ones that will be retried.
              */
             waiting: number;
             /**
@@ -2272,7 +2272,7 @@ export interface components {
             next_attempt_at: string | null;
         };
         /**
-         * @description `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data.
+         * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.
          * @enum {string}
          */
         WebhookPayload: "full" | "thin" | (string & {});
@@ -2355,16 +2355,16 @@ export interface components {
              *     ]
              */
             types?: components["schemas"]["EventPattern"][];
-            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default: `standard`. */
+            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
-            /** @description `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not store data. Default: `full`. */
+            /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
             /**
-             * @description `user`: the events of a user in order; one that fails holds those that follow back. `none`: each event by itself. Default: `user`.
+             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order. Default: `user`.
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});
-            /** @description `true`: leave out the events of imports, but `import.finished`. Default: `false`. */
+            /** @description `true`: leave out the events of imports, except `import.finished`. Default: `false`. */
             skip_imports?: boolean;
             /**
              * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
@@ -2375,7 +2375,7 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             };
-            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands. */
+            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. */
             status?: components["schemas"]["WebhookSetStatus"];
             /**
              * @description ID of the user the webhook belongs to.

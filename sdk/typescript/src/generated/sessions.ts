@@ -37,7 +37,7 @@ export class Sessions {
   /**
    * Delete a session.
    *
-   * Signs the browser out immediately.
+   * Signs out the browser immediately.
    *
    * Scope: `sessions:write`. Members can only access their own sessions.
    * @param sessionId ID of the session.

@@ -58,7 +58,7 @@ export interface EventActor extends Object<"EventActor"> {}
  */
 export interface EventObject extends Object<"EventObject"> {}
 
-/** An event type, all of a group such as `user.*`, or `*` for all, those of later versions included. */
+/** An event type, all of a group such as `user.*`, or `*` for all, including those of later versions. */
 export type EventPattern = Schemas["EventPattern"];
 
 /** What happened. Later versions can add types: ignore those you don't know. */
@@ -163,7 +163,7 @@ export interface WebhookCreate extends Object<"WebhookCreate"> {}
 
 /**
  * `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
- * sentence for people, in the form of an incoming webhook of these chats.
+ * sentence for people, in the format of these chats' incoming webhooks.
  */
 export type WebhookFormat = Schemas["WebhookFormat"];
 
@@ -171,8 +171,8 @@ export type WebhookFormat = Schemas["WebhookFormat"];
 export interface WebhookHealth extends Object<"WebhookHealth"> {}
 
 /**
- * `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for receivers that should not
- * store data.
+ * `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that
+ * should not get personal data.
  */
 export type WebhookPayload = Schemas["WebhookPayload"];
 

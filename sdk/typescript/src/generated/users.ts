@@ -139,13 +139,14 @@ export class Users {
   /**
    * Change many users.
    *
-   * Creates, updates, deletes, restores, suspends and activates up to 1,000 users, in this order and in one transaction.
-   * Each operation obeys the same rules as its own endpoint; `update` is `PATCH`. Returns a result for each: one that fails
-   * doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations can have a
-   * password. Counts as many requests as it has operations. Send an `Idempotency-Key` to make retries safe.
+   * Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send them
+   * and in one transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`. Returns a result for
+   * each operation: one that fails doesn't affect the others. With `atomic`, either all operations are done or none. Up to
+   * 200 operations can have a password. Each operation counts as one request. Send an `Idempotency-Key` to make retries
+   * safe.
    *
    * Scope: `users:write`.
-   * @throws {BulkRefused} At least one operation of a bulk call with `atomic` failed, so none was done.
+   * @throws {BulkRefused} At least one operation of a bulk call with `atomic` failed, so nothing was changed.
    * @example
    * const bulkResults = await client.users.bulk({
    *   operations: [
@@ -370,7 +371,7 @@ export class Users {
    * Scope: `users:export`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {ExportRunning} You have an export under way.
+   * @throws {ExportRunning} You already have an export running.
    * @example
    * const data = await client.users.export("user_065n18a8k1rnhbvqalm9j3ts0c");
    */

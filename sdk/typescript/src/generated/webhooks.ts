@@ -54,8 +54,8 @@ export class Deliveries {
    * List deliveries.
    *
    * Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when the
-   * next attempt is. They are kept for 14 days (setting `webhook_retention`), at most 10,000 of each webhook. If there are
-   * more, the `Link` header has the URL of the next page. Requires the scope `events:read` as well.
+   * next attempt is. Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for each webhook. If
+   * there are more, the `Link` header has the URL of the next page. Also requires the scope `events:read`.
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -70,9 +70,8 @@ export class Deliveries {
   /**
    * Get a delivery.
    *
-   * Returns the delivery with its request and the response, of which the first 4 KiB are kept. The request is made again
-   * from the event log with the URL and format that the webhook has now; it is null if the event was erased or is past its
-   * retention.
+   * Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the event log,
+   * with the URL and format that the webhook has now. It is null if the event was erased or is past its retention.
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -88,13 +87,13 @@ export class Deliveries {
   /**
    * Resend a delivery.
    *
-   * Sends the event once more, with the same `webhook-id`, also if it was delivered or the webhook is paused. Returns a
-   * replay that shows whether it succeeded. A test delivery can't be resent.
+   * Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns a replay
+   * that shows whether it succeeded. A test delivery can't be resent.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @param deliveryId ID of the delivery.
-   * @throws {ReplayLimitReached} The webhook has 100 replays under way, resent deliveries included.
+   * @throws {ReplayLimitReached} The webhook has 100 running replays, including resent deliveries.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const replay = await client.webhooks.deliveries.resend("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g");
@@ -114,7 +113,7 @@ export class Replays {
   /**
    * List replays.
    *
-   * Returns the replays of a webhook, newest first, resent deliveries among them.
+   * Returns the replays of a webhook, newest first, including resent deliveries.
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -129,16 +128,16 @@ export class Replays {
   /**
    * Replay events.
    *
-   * Sends a part of the event log to the webhook again, with the same `webhook-id`, beside what is new, also if the webhook
-   * is paused. It survives restarts; read it again to see its progress. An event that fails is not tried again. Requires the
-   * scope `events:read` as well.
+   * Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New events
+   * are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not retried.
+   * Also requires the scope `events:read`.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {ReplayLimitReached} The webhook has 100 replays under way, resent deliveries included.
+   * @throws {ReplayLimitReached} The webhook has 100 running replays, including resent deliveries.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
-   * removed, so you would miss some.
+   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
+   * `event_retention`, so you would miss some.
    * @example
    * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   from: "2023-10-27T10:00:00Z",
@@ -169,7 +168,7 @@ export class Replays {
   /**
    * Cancel a replay.
    *
-   * Sends nothing more of it. Nothing happens if it is finished.
+   * No more of its events are sent. If it has finished already, nothing happens.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -211,12 +210,12 @@ export class Webhooks {
   /**
    * Create a webhook.
    *
-   * From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook with
-   * all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is
-   * disabled when that user can no longer read events. Requires the scope `events:read` as well.
+   * From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook for all
+   * types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is
+   * disabled when that user can no longer read events. Also requires the scope `events:read`.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
-   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server 500.
+   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server has 500.
    * @example
    * const webhook = await client.webhooks.create({ url: "https://app.example.com/hooks/rollbook", types: ["user.*"] });
    */
@@ -242,14 +241,14 @@ export class Webhooks {
   /**
    * Update a webhook.
    *
-   * Fields you don't send are left unchanged; `headers` are merged, and null removes one. Events that have not been
-   * delivered yet are sent as the webhook is then. The `status` `enabled` resumes where it stands. To change `url`, `types`,
-   * `format` or `payload`, the key needs the scope `events:read` as well. Admins can give the webhook to another user. With
-   * `If-Match`, the update only succeeds if the webhook still has that version.
+   * Fields you don't send are left unchanged. `headers` are merged, and null removes a header. Events that have not been
+   * delivered yet are sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change
+   * `url`, `types`, `format` or `payload`, the key also needs the scope `events:read`. Admins can give the webhook to
+   * another user. With `If-Match`, the update only succeeds if the webhook still has that version.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server 500.
+   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server has 500.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
    * @example
@@ -284,8 +283,8 @@ export class Webhooks {
   /**
    * Pause a webhook.
    *
-   * Nothing is sent until you resume it. What happens meanwhile is not lost: it can be sent then, as far as the event log
-   * still has it.
+   * Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them sent
+   * then, as long as they are in the event log.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -300,14 +299,14 @@ export class Webhooks {
   /**
    * Resume a webhook.
    *
-   * Sends again, after a pause or when the webhook was disabled. By default everything that happened meanwhile is sent, in
-   * order. `from` selects another place: `now` skips it, and a time or event further back sends events again.
+   * Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in order.
+   * To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position are past their retention (setting `event_retention`) and were
-   * removed, so you would miss some.
+   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
+   * `event_retention`, so you would miss some.
    * @example
    * const webhook = await client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { from: "cursor" });
    */
@@ -336,8 +335,8 @@ export class Webhooks {
   /**
    * Rotate the secret of a webhook.
    *
-   * Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, with the new secret and
-   * with the old one, so that nothing is rejected while you change it in your application.
+   * Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each secret, so
+   * that your application rejects nothing while you change its secret.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
@@ -352,8 +351,8 @@ export class Webhooks {
   /**
    * Test a webhook.
    *
-   * Sends an example event at once, whatever types the webhook asks for, also if it is paused or disabled. Returns the
-   * delivery with its outcome, after up to 15 seconds. The event is not in the event log, and not tried again.
+   * Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the
+   * delivery with its outcome, after up to 15 seconds. The event is not in the event log and is not retried.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.

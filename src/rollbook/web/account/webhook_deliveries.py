@@ -134,13 +134,15 @@ def why(seen: Seen, last: Delivery) -> str:
     if last.outcome == outcomes.DELIVERED:
         return "The event was delivered."
     if last.trigger != "event":
-        return f"This was a {last.trigger}, which is not tried again by itself."
+        return f"This was a {last.trigger}, which is not retried."
     if last.retry_at is None:
-        return f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. The event is not sent again by itself: resend it when the endpoint works."
+        return f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. Rollbook has given up on the event: resend it when the endpoint works."
     if seen.webhook.status != "enabled":
         return f"The webhook is {seen.webhook.status}: the event is sent when you resume it."
     if (seen.health.next_attempt_at or 0) > last.retry_at:
-        return "The endpoint failed several times in a row, so Rollbook leaves it alone, and then tries one event before it sends all others."
+        return (
+            "The endpoint failed several times in a row, so Rollbook waits, and then tries one event before it sends the others."
+        )
     step = schedule.STEPS[min(last.attempt, len(schedule.STEPS)) - 1]
     waits = (last.retry_at - last.created_at) / 1e6
     asked = waits > step * (1 + schedule.JITTER) + last.duration / 1e6 + 1

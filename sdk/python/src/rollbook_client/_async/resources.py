@@ -66,8 +66,8 @@ class AsyncWebhooksDeliveries(AsyncResource):
         """List deliveries.
 
         Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at`
-        when the next attempt is. They are kept for 14 days (setting `webhook_retention`), at most 10,000 of each
-        webhook. Requires the scope `events:read` as well.
+        when the next attempt is. Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for
+        each webhook. Also requires the scope `events:read`.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -111,9 +111,9 @@ class AsyncWebhooksDeliveries(AsyncResource):
     async def get(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Get a delivery.
 
-        Returns the delivery with its request and the response, of which the first 4 KiB are kept. The request is made
-        again from the event log with the URL and format that the webhook has now; it is null if the event was erased
-        or is past its retention.
+        Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the
+        event log, with the URL and format that the webhook has now. It is null if the event was erased or is past its
+        retention.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -133,8 +133,8 @@ class AsyncWebhooksDeliveries(AsyncResource):
     async def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Replay:
         """Resend a delivery.
 
-        Sends the event once more, with the same `webhook-id`, also if it was delivered or the webhook is paused.
-        Returns a replay that shows whether it succeeded. A test delivery can't be resent.
+        Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns
+        a replay that shows whether it succeeded. A test delivery can't be resent.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -145,7 +145,7 @@ class AsyncWebhooksDeliveries(AsyncResource):
                 kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 replays under way, resent deliveries included.
+            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
 
         Example:
             >>> replay = await client.webhooks.deliveries.resend('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
@@ -181,7 +181,7 @@ class AsyncWebhooksReplays(AsyncResource):
     def list(self, webhook_id: str, *, before: str | None = None, limit: int = 1000) -> AsyncPager[Replay]:
         """List replays.
 
-        Returns the replays of a webhook, newest first, resent deliveries among them.
+        Returns the replays of a webhook, newest first, including resent deliveries.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -213,9 +213,9 @@ class AsyncWebhooksReplays(AsyncResource):
     ) -> Replay:
         """Replay events.
 
-        Sends a part of the event log to the webhook again, with the same `webhook-id`, beside what is new, also if
-        the webhook is paused. It survives restarts; read it again to see its progress. An event that fails is not
-        tried again. Requires the scope `events:read` as well.
+        Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused.
+        New events are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail
+        are not retried. Also requires the scope `events:read`.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -223,17 +223,17 @@ class AsyncWebhooksReplays(AsyncResource):
             webhook_id: ID of the webhook.
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40 characters.
-            types: Only events of these types. Default: those that the webhook asks for.
+            types: Only events of these types. Default: the types of the webhook.
             user: Only events about this user. At most 40 characters.
-            only: `failed`: only events of which an attempt failed and none succeeded. `undelivered`: only those that
-                were never delivered, as far as deliveries are kept. Default: all.
+            only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events without
+                a successful delivery. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 replays under way, resent deliveries included.
-            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
-                removed, so you would miss some.
+            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
+            PositionExpired: Events after this position were deleted because they are older than the setting
+                `event_retention`, so you would miss some.
 
         Example:
             >>> replay = await client.webhooks.replays.create('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='2023-10-27T10:00:00Z', to='2023-10-27T11:00:00Z', only='undelivered')
@@ -271,7 +271,7 @@ class AsyncWebhooksReplays(AsyncResource):
     async def cancel(self, webhook_id: str, replay_id: str) -> None:
         """Cancel a replay.
 
-        Sends nothing more of it. Nothing happens if it is finished.
+        No more of its events are sent. If it has finished already, nothing happens.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -317,11 +317,12 @@ class AsyncEvents(AsyncFollowing):
     ) -> AsyncPager[Event]:
         """List events.
 
-        Returns what happened to users, API keys, sessions and webhooks, in the order of commits. To follow the event
-        log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response.
-        An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one
-        event if there are any. If events after `after` are past their retention, returns 410. With `wait`, an empty
-        list is returned only after that many seconds; an event that happens meanwhile is returned at once.
+        Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To
+        follow the event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an
+        earlier response. An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has
+        at least one event if there are any. Fails with 410 if events after `after` were deleted (setting
+        `event_retention`). With `wait`, the server waits up to that many seconds for an event, and responds as soon
+        as there is one.
 
         Scope: `events:read`.
 
@@ -338,10 +339,10 @@ class AsyncEvents(AsyncFollowing):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
-                removed, so you would miss some.
-            TooManyStreams: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or
-                `wait`, or 10 that wait for lines of the request log.
+            PositionExpired: Events after this position were deleted because they are older than the setting
+                `event_retention`, so you would miss some.
+            TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+                `wait`, or 10 that wait for the request log.
 
         Example:
             >>> async for event in client.events.list():
@@ -396,10 +397,10 @@ class AsyncExports(AsyncResource):
     ) -> AsyncLines:
         """Export users.
 
-        Returns all users, or those that match the filters, oldest first and as they were at one moment, with all
-        fields. An import of the export gives the same users in the same order. `Event-Position` says where to follow
-        the event log from. API keys, sessions and password hashes are not contained; whoever runs the server can
-        export hashes with `rollbook users export --with-hashes`. You can run one export at a time.
+        Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you
+        import it, you get the same users in the same order. Follow the event log from its `Event-Position`. The
+        export contains no API keys, sessions or password hashes; on the server's machine, `rollbook users export
+        --with-hashes` includes the hashes. You can run one export at a time.
 
         Scope: `users:export`.
 
@@ -416,7 +417,7 @@ class AsyncExports(AsyncResource):
                 written without spaces, any place. At most 255 characters.
 
         Raises:
-            ExportRunning: You have an export under way.
+            ExportRunning: You already have an export running.
 
         Example:
             >>> async for line in client.exports.users():
@@ -475,10 +476,10 @@ class AsyncImports(AsyncImporting):
     ) -> Import:
         """Import users.
 
-        The body is the file: NDJSON, a JSON array or CSV, also compressed with gzip or zstd. The response comes once
-        it is stored; the server then imports the users in the background, also after a restart. Follow it with `GET
-        /v1/imports/{importId}`. For users with a role above member, the key needs the scope `users:grant` as well.
-        You can have 10 imports that wait or run.
+        The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server
+        responds when it has stored the file, and then imports the users in the background, even after a restart. To
+        see the progress, call `GET /v1/imports/{importId}`. For users with a role above member, the key also needs
+        the scope `users:grant`. You can have 10 unfinished imports.
 
         Scope: `users:write`.
 
@@ -500,7 +501,7 @@ class AsyncImports(AsyncImporting):
             delimiter: What separates the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
-            ImportLimitReached: You have 10 imports that wait or run, or the server 100.
+            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
 
         Example:
             >>> job = await client.imports.create('users.csv')
@@ -530,7 +531,8 @@ class AsyncImports(AsyncImporting):
     async def get(self, import_id: str) -> Import:
         """Get an import.
 
-        Returns the import with its progress: `bytes_read` of `bytes`, and what became of the records read so far.
+        Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated,
+        skipped and refused so far.
 
         Scope: `users:write`.
 
@@ -547,8 +549,7 @@ class AsyncImports(AsyncImporting):
     def report(self, import_id: str) -> AsyncLines:
         """Get the report of an import.
 
-        Returns the records that were refused, at most 100,000, each with its line, field, code and reason: so far,
-        while the import runs.
+        Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
 
         Scope: `users:write`.
 
@@ -564,7 +565,7 @@ class AsyncImports(AsyncImporting):
     async def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
 
-        Users who were imported already stay. Nothing happens if the import is finished.
+        Users who were imported already stay. If the import has finished, nothing happens.
 
         Scope: `users:write`.
 
@@ -649,7 +650,7 @@ class AsyncKeys(AsyncResource):
                 kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 API keys that work.
+            KeyLimitReached: The user has 1,000 active API keys.
 
         Example:
             >>> key = await client.keys.create(name='billing service', scopes=['users:read'], ip_allow=['203.0.113.0/24'], rate_limit='50/minute')
@@ -744,7 +745,7 @@ class AsyncKeys(AsyncResource):
                 kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 API keys that work.
+            KeyLimitReached: The user has 1,000 active API keys.
 
         Example:
             >>> key = await client.keys.rotate('key_065n19esg1vsvaetc6pc73vuso', overlap=3600)
@@ -813,8 +814,8 @@ class AsyncRequests(AsyncResource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            TooManyStreams: You have 100 requests under way that wait for events, with `GET /v1/events/stream` or
-                `wait`, or 10 that wait for lines of the request log.
+            TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
+                `wait`, or 10 that wait for the request log.
 
         Example:
             >>> async for logged_request in client.requests.list():
@@ -972,7 +973,7 @@ class AsyncSessions(AsyncResource):
     async def end(self, session_id: str) -> None:
         """Delete a session.
 
-        Signs the browser out immediately.
+        Signs out the browser immediately.
 
         Scope: `sessions:write`. Members can only access their own sessions.
 
@@ -1185,10 +1186,10 @@ class AsyncUsers(AsyncResource):
     ) -> BulkResults:
         """Change many users.
 
-        Creates, updates, deletes, restores, suspends and activates up to 1,000 users, in this order and in one
-        transaction. Each operation obeys the same rules as its own endpoint; `update` is `PATCH`. Returns a result
-        for each: one that fails doesn't affect the others. With `atomic`, either all operations are done or none. Up
-        to 200 operations can have a password. Counts as many requests as it has operations.
+        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you
+        send them and in one transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`.
+        Returns a result for each operation: one that fails doesn't affect the others. With `atomic`, either all
+        operations are done or none. Up to 200 operations can have a password. Each operation counts as one request.
 
         Scope: `users:write`.
 
@@ -1199,7 +1200,7 @@ class AsyncUsers(AsyncResource):
                 kept over retries.
 
         Raises:
-            BulkRefused: At least one operation of a bulk call with `atomic` failed, so none was done.
+            BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
 
         Example:
             >>> bulk_results = await client.users.bulk(operations=[{'op': 'create', 'name': 'Charlie Chaplin', 'email': 'charlie@example.com'}, {'op': 'update', 'id': 'user_065n14sd01rd526r46hrcu0i8o', 'metadata': {'plan': 'team'}, 'if_match': '"3"'}, {'op': 'suspend', 'id': 'user_065n1610s1svlbjclvt8htp6r0'}])
@@ -1663,7 +1664,7 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            ExportRunning: You have an export under way.
+            ExportRunning: You already have an export running.
 
         Example:
             >>> export = await client.users.export('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1748,9 +1749,8 @@ class AsyncWebhooks(AsyncResource):
         """Create a webhook.
 
         From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A
-        webhook with all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you
-        are an admin, and is disabled when that user can no longer read events. Requires the scope `events:read` as
-        well.
+        webhook for all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you
+        are an admin, and is disabled when that user can no longer read events. Also requires the scope `events:read`.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -1761,13 +1761,13 @@ class AsyncWebhooks(AsyncResource):
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default:
+                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default:
                 `standard`.
-            payload: `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for
-                receivers that should not store data. Default: `full`.
-            ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
-                event by itself. Default: `user`.
-            skip_imports: `true`: leave out the events of imports, but `import.finished`. Default: `false`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object,
+                for receivers that should not get personal data. Default: `full`.
+            ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
+                `none`: in no order. Default: `user`.
+            skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
             status: `paused`: nothing is sent until you resume it. Default: `enabled`.
@@ -1776,7 +1776,7 @@ class AsyncWebhooks(AsyncResource):
                 kept over retries.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server 500.
+            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
 
         Example:
             >>> webhook = await client.webhooks.create(url='https://app.example.com/hooks/rollbook', types=['user.*'])
@@ -1839,10 +1839,11 @@ class AsyncWebhooks(AsyncResource):
     ) -> Webhook:
         """Update a webhook.
 
-        Fields you don't send are left unchanged; `headers` are merged, and null removes one. Events that have not
-        been delivered yet are sent as the webhook is then. The `status` `enabled` resumes where it stands. To change
-        `url`, `types`, `format` or `payload`, the key needs the scope `events:read` as well. Admins can give the
-        webhook to another user. With `If-Match`, the update only succeeds if the webhook still has that version.
+        Fields you don't send are left unchanged. `headers` are merged, and null removes a header. Events that have
+        not been delivered yet are sent with the new settings. The `status` `enabled` resumes the webhook where it
+        stopped. To change `url`, `types`, `format` or `payload`, the key also needs the scope `events:read`. Admins
+        can give the webhook to another user. With `If-Match`, the update only succeeds if the webhook still has that
+        version.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -1854,21 +1855,21 @@ class AsyncWebhooks(AsyncResource):
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the form of an incoming webhook of these chats. Default:
+                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default:
                 `standard`.
-            payload: `full`: the whole event. `thin`: only its ID, type, time and the ID of what it is about, for
-                receivers that should not store data. Default: `full`.
-            ordering: `user`: the events of a user in order; one that fails holds those that follow back. `none`: each
-                event by itself. Default: `user`.
-            skip_imports: `true`: leave out the events of imports, but `import.finished`. Default: `false`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object,
+                for receivers that should not get personal data. Default: `full`.
+            ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
+                `none`: in no order. Default: `user`.
+            skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stands.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
             user_id: ID of the user the webhook belongs to. At most 40 characters.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server 500.
+            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1921,8 +1922,8 @@ class AsyncWebhooks(AsyncResource):
     async def pause(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
         """Pause a webhook.
 
-        Nothing is sent until you resume it. What happens meanwhile is not lost: it can be sent then, as far as the
-        event log still has it.
+        Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have
+        them sent then, as long as they are in the event log.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -1943,8 +1944,8 @@ class AsyncWebhooks(AsyncResource):
     async def resume(self, webhook_id: str, *, from_: str | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
         """Resume a webhook.
 
-        Sends again, after a pause or when the webhook was disabled. By default everything that happened meanwhile is
-        sent, in order. `from` selects another place: `now` skips it, and a time or event further back sends events
+        Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent,
+        in order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events
         again.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
@@ -1957,8 +1958,8 @@ class AsyncWebhooks(AsyncResource):
                 kept over retries.
 
         Raises:
-            PositionExpired: Events after this position are past their retention (setting `event_retention`) and were
-                removed, so you would miss some.
+            PositionExpired: Events after this position were deleted because they are older than the setting
+                `event_retention`, so you would miss some.
 
         Example:
             >>> webhook = await client.webhooks.resume('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='cursor')
@@ -1998,8 +1999,8 @@ class AsyncWebhooks(AsyncResource):
     async def rotate_secret(self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
         """Rotate the secret of a webhook.
 
-        Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, with the new
-        secret and with the old one, so that nothing is rejected while you change it in your application.
+        Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each
+        secret, so that your application rejects nothing while you change its secret.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -2028,8 +2029,9 @@ class AsyncWebhooks(AsyncResource):
     async def test(self, webhook_id: str, *, type: str | Omit = OMIT, idempotency_key: str | None = None) -> Delivery:
         """Test a webhook.
 
-        Sends an example event at once, whatever types the webhook asks for, also if it is paused or disabled. Returns
-        the delivery with its outcome, after up to 15 seconds. The event is not in the event log, and not tried again.
+        Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled.
+        Returns the delivery with its outcome, after up to 15 seconds. The event is not in the event log and is not
+        retried.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
