@@ -152,7 +152,7 @@ class PageRequest:
         ).encode()
         head = HTML + cache + (SAFE_SECRET if secret else SAFE) + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
         if notice is not None:
-            head += self._cookie("", 0, notices.COOKIE)
+            head += self.set_cookie("", 0, notices.COOKIE)
         if not secret and len(body) >= MIN_COMPRESSED and (chosen := coding.accepted(self.request)):
             return Response(status, head + line("Content-Encoding", chosen), coding.compress(body, chosen))
         return Response(status, head, body)
@@ -167,7 +167,7 @@ class PageRequest:
         """To another page of ours (303: with GET), which shows the notice of this name."""
         if notice is not None:
             assert notice in NOTICES
-            headers += self._cookie(notice, notices.SECONDS, notices.COOKIE)
+            headers += self.set_cookie(notice, notices.SECONDS, notices.COOKIE)
         location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
         if self.is_htmx:
             # htmx would follow a 303 and put the whole page into a part of this one.
@@ -184,14 +184,15 @@ class PageRequest:
 
     def cookies(self, signed_in: SignedIn) -> bytes:
         """The header lines that sign this browser in, and let it be known at the next sign-in."""
-        session = self._cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
-        return session + self._cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE)
+        session = self.set_cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
+        return session + self.set_cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE)
 
     def no_cookie(self) -> bytes:
         """The header line that deletes the session's cookie."""
-        return self._cookie("", 0)
+        return self.set_cookie("", 0)
 
-    def _cookie(self, text: str, seconds: int, of: str = "") -> bytes:
+    def set_cookie(self, text: str, seconds: int, of: str = "") -> bytes:
+        """The header line that sets a cookie of ours for this long; `of` is the end of its name."""
         secure = origins.is_secure(self.request, self.on.settings)
         name = tokens.cookie_name(self.on.settings, secure) + of
         return line(

@@ -20,7 +20,19 @@ from rollbook.web.account import (
     webhook_replays,
     webhooks,
 )
-from rollbook.web.admin import bulk, deleted_users, events, imports, new_import, new_user, overview, server, user, users
+from rollbook.web.admin import (
+    bulk,
+    deleted_users,
+    events,
+    first_steps,
+    imports,
+    new_import,
+    new_user,
+    overview,
+    server,
+    user,
+    users,
+)
 from rollbook.web.admin import webhooks as all_webhooks
 
 Who = Literal["anyone", "person", "admin"]
@@ -89,6 +101,7 @@ PAGES = [
     Page("POST", "/account/webhooks/{id}/rotate-secret", webhooks.rotate, "person"),
     Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "admin"),
+    Page("POST", "/admin/first-steps/dismiss", first_steps.dismiss, "admin"),
     Page("GET", "/admin/events", events.show, "admin"),
     Page("GET", "/admin/events/export", events.export, "admin"),
     Page("GET", "/admin/events/{id}", events.show_one, "admin"),

@@ -1,4 +1,4 @@
-"""The overview for admins: how many users there are, requests to the server, recent events."""
+"""The overview for admins: first steps on a new server, how many users there are, requests to the server, recent events."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from rollbook.records import users as user_records
 from rollbook.records.usage import Hour
 from rollbook.storage.database import Queries
 from rollbook.web import plots, usage
-from rollbook.web.admin import changes
+from rollbook.web.admin import changes, first_steps
 from rollbook.web.admin.changes import Change
+from rollbook.web.admin.first_steps import Step
 from rollbook.web.page_request import PageRequest
 
 DAYS = 30
@@ -46,10 +47,16 @@ async def show(page: PageRequest) -> Response:
     created = board.created[:DAYS]
     on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
+    total, week = await users.count_users(page.on, page.by), usage.totals(board.hours)
+    steps: list[Step] = []
+    if page.me.is_admin and not first_steps.are_dismissed(page):
+        steps = await page.on.read(first_steps.find, page.me.user.id, total)
     return page.render(
         "admin/overview.html",
         section="admin",
-        total=await users.count_users(page.on, page.by),
+        total=total,
+        steps=steps,
+        is_empty=bool(steps) and not any(step.done for step in steps),
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],
         joined=plots.users_by_day(list(zip(days, on_each_day, strict=True))),
@@ -57,7 +64,7 @@ async def show(page: PageRequest) -> Response:
         most_counted=MAX_COUNTED,
         deleted=board.deleted,
         day=usage.totals(lately),
-        week=usage.totals(board.hours),
+        week=week,
         day_plot=plots.requests_by_hour(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", "day"),
         week_plot=plots.requests_by_hour(board.hours, since, until, "Requests per hour, last 7 days", "week"),
         changes=board.changes,
@@ -65,7 +72,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
-    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ("owner", "admin", "viewer")}
+    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ("owner", "admin", "member", "viewer")}
     few["suspended"] = await user_list.count_few(queries, "status", "suspended", MAX_COUNTED)
     return Board(
         await user_list.created_since(queries, times),

@@ -1,0 +1,60 @@
+"""First steps on a new server, for its owner and admins: a checklist on the overview, whose state is read from the data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.http.response import Response
+from rollbook.records import keys, webhooks
+from rollbook.storage.database import Queries
+from rollbook.web.page_request import PageRequest, cookie_of
+
+COOKIE = "-first-steps"
+"""The end of the name of the cookie with which a browser has dismissed them."""
+MAX_KEYS = 100
+"""Keys of the person that are looked at."""
+
+
+class Step(NamedTuple):
+    done: bool
+    title: str
+    text: str
+    path: str
+
+
+def are_dismissed(page: PageRequest) -> bool:
+    return cookie_of(page.request, page.on.settings, COOKIE) is not None
+
+
+async def dismiss(page: PageRequest) -> Response:
+    return page.redirect("/admin", headers=page.set_cookie("dismissed", 365 * clock.DAY // clock.SECOND, COOKIE))
+
+
+async def find(queries: Queries, user_id: str, total: int) -> list[Step]:
+    """The steps of this person, on a server with this many users; none when all are done."""
+    own = await keys.of_user(queries, user_id, MAX_KEYS, newest_first=True)
+    narrow = [key for key in own if key.scopes is not None]
+    connected = any(key.last_used_at for key in narrow) or bool(await webhooks.some(queries, None, 1))
+    steps = [
+        Step(total > 1, "Create a user", "Enter a name and an email, and choose how they get a password.", "/admin/users/new"),
+        Step(
+            bool(narrow),
+            "Create an API key for one application",
+            "Choose only the permissions it needs. You can revoke it without affecting the others.",
+            "/account/keys/new",
+        ),
+        Step(
+            any(key.last_used_at for key in own),
+            "See a request",
+            "Call the API with the command on the API keys page. The request appears in the log within seconds.",
+            "/account/requests",
+        ),
+        Step(
+            connected,
+            "Connect your application",
+            "Receive events by webhook, or call the API with the Python or TypeScript SDK.",
+            "/docs/integrations",
+        ),
+    ]
+    return [] if all(step.done for step in steps) else steps
