@@ -389,6 +389,26 @@ def test_the_address_of_a_link_is_told_to_nobody(server: Server, browse: Browse,
     assert any(told) and not any(url.partition("=")[2] in each for each in told)
 
 
+@with_and_without_scripts
+def test_a_link_leads_to_the_application_that_asked_for_it(
+    browse: Browse, http: httpx2.Client, watch: Watch, user: dict, elsewhere: Callable[[str], int], scripts: bool
+) -> None:
+    """The policy of the page lets its form lead there, and there alone."""
+    application = f"http://localhost:{elsewhere('<h1>Welcome back</h1>')}/welcome?from=reset"
+    answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": application})
+    page = browse(scripts)
+    told: list[str] = []
+    page.on("request", lambda request: told.append(request.headers.get("referer", "")))
+    page.goto(answer.json()["url"])
+    expect(page.get_by_text("You then continue at localhost:")).to_be_visible()
+    fill_new(page, NEW)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome back")
+    assert page.url == application
+    assert any(told) and not any("token" in each for each in told)
+    assert not watch.violations and not watch.errors
+    watch.clear()  # the application was asked for, by the link
+
+
 def test_an_invitation_from_the_command_line_leads_to_the_keys(server: Server, browse: Browse) -> None:
     made = server.rollbook(
         "users", "invite", "grace@example.com", "--name", "Grace", "--quiet", "--url", server.url, "--key", server.key

@@ -59,6 +59,17 @@ def test_a_user_that_there_is_keeps_its_name_and_role(server: Server, place: Pla
         assert person.get(done.stdout.strip()).status_code == 200
 
 
+def test_a_link_leads_to_an_application(server: Server, place: Place, email: str) -> None:
+    assert "redirect_url must be an https URL" in refused(
+        "users", "invite", email, "--redirect-url", "http://app.example.com", *place
+    )
+    done = rollbook("users", "invite", email, "--redirect-url", "https://app.example.com/welcome", *place)
+    with server.http() as http, visitor(server) as person:
+        assert len(http.get("/v1/users", params={"email": email}).json()) == 1
+        assert "is signed in" not in done.stderr
+        assert set_password(person, done.stdout.strip(), PASSWORD).headers["location"] == "https://app.example.com/welcome"
+
+
 def test_quiet_prints_just_the_link(place: Place, email: str) -> None:
     done = rollbook("users", "invite", email, "--quiet", *place)
     assert done.stdout.count("\n") == 1 and done.stdout.startswith("http") and done.stderr == ""

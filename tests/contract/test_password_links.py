@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,86 @@ def test_a_role_that_may_not_sign_in_still_sets_its_password(tmp_path: Path) -> 
         assert not is_signed_in(person)
         assert http.post("/v1/users/verify-password", json={"email": user["email"], "password": NEW}).status_code == 200
         assert sign_in(person, user["email"], NEW).status_code == 403
+
+
+# ---- where it leads
+
+HOME = "https://app.example.com/sign-in?from=reset&x=%C3%A9#form"
+
+
+def leads_to(http: httpx2.Client, user: dict[str, Any], url: str) -> str:
+    answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": url})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["url"]
+
+
+def test_a_link_can_lead_to_an_application_and_then_signs_no_one_in_here(
+    http: httpx2.Client, user: dict, person: httpx2.Client
+) -> None:
+    url = leads_to(http, user, HOME)
+    page = person.get(url)
+    assert "form-action 'self' https://app.example.com;" in page.headers["content-security-policy"]
+    assert "app.example.com" in page.text and "and sign in" not in page.text
+    refused_first = send(person, url, "short")
+    assert refused_first.status_code == 400 and "https://app.example.com;" in refused_first.headers["content-security-policy"]
+    answer = send(person, url)
+    assert (answer.status_code, answer.headers["location"]) == (303, HOME)
+    assert "set-cookie" not in answer.headers and not is_signed_in(person)
+    assert http.post("/v1/users/verify-password", json={"email": user["email"], "password": NEW}).status_code == 200
+    assert is_dead(person, url)
+    assert http.get("/v1/sessions", params={"user": user["id"]}).json() == []
+
+
+def test_no_one_can_change_where_a_link_leads(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:
+    def encoded(url: str) -> str:
+        return base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+    plain = link(http, user)
+    assert is_dead(person, f"{plain}.{encoded(HOME)}")
+    url = leads_to(http, user, HOME)
+    secret = url.rpartition(".")[0]
+    for other in (
+        secret,
+        f"{secret}.",
+        f"{secret}.{encoded('https://evil.example')}",
+        f"{secret}.=",
+        f"{url}&redirect_url=https://evil.example",
+    ):
+        answer = person.get(other)
+        assert answer.status_code == 404 or "evil" not in answer.text + answer.headers["content-security-policy"]
+    assert is_dead(person, f"{secret}.{encoded('https://evil.example')}")
+    assert send(person, url).headers["location"] == HOME
+
+
+@pytest.mark.parametrize(
+    "url", ["https://app.example.com", "https://10.0.0.1:8443/x", "http://localhost:3000/", "http://127.0.0.1:5000?a"]
+)
+def test_where_a_link_may_lead(http: httpx2.Client, user: dict, person: httpx2.Client, url: str) -> None:
+    assert send(person, leads_to(http, user, url)).headers["location"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "/account", "app.example.com", "//app.example.com", "http://app.example.com", "http://localhost.example.com", "http://127.0.0.1.example.com/",
+        "javascript:alert(1)", "https:/app.example.com", "https://a@app.example.com", "https://app.example.com:80@evil.example", "https://app.example.com\\@evil.example",
+        "https://app.example.com/a b", "https://app.example.com/\r\nX: y", "https://app.example.com/é", "https://bücher.example", "https://app.example.com;x/", "https://*.example.com/",
+        "https://[::1]/", "https://app.example.com/" + "x" * 1001, 7, None,
+    ],
+)  # fmt: skip
+def test_where_a_link_may_not_lead(http: httpx2.Client, user: dict, url: Any) -> None:
+    with Log(http).silent():
+        answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": url})
+    assert refused(answer, errors.InvalidParameter)["param"] == "redirect_url"
+
+
+def test_the_suspended_do_not_reset_their_password_for_an_application(
+    http: httpx2.Client, user: dict, person: httpx2.Client
+) -> None:
+    url = leads_to(http, user, HOME)
+    http.post(f"/v1/users/{user['id']}/suspend")
+    with Log(http).silent():
+        assert send(person, url).status_code == 403
 
 
 # ---- who may make one

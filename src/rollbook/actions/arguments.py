@@ -93,6 +93,16 @@ class WebhookUrl(str):
     }  # fmt: skip
 
 
+class RedirectUrl(str):
+    """Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on `localhost` or `127.0.0.1`."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string", "minLength": 9, "maxLength": 1024, "examples": ["https://app.example.com/sign-in"],
+        # No user name, which could look like the host, and nothing that browsers read otherwise than it is written.
+        "pattern": r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?([/?#][!-\[\]-~]*)?$",
+    }  # fmt: skip
+
+
 class EventPattern(str):
     """An event type such as `user.created`, all of a group such as `user.*`, or `*` for all, those of later versions included."""
 
@@ -245,6 +255,12 @@ class Credentials(Body):
     email: Annotated[str, Meta(min_length=1, max_length=254, description="The user's email.", examples=["alice@example.com"])]
     password: GivenPassword
     address: Address | UnsetType = UNSET
+
+
+class PasswordLinkCreate(Body):
+    """A setup or password reset link to create."""
+
+    redirect_url: RedirectUrl | UnsetType = UNSET
 
 
 class KeyCreate(Body):

@@ -28,6 +28,7 @@ MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some roo
 MAX_TYPES = 50
 MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
+MAX_REDIRECT_URL = arguments.RedirectUrl.schema["maxLength"]  # the link contains it, and mail programs break long links
 MAX_HEADERS, MAX_HEADER_BYTES = 20, 4_096
 OWN_HEADERS = frozenset(
     "host connection keep-alive te trailer transfer-encoding upgrade expect user-agent accept-encoding".split()
@@ -43,6 +44,7 @@ _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
 _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
+_REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"]).fullmatch
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]{1,100}").fullmatch
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch  # RFC 9110 section 5.5
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
@@ -211,6 +213,14 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
     return arguments.WebhookUrl(value)
 
 
+def _redirect_url(value: str) -> arguments.RedirectUrl:
+    if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
+        raise ValueError(
+            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, others than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
+        )
+    return arguments.RedirectUrl(value)
+
+
 def _event_pattern(value: str) -> arguments.EventPattern:
     if not event_types.is_pattern(value):
         raise ValueError("must be event types such as user.created, groups such as user.*, or *")
@@ -286,6 +296,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Address: _address,
     arguments.WebhookUrl: _webhook_url,
     arguments.EventPattern: _event_pattern,
+    arguments.RedirectUrl: _redirect_url,
 }
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook.actions import attempts
-from rollbook.actions.arguments import Credentials, PasswordChange
+from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
 from rollbook.actions.attempts import Origin
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
@@ -146,15 +146,16 @@ class Link(NamedTuple):
     expires_at: int
 
 
-async def create_password_link(on: Rollbook, by: Principal, id: str) -> Link:
+async def create_password_link(on: Rollbook, by: Principal, id: str, asked: PasswordLinkCreate) -> Link:
     """Create a setup or password reset link
 
-    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once and is then signed in. The link
+    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They are then signed in to the
+    dashboard or, with a `redirect_url`, continue there without being signed in to the dashboard. The link
     expires after three days, when you create another one, or when the password is changed. Send it over a channel you trust. For a user
     with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    return await on.write(_add_link, by, known("user", id), tokens.mint())
+    return await on.write(_add_link, by, known("user", id), tokens.mint_link(asked.redirect_url or ""))
 
 
 async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:

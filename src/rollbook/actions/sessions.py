@@ -162,7 +162,7 @@ async def user_of_link(on: Rollbook, token: str) -> User | None:
 
 
 async def use_link(on: Rollbook, by: Principal, link: str, password: str, browser: Browser) -> SignedIn | None:
-    """Set a password with a link, and sign in. None where the password was set, but the user's role may not sign in.
+    """Set a password with a link, and sign in. None where the password was set, but the link leads elsewhere, or the user's role may not sign in.
 
     Raises NotFound when the link is used up, InvalidParameter, Overloaded, UserSuspended.
     """
@@ -172,22 +172,27 @@ async def use_link(on: Rollbook, by: Principal, link: str, password: str, browse
     # Before anything is hashed: only who has a link makes the server work.
     check_password(password, on.settings.password_min_length, email=user.email, name=user.name)
     hash = await on.passwords.hash(password)
-    return await on.write(_use_link, on, by, tokens.digest(link), hash, browser, tokens.mint())
+    return await on.write(_use_link, on, by, link, hash, browser, tokens.mint())
 
 
-async def _use_link(tx: Tx, on: Rollbook, by: Principal, link: bytes, hash: str, browser: Browser, token: str) -> SignedIn | None:
+async def _use_link(tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str) -> SignedIn | None:
     """All of it, or nothing."""
-    user_id = await password_links.use(tx, link)
+    user_id = await password_links.use(tx, tokens.digest(link))
     if user_id is None:
         raise NotFound()
     user = await passwords.change(tx, _as_user(by, user_id), user_id, hash)
-    if user.status == "active" and user.role not in on.settings.sign_in_roles:
+    if user.status == "active" and not link_signs_in(on, user, link):
         return None
     return await _start(tx, on, by, user_id, browser, token)
 
 
 def may_sign_in(on: Rollbook, user: User) -> bool:
     return user.status == "active" and user.role in on.settings.sign_in_roles
+
+
+def link_signs_in(on: Rollbook, user: User, link: str) -> bool:
+    """Whether the user of this link is signed in once they have set a password. Where it leads elsewhere, they are to sign in there."""
+    return may_sign_in(on, user) and not tokens.redirect_url(link)
 
 
 def _check_may_sign_in(on: Rollbook, user: User) -> None:

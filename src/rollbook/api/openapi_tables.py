@@ -639,6 +639,7 @@ EXAMPLES: dict[str, Any] = {
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
     "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
+    "PasswordLinkCreate": {"redirect_url": "https://app.example.com/sign-in"},
     "KeyRotation": {"overlap": 3600},
     "WebhookCreate": {"url": "https://app.example.com/hooks/rollbook", "types": ["user.*"]},
     "WebhookUpdate": {"types": ["user.*", "key.*"], "headers": {"X-Tenant": "acme"}},

@@ -90,7 +90,7 @@ ROUTES = [
     Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserPatch, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),
     Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, *PROOF), self_access="user", shows=show.nothing),
-    Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),
+    Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, body=arguments.PasswordLinkCreate, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),
     Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
     Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
     Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),

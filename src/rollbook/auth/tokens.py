@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 from rollbook.config import Settings
@@ -16,6 +17,17 @@ _BYTES = 32
 def mint() -> str:
     """A new token with 256 random bits, safe in cookies and URLs."""
     return secrets.token_urlsafe(_BYTES)
+
+
+def mint_link(redirect_url: str = "") -> str:
+    """The token of a link. It contains where the person continues afterwards, which no one can change: the digest is that of the whole."""
+    return mint() + ("." + urlsafe_b64encode(redirect_url.encode()).decode().rstrip("=") if redirect_url else "")
+
+
+def redirect_url(token: str) -> str:
+    """Where a link leads after use, empty for the dashboard. Only to be asked once its digest is known to be right."""
+    encoded = token.partition(".")[2]
+    return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
 
 
 def digest(text: str) -> bytes:

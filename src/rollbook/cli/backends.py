@@ -68,8 +68,8 @@ class Backend(ABC):
         """What `GET /v1/exports` returns; with the hashes of passwords only on a data folder."""
 
     @abstractmethod
-    def password_link(self, id: str, base: str | None) -> Shown:
-        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings."""
+    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
+        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings. `body` is that of the call."""
 
     @abstractmethod
     def import_users(self, asked: Import) -> None:

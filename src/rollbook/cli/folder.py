@@ -88,9 +88,9 @@ class Folder(Backend):
         new = check(UserCreate, fields, self._settings.password_min_length)
         return user_records.public(self._run(users.create(self._on, CLI, new)))
 
-    def password_link(self, id: str, base: str | None) -> Shown:
+    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         self._on.url = base or self.address
-        return self.one("POST", f"{user_path(id)}/password-link")
+        return self.one("POST", f"{user_path(id)}/password-link", body=body)
 
     def import_users(self, asked: Import) -> None:
         from rollbook.cli.imports import load

@@ -43,10 +43,10 @@ class Remote(Backend):
     def close(self) -> None:
         self._client.close()
 
-    def password_link(self, id: str, base: str | None) -> Shown:
+    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         if base is not None:
             raise Failure("--public-url and --url can't be combined: a running server knows its own public_url.")
-        return self.one("POST", f"{user_path(id)}/password-link")
+        return self.one("POST", f"{user_path(id)}/password-link", body=body)
 
     def import_users(self, asked: Import) -> None:
         from rollbook.cli.imports import send

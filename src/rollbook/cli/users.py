@@ -229,6 +229,15 @@ def invite_user(
             show_default=False,
         ),
     ] = None,
+    redirect_url: Annotated[
+        str | None,
+        typer.Option(
+            "--redirect-url",
+            metavar="URL",
+            help="Where the person continues after setting the password: an https URL of your application. [default: the dashboard]",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the link.")] = False,
 ) -> None:
@@ -238,9 +247,10 @@ def invite_user(
     """
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise typer.BadParameter("--public-url must start with http:// or https://.")
+    body = {} if redirect_url is None else _link_to(redirect_url)
     with server(make=True) as place:
         user, is_new = _invited(place, email, name, role)
-        link = place.password_link(user["id"], public_url)
+        link = place.password_link(user["id"], public_url, body)
         if json:
             as_json({"user": user, "is_new": is_new, **link})
             return
@@ -251,10 +261,20 @@ def invite_user(
         if not is_new and role not in (None, user["role"]):
             hint(f"Their role is unchanged. To change it: {_set(email)} --role {shlex.quote(str(role))} {place.place}")
         hint(
-            f"Whoever opens the link can set the password and is signed in. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
+            f"Whoever opens the link can set the password{'' if redirect_url else ' and is signed in'}. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
             hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
+
+
+def _link_to(redirect_url: str) -> Shown:
+    """The body of the call for the link. It is checked before a user is created. Raises InvalidParameter."""
+    from rollbook.actions.arguments import PasswordLinkCreate
+    from rollbook.actions.checking import check
+
+    body = {"redirect_url": redirect_url}
+    check(PasswordLinkCreate, body, 0)
+    return body
 
 
 def _invited(place: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:

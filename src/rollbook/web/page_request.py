@@ -137,10 +137,11 @@ class PageRequest:
         secret: bool = False,
         headers: bytes = b"",
         cache: bytes = PRIVATE,
+        leads_to: str = "",
         **context: Any,
     ) -> Response:
         """A page, or a part of one. `secret`: the page or its URL holds a secret, so it is not compressed, since its length would tell about its
-        content (BREACH), and its URL is not sent as a referrer. `cache` is the Cache-Control line."""
+        content (BREACH), and its URL is not sent as a referrer. `cache` is the Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
         notice = self._notice if cache is PRIVATE else None
         body = templates.render(
             template,
@@ -150,7 +151,10 @@ class PageRequest:
             notice=notice,
             **{"section": "", **context},
         ).encode()
-        head = HTML + cache + (SAFE_SECRET if secret else SAFE) + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
+        safe = SAFE_SECRET if secret else SAFE
+        if leads_to:
+            safe = safe.replace(b"form-action 'self'", b"form-action 'self' " + leads_to.encode())
+        head = HTML + cache + safe + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
         if notice is not None:
             head += self.set_cookie("", 0, notices.COOKIE)
         if not secret and len(body) >= MIN_COMPRESSED and (chosen := coding.accepted(self.request)):
@@ -173,6 +177,10 @@ class PageRequest:
             # htmx would follow a 303 and put the whole page into a part of this one.
             return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)
         return Response(303, location + PRIVATE + SAFE + headers)
+
+    def leave(self, url: str) -> Response:
+        """To another site (303: with GET), whose URL has been checked."""
+        return Response(303, line("Location", url) + PRIVATE + SAFE)
 
     # ---- the cookies
 

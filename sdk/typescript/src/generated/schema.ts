@@ -1385,6 +1385,20 @@ export interface components {
             expires_at: string;
         };
         /**
+         * PasswordLinkCreate
+         * @description A setup or password reset link to create.
+         * @example {
+         *       "redirect_url": "https://app.example.com/sign-in"
+         *     }
+         */
+        PasswordLinkCreate: {
+            /**
+             * @description Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on `localhost` or `127.0.0.1`.
+             * @example https://app.example.com/sign-in
+             */
+            redirect_url?: string;
+        };
+        /**
          * PasswordProof
          * @description Your own password.
          * @example {

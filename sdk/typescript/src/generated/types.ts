@@ -97,6 +97,9 @@ export interface PasswordChange extends Object<"PasswordChange"> {}
 /** A setup or password reset link. It works once. */
 export interface PasswordLink extends Object<"PasswordLink"> {}
 
+/** A setup or password reset link to create. */
+export interface PasswordLinkCreate extends Object<"PasswordLinkCreate"> {}
+
 /** Your own password. */
 export interface PasswordProof extends Object<"PasswordProof"> {}
 

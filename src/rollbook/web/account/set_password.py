@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from rollbook.actions import sessions
+from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.records.users import User
@@ -19,7 +22,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def set_password(page: PageRequest) -> Response:
-    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys."""
+    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys; or to where the link says."""
     form = page.form
     token, password = form.get("token", ""), form.get("password", "")
     user = await sessions.user_of_link(page.on, token)
@@ -33,6 +36,8 @@ async def set_password(page: PageRequest) -> Response:
         return _dead(page)  # somebody else who has the link was faster
     except ApiError as error:
         return _form(page, token, user, error.status, headers=header_lines(error), problems=forms.problems(page, error))
+    if url := tokens.redirect_url(token):
+        return page.leave(url)
     if signed_in is None:
         return page.redirect("/account/sign-in", "password-set-only")
     return page.redirect(home(user.role, "/account/keys"), "password-set", page.cookies(signed_in))
@@ -47,15 +52,18 @@ def _form(
     headers: bytes = b"",
     problems: dict[str, str] | None = None,
 ) -> Response:
+    parts = urlsplit(tokens.redirect_url(token))
     return page.render(
         "sign_in/set_password.html",
         status,
         secret=True,
+        leads_to=f"{parts.scheme}://{parts.netloc}" if parts.netloc else "",
+        host=parts.netloc,
         headers=headers,
         section="sign-in",
         token=token,
         user=user,
-        signs_in=sessions.may_sign_in(page.on, user),
+        signs_in=sessions.link_signs_in(page.on, user, token),
         least=page.on.settings.password_min_length,
         problems=problems or {},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollbook.actions import passwords, users
-from rollbook.actions.arguments import UserCreate
+from rollbook.actions.arguments import PasswordLinkCreate, UserCreate
 from rollbook.auth import tokens
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -42,7 +42,7 @@ async def create(page: PageRequest) -> Response:
 
 async def show_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
     """A new link with which the user sets a password, shown once."""
-    link = await passwords.create_password_link(page.on, page.by, user.id)
+    link = await passwords.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
     return page.render(
         "admin/link.html",
         secret=True,

@@ -1542,18 +1542,23 @@ class Users(Resource):
             nothing,
         )
 
-    def create_password_link(self, user_id: str, *, idempotency_key: str | None = None) -> PasswordLink:
+    def create_password_link(
+        self, user_id: str, *, redirect_url: str | Omit = OMIT, idempotency_key: str | None = None
+    ) -> PasswordLink:
         """Create a setup or password reset link.
 
-        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once and is
-        then signed in. The link expires after three days, when you create another one, or when the password is
-        changed. Send it over a channel you trust. For a user with a role above member, the key needs the scope
-        `users:grant` as well.
+        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They
+        are then signed in to the dashboard or, with a `redirect_url`, continue there without being signed in to the
+        dashboard. The link expires after three days, when you create another one, or when the password is changed.
+        Send it over a channel you trust. For a user with a role above member, the key needs the scope `users:grant`
+        as well.
 
         Scope: `users:write`.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            redirect_url: Where the person continues after setting the password, instead of in the dashboard: an
+                `https` URL, or `http` on `localhost` or `127.0.0.1`. 9 to 1,024 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
 
@@ -1561,12 +1566,18 @@ class Users(Resource):
             NotYourself: You can't delete or suspend yourself.
 
         Example:
-            >>> password_link = client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> password_link = client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c', redirect_url='https://app.example.com/sign-in')
             >>> password_link.url
             'https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam'
         """
         return self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/password-link", idempotency_key=idempotency_key), one_of(PasswordLink)
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/password-link",
+                body={"redirect_url": redirect_url},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(PasswordLink),
         )
 
     def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
