@@ -26,6 +26,8 @@ SCHEMAS: dict[str, Any] = API["components"]["schemas"]
 
 COMPLETE = {"User": {"deleted_at"}}
 """Types whose optional fields all come, since this client asks for them, but for these."""
+ITEMS = ("BulkOperation",)
+"""Objects inside arguments whose fields are typed one by one."""
 SECRETS = {"Key": ("key",), "Webhook": ("secret",), "PasswordLink": ("url",)}
 """What `repr` leaves out."""
 BY_HAND = {"follow_events"}
@@ -201,7 +203,8 @@ def types() -> str:
         '"""Objects of the API, and the values that some fields have. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
         "from datetime import datetime",
-        "from typing import Any, Literal",
+        "from collections.abc import Mapping",
+        "from typing import Any, Literal, NotRequired, TypedDict",
         "from rollbook_client._models import Model, each, one, time",
     ]
     for name, schema in SCHEMAS.items():
@@ -209,9 +212,32 @@ def types() -> str:
             values = schema.get("enum") or schema["x-extensible-enum"]
             lines.append(f"\n{name} = Literal[{', '.join(map(json.dumps, values))}] | str")
             lines.append(docstring([schema.get("description", ""), "Later versions can add values."], ""))
+    for name in ITEMS:
+        lines += item(name, SCHEMAS[name])
+    lines += import_options()
     for name in sent_names():
         lines += model(name, SCHEMAS[name])
     return "\n".join(lines)
+
+
+def item(name: str, schema: dict[str, Any]) -> list[str]:
+    """The dictionary that stands for an object inside an argument."""
+    lines = [f"\n\nclass {name}(TypedDict):", docstring([schema.get("description", "")], "    ")]
+    for field, node in schema["properties"].items():
+        there = sent(node) + (" | None" if is_nullable(node) else "")
+        lines.append(f"    {field}: {there if field in schema['required'] else f'NotRequired[{there}]'}")
+        lines.append(docstring([limits_of(about_field(node), node, False)], "    "))
+    return lines
+
+
+def import_options() -> list[str]:
+    """What `imports.run` passes on to `imports.create`."""
+    (create,) = (operation for operation in operations() if operation.takes_file)
+    lines = ["\n\nclass ImportOptions(TypedDict, total=False):", docstring(["How `imports.run` reads a file."], "    ")]
+    for each in arguments(create, is_list=False)[1]:
+        lines.append(f"    {each.name}: {each.annotation}")
+        lines.append(docstring([each.about], "    "))
+    return lines
 
 
 def model(name: str, schema: dict[str, Any]) -> list[str]:
@@ -369,7 +395,7 @@ def resources() -> str:
         "from datetime import datetime",
         "import os",
         "from typing import TYPE_CHECKING, Any, BinaryIO, cast",
-        f"from rollbook_client.types import {', '.join([*sent_names(), *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
+        f"from rollbook_client.types import {', '.join([*sent_names(), *ITEMS, *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
         "from rollbook_client._async.following import AsyncFollowing",
         "from rollbook_client._async.importing import AsyncImporting, parts",
         "from rollbook_client._async.lines import AsyncLines",
@@ -558,7 +584,7 @@ def sent(node: dict[str, Any]) -> str:
     """The annotation of an argument, without null."""
     name = name_of(node)
     if name:
-        return name if is_open(SCHEMAS[name]) else sent(SCHEMAS[name])
+        return name if is_open(SCHEMAS[name]) or name in ITEMS else sent(SCHEMAS[name])
     kind = kind_of(node)
     if kind == "array":
         return f"Sequence[{sent(node['items'])}]"

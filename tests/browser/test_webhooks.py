@@ -114,6 +114,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     page.get_by_label("user.created", exact=True).check()
     page.locator("[name=type][value='key.*']").check()
     page.get_by_label("Format").select_option("cloudevents")
+    page.get_by_label("Leave out events of imports").check()
     page.get_by_text("Headers", exact=True).first.click()
     page.get_by_role("textbox", name="Headers").fill("X-Tenant: acme\nX-Token: s3cret")
     page.get_by_role("button", name="Create webhook").click()
@@ -123,7 +124,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     expect(page.get_by_role("heading", name="Billing")).to_be_visible()
     assert secret not in page.content() and "s3cret" not in page.content()
     webhook = stored(http, page.url.rpartition("/")[2])
-    assert webhook["url"] == URL and webhook["format"] == "cloudevents"
+    assert webhook["url"] == URL and webhook["format"] == "cloudevents" and webhook["skip_imports"]
     assert sorted(webhook["types"]) == ["key.*", "user.created"] and webhook["headers"] == ["X-Tenant", "X-Token"]
     # Changed: what is not touched stays, and of two who change it at once, the second is told.
     page.get_by_role("link", name="Edit").click()

@@ -139,6 +139,10 @@ def test_a_full_disk_refuses_changes_serves_reads_and_recovers(
                 assert number < 5000, "the disk is not full"
                 if refused == 10:
                     all_is_as_acknowledged()
+            if isinstance(server, OnSmallDisk):  # the other kind limits each file alone, and this one is small
+                file = [{"name": "x" * 200, "email": f"i{number}@example.com"} for number in range(2000)]
+                refusal = connection.call("POST", "/v1/imports", file)
+                assert (refusal.status, refusal.json["code"]) == (503, "storage_unavailable"), refusal.body
             all_is_as_acknowledged()
             server.make_room()
             until = time.monotonic() + 30
@@ -149,6 +153,8 @@ def test_a_full_disk_refuses_changes_serves_reads_and_recovers(
             for further in range(number + 1, number + 20):
                 assert change(further).status < 300
             all_is_as_acknowledged()
-        check_file(server.copy_data())
+        kept_there = server.copy_data()
+        check_file(kept_there)
+        assert not [*(kept_there / "imports").glob("*")]
     finally:
         assert server.stop() == 0

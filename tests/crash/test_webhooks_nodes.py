@@ -59,6 +59,32 @@ def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_not
         nodes.stop()
 
 
+def test_a_change_at_one_node_holds_at_once_at_the_node_that_sends(tmp_path: Path) -> None:
+    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    sender, other = nodes.both
+    try:
+        sender.start()
+        with listening() as listener:
+            with sender.http() as http:
+                answer = http.post("/v1/webhooks", json={"url": listener.url(), "types": ["key.created"]})
+                webhook = f"/v1/webhooks/{answer.json()['id']}"
+            listener.wait_for(lambda: owner(nodes.database) in processes(sender))
+            other.start()
+            wanted = []
+            with other.http() as http:
+                for _ in range(2):
+                    http.patch(webhook, json={"types": ["user.created"]}).raise_for_status()
+                    wanted.append(new_user(http)["id"])
+                    listener.wait_for(lambda: len(listener.messages) >= len(wanted))
+                    http.patch(webhook, json={"types": ["key.created"]}).raise_for_status()
+                    new_user(http)
+                    listener.wait_for(lambda: settled(other))
+            assert [message.event["object"]["id"] for message in listener.messages] == wanted
+        nodes.check_logs()
+    finally:
+        nodes.stop()
+
+
 def test_a_database_that_fails_over_in_the_middle_of_it_loses_no_event_and_no_order(tmp_path: Path) -> None:
     two = Two()
     try:

@@ -45,6 +45,16 @@ def quick(client: Rollbook) -> list[float]:
     return clock.slept
 
 
+def test_calls_go_through_a_proxy(server: Server, cable: Wire) -> None:
+    async def ask() -> str:
+        async with AsyncRollbook(url="http://users.example", key=server.key, proxy=cable.url) as client:
+            return (await client.users.get("me")).id
+
+    with Rollbook(url="http://users.example", key=server.key, proxy=cable.url) as client:
+        assert client.users.get("me").id == asyncio.run(ask())
+    assert [request.split(b"?")[0] for request in cable.requests] == [b"GET http://users.example/v1/users/me"] * 2
+
+
 @pytest.mark.parametrize("cuts", [[0], [0, 0, 0], [40]])
 def test_a_post_whose_response_is_lost_is_repeated_and_done_once(server: Server, cable: Wire, cuts: list[int]) -> None:
     with Rollbook(url=cable.url, key=server.key) as client:

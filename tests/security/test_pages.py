@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from rollbook.actions.bulk import MAX_OPERATIONS
 from rollbook.web.pages import PAGES
 from tests.callers import together
 from tests.contract.answers import Log
@@ -329,6 +330,19 @@ def test_no_page_may_be_framed_kept_or_run_what_is_not_ours(server: Server, path
             assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["x-frame-options"] == "DENY"
             assert answer.headers["referrer-policy"] in ("same-origin", "strict-origin")
             assert "access-control-allow-origin" not in answer.headers
+
+
+def test_more_users_than_one_call_can_change_are_refused_by_number(server: Server, http: httpx2.Client) -> None:
+    lines = (f'{{"name": "Crowd", "email": "crowd{number}@example.com"}}' for number in range(MAX_OPERATIONS + 1))
+    server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
+    with signed_in(server) as owner:
+        form = {"op": "suspend", "all": "on", "q": "crowd"}
+        page = owner.post("/admin/users/bulk", data=form)
+        assert page.status_code == 400 and "More than 1,000 users match" in page.text
+        crowd = http.get("/v1/users?q=crowd&limit=1").json()
+        assert http.delete(f"/v1/users/{crowd[0]['id']}").status_code == 204
+        page = owner.post("/admin/users/bulk", data=form)
+        assert page.status_code == 200 and "1,000 users" in page.text
 
 
 def test_what_is_typed_comes_back_as_text(server: Server) -> None:

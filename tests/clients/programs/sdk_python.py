@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, assert_type
 
 from rollbook_client import AsyncPager, AsyncRollbook, EmailTaken, Page, Pager, RawResponse, Rollbook
-from rollbook_client.types import Event, Key, User
+from rollbook_client.types import BulkResult, Event, Import, Key, User
 from rollbook_client.webhooks import verify
 
 
@@ -31,6 +31,11 @@ def sync(client: Rollbook, body: bytes, headers: dict[str, str]) -> None:
     assert_type(client.users.with_raw_response.get("me"), RawResponse[User])
     assert_type(client.users.with_raw_response.list().parsed, Page[User])
     assert_type(client.get("/v1/users").parsed, Any)
+    done = client.users.bulk(
+        operations=[{"op": "create", "name": "Al", "email": "al@example.com"}, {"op": "delete", "id": user.id}]
+    )
+    assert_type(done.results, list[BulkResult])
+    assert_type(client.imports.run("users.csv", on_conflict="update", dry_run=True), Import)
     for event in client.events.follow("0", types=["user.*"]):
         assert_type(event, Event)
         assert_type(event.actor.address, str | None)
@@ -61,4 +66,6 @@ def mistakes(client: Rollbook, user: User) -> None:
     client.users.get()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.users.create(name="Al")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.users.list(limit="2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.users.bulk(operations=[{"op": "create", "nmae": "Al"}])  # type: ignore[typeddict-unknown-key] # pyright: ignore[reportArgumentType]
+    client.imports.run("users.csv", on_conflit="update")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     print(user.emial)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from rollbook_client._models import Model, each, one, time
 
@@ -224,6 +225,82 @@ WebhookSetStatus = Literal["enabled", "paused"] | str
 
 Later versions can add values.
 """
+
+
+class BulkOperation(TypedDict):
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only
+    an `id`.
+    """
+
+    op: BulkVerb
+    """What to do. One of `create`, `update`, `delete`, `restore`, `suspend`, `activate`."""
+    id: NotRequired[str]
+    """ID of the user. Required, except with `create`. At most 40 characters."""
+    name: NotRequired[str]
+    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At most 255
+    characters.
+    """
+    email: NotRequired[str]
+    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as
+    sent. 3 to 254 characters.
+    """
+    password: NotRequired[str]
+    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
+    truncated.
+    """
+    role: NotRequired[Role]
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
+    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
+    access, except to owners. `owner`: Full access.
+    """
+    status: NotRequired[Status]
+    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`, `suspended`."""
+    external_id: NotRequired[str | None]
+    """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""
+    metadata: NotRequired[Mapping[str, Any]]
+    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
+    has at most 16 KiB.
+    """
+    email_verified: NotRequired[bool]
+    """Whether the email is verified."""
+    rate_limit: NotRequired[str | None]
+    """Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100 characters."""
+    purge: NotRequired[bool]
+    """With `delete`: erase the user permanently."""
+    if_match: NotRequired[str]
+    """With `update` and `delete`: only proceed if the user still has this `ETag`. At most 1,024 characters."""
+
+
+class ImportOptions(TypedDict, total=False):
+    """How `imports.run` reads a file."""
+
+    source: str | None
+    """The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`, `firebase`,
+    `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
+    """
+    format: str | None
+    """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`, `ndjson`.
+    Default: auto.
+    """
+    match: str | None
+    """What tells that a user of the file exists already. One of `email`, `external_id`. Default: email."""
+    on_conflict: str | None
+    """What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file.
+    `fail`: the report names them. Default: skip.
+    """
+    dry_run: bool | None
+    """`true`: do the same work and report on it, but change nothing. Default: False."""
+    events: str | None
+    """`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`. Default:
+    each.
+    """
+    mapping: str | None
+    """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
+    "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named
+    like fields. 2 to 8,192 characters.
+    """
+    delimiter: str | None
+    """What separates the columns of a CSV file. Default: detected. At most 1 characters."""
 
 
 class User(Model):

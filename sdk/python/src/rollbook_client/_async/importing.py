@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO, Unpack
 
 from rollbook_client._async.resource import AsyncResource
 from rollbook_client._errors import ImportFailed
-from rollbook_client.types import Import
+from rollbook_client.types import Import, ImportOptions
 
 PART = 1 << 16
 """Bytes."""
@@ -23,7 +23,7 @@ class AsyncImporting(AsyncResource):
         file: str | os.PathLike[str] | BinaryIO | bytes,
         *,
         on_progress: Callable[[Import], object] | None = None,
-        **options: Any,
+        **options: Unpack[ImportOptions],
     ) -> Import:
         """Import users from a file, and wait until all are read.
 

@@ -16,6 +16,7 @@ from rollbook_client._async.resource import AsyncResource
 from rollbook_client._requests import OMIT, Omit, build, segment
 from rollbook_client._responses import json_of, nothing, one_of, text
 from rollbook_client.types import (
+    BulkOperation,
     BulkResults,
     Count,
     Delivery,
@@ -1182,7 +1183,7 @@ class AsyncUsers(AsyncResource):
         )
 
     async def bulk(
-        self, *, operations: Sequence[Mapping[str, Any]], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
     ) -> BulkResults:
         """Change many users.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO, Unpack
 
 from rollbook_client._errors import ImportFailed
 from rollbook_client._sync.resource import Resource
-from rollbook_client.types import Import
+from rollbook_client.types import Import, ImportOptions
 
 PART = 1 << 16
 """Bytes."""
@@ -23,7 +23,7 @@ class Importing(Resource):
         file: str | os.PathLike[str] | BinaryIO | bytes,
         *,
         on_progress: Callable[[Import], object] | None = None,
-        **options: Any,
+        **options: Unpack[ImportOptions],
     ) -> Import:
         """Import users from a file, and wait until all are read.
 

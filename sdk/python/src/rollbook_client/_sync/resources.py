@@ -16,6 +16,7 @@ from rollbook_client._sync.pages import Pager
 from rollbook_client._sync.raw import raw, raw_page
 from rollbook_client._sync.resource import Resource
 from rollbook_client.types import (
+    BulkOperation,
     BulkResults,
     Count,
     Delivery,
@@ -1178,7 +1179,7 @@ class Users(Resource):
         )
 
     def bulk(
-        self, *, operations: Sequence[Mapping[str, Any]], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
     ) -> BulkResults:
         """Change many users.
 
