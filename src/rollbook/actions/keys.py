@@ -49,6 +49,14 @@ async def list_keys(on: Rollbook, by: Principal, asked: ListKeys, newest_first: 
     return Keys(found, await keys.count(on.db, user_id))
 
 
+async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int) -> Keys:
+    """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope, NotFound."""
+    user_id = await subject(on, by, "keys:read", user_id)
+    live = await keys.count_live(on.db, user_id, MAX_LIVE)
+    total = live if working else await keys.count(on.db, user_id) - live
+    return Keys(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
+
+
 async def get(on: Rollbook, by: Principal, id: str) -> Key:
     """Get an API key
 

@@ -83,6 +83,13 @@ ADD = f"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
+WORKING_OF_USER = f"""
+    SELECT {COLUMNS} FROM keys WHERE id IN (
+        SELECT id FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL
+        UNION ALL SELECT id FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ?)
+    ORDER BY id DESC LIMIT ? OFFSET ?"""
+ENDED_OF_USER = f"""
+    SELECT {COLUMNS} FROM keys WHERE user_id = ? AND (revoked_at IS NOT NULL OR expires_at <= ?) ORDER BY id DESC LIMIT ? OFFSET ?"""
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL LIMIT ?) AS few)
@@ -133,6 +140,18 @@ async def get(queries: Queries, id: str) -> Key:
 async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0, newest_first: bool = False) -> list[Key]:
     """A user's keys, oldest first unless `newest_first`."""
     rows = await queries.all(NEWEST_OF_USER if newest_first else OF_USER, user_id, limit, offset)
+    return [Key._make(row) for row in rows]
+
+
+async def working(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:
+    """A user's keys that work, newest first."""
+    rows = await queries.all(WORKING_OF_USER, user_id, user_id, clock.now(), limit, offset)
+    return [Key._make(row) for row in rows]
+
+
+async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:
+    """A user's keys that were revoked or have expired, newest first."""
+    rows = await queries.all(ENDED_OF_USER, user_id, clock.now(), limit, offset)
     return [Key._make(row) for row in rows]
 
 

@@ -33,7 +33,6 @@ NOTICES: dict[str, Notice] = {
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),
     "user-purged": Notice("ok", "User permanently erased."),
-    "user-key-revoked": Notice("ok", "API key revoked. It no longer works."),
     "user-session-ended": Notice("ok", "That browser has been signed out."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),

@@ -210,10 +210,13 @@ class PageRequest:
 
 def cookie_of(request: Request, settings: Settings, of: str = "") -> str | None:
     """The value of the session's cookie, or of the one whose name ends with `of`; None when there is none, or several, one of which another site may have set."""
+    return cookie_named(request, tokens.cookie_name(settings, origins.is_secure(request, settings)) + of)
+
+
+def cookie_named(request: Request, name: str) -> str | None:
     header = request.headers.get(b"cookie")
     if header is None:
         return None
-    name = tokens.cookie_name(settings, origins.is_secure(request, settings)) + of
     parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
     found = [value for key, _, value in parts if key == name]
     return found[0] if len(found) == 1 and found[0] else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from rollbook.actions import keys
 from rollbook.actions.arguments import ListKeys
-from rollbook.errors import NotFound
 from rollbook.records.keys import Key
+from rollbook.web.keys import holder
 from rollbook.web.page_request import PageRequest
 
 MAX_OPTIONS = 200
@@ -16,10 +16,7 @@ MAX_OPTIONS = 200
 
 async def find(page: PageRequest, id: str) -> Key:
     """One of the person's own. An admin's permissions on others' keys are for the admin pages. Raises NotFound."""
-    key = await keys.get(page.on, page.by, id)
-    if key.user_id != page.me.user.id:
-        raise NotFound()
-    return key
+    return await holder.find(page, holder.mine(page), id)
 
 
 async def newest(page: PageRequest) -> list[Key]:

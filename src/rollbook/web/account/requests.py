@@ -16,6 +16,7 @@ from rollbook.records.keys import Key
 from rollbook.records.request_log import Logged
 from rollbook.web import usage
 from rollbook.web.account import own_keys
+from rollbook.web.keys.holder import Holder, find, mine
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -72,11 +73,17 @@ async def show_one(page: PageRequest) -> Response:
     found = await _own(page, page.ids[0])
     if found is None:
         raise NotFound("The request log has no request of yours with this ID. It may be too old, or less than 2 seconds old.")
+    return await detail(page, mine(page), found)
+
+
+async def detail(page: PageRequest, holder: Holder, found: Logged) -> Response:
+    """One request with a key of theirs."""
     return page.render(
         "account/request.html",
-        section="account/requests",
+        section="account/requests" if holder.mine else holder.section,
+        holder=holder,
         request=found,
-        names=await _key_names(page, [found], []),
+        key_name=own_keys.label(await find(page, holder, found.key_id)),
         reason=_reason(found.status),
         about=_about(found),
         limited_by=usage.window_name(found.limited_by) if found.limited_by else None,

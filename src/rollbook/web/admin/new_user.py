@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rollbook.actions import passwords, users
-from rollbook.actions.arguments import PasswordLinkCreate, UserCreate
-from rollbook.auth import tokens
+from rollbook.actions import users
+from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.admin import links
 from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.page_request import PageRequest
 
@@ -20,7 +19,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """Without a password, the response is a setup link."""
+    """Without a password, leads to a setup link."""
     form = page.form
     wanted = {
         "name": form.get("name", ""),
@@ -37,21 +36,7 @@ async def create(page: PageRequest) -> Response:
         return _form(page, error.status, form, forms.problems(page, error))
     if password:
         return page.redirect(f"/admin/users/{user.id}", "user-created")
-    return await show_link(page, user, is_new=True)
-
-
-async def show_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
-    """A new link with which the user sets a password, shown once."""
-    link = await passwords.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
-    return page.render(
-        "admin/link.html",
-        secret=True,
-        section="admin/users",
-        user=user,
-        link_url=tokens.password_link(page.on.url, link.token),
-        expires_at=link.expires_at,
-        is_new=is_new,
-    )
+    return await links.redirect(page, user, is_new=True)
 
 
 def _form(page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:

@@ -1,0 +1,67 @@
+"""What a user's API keys did, and the events about the user."""
+
+from __future__ import annotations
+
+from rollbook.actions import audit, requests
+from rollbook.actions.arguments import AuditFilters, ListRequests, Time
+from rollbook.errors import NotFound
+from rollbook.http.response import Response
+from rollbook.records import usage as usage_records
+from rollbook.web import plots, usage
+from rollbook.web.account import requests as own_requests
+from rollbook.web.admin import changes, user_frame
+from rollbook.web.keys.holder import find, theirs
+from rollbook.web.page_request import PageRequest
+
+PAGE = 20
+
+
+async def show_requests(page: PageRequest) -> Response:
+    """Newest first: of all keys, or of the one that the URL asks for."""
+    user = await user_frame.user(page)
+    key_id, before = page.query.get("key") or None, _number(page)
+    key = None if key_id is None else await find(page, theirs(user), key_id)
+    asked = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
+    found = await requests.list_requests(page.on, page.by, asked)
+    since, until = usage.last_week()
+    hours = await page.on.read_aside(usage_records.hours, user.id, since, key_id)
+    more = "" if key is None else f"&key={key.id}"
+    return page.render(
+        "admin/user_requests.html",
+        requests=found.requests,
+        key=key,
+        newest=before is None,
+        older=None if found.next is None else f"{user_frame.path(page, 'requests')}?before={found.next}{more}",
+        plot=plots.requests_by_hour(hours, since, until, "Requests per hour over 7 days") if hours else None,
+        retention=page.on.settings.request_retention,
+        **user_frame.context(page, user, "requests"),
+    )
+
+
+async def show_request(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    user = await user_frame.user(page)
+    found = await requests.get_request(page.on, page.by, page.ids[1])
+    if found.user_id != user.id:
+        raise NotFound()
+    return await own_requests.detail(page, theirs(user), found)
+
+
+async def show_events(page: PageRequest) -> Response:
+    user = await user_frame.user(page)
+    before = _number(page)
+    found = await audit.search(page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before)
+    return page.render(
+        "admin/user_events.html",
+        changes=await page.on.read(changes.in_words, found.events),
+        newest=before is None,
+        older=None if found.older is None else f"{user_frame.path(page, 'events')}?before={found.older}",
+        searched_to=found.searched_to,
+        **user_frame.context(page, user, "events"),
+    )
+
+
+def _number(page: PageRequest) -> int | None:
+    """Where the page before this one ended."""
+    text = page.query.get("before", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

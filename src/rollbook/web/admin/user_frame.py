@@ -1,0 +1,48 @@
+"""What all pages about one user have in common: the header with its menu of actions, and the tabs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rollbook.actions import users
+from rollbook.actions.permissions import reaches_all
+from rollbook.records.users import User
+from rollbook.web.admin.permitted import may_touch
+from rollbook.web.page_request import PageRequest
+
+
+class Tab(NamedTuple):
+    name: str
+    text: str
+    scope: str
+    """What reading it takes."""
+
+
+TABS = (
+    Tab("", "Profile", "users:read"),
+    Tab("keys", "API keys", "keys:read"),
+    Tab("sessions", "Sessions", "sessions:read"),
+    Tab("requests", "Requests", "requests:read"),
+    Tab("events", "Events", "events:read"),
+)
+
+
+async def user(page: PageRequest) -> User:
+    """The user that the path names. Raises NotFound."""
+    return await users.get(page.on, page.by, page.ids[0])
+
+
+def path(page: PageRequest, tab: str = "") -> str:
+    return f"/admin/users/{page.ids[0]}" + (f"/{tab}" if tab else "")
+
+
+def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
+    """What `admin/user_head.html` shows, with the name of the tab that is open."""
+    return {
+        "section": "admin/users",
+        "user": user,
+        "tab": tab,
+        "tabs": [each for each in TABS if reaches_all(page.by, each.scope)],
+        "may_touch": may_touch(page, user.role),
+        "is_me": user.id == page.me.user.id,
+    }

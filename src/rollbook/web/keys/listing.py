@@ -1,0 +1,68 @@
+"""The list of someone's API keys: those that work, newest first, and folded below them those that were revoked or have expired."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rollbook import clock
+from rollbook.actions import keys
+from rollbook.records.keys import Key
+from rollbook.web.keys.holder import Holder
+from rollbook.web.page_request import PageRequest
+
+PAGE = 20
+SOON = 7 * clock.DAY
+"""A key that expires within this is pointed out."""
+NEW = clock.DAY
+"""How long a key is marked as new: after a rotation there are two of one name."""
+
+
+class State(NamedTuple):
+    kind: str
+    text: str
+    works: bool
+
+
+def state(key: Key) -> State:
+    """What a key is good for now."""
+    if key.revoked_at is not None:
+        return State("", "Revoked", False)
+    if key.expires_at is None:
+        return State("ok", "Active", True)
+    left = key.expires_at - clock.now()
+    if left <= 0:
+        return State("bad", "Expired", False)
+    return State("warn", "Expires soon", True) if left <= SOON else State("ok", "Active", True)
+
+
+async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
+    """What `keys/list.html` shows."""
+    ended = page.query.get("show") == "ended"
+    text = page.query.get("page", "")
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) else 1
+    shown = await _page(page, holder, not ended, number)
+    last = max(1, -(-shown.total // PAGE))
+    if number > last:
+        number, shown = last, await _page(page, holder, not ended, last)
+    # The other ones: how many there are, and the newest of those that are folded.
+    others = await _page(page, holder, ended, 1)
+
+    def url(number: int) -> str:
+        return f"{holder.base}?{'show=ended&' if ended else ''}page={number}"
+
+    return {
+        "holder": holder,
+        "ended": ended,
+        "keys": shown.keys,
+        "total": shown.total,
+        "others": others,
+        "state": state,
+        "is_new": lambda key: key.created_at > clock.now() - NEW,
+        "first": (number - 1) * PAGE + 1,
+        "previous": url(number - 1) if number > 1 else None,
+        "next": url(number + 1) if number < last else None,
+    }
+
+
+async def _page(page: PageRequest, holder: Holder, working: bool, number: int) -> keys.Keys:
+    return await keys.list_by_state(page.on, page.by, holder.user.id, working, PAGE, (number - 1) * PAGE)

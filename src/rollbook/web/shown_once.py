@@ -1,0 +1,51 @@
+"""Secrets that a form created: a new API key, a setup link. The response to the form redirects to a page, which reads the secret from a sealed
+cookie of its own: reloading shows it again for ten minutes, and sends nothing again. Nothing is stored, so any server can show the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rollbook import clock
+from rollbook.auth import tokens
+from rollbook.auth.server_secret import Purpose
+from rollbook.http import origins
+from rollbook.http.response import Response, line
+from rollbook.web.page_request import PageRequest, cookie_named
+
+MINUTES = 10
+SEALED: Purpose = "shown"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def redirect(page: PageRequest, path: str, secret: dict[str, Any], query: str = "") -> Response:
+    """To the page at `path`, which shows the secret in this session only."""
+    until = clock.now() + MINUTES * 60 * clock.SECOND
+    sealed = page.on.secret.seal(SEALED, _encode({**secret, "until": until}), _bound(page, path)).hex()
+    secure = "; Secure" if origins.is_secure(page.request, page.on.settings) else ""
+    cookie = f"{_name(page)}={sealed}; Path={path}; Max-Age={MINUTES * 60}; HttpOnly; SameSite=Strict{secure}"
+    return page.redirect(path + query, headers=line("Set-Cookie", cookie))
+
+
+def found(page: PageRequest) -> dict[str, Any] | None:
+    """The secret that the page which is requested shows; None if it came too late, or from another session."""
+    text = cookie_named(page.request, _name(page))
+    try:
+        opened = _decode(page.on.secret.unseal(SEALED, bytes.fromhex(text or ""), _bound(page, page.request.path)))
+    except ValueError:
+        return None
+    return opened if opened["until"] > clock.now() else None
+
+
+def _name(page: PageRequest) -> str:
+    # A `__Host-` cookie would go along to all pages.
+    name = tokens.cookie_name(page.on.settings, origins.is_secure(page.request, page.on.settings))
+    return name.replace("__Host-", "__Secure-") + "-shown"
+
+
+def _bound(page: PageRequest, path: str) -> bytes:
+    """What the cookie is worth something with: copied to another browser, nothing."""
+    return f"{page.me.session.id} {path}".encode()
