@@ -62,8 +62,9 @@ def set_password(visitor: httpx2.Client, link: str, password: str) -> httpx2.Res
 def own_key(person: httpx2.Client, scopes: Sequence[str] = ()) -> str:
     """A key that somebody who is signed in creates for themselves."""
     form = {"name": "own", "reach": "some" if scopes else "all", "expires": "never", "revealable": "on", "scopes": list(scopes)}
-    page = person.post("/account/keys", data=form)
-    assert page.status_code == 201, page.text
+    answer = person.post("/account/keys", data=form)
+    assert answer.status_code == 303, answer.text
+    page = person.get(answer.headers["location"])
     key = re.search(r"rbk_[0-9A-Za-z]{38}", page.text)
     assert key
     return key[0]

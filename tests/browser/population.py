@@ -162,6 +162,9 @@ NO_PAGES = {
     "/account/webhooks/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
     "/account/usage/live": "a part of a page, asked for by its script",
+    "/account/keys/{id}/secret": "leads elsewhere, unless the key was just created",
+    "/admin/users/{id}/keys/{key}/secret": "leads elsewhere, unless the key was just created",
+    "/admin/users/{id}/password-link": "leads elsewhere, unless the link was just created",
     "/llms.txt": "plain text",
     "/favicon.ico": "a picture",
     "/robots.txt": "plain text",
@@ -182,6 +185,10 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     ],
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/imports/{id}": lambda population: [population.import_id],
+    "/admin/users/{id}/keys/{key}": lambda population: [f"{population.keys[0]['user_id']}/keys/{population.keys[0]['id']}"],
+    "/admin/users/{id}/requests/{request}": lambda population: [
+        f"{population.keys[0]['user_id']}/requests/{population.request_id}"
+    ],
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
 """What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
@@ -190,6 +197,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "/docs/search": ("?q=limit",),
     "/admin/users": ("?q=script",),
     "/account/requests": ("?status=2xx",),
+    "/account/keys": ("?show=ended",),
     "/admin/events": ("?type=user.*&type=key.created&address=127.0.0.1",),
 }
 """Addresses of a row beside the plain one."""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response, expect
 
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
@@ -89,8 +89,14 @@ def press(page: Page, button: str, confirm: bool = False, last: bool = False) ->
     return answer.value
 
 
-def of(user: dict[str, Any]) -> str:
-    return f"/admin/users/{user['id']}"
+def of(user: dict[str, Any], tab: str = "") -> str:
+    return f"/admin/users/{user['id']}{tab}"
+
+
+def choose(page: Page, action: str, confirm: bool = False) -> Response:
+    """An action of the menu in the header of a user; the answer to its form."""
+    page.get_by_role("button", name="Actions", exact=True).click()
+    return press(page, action, confirm=confirm)
 
 
 def names(page: Page) -> list[str]:
@@ -153,15 +159,19 @@ def test_requests_are_plotted_and_their_failures_counted(
         assert time.monotonic() < until, said.inner_text()
         time.sleep(0.2)
     assert said.locator("svg .bar.warn").count() >= 1
-    page.goto(of(user))
-    expect(page.get_by_role("region", name="Recent requests")).to_contain_text("/v1/users/me")
-    expect(page.get_by_role("region", name="Recent requests")).to_contain_text("429")
+    page.goto(of(user, "/requests"))
+    listed = page.get_by_role("region", name="Requests")
+    expect(listed).to_contain_text("429")
     assert page.locator("svg.plot .bar.warn").count() == 1
+    listed.get_by_role("link", name="/v1/users/me").last.click()
+    expect(page.locator("h1")).to_have_text("GET /v1/users/me")
+    page.get_by_role("link", name=f"Requests of {user['name']}").click()
+    expect(listed).to_be_visible()
 
 
 def test_the_buttons_beside_a_users_sessions_are_within_the_card(http: httpx2.Client, browse: Callable[..., Page]) -> None:
     page = browse()
-    page.goto(of(http.get("/v1/users/me").json()))
+    page.goto(of(http.get("/v1/users/me").json(), "/sessions"))
     sessions = page.get_by_role("region", name="Sessions")
     expect(sessions.get_by_role("button", name="Sign out").first).to_be_visible()
     assert sessions.evaluate("region => region.scrollWidth - region.clientWidth") == 0
@@ -476,6 +486,7 @@ def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Cli
     page = browse()
     page.goto(of(user))
     expect(page.get_by_role("heading", name=HOSTILE[2]).first).to_be_visible()
+    page.goto(of(user, "/keys"))
     expect(page.get_by_text(HOSTILE[1]).first).to_be_visible()
     page.goto(f"/admin/events?user={user['id']}")
     expect(page.get_by_text(f"{HOSTILE[0]} → {HOSTILE[2]}")).to_be_visible()
@@ -515,20 +526,49 @@ def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
     page.goto("/admin/users/new")
     page.get_by_label("Name").fill("Linked Here")
     page.get_by_label("Email", exact=True).fill(email)
-    answer = press(page, "Create user")
-    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    assert press(page, "Create user").status == 303
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url) and link not in page.url
+    answer = page.reload()
+    assert answer and answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    assert page.locator(".copyable code").inner_text() == link, "the same, and nothing was sent again"
     theirs = new_context(java_script_enabled=False).new_page()
     theirs.goto(link)
     passwords = theirs.locator("input[type=password]")
     for number in range(passwords.count()):
         passwords.nth(number).fill("a lobster in the library")
-    theirs.locator("main form button:not([hidden])").first.click()
+    theirs.locator("main form button[type=submit]").click()
     theirs.wait_for_url(lambda url: "set-password" not in url)
     sign_in_by_form(server, email, "a lobster in the library")
     page.get_by_role("link", name="Go to the user").click()
     assert link.rpartition("/")[2] not in page.content()
+
+
+def test_a_secret_is_shown_in_the_session_that_created_it_and_for_ten_minutes(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
+    user = new_user(http)
+    page = browse(scripts=False)
+    page.goto(of(user, "/keys/new"))
+    page.get_by_label("Name").fill("Shown for a while")
+    press(page, "Create key")
+    shown = page.url.removeprefix(server.url)
+    key = page.locator("#new-key").inner_text()
+    sealed = {each["name"]: each["value"] for each in page.context.cookies(page.url) if each["name"].endswith("-shown")}
+    assert sealed and key not in str(sealed)
+    others = sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
+    with server.http(None, cookies={**dict(others.items()), **sealed}) as client:
+        answer = client.get(shown)
+    assert (answer.status_code, answer.headers["location"]) == (303, shown.removesuffix("/secret")), "of another session"
+    try:
+        server.pass_time(9 * 60)
+        page.reload()
+        assert page.locator("#new-key").inner_text() == key
+        server.pass_time(11 * 60)
+        page.reload()
+        assert page.url == server.url + shown.removesuffix("/secret") and key not in page.content()
+    finally:
+        server.pass_time(0)
 
 
 def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(http: httpx2.Client, browse: Callable[..., Page]) -> None:
@@ -576,9 +616,37 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
         "metadata": {"plan": "pro", "n": 12345678901234567890},
         "email_verified": True,
     }
-    expect(page.get_by_role("region", name="Audit log")).to_contain_text("name Alice Wonderland → Other Name")
     press(page, "Save")
     assert stored(http, user) == now, "what is saved as it was read changes nothing"
+    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page.get_by_role("region", name="Events")).to_contain_text("name Alice Wonderland → Other Name")
+
+
+def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http)
+    page = browse()
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.goto(of(user))
+    page.get_by_label("Name", exact=True).fill("Changed")
+    page.get_by_role("link", name="Sessions", exact=True).click()
+    assert asked == ["beforeunload"] and page.url.endswith(user["id"])
+    page.get_by_label("Name", exact=True).fill(user["name"])
+    page.get_by_role("link", name="Sessions", exact=True).click()
+    page.wait_for_url("**/sessions")
+    page.goto(of(user))
+    page.get_by_label("Metadata").fill("{broken")
+    assert press(page, "Save").status == 400, "the form itself is sent"
+    page.get_by_role("link", name="Sessions", exact=True).click()
+    assert asked == ["beforeunload"] * 2, "what came back with an error is not saved either"
+    page.get_by_label("Metadata").fill("{}")
+    assert press(page, "Save").status == 303
+    assert asked == ["beforeunload"] * 2
 
 
 def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: httpx2.Client, browse: Callable[..., Page]) -> None:
@@ -618,8 +686,14 @@ def test_a_user_that_only_signed_in_meanwhile_is_changed_all_the_same(
 @pytest.mark.parametrize(
     ("label", "value", "field", "sentence"),
     [
-        ("Metadata", "{broken", "metadata", "This is not valid JSON."),
-        ("Metadata", "[1]", "metadata", "This must be a JSON object."),
+        ("Metadata", "{broken", "metadata", "Metadata: line 1, column 2: a name in double quotes is missing."),
+        (
+            "Metadata",
+            '{\n  "plan": "pro"\n  "n": 1}',
+            "metadata",
+            "Metadata: line 3, column 3: a comma or a closing bracket is missing.",
+        ),
+        ("Metadata", "[1]", "metadata", "Metadata must be a JSON object."),
         ("Rate limit", "many", "rate_limit", "not a rate limit"),
         ("Email", "nobody@", "email", "There must be something after the @-sign."),
     ],
@@ -635,6 +709,7 @@ def test_what_is_wrong_with_a_change_is_said_beside_the_field(
     page.get_by_label(label, exact=True).fill(value)
     assert press(page, "Save").status == 400
     expect(page.locator(f"#field-{field}-problem")).to_contain_text(sentence)
+    expect(page.locator(".problems")).to_contain_text(sentence)
     expect(page.get_by_label("Name", exact=True)).to_have_value("Kept in the form")
     expect(page.get_by_label(label, exact=True)).to_have_value(value)
     assert stored(http, user)["name"] == user["name"]
@@ -648,7 +723,8 @@ def test_a_suspended_user_stops_until_it_is_activated(
     with server.http(new_key(http, user_id=user["id"])) as client:
         page = browse(scripts)
         page.goto(of(user))
-        press(page, "Suspend", confirm=scripts)
+        assert page.get_by_label("Status").count() == 0, "there is one way to do it"
+        choose(page, "Suspend", confirm=scripts)
         expect(page.get_by_text("User suspended.")).to_be_visible()
         assert client.get("/v1/users/me").status_code == 403
         press(page, "Activate")
@@ -661,8 +737,10 @@ def test_a_deleted_user_is_listed_and_restored(http: httpx2.Client, browse: Call
     user = new_user(http, name="Gone Girl")
     page = browse(scripts)
     page.goto(of(user))
-    page.get_by_text("Delete Gone Girl…").click()
-    press(page, "Yes, delete")
+    page.get_by_role("button", name="Actions", exact=True).click()
+    page.get_by_role("link", name="Delete…").click()
+    assert http.get(f"/v1/users/{user['id']}").status_code == 200, "asked, not done"
+    press(page, "Delete user")
     expect(page.get_by_text("User deleted. You can still restore them.")).to_be_visible()
     assert http.get(f"/v1/users/{user['id']}").status_code == 404
     page.get_by_role("link", name="Deleted users").click()
@@ -703,7 +781,7 @@ def test_a_user_is_erased_for_good_once_its_address_is_typed(
 ) -> None:
     user = new_user(http)
     page = browse(scripts)
-    page.goto(of(user))
+    page.goto(of(user, "/delete"))
     page.get_by_text("Erase permanently…").click()
     page.get_by_label("to confirm").fill("somebody@example.com")
     assert press(page, "Erase permanently").status == 400
@@ -733,8 +811,7 @@ def test_a_set_password_link_is_made_for_a_user(server: Server, http: httpx2.Cli
     user = new_user(http)
     page = browse()
     page.goto(of(user))
-    answer = press(page, "Password reset link")
-    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+    assert choose(page, "Create setup link").status == 303
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url)
     sign_in_by_form(server, user["email"], user["password"])
@@ -749,43 +826,58 @@ def test_a_key_is_made_for_a_user_and_revoked(
 ) -> None:
     user = new_user(http)
     page = browse(scripts)
-    page.goto(of(user))
-    page.get_by_text("Create an API key for").click()
-    page.get_by_label("Key name").fill("Made by an admin")
+    page.goto(of(user, "/keys"))
+    page.get_by_role("link", name="Create key").click()
+    page.get_by_label("Name").fill("Made by an admin")
+    page.get_by_label("Only selected permissions").check()
     page.get_by_label("users:read").check()
     page.get_by_label("Expires").select_option("30")
-    answer = press(page, "Create key")
-    assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
-    key = page.locator(".copyable code").inner_text()
+    assert press(page, "Create key").status == 303
+    key = page.locator("#new-key").inner_text()
     with server.http(key) as client:
         assert client.get("/v1/users/me").json()["id"] == user["id"]
         own = client.get("/v1/keys/current")
         assert own.status_code == 403, "it has only the scope that was ticked"
-        page.get_by_role("link", name="Back to the user").click()
+        page.get_by_role("link", name="Done").click()
         assert key not in page.content()
         row = page.get_by_role("region", name="API keys").get_by_role("row").filter(has_text="Made by an admin")
         expect(row).to_contain_text(f"{key[:8]}…{key[-4:]}")
         expect(row).to_contain_text("users:read")
-        with page.expect_response(lambda response: response.request.method == "POST"):
-            row.get_by_role("button").click()
-            if scripts:
-                page.locator("dialog").get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Actions for Made by an admin").click()
+        if scripts:
+            press(page, "Revoke", confirm=True)
+        else:
+            page.get_by_role("link", name="Revoke…").click()
+            page.get_by_text("Revoke key…").click()
+            assert client.get("/v1/users/me").status_code == 200, "a question alone revokes nothing"
+            press(page, "Revoke key")
         expect(page.get_by_text("API key revoked.")).to_be_visible()
         assert client.get("/v1/users/me").status_code == 401
-    expect(row).to_contain_text("Revoked")
+    page.get_by_text("Revoked and expired (1)").click()
+    expect(page.get_by_role("region", name="Revoked and expired keys")).to_contain_text("Made by an admin")
 
 
-def test_what_is_wrong_with_a_new_key_is_said_beside_the_field(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_a_key_of_a_user_is_rotated_and_both_are_told_apart(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http)
+    old = new_key(http, user_id=user["id"], name="Twice")
     page = browse()
-    page.goto(of(user))
-    page.get_by_text("Create an API key for").click()
-    page.get_by_label("Key name").fill("Badly limited")
-    page.get_by_label("Rate limit for this key").fill("many")
-    assert press(page, "Create key").status == 400
-    expect(page.locator("#field-key_limit-problem")).to_contain_text("not a rate limit")
-    expect(page.get_by_label("Key name")).to_have_value("Badly limited")
-    assert http.get("/v1/keys", params={"user": user["id"]}).json() == []
+    page.goto(of(user, "/keys"))
+    page.get_by_role("button", name="Actions for Twice").click()
+    page.get_by_role("link", name="Rotate…").click()
+    assert press(page, "Rotate key").status == 303
+    expect(page.get_by_text("The old key works until")).to_be_visible()
+    new = page.locator("#new-key").inner_text()
+    page.get_by_role("link", name="Done").click()
+    first, second = page.get_by_role("region", name="API keys").locator("tbody tr").all()
+    expect(first).to_contain_text("New")
+    expect(first).to_contain_text(f"…{new[-4:]}")
+    expect(second).to_contain_text(f"…{old[-4:]}")
+    expect(second).to_contain_text("Works until")
+    assert page.get_by_text("Reveal").count() == 0, "only who has it can"
+    with server.http(new) as client:
+        assert client.get("/v1/users/me").json()["id"] == user["id"]
 
 
 @with_and_without_scripts
@@ -801,16 +893,16 @@ def test_sessions_of_a_user_are_ended(server: Server, http: httpx2.Client, brows
         return count
 
     page = browse(scripts)
-    page.goto(of(user))
+    page.goto(of(user, "/sessions"))
     assert signed_in() == 3
     with page.expect_response(lambda response: response.request.method == "POST"):
         page.get_by_role("region", name="Sessions").get_by_role("button").first.click()
     expect(page.get_by_text("That browser has been signed out.")).to_be_visible()
     assert signed_in() == 2
-    press(page, "Sign out everywhere")
+    choose(page, "Sign out everywhere", confirm=scripts)
     expect(page.get_by_text("The user has been signed out everywhere.")).to_be_visible()
     assert signed_in() == 0
-    expect(page.get_by_text("Not signed in anywhere.")).to_be_visible()
+    expect(page.get_by_text("Not signed in anywhere")).to_be_visible()
 
 
 def test_a_key_or_session_is_touched_below_its_own_user_only(
@@ -837,7 +929,9 @@ def test_an_admin_sees_an_owner_and_cannot_touch_it(server: Server, http: httpx2
     page = browse(user=admin)
     page.goto(of(owner))
     expect(page.get_by_text("Only an owner can change an owner.")).to_be_visible()
-    assert page.locator("main form").count() == 0, "no form is offered"
+    for tab in ("", "/keys", f"/keys/{key['id']}", "/sessions", "/delete"):
+        page.goto(of(owner, tab))
+        assert page.locator("main form").count() == 0, f"a form is offered at {tab}"
     page.goto(of(admin))
     assert "owner" not in page.get_by_label("Role").locator("option").all_text_contents()
     cookies = sign_in_by_form(server, admin["email"], admin["password"])
@@ -850,7 +944,8 @@ def test_an_admin_sees_an_owner_and_cannot_touch_it(server: Server, http: httpx2
             ("/delete", {}),
             ("/purge", {"confirm": owner["email"]}),
             ("/password-link", {}),
-            ("/keys", {"key_name": "mine"}),
+            ("/keys", {"name": "mine"}),
+            (f"/keys/{key['id']}/rotate", {}),
             (f"/keys/{key['id']}/revoke", {}),
             ("/sessions/end", {}),
         ):
@@ -870,8 +965,9 @@ def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(http: httpx2.
     me = http.get("/v1/users/me").json()
     page = browse()
     page.goto(of(me))
-    for button in ("Suspend", "Yes, delete", "Erase permanently"):
-        assert page.get_by_role("button", name=button).count() == 0
+    page.get_by_role("button", name="Actions", exact=True).click()
+    assert page.locator(".menu .menu-item").all_inner_texts() == ["Sign out everywhere"]
+    page.keyboard.press("Escape")
     page.get_by_label("Role").select_option("member")
     assert press(page, "Save").status == 403
     expect(page.locator(".problems")).to_contain_text("The last owner cannot be removed.")

@@ -45,13 +45,19 @@ def create(client: httpx2.Client, **fields: str | list[str]) -> httpx2.Response:
     return client.post("/account/keys", data={"name": "test", "reach": "all", "expires": "never", "revealable": "on", **fields})
 
 
+def shown(client: httpx2.Client, answer: httpx2.Response) -> httpx2.Response:
+    """The page with the key that an answer leads to."""
+    assert answer.status_code == 303 and not KEY.search(answer.text + str(answer.headers)), answer.text
+    return client.get(answer.headers["location"])
+
+
 def key_id(client: httpx2.Client) -> str:
     return re.findall(r"/account/keys/(key_\w+)", client.get("/account/keys").text)[0]
 
 
 def test_guessing_the_password_of_an_open_session_is_slowed(browse: httpx2.Client, user: dict) -> None:
     """At both places that ask for it together; the right one is refused then too, and nothing is shown or changed."""
-    key = KEY.findall(create(browse).text)[0]
+    key = KEY.findall(shown(browse, create(browse)).text)[0]
     reveal = f"/account/keys/{key_id(browse)}/reveal"
     assert browse.post(reveal, data={"password": "guess one"}).status_code == 401
     change = {"current_password": "guess two", "password": "a lobster in the library"}
@@ -69,21 +75,18 @@ def test_guessing_the_password_of_an_open_session_is_slowed(browse: httpx2.Clien
 def test_a_page_with_a_key_is_kept_and_squeezed_by_nobody(browse: httpx2.Client, user: dict) -> None:
     """Zipped, its length would tell of the key."""
     browse.headers["Accept-Encoding"] = "gzip"
-    answer = create(browse)
-    assert answer.status_code == 201 and KEY.search(answer.text)
+    pages = [shown(browse, create(browse))]
     id = key_id(browse)
-    for shown in (
-        answer,
-        browse.post(f"/account/keys/{id}/reveal", data={"password": user["password"]}),
-        browse.post(f"/account/keys/{id}/rotate", data={"overlap": "0"}),
-    ):
-        assert KEY.search(shown.text) and shown.headers["cache-control"] == "no-store"
-        assert "content-encoding" not in shown.headers and "location" not in shown.headers
+    for action, data in (("reveal", {"password": user["password"]}), ("rotate", {"overlap": "0"})):
+        pages.append(shown(browse, browse.post(f"/account/keys/{id}/{action}", data=data)))
+    for page in pages:
+        assert KEY.search(page.text) and page.headers["cache-control"] == "no-store"
+        assert "content-encoding" not in page.headers
     assert "content-encoding" in browse.get("/account/keys").headers, "the others are zipped"
 
 
 def test_keys_and_passwords_are_left_nowhere(server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict) -> None:
-    keys = KEY.findall(create(browse).text)
+    keys = KEY.findall(shown(browse, create(browse)).text)
     browse.post(f"/account/keys/{key_id(browse)}/reveal", data={"password": user["password"]})
     browse.post("/account/password", data={"current_password": user["password"], "password": "a lobster in the library"})
     events = http.get("/v1/events", params={"user": user["id"], "limit": 100}).text

@@ -284,7 +284,7 @@ class Visitor:
         )
         response: Response = await self.app.answer(request)
         assert response.status < 400, (method, target, response.body[:2000])
-        if found := re.search(rb"Set-Cookie: ([^;]+)", response.head):
+        if path == "/account/sign-in" and (found := re.search(rb"Set-Cookie: ([^;]+)", response.head)):
             self.cookie = found[1].decode()
         return response
 
@@ -297,7 +297,8 @@ async def every_read(visit: Visitor) -> None:
     ]
     [one, gone] = [re.search(rb"user_\w{26}", response.head)[0].decode() for response in made[:2]]  # type: ignore[index]
     await visit("POST", f"/admin/users/{gone}/delete")
-    await visit("POST", f"/admin/users/{one}/keys", key_name="a key")
+    answer = await visit("POST", f"/admin/users/{one}/keys", name="a key")
+    key = re.search(rb"key_\w{26}", answer.head)[0].decode()  # type: ignore[index]
     lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact")  # fmt: skip
     logs = ("", "type=user.created", f"user={one}", f"type=user.*&user={one}", "type=user.*&type=key.*", f"actor={one}", "address=cli", "created_after=2023-10-27T10:00", "created_before=2023-10-27T10:00", "before=3", "after=1", f"after=1&user={one}")  # fmt: skip
     for path in (
@@ -307,6 +308,10 @@ async def every_read(visit: Visitor) -> None:
         "/admin/users/deleted",
         "/admin/users/deleted?before=9-9",
         f"/admin/users/{one}",
+        *(
+            f"/admin/users/{one}/{tab}"
+            for tab in ("keys", "keys?show=ended", f"keys/{key}", "sessions", "requests", f"requests?key={key}", "events")
+        ),
         f"/admin/users/{gone}",
         "/admin/server",
     ):
