@@ -632,21 +632,24 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.C
         dialog.dismiss()
 
     page.on("dialog", stay)
-    page.goto(of(user))
-    page.get_by_label("Name", exact=True).fill("Changed")
-    page.get_by_role("link", name="Sessions", exact=True).click()
-    assert asked == ["beforeunload"] and page.url.endswith(user["id"])
-    page.get_by_label("Name", exact=True).fill(user["name"])
-    page.get_by_role("link", name="Sessions", exact=True).click()
-    page.wait_for_url("**/sessions")
-    page.goto(of(user))
-    page.get_by_label("Metadata").fill("{broken")
-    assert press(page, "Save").status == 400, "the form itself is sent"
-    page.get_by_role("link", name="Sessions", exact=True).click()
-    assert asked == ["beforeunload"] * 2, "what came back with an error is not saved either"
-    page.get_by_label("Metadata").fill("{}")
-    assert press(page, "Save").status == 303
-    assert asked == ["beforeunload"] * 2
+    try:
+        page.goto(of(user))
+        page.get_by_label("Name", exact=True).fill("Changed")
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        assert asked == ["beforeunload"] and page.url.endswith(user["id"])
+        page.get_by_label("Name", exact=True).fill(user["name"])
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        page.wait_for_url("**/sessions")
+        page.goto(of(user))
+        page.get_by_label("Metadata").fill("{broken")
+        assert press(page, "Save").status == 400, "the form itself is sent"
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        assert asked == ["beforeunload"] * 2, "what came back with an error is not saved either"
+        page.get_by_label("Metadata").fill("{}")
+        assert press(page, "Save").status == 303
+        assert asked == ["beforeunload"] * 2
+    finally:
+        page.remove_listener("dialog", stay)
 
 
 def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: httpx2.Client, browse: Callable[..., Page]) -> None:
