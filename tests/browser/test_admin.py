@@ -635,7 +635,8 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.C
     try:
         page.goto(of(user))
         page.get_by_label("Name", exact=True).fill("Changed")
-        page.get_by_role("link", name="Sessions", exact=True).click()
+        with page.expect_event("dialog"):
+            page.get_by_role("link", name="Sessions", exact=True).click()
         assert asked == ["beforeunload"] and page.url.endswith(user["id"])
         page.get_by_label("Name", exact=True).fill(user["name"])
         page.get_by_role("link", name="Sessions", exact=True).click()
@@ -643,7 +644,8 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.C
         page.goto(of(user))
         page.get_by_label("Metadata").fill("{broken")
         assert press(page, "Save").status == 400, "the form itself is sent"
-        page.get_by_role("link", name="Sessions", exact=True).click()
+        with page.expect_event("dialog"):
+            page.get_by_role("link", name="Sessions", exact=True).click()
         assert asked == ["beforeunload"] * 2, "what came back with an error is not saved either"
         page.get_by_label("Metadata").fill("{}")
         assert press(page, "Save").status == 303
