@@ -130,11 +130,8 @@ def take_session(context: BrowserContext, cookies: httpx2.Cookies, server: Serve
     context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
 
 
-def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: str = "") -> list[str]:
-    """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element.
-
-    `except_in`: a selector of what others wrote and we cannot fix.
-    """
+def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
+    """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element."""
     if not page.evaluate("typeof window.axe === 'object'"):
         if not AXE.exists():
             raise SetupFailed("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
@@ -144,9 +141,7 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: st
         "rules": {} if colors else {name: {"enabled": False} for name in COLORS},
         "resultTypes": ["violations"],
     }
-    found = page.evaluate(
-        "([except, options]) => axe.run(except ? { exclude: [except] } : document, options)", [except_in, options]
-    )
+    found = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
         for rule in found["violations"]
@@ -154,12 +149,12 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True, except_in: st
     ]
 
 
-def axe_in_both_themes(page: Page, *, except_in: str = "") -> list[str]:
+def axe_in_both_themes(page: Page) -> list[str]:
     """As `axe`, in light and in dark; each line begins with the theme. Between the two only colors differ, so dark is asked about those."""
     found = []
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        found += [f"{theme}: {each}" for each in axe(page, all_else=theme == "light", except_in=except_in)]
+        found += [f"{theme}: {each}" for each in axe(page, all_else=theme == "light")]
     return found
 
 
@@ -184,24 +179,23 @@ class Focus(NamedTuple):
     is_shown: bool
 
 
-def tab(page: Page, times: int, by_others: str = "") -> list[Focus]:
-    """Press Tab so often; what had the focus after each of them, and whether a person sees that. What is inside `by_others` is taken as it is."""
-    page.evaluate(NOTE_FOCUS, by_others)
+def tab(page: Page, times: int) -> list[Focus]:
+    """Press Tab so often; what had the focus after each of them, and whether a person sees that."""
+    page.evaluate(NOTE_FOCUS)
     for _ in range(times + 1):  # it is noted when the next key comes down: by then the page has been scrolled
         page.keyboard.press("Tab")
     return [Focus(*each) for each in page.evaluate("window.seenByTest.slice(1)")]
 
 
-NOTE_FOCUS = """others => {
+NOTE_FOCUS = """() => {
     const note = () => {
         const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
         if (element === document.body) return ['', '', true, true];
-        const taken = others && element.closest(others) !== null;
         // In a field for a date the browser itself marks the part that has the focus.
         const parts = element.matches('[type=date], [type=time], [type=datetime-local]');
         const drawn = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
         const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-        return [element.outerHTML.slice(0, 120), element.getAttribute('href') || '', !!(inside || taken), !!(drawn || parts || taken)];
+        return [element.outerHTML.slice(0, 120), element.getAttribute('href') || '', inside, drawn || parts];
     };
     window.seenByTest = [];
     addEventListener('keydown', event => event.key === 'Tab' && seenByTest.push(note()), true);

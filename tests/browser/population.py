@@ -151,7 +151,6 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
 NO_PAGES = {
     "/": "leads elsewhere",
     "/static/{name}": "files",
-    "/docs/api/{name}": "files",
     "/docs/key": "read by a script",
     "/account/export": "a file",
     "/admin/events/export": "a file",

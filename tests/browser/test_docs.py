@@ -1,10 +1,9 @@
-"""The guide in a real browser: languages, requests tried from the page, one's own key, search, the OpenAPI reference."""
+"""The guide in a real browser: languages, requests tried from the page, one's own key, search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.chromium import axe_in_both_themes, sign_in
@@ -179,38 +178,3 @@ def test_results_show_while_somebody_types_and_are_reached_by_keyboard(page: Pag
     expect(first).to_be_focused()
     first.press("Enter")
     page.wait_for_url("**/docs/keys#rotate-a-key")
-
-
-# ---- the OpenAPI reference
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_reference_shows_every_call_and_sends_one(
-    theme: str, new_context: Callable[..., BrowserContext], server: Server
-) -> None:
-    page = new_context(color_scheme=theme).new_page()
-    page.goto("/docs/api")
-    blocks = page.locator(".opblock")
-    expect(blocks.first).to_be_visible()
-    with server.http() as http:
-        described = http.get("/openapi.json").json()
-    every = [*described["paths"].values(), *described["webhooks"].values()]
-    assert blocks.count() == sum(method != "parameters" for path in every for method in path)
-    count = page.locator("#operations-Users-count_users")
-    count.locator(".opblock-summary-control").click()
-    page.get_by_role("button", name="Authorize").first.click()
-    page.locator(".auth-container input").fill(server.key)
-    page.locator(".auth-btn-wrapper .authorize").click()
-    page.locator(".auth-btn-wrapper .btn-done").click()
-    count.get_by_role("button", name="Try it out").click()
-    count.get_by_role("button", name="Execute").click()
-    expect(count.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
-    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == theme
-    # A key that was given is gone with the page.
-    assert server.key not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
-
-
-def test_without_scripts_the_reference_leads_to_the_one_that_needs_none(page_without_scripts: Page) -> None:
-    page_without_scripts.goto("/docs/api")
-    page_without_scripts.get_by_role("main").get_by_role("link", name="text reference").click()
-    expect(page_without_scripts.get_by_role("heading", name="Reference", level=1)).to_be_visible()

@@ -28,9 +28,6 @@ WEIGHT = 60_000
 """Bytes of /account with all that it needs, nothing kept from before."""
 WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=640)
 
-BY_OTHERS = {"/docs/api": ".swagger-ui"}
-"""Pages that show what others wrote, and where in them. The policy of these is wider, and says so where it is set."""
-
 # Where names that are scripts must be seen, so that their absence elsewhere means something.
 SHOWN = {"/admin/users": HOSTILE, "/account/keys": HOSTILE[1:2], "/account/webhooks": HOSTILE[:1]}
 
@@ -191,8 +188,7 @@ def test_nothing_in_a_page_needs_a_wider_policy(
     for place in found[pattern]:
         answer = client_for(place, clients).get(place.path)
         policy = answer.headers["content-security-policy"]
-        if pattern not in BY_OTHERS:
-            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';") and "unsafe" not in policy
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';") and "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy and "form-action 'self'" in policy and "base-uri 'none'" in policy
         page = Tags(answer.text)
         assert not page.inline
@@ -282,7 +278,6 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
 
     What the policy refused and what was loaded from elsewhere is looked at after every test.
     """
-    by_others = BY_OTHERS.get(pattern, "")
     for place in found[pattern]:
         page = windows[visitor_of(place)]
         page.set_viewport_size(WIDE)
@@ -291,10 +286,10 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
         if is_first:
             _use_keyboard(page, place)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        problems = axe_in_both_themes(page, except_in=by_others)
+        problems = axe_in_both_themes(page)
         page.set_viewport_size(NARROW)
         if is_first:
-            problems += [f"narrow: {each}" for each in axe(page, colors=False, except_in=by_others)]
+            problems += [f"narrow: {each}" for each in axe(page, colors=False)]
         assert not problems, f"{place.path}\n" + "\n".join(problems)
         assert not sideways(page), f"{place.path} can be moved sideways: {sideways(page)}"
 
@@ -306,7 +301,7 @@ TO_THE_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); docume
 def _use_keyboard(page: Page, place: Place) -> None:
     """The skip link comes first and works, and wherever the focus goes it can be seen."""
     page.evaluate(TO_THE_TOP)
-    stops = tab(page, 25, BY_OTHERS.get(place.pattern, ""))
+    stops = tab(page, 25)
     assert stops[0].href.startswith("#"), f"{place.path}: first comes {stops[0].element}"
     for stop in itertools.takewhile(lambda stop: stop.element, stops):
         assert stop.is_in_sight, f"{place.path}: the focus went out of sight, to {stop.element}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -202,6 +201,7 @@ QUESTIONS = {
     "python sdk": "/docs/sdk-python",
     "import csv": "/docs/import",
     "email verification": "/docs/users#create-a-user",
+    "endpoint": "/docs/api#endpoints",
     "how do i delete a user": "/docs/users#delete-and-restore",
     "Can I rotate an API key?": "/docs/keys#rotate-a-key",
     "rate limit": "/docs/limits",
@@ -252,28 +252,57 @@ def test_a_search_for_anything_is_answered_and_shown_as_text(query: str, browser
     assert "<script>alert" not in answer.text and "<b>" not in answer.text
 
 
-# ---- the OpenAPI reference
+# ---- the reference
 
 
-def test_the_reference_has_a_policy_of_its_own_and_the_other_pages_the_strict_one(browser: httpx2.Client) -> None:
-    strict = browser.get("/docs").headers["content-security-policy"]
-    own = browser.get("/docs/api").headers["content-security-policy"]
-    assert "data:" not in strict and "img-src 'self';" in strict
-    assert own.replace("img-src 'self' data:", "img-src 'self'") == strict
-    assert "unsafe" not in own
+def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(browser: httpx2.Client, server: Server) -> None:
+    described = browser.get("/openapi.json").json()
+    overview = browser.get("/docs/api").text
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            link = re.search(
+                rf'<a href="([^"]+)"><code class="call"><span class="method \w+">{method.upper()}</span> {_broken(path)}</code>',
+                overview,
+            )
+            assert link, f"{method} {path}"
+            name, _, anchor = link[1].removeprefix("/docs/").partition("#")
+            section = _section(guide.source(name, guide.PAGE_URL), anchor)
+            for parameter in (*operations.get("parameters", ()), *operation.get("parameters", ())):
+                known = described["components"]["parameters"].get(parameter.get("$ref", "").rpartition("/")[2], parameter)
+                assert f"| `{known['name']}` |" in section, f"{method} {path}: {known['name']}"
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                schema = described["components"]["schemas"].get(body["schema"].get("$ref", "").rpartition("/")[2], {})
+                for field in schema.get("properties", ()):
+                    assert f"| `{field}` |" in section, f"{method} {path}: {field}"
+            success = next(status for status in operation["responses"] if status.startswith("2"))
+            assert f"Returns **{success}**" in section
+            for schema in re.findall(r"schemas/(\w+)", str(operation["responses"][success])):
+                link = re.search(rf"\[`{schema}`\]\((\w+)\.md#([\w-]+)\)", section)
+                fields = described["components"]["schemas"][schema]["properties"]
+                where = _section(guide.source(link[1], guide.PAGE_URL), link[2]) if link else section
+                for field in fields:
+                    assert f"`{field}`" in where, f"{method} {path}: {schema}.{field}"
 
 
-def test_the_reference_loads_files_of_ours_that_browsers_keep_for_good(browser: httpx2.Client) -> None:
-    page = browser.get("/docs/api").text
-    sources = re.findall(r'(?:src|href)="(/(?:docs/api|static)/[^"]+)"', page)
-    assert len(sources) == 5
-    for source in sources:
-        answer = browser.get(source)
-        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
-    bundle = next(source for source in sources if "bundle" in source)
-    with browser.stream("GET", bundle, headers={"Accept-Encoding": "gzip"}) as answer:
-        zipped = b"".join(answer.iter_raw())
-    assert answer.headers["content-encoding"] == "gzip" and len(zipped) < 500_000 < len(gzip.decompress(zipped))
+def _broken(path: str) -> str:
+    """A path in a page, which may break between its segments."""
+    return re.escape(path).replace("/", "<wbr>/").removeprefix("<wbr>")
+
+
+def _section(text: str, anchor: str) -> str:
+    """What stands under a heading, up to the next of its kind."""
+    for part in re.split(r"^(?=#{2} )", text, flags=re.MULTILINE):
+        if markdown.slug(part.partition("\n")[0].lstrip("# ")) == anchor:
+            return part
+    raise AssertionError(anchor)
+
+
+@pytest.mark.parametrize(("old", "new"), [("/docs/reference", "/docs/api"), ("/docs/reference.md", "/docs/api.md")])
+def test_where_the_reference_was_leads_to_where_it_is(old: str, new: str, browser: httpx2.Client) -> None:
+    answer = browser.get(old)
+    assert (answer.status_code, answer.headers["location"]) == (303, new)
 
 
 # ---- one's own key

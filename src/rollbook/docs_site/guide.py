@@ -11,6 +11,9 @@ from typing import NamedTuple
 PAGE_URL = "http://127.0.0.1:8000"
 LANDING = "index"
 
+BEGIN, END = "\ue000", "\ue001"
+
+_CALL_PART = re.compile(r"<!-- (begin|end): (?:(?:call|object)_\w+|user_fields) -->\n")
 _PART = re.compile(r"<!-- (?:begin|end): \w+ -->\n")
 
 
@@ -34,13 +37,16 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("errors", columns=True),
     ),
     "API": (
+        Chapter("api"),
         Chapter("users", columns=True),
         Chapter("keys", columns=True),
+        Chapter("sessions", columns=True),
         Chapter("events", columns=True),
-        Chapter("health", columns=True),
         Chapter("requests", columns=True),
         Chapter("usage", columns=True),
-        Chapter("reference"),
+        Chapter("imports", columns=True),
+        Chapter("exports", columns=True),
+        Chapter("health", columns=True),
     ),
     "Integrations": (
         Chapter("integrations"),
@@ -100,6 +106,13 @@ def source(name: str, url: str) -> str:
     """The Markdown of a chapter, with `url` as the base URL and without the markers of generated parts. Raises KeyError."""
     text = (folder() / f"{CHAPTERS[name].name}.md").read_text(encoding="utf-8")
     return _PART.sub("", text).replace(PAGE_URL, url)
+
+
+def searchable(name: str) -> str:
+    """The same, with its tables of calls and objects between lines of their own: BEGIN and END."""
+    text = (folder() / f"{name}.md").read_text(encoding="utf-8")
+    text = _CALL_PART.sub(lambda marker: f"\n{BEGIN if marker[1] == 'begin' else END}\n\n", text)
+    return _PART.sub("", text)
 
 
 @cache

@@ -20,6 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rollbook.docs_site import examples
+from rollbook.docs_site.guide import BEGIN, END
 
 # What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to color.
 LEXERS = {"sh": "bash", "console": "text", "http": "http"}
@@ -47,6 +48,14 @@ class Rendered(NamedTuple):
     title: str
     html: Markup
     headings: list[Heading]
+
+
+class Passages(NamedTuple):
+    """A section as plain text: paragraphs and rows of tables, and beside them its code and the tables of calls and objects."""
+
+    heading: Heading
+    text: list[str]
+    code: list[str]
 
 
 class Shown(NamedTuple):
@@ -120,31 +129,36 @@ def render(text: str, link: Callable[[str], str], template: Template, columns: b
     return Rendered(headings[0].text if headings else "", Markup(html), headings)
 
 
-def plain(text: str) -> list[tuple[Heading, list[str], str]]:
-    """The sections of a page as plain text, for the search: heading, paragraphs and rows of tables, and the code in it."""
+def plain(text: str) -> list[Passages]:
+    """The sections of a page of `guide.searchable`, for the search."""
     tokens = _parser().parse(text)
     headings = iter(_prepare(tokens, str))
-    found: list[tuple[Heading, list[str], list[str]]] = []
+    found: list[Passages] = []
     row: list[str] | None = None
-    within = False
+    within = is_list = False
     for token in tokens:
         if token.type == "heading_open":
-            found.append((next(headings), [], []))
+            found.append(Passages(next(headings), [], []))
         within = token.type == "heading_open" or (within and token.type != "heading_close")
         if within or not found:
             continue
         if token.type == "fence":
-            found[-1][2].append(token.content)
+            found[-1].code.append(token.content)
         elif token.type == "tr_open":
             row = []
         elif token.type == "tr_close" and row is not None:
-            found[-1][1].append(": ".join((row[0], " · ".join(row[1:]))) if len(row) > 1 else "".join(row))
+            (found[-1].code if is_list else found[-1].text).append(
+                ": ".join((row[0], " · ".join(row[1:]))) if len(row) > 1 else "".join(row)
+            )
             row = None
+        elif token.type == "inline" and token.content in (BEGIN, END):
+            is_list = token.content == BEGIN
         elif token.type == "inline":
             words = "".join(child.content.replace("<br>", " ") or " " for child in token.children or ())
             if words.strip():
-                (found[-1][1] if row is None else row).append(" ".join(words.split()))
-    return [(heading, passages, " ".join(code)) for heading, passages, code in found]
+                place = found[-1].code if is_list else found[-1].text
+                (place if row is None else row).append(" ".join(words.split()))
+    return found
 
 
 # ---- the parser, and changes to its tokens

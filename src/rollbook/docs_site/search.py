@@ -27,7 +27,7 @@ BEGINNING, SYNONYM = 0.6, 0.8
 # A page that is called so comes before a section of another one that is.
 PAGE = 1.3
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
-SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "reference": 0.35, "migrate-": 0.6, "sdk-": 0.85}
+SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.7, "migrate-": 0.6, "sdk-": 0.85}
 
 STOP_WORDS = frozenset(
     "a about after all an and any are as at be been but by can could did do does for from had has have how i if in into is it its "
@@ -43,7 +43,7 @@ SYNONYMS = {
     "forgot": "reset password link",
     "forgotten": "reset password link",
     "lost": "reset password link",
-    "endpoint": "base url api",
+    "endpoint": "api",
     "url": "base",
     "route": "endpoint api",
     "swagger": "openapi reference api",
@@ -91,7 +91,7 @@ SYNONYMS = {
     "sse": "stream follow",
     "sync": "copy directory follow",
     "crm": "copy directory",
-    "csv": "import file",
+    "csv": "file",
     "upload": "import",
     "migration": "move import",
     "migrate": "move import",
@@ -120,8 +120,8 @@ SYNONYMS = {
 
 # Words that mean something else together.
 PHRASES = {
-    "base url": "endpoint",
     "email verification": "email_verified",
+    "import csv": "import users csv",
     "verify email": "email_verified",
     "confirm email": "email_verified",
     "rest api": "api",
@@ -256,13 +256,13 @@ def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
     for name, chapter in guide.CHAPTERS.items():
         if name == guide.LANDING:
             continue
-        for heading, text, code in markdown.plain(guide.source(name, guide.PAGE_URL)):
+        for heading, text, code in markdown.plain(guide.searchable(name)):
             is_error = name == "errors" and heading.anchor in guide.codes()
             path = f"/docs/errors/{heading.anchor}" if is_error else chapter.path
             if not is_error and heading.level > 1:
                 path += f"#{heading.anchor}"
             title = frozenset(_stem(word) for word in _words(heading.text) if word not in STOP_WORDS)
-            factor = next((share for start, share in SPECIAL.items() if name.startswith(start)), 1.0)
+            factor = next((share for start, share in SPECIAL.items() if name.startswith(start) and heading.level > 1), 1.0)
             section = Section(guide.title(name), heading.text, path, text, title, heading.level == 1, factor)
             # What the table of contents says about a page is about its beginning.
             about = [(guide.about(name), TEXT)] if heading.level == 1 else []
@@ -272,7 +272,7 @@ def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
                     (heading.text, TITLE if heading.level == 1 else HEADING),
                     (section.chapter, CHAPTER),
                     (" ".join(text), TEXT),
-                    (code, CODE),
+                    (" ".join(code), CODE),
                     *about,
                 ],
             )

@@ -1,12 +1,10 @@
-"""The guide as pages and as Markdown for programs, and the API reference: everything under /docs, and /llms.txt."""
+"""The docs as pages and as Markdown for programs: everything under /docs, and /llms.txt."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +15,7 @@ from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http import coding
 from rollbook.http.response import JSON, PRIVATE, Response
-from rollbook.web import assets, templates
+from rollbook.web import templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest
 
@@ -29,12 +27,8 @@ MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
 PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n"
 # The pages are public, but change with the version: clients ask each time, and mostly get 304.
 FRESH = b"Cache-Control: no-cache\r\n"
-VENDOR = Path(__file__).parent / "vendor" / "swagger-ui"
-# Swagger UI uses data: URLs for its icons; the rest is the same as for other pages. Only on its own path.
-REFERENCE_POLICY = (
-    b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
-)
+# Pages that had another name.
+MOVED = {"reference": "/docs/api"}
 
 MAX_KEYS = 1_000
 # Results that are shown while somebody types.
@@ -52,6 +46,8 @@ async def landing(page: PageRequest) -> Response:
 async def chapter(page: PageRequest) -> Response:
     """A page of the docs; as Markdown if its name ends with `.md`."""
     name, dot, ending = page.ids[0].partition(".")
+    if name in MOVED:
+        return page.redirect(MOVED[name] + dot + ending)
     if name not in guide.CHAPTERS or (dot and ending != "md"):
         raise NotFound()
     if name == guide.LANDING and not dot:
@@ -172,31 +168,3 @@ async def key(page: PageRequest) -> Response:
 
 def _private(content: object, status: int = 200) -> Response:
     return Response(status, JSON + PRIVATE, msgspec.json.encode(content))
-
-
-# ---- the API reference
-
-
-async def reference(page: PageRequest) -> Response:
-    """Every call of the API, to try in the browser: Swagger UI with /openapi.json."""
-    await _loaded("swagger-ui-bundle.js")
-    response = page.render("docs/api.html", vendor=_vendor)
-    head = b"".join(
-        line + b"\r\n" for line in response.head.split(b"\r\n") if line and not line.startswith(b"Content-Security-Policy:")
-    )
-    return response._replace(head=head + REFERENCE_POLICY)
-
-
-async def reference_file(page: PageRequest) -> Response:
-    await _loaded(page.ids[0])
-    return await assets.answer(page.request, page.ids[0], VENDOR)
-
-
-async def _loaded(name: str) -> None:
-    # Its digest takes milliseconds the first time.
-    await asyncio.get_running_loop().run_in_executor(None, assets.load, VENDOR, name)
-
-
-@cache
-def _vendor(name: str) -> str:
-    return f"/docs/api/{name}?v={assets.load(VENDOR, name).content.digest}"

@@ -152,8 +152,6 @@ PAGES = [
     Page("GET", "/admin/webhooks", all_webhooks.show, "admin"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
-    Page("GET", "/docs/api", docs.reference, "anyone"),
-    Page("GET", "/docs/api/{name}", docs.reference_file, "anyone"),
     Page("GET", "/docs/search", docs.search, "anyone"),
     Page("GET", "/docs/key", docs.keys, "person"),
     Page("POST", "/docs/key", docs.key, "person"),

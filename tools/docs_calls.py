@@ -1,0 +1,257 @@
+"""Generates what docs/ says about each call and object: parameters, fields, responses and errors, from the OpenAPI description.
+
+`call_NAME` is a call by its operation ID, or several that take the same: `call_patch_user__update_user`. `object_NAME` is a schema.
+Where they stand decides where links to them lead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rollbook.api import openapi, openapi_tables
+from rollbook.api.routes import ROUTES, Route
+from rollbook.errors import ApiError
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+# More values than this are not listed in a row.
+MAX_VALUES = 8
+# Its fields are those of everything that an event can be about.
+MANY = ("EventObject",)
+
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_MARKER = re.compile(r"^<!-- begin: (call|object)_(\w+) -->$", re.MULTILINE)
+
+
+def part(name: str) -> str:
+    """The generated part of a page. Raises KeyError."""
+    kind, _, what = name.partition("_")
+    if kind == "object":
+        return table(("field", ""), list(_fields(_schema(what), ())))
+    return "\n\n".join(_calls([_route(each) for each in what.split("__")]))
+
+
+def calls_part() -> str:
+    """Every call with a link to where it is described, by resource."""
+    found = []
+    for tag, about in openapi_tables.TAGS.items():
+        rows = [(_link(route), _operation(route)["summary"]) for route in ROUTES if openapi.tag(route) == tag]
+        found += [f"### {tag}", about, table(("call", ""), rows)]
+    return "\n\n".join(found)
+
+
+def everywhere_part() -> str:
+    """What all calls have in common."""
+    own, limits = openapi_tables.EVERYWHERE, openapi_tables.LIMITED[len(openapi_tables.EVERYWHERE) :]
+    rows = [
+        ("all calls", openapi_tables.OF_EVERY_CALL),
+        ("calls that require an API key", openapi_tables.OF_CALLS_WITH_A_KEY),
+        ("calls with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
+        ("every POST with an `Idempotency-Key`", openapi_tables.OF_POSTS),
+    ]
+    return "\n\n".join(
+        [
+            f"Every response has the header {_names(own)}. Responses of calls that require an API key also have {_names(limits)}.",
+            table(("", ""), [(name, errors_of(found)) for name, found in rows]),
+        ]
+    )
+
+
+def place(method: str, path: str) -> str:
+    """The link to where a call is described: `users.md#create-a-user`. Raises KeyError."""
+    return _places()[
+        "call", next(openapi.operation_id(route) for route in ROUTES if (route.method, route.path) == (method, path))
+    ]
+
+
+def errors_of(found: Iterable[type[ApiError]]) -> str:
+    return ", ".join(f"[`{error.code}`](errors.md#{error.code})" for error in found)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+# ---- one call, or several that take the same
+
+
+def _calls(routes: list[Route]) -> Iterator[str]:
+    first = _operation(routes[0])
+    parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
+    if parameters:
+        rows = [
+            (f"`{each['name']}`", _cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)))
+            for each in parameters
+        ]
+        yield table(("parameter", ""), rows)
+    for kind, body in first.get("requestBody", {}).get("content", {}).items():
+        if kind == "application/json":
+            yield table(("body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
+        elif not kind.startswith("application/merge"):
+            yield f"The body is `{kind}`: {body['schema'].get('description', 'a file')}"
+    yield from dict.fromkeys(_answer(route) for route in routes)
+    yield from dict.fromkeys(filter(None, (_access(route) for route in routes)))
+    own = dict.fromkeys(error for route in routes for error in route.errors)
+    every = "[those of every call](api.md#errors)"
+    yield f"Errors: {errors_of(own)}, and {every}." if own else f"Errors: {every}."
+
+
+def _access(route: Route) -> str:
+    """What those may do whose scope reaches only what is their own."""
+    return _operation(route)["description"].partition("\n\nScope")[2].partition(". ")[2]
+
+
+def _answer(route: Route) -> str:
+    answer = _operation(route)["responses"][str(route.success)]
+    headers = [name for name in answer["headers"] if name not in openapi_tables.LIMITED]
+    bodies = [_said(body["schema"], kind) for kind, body in answer.get("content", {}).items()]
+    content = f" and {' or '.join(bodies)}" if bodies else ", without a body"
+    return f"Returns **{route.success}**{content}{f', with {_names(headers)}' if headers else ''}."
+
+
+def _said(schema: dict[str, Any], kind: str) -> str:
+    """What a body is, in words: `a list of User`."""
+    listed = schema.get("type") == "array"
+    reference = (schema["items"] if listed else schema).get("$ref")
+    if reference is None:
+        return f"`{kind}`"
+    name = reference.rpartition("/")[2]
+    inline = _named(name) if ("object", name) in _places() else ", ".join(f"`{field}`" for field in _schema(name)["properties"])
+    return f"a list of {inline}" if listed else inline
+
+
+# ---- fields
+
+
+def _fields(schema: dict[str, Any], marks: tuple[str, ...], before: str = "") -> Iterator[tuple[str, str]]:
+    """A row for each field, and for those of objects within. `marks`: what is said of each besides its type."""
+    for name, field in schema["properties"].items():
+        said = ["required" if name in schema.get("required", ()) else "optional"] if marks else []
+        inner = _inner(field)
+        text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
+        # How long a value of ours can get is of interest to generated clients only.
+        kind = _kind(field) if marks else [each for each in _kind(field) if "characters" not in each]
+        yield f"`{before}{name}`", _cell([*said, *kind], text)
+        if inner is not None and inner["title"] not in MANY and not before:
+            yield from _fields(inner, marks, f"{name}{'[]' if 'items' in field else ''}.")
+
+
+def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of an object in a field, unless it is described where all can link to it."""
+    for each in (field, field.get("items", {}), *field.get("oneOf", ())):
+        name = each.get("$ref", "").rpartition("/")[2]
+        if name and "properties" in _schema(name) and ("object", name) not in _places():
+            return _schema(name)
+    return None
+
+
+def _cell(kind: list[str], text: str, required: bool = False) -> str:
+    words = [*kind, *(["required"] if required and "path" not in kind else [])]
+    return f"*{' · '.join(filter(None, words))}*<br>{text}" if any(words) else text
+
+
+def _kind(schema: dict[str, Any]) -> list[str]:
+    """The type of a value, its bounds and its default."""
+    if "$ref" in schema:
+        target = _resolved(schema)
+        name = schema["$ref"].rpartition("/")[2]
+        return (
+            [_named(name)] if ("object", name) in _places() else _kind({key: target[key] for key in target if key != "default"})
+        )
+    several = schema.get("oneOf") or schema.get("anyOf")
+    if several:
+        return [" or ".join(_kind(each)[0] for each in several)]
+    types = schema.get("type", "")
+    said = " or ".join(types) if isinstance(types, list) else types
+    values = schema.get("enum") or schema.get("x-extensible-enum") or ()
+    if said.startswith("array"):
+        items = _kind(schema["items"])[0]
+        said = said.replace(
+            "array", "list of strings" if "string" in items or ("`" in items and "[" not in items) else f"list of {items}"
+        )
+    if 0 < len(values) <= MAX_VALUES:
+        said = ", ".join(f"`{value}`" for value in values if value is not None) + (" or null" if "null" in types else "")
+    if "format" in schema and schema["format"] not in ("int64", "password", "double"):
+        said += f" ({schema['format']})"
+    return [said, _bounds(schema), f"default `{schema['default']}`" if schema.get("default") not in (None, "") else ""]
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None:
+        return f"{low:,} to {high:,}" if high is not None and high < 2**53 - 1 else f"from {low:,}"
+    if "maxItems" in schema:
+        return f"up to {schema['maxItems']:,}"
+    if "maxLength" in schema and schema.get("format", "password") == "password" and "enum" not in schema:
+        least = schema.get("minLength", 0)
+        return f"{f'{least:,} to' if least > 1 else 'up to'} {schema['maxLength']:,} characters"
+    return ""
+
+
+# ---- the description, and where each thing stands
+
+
+@cache
+def _description() -> dict[str, Any]:
+    return openapi.describe("")
+
+
+@cache
+def _places() -> dict[tuple[str, str], str]:
+    """The page and heading of each call and object: `users.md#create-a-user`."""
+    found = {}
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text()
+        for marker in _MARKER.finditer(text):
+            heading = [each[1] for each in _HEADING.finditer(text, 0, marker.start())][-1]
+            for name in marker[2].split("__"):
+                found[marker[1], name] = f"{page.name}#{anchor(heading)}"
+    return found
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return _description()["components"]["schemas"][name]
+
+
+def _resolved(found: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in found:
+        return found
+    _, kind, name = found["$ref"].rsplit("/", 2)
+    return _description()["components"][kind][name]
+
+
+def _route(name: str) -> Route:
+    return next(route for route in ROUTES if openapi.operation_id(route) == name)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    return _description()["paths"][route.path][route.method.lower()]
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return _description()["paths"][route.path].get("parameters", [])
+
+
+def _link(route: Route) -> str:
+    return f"[`{route.method} {route.path}`]({place(route.method, route.path)})"
+
+
+def _named(schema: str) -> str:
+    return f"[`{schema}`]({_places()['object', schema]})"
+
+
+def _names(found: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in found)
+
+
+PARTS: dict[str, Callable[[], str]] = {"calls": calls_part, "everywhere": everywhere_part}
