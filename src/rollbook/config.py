@@ -366,7 +366,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10_000
 
     log: Annotated[
-        Literal["auto", "json", "pretty", "none"], Meta(description="Log format: `json` lines, `pretty` for people, `auto` (pretty on a terminal, otherwise JSON) or `none`.")
+        Literal["auto", "json", "pretty", "none"], Meta(description="Log format: `json` lines, `pretty` for people (without IDs), `auto` (pretty on a terminal, otherwise JSON) or `none`.")
     ] = "auto"  # fmt: skip
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Minimum level of log messages.")] = (
         "info"

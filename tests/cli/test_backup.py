@@ -117,7 +117,7 @@ def test_a_server_that_is_down_for_too_long_is_told_by_doctor(tmp_path: Path) ->
     )
     findings = json.loads(good("doctor", "--json", "--data", str(tmp_path), backup_every="24h"))["findings"]
     [finding] = [each for each in findings if each["what"] == "backups"]
-    assert finding["state"] == "warning" and "due every 1d" in finding["found"]
+    assert finding["state"] == "warning" and "due every 24 hours" in finding["found"]
 
 
 def test_the_command_writes_one_private_file_and_overwrites_none(server: Server, tmp_path: Path) -> None:

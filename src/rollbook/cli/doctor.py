@@ -386,7 +386,7 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning", "backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
     elif backups.is_overdue(settings, now):
         fix = "Start the server. If it is running, its log says why there is none."
-        yield Finding("warning", "backups", f"{newest}, though one is due every {settings.backup_every}", fix)
+        yield Finding("warning", "backups", f"{newest}, though one is due every {units.duration(settings.backup_every)}", fix)
     elif found:
         yield Finding("ok", "backups", f"{len(found)} in {place}, {newest}")
     else:

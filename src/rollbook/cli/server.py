@@ -107,21 +107,22 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
 
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
-    """What to do next: the URL, the owner and, on first start, a sign-in link and a ready-to-paste curl command."""
+    """What to do next: where the server, the dashboard and the docs are, the owner and, on first start, a setup link and a curl command to paste."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
+    another = "  (another port: --port 9000)" if settings.port == Settings().port else ""
     lines = [
         "",
-        f"  Rollbook listens at {url}",
-        f"  Data     {settings.data.absolute() if is_sqlite(settings) else address(settings)}",
-        f"  Owner    {prepared.owner}",
+        f"  Rollbook listens at {url}{another}",
+        f"  Dashboard  {base}",
+        f"  Docs       {base}/docs",
+        f"  Data       {settings.data.absolute() if is_sqlite(settings) else address(settings)}",
+        f"  Owner      {prepared.owner}",
     ]
     if prepared.is_new and prepared.key:
-        lines.append(f"  API key  {prepared.key}")
+        lines.append(f"  API key    {prepared.key}")
     if prepared.link:
-        lines.append(f"  Sign in  {password_link(base, prepared.link)}  (works once, expires in 3 days)")
-    elif not prepared.needs_password:
-        lines.append(f"  Sign in  {base}/account")
+        lines.append(f"  Sign in    {password_link(base, prepared.link)}  (works once, expires in 3 days)")
     if prepared.is_new:
         key = prepared.key or f"${first_start.KEY}"
         lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Create another API key: {make_key}"]
@@ -142,7 +143,7 @@ def invite(settings: Settings, prepared: Prepared) -> str:
 def _say(lines: list[str]) -> None:
     """Print on standard error, like server messages: standard output is for the request log."""
     styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    marked = ("curl ", "Rollbook ", "Sign in ") if styled else ()
+    marked = ("curl ", "Rollbook ", "Dashboard ", "Sign in ") if styled else ()
     # In one piece: whoever waits for a line of it has the rest as well.
     print(
         "\n".join([f"\x1b[1m{line}\x1b[0m" if line.lstrip().startswith(marked) else line for line in lines]),

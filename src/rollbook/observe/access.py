@@ -255,12 +255,17 @@ def _repaired(line: Line) -> bytes:
     return _encoder.encode(Line(**fields)) + b"\n"
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "")
+
+
 def _pretty(line: Line, color: bool) -> str:
-    """`10:00:00.123 200 GET     /v1/users/{userId}   431 µs  user_… key_… 127.0.0.1 req_…`, the status in its class's color."""
+    """`10:00:00 200 GET    /v1/users/{userId}                      4.3 ms`, the status in its class's color. Behind it the client's address,
+    unless it is this machine. For people at a terminal of 100 columns: who called, and the IDs, are in the JSON lines."""
     status = paint(str(line.status), _COLORS.get(line.status // 100, ""), color)
     target = line.route if line.route is not None else line.path if line.path is not UNSET else "-"
-    who = f"{line.user_id or '-'} {line.key_id or '-'} {line.address} {line.request_id}"
+    elapsed = f"{line.microseconds / 1000:.{0 if line.microseconds >= 10_000 else 1}f} ms"
+    address = "" if line.address in _LOOPBACK else f"  {line.address}"
     return (
-        f"{paint(str(line.time)[11:-1], DIM, color)} {status} {safe_text(line.method):<7} {safe_text(str(target)):<36}"
-        f" {line.microseconds:>8} µs  {paint(safe_text(who), DIM, color)}\n"
+        f"{paint(str(line.time)[11:19], DIM, color)} {status} {safe_text(line.method):<6} {safe_text(str(target)):<44}"
+        f" {elapsed:>9}{paint(safe_text(address), DIM, color)}\n"
     )
