@@ -196,7 +196,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=256, description="Worker processes. They share the port, the database and the rate limits.")
     ] = 1
     public_url: Annotated[
-        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if no stranger can own it.")
+        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if it is an IP address or a private name.")
     ] = ""  # fmt: skip
 
     rate_limit: Annotated[
@@ -214,7 +214,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bulk_counts_as_one: Annotated[
         bool,
         Meta(
-            description="Count a call of `POST /v1/users/bulk` as one request, not as its operations. Set it if rate limits protect you from too many requests, not from too many changes."
+            description="Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if rate limits should protect you from too many requests, not from too many changes."
         ),
     ] = False
     unauthenticated_limit: Annotated[
@@ -279,7 +279,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=36500, description="Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a million events take about 0.6 GB, more with large metadata.")
     ] = 0  # fmt: skip
     event_log_warning: Annotated[
-        int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, from which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if a larger log is what you want.")
+        int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if you want to keep a larger log.")
     ] = 10_240  # fmt: skip
 
     backup_every: Annotated[
@@ -294,7 +294,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     webhook_allow: Annotated[
         Networks,
-        Meta(description="Networks (CIDR) that webhooks can send to although they are not public, such as `10.0.0.0/8`, also over plain `http`. Set it if receivers run in your own network, and no wider: whoever can create webhooks can send requests there.")
+        Meta(description="Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. Set it if receivers run in your own network, and as narrowly as you can: anyone who can create webhooks can send requests there.")
     ] = Networks()  # fmt: skip
     webhook_retention: Annotated[
         int, Meta(ge=1, le=3650, description="Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look into failures later than that.")
@@ -330,7 +330,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         Origins,
         Meta(
-            description="Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key; see authentication.md for why a key doesn't belong into a public site."
+            description="Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in a public web page."
         ),
     ] = Origins()
 
@@ -354,7 +354,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Maximum size of a request body, in bytes.")] = 65_536
     import_max_size: Annotated[
         int,
-        Meta(ge=1024, le=1 << 40, description="Maximum size of a file sent to `POST /v1/imports`, in bytes. It lies in the data folder until it is imported. Raise it if a larger file is refused with 413."),
+        Meta(ge=1024, le=1 << 40, description="Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it is imported. Raise it if a larger file is refused with 413."),
     ] = 4 << 30  # fmt: skip
     max_target: Annotated[int, Meta(ge=256, le=65_536, description="Maximum length of path and query, in bytes.")] = 8_192
     max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Maximum number of headers in a request.")] = 100

@@ -503,7 +503,7 @@ def import_users(
     ] = "rollbook",
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="auto, ndjson, json or csv.")] = "auto",
     match: Annotated[
-        str, typer.Option("--match", metavar="FIELD", help="What tells that a user exists already: email or external_id.")
+        str, typer.Option("--match", metavar="FIELD", help="How to recognize users who exist: by email or external_id.")
     ] = "email",
     on_conflict: Annotated[
         str,
@@ -523,14 +523,14 @@ def import_users(
         typer.Option(
             "--delimiter",
             metavar="CHARACTER",
-            help="What separates the columns of a CSV file. [default: detected]",
+            help="The character between the columns of a CSV file. [default: detected]",
             show_default=False,
         ),
     ] = None,
     events: Annotated[
         str, typer.Option("--events", metavar="WHICH", help="each: an event for each user. summary: only import.finished.")
     ] = "each",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do the same work and report on it, but change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")] = False,
     report: Annotated[
         Path | None,
         typer.Option(

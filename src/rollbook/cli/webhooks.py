@@ -86,7 +86,7 @@ def create_webhook(
     ] = "user",
     header: Headers = None,
     skip_imports: Annotated[
-        bool, typer.Option("--skip-imports", help="Leave out the events of imports, but import.finished.")
+        bool, typer.Option("--skip-imports", help="Skip the events of imports, except import.finished.")
     ] = False,
     user: Owner = None,
     json: options.Json = False,
@@ -209,7 +209,7 @@ def resume_webhook(
         typer.Option(
             "--from",
             metavar="PLACE",
-            help="cursor: with all that happened meanwhile. now: without it. Or an RFC 3339 time, or the ID of the first event to send.",
+            help="cursor: send everything that happened in the meantime. now: skip it. Or an RFC 3339 time, or the ID of the first event to send.",
         ),
     ] = "cursor",
     json: options.Json = False,

@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("conventions", columns=True),
         Chapter("limits", columns=True),
         Chapter("errors", columns=True),
+        Chapter("glossary"),
     ),
     "API": (
         Chapter("api"),
