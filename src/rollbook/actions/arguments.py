@@ -481,12 +481,12 @@ class ImportOptions(Query):
 
     source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = "rollbook"
     format: Annotated[ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")] = "auto"  # fmt: skip
-    match: Annotated[Literal["email", "external_id"], Meta(description="What tells that a user of the file exists already.")] = "email"  # fmt: skip
+    match: Annotated[Literal["email", "external_id"], Meta(description="How users who exist are recognized.")] = "email"  # fmt: skip
     on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"  # fmt: skip
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
     events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`.")] = "each"  # fmt: skip
     mapping: ColumnMapping | None = None
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="What separates the columns of a CSV file. Default: detected.")] | None = None  # fmt: skip
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="The character between the columns of a CSV file. Default: detected.")] | None = None  # fmt: skip
 
 
 class ListImports(Query):

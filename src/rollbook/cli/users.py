@@ -530,7 +530,9 @@ def import_users(
     events: Annotated[
         str, typer.Option("--events", metavar="WHICH", help="each: an event for each user. summary: only import.finished.")
     ] = "each",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(

@@ -283,7 +283,7 @@ class ImportOptions(TypedDict, total=False):
     Default: auto.
     """
     match: str | None
-    """What tells that a user of the file exists already. One of `email`, `external_id`. Default: email."""
+    """How users who exist are recognized. One of `email`, `external_id`. Default: email."""
     on_conflict: str | None
     """What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file.
     `fail`: the report names them. Default: skip.
@@ -300,7 +300,7 @@ class ImportOptions(TypedDict, total=False):
     like fields. 2 to 8,192 characters.
     """
     delimiter: str | None
-    """What separates the columns of a CSV file. Default: detected. At most 1 characters."""
+    """The character between the columns of a CSV file. Default: detected. At most 1 characters."""
 
 
 class User(Model):
@@ -618,7 +618,7 @@ class EventObject(Model):
     source: str | None
     """The system that the file was exported from."""
     match: str | None
-    """What tells that a user of the file exists already."""
+    """How users who exist are recognized."""
     on_conflict: str | None
     """What happens to users who exist already."""
     dry_run: bool | None
@@ -628,7 +628,7 @@ class EventObject(Model):
     mapping: str | None
     """From the columns of a CSV file to fields: a JSON object."""
     delimiter: str | None
-    """What separates the columns of a CSV file. Null: what was detected."""
+    """The character between the columns of a CSV file. Null: what was detected."""
     bytes: int | None
     """Size of the file."""
     bytes_read: int | None
@@ -1078,7 +1078,7 @@ class Import(Model):
     format: str
     """The file's format, as it was asked for."""
     match: str
-    """What tells that a user of the file exists already."""
+    """How users who exist are recognized."""
     on_conflict: str
     """What happens to users who exist already."""
     dry_run: bool
@@ -1088,7 +1088,7 @@ class Import(Model):
     mapping: str | None
     """From the columns of a CSV file to fields: a JSON object."""
     delimiter: str | None
-    """What separates the columns of a CSV file. Null: what was detected."""
+    """The character between the columns of a CSV file. Null: what was detected."""
     bytes: int
     """Size of the file."""
     bytes_read: int

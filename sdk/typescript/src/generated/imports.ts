@@ -11,7 +11,7 @@ export interface ImportCreateParams {
   source?: "auth0" | "clerk" | "django" | "fastapi-users" | "firebase" | "keycloak" | "pocketbase" | "rollbook" | "supabase" | (string & {}) | undefined;
   /** The file's format. `auto`: detected, as is compression with gzip or zstd. */
   format?: "auto" | "csv" | "json" | "ndjson" | (string & {}) | undefined;
-  /** What tells that a user of the file exists already. */
+  /** How users who exist are recognized. */
   match?: "email" | "external_id" | (string & {}) | undefined;
   /**
    * What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`:
@@ -27,7 +27,7 @@ export interface ImportCreateParams {
    * null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named like fields.
    */
   mapping?: string | undefined;
-  /** What separates the columns of a CSV file. Default: detected. */
+  /** The character between the columns of a CSV file. Default: detected. */
   delimiter?: string | undefined;
 }
 

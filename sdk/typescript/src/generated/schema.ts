@@ -673,7 +673,7 @@ export interface components {
              */
             source?: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | (string & {});
             /**
-             * @description What tells that a user of the file exists already.
+             * @description How users who exist are recognized.
              * @example email
              */
             match?: "email" | "external_id" | (string & {});
@@ -691,7 +691,7 @@ export interface components {
             events?: "each" | "summary" | (string & {});
             /** @description From the columns of a CSV file to fields: a JSON object. */
             mapping?: string | null;
-            /** @description What separates the columns of a CSV file. Null: what was detected. */
+            /** @description The character between the columns of a CSV file. Null: what was detected. */
             delimiter?: string | null;
             /**
              * Format: int64
@@ -953,7 +953,7 @@ export interface components {
              */
             format: "auto" | "ndjson" | "json" | "csv" | (string & {});
             /**
-             * @description What tells that a user of the file exists already.
+             * @description How users who exist are recognized.
              * @example email
              */
             match: "email" | "external_id" | (string & {});
@@ -971,7 +971,7 @@ export interface components {
             events: "each" | "summary" | (string & {});
             /** @description From the columns of a CSV file to fields: a JSON object. */
             mapping: string | null;
-            /** @description What separates the columns of a CSV file. Null: what was detected. */
+            /** @description The character between the columns of a CSV file. Null: what was detected. */
             delimiter: string | null;
             /**
              * Format: int64

@@ -488,7 +488,7 @@ class Imports(Importing):
                 `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`,
                 `json`, `ndjson`. Default: auto.
-            match: What tells that a user of the file exists already. One of `email`, `external_id`. Default: email.
+            match: How users who exist are recognized. One of `email`, `external_id`. Default: email.
             on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are set to
                 those of the file. `fail`: the report names them. Default: skip.
             dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
@@ -497,7 +497,7 @@ class Imports(Importing):
             mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
                 "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it.
                 Default: columns that are named like fields. 2 to 8,192 characters.
-            delimiter: What separates the columns of a CSV file. Default: detected. At most 1 characters.
+            delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
             ImportLimitReached: You have 10 unfinished imports, or the server has 100.
