@@ -52,6 +52,11 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
     "Integrations": (
         Chapter("integrations"),
         Chapter("sign-in"),
+        Chapter("password-reset"),
+        Chapter("crm-sync"),
+        Chapter("handle-rate-limits"),
+        Chapter("least-privilege"),
+        Chapter("n8n"),
         Chapter("sdk-python"),
         Chapter("sdk-typescript"),
         Chapter("webhooks", columns=True),
@@ -77,6 +82,8 @@ GROUPS: dict[str, tuple[Chapter, ...]] = {
         Chapter("deployment"),
         Chapter("scaling"),
         Chapter("operations"),
+        Chapter("backup-restore"),
+        Chapter("upgrade"),
     ),
 }
 CHAPTERS: dict[str, Chapter] = {

@@ -1,0 +1,370 @@
+"""The programs and tables of the recipes: password reset, a CRM, rate limits, narrow keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook import roles
+from tests.harness import PLAIN, Server, free_port, new_key, new_user, running
+from tests.nodes.pair import wait_until
+from tests.typescript_sdk import ROOT
+from tests.visitor import set_password, visitor
+
+DOCS = ROOT / "docs"
+PYTHON = ROOT / ".venv-migrate" / "bin" / "python"
+
+
+def program(page: str, name: str) -> str:
+    """The program that the page saves under this name."""
+    [text] = re.findall(
+        rf"^```(?:python|js)\n(?:#|//) {re.escape(name)}\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE
+    )
+    return text
+
+
+@contextmanager
+def started(command: list[str], folder: Path, server: Server, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of the docs, killed at the end."""
+    environment = os.environ | {
+        "ROLLBOOK_URL": server.url,
+        "ROLLBOOK_KEY": server.key,
+        "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
+        **environment,
+    }
+    with (folder / "printed").open("a") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process
+        assert process.poll() in (None, 0), (folder / "printed").read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none") as server:
+        yield server
+
+
+# ---- password reset
+
+
+class Mail(socketserver.StreamRequestHandler):
+    """Accepts emails (RFC 5321), as far as smtplib sends them."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        lines: list[str] = []
+        in_data = False
+        for line in self.rfile:
+            if in_data and line != b".\r\n":
+                lines.append(line.decode())
+                continue
+            if in_data:
+                self.server.emails.append("".join(lines))  # type: ignore[attr-defined]
+            in_data = line.upper().startswith(b"DATA")
+            self.wfile.write(b"354 go on\r\n" if in_data else b"250 done\r\n")
+            if line.upper().startswith(b"QUIT"):
+                return
+
+
+def test_a_person_resets_their_password_from_the_application(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "reset.py").write_text(program("password-reset.md", "reset.py"))
+    port = free_port()
+    url = f"http://localhost:{port}"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as smtp, server.http() as http:
+        smtp.emails = emails = []  # type: ignore[attr-defined]
+        threading.Thread(target=smtp.serve_forever, daemon=True).start()
+        user = new_user(http)
+        scopes = re.findall(r"--scopes (\S+)", (DOCS / "password-reset.md").read_text())[0].split(",")
+        admin = new_user(http, role="admin")
+        key = http.post("/v1/keys", json={"name": "reset", "user_id": admin["id"], "scopes": scopes}).json()["key"]
+        command = [str(PYTHON), "-m", "flask", "--app", "reset", "run", "--port", str(port)]
+        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.server_address[1]), "SHOP_URL": url}
+        with started(command, tmp_path, server, ROLLBOOK_KEY=key, **mail):
+            wait_until(lambda: reaches(f"{url}/forgot-password"))
+
+            def asks(email: str) -> str:
+                return httpx2.post(f"{url}/forgot-password", data={"email": email}, timeout=60, **PLAIN).text
+
+            assert asks("no-one@example.com") == asks(user["email"].upper())
+            wait_until(lambda: emails)
+        smtp.shutdown()
+        assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
+        [link] = re.findall(r"http://\S+token=\S+", emails[0].replace("=\r\n", "").replace("=3D", "="))
+        with visitor(server) as person:
+            assert set_password(person, link, "chosen by the person").headers["location"] == f"{url}/sign-in"
+        body = {"email": user["email"], "password": "chosen by the person"}
+        assert http.post("/v1/users/verify-password", json=body).status_code == 200
+        # The same key can't do this to an admin.
+        with server.http(key) as narrow:
+            assert narrow.post(f"/v1/users/{new_user(http, role='admin')['id']}/password-link").status_code == 403
+
+
+def reaches(url: str) -> bool:
+    try:
+        return httpx2.get(url, **PLAIN).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+# ---- a CRM
+
+
+@contextmanager
+def fake_crm() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Contacts by ID, over HTTP. Every third call finds it away or over its limit."""
+    contacts: dict[str, Any] = {}
+    calls = 0
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            nonlocal calls
+            calls += 1
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            id = self.path.rpartition("/")[2]
+            status = 200
+            if self.headers["Authorization"] != "Bearer crm-key":
+                status = 401
+            elif calls % 3 == 0:
+                status = 429 if calls % 2 else 503
+            elif self.command == "PUT":
+                contacts[id] = json.loads(body)
+            else:
+                status = 404 if contacts.pop(id, None) is None else 204
+            self.send_response(status)
+            if status in (429, 503):
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_DELETE = _answer
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as crm:
+        threading.Thread(target=crm.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{crm.server_address[1]}", contacts
+        crm.shutdown()
+
+
+def test_a_crm_has_every_user_whoever_was_away(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "sync.py").write_text(program("crm-sync.md", "sync.py"))
+
+    def directory() -> dict[str, Any]:
+        users = http.get("/v1/users?fields=*&limit=1000").json()
+        return {
+            user["id"]: {
+                "name": user["name"],
+                "email": user["email"],
+                "active": user["status"] == "active",
+                "plan": user["metadata"].get("plan", "free"),
+            }
+            for user in users
+        }
+
+    command = [sys.executable, "sync.py"]
+    with fake_crm() as (url, contacts), server.http() as http:
+        viewer = new_user(http, role="viewer")
+        key = new_key(http, user_id=viewer["id"], scopes=["users:read", "events:read"])
+        environment = {"ROLLBOOK_KEY": key, "CRM_URL": url, "CRM_KEY": "crm-key"}
+        first, second, third = (new_user(http) for _ in range(3))
+        with started(command, tmp_path, server, **environment):
+            wait_until(lambda: contacts == directory())
+            http.patch(f"/v1/users/{first['id']}", json={"name": "Renamed", "metadata": {"plan": "pro"}})
+            http.post(f"/v1/users/{second['id']}/suspend")
+            http.delete(f"/v1/users/{third['id']}")
+            wait_until(lambda: contacts == directory())
+        assert contacts[first["id"]]["plan"] == "pro" and not contacts[second["id"]]["active"] and third["id"] not in contacts
+        new_user(http)
+        http.delete(f"/v1/users/{second['id']}?purge=true")
+        with started(command, tmp_path, server, **environment):
+            wait_until(lambda: contacts == directory())
+
+
+# ---- rate limits
+
+
+def test_the_programs_of_the_guide_stay_within_the_limit_and_retry(server: Server, tmp_path: Path) -> None:
+    """Both at once, with one limit, of which neither knows what the other uses."""
+    with server.http() as http:
+        reader = new_user(http, role="viewer", rate_limit="20/second")
+        users = [new_user(http) for _ in range(30)]
+        key = new_key(http, user_id=reader["id"], scopes=["users:read"])
+        running_programs = []
+        for name, command in (("paced.py", sys.executable), ("paced.mjs", "node")):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / name).write_text(program("handle-rate-limits.md", name).replace("http://127.0.0.1:8000", server.url))
+            running_programs.append(
+                subprocess.Popen(
+                    [command, name], cwd=folder, env=os.environ | {"ROLLBOOK_KEY": key}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                )
+            )  # fmt: skip
+        for process in running_programs:
+            printed, _ = process.communicate(timeout=100)
+            assert process.returncode == 0, printed
+            assert {user["email"] for user in users} <= set(printed.split())
+
+
+# ---- narrow keys
+
+
+def test_every_job_of_the_table_can_be_done_with_its_role_and_scopes(server: Server) -> None:
+    rows = re.findall(
+        r"^\| ([A-Z][^|]*) \| `(\w+)` \| ((?:`[\w:]+` ?)+) \|$", (DOCS / "least-privilege.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 8
+    with server.http() as http:
+        for job, role, listed in rows:
+            scopes = re.findall(r"[\w:]+", listed)
+            assert set(scopes) <= roles.grantable(role), job
+            user = new_user(http, role=role)
+            key = new_key(http, user_id=user["id"], scopes=scopes)
+            other = new_user(http)
+            with server.http(key) as narrow:
+                calls = {
+                    "users:read": narrow.get(f"/v1/users/{other['id']}"),
+                    "events:read": narrow.get("/v1/events"),
+                    "users:write": narrow.patch(f"/v1/users/{other['id']}", json={"name": "Changed"}),
+                    "users:grant": narrow.patch(f"/v1/users/{other['id']}", json={"role": "viewer"}),
+                    "users:verify": narrow.post("/v1/users/verify-password", json={"email": other["email"], "password": other["password"]}),
+                    "users:export": narrow.get("/v1/exports"),
+                    "metrics:read": narrow.get("/metrics"),
+                    "webhooks:read": narrow.get("/v1/webhooks"),
+                    "users:delete": narrow.delete(f"/v1/users/{other['id']}"),
+                }  # fmt: skip
+            for scope, answer in calls.items():
+                assert (answer.status_code < 300) == (scope in scopes), f"{job}: {scope}: {answer.status_code} {answer.text}"
+
+
+# ---- n8n
+
+# Does what a workflow's HTTP Request nodes describe: expressions are JavaScript, in a text that begins with "=".
+N8N = """
+const { nodes, input, key } = JSON.parse(process.argv[1]);
+let items = [input];
+for (const { type, parameters: p } of nodes) {
+  if (type !== "n8n-nodes-base.httpRequest") continue;
+  const $json = items[0];
+  const run = (code) => new Function("$json", `return (${code})`)($json);
+  const value = (text) => {
+    if (!text.startsWith("=")) return text;
+    const whole = /^=\\{\\{(.*)\\}\\}$/s.exec(text);
+    return whole ? run(whole[1]) : text.slice(1).replace(/\\{\\{(.*?)\\}\\}/g, (_, code) => run(code));
+  };
+  const pairs = (list) => (list?.parameters ?? []).map(({ name, value: text }) => [name, value(text)]);
+  const query = new URLSearchParams(p.sendQuery ? pairs(p.queryParameters) : []);
+  const headers = { Authorization: `Bearer ${key}`, ...Object.fromEntries(p.sendHeaders ? pairs(p.headerParameters) : []) };
+  if (p.sendBody) headers["Content-Type"] = "application/json";
+  const url = value(p.url) + (query.size ? `?${query}` : "");
+  const answer = await fetch(url, { method: p.method ?? "GET", headers, body: p.sendBody ? value(p.jsonBody) : undefined });
+  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  items = [await answer.json()].flat();
+}
+console.log(JSON.stringify(items));
+"""
+
+
+def test_the_requests_of_the_n8n_workflows_do_what_the_page_says(tmp_path: Path) -> None:
+    page = (DOCS / "n8n.md").read_text()
+    workflows = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
+    event_workflow, create_workflow, list_workflow = workflows
+    for workflow in workflows:
+        names = {node["name"] for node in workflow["nodes"]}
+        for name, outputs in workflow["connections"].items():
+            assert {name, *(each["node"] for output in outputs["main"] for each in output)} <= names
+    [hook] = re.findall(r"--json '(\{\"url\".*\})'", page)
+    received: list[tuple[dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", "--webhook-allow", "127.0.0.0/8") as server,
+        server.http() as http,
+        ThreadingHTTPServer(("127.0.0.1", 0), Handler) as n8n,
+    ):
+        threading.Thread(target=n8n.serve_forever, daemon=True).start()
+        scopes = re.findall(r"--scopes (\S+)", page)[0].split(",")
+        key = new_key(http, user_id=new_user(http, role="admin")["id"], scopes=scopes)
+
+        def run(workflow: dict[str, Any], item: dict[str, Any]) -> list[dict[str, Any]]:
+            nodes = json.loads(json.dumps(workflow["nodes"]).replace("http://127.0.0.1:8000", server.url))
+            command = ["node", "--input-type=module", "-e", N8N, json.dumps({"nodes": nodes, "input": item, "key": key})]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        [path] = [node["parameters"]["path"] for node in event_workflow["nodes"] if node["type"].endswith(".webhook")]
+        asked = json.loads(hook)
+        assert asked["url"].endswith(f"/webhook/{path}")
+        asked["url"] = f"http://127.0.0.1:{n8n.server_address[1]}/webhook/{path}"
+        assert http.post("/v1/webhooks", json=asked).status_code == 201
+        record = {"id": 1042, "name": "Ada", "email": "ada@example.com", "password": "a few random words"}
+        [created], [again] = run(create_workflow, record), run(create_workflow, record)
+        assert created == again and created["email"] == "ada@example.com"
+        wait_until(lambda: received)
+        headers, body = received[0]
+        assert headers["X-Rollbook-Token"] == asked["headers"]["X-Rollbook-Token"]
+        [found] = run(event_workflow, {"headers": headers, "body": json.loads(body)})
+        assert (found["id"], found["external_id"]) == (created["id"], "1042")
+        assert created["id"] in {user["id"] for user in run(list_workflow, {})}
+        n8n.shutdown()
+
+
+# ---- backups
+
+
+def test_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
+    """Its commands, with folders of the test, and the server stopped and started where it says so."""
+    blocks = re.findall(r"^ *```console\n(.*?)^ *```$", (DOCS / "backup-restore.md").read_text(), re.DOTALL | re.MULTILINE)
+    serve, back_up, replace, check, practice, *_ = blocks
+    data, backups, drill = tmp_path / "data", tmp_path / "backup", tmp_path / "drill"
+    backups.mkdir()
+    flags = re.search(r"serve (.*) --backup-folder", serve)
+    assert flags is not None
+
+    def shell(block: str) -> str:
+        for place, here in (("/var/lib/rollbook", data), ("/backup", backups), ("/tmp/drill", drill)):
+            block = block.replace(place, str(here))
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+        done = subprocess.run(["bash", "-ec", block], env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=100)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    with running(data, *flags[1].split(), "--backup-folder", str(backups / "daily")) as server, server.http() as http:
+        kept = new_user(http)
+        shell(back_up)
+        lost = new_user(http)
+        wait_until(lambda: list((backups / "daily").glob("*.db")))
+        server.stop()
+        shell(replace)
+        shell(check)
+        server.start()
+        assert http.get(f"/v1/users/{kept['id']}").status_code == 200
+        assert http.get(f"/v1/users/{lost['id']}").status_code == 404
+        assert kept["email"] in shell(practice) and not drill.exists()
