@@ -26,7 +26,7 @@ from tests.browser.population import HOURS, Place, places, populate  # noqa: E40
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server  # noqa: E402
 
 FOLDER = ROOT / "screenshots"
-WIDTHS = (390, 900, 1440)
+WIDTHS = (390, 820, 1440)
 HEIGHT = 900
 # The owner's keys run into their windows now and then; the pages themselves do not.
 FLAGS = ("--rate-limit", "100/minute,5000/hour", "--unauthenticated-limit", "none")

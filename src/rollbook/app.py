@@ -39,6 +39,7 @@ from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import auth_version, rules, webhook_queue
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
+from rollbook.web import docs, templates
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -150,6 +151,8 @@ class App:
     def _warm_up(self) -> None:
         rules.prepare()
         self._secret.seal("keys", b"")
+        templates.prepare()
+        docs.prepare()
 
     async def drain(self) -> None:
         self._feeds.close()

@@ -24,8 +24,8 @@ FORMS = [row.path for row in PAGES if row.method == "POST"]
 every_page = pytest.mark.parametrize("pattern", PATTERNS)
 every_form = pytest.mark.parametrize("pattern", FORMS)
 
-WEIGHT = 60_000
-"""Bytes of /account with all that it needs, nothing kept from before."""
+WEIGHTS = {"/account": 60_000, "/admin": 60_000, "/admin/users": 60_000, "/docs/users": 80_000}
+"""Most bytes of a page with all that it needs, nothing kept from before."""
 WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=640)
 
 # Where names that are scripts must be seen, so that their absence elsewhere means something.
@@ -326,14 +326,11 @@ def _open(page: Page, place: Place) -> None:
     page.locator("main").wait_for()
 
 
-def test_the_account_page_is_light(
-    found: dict[str, list[Place]],
-    new_context: Callable[..., BrowserContext],
-    server: Server,
-    clients: dict[str, httpx2.Client],
+@pytest.mark.parametrize("path", WEIGHTS)
+def test_pages_are_light(
+    path: str, new_context: Callable[..., BrowserContext], server: Server, clients: dict[str, httpx2.Client]
 ) -> None:
-    """All that is transferred for it, headers too, by a browser that has nothing yet."""
-    [place] = found["/account"]
+    """All that is transferred for one, headers too, by a browser that has nothing yet; the next time, the page alone."""
     page = new_context().new_page()
     take_session(page.context, clients["owner"].cookies, server)
     devtools = page.context.new_cdp_session(page)
@@ -342,8 +339,12 @@ def test_the_account_page_is_light(
     addresses: dict[str, str] = {}
     devtools.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
     devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])}))
-    page.goto(place.path, wait_until="networkidle")
-    parts = {addresses[request]: size for request, size in sizes.items()}
+    page.goto(path, wait_until="networkidle")
+    parts = {urlsplit(addresses[request]).path: size for request, size in sizes.items()}
     assert len(parts) >= 3
-    print("bytes transferred for /account:", sum(parts.values()), {urlsplit(each).path: size for each, size in parts.items()})
-    assert sum(parts.values()) <= WEIGHT, parts
+    print(f"bytes transferred for {path}:", sum(parts.values()), parts)
+    assert sum(parts.values()) <= WEIGHTS[path], parts
+    sizes.clear()
+    page.goto(path, wait_until="networkidle")
+    again = {urlsplit(addresses[request]).path for request, size in sizes.items() if size}
+    assert not any(each.startswith("/static/") for each in again), f"asked for once more: {again}"

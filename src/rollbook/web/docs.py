@@ -115,6 +115,11 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
     return _unless_known(page, response)
 
 
+def prepare() -> None:
+    """Load what renders the docs, by rendering a page with most of it."""
+    _render(guide.source(guide.LANDING, "http://localhost"))
+
+
 def _render(text: str, columns: bool = False) -> Rendered:
     from rollbook.docs_site import markdown
 

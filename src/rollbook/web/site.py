@@ -25,6 +25,8 @@ from rollbook.web.pages import Page
 
 # The accuracy of a session's `last_seen_at`.
 SEEN_EVERY = 60 * clock.SECOND
+# Seconds from the first page of a process until the others are compiled: by then it is there.
+REST_AFTER = 1.0
 
 
 class Site:
@@ -33,6 +35,7 @@ class Site:
         self._limit = services.settings.page_limit
         self._lifetime = services.session_lifetime
         self._seen: dict[str, int] = {}
+        self._visited = False
 
     async def answer(self, request: Request, row: Page, ids: Ids) -> Response:
         """Raises ApiError."""
@@ -42,8 +45,10 @@ class Site:
         if request.path.startswith("/static/"):
             return await row.handler(PageRequest(self._services, request, ids))
         if not templates.is_prepared():
-            # It takes a third of a second the first time, in which the loop goes on with other requests.
             await asyncio.get_running_loop().run_in_executor(None, templates.prepare)
+        if not self._visited:
+            self._visited = True
+            asyncio.get_running_loop().call_later(REST_AFTER, self._compile_rest)
         person = await self._person(request)
         await self._count(request, person)
         if row.method != "GET":
@@ -62,6 +67,10 @@ class Site:
             # Here we know who is signed in.
             self._services.operations.count(error, request)
             return _error(page, error)
+
+    def _compile_rest(self) -> None:
+        """A browser has come: compile the other pages, which takes a third of a second, beside other requests."""
+        asyncio.get_running_loop().run_in_executor(None, templates.compile_all)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
         """Which pages exist is no secret."""
