@@ -162,6 +162,7 @@ NO_PAGES = {
     "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
     "/account/usage/live": "a part of a page, asked for by its script",
     "/account/keys/{id}/secret": "leads elsewhere, unless the key was just created",
+    "/account/webhooks/{id}/secret": "leads elsewhere, unless the secret was just created",
     "/admin/users/{id}/keys/{key}/secret": "leads elsewhere, unless the key was just created",
     "/admin/users/{id}/password-link": "leads elsewhere, unless the link was just created",
     "/llms.txt": "plain text",

@@ -114,7 +114,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     page.get_by_label("user.created", exact=True).check()
     page.locator("[name=type][value='key.*']").check()
     page.get_by_label("Format").select_option("cloudevents")
-    page.get_by_label("Leave out events of imports").check()
+    page.get_by_label("Skip events of imports").check()
     page.get_by_text("Headers", exact=True).first.click()
     page.get_by_role("textbox", name="Headers").fill("X-Tenant: acme\nX-Token: s3cret")
     page.get_by_role("button", name="Create webhook").click()
@@ -159,10 +159,14 @@ def test_a_secret_is_shown_for_the_password_and_rotated_with_an_overlap(http: ht
         shown = page.locator("#new-secret")
         expect(shown).to_have_count(int(password != "wrong"))
     expect(shown).to_have_text(webhook["secret"])
+    page.get_by_role("link", name="Done").click()
     page.get_by_label("Keep signing with the old secret for").select_option("1 hour")
     page.get_by_role("button", name="Rotate secret").click()
     expect(shown).to_have_text(re.compile("whsec_"))
-    assert shown.inner_text() != webhook["secret"]
+    rotated = shown.inner_text()
+    assert rotated != webhook["secret"]
+    page.reload()
+    expect(shown).to_have_text(rotated)
     expect(page.get_by_text("signed with the old secret as well")).to_be_visible()
 
 

@@ -18,6 +18,7 @@ from rollbook.web.account import (
     webhook_form,
     webhook_inbox,
     webhook_replays,
+    webhook_secret,
     webhooks,
 )
 from rollbook.web.admin import (
@@ -101,8 +102,9 @@ PAGES = [
     Page("POST", "/account/webhooks/{id}/replays/{replay}/cancel", webhook_replays.cancel, "person"),
     Page("POST", "/account/webhooks/{id}/pause", webhooks.pause, "person"),
     Page("POST", "/account/webhooks/{id}/resume", webhooks.resume, "person"),
-    Page("POST", "/account/webhooks/{id}/reveal", webhooks.reveal, "person"),
-    Page("POST", "/account/webhooks/{id}/rotate-secret", webhooks.rotate, "person"),
+    Page("GET", "/account/webhooks/{id}/secret", webhook_secret.show, "person"),
+    Page("POST", "/account/webhooks/{id}/reveal", webhook_secret.reveal, "person"),
+    Page("POST", "/account/webhooks/{id}/rotate-secret", webhook_secret.rotate, "person"),
     Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "admin"),
     Page("POST", "/admin/first-steps/dismiss", first_steps.dismiss, "admin"),

@@ -13,6 +13,7 @@ from rollbook.http.response import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import event_choices, forms
+from rollbook.web.account import webhook_secret
 from rollbook.web.account.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, section, title
 from rollbook.web.page_request import PageRequest
 
@@ -48,13 +49,13 @@ async def show_new(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """The response shows the secret; no URL leads there."""
+    """Leads to the page that shows the secret."""
     given = _given(page)
     try:
         seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, _wanted(given)))
     except ApiError as error:
         return _form(page, None, given, forms.problems(page, error, LABELS), error.status)
-    return page.render("account/new_webhook.html", 201, secret=True, section=SECTION, seen=seen, path=path(seen.webhook))
+    return webhook_secret.redirect(page, seen, "created")
 
 
 async def show_edit(page: PageRequest) -> Response:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
-from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, PasswordProof, WebhookResume, WebhookRotation
+from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, WebhookResume
 from rollbook.actions.webhooks import Seen
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -92,21 +92,6 @@ async def delete(page: PageRequest) -> Response:
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     await webhooks.delete(page.on, page.by, seen.webhook.id)
     return page.redirect("/account/webhooks" if is_own(page, seen.webhook) else "/admin/webhooks", "webhook-deleted")
-
-
-async def reveal(page: PageRequest) -> Response:
-    try:
-        proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
-        seen = await webhooks.reveal(page.on, page.by, page.ids[0], proof)
-    except ApiError as error:
-        return await refused(page, error, {"password": "Your password"}, proof="password")
-    return await _page(page, seen)
-
-
-async def rotate(page: PageRequest) -> Response:
-    overlap = page.form.get("overlap", "0")
-    rotation = WebhookRotation(overlap=int(overlap) if overlap in dict(OVERLAPS) else 0)
-    return await _page(page, await webhooks.rotate_secret(page.on, page.by, page.ids[0], rotation), is_new_secret=True)
 
 
 # ---- what other pages show of them too
@@ -199,7 +184,6 @@ async def _page(
     *,
     headers: bytes = b"",
     problems: Mapping[str, str] = {},
-    is_new_secret: bool = False,
 ) -> Response:
     webhook = seen.webhook
     since, until = last_day()
@@ -207,7 +191,6 @@ async def _page(
     return page.render(
         "account/webhook.html",
         status,
-        secret=seen.secret is not None,
         headers=headers,
         section=section(page, webhook),
         title=title(webhook),
@@ -215,7 +198,6 @@ async def _page(
         reason=REASONS.get(webhook.status_reason or "", ""),
         is_own=is_own(page, webhook),
         owner=None if is_own(page, webhook) else await page.on.read(users.name, webhook.user_id),
-        is_new_secret=is_new_secret,
         problems=problems,
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),
