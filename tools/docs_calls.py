@@ -31,7 +31,7 @@ def part(name: str) -> str:
     """The generated part of a page. Raises KeyError."""
     kind, _, what = name.partition("_")
     if kind == "object":
-        return table(("field", ""), list(_fields(_schema(what), ())))
+        return table(("Field", ""), list(_fields(_schema(what), ())))
     return "\n\n".join(_calls([_route(each) for each in what.split("__")]))
 
 
@@ -40,7 +40,7 @@ def calls_part() -> str:
     found = []
     for tag, about in openapi_tables.TAGS.items():
         rows = [(_link(route), _operation(route)["summary"]) for route in ROUTES if openapi.tag(route) == tag]
-        found += [f"### {tag}", about, table(("call", ""), rows)]
+        found += [f"### {tag}", about, table(("Call", ""), rows)]
     return "\n\n".join(found)
 
 
@@ -88,10 +88,10 @@ def _calls(routes: list[Route]) -> Iterator[str]:
             (f"`{each['name']}`", _cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)))
             for each in parameters
         ]
-        yield table(("parameter", ""), rows)
+        yield table(("Parameter", ""), rows)
     for kind, body in first.get("requestBody", {}).get("content", {}).items():
         if kind == "application/json":
-            yield table(("body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
+            yield table(("Body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
         elif not kind.startswith("application/merge"):
             yield f"The body is `{kind}`: {body['schema'].get('description', 'a file')}"
     yield from dict.fromkeys(_answer(route) for route in routes)

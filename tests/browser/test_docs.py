@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -19,9 +20,17 @@ def example(page: Page, number: int = 0) -> Locator:
 
 def opened(page: Page, number: int = 0) -> Locator:
     """The form that tries an example."""
-    place = example(page, number)
+    place = shown(page, number)
     place.get_by_role("button", name="Try it").click()
     return place.locator("form")
+
+
+def shown(page: Page, number: int) -> Locator:
+    """An example, which may have to be opened first: of several in one panel, one is."""
+    place = example(page, number)
+    if not place.is_visible():
+        place.locator("xpath=ancestor::details").locator("> summary").click()
+    return place
 
 
 def code(place: Locator) -> str:
@@ -47,7 +56,7 @@ def test_languages_are_chosen_without_scripts(page_without_scripts: Page) -> Non
 def test_a_language_that_was_chosen_is_shown_everywhere_and_next_time(page: Page) -> None:
     page.goto("/docs/users")
     example(page).get_by_text("JavaScript", exact=True).click()
-    assert code(example(page, 1)).startswith("const answer")
+    assert code(shown(page, 1)).startswith("const answer")
     page.goto("/docs/keys")
     assert code(example(page)).startswith("const answer")
 
@@ -55,7 +64,7 @@ def test_a_language_that_was_chosen_is_shown_everywhere_and_next_time(page: Page
 # ---- try it
 
 
-def test_a_request_is_sent_and_its_answer_shown_the_limits_first(page: Page, server: Server) -> None:
+def test_a_request_is_sent_and_its_answer_shown_the_body_before_the_limits_and_other_headers(page: Page, server: Server) -> None:
     page.goto("/docs/users")
     form = opened(page)
     assert form.get_by_label("Path").input_value() == "/v1/users"
@@ -63,6 +72,9 @@ def test_a_request_is_sent_and_its_answer_shown_the_limits_first(page: Page, ser
     form.get_by_label("Body").fill('{"name": "Trudy", "email": "trudy@example.com", "password": "securepassword123"}')
     form.get_by_role("button", name="Send").click()
     expect(form.locator(".try-answer .badge")).to_have_text("201 Created")
+    assert form.locator(".try-answer > *").nth(1).locator("pre").is_visible()
+    expect(form.locator(".try-fields")).to_be_hidden()
+    form.get_by_text("response headers").click()
     fields = form.locator(".try-fields dt").all_inner_texts()
     assert [name.lower() for name in fields[:5]] == [
         "ratelimit",
@@ -111,6 +123,56 @@ def test_the_form_is_usable_by_everybody(page: Page) -> None:
     page.get_by_role("button", name="Try it").first.press("Enter")
     expect(example(page).get_by_label("API key")).to_be_focused()
     assert axe_in_both_themes(page) == []
+
+
+def test_examples_get_the_readers_own_ids_and_ask_before_they_delete(page: Page, server: Server) -> None:
+    with server.http() as http:
+        own, keys = http.get("/v1/users/me").json(), http.get("/v1/keys").json()
+    page.goto("/docs/users#get-a-user")
+    get = page.locator('[data-try][data-method="GET"][data-path*="/v1/users/user_"]').first
+    get.get_by_role("button", name="Try it").click()
+    form = get.locator("form")
+    form.get_by_label("API key").fill(server.key)
+    form.get_by_label("API key").blur()
+    expect(form.get_by_label("Path")).to_have_value(re.compile(own["id"]))
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer .badge")).to_have_text("200 OK")
+    delete = page.locator('[data-try][data-method="DELETE"]').first
+    example_id = str(delete.get_attribute("data-path"))
+    delete.get_by_role("button", name="Try it").click()
+    expect(delete.locator("form").get_by_label("Path")).to_have_value(example_id)
+    delete.get_by_role("button", name="Send").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"DELETE {example_id}")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(delete.locator(".try-answer .badge")).to_have_count(0)
+    delete.get_by_role("button", name="Send").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send").click()
+    expect(delete.locator(".try-answer .badge")).to_have_text("404 Not Found")
+    assert keys[0]["id"] not in example_id
+
+
+def test_of_several_examples_of_a_call_one_is_open_also_without_scripts(page_without_scripts: Page) -> None:
+    page = page_without_scripts
+    page.goto("/docs/users")
+    variants = page.locator(".variant")
+    expect(variants.nth(0).locator(".example")).to_be_visible()
+    other = variants.filter(has=page.locator("summary", has_text="With metadata")).first
+    other.locator("> summary").click()
+    expect(other.locator(".example")).to_be_visible()
+    expect(variants.nth(0).locator(".example")).to_be_hidden()
+
+
+def test_on_a_phone_the_table_of_contents_is_a_drawer_without_scripts_too(new_context: Callable[..., BrowserContext]) -> None:
+    page = new_context(java_script_enabled=False, viewport={"width": 390, "height": 800}).new_page()
+    page.goto("/docs/users")
+    contents = page.get_by_role("navigation", name="Docs")
+    expect(contents).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    contents.get_by_role("link", name="Webhooks", exact=True).click()
+    page.wait_for_url("**/docs/webhooks")
+    page.get_by_role("link", name="Next").click()
+    page.wait_for_url("**/docs/follow")
 
 
 # ---- one's own key

@@ -26,6 +26,7 @@ every_form = pytest.mark.parametrize("pattern", FORMS)
 
 WEIGHTS = {"/account": 60_000, "/admin": 60_000, "/admin/users": 60_000, "/docs/users": 80_000}
 """Most bytes of a page with all that it needs, nothing kept from before."""
+MANY = 6
 WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=640)
 
 # Where names that are scripts must be seen, so that their absence elsewhere means something.
@@ -278,15 +279,16 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
 
     What the policy refused and what was loaded from elsewhere is looked at after every test.
     """
-    for place in found[pattern]:
+    for number, place in enumerate(found[pattern]):
         page = windows[visitor_of(place)]
         page.set_viewport_size(WIDE)
         _open(page, place)
-        is_first = place == found[pattern][0]
+        is_first = number == 0
         if is_first:
             _use_keyboard(page, place)
-        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        problems = axe_in_both_themes(page)
+        page.evaluate("for (const each of document.querySelectorAll('details')) { each.name = ''; each.open = true; }")
+        # Many pages of one row differ in their text, not in their colors.
+        problems = axe_in_both_themes(page) if number < MANY else axe(page)
         page.set_viewport_size(NARROW)
         if is_first:
             problems += [f"narrow: {each}" for each in axe(page, colors=False)]

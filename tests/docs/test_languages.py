@@ -60,7 +60,8 @@ def shown(name: str, language: str) -> list[str]:
     """The code of all examples on a page."""
     html = markdown.render(guide.source(name, PAGE_URL), str, templates.render, guide.CHAPTERS[name].columns).html
     found = [unescape(re.sub(r"<[^>]*>", "", code)) for code in _SHOWN.findall(str(html))]
-    return found[LANGUAGES.index(language) :: len(LANGUAGES)]
+    # The raw message comes after them.
+    return found[LANGUAGES.index(language) :: len(LANGUAGES) + 1]
 
 
 class ProgramRunner(Runner):

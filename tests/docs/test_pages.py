@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import urldefrag, urljoin
 
@@ -181,12 +182,12 @@ def test_headings_of_one_text_have_anchors_of_their_own() -> None:
     assert [each.anchor for each in found] == ["a", "same", "same-1", "get-v1x-more"]
 
 
-def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages(browser: httpx2.Client) -> None:
+def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages_and_as_a_message(browser: httpx2.Client) -> None:
     for name in ("users", "keys", "events", "webhooks", "health"):
         page = browser.get(f"/docs/{name}").text
         examples = page.count("data-try-open")
         assert examples == guide.source(name, guide.PAGE_URL).count("```sh\n") > 0
-        assert page.count('class="panel"') == 3 * examples
+        assert page.count('class="panel"') == 4 * examples
 
 
 # ---- search
@@ -324,11 +325,17 @@ def test_a_person_is_given_its_own_key_for_its_password_only_and_nothing_keeps_i
     server: Server, owner: httpx2.Client, http: httpx2.Client
 ) -> None:
     hidden = new_key(http, name="hidden", revealable=False)
+    soon = (datetime.now(UTC) + timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    new_key(http, name="expired", expires_at=soon)
+    revoked = http.post("/v1/keys", json={"name": "revoked"}).json()
+    assert {"expired", "revoked"} <= {each["name"] for each in owner.get("/docs/key").json()}
+    assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
+    server.pass_time(600)
     answer = owner.get("/docs/key")
     assert answer.headers["cache-control"] == "no-store"
     found = answer.json()
     assert server.key not in answer.text and hidden not in answer.text
-    assert "hidden" not in {each["name"] for each in found}
+    assert not {"hidden", "expired", "revoked"} & {each["name"] for each in found}
     wrong = owner.post("/docs/key", data={"key": found[0]["id"], "password": "wrong password"})
     assert (wrong.status_code, wrong.json()["error"]) == (401, errors.WrongPassword.message)
     right = owner.post("/docs/key", data={"key": found[0]["id"], "password": OWNER_PASSWORD})

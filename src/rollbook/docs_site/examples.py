@@ -1,4 +1,4 @@
-"""Examples in curl, Python and JavaScript, generated from the curl command in the Markdown."""
+"""Examples in curl, Python, JavaScript and as a raw message, generated from the curl command in the Markdown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 # The reader's API key. The shell expands it for curl; Python and JavaScript read the environment variable.
 KEY = "$ROLLBOOK_KEY"
@@ -111,6 +112,17 @@ def javascript(request: Request, shows: str) -> str:
             f"console.log(answer.status{said});",
         ]
     )
+
+
+def message(request: Request) -> str:
+    """The request as it is sent (RFC 9112)."""
+    address = urlsplit(request.url)
+    headers = {"Host": address.netloc} | request.headers
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    lines = [f"{request.method} {address.path}{f'?{address.query}' if address.query else ''} HTTP/1.1"]
+    lines += [f"{name}: {value.replace(KEY, 'YOUR_API_KEY')}" for name, value in headers.items()]
+    return "\n".join(lines) + ("" if request.body is None else f"\n\n{pretty(request.body)}")
 
 
 # ---- literals

@@ -102,6 +102,13 @@ def url(target: str) -> str:
     return target
 
 
+def neighbors(name: str) -> tuple[Chapter | None, Chapter | None]:
+    """The chapters before and after one, in the order of the table of contents."""
+    order = list(CHAPTERS.values())
+    at = order.index(CHAPTERS[name])
+    return order[at - 1] if at else None, order[at + 1] if at + 1 < len(order) else None
+
+
 def folder() -> Path:
     """Where the files are: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]

@@ -85,48 +85,74 @@ class Example(NamedTuple):
 
 
 def render(text: str, link: Callable[[str], str], template: Template, columns: bool = False) -> Rendered:
-    """A page. `link` returns the URL for the target of a link in the Markdown. With `columns`, each run of text stands beside the examples that
-    follow it."""
+    """A page. `link` returns the URL for the target of a link in the Markdown. With `columns`, the text on each call stands beside one panel
+    with all examples of it."""
     tokens = _parser().parse(text)
     headings = _prepare(tokens, link)
-    parts: list[str] = []
-    prose: list[Token] = []
-    number = 0
-
-    def close(found: Sequence[str] = ()) -> None:
-        if not columns:
-            parts.append(_html(prose, template) + "".join(found))
-        elif prose or found:
-            begins = bool(prose) and prose[0].type == "heading_open"
-            parts.append(
-                f'<div class="docs-pair{" begins" if begins else ""}"><div class="prose">{_html(prose, template)}</div>'
-                + (f'<div class="docs-code">{"".join(found)}</div>' if found else "")
-                + "</div>"
-            )
-        prose.clear()
-
-    at = 0
-    shown: list[str] = []
-    while at < len(tokens):
-        token = tokens[at]
-        if token.type == "fence" and token.info == "sh" and token.content.startswith("curl "):
-            answer = tokens[at + 1] if at + 1 < len(tokens) else None
-            if answer is not None and not (answer.type == "fence" and answer.info in ("json", "http")):
-                answer = None
-            number += 1
-            shown.append(_example(number, token, answer, template))
-            at += 1 if answer is None else 2
-            continue
-        if shown:
-            close(shown)
-            shown = []
-        if columns and prose and token.type == "heading_open" and token.tag == "h2":
-            close()
-        prose.append(token)
-        at += 1
-    close(shown)
+    parts = list(_pairs(tokens, template) if columns else _in_line(tokens, template))
     html = "".join(parts) if columns else f'<div class="prose">{"".join(parts)}</div>'
     return Rendered(headings[0].text if headings else "", Markup(html), headings)
+
+
+def _in_line(tokens: Sequence[Token], template: Template) -> Iterator[str]:
+    """The page in one column."""
+    prose: list[Token] = []
+    for part in _split(tokens):
+        if isinstance(part, Token):
+            prose.append(part)
+        else:
+            yield _html(prose, template) + template("docs/example.html", example=part)
+            prose.clear()
+    yield _html(prose, template)
+
+
+def _pairs(tokens: Sequence[Token], template: Template) -> Iterator[str]:
+    """The page as rows: a heading or call with the text on it, and its examples."""
+    prose: list[Token] = []
+    found: list[tuple[str, Example]] = []
+    has_call = False
+
+    def row() -> str:
+        begins = " begins" if prose and prose[0].type == "heading_open" else ""
+        panel = template("docs/panel.html", examples=found) if found else ""
+        return f'<div class="docs-pair{begins}"><div class="prose">{_html(prose, template)}</div>{panel}</div>'
+
+    for part in _split(tokens):
+        if isinstance(part, Example):
+            found.append((_lead(prose) if found else "", part))
+            continue
+        is_call = part.attrGet("class") == "calls"
+        if (prose or found) and ((part.type == "heading_open" and part.tag in ("h1", "h2")) or (is_call and has_call)):
+            yield row()
+            prose, found, has_call = [], [], False
+        has_call = has_call or is_call
+        prose.append(part)
+    yield row()
+
+
+def _lead(prose: list[Token]) -> str:
+    """The sentence that leads to an example, such as "With metadata:". It is taken from the text, because it names the example."""
+    if len(prose) < 3 or prose[-3].type != "paragraph_open" or not prose[-2].content.endswith(":"):
+        return ""
+    lead = "".join(child.content or " " for child in prose[-2].children or ())
+    del prose[-3:]
+    return lead.removesuffix(":")
+
+
+def _split(tokens: Sequence[Token]) -> Iterator[Token | Example]:
+    """The tokens of the text, and the examples among them: each a curl command with the response that follows it."""
+    at = number = 0
+    while at < len(tokens):
+        token = tokens[at]
+        at += 1
+        if token.type == "fence" and token.info == "sh" and token.content.startswith("curl "):
+            after = tokens[at] if at < len(tokens) else None
+            answer = after if after is not None and after.type == "fence" and after.info in ("json", "http") else None
+            at += answer is not None
+            number += 1
+            yield _example(number, token, answer)
+        else:
+            yield token
 
 
 def plain(text: str) -> list[Passages]:
@@ -278,17 +304,19 @@ def _code(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -
 
 def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     token = tokens[at]
-    head, gap, body = token.content.partition("\n\n")
-    if token.info == "http" and body.startswith(("{", "[")):
-        # A message with a body of JSON, each colored in its own way.
-        above, below = highlighted(head, "http"), highlighted(body, "json")
-        shown = Shown(token.content, above.html + gap + below.html)
-    else:
-        shown = highlighted(token.content, token.info)
+    shown = _message(token.content) if token.info == "http" else highlighted(token.content, token.info)
     return env["template"]("docs/code.html", code=shown)
 
 
-def _example(number: int, commands: Token, answer: Token | None, template: Template) -> str:
+def _message(text: str) -> Shown:
+    """A message: where its body is JSON, head and body are each colored in their own way."""
+    head, gap, body = text.partition("\n\n")
+    if not body.startswith(("{", "[")):
+        return highlighted(text, "http")
+    return Shown(text, highlighted(head, "http").html + gap + highlighted(body, "json").html)
+
+
+def _example(number: int, commands: Token, answer: Token | None) -> Example:
     request = examples.parse(commands.content)
     status, head, body = "", "", ""
     if answer is not None:
@@ -301,12 +329,13 @@ def _example(number: int, commands: Token, answer: Token | None, template: Templ
             status = "200 OK" if request.method != "POST" else ""
     shows = "json" if body.strip() else "text" if answer is None else ""
     address = urlsplit(request.url)
-    example = Example(
+    return Example(
         number,
         [
             ("curl", highlighted(examples.curl(request), "sh")),
             ("Python", highlighted(examples.python(request, shows), "python")),
             ("JavaScript", highlighted(examples.javascript(request, shows), "javascript")),
+            ("HTTP", _message(examples.message(request))),
         ],
         request.method,
         address.path + (f"?{address.query}" if address.query else ""),
@@ -317,7 +346,6 @@ def _example(number: int, commands: Token, answer: Token | None, template: Templ
         head,
         highlighted(body, "json") if body.strip() else None,
     )
-    return template("docs/example.html", example=example)
 
 
 def highlighted(code: str, language: str) -> Shown:

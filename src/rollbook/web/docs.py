@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rollbook import clock
 from rollbook.actions import keys as key_actions
 from rollbook.actions.arguments import ListKeys, PasswordProof
 from rollbook.docs_site import guide
@@ -154,10 +155,11 @@ def _unless_known(page: PageRequest, response: Response) -> Response:
 
 
 async def keys(page: PageRequest) -> Response:
-    """The person's keys that can be revealed."""
+    """The person's keys that can be revealed and work."""
     found = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
-    now = [key for key in found.keys if key.revealable and key.revoked_at is None]
-    return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in now])
+    now = clock.now()
+    works = [key for key in found.keys if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now]
+    return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in works])
 
 
 async def key(page: PageRequest) -> Response:

@@ -1,9 +1,15 @@
-/* "Try it" under the examples: sends the request and shows the response. A key entered here stays in this script's memory. */
+/* "Try it" under the examples: sends the request and shows the response, its body first. A key entered here stays in this script's memory. */
 (() => {
   "use strict";
   const template = document.getElementById("try-form");
   const FIRST = ["ratelimit", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy", "retry-after"];
+  // Where the reader's own things are, by the beginning of their IDs.
+  const OWN = { user: "/v1/users/me", key: "/v1/keys?limit=1", ses: "/v1/sessions?limit=1", webhook: "/v1/webhooks?limit=1", evt: "/v1/events?limit=1&order=desc", req: "/v1/requests?limit=1", imp: "/v1/imports?limit=1" };
+  const ID = /\b(user|key|ses|webhook|evt|req|imp)_[0-9a-z]{10,}/g;
+  // These take something away from whom they are about: they ask first, and nothing of the reader's is filled in.
+  const TAKES_AWAY = /\/(suspend|rotate|rotate-secret|pause|cancel|bulk|password)(\?|$)/;
   let key = "";
+  let own = {};
   let count = 0;
 
   const make = (tag, text, className) => {
@@ -32,15 +38,52 @@
     if (place.dataset.needsKey === undefined) part(form, "key").remove();
     else fields(form, "key").value = key;
     showBody(form);
-    fields(form, "method").addEventListener("change", () => showBody(form));
-    fields(form, "key")?.addEventListener("input", (event) => { key = event.target.value.trim(); });
+    form.dataset.example = place.dataset.path;
+    for (const name of ["method", "path"]) fields(form, name).addEventListener("input", () => { showBody(form); askFirst(form); });
+    fields(form, "key")?.addEventListener("input", (event) => { key = event.target.value.trim(); own = {}; });
+    fields(form, "key")?.addEventListener("change", fillAll);
+    askFirst(form);
     form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
-    const own = part(form, "own");
-    if (own && !fields(form, "key")) own.remove();
-    else if (own) dressOwn(form, own);
+    const box = part(form, "own");
+    if (box && !fields(form, "key")) box.remove();
+    else if (box) dressOwn(form, box);
     place.append(form);
+    fillIds(form);
     button.setAttribute("aria-expanded", "true");
     (fields(form, "key") ?? fields(form, "path")).focus({ preventScroll: true });
+  }
+
+  function takesAway(form) {
+    return fields(form, "method").value === "DELETE" || TAKES_AWAY.test(fields(form, "path").value);
+  }
+
+  function askFirst(form) {
+    const path = fields(form, "path").value;
+    if (takesAway(form)) form.dataset.confirm = `Send ${fields(form, "method").value} ${path}? It changes real data.`;
+    else delete form.dataset.confirm;
+  }
+
+  // The IDs of the example are somebody else's: with a key, the reader's own take their place.
+  async function fillIds(form) {
+    const path = fields(form, "path");
+    if (!key || path.value !== form.dataset.example || takesAway(form)) return;
+    const kinds = new Set([...path.value.matchAll(ID)].map((found) => found[1]));
+    await Promise.all([...kinds].map(async (kind) => { own[kind] ??= await ownId(kind); }));
+    if (path.value === form.dataset.example) path.value = path.value.replace(ID, (id, kind) => own[kind] || id);
+  }
+
+  async function ownId(kind) {
+    try {
+      const response = await fetch(OWN[kind], { headers: { Authorization: `Bearer ${key}` }, credentials: "omit", cache: "no-store" });
+      const found = await response.json();
+      return (Array.isArray(found) ? found[0] : found)?.id ?? "";
+    } catch {
+      return "";
+    }
+  }
+
+  function fillAll() {
+    for (const form of document.querySelectorAll(".try-form")) fillIds(form);
   }
 
   function showBody(form) {
@@ -92,7 +135,9 @@
     for (const [name, value] of found) {
       list.append(make("dt", name, FIRST.includes(name) ? "limit" : ""), make("dd", value));
     }
-    place.replaceChildren(head, list);
+    const more = make("details", undefined, "try-headers");
+    more.append(make("summary", `${found.length} response headers`), list);
+    place.replaceChildren(head);
     if (text) {
       const pre = make("pre");
       pre.tabIndex = 0;
@@ -101,6 +146,7 @@
       code.append(pre);
       place.append(code);
     }
+    place.append(more);
   }
 
   function pretty(text, kind) {
@@ -110,10 +156,10 @@
 
   // ---- "Use my key": the server reveals it for the password; it goes into the key fields and nowhere else
 
-  function dressOwn(form, own) {
+  function dressOwn(form, box) {
     const choice = fields(form, "own");
-    own.addEventListener("toggle", async () => {
-      if (!own.open || choice.options.length) return;
+    box.addEventListener("toggle", async () => {
+      if (!box.open || choice.options.length) return;
       try {
         const response = await fetch("/docs/key", { headers: { Accept: "application/json" }, redirect: "manual" });
         if (!response.ok) throw new Error((await problemOf(response)) || "Your session has expired. Sign in again.");
@@ -124,15 +170,15 @@
         say(form, problem.message);
       }
     });
-    own.querySelector("[data-own-fill]").addEventListener("click", () => fill(form, own));
+    box.querySelector("[data-own-fill]").addEventListener("click", () => fill(form, box));
     fields(form, "password").addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      fill(form, own);
+      fill(form, box);
     });
   }
 
-  async function fill(form, own) {
+  async function fill(form, box) {
     const password = fields(form, "password");
     say(form, "");
     const sent = new URLSearchParams({ key: fields(form, "own").value, password: password.value });
@@ -141,13 +187,15 @@
       const response = await fetch("/docs/key", { method: "POST", body: sent, headers: { Accept: "application/json" }, redirect: "manual" });
       if (!response.ok) throw new Error((await problemOf(response)) || "Couldn’t get the key.");
       key = (await response.json()).key;
+      own = {};
     } catch (problem) {
       say(form, problem.message);
       password.focus();
       return;
     }
     for (const input of document.querySelectorAll(".try-form [name=key]")) input.value = key;
-    own.open = false;
+    fillAll();
+    box.open = false;
     form.querySelector("[type=submit]").focus();
   }
 
