@@ -246,6 +246,12 @@ def _partition(url: str) -> None:
         if name != "users_pkey"
     ]
     assert len(indexes) >= 7
+    triggers = [
+        text
+        for (text,) in rows(
+            url, "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'users'::regclass AND NOT tgisinternal"
+        )
+    ]
     parts = [f"CREATE TABLE users_{part} PARTITION OF users FOR VALUES WITH (MODULUS 4, REMAINDER {part})" for part in range(4)]
     execute(
         url,
@@ -255,6 +261,7 @@ def _partition(url: str) -> None:
         "ALTER TABLE users ADD PRIMARY KEY (id)",
         *parts,
         *indexes,
+        *triggers,
     )
 
 

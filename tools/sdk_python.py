@@ -588,6 +588,12 @@ def sent(node: dict[str, Any]) -> str:
     kind = kind_of(node)
     if kind == "array":
         return f"Sequence[{sent(node['items'])}]"
+    if (
+        kind == "object"
+        and isinstance(node.get("additionalProperties"), dict)
+        and node["additionalProperties"].get("type") == "string"
+    ):
+        return "Mapping[str, str]"
     if node.get("format") == "date-time":
         return "datetime | str"
     return {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "Mapping[str, Any]"}.get(

@@ -449,6 +449,8 @@ def type_of(schema: dict[str, Any]) -> str:
         return " | ".join([*map(json.dumps, values), "(string & {})"])
     if schema.get("format") == "date-time":
         return "string | Date"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"{{ readonly [key: string]: {type_of(schema['additionalProperties'])} }}"
     return {"integer": "number", "number": "number", "boolean": "boolean", "string": "string"}.get(str(kind), "unknown")
 
 

@@ -128,12 +128,15 @@ def test_metadata_and_a_verified_email_are_set_and_merged(place: Place, new: Cal
 def test_every_filter_selects_what_is_listed_counted_and_exported(place: Place, new: Callable[..., dict[str, Any]]) -> None:
     text = f"filtered {new()['id']}"
     user = new(external_id=text, role="viewer")
+    good("users", "set", user["id"], "--metadata", "team=red & blue", "--metadata", "n=1", *place)
     for options, finds in (
         (("--external-id", text, "--role", "viewer"), True),
         (("--external-id", text, "--created-after", "2020-01-01"), True),
         (("--external-id", text, "--email", user["email"], "--search", user["email"], "--status", "active"), True),
         (("--external-id", text, "--created-before", "2020-01-01T00:00:00+02:00"), False),
         (("--external-id", text, "--role", "owner"), False),
+        (("--external-id", text, "--metadata", "team=red & blue", "--metadata", "n=1"), True),
+        (("--external-id", text, "--metadata", "team=red & blue", "--metadata", "n=2"), False),
         (("--external-id", f"{text}!"), False),
     ):
         assert good("users", "list", *options, "--quiet", *place).split() == [user["id"]] * finds, options
@@ -141,6 +144,7 @@ def test_every_filter_selects_what_is_listed_counted_and_exported(place: Place, 
         exported = [json.loads(line)["id"] for line in good("users", "export", *options, *place).splitlines()]
         assert exported == [user["id"]] * finds, options
     for command in ("list", "count", "export"):
+        assert "KEY=VALUE" in refused("users", command, "--metadata", "plan", *place, code=2)
         assert "created_after must be" in refused("users", command, "--created-after", "soon", *place)
 
 

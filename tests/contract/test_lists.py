@@ -30,6 +30,7 @@ def several(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
                 email=f"{'XyZ'[number % 3]}{random.Random(number).randrange(10**6)}@{('one', 'Two')[number % 2]}.example",
                 role=("member", "member", "viewer", "admin")[number % 4],
                 **({"external_id": f"ext-{number}"} if number % 3 == 0 else {}),
+                **({"metadata": {"plan": ("pro", "free")[number % 2], "seats": number % 4}} if number % 7 else {}),
             )
             if number % 5 == 0:
                 http.post(f"/v1/users/{user['id']}/suspend")
@@ -320,6 +321,8 @@ def chosen(users: list[User], filters: dict[str, str]) -> list[str]:
             "status": lambda value: user["status"] == value,
             "created_after": lambda value: user["created_at"] >= value,  # kept more finely than shown
             "created_before": lambda value: user["created_at"] < value,
+            "metadata[plan]": lambda value: user["metadata"].get("plan") == value,
+            "metadata[seats]": lambda value: str(user["metadata"].get("seats")) == value,
             "q": lambda value: value.lower() in user["name"].lower() or value.lower() in user["email"].lower(),
         }
         return all(checks[name](value) for name, value in filters.items())
@@ -339,6 +342,8 @@ def test_every_filter_alone_and_every_two_and_all_together(several: tuple[httpx2
         "created_after": users[7]["created_at"],
         "created_before": users[31]["created_at"],
         "q": "TWO.exa",
+        "metadata[plan]": "pro",
+        "metadata[seats]": "0",
     }
     sets = [names for count in (1, 2, 3, len(values)) for names in combinations(values, count)]
     empty = 0

@@ -299,7 +299,7 @@ async def every_read(visit: Visitor) -> None:
     await visit("POST", f"/admin/users/{gone}/delete")
     answer = await visit("POST", f"/admin/users/{one}/keys", name="a key")
     key = re.search(rb"key_\w{26}", answer.head)[0].decode()  # type: ignore[index]
-    lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact")  # fmt: skip
+    lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact", "created_after=2023-10-27&created_before=2023-10-28", "external_id=crm-1", "metadata%5Bplan%5D=pro", "metadata%5Bplan%5D=pro&metadata%5Bseats%5D=1&role=member&sort=name&count=exact", "metadata%5Bplan%5D=pro&q=alice")  # fmt: skip
     logs = ("", "type=user.created", f"user={one}", f"type=user.*&user={one}", "type=user.*&type=key.*", f"actor={one}", "address=cli", "created_after=2023-10-27T10:00", "created_before=2023-10-27T10:00", "before=3", "after=1", f"after=1&user={one}")  # fmt: skip
     for path in (
         "/admin",

@@ -66,6 +66,8 @@ SMALL = {
     "samples": "64 numbers",
     "sqlite_sequence": "a row for each table",
     "user_words_building": "one row at most",
+    "user_metadata_building": "one row at most",
+    "pair": "the metadata of one user, at most 16 KiB",
     "webhooks": "500 of a server at most",
     "imports": "by the index of those that wait or run, 100 at most",
     "json_each": "what the statement itself brings",

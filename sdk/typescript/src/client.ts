@@ -51,7 +51,7 @@ export interface CallOptions {
 type Value = string | number | boolean | Date | null | undefined;
 
 /** Lists are sent with commas, and `undefined` not at all. */
-export type Query = { [name: string]: Value | readonly Value[] };
+export type Query = { [name: string]: Value | readonly Value[] | { readonly [key: string]: Value } };
 
 export interface RawOptions extends CallOptions {
   query?: Query | undefined;
@@ -243,7 +243,11 @@ function search(query: Query = {}): string {
   const text = (value: Value) => (value instanceof Date ? value.toISOString() : String(value));
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null) parameters.set(name, Array.isArray(value) ? value.map(text).join(",") : text(value as Value));
+    if (value === undefined || value === null) continue;
+    if (Array.isArray(value)) parameters.set(name, value.map(text).join(","));
+    else if (typeof value === "object" && !(value instanceof Date)) {
+      for (const [key, each] of Object.entries(value)) parameters.set(`${name}[${key}]`, text(each));
+    } else parameters.set(name, text(value as Value));
   }
   return String(parameters) && `?${parameters}`;
 }

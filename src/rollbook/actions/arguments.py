@@ -155,6 +155,18 @@ class EventTypes(Names):
     """Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`."""
 
 
+class MetadataFilter(tuple[tuple[str, str], ...]):
+    """Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters."""
+
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 10,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
+        "examples": [{"plan": "pro"}],
+    }
+
+
 class SearchText(str):
     """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place."""
 
@@ -372,6 +384,7 @@ class UserFilters(Query):
     created_after: Time | None = None
     created_before: Time | None = None
     q: SearchText | None = None
+    metadata: MetadataFilter | None = None
 
 
 ExportFormat = Literal["ndjson", "csv"]

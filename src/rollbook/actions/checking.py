@@ -17,7 +17,7 @@ from rollbook.actions import arguments
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, quoted, shortened
 from rollbook.quota import Limit
-from rollbook.records import event_types, rules
+from rollbook.records import event_types, rules, user_metadata
 from rollbook.records.user_list.query import SORTABLE
 
 S = TypeVar("S", bound=Struct)
@@ -25,6 +25,7 @@ Hook = Callable[[type, Any], Any]
 
 LIMIT_LENGTH = 100
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
+MAX_PAIRS = 10
 MAX_TYPES = 50
 MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
@@ -72,7 +73,7 @@ def _whole(value: Any) -> Any:
 def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
     """The same where each value is text, as in a query string or on a command line."""
     faults: list[Fault] = []
-    values = from_texts(kind, given, text_hook, faults)
+    values = from_texts(kind, gathered(kind, given), text_hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
@@ -90,6 +91,20 @@ def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults:
             # Every value is text: that it is not a number is the fault, not that it is a string.
             faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
     return values
+
+
+def gathered(kind: type[Struct], given: Mapping[str, str]) -> Mapping[str, str]:
+    """With the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with NUL between them, which neither has."""
+    pairs = [(name[9:-1], value) for name, value in given.items() if is_metadata(kind, name)]
+    if not pairs and ("metadata" not in given or "metadata" not in fields_of(kind)):
+        return given
+    found = {name: value for name, value in given.items() if not is_metadata(kind, name)}
+    return found | {"metadata": "" if "metadata" in given else "\0".join([text for pair in pairs for text in pair])}
+
+
+def is_metadata(kind: type[Struct], name: str) -> bool:
+    """Whether the name of a parameter is `metadata[KEY]`, and the type has such."""
+    return name.startswith("metadata[") and name.endswith("]") and "\0" not in name and "metadata" in fields_of(kind)
 
 
 @cache
@@ -204,6 +219,19 @@ def _search_text(value: str) -> arguments.SearchText:
     return arguments.SearchText(value)
 
 
+def _metadata_filter(value: str) -> arguments.MetadataFilter:
+    texts = value.split("\0")
+    if len(texts) % 2:
+        raise ValueError("must name a key, such as metadata[plan]=pro, and must not contain NUL characters")
+    pairs = list(zip(texts[::2], texts[1::2], strict=True))
+    if len(pairs) > MAX_PAIRS:
+        raise ValueError(f"must have at most {MAX_PAIRS} keys")
+    for text in texts:
+        if not 0 < len(text) <= user_metadata.MAX_LENGTH:
+            raise ValueError(f"must have keys and values of 1 to {user_metadata.MAX_LENGTH} characters")
+    return arguments.MetadataFilter(pairs)
+
+
 def _webhook_url(value: str) -> arguments.WebhookUrl:
     """Whether it is a URL that the server sends to is for the action to say, which knows the settings."""
     if not 0 < len(value) <= MAX_URL or not _VISIBLE(value):
@@ -301,6 +329,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,
     arguments.SearchText: _search_text,
+    arguments.MetadataFilter: _metadata_filter,
     arguments.Sort: _sort,
     arguments.Ids: _ids,
     arguments.ColumnMapping: _column_mapping,

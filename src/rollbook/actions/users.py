@@ -73,14 +73,14 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
 def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
     """Those who can be restored, for whoever can restore them. Raises InsufficientScope, InvalidParameter."""
     require(by, "users:write")
-    for name in ("q", "created_after", "created_before"):
+    for name in ("q", "created_after", "created_before", "metadata"):
         if getattr(filters, name) is not None:
             refuse(name, "can't be combined with status=deleted")
     return filters._replace(status=None, deleted_since=_restorable_since(on, by))
 
 
 def filters_of(asked: UserFilters) -> Filters:
-    if asked.created_after is None and asked.created_before is None and asked.q is None and asked.email is None and asked.external_id is None and asked.ids is None and asked.role is None and asked.status is None:  # fmt: skip
+    if asked.metadata is None and asked.created_after is None and asked.created_before is None and asked.q is None and asked.email is None and asked.external_id is None and asked.ids is None and asked.role is None and asked.status is None:  # fmt: skip
         return ANY
     return Filters(
         asked.email,
@@ -91,6 +91,7 @@ def filters_of(asked: UserFilters) -> Filters:
         asked.created_after,
         asked.created_before,
         asked.q,
+        asked.metadata,
     )
 
 

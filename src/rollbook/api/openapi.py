@@ -168,6 +168,8 @@ def _query_parameter(kind: str, name: str, schema: Schema) -> Schema:
         schema = schema["anyOf"][0]
     schema = {**schema, **(tables.QUERIES.get(f"{kind}.{name}") or tables.QUERIES.get(name, {}))}
     found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
+    if schema.get("type") == "object":
+        return {**found, "style": "deepObject", "explode": True}
     return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from rollbook.actions import arguments
-from rollbook.actions.checking import MAX_FAULTS, check, fields_of, from_texts, invalid, names, text_hook
+from rollbook.actions.checking import MAX_FAULTS, check, fields_of, from_texts, gathered, invalid, is_metadata, names, text_hook
 from rollbook.api import types
 from rollbook.errors import Fault, InvalidJson, UnsupportedMediaType, quoted, shortened
 from rollbook.records.rules import MAX_DEPTH, too_deep
@@ -135,7 +135,7 @@ def parse_query(kind: type[S], query: str) -> S:
         except UnicodeDecodeError:
             faults.append(Fault(shortened(raw_name), f"{quoted(raw_name)} is not percent-encoded UTF-8."))
             continue
-        if name not in fields:
+        if name not in fields and not is_metadata(kind, name):
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
         elif name in found and name not in types.LISTS:
@@ -146,7 +146,7 @@ def parse_query(kind: type[S], query: str) -> S:
             faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
             found[name] = f"{found[name]},{value}" if name in found else value
-    values = from_texts(kind, found, _hook, faults)
+    values = from_texts(kind, gathered(kind, found), _hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)

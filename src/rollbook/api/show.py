@@ -86,6 +86,9 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
             value = clock.format_time_exactly(value)
         elif name == "fields" and value == types.USER_FIELDS:
             value = "*"
+        elif name == "metadata":
+            found += [(f"metadata[{quote(key, safe='')}]", text) for key, text in value]
+            continue
         elif isinstance(value, tuple):
             value = ",".join(value)
         found.append((name, value))

@@ -73,6 +73,10 @@ FILTERS: dict[str, Any] = {
     "external_id": _filter("--external-id", "TEXT", "Only the user with this external ID."),
     "role": Role,
     "created_after": _filter("--created-after", "TIME", "Only users created after this RFC 3339 time, or the beginning of this day (UTC)."),
+    "metadata": Annotated[
+        list[str] | None,
+        typer.Option("--metadata", metavar="KEY=VALUE", help="Only users with this value at the top level of their metadata. Can be repeated.", show_default=False),
+    ],
     "created_before": _filter("--created-before", "TIME", "Only users created before this RFC 3339 time, or the beginning of this day (UTC)."),
 }  # fmt: skip
 """What selects users, but for their status."""
@@ -106,7 +110,12 @@ def _with_options(command: Callable[..., None], added: dict[str, Any]) -> Callab
 
 def filters_of(given: dict[str, Any]) -> dict[str, str]:
     """The options of `filter_options` as parameters of the API."""
-    found = {name: value for name, value in given.items() if value is not None}
+    found = {name: value for name, value in given.items() if value is not None and name != "metadata"}
+    for each in given["metadata"] or ():
+        key, equals, value = each.partition("=")
+        if not (key and equals and value):
+            raise typer.BadParameter(f"--metadata: use KEY=VALUE, such as plan=pro, not {each!r}.")
+        found[f"metadata[{key}]"] = value
     for name in ("created_after", "created_before"):
         if name in found and _DAY(found[name]):
             found[name] += "T00:00:00Z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollbook.records import user_metadata
 from rollbook.records.dialect import Dialect, Upkeep
 from rollbook.records.event_log import postgres as event_log_postgres
 from rollbook.records.event_log import sqlite as event_log_sqlite
@@ -26,6 +27,7 @@ SQLITE = Dialect(
     upkeep=(
         Upkeep("fold search", 0.2, user_search_sqlite.fold_pending),
         Upkeep("build search", 60.0, user_search_sqlite.build_words),
+        Upkeep("build index of metadata", 60.0, user_metadata.build_index),
         Upkeep("erase from search", 3600.0, user_search_sqlite.compact),
     ),
     is_shared=False,
@@ -40,6 +42,7 @@ POSTGRESQL = Dialect(
     upkeep=(
         Upkeep("fold counts", 0.2, user_counts_postgres.fold_appended),
         Upkeep("build search", 60.0, user_search_postgres.build_words),
+        Upkeep("build index of metadata", 60.0, user_metadata.build_index),
         Upkeep("number events", 0.5, event_log_postgres.settle_new),
     ),
     is_shared=True,

@@ -85,7 +85,14 @@ def segment(text: str) -> str:
 
 
 def pairs(query: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, _text(value)) for name, value in query.items() if value is not None]
+    """Of an object, each of its names is a parameter: `metadata[plan]`."""
+    found: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if isinstance(value, Mapping):
+            found += [(f"{name}[{key}]", _text(each)) for key, each in value.items()]
+        elif value is not None:
+            found.append((name, _text(value)))
+    return found
 
 
 def target(request: Request) -> str:

@@ -27,6 +27,11 @@ export interface UserListParams {
    * find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.
    */
   q?: string | undefined;
+  /**
+   * Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and
+   * null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters.
+   */
+  metadata?: { readonly [key: string]: string } | undefined;
   /** `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order. */
   sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | (string & {}))[] | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
@@ -73,6 +78,11 @@ export interface UserCountParams {
    * find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.
    */
   q?: string | undefined;
+  /**
+   * Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and
+   * null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters.
+   */
+  metadata?: { readonly [key: string]: string } | undefined;
 }
 
 /** Query parameters of `users.delete`. */

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
-from rollbook.records import event_log, users
+from rollbook.records import event_log, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
@@ -40,6 +40,8 @@ _AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
 _OF_DELETED = {LISTED: LISTED, WHOLE: WHOLE.replace("status", f"'{DELETED}'")}
 
 NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
+FEW = 2_000
+"""Users that are looked at one by one: 5 ms."""
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
 }
@@ -64,6 +66,16 @@ class UserList(Protocol):
     @property
     def BY_NAME(self) -> str:
         """`users`, to be read in the order of names."""
+        ...
+
+    @property
+    def BY_METADATA(self) -> str:
+        """`user_metadata AS m` and the `users` of its rows, to be read in the order of the former."""
+        ...
+
+    @property
+    def INDEX_METADATA(self) -> str:
+        """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the other."""
         ...
 
     async def page(self, db: Database, query: Query) -> Page: ...
@@ -92,6 +104,8 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
         rows = await dialect(queries).user_search.find(queries, columns, query)
         total = await read_count(queries, query.filters) if query.count else None
         return page_of(query, rows, total)
+    if query.filters.metadata is not None and query.order[0].name == "created_at" and not await are_few(queries, query.filters):
+        return await _read_by_metadata(queries, columns, query)
     offset, total = query.offset, None
     if offset and query.filters == ANY and query.order in (OLDEST_FIRST, NEWEST_FIRST):
         where, offset, total = await _place(queries, query)
@@ -106,6 +120,29 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     if total is None and (query.count or query.filters == ANY):
         total = await read_count(queries, query.filters)
     return page_of(query, rows, total)
+
+
+async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
+    """By age, in the order of the index of metadata: no further than to the end of the page."""
+    source, where = await _led_by_metadata(queries, query.filters, counts=False)
+    past = beyond(query, "m.seq")
+    sql = f"SELECT {columns}, email_key FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
+    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
+    return page_of(query, rows, await read_count(queries, query.filters) if query.count else None)
+
+
+async def _led_by_metadata(queries: Queries, filters: Filters, counts: bool) -> tuple[str, Part]:
+    """Users with the rarest of the values, found by the index of metadata, and the other conditions. To count them, users are only looked at
+    where the others are about them."""
+    assert filters.metadata is not None
+    pairs, _ = await user_metadata.rarest_first(queries, filters.metadata)
+    others = filters._replace(metadata=None)
+    where = await passing(queries, others, "m.seq")
+    sql = " WHERE m.key = ? AND m.value = ?" + "".join(user_metadata.condition(pairs[1:], "m.seq")) + where.sql
+    values = [text for pair in pairs for text in pair] + where.values
+    is_enough = counts and others == ANY._replace(created_after=filters.created_after, created_before=filters.created_before)
+    source = "user_metadata AS m" if is_enough else dialect(queries).user_list.BY_METADATA
+    return source, Part(sql, values)
 
 
 async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
@@ -167,6 +204,11 @@ async def read_count(queries: Queries, filters: Filters) -> int:
         return await dialect(queries).user_counts.total(queries)
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
+    if filters.metadata is not None and not await are_few(queries, filters):
+        source, where = await _led_by_metadata(queries, filters, counts=True)
+        row = await queries.one(f"SELECT count(*) FROM {source}{where.sql}", *where.values)
+        assert row is not None  # count(*) always has a row
+        return row[0]
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
     row = await queries.one(f"SELECT count(*) FROM {table} WHERE true{where.sql}", *where.values)
@@ -177,6 +219,17 @@ async def read_count(queries: Queries, filters: Filters) -> int:
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
     """How many users were created later than each of these times, exactly."""
     return await dialect(queries).user_counts.created_since(queries, times)
+
+
+async def are_few(queries: Queries, filters: Filters) -> bool:
+    """Whether so few users pass the filters on their own columns that looking at each of them is cheaper than a search among all."""
+    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return True
+    for column in COUNT_FEW:
+        value = getattr(filters, column)
+        if value is not None and await count_few(queries, column, value, FEW + 1) <= FEW:
+            return True
+    return False
 
 
 async def count_few(queries: Queries, column: str, value: str, limit: int) -> int:

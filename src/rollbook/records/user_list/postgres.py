@@ -8,6 +8,10 @@ from rollbook.records.user_list import Page, page_of, read
 from rollbook.records.user_list.query import Query
 from rollbook.storage.database import Database
 
+BY_METADATA = "user_metadata AS m JOIN users USING (seq)"
+INDEX_METADATA = """
+    INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs
+    WHERE seq > ? AND seq <= ? AND users.metadata <> '{}' ON CONFLICT DO NOTHING"""
 BY_NAME = "users"
 
 # The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row without a user past the end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rollbook.records import rules
+from rollbook.records import rules, user_metadata
 from rollbook.records.user_counts import AFTER, BEFORE
 from rollbook.storage.database import Queries
 
@@ -25,6 +25,7 @@ class Filters(NamedTuple):
     created_after: int | None = None  # microseconds, exclusive
     created_before: int | None = None  # microseconds, exclusive
     q: str | None = None
+    metadata: tuple[tuple[str, str], ...] | None = None  # keys and values, as text
     deleted_since: int | None = None
     """Not the living, but those who were deleted at or after this time, in microseconds."""
 
@@ -115,6 +116,13 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
     if filters.deleted_since is not None:
         parts.append(" AND deleted_at >= ?")
         values.append(filters.deleted_since)
+    if filters.metadata is not None:
+        pairs, are_few = await user_metadata.rarest_first(queries, filters.metadata)
+        outer = "users.seq" if seq == "seq" else seq
+        rarest = f" AND {outer} IN (SELECT has.seq FROM user_metadata AS has WHERE has.key = ? AND has.value = ?)"
+        conditions = user_metadata.condition(pairs, outer)
+        parts += [rarest, *conditions[1:]] if are_few else conditions
+        values.extend([text for pair in pairs for text in pair])
     # Age is the order of `seq`, so a time becomes the number of the first user past it, found in the index of times.
     if filters.created_after is not None:
         row = await queries.one(AFTER, filters.created_after)

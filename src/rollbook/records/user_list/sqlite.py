@@ -9,6 +9,9 @@ from rollbook.records.user_list import Page, read
 from rollbook.records.user_list.query import Filters, Order, Position, Query
 from rollbook.storage.database import Database, Queries
 
+BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
+INDEX_METADATA = """
+    INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ? ON CONFLICT DO NOTHING"""
 BY_NAME = "users INDEXED BY users_name"
 NEAR = 1_000
 """Rows that may be skipped on the event loop."""
@@ -26,7 +29,13 @@ ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 async def page(db: Database, query: Query) -> Page:
     if query.is_plain:
         return await db.read(_as_json if query.listed and not query.is_backwards else read, query)
-    is_short = query.filters.q is None and not query.count and query.offset <= NEAR and _is_indexed(query.filters, query.order)
+    is_short = (
+        query.filters.q is None
+        and query.filters.metadata is None
+        and not query.count
+        and query.offset <= NEAR
+        and _is_indexed(query.filters, query.order)
+    )
     return await (db.read if is_short else db.read_aside)(read, query)
 
 

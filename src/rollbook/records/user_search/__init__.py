@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from rollbook.records import rules
-from rollbook.records.user_list import COUNT_FEW, count_few
+from rollbook.records import rules, user_list, user_metadata
 from rollbook.records.user_list.query import Filters, Query, sort_keys
 from rollbook.storage.database import Queries, Row, Tx
-
-FEW = 2_000
-"""Users whose names and emails are looked at one by one: 5 ms."""
 
 
 class UserSearch(Protocol):
@@ -52,13 +48,9 @@ def searched_text(name: str, email: str) -> str:
 
 async def are_few(queries: Queries, filters: Filters) -> bool:
     """Whether so few users pass the other filters that looking at each of them is cheaper than a search among all."""
-    if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+    if await user_list.are_few(queries, filters):
         return True
-    for column in COUNT_FEW:
-        value = getattr(filters, column)
-        if value is not None and await count_few(queries, column, value, FEW + 1) <= FEW:
-            return True
-    return False
+    return filters.metadata is not None and (await user_metadata.rarest_first(queries, filters.metadata, user_list.FEW))[1]
 
 
 def page(rows: Iterable[Row], query: Query) -> list[Row]:

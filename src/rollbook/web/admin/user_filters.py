@@ -21,6 +21,7 @@ LABELS = {
     "external_id": "External ID",
     "created_after": "Created from",
     "created_before": "Created until",
+    "metadata": "Metadata",
 }
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -35,13 +36,18 @@ class Chip(NamedTuple):
 
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
-    """As it was typed; blank where nothing was."""
-    return {name: given.get(name, "").strip() for name in NAMES}
+    """As it was typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added to those that are filtered by already."""
+    asked = {name: given.get(name, "").strip() for name in NAMES}
+    asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
+    key, _, value = given.get("metadata", "").partition("=")
+    if key.strip():
+        asked[f"metadata[{key.strip()}]"] = value.strip()
+    return asked
 
 
 def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
     """The filters as texts of the API's parameters, without the order."""
-    wanted = {name: value for name, value in asked.items() if value and name != "sort"}
+    wanted = {name: value for name, value in asked.items() if (value or _is_metadata(name)) and name != "sort"}
     for name in ("created_after", "created_before"):
         if name in wanted:
             wanted[name] = _bound(name, wanted[name])
@@ -65,7 +71,12 @@ def back_url(form: Mapping[str, str]) -> str:
 
 
 def chips(asked: Mapping[str, str]) -> list[Chip]:
-    return [Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in LABELS.items() if asked[name]]
+    labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in asked if _is_metadata(name)}
+    return [Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in labels.items() if asked.get(name)]
+
+
+def _is_metadata(name: str) -> bool:
+    return name.startswith("metadata[") and name.endswith("]")
 
 
 def _bound(name: str, text: str) -> str:

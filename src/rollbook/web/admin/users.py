@@ -79,7 +79,7 @@ async def show(page: PageRequest) -> Response:
         "plain": not any(value for name, value in asked.items() if name != "sort" or value not in ("", "created_at")),
         "filtered": any(value for name, value in asked.items() if name != "sort"),
         "chips": chips(asked),
-        "more_asked": any(asked[name] for name in ("external_id", "created_after", "created_before")),
+        "more_asked": any(value and name not in ("q", "role", "status", "sort") for name, value in asked.items()),
         "retention_days": page.on.settings.deleted_retention,
         "number": number,
         "pages": pages,

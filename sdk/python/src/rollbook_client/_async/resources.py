@@ -395,6 +395,7 @@ class AsyncExports(AsyncResource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> AsyncLines:
         """Export users.
 
@@ -416,6 +417,9 @@ class AsyncExports(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
 
         Raises:
             ExportRunning: You already have an export running.
@@ -437,6 +441,7 @@ class AsyncExports(AsyncResource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                 },
             )
         )
@@ -1049,6 +1054,7 @@ class AsyncUsers(AsyncResource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         sort: Sequence[str] | None = None,
         limit: int = 1000,
         offset: int | None = None,
@@ -1075,6 +1081,9 @@ class AsyncUsers(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
             sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order.
                 One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
@@ -1101,6 +1110,7 @@ class AsyncUsers(AsyncResource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                     "sort": sort,
                     "limit": limit,
                     "offset": offset,
@@ -1222,6 +1232,7 @@ class AsyncUsers(AsyncResource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Count:
         """Count users.
 
@@ -1241,6 +1252,9 @@ class AsyncUsers(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
 
         Example:
             >>> count = await client.users.count()
@@ -1260,6 +1274,7 @@ class AsyncUsers(AsyncResource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                 },
             ),
             one_of(Count),

@@ -393,6 +393,7 @@ class Exports(Resource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Lines:
         """Export users.
 
@@ -414,6 +415,9 @@ class Exports(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
 
         Raises:
             ExportRunning: You already have an export running.
@@ -435,6 +439,7 @@ class Exports(Resource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                 },
             )
         )
@@ -1045,6 +1050,7 @@ class Users(Resource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         sort: Sequence[str] | None = None,
         limit: int = 1000,
         offset: int | None = None,
@@ -1071,6 +1077,9 @@ class Users(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
             sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order.
                 One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
@@ -1097,6 +1106,7 @@ class Users(Resource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                     "sort": sort,
                     "limit": limit,
                     "offset": offset,
@@ -1218,6 +1228,7 @@ class Users(Resource):
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Count:
         """Count users.
 
@@ -1237,6 +1248,9 @@ class Users(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
                 two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
                 written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
+                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
+                and values have at most 255 characters.
 
         Example:
             >>> count = client.users.count()
@@ -1256,6 +1270,7 @@ class Users(Resource):
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
+                    "metadata": metadata,
                 },
             ),
             one_of(Count),

@@ -1,0 +1,72 @@
+"""Users by what is in their metadata: an index of each key and value, which triggers keep in the transaction of every change.
+
+What counts as a value is the same on both databases: texts, numbers, booleans and null at the top level, as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rollbook.errors import Unavailable
+from rollbook.records.dialect import dialect
+from rollbook.storage.database import Database, Queries, Statement, Tx
+
+MAX_LENGTH = 255
+"""Characters of a key, and of a value, that can be asked for."""
+MANY = 20_000
+"""Users with a value, beyond which a list in another order than age is walked until it is full rather than sorted: sorting so many takes
+30 ms."""
+BUILT = 1_000
+"""Users in a transaction of `build`."""
+
+COUNT_FEW = "SELECT count(*) FROM (SELECT 1 FROM user_metadata WHERE key = ? AND value = ? LIMIT ?) AS few"
+BUILDING = "SELECT done, last FROM user_metadata_building"
+NEXT = "SELECT max(seq) FROM (SELECT seq FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS next"
+# On PostgreSQL, no other transaction changes them meanwhile.
+LOCK = Statement("SELECT seq FROM users WHERE seq > ? AND seq <= ? AND metadata <> '{}'", locks=True)
+BUILT_UP_TO = "UPDATE user_metadata_building SET done = ?"
+BUILT_ALL = "DELETE FROM user_metadata_building"
+
+Pair = tuple[str, str]
+"""A key and a value."""
+
+
+def condition(pairs: Iterable[Pair], seq: str) -> list[str]:
+    """Each begins with AND, and takes a pair. `seq` is the column of that number."""
+    return [
+        f" AND EXISTS (SELECT 1 FROM user_metadata AS has WHERE has.key = ? AND has.value = ? AND has.seq = {seq})" for _ in pairs
+    ]
+
+
+async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int = MANY) -> tuple[list[Pair], bool]:
+    """The pairs, the rarest first, and whether `few` users or fewer have that. Raises Unavailable while the index is built."""
+    if await queries.one(BUILDING) is not None:
+        raise Unavailable("The index of metadata is being built. Try again later.", retry_after=60)
+    counted = []
+    for pair in pairs:
+        row = await queries.one(COUNT_FEW, *pair, few + 1)
+        assert row is not None  # count(*) always has a row
+        counted.append((row[0], pair))
+    counted.sort()
+    return [pair for _, pair in counted], counted[0][0] <= few
+
+
+async def build_index(db: Database) -> bool:
+    """Bring users of before the upgrade into the index. A job: whether there are more."""
+    return await db.one(BUILDING) is not None and await db.write(build)
+
+
+async def build(tx: Tx) -> bool:
+    """The next BUILT users. Whether there are more."""
+    row = await tx.one(BUILDING)
+    if row is None:
+        return False
+    done, last = row
+    found = await tx.one(NEXT, done, last, BUILT)
+    if found is None or found[0] is None:
+        await tx.run(BUILT_ALL)
+        return False
+    await tx.all(LOCK, done, found[0])
+    await tx.run(dialect(tx).user_list.INDEX_METADATA, done, found[0])
+    await tx.run(BUILT_UP_TO, found[0])
+    return True

@@ -1,0 +1,120 @@
+"""Users found by what is in their metadata: which values count, and that every change is seen at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.contract.expect import links
+from tests.harness import Server, new_user
+
+VALUES: list[tuple[Any, str]] = [
+    ("pro", "pro"),
+    ("Ünï\n&=[x]", "Ünï\n&=[x]"),
+    ("x" * 255, "x" * 255),
+    (1, "1"),
+    (-7, "-7"),
+    (1.0, "1"),
+    (0.0, "0"),
+    (0.5, "0.5"),
+    (-123456.789, "-123456.789"),
+    (12345678901234567, "12345678901234567"),
+    (True, "true"),
+    (False, "false"),
+    (None, "null"),
+]
+"""What is stored, and as what it is found."""
+NO_VALUES = ["", "x" * 256, {"a": "b"}, ["pro"], {}, 1e-7, 1e20, 1234567890123456789]
+"""Metadata that no filter finds: nested, long, or numbers that would need an exponent."""
+
+
+@pytest.fixture
+def find(http: httpx2.Client) -> Callable[..., list[str]]:
+    """Who is found, by list, count and export alike."""
+
+    def found(**pairs: str) -> list[str]:
+        asked = {f"metadata[{key}]": value for key, value in pairs.items()}
+        listed = [user["id"] for user in http.get("/v1/users", params={**asked, "limit": 1000}).json()]
+        assert http.get("/v1/users/count", params=asked).json() == {"count": len(listed)}
+        exported = http.get("/v1/exports", params=asked)
+        assert [json.loads(line)["id"] for line in exported.text.splitlines()] == listed
+        return listed
+
+    return found
+
+
+def test_texts_numbers_booleans_and_null_are_compared_as_text(http: httpx2.Client, find: Callable[..., list[str]]) -> None:
+    users = [new_user(http, metadata={"value": stored})["id"] for stored, _ in VALUES]
+    for unfound in NO_VALUES:
+        new_user(http, metadata={"value": unfound, "other": unfound})
+    for text in {text for _, text in VALUES}:
+        wanted = [id for id, (_, as_text) in zip(users, VALUES, strict=True) if as_text == text]
+        assert find(value=text) == wanted, text
+    for text in ("PRO", "pr", "pro ", "1.0", "True", "None", "0.50", '"pro"', "b", "1e-7", "1e-07", "0.0000001", "1e+20"):
+        assert find(value=text) == [], text
+
+
+def test_every_change_is_seen_at_once(http: httpx2.Client, find: Callable[..., list[str]]) -> None:
+    user = new_user(http, metadata={"team": "red", "note": "old"})
+    path = f"/v1/users/{user['id']}"
+    assert find(team="red") == [user["id"]]
+    http.patch(path, json={"metadata": {"team": "blue"}})
+    assert (find(team="red"), find(team="blue"), find(team="blue", note="old")) == ([], [user["id"]], [user["id"]])
+    http.put(path, json={"metadata": {"team": "green"}})
+    assert (find(team="blue"), find(note="old"), find(team="green")) == ([], [], [user["id"]])
+    http.put(path, json={"name": "Somebody Else"})
+    assert find(team="green") == [user["id"]]
+    http.delete(path)
+    assert find(team="green") == []
+    http.post(f"{path}/restore")
+    assert find(team="green") == [user["id"]]
+    http.patch(path, json={"metadata": {"team": None}})
+    assert find(team="green") == []
+    lines = "\n".join(
+        json.dumps({"name": "Imported", "email": f"meta{n}@import.example", "metadata": {"team": "in"}}) for n in range(3)
+    )
+    done = http.post("/v1/imports", content=lines, headers={"Content-Type": "application/x-ndjson"}).json()
+    while done["status"] in ("waiting", "running"):
+        done = http.get(f"/v1/imports/{done['id']}").json()
+    assert done["added"] == 3, done
+    assert len(find(team="in")) == 3
+
+
+def test_links_repeat_the_filter(http: httpx2.Client) -> None:
+    users = [new_user(http, metadata={"odd [key]": "a&b"})["id"] for _ in range(3)]
+    answer = http.get("/v1/users", params={"metadata[odd [key]]": "a&b", "limit": 2, "sort": "-created_at"})
+    assert [user["id"] for user in answer.json()] == users[:0:-1]
+    following = http.get(links(answer)["next"])
+    assert [user["id"] for user in following.json()] == users[:1]
+    assert [user["id"] for user in http.get(links(following)["prev"]).json()] == users[:0:-1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "metadata=pro",
+        "metadata[]=pro",
+        "metadata[plan]=",
+        "metadata[plan]=pro&metadata=x",
+        "metadata[plan]=pro&metadata[plan]=free",
+        f"metadata[{'k' * 256}]=pro",
+        f"metadata[plan]={'x' * 256}",
+        "&".join(f"metadata[k{number}]=1" for number in range(11)),
+        "metadata[plan]=pro&status=deleted",
+        "metadata[plan]=a%00b",
+    ],
+)
+def test_what_is_no_filter_is_400(http: httpx2.Client, query: str) -> None:
+    answer = http.get(f"/v1/users?{query}")
+    assert answer.status_code == 400 and answer.json()["param"].startswith("metadata"), answer.text
+    assert len(answer.content) < 4096
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as client:
+        yield client
