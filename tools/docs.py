@@ -20,6 +20,7 @@ from rollbook.api import openapi, types
 from rollbook.api.routes import ROUTES
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
+from rollbook.cli.examples import EXAMPLES
 from rollbook.config import Settings
 from rollbook.delivery import outcomes, schedule
 from rollbook.http.wire import REASON
@@ -155,6 +156,7 @@ def commands_part() -> str:
             f"## {name}",
             (command.help or "").strip(),
             f"```console\n{' '.join(filter(None, (name, arguments)))} [OPTIONS]\n```",
+            "Examples:\n\n```console\n" + "\n".join(EXAMPLES[name.removeprefix("rollbook ")]) + "\n```",
         ]
         if name == "rollbook serve":
             found.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -17,8 +18,11 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+import typer
 
 from rollbook import __version__
+from rollbook.cli.commands import COMMANDS, app
+from rollbook.cli.examples import EXAMPLES
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests.cli.command import PASSWORD, good, refused, rollbook
@@ -215,3 +219,64 @@ def test_openapi_is_printed_and_compared(tmp_path: Path) -> None:
     good("openapi", "--check", str(file))
     file.write_text(file.read_text().replace("/v1/users", "/v1/persons"))
     assert "is outdated" in refused("openapi", "--check", str(file))
+
+
+def commands() -> dict[str, Any]:
+    """By name, such as `users list`."""
+    root = typer.main.get_command(app)
+    found = {}
+    for name in COMMANDS:
+        command = root.get_command(typer.Context(root), name)  # type: ignore[attr-defined]
+        found |= (
+            {f"{name} {each}": child for each, child in command.commands.items()}
+            if hasattr(command, "commands")
+            else {name: command}
+        )
+    return found
+
+
+def test_each_command_has_examples_that_can_be_called() -> None:
+    found = commands()
+    assert found.keys() == EXAMPLES.keys()
+    for name, lines in EXAMPLES.items():
+        assert lines
+        for text in lines:
+            words = shlex.split(text.split(" | ")[0].split(" < ")[0].split(" > ")[0])
+            called = words[words.index("rollbook") + 1 :]
+            assert " ".join(called).startswith(name), text
+            found[name].make_context(name, called[len(name.split()) :])
+
+
+def test_help_has_examples_whole_sentences_and_no_types() -> None:
+    for arguments in ((), ("users",), ("webhooks",)):
+        words = good(*arguments, "--help")
+        assert "..." not in words.partition("Commands:")[2]
+    for arguments in (("users", "list"), ("webhooks", "deliveries"), ("backup",)):
+        words = good(*arguments, "--help")
+        assert f"Examples:\n    {EXAMPLES[' '.join(arguments)][0]}\n" in words
+        assert "range>" not in words
+
+
+def test_the_shell_offers_roles_statuses_and_scopes() -> None:
+    def offered(words: str) -> set[str]:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("rollbook")], capture_output=True, text=True, timeout=60,
+            env=os.environ | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)},
+        )  # fmt: skip
+        return set(done.stdout.split())
+
+    assert offered("rollbook users list --role ") == {"member", "viewer", "admin", "owner"}
+    assert offered("rollbook users list --status d") == {"deleted"}
+    assert offered("rollbook keys create a@b.co --scopes users:read,users:w") == {"users:read,users:write"}
+
+
+def test_a_role_status_scope_or_time_that_there_is_not_ends_with_2(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    good("users", "create", "--name", "A", "--email", "a@example.com", "--password", PASSWORD, *data)
+    for arguments in (
+        ("users", "set", "a@example.com", "--role", "king"), ("users", "list", "--status", "gone"),
+        ("keys", "create", "a@example.com", "--expires", "soon"), ("keys", "create", "a@example.com", "--scopes", "fly"),
+    ):  # fmt: skip
+        refused(*arguments, *data, code=2)
+    made = good("keys", "create", "a@example.com", "--ip-allow", "10.0.0.0/8,192.0.2.1", *data)
+    assert "10.0.0.0/8" in made, "what limits the key is printed"

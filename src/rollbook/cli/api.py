@@ -25,10 +25,7 @@ def api(
         str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.", show_default=False)
     ] = None,
 ) -> None:
-    """Send any API call and print the response.
-
-    Example: rollbook api PATCH /v1/users/me --body '{"name": "Ada"}'
-    """
+    """Send any API call and print the response."""
     path, _, query = path.partition("?")
     with server() as place:
         answer = place.ask(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body))

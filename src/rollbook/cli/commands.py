@@ -6,15 +6,16 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from rollbook import __version__
+from rollbook.cli import examples
+from rollbook.cli.options import Group
 
 # In the order of `--help`. The module of the same name contains `app`.
 COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "api", "doctor", "backup", "migrate", "copy", "openapi", "version")  # fmt: skip
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[bad-assignment]  # only their names are read, for "Did you mean"
@@ -27,6 +28,10 @@ class _Commands(TyperGroup):
             return None
         command = typer.main.get_command(import_module(f"rollbook.cli.{cmd_name}").app)
         command.name = cmd_name
+        for name, each in getattr(command, "commands", {}).items():
+            each.epilog = examples.epilog(f"{cmd_name} {name}")
+        if cmd_name in examples.EXAMPLES:
+            command.epilog = examples.epilog(cmd_name)
         return command
 
 

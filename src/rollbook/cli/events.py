@@ -28,13 +28,10 @@ def list_events(
         str | None,
         typer.Option("--until", metavar="TIME", help="Only events before this RFC 3339 time.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of events.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of events.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
 ) -> None:
-    """List events, newest first.
-
-    Example: rollbook events list --type "user.*" --since 2026-11-25T00:00:00Z
-    """
+    """List events, newest first."""
     with server() as place:
         given = {
             "type": ",".join(type or ()),

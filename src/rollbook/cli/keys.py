@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import Shown
@@ -37,6 +37,7 @@ def create_key(
         typer.Option(
             "--scopes",
             metavar="A,B",
+            **options.one_of(roles.SCOPES),
             help="The scopes of the key, such as `users:read,users:write`. [default: everything the user can do]",
             show_default=False,
         ),
@@ -63,10 +64,7 @@ def create_key(
     json: options.Json = False,
     quiet: QuietKey = False,
 ) -> None:
-    """Create an API key and print it.
-
-    Example: rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d
-    """
+    """Create an API key and print it."""
     fields: Shown = {"name": name}
     if scopes is not None:
         fields["scopes"] = _parts(scopes)
@@ -183,5 +181,7 @@ def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
     elif json:
         as_json(key)
     else:
-        details({"key": key["key"], **{name: key[name] for name in ("id", "name", "scopes", "rate_limit", "expires_at")}})
+        details(
+            {"key": key["key"], **{name: key[name] for name in ("id", "name", "scopes", "ip_allow", "rate_limit", "expires_at")}}
+        )
         hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

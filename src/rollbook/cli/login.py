@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import typer
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import Shown
 from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
@@ -56,6 +56,7 @@ def login(
         typer.Option(
             "--scopes",
             metavar="A,B",
+            **options.one_of(roles.SCOPES),
             help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
             show_default=False,
         ),
@@ -80,7 +81,6 @@ def login(
 
     Prints a link to the dashboard's form for a new key, opens it in a browser if there is one, and asks for the key. It also works
     over SSH. The key is kept in your config folder, readable by you only. With several servers, give each its own --profile.
-    Example: rollbook login --url https://rollbook.example.com --scopes users:read,events:read
     """
     profile_store.check(profile)
     chosen = [part.strip() for part in (scopes or "").split(",") if part.strip()]

@@ -49,13 +49,10 @@ def list_requests(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Only calls before this RFC 3339 time.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of requests.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of requests.")] = 50,
     json: Lines = False,
 ) -> None:
-    """List requests, newest first.
-
-    Example: rollbook logs list --status 5xx --path /v1/users
-    """
+    """List requests, newest first."""
     with server() as place:
         filters = _filters(place, status, method, path, user, key_id) | {"after": since, "before": until}
         for request in place.linked("/v1/requests", {name: value for name, value in filters.items() if value}, limit):
@@ -90,10 +87,7 @@ def tail(
     ] = None,
     json: Lines = False,
 ) -> None:
-    """Print requests as they are answered, until you press Ctrl+C. They appear after 4 seconds, in order.
-
-    Example: rollbook logs tail --status 4xx
-    """
+    """Print requests as they are answered, until you press Ctrl+C. They appear after 4 seconds, in order."""
     with server() as place:
         filters = _filters(place, status, method, path, user, key_id)
         if sys.stderr.isatty():

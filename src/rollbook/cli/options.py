@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial, wraps
 from getpass import getpass
@@ -12,14 +13,32 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
 from rollbook import clock, units
 from rollbook.cli.backends import Backend
 from rollbook.cli.output import Failure
 from rollbook.cli.targets import backend, running_server
 
+
+class Group(TyperGroup):
+    """Its help has the first sentence of each command, whole."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, first_sentence(command.help or "")) for name, command in found if command is not None])
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence, on one line."""
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
+
+
 # Plain help: the long descriptions of settings don't fit into a table.
-group = partial(typer.Typer, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+group = partial(
+    typer.Typer, cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 Data = Annotated[
@@ -146,6 +165,22 @@ def current_password(given: str | None) -> str | None:
     return getpass("Current password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
+def one_of(values: Iterable[str]) -> dict[str, Any]:
+    """For an option that has one of these values, or several with commas between them: it takes no others, and the shell offers them."""
+
+    def offered(incomplete: str) -> list[str]:
+        first, comma, last = incomplete.rpartition(",")
+        return [first + comma + value for value in values if value.startswith(last)]
+
+    def check(given: str | None) -> str | None:
+        for part in (given or "").split(","):
+            if part.strip() and part.strip() not in values:
+                raise typer.BadParameter(f"{part.strip()!r} is not one of {', '.join(values)}.")
+        return given
+
+    return {"autocompletion": offered, "callback": check}
+
+
 def confirm(question: str, yes: bool) -> None:
     """Go on if that is what is wanted. Raises Failure if it isn't, or no one can be asked."""
     if yes:
@@ -160,7 +195,7 @@ def seconds(text: str, option: str) -> int:
     """`90s`, `15m`, `12h`, `30d`, `2w`."""
     found = units.seconds(text)
     if found is None:
-        raise Failure(f"{option}: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
+        raise typer.BadParameter(f"{option}: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
     return found
 
 
@@ -169,10 +204,10 @@ def moment(text: str, option: str) -> str:
     if (length := units.seconds(text)) is not None:
         at = clock.now() + length * clock.SECOND
         if at > clock.LATEST:
-            raise Failure(f"{option}: {text} is later than the year 9999.")
+            raise typer.BadParameter(f"{option}: {text} is later than the year 9999.")
         return clock.format_time(at)
     try:
         clock.parse(text)
     except (ValueError, OverflowError):
-        raise Failure(f"{option}: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
+        raise typer.BadParameter(f"{option}: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
     return text

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rollbook import roles
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table, written
@@ -33,13 +34,32 @@ Search = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.", show_default=False)]
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.", show_default=False)]
-Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.", show_default=False)]
-Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", help="active or suspended.", show_default=False)]
+Role = Annotated[
+    str | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE",
+        **options.one_of(roles.ROLES),
+        help="member, viewer, admin or owner.",
+        show_default=False,
+    ),
+]
+Status = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        **options.one_of(roles.STATUSES),
+        help="active or suspended.",
+        show_default=False,
+    ),
+]
 StatusFilter = Annotated[
     str | None,
     typer.Option(
         "--status",
         metavar="STATUS",
+        **options.one_of((*roles.STATUSES, roles.DELETED)),
         help="active, suspended, or deleted: users you can restore, newest deletion first.",
         show_default=False,
     ),
@@ -137,17 +157,14 @@ def list_users(
             show_default=False,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of users.")] = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Number of users to skip.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of users.")] = 50,
+    offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Number of users to skip.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="List all users.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     **filters: str | None,
 ) -> None:
-    """List users, oldest first.
-
-    Example: rollbook users list --role viewer --created-after 2026-01-01 --sort -created_at
-    """
+    """List users, oldest first."""
     asked = filters_of({**filters, "status": status})
     with server() as place:
         order = {"sort": sort} if sort is not None else {}
@@ -187,7 +204,10 @@ def create_user(
     server: options.Server,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
     email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The user's email.")],
-    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="member, viewer, admin or owner.")] = "member",
+    role: Annotated[
+        str,
+        typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner."),
+    ] = "member",
     password: options.Password = None,
     rate_limit: UserLimit = None,
     metadata: MetadataOption = None,
@@ -196,10 +216,7 @@ def create_user(
     quiet: options.Quiet = False,
     **plain: str | None,
 ) -> None:
-    """Create a user.
-
-    Example: rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team
-    """
+    """Create a user."""
     fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
     fields |= {field: value for field, value in plain.items() if value} | _more(metadata, email_verified)
     if rate_limit is not None:
@@ -225,6 +242,7 @@ def invite_user(
         typer.Option(
             "--role",
             metavar="ROLE",
+            **options.one_of(roles.ROLES),
             help="The role of a new user: member, viewer, admin or owner. [default: member]",
             show_default=False,
         ),
@@ -319,10 +337,7 @@ def set_user(
     quiet: options.Quiet = False,
     **plain: str | None,
 ) -> None:
-    """Update a user. Other fields are left unchanged. An empty text removes the value of an optional field.
-
-    Example: rollbook users set ada@example.com --role admin --metadata plan=team --metadata trial=
-    """
+    """Update a user. Other fields are left unchanged. An empty text removes the value of an optional field."""
     given = {"name": name, "email": email, "role": role, "status": status}
     changes: Shown = {field: value for field, value in given.items() if value is not None}
     changes |= {field: value or None for field, value in plain.items() if value is not None} | _more(metadata, email_verified)

@@ -92,10 +92,7 @@ def create_webhook(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Create a webhook and print its secret.
-
-    Example: rollbook webhooks create https://example.com/hook --type "user.*"
-    """
+    """Create a webhook and print its secret."""
     fields: Shown = {"url": target, "description": description, "format": format, "payload": payload, "ordering": ordering}
     if skip_imports:
         fields["skip_imports"] = True
@@ -147,10 +144,7 @@ def set_webhook(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Update a webhook. Other fields and headers are left unchanged. A header without a value is removed.
-
-    Example: rollbook webhooks set WEBHOOK_ID --type "user.*" --header "X-Team: billing"
-    """
+    """Update a webhook. Other fields and headers are left unchanged. A header without a value is removed."""
     given = {"url": target, "types": type, "description": description, "payload": payload, "headers": _headers(header or [])}
     changes = {name: value for name, value in given.items() if value or value == ""}
     if not changes:
@@ -276,7 +270,7 @@ def list_deliveries(
         str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.", show_default=False)
     ] = None,
     user: options.AboutUser = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -351,7 +345,6 @@ def replay(
     """Send a part of the event log to a webhook again.
 
     It goes on if you press Ctrl+C, and survives a restart of the server.
-    Example: rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed
     """
     with server() as place:
         given = {"from": start, "to": to, "types": type, "user": None if user is None else place.user(user)["id"], "only": only}
@@ -402,7 +395,6 @@ def listen(
 
     The server needs no way to reach the program: this command follows the event log and sends each event itself, signed, one after
     another. It doesn't try again.
-    Example: rollbook webhooks listen --forward-to http://127.0.0.1:3000/hook --type "user.*"
     """
     with server() as place, forwarding.to(forward_to, _secret(secret)) as forward:
         filters = {"type": ",".join(type or ()), "user": place.user(user)["id"] if user else "", "after": after or ""}
@@ -434,10 +426,7 @@ def trigger(
     secret: Secret = None,
     json: options.Json = False,
 ) -> None:
-    """Send an example event, and show the answer. Nothing happens to users. Exits with 1 if it was not delivered.
-
-    Example: rollbook webhooks trigger user.created --forward-to http://127.0.0.1:3000/hook
-    """
+    """Send an example event, and show the answer. Nothing happens to users. Exits with 1 if it was not delivered."""
     if (forward_to is None) == (webhook is None):
         raise typer.BadParameter("Add --forward-to with a URL, or --webhook with the ID of a webhook.")
     if webhook is not None:
