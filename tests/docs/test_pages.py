@@ -195,8 +195,8 @@ def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages_an
 
 # What people ask, and what they must find first.
 QUESTIONS = {
-    "reset password": "/docs/users#create-a-setup-or-password-reset-link",
-    "forgot password": "/docs/users#create-a-setup-or-password-reset-link",
+    "reset password": "/docs/password-reset",
+    "forgot password": "/docs/password-reset",
     "pagination": "/docs/conventions#pages-of-lists",
     "webhook": "/docs/webhooks",
     "python sdk": "/docs/sdk-python",
