@@ -117,7 +117,7 @@ def test_a_member_is_refused_and_nobody_led_to_sign_in(
     for path in ("/admin", "/admin/users", "/admin/server", "/admin/events"):
         answer = theirs.goto(path)
         assert answer and answer.status == 403, path
-        expect(theirs.get_by_text("Only admins can open this page.")).to_be_visible()
+        expect(theirs.get_by_text("Your role, member, doesn't allow this.")).to_be_visible()
     theirs.goto("/account")
     assert theirs.get_by_role("link", name="Admin", exact=True).count() == 0
     page.goto("/admin/users?role=admin")

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from rollbook.roles import ON_ALL
 from rollbook.web.pages import PAGES
 from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab, take_session
 from tests.browser.conftest import NO_LIMITS
@@ -65,9 +66,14 @@ def found(population: Population) -> dict[str, list[Place]]:
 
 @pytest.fixture(scope="module")
 def clients(population: Population) -> Iterator[dict[str, httpx2.Client]]:
-    """Without a browser: nobody, a member, and the owner, signed in."""
+    """Without a browser: nobody, a member, a viewer, and the owner, signed in."""
     server = population.server
-    people = {"owner": (OWNER_EMAIL, OWNER_PASSWORD), "member": (population.member["email"], PASSWORD)}
+    viewer = next(user for user in population.users if user["role"] == "viewer")
+    people = {
+        "owner": (OWNER_EMAIL, OWNER_PASSWORD),
+        "viewer": (viewer["email"], PASSWORD),
+        "member": (population.member["email"], PASSWORD),
+    }
     made = {"nobody": server.http(None)}
     for name, (email, password) in people.items():
         made[name] = server.http(None, cookies=sign_in_by_form(server, email, password))
@@ -127,14 +133,64 @@ def test_nobody_is_led_to_the_sign_in_page_and_told_nothing(
 
 
 @every_page
-def test_pages_for_admins_refuse_members(
+def test_pages_about_all_users_open_to_the_roles_whose_scopes_cover_them(
     pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client], population: Population
 ) -> None:
     for place in found[pattern]:
-        answer = clients["member"].get(place.path)
-        if place.who == "admin":
-            assert answer.status_code == 403, place.path
-            assert "Lindqvist" not in answer.text and population.users[1]["email"] not in answer.text
+        if place.who in ("anyone", "person"):
+            continue
+        for role in ("member", "viewer"):
+            answer = clients[role].get(place.path)
+            if place.who in ON_ALL[role]:
+                assert answer.status_code == 200, place.path
+            else:
+                assert answer.status_code == 403, place.path
+                assert "Lindqvist" not in answer.text and population.users[1]["email"] not in answer.text
+
+
+def test_a_viewer_is_offered_nothing_that_would_be_refused(
+    found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+) -> None:
+    """On every page of the admin section that opens to them, each link and each form."""
+    viewer, links = clients["viewer"], {"/admin"}
+    opened = [place.path for places in found.values() for place in places if place.who in ON_ALL["viewer"]]
+    assert {"/admin", "/admin/users", "/admin/events"} <= set(opened)
+    for path in opened:
+        tags = Tags(viewer.get(path).text).tags
+        assert not [tag for tag in tags if "formaction" in tag[1] or "popovertarget" in tag[1]], path
+        sent = [attributes for tag, attributes in tags if tag == "form" and attributes.get("method") == "post"]
+        assert [attributes["action"] for attributes in sent] == ["/account/sign-out"], path
+        inputs = [attributes.get("name") for tag, attributes in tags if tag == "input"]
+        assert "id" not in inputs, f"{path}: users can be selected"
+        links |= {
+            urljoin(path, value)
+            for tag, attributes in tags
+            for name, value in attributes.items()
+            if name in ("href", "action") and (tag, value) != ("form", "/account/sign-out")
+        }
+    refused = [link for link in links if link.startswith("/") and viewer.get(link).status_code == 403]
+    assert not refused and {"/account", "/admin/users"} <= links
+
+
+def test_forms_about_users_refuse_a_viewer_and_change_nothing(
+    clients: dict[str, httpx2.Client], server: Server, population: Population
+) -> None:
+    with server.http() as http:
+        key = population.keys[0]
+        about = {"id": population.member["id"], "key": key["id"], "session": "session_00000000000000000000000000"}
+
+        def state() -> list[object]:
+            user = population.member["id"]
+            paths = (f"/v1/users/{user}", f"/v1/keys?user={user}", f"/v1/sessions?user={user}", "/v1/users/count", "/v1/imports")
+            return [http.get(path).json() for path in paths]
+
+        before = state()
+        for pattern in (pattern for pattern in FORMS if pattern.startswith("/admin")):
+            path = re.sub(r"\{([^}]*)\}", lambda name: about[name[1]], pattern)
+            form = {"name": "Mallory", "email": "mallory@example.com", "role": "owner", "confirm": population.member["email"]}
+            answer = clients["viewer"].post(path, data=form, headers={"Origin": server.url})
+            assert answer.status_code == 403 and "Your role, viewer, doesn&#39;t allow this." in answer.text, path
+        assert state() == before
 
 
 @every_form
@@ -147,7 +203,7 @@ def test_nobody_can_send_a_form_that_is_for_somebody(
     if who != "anyone":
         answer = clients["nobody"].post(path, headers=headers)
         assert answer.status_code == 303 and answer.headers["location"].startswith("/account/sign-in"), path
-    if who == "admin":
+    if who not in ("anyone", "person"):
         assert clients["member"].post(path, headers=headers).status_code == 403, path
 
 

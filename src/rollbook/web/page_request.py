@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote
 from msgspec import Struct
 
 from rollbook import clock
+from rollbook.actions import permissions
 from rollbook.actions.checking import check
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
@@ -54,10 +55,6 @@ class Person(NamedTuple):
 
     user: User
     session: Session
-
-    @property
-    def is_admin(self) -> bool:
-        return self.user.role in ("admin", "owner")
 
     @property
     def may_have_webhooks(self) -> bool:
@@ -120,6 +117,10 @@ class PageRequest:
         """The person, on pages that only people who are signed in can open."""
         assert self.person is not None
         return self.person
+
+    def may(self, scope: str) -> bool:
+        """Whether they may do this to every user, so that pages offer nothing else. The actions decide again."""
+        return permissions.reaches_all(self.by, scope)
 
     @property
     def browser(self) -> Browser:

@@ -58,8 +58,8 @@ class Site:
         try:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
-            if row.who == "admin" and not (person is not None and person.is_admin):
-                raise Forbidden("Only admins can open this page.")
+            if row.who not in ("anyone", "person") and not page.may(row.who):
+                raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
             return await row.handler(page)
         except ApiError as error:
             if not takes_html(request):
@@ -86,7 +86,8 @@ class Site:
             person = await self._person(bare)
         except Exception:  # nor can we tell who it is
             person = None
-        return _error(PageRequest(self._services, bare, person=person), error)
+        by = None if person is None else self._principal(person, bare)
+        return _error(PageRequest(self._services, bare, person=person, by=by), error)
 
     def take_seen(self) -> list[tuple[str, int]]:
         """Sessions seen since the last call, each with the time of its last request."""

@@ -1,4 +1,4 @@
-"""The overview for admins: first steps on a new server, how many users there are, requests to the server, recent events."""
+"""The overview of the server: first steps on a new server, how many users there are, requests to the server, recent events."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def show(page: PageRequest) -> Response:
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
     total, week = await users.count_users(page.on, page.by), usage.totals(board.hours)
     steps: list[Step] = []
-    if page.me.is_admin and not first_steps.are_dismissed(page):
+    if page.may("users:write") and not first_steps.are_dismissed(page):
         steps = await page.on.read(first_steps.find, page.me.user.id, total)
     return page.render(
         "admin/overview.html",

@@ -11,6 +11,8 @@ ROLES = ("member", "viewer", "admin", "owner")
 
 def may_touch(page: PageRequest, role: str) -> bool:
     """Whether they may change users with this role."""
+    if not page.may("users:write"):
+        return False
     try:
         permissions.may_touch(page.by, role)
     except Forbidden:

@@ -30,6 +30,9 @@ async def show(page: PageRequest) -> Response:
     try:
         return await _profile(page, Edited(await user_frame.user(page)))
     except NotFound:
+        # As in the list of deleted users.
+        if not page.may("users:write"):
+            raise
         return await _deleted(page)
 
 
@@ -179,7 +182,7 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         roles=roles_to_give(page),
         limit=limit,
         role_limit=page.on.policy.limit_for(user.role),
-        gauges=await usage.gauges(page, user.id, limit),
+        gauges=await usage.gauges(page, user.id, limit) if page.may("requests:read") else [],
         **user_frame.context(page, user),
     )
 

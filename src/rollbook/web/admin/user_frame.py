@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rollbook.actions import users
-from rollbook.actions.permissions import reaches_all
 from rollbook.records.users import User
 from rollbook.web.admin.permitted import may_touch
 from rollbook.web.page_request import PageRequest
@@ -42,7 +41,7 @@ def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
         "section": "admin/users",
         "user": user,
         "tab": tab,
-        "tabs": [each for each in TABS if reaches_all(page.by, each.scope)],
+        "tabs": [each for each in TABS if page.may(each.scope)],
         "may_touch": may_touch(page, user.role),
         "is_me": user.id == page.me.user.id,
     }
