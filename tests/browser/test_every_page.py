@@ -17,7 +17,7 @@ from rollbook.roles import ON_ALL
 from rollbook.web.pages import PAGES
 from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab, take_session
 from tests.browser.conftest import NO_LIMITS
-from tests.browser.population import HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
+from tests.browser.population import DELETED, HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 PATTERNS = [row.path for row in PAGES if row.method == "GET" and row.path not in NO_PAGES]
@@ -170,6 +170,14 @@ def test_a_viewer_is_offered_nothing_that_would_be_refused(
         }
     refused = [link for link in links if link.startswith("/") and viewer.get(link).status_code == 403]
     assert not refused and {"/account", "/admin/users"} <= links
+
+
+def test_a_viewer_sees_neither_requests_nor_deleted_users(clients: dict[str, httpx2.Client], population: Population) -> None:
+    deleted = population.users[DELETED[0]]
+    for role, status in (("owner", 200), ("viewer", 404)):
+        answer = clients[role].get(f"/admin/users/{deleted['id']}")
+        assert (answer.status_code, deleted["email"] in answer.text) == (status, role == "owner")
+        assert ("Requests, last 7 days" in clients[role].get("/admin").text) == (role == "owner")
 
 
 def test_forms_about_users_refuse_a_viewer_and_change_nothing(
