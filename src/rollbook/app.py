@@ -228,6 +228,7 @@ class App:
 
     async def _rendered(self, error: ApiError, request: Request) -> Response:
         self.count(error, request)
+        request.error = error
         page = await self._site.error_page(error, request)
         return page or render(error, request.id, self._url, request.headers.get(b"accept"))
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -506,8 +507,9 @@ def test_usage_shows_what_was_just_asked_for(limited: tuple[Member, str]) -> Non
     expect(minute).to_contain_text("5 of 5")
     expect(minute).to_contain_text("0 left. Resets in")
     expect(hour).to_contain_text("5 of 100")
-    expect(page.locator("svg[role=img] g title")).to_have_count(1)
-    assert "3 successful, 2 client errors, 2 rate limited" in (page.locator("svg[role=img] g title").text_content() or "")
+    bar = page.locator(".plot .column")
+    expect(bar).to_have_count(1)
+    expect(bar.locator(".tip")).to_contain_text("3 successful, 2 client errors, 2 rate limited")
     page.get_by_text("Show as table").click()
     assert page.locator(".numbers tbody td").all_text_contents() == ["7", "2", "2", "0"]
     expect(page.get_by_role("row").filter(has_text="All keys together, per minute")).to_contain_text("2")
@@ -520,11 +522,66 @@ def test_usage_is_told_for_one_key(server: Server, http: httpx2.Client, member: 
         for _ in range(times):
             with_key(server, key)
     soon(page, "/account/usage", lambda: page.locator(".stat .number").all_text_contents()[:1] == ["4"])
-    page.get_by_label("Key").select_option(label=f"Two (…{two[-4:]})")
+    expect(page.locator("#by-key ~ .table tbody tr")).to_have_count(2)
+    page.get_by_label("API key", exact=True).select_option(label=f"Two (…{two[-4:]})")
     expect(page.locator(".stat .number").first).to_have_text("3")
+    expect(page.get_by_text("This key has no rate limit of its own.")).to_be_visible()
+    expect(page.locator("#routes ~ .table tbody tr td").first).to_have_text("3")
     page.goto("/account/keys")
     page.get_by_role("link", name="One").click()
     expect(page.get_by_text("1 request in the last 7 days")).to_be_visible()
+
+
+def test_bars_of_a_plot_are_read_by_pointer_keyboard_and_finger_and_lead_to_their_requests(
+    limited: tuple[Member, str],
+) -> None:
+    page = limited[0].page
+    soon(page, "/account/usage", lambda: page.locator(".stat .number").all_text_contents()[:1] == ["7"])
+    tip = page.locator(".plot .tip").last
+    summary = page.locator(".plot .summary")
+    expect(tip).to_have_css("opacity", "0")
+    expect(summary).to_have_css("opacity", "1")
+    page.locator(".plot .hit").last.hover(force=True)
+    expect(tip).to_have_css("opacity", "1")
+    expect(summary).to_have_css("opacity", "0")
+    page.mouse.move(0, 0)
+    expect(tip).to_have_css("opacity", "0")
+    page.locator(".plot a[tabindex='0']").focus()
+    expect(tip).to_have_css("opacity", "1")
+    # A finger shows the numbers first; a second tap follows the link.
+    bar = page.locator(".plot .column a").first
+    page.evaluate("document.activeElement.blur()")
+    for tapped in (False, True):
+        expect(tip).to_have_css("opacity", "1" if tapped else "0")
+        bar.evaluate(
+            "bar => bar.dispatchEvent(new PointerEvent('click', {bubbles: true, cancelable: true, pointerType: 'touch'}))"
+        )
+    page.wait_for_url("**/account/requests?after=*")
+    expect(page.locator("tbody tr")).to_have_count(7)
+    page.goto("/account/usage")
+    page.locator(".plot a[href*='status=4xx']").dispatch_event("click", {"bubbles": True, "cancelable": True})
+    page.wait_for_url("**/account/requests?*status=4xx")
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+
+def test_periods_are_chosen_by_links_and_their_numbers_can_be_downloaded(limited: tuple[Member, str]) -> None:
+    page = limited[0].page
+    for period, unit in (("24 hours", "hour"), ("30 days", "day"), ("90 days", "day"), ("7 days", "hour")):
+        soon(page, "/account/usage?period=90d", lambda: page.locator(".stat .number").all_text_contents()[:1] == ["7"])
+        page.get_by_role("link", name=period).click()
+        expect(page.get_by_role("link", name=period)).to_have_attribute("aria-current", "true")
+        expect(page.locator("#hours")).to_have_text(f"Requests per {unit}")
+        expect(page.locator(".stat .number").first).to_have_text("7")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    assert download.value.suggested_filename.startswith("rollbook-usage-7d-")
+    rows = Path(download.value.path()).read_text().splitlines()
+    assert rows[0] == "of,name,requests,client_errors,rate_limited,server_errors,p50_ms,p95_ms"
+    assert sum(int(row.split(",")[2]) for row in rows if row.startswith("hour,")) == 7
+    assert sum(row.startswith("endpoint,GET /v1/") for row in rows) == 2
+    answer = page.goto("/account/usage?period=week")
+    assert answer is not None and answer.status == 400
+    expect(page.get_by_text("period must be one of")).to_be_visible()
 
 
 def test_windows_are_live_while_the_page_is_open(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
@@ -553,7 +610,8 @@ def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Me
     (_, page), key = limited
     soon(page, "/account/requests", lambda: page.locator("tbody tr").count() == 7)
     assert page.locator("tbody .badge").all_text_contents() == ["429"] * 2 + ["404"] * 2 + ["200"] * 3
-    page.get_by_label("Status").select_option("429")
+    page.get_by_label("Status").fill("429")
+    page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     assert set(page.locator("tbody .badge").all_text_contents()) == {"429"}
     page.locator("tbody a").first.click()
@@ -566,10 +624,72 @@ def test_the_log_shows_each_request_and_which_limit_refused_it(limited: tuple[Me
     expect(page.locator("h1")).to_contain_text("rate_limit_exceeded")
 
 
+def test_an_error_is_told_with_its_code_parameter_and_body(
+    server: Server, http: httpx2.Client, member: Callable[..., Member]
+) -> None:
+    user, page = member()
+    with server.http(new_key(http, user_id=user["id"])) as client:
+        client.patch("/v1/users/me?fields=id", json={"nickname": "x"})
+    soon(page, "/account/requests", lambda: page.locator("tbody tr").count() == 1)
+    expect(page.locator("tbody tr")).to_contain_text("invalid_parameter")
+    page.locator("tbody tr a").first.click()
+    for text in ("nickname", "fields"):
+        expect(page.get_by_text(text, exact=True).first).to_be_visible()
+    expect(page.locator("pre[aria-label='Response body']")).to_contain_text('"code": "invalid_parameter"')
+    page.get_by_role("link", name="What invalid_parameter means").click()
+    expect(page.locator("h1")).to_contain_text("invalid_parameter")
+
+
+def test_the_log_is_filtered_by_all_that_is_told_of_a_request_and_says_what_it_does_not_know(
+    server: Server, http: httpx2.Client, member: Callable[..., Member]
+) -> None:
+    user, page = member()
+    with server.http(new_key(http, user_id=user["id"])) as client:
+        for method, path in (("GET", "/v1/users/me"), ("GET", "/v1/users/me/"), ("PATCH", "/v1/users/me"), ("GET", "/v1/events")):
+            client.request(method, path)
+    soon(page, "/account/requests", lambda: page.locator("tbody tr").count() == 4)
+    page.get_by_label("Path", exact=True).fill("/v1/users/me")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    page.get_by_label("Path match").select_option("exact")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    for query, rows in (("method=PATCH", 1), ("status=403", 1), ("after=2023-10-27T10:00", 4), ("before=2023-10-27T10:00", 0)):
+        page.goto(f"/account/requests?{query}")
+        expect(page.locator("tbody tr")).to_have_count(rows)
+    for query, says in (
+        ("status=9xx", "The status must"), ("colour=red", "There is no filter “colour”."), ("after=soon", "From must"),
+        ("path_match=exact", "requires path"), ("user=me", "There is no filter “user”."),
+    ):  # fmt: skip
+        answer = page.goto(f"/account/requests?{query}")
+        assert answer is not None and answer.status == 400, query
+        expect(page.get_by_text(says).first).to_be_visible()
+        expect(page.locator("tbody tr")).to_have_count(0)
+
+
+def test_the_log_can_be_followed(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
+    user, page = member()
+    key = new_key(http, user_id=user["id"])
+    page.goto("/account/requests?status=2xx")
+    page.get_by_role("link", name="Follow live").click()
+    page.evaluate("window.stillTheSame = true")
+    with server.http(key) as client:
+        client.get("/v1/events")
+        client.get("/v1/users/me")
+    expect(page.locator("tbody tr")).to_have_count(1, timeout=20_000)
+    expect(page.locator("tbody tr")).to_contain_text("/v1/users/me")
+    assert page.evaluate("window.stillTheSame")
+    page.get_by_role("link", name="Stop following").click()
+    expect(page.locator("#live[hx-get]")).to_have_count(0)
+    page.goto("/account/requests?live=on")
+    part = page.request.get("/account/requests/live?live=on&n=600", headers={"HX-Request": "true"}).text()
+    assert "Live updates are paused" in part and "hx-get" not in part
+
+
 def test_a_request_is_found_by_its_id(server: Server, limited: tuple[Member, str], member: Callable[..., Member]) -> None:
     (_, page), _ = limited
     soon(page, "/account/requests?status=4xx", lambda: page.locator("tbody tr").count() >= 2)
-    id = page.locator("tbody code").last.text_content() or ""
+    id = page.locator("tbody tr").last.get_attribute("id") or ""
     page.goto("/account/requests")
     page.get_by_label("Request ID").fill(f" {id} ")
     page.get_by_role("button", name="Apply").click()
@@ -588,7 +708,7 @@ def test_a_long_log_is_turned_page_by_page(server: Server, http: httpx2.Client, 
         ids = [client.get("/v1/users/me").headers["x-request-id"] for _ in range(120)][::-1]
 
     def listed() -> list[str]:
-        return page.locator("tbody code").all_text_contents()
+        return [row.get_attribute("id") or "" for row in page.locator("tbody tr").all()]
 
     soon(page, "/account/requests", lambda: listed() == ids[:50])
     page.get_by_role("link", name="Older").click()

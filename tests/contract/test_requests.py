@@ -91,13 +91,13 @@ def test_pages_lead_to_the_next(member: httpx2.Client) -> None:
 
 
 def test_members_see_their_own_requests_and_admins_all(http: httpx2.Client, member: httpx2.Client, server: Server) -> None:
-    mine = logged(member)
+    mine = logged(member, limit=1000)
     me = mine[0]["user_id"]
     until(lambda: {each["user_id"] for each in logged(http, limit=1000)}, lambda found: len(found) > 1)
     assert {each["user_id"] for each in logged(member, limit=1000)} == {me}
-    assert {each["user_id"] for each in logged(http, user=me)} == {me}
-    assert me not in {each["user_id"] for each in logged(http, user="me")}
-    theirs = logged(http, user="me")[0]
+    assert {each["user_id"] for each in logged(http, user=me, limit=1000)} == {me}
+    assert me not in {each["user_id"] for each in logged(http, user="me", limit=1000)}
+    theirs = logged(http, user="me", limit=1000)[0]
     assert member.get("/v1/requests", params={"user": theirs["user_id"]}).status_code == 403
     assert member.get(f"/v1/requests/{theirs['id']}").status_code == 404
     assert member.get(f"/v1/requests/{mine[0]['id']}").json() == http.get(f"/v1/requests/{mine[0]['id']}").json() == mine[0]
@@ -135,3 +135,26 @@ def test_a_user_can_wait_ten_times_at_once(http: httpx2.Client, server: Server) 
     with server.http(key) as client, ThreadPoolExecutor(11) as pool:
         answers = list(pool.map(lambda _: client.get("/v1/requests?order=asc&wait=6").status_code, range(11)))
     assert sorted(answers) == [200] * 10 + [429]
+
+
+def test_an_error_is_kept_as_it_was_answered_and_of_a_query_only_the_names(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    with server.http(new_key(http, user_id=user["id"])) as client:
+        answer = client.patch("/v1/users/me?fields=id&q=hunter2", json={"nickname": "x", "role": 5})
+        refused = client.get("/v1/events")
+        client.get("/v1/keys?limit=1&rbk_0123456789abcdefghijklmnopqrstuvwxyz0123456789=x")
+        found = until(lambda: logged(client), lambda found: len(found) == 3)
+        by_id = {each["id"]: each for each in found}
+        first = by_id[answer.headers["x-request-id"]]
+        assert first["error"] == answer.json() and first["query"] == ["fields", "q"]
+        assert by_id[refused.headers["x-request-id"]]["error"] == refused.json()
+        assert found[0]["error"]["code"] == "invalid_parameter" and found[0]["query"] == ["limit", "…"]
+        assert "hunter2" not in str(found) and "0123456789abcdef" not in str(found)
+        assert client.get(f"/v1/requests/{first['id']}").json() == first
+
+
+def test_paths_are_compared_from_their_beginning_or_as_a_whole(member: httpx2.Client) -> None:
+    assert {each["path"] for each in logged(member, path="/v1/key")} == {"/v1/keys", "/v1/keys/key_00000000000000000000000000"}
+    assert {each["path"] for each in logged(member, path="/v1/keys", path_match="exact")} == {"/v1/keys"}
+    answer = member.get("/v1/requests", params={"path_match": "exact"})
+    assert (answer.status_code, answer.json()["param"]) == (400, "path_match")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 
 from rollbook import clock
+from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
-from rollbook.observe.usage_buffer import Client, Line, UsageBucket, UsageBuffer
+from rollbook.observe.usage_buffer import Client, Line, Problem, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 
 HOUR = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
@@ -33,7 +35,17 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def request(number: int = 0, user: str | None = "user_a", path: str = "/v1/users", **fields: str) -> Request:
     headers = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-    made = Request("GET", path, "secret=query", headers, b"secret body", "10.0.0.1", False, f"req_{number}", 0)
+    made = Request(
+        "GET",
+        path,
+        "limit=confidential&offset=2&sk~live=confidential",
+        headers,
+        b"secret body",
+        "10.0.0.1",
+        False,
+        f"req_{number}",
+        0,
+    )
     made.user_id, made.key_id = user, user and user.replace("user", "key")
     return made
 
@@ -78,9 +90,9 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     (client,), (line,) = unpack(packed)
-    assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce")
+    assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce", "limit,offset,…")
     assert client == Client("10.0.0.1", b"user-agent\ncurl/8\nx-forwarded-for\n1.2.3.4")
-    assert not [text for text in (b"secret", b"session", b"token", b"rbk_", b"authorization") if text in packed]
+    assert not [text for text in (b"secret", b"confidential", b"session", b"token", b"rbk_", b"authorization") if text in packed]
 
 
 def test_keys_are_masked_wherever_they_stand() -> None:
@@ -102,6 +114,48 @@ def check_masked(length: int, before: int) -> None:
     assert len(lines[0].path) <= usage_buffer.MAX_TEXT and all(
         len(value) <= usage_buffer.MAX_TEXT for value in clients[0].headers.split(b"\n")
     )
+
+
+def failed(number: int, error: ApiError) -> Request:
+    made = request(number)
+    made.error = error
+    return made
+
+
+def test_an_error_is_described_once_within_bounds_and_without_keys() -> None:
+    buffer = UsageBuffer(lines=True)
+    key = "rbk_" + "aB3" * 13
+    wrong = InvalidParameter("x" * 190 + key, param=key, faults=[Fault(key, f"“{key}” is unknown.")] * 40)
+    for number in range(100):
+        buffer.record(failed(number, NotFound() if number % 2 else wrong), 400, 1)
+    buffer.record(request(100), 400, 1)
+    (bucket,) = taken(buffer)
+    packed = pack(bucket.clients, bucket.lines)
+    assert b"aB3aB3" not in packed and packed.count(b"not_found") == packed.count(b"invalid_parameter") == 1
+    assert len(packed) < 101 * 90
+    _, lines = unpack(packed)
+    first, second = lines[0].error, lines[1].error
+    assert isinstance(first, Problem) and first.param == "***" and len(first.faults) == usage_buffer.MAX_FAULTS
+    assert len(first.message) <= usage_buffer.MAX_TEXT and first.faults[0] == ("***", "“***” is unknown.")
+    assert second == Problem("not_found", NotFound.message, None, ())
+    assert [line.error for line in lines[2:]] == [0, 1] * 49 + [None]
+
+
+def test_errors_that_are_all_different_are_described_until_the_bytes_of_an_hour_are_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(usage_buffer, "MAX_HOURLY_BYTES", 20_000)
+    buffer = UsageBuffer(lines=True)
+    for number in range(400):
+        buffer.record(failed(number, InvalidParameter(f"{number} " + "x" * 400, param="q")), 400, 1)
+    (bucket,) = taken(buffer)
+    described = [line for line in bucket.lines if line.error is not None]
+    assert len(bucket.lines) == 400 and 50 < len(described) < 100
+
+
+def test_lines_of_the_version_before_are_read() -> None:
+    before = msgspec.msgpack.encode(([["10.0.0.1", b""]], [[HOUR, "req_1", "GET", "/v1/users", 5, 0, b""]]))
+    assert unpack(before)[1] == [Line(HOUR, "req_1", "GET", "/v1/users", 5, 0)]
 
 
 def test_clients_are_kept_once() -> None:

@@ -462,7 +462,8 @@ class ListRequests(Query):
     key: Annotated[str, Meta(max_length=40, description="Only requests with this API key.")] | None = None
     status: StatusOrClass | None = None
     method: Annotated[str, Meta(max_length=32, description="Only requests with this method.", examples=["POST"])] | None = None
-    path: Annotated[str, Meta(max_length=200, description="Only requests whose path begins with this.", examples=["/v1/users"])] | None = None  # fmt: skip
+    path: Annotated[str, Meta(max_length=200, description="Only requests to this path, see `path_match`. `%` escapes are as in the URL.", examples=["/v1/users"])] | None = None  # fmt: skip
+    path_match: Annotated[Literal["prefix", "exact"], Meta(description="How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path.")] = "prefix"  # fmt: skip
     after: Annotated[Time, Meta(description="Only requests answered after this time, exclusive.")] | None = None
     before: Annotated[Time, Meta(description="Only requests answered before this time, exclusive.")] | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`desc`: newest first. `asc`: oldest first, to follow the log.")] = "desc"  # fmt: skip

@@ -49,6 +49,8 @@ async def list_requests(on: Rollbook, by: Principal, asked: ListRequests, waitin
     require_own(by, SCOPE)
     if asked.wait and asked.order == "desc":
         refuse("wait", "requires order=asc")
+    if asked.path_match == "exact" and not asked.path:
+        refuse("path_match", "requires path")
     wanted = await _search(on, by, asked)
     page = await _page(on, wanted, asked)
     if asked.wait and not page.requests and page.next is None:
@@ -102,6 +104,7 @@ async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:
         (0, 999) if asked.status is None else request_log.statuses(asked.status),
         asked.method,
         asked.path or "",
+        asked.path_match == "exact",
         asked.after or 0,
         request_log.END if asked.before is None else asked.before,
         PATH if asked.wait else None,

@@ -318,6 +318,7 @@ ANSWERS: dict[str, Schema] = {
     "LoggedRequest.duration_ms": {"type": "number", "minimum": 0, "maximum": 1e9, "description": "Milliseconds from the last byte of the request to the response.", "examples": [0.412]},
     "LoggedRequest.address": string("The client's IP address.", 64, examples=["203.0.113.7"]),
     "LoggedRequest.headers": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 400}, "description": "Request headers that help with debugging. Keys and cookies are never stored.", "examples": [{"user-agent": "curl/8.5.0"}]},
+    "query": {"type": "array", "maxItems": 100, "items": string("A name.", 200), "description": "The names of the query's parameters. `…` stands for an unusual one.", "examples": [["limit"]]},
     "limited_by": string("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"]),
     "more": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "description": "How many more requests with this key and status came at the same moment and were only counted.", "examples": [0]},
     "UsageReport.user_id": identifier("ID of the user.", CHARLIE_ID),
@@ -573,7 +574,10 @@ RENAMED = event_example("user.updated")
 LOGGED = {
     "id": REQUEST_ID, "created_at": "2023-10-27T10:15:00.123456Z", "user_id": CHARLIE_ID, "key_id": examples.KEY_ID, "method": "GET",
     "path": "/v1/users", "status": 403, "duration_ms": 0.412, "address": "203.0.113.7", "headers": {"user-agent": "curl/8.5.0"},
-    "limited_by": None, "more": 0,
+    "query": [], "error": {
+        "error": "This API key does not have permission to perform this action.", "code": "insufficient_scope", "request_id": REQUEST_ID,
+        "doc_url": "https://api.example.com/docs/errors/insufficient_scope",
+    }, "limited_by": None, "more": 0,
 }  # fmt: skip
 LISTED_DELIVERY = {
     "id": DELIVERY_ID, "webhook_id": examples.WEBHOOK_ID, "event_id": examples.EVENT_ID, "type": "user.updated", "user_id": CHARLIE_ID,

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import arguments
@@ -391,14 +392,15 @@ def request_list(call: Call, page: RequestPage) -> Response:
         }
         query = "&".join(f"{name}={quote(str(value), safe=':/')}" for name, value in given.items() if value is not None)
         head += f'Link: <{call.services.base_url(call.request)}/v1/requests?{query}>; rel="next"\r\n'.encode()
-    return answer(200, [_request(each) for each in page.requests], head)
+    base_url = call.services.base_url(call.request)
+    return answer(200, [_request(each, base_url) for each in page.requests], head)
 
 
 def request(call: Call, found: Logged) -> Response:
-    return answer(200, _request(found))
+    return answer(200, _request(found, call.services.base_url(call.request)))
 
 
-def _request(found: Logged) -> types.LoggedRequest:
+def _request(found: Logged, base_url: str) -> types.LoggedRequest:
     return types.LoggedRequest(
         id=found.request_id,
         created_at=clock.format_time_exactly(found.at),
@@ -410,8 +412,25 @@ def _request(found: Logged) -> types.LoggedRequest:
         duration_ms=round(found.microseconds / 1000, 3),
         address=found.address,
         headers=dict(found.headers),
+        query=list(found.query),
+        error=logged_error(found, base_url),
         limited_by=found.limited_by,
         more=found.left_out,
+    )
+
+
+def logged_error(found: Logged, base_url: str) -> types.ErrorResponse | None:
+    """The body that the request was answered with, as far as the log keeps it."""
+    error = found.error
+    if error is None:
+        return None
+    return types.ErrorResponse(
+        error=error.message,
+        code=error.code,
+        request_id=found.request_id,
+        doc_url=f"{base_url}/docs/errors/{error.code}",
+        param=UNSET if error.param is None else error.param,
+        errors=tuple(types.ErrorDetail(param, message) for param, message in error.faults) or UNSET,
     )
 
 

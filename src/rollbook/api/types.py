@@ -297,8 +297,26 @@ class Session(Struct, frozen=True):
     user_agent: str
 
 
+class ErrorDetail(Struct, frozen=True):
+    """One problem with a request."""
+
+    param: str
+    message: str
+
+
+class ErrorResponse(Struct, frozen=True, omit_defaults=True):
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+
+    error: str
+    code: str
+    request_id: str
+    doc_url: str
+    param: str | UnsetType = UNSET
+    errors: tuple[ErrorDetail, ...] | UnsetType = UNSET
+
+
 class LoggedRequest(Struct, frozen=True, kw_only=True):
-    """A call that was made with an API key. Bodies, queries and credentials are never stored."""
+    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
 
     id: str
     created_at: str
@@ -310,6 +328,8 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
     duration_ms: float
     address: str
     headers: dict[str, str]
+    query: list[str]
+    error: ErrorResponse | None
     limited_by: str | None
     more: int
 
@@ -379,24 +399,6 @@ class Export(Struct, frozen=True):
     keys: list[Any]
     sessions: list[Session]
     events: list[Event]
-
-
-class ErrorDetail(Struct, frozen=True):
-    """One problem with a request."""
-
-    param: str
-    message: str
-
-
-class ErrorResponse(Struct, frozen=True, omit_defaults=True):
-    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
-
-    error: str
-    code: str
-    request_id: str
-    doc_url: str
-    param: str | UnsetType = UNSET
-    errors: tuple[ErrorDetail, ...] | UnsetType = UNSET
 
 
 class Health(Struct, frozen=True, omit_defaults=True):

@@ -22,7 +22,15 @@ Method = Annotated[
 ]
 PathStart = Annotated[
     str | None,
-    typer.Option("--path", metavar="PATH", help="Only paths that begin with this, such as /v1/users.", show_default=False),
+    typer.Option(
+        "--path", metavar="PATH", help="Only this path, and those that begin like it, such as /v1/users.", show_default=False
+    ),
+]
+PathMatch = Annotated[
+    str | None,
+    typer.Option(
+        "--path-match", metavar="prefix|exact", help="Whether paths begin with --path, or are the same.", show_default="prefix"
+    ),
 ]
 OfUser = Annotated[
     str | None,
@@ -41,6 +49,7 @@ def list_requests(
     status: Status = None,
     method: Method = None,
     path: PathStart = None,
+    path_match: PathMatch = None,
     user: OfUser = None,
     key_id: OfKey = None,
     since: Annotated[
@@ -54,7 +63,7 @@ def list_requests(
 ) -> None:
     """List requests, newest first."""
     with server() as place:
-        filters = _filters(place, status, method, path, user, key_id) | {"after": since, "before": until}
+        filters = _filters(place, status, method, path, path_match, user, key_id) | {"after": since, "before": until}
         for request in place.linked("/v1/requests", {name: value for name, value in filters.items() if value}, limit):
             json_line(request) if json else line(_sentence(request))
 
@@ -79,6 +88,7 @@ def tail(
     status: Status = None,
     method: Method = None,
     path: PathStart = None,
+    path_match: PathMatch = None,
     user: OfUser = None,
     key_id: OfKey = None,
     since: Annotated[
@@ -89,7 +99,7 @@ def tail(
 ) -> None:
     """Print requests as they are answered, until you press Ctrl+C. They appear after 4 seconds, in order."""
     with server() as place:
-        filters = _filters(place, status, method, path, user, key_id)
+        filters = _filters(place, status, method, path, path_match, user, key_id)
         if sys.stderr.isatty():
             hint(f"Following the request log of {place.address}. Press Ctrl+C to stop.")
         for request in place.requests(filters, since):
@@ -98,10 +108,23 @@ def tail(
 
 
 def _filters(
-    place: Backend, status: str | None, method: str | None, path: str | None, user: str | None, key_id: str | None
+    place: Backend,
+    status: str | None,
+    method: str | None,
+    path: str | None,
+    path_match: str | None,
+    user: str | None,
+    key_id: str | None,
 ) -> Shown:
     about = place.user(user)["id"] if user else None
-    given = {"status": status, "method": method and method.upper(), "path": path, "user": about, "key": key_id}
+    given = {
+        "status": status,
+        "method": method and method.upper(),
+        "path": path,
+        "path_match": path_match,
+        "user": about,
+        "key": key_id,
+    }
     return {name: value for name, value in given.items() if value}
 
 
@@ -109,6 +132,7 @@ def _sentence(request: Shown) -> str:
     """When, what, how it was answered, for whom, and the ID to ask for."""
     limited = f"  {request['limited_by']}" if request["limited_by"] else ""
     more = f"  and {request['more']} more" if request["more"] else ""
-    what = f"{request['status']}  {request['method']:<6} {request['path']}  {request['duration_ms']} ms"
+    code = f"  {request['error']['code']}" if request["error"] else ""
+    what = f"{request['status']}  {request['method']:<6} {request['path']}  {request['duration_ms']} ms{code}"
     who = f"{request['key_id']}  {request['address']}  {request['id']}"
     return f"{request['created_at']}  {what}  {who}{limited}{more}"

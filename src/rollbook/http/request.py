@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from rollbook import clock
+from rollbook.errors import ApiError
 from rollbook.http.body import BodyStream
 from rollbook.trace_context import Trace
 
@@ -35,13 +36,13 @@ class Request:
     `body` is complete, or empty where `stream` brings it. `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
     `time.perf_counter_ns()` when the last byte of the request, or of the head of a streamed one, had arrived. The gate fills in `user_id`, `key_id` and
     `route` for the access line, in `head` the header lines that every answer carries: the rate limits', and in `limited_by` the window
-    that refused the request. `trace` is the distributed trace it belongs to, if any. A handler that waits for something to happen sets
+    that refused the request. `error` is what it is answered with, if it failed. `trace` is the distributed trace it belongs to, if any. A handler that waits for something to happen sets
     `left`, which is called when the client has gone, or sends no more: then its answer is not worth waiting for. It is set already where
     that has happened before.
     """
 
     __slots__ = (
-        "address", "body", "head", "headers", "id", "key_id", "left", "limited_by", "method", "path", "query", "route", "secure", "started",
+        "address", "body", "error", "head", "headers", "id", "key_id", "left", "limited_by", "method", "path", "query", "route", "secure", "started",
         "stream", "trace", "user_id", "version",
     )  # fmt: skip
 
@@ -75,6 +76,7 @@ class Request:
         self.key_id: str | None = None
         self.limited_by: str | None = None
         self.route: Row | None = None
+        self.error: ApiError | None = None
         self.trace: Trace | None = None
         self.left: Callable[[], None] | None = None
 

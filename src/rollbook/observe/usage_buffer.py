@@ -6,6 +6,7 @@ kept as lines. All of it runs on the event loop, which no thread may keep waitin
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import deque
 from itertools import islice
@@ -17,6 +18,7 @@ from rollbook import clock
 from rollbook.observe.lines import masked
 
 if TYPE_CHECKING:
+    from rollbook.errors import ApiError
     from rollbook.http.request import Request
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
@@ -35,9 +37,12 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_BUCKETS = 50_000
 # Longest time that the lines of a bucket span, in microseconds. Readers of the log rely on it.
 SPAN = 30 * clock.SECOND
-# Characters kept of a path, a method and a header field.
+# Characters kept of a path, of a text of an error, of all names of query parameters, of a method and of a header field; faults kept of an error.
 MAX_TEXT = 200
 MAX_METHOD = 32
+MAX_FAULTS = 10
+# Names of query parameters that are kept as they are: whatever else was sent in their place could be a secret.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,32}").fullmatch
 
 # Upper bounds of the durations that are counted together, in microseconds; the last ones are longer than any of these.
 DURATIONS = (250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000)
@@ -52,6 +57,15 @@ LOGGED_HEADERS = frozenset(
 OWN_HEADERS = frozenset((b"idempotency-key", b"traceparent", b"x-request-id"))
 
 
+class Problem(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What an error told the client."""
+
+    code: str
+    message: str
+    param: str | None
+    faults: tuple[tuple[str, str], ...]  # parameter and message
+
+
 class Line(msgspec.Struct, array_like=True, gc=False):
     """One request. `client` is an index into the clients of its bucket."""
 
@@ -62,6 +76,8 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     microseconds: int
     client: int
     headers: bytes = b""  # OWN_HEADERS, in the form of a client's
+    query: str = ""  # the names of the query's parameters, with commas between
+    error: Problem | int | None = None  # or the index of an earlier line of the bucket, with the same
 
 
 class Client(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -93,7 +109,7 @@ class UsageBucket:
     them as lines."""
 
     __slots__ = (
-        "clients", "count", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "routes", "share", "status", "user_id",
+        "clients", "count", "errors", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "routes", "share", "status", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +132,8 @@ class UsageBucket:
         self.share = share
         self.lines: list[Line] = []
         self.clients: dict[Client, int] = {}
+        # The lines on which errors are described, by their texts.
+        self.errors: dict[Problem, int] = {}
         # By the identity of its row, which lives as long as the process: its name, and how many requests took how long (DURATIONS).
         self.routes: dict[int, tuple[str, list[int]]] = {}
         # Address and header fields of the last line, its client and its own fields: most often the next line has the same.
@@ -175,10 +193,10 @@ class UsageBuffer:
             return
         else:
             client, own = self._describe_client(bucket, request)
-        path = request.path
-        if len(path) > MAX_TEXT:
-            path = masked(path)[:MAX_TEXT]  # in this order, so that no piece of a key is left over
-        lines.append(Line(at, request.id, request.method[:MAX_METHOD], path, microseconds, client, own))
+        path = _short(request.path)
+        error = None if request.error is None else self._describe_error(bucket, request.error)
+        query = _names(request.query) if request.query else ""
+        lines.append(Line(at, request.id, request.method[:MAX_METHOD], path, microseconds, client, own, query, error))
         share.lines -= 1
         self._waiting += 1
 
@@ -255,6 +273,32 @@ class UsageBuffer:
         bucket.share.bytes -= size
         bucket.last = (request.address, request.headers, index, own)
         return index, own
+
+    def _describe_error(self, bucket: UsageBucket, error: ApiError) -> Problem | int | None:
+        """What is told of it, or the line that tells it already; None when there is no room."""
+        if self._bytes >= MAX_BYTES or bucket.share.bytes <= 0:
+            return None
+        faults = tuple((_short(fault.param), _short(fault.message)) for fault in (error.faults or ())[:MAX_FAULTS])
+        problem = Problem(error.code, _short(error.message), None if error.param is None else _short(error.param), faults)
+        index = bucket.errors.get(problem)
+        if index is not None:
+            return index
+        bucket.errors[problem] = len(bucket.lines)
+        size = 64 + len(problem.message) + sum(len(param) + len(message) for param, message in faults)
+        self._bytes += size
+        bucket.share.bytes -= size
+        return problem
+
+
+def _short(text: str) -> str:
+    """In this order, so that no piece of a key is left over."""
+    return text if len(text) <= MAX_TEXT else masked(text)[:MAX_TEXT]
+
+
+def _names(query: str) -> str:
+    """The names of the parameters of a query."""
+    names = [part.partition("=")[0] for part in query[: 10 * MAX_TEXT].split("&")]
+    return ",".join([name if _PLAIN_NAME(name) else "…" for name in names if name])[:MAX_TEXT]
 
 
 def _joined(fields: list[tuple[bytes, bytes]]) -> bytes:

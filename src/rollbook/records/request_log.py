@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from rollbook import clock
 from rollbook.http.request import made_at
-from rollbook.observe.usage_buffer import SPAN, Client, Line
+from rollbook.observe.usage_buffer import SPAN, Client, Line, Problem
 from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries
 
@@ -41,6 +41,8 @@ class Logged(NamedTuple):
     headers: tuple[tuple[str, str], ...]  # those of observe/usage_buffer.LOGGED_HEADERS
     limited_by: str | None
     left_out: int = 0  # so many more like it came within the same moment and were only counted
+    query: tuple[str, ...] = ()  # the names of the query's parameters
+    error: Problem | None = None  # what it was answered with, if it failed and there was room to note it
 
 
 class Search(NamedTuple):
@@ -54,6 +56,8 @@ class Search(NamedTuple):
     method: str | None = None
     path: str = ""
     """What the path begins with."""
+    is_whole: bool = False
+    """Whether that is all of it."""
     after: int = 0
     before: int = END
     hidden: str | None = None
@@ -63,7 +67,7 @@ class Search(NamedTuple):
         return (
             self.after < line.at < self.before
             and (self.method is None or line.method == self.method)
-            and line.path.startswith(self.path)
+            and (line.path == self.path if self.is_whole else line.path.startswith(self.path))
             and (line.path != self.hidden or line.status >= 400)
         )
 
@@ -191,8 +195,14 @@ def _lines(row: Sequence[Any]) -> Iterator[Logged]:
     for line in lines:
         yield Logged(
             line.at, line.request_id, user_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            clients[line.client].address, _headers(clients[line.client], line), limited_by, left_out if line is lines[-1] else 0,
+            clients[line.client].address, _headers(clients[line.client], line), limited_by,
+            left_out if line is lines[-1] else 0, tuple(line.query.split(",")) if line.query else (), _error(lines, line),
         )  # fmt: skip
+
+
+def _error(lines: Sequence[Line], line: Line) -> Problem | None:
+    found = lines[line.error].error if isinstance(line.error, int) else line.error
+    return found if isinstance(found, Problem) else None
 
 
 def _headers(client: Client, line: Line) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from rollbook import clock
 from rollbook.observe.lines import masked
-from rollbook.observe.usage_buffer import DURATIONS, Client, Line, UsageBucket
+from rollbook.observe.usage_buffer import DURATIONS, Client, Line, Problem, UsageBucket
 from rollbook.storage.database import Queries, Tx
 
 K = TypeVar("K")
@@ -236,7 +236,14 @@ def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
         (
             safe,
             [
-                structs.replace(line, method=_safe(line.method), path=_safe(line.path), headers=_safe_headers(line.headers))
+                structs.replace(
+                    line,
+                    method=_safe(line.method),
+                    path=_safe(line.path),
+                    headers=_safe_headers(line.headers),
+                    query=_safe(line.query),
+                    error=_safe_error(line.error) if isinstance(line.error, Problem) else line.error,
+                )
                 for line in lines
             ],
         )
@@ -249,6 +256,11 @@ def unpack(packed: bytes) -> tuple[list[Client], list[Line]]:
 
 def _safe(text: str) -> str:
     return masked(text.encode("utf-8", "replace").decode())
+
+
+def _safe_error(error: Problem) -> Problem:
+    faults = tuple((_safe(param), _safe(message)) for param, message in error.faults)
+    return Problem(error.code, _safe(error.message), None if error.param is None else _safe(error.param), faults)
 
 
 def _safe_headers(headers: bytes) -> bytes:

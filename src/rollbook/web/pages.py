@@ -38,6 +38,8 @@ from rollbook.web.admin import (
     user_sessions,
     users,
 )
+from rollbook.web.admin import requests as all_requests
+from rollbook.web.admin import usage as user_usage
 from rollbook.web.admin import webhooks as all_webhooks
 
 Who = Literal["anyone", "person"] | Scope
@@ -80,7 +82,9 @@ PAGES = [
     Page("POST", "/account/keys/{id}/revoke", keys.revoke, "person"),
     Page("GET", "/account/usage", usage.show, "person"),
     Page("GET", "/account/usage/live", usage.show_live, "person"),
+    Page("GET", "/account/usage/export", usage.export, "person"),
     Page("GET", "/account/requests", requests.show, "person"),
+    Page("GET", "/account/requests/live", requests.show_live, "person"),
     Page("GET", "/account/requests/{id}", requests.show_one, "person"),
     Page("GET", "/account/sessions", sessions.show, "person"),
     Page("POST", "/account/sessions/end-others", sessions.end_others, "person"),
@@ -121,6 +125,9 @@ PAGES = [
     Page("GET", "/admin/imports/{id}/live", imports.show_live, "users:write"),
     Page("GET", "/admin/imports/{id}/report", imports.report, "users:write"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "users:write"),
+    Page("GET", "/admin/requests", all_requests.show, "requests:read"),
+    Page("GET", "/admin/requests/live", all_requests.show_live, "requests:read"),
+    Page("GET", "/admin/requests/{id}", all_requests.show_one, "requests:read"),
     Page("GET", "/admin/server", server.show, "metrics:read"),
     Page("POST", "/admin/server/backups", server.back_up, "metrics:read"),
     Page("GET", "/admin/users", users.show, "users:read"),
@@ -153,6 +160,9 @@ PAGES = [
     Page("GET", "/admin/users/{id}/requests", user_activity.show_requests, "requests:read"),
     Page("GET", "/admin/users/{id}/requests/{request}", user_activity.show_request, "requests:read"),
     Page("GET", "/admin/users/{id}/events", user_activity.show_events, "events:read"),
+    Page("GET", "/admin/users/{id}/usage", user_usage.show, "requests:read"),
+    Page("GET", "/admin/users/{id}/usage/live", user_usage.show_live, "requests:read"),
+    Page("GET", "/admin/users/{id}/usage/export", user_usage.export, "requests:read"),
     Page("GET", "/admin/webhooks", all_webhooks.show, "webhooks:read"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),

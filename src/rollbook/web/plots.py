@@ -1,4 +1,6 @@
-"""Bar charts as inline SVG: widths in percent, so that bars fit any window and words keep their size. Each has the same numbers as a table."""
+"""Bar charts as inline SVG: widths in percent, so that bars fit any window and words keep their size. Each has the same numbers as a table.
+
+The bar under the pointer, or with the focus, shows its numbers above the plot, by CSS alone. `app.js` adds the arrow keys and the finger."""
 
 from __future__ import annotations
 
@@ -15,14 +17,16 @@ if TYPE_CHECKING:
 
     from rollbook.records.usage import Hour
 
-HEIGHT = 200
-TOP, BASE = 10, HEIGHT - 24
-"""Top of the highest bar and bottom of all bars, in pixels from above."""
+HEIGHT = 216
+TOP, BASE = 30, HEIGHT - 24
+"""Top of the highest bar and bottom of all bars, in pixels from above. Above the bars is room for the numbers of one."""
 MIN_HEIGHT = 2.0
 """Pixels of a part that is not zero, so that one error among thousands is seen."""
 MAX_MARKS = 7
 SPARK = 28
 """Height of a plot in a table."""
+CLASSES = {"bar muted": "4xx", "bar warn": "429", "bar bad": "5xx"}
+"""Which requests a part of a bar leads to."""
 ANSWERED = (("", "Successful"), ("muted", "Client errors (4xx)"), ("warn", "Rate limited (429)"), ("bad", "Server errors (5xx)"))
 DELIVERED = (("", "Delivered"), ("bad", "Failed"))
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
@@ -37,6 +41,8 @@ class Bar(NamedTuple):
     """From below: class and number of each."""
     numbers: tuple[int, ...]
     """Its row of the table."""
+    link: str = ""
+    """Where it leads."""
 
 
 class Deliveries(NamedTuple):
@@ -52,13 +58,40 @@ class Mark(NamedTuple):
     text: str
 
 
-def requests_by_hour(hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot") -> Markup:
+class Log(NamedTuple):
+    """The page that bars of requests lead to."""
+
+    url: str
+    """To its query, the time of a bar is added."""
+    since: int
+    """From here on it has something to show."""
+
+    def link(self, at: int, step: int) -> str:
+        if at + step <= self.since:
+            return ""
+        return f"{self.url}{'&' if '?' in self.url else '?'}after={_local(at)}&before={_local(at + step)}"
+
+
+def requests_by_hour(
+    hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot", log: Log | None = None
+) -> Markup:
     """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, one above the other."""
-    start = since - since % clock.HOUR
-    bars = [_hour(hour) for hour in hours if start <= hour.at < until]
-    columns = ("Hour (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
-    summary = f"{sum(bar.numbers[0] for bar in bars):,} requests in total."
-    return _figure(id, label, summary, bars, start, until, clock.HOUR, columns, ANSWERED)
+    return _requests(hours, since - since % clock.HOUR, until, clock.HOUR, label, id, log)
+
+
+def requests_by_day(
+    days: Sequence[Hour], since: int, until: int, label: str = "Requests per day", id: str = "plot", log: Log | None = None
+) -> Markup:
+    """The same by the day."""
+    return _requests(days, since, -(-until // clock.DAY) * clock.DAY, clock.DAY, label, id, log)
+
+
+def _requests(hours: Sequence[Hour], start: int, until: int, step: int, label: str, id: str, log: Log | None) -> Markup:
+    bars = [_answered(hour, step, log) for hour in hours if start <= hour.at < until]
+    columns = ("Hour (UTC)" if step == clock.HOUR else "Day (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
+    total = sum(bar.numbers[0] for bar in bars)
+    summary = f"{total:,} {'request' if total == 1 else 'requests'} in total."
+    return _figure(id, label, summary, bars, start, until, step, columns, ANSWERED)
 
 
 def users_by_day(days: Sequence[tuple[int, int]], label: str = "New users per day", id: str = "joined") -> Markup:
@@ -106,7 +139,7 @@ def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
     )
 
 
-def _hour(hour: Hour) -> Bar:
+def _answered(hour: Hour, step: int, log: Log | None) -> Bar:
     parts = [
         ("bar", hour.requests - hour.errors - hour.refused - hour.limited, "successful"),
         ("bar muted", hour.refused, "client errors"),
@@ -115,7 +148,9 @@ def _hour(hour: Hour) -> Bar:
     ]
     words = ", ".join([f"{count:,} {word}" for _, count, word in parts if count > 0])
     numbers = (hour.requests, hour.refused, hour.limited, hour.errors)
-    return Bar(hour.at, hour_text(hour.at), f"{hour_text(hour.at)} UTC: {words}", [part[:2] for part in parts], numbers)
+    name = hour_text(hour.at) if step == clock.HOUR else _day(hour.at)
+    link = log.link(hour.at, step) if log else ""
+    return Bar(hour.at, name, f"{name} UTC: {words}", [part[:2] for part in parts], numbers, link)
 
 
 @lru_cache(maxsize=1024)
@@ -123,6 +158,11 @@ def hour_text(at: int) -> str:
     """`Wed 25 Nov, 10:00–11:00`."""
     when = datetime.fromtimestamp(at / clock.SECOND, UTC)
     return f"{when:%a %-d %b, %H}:00–{(when.hour + 1) % 24:02}:00"
+
+
+def _local(at: int) -> str:
+    """As a field of type datetime-local has it."""
+    return f"{datetime.fromtimestamp(at / clock.SECOND, UTC):%Y-%m-%dT%H:%M}"
 
 
 def _day(at: int) -> str:
@@ -158,7 +198,7 @@ def _figure(
             height=HEIGHT,
             base=BASE,
             # Made here: the template would take several times as long for hundreds of them. All of it is our own words.
-            bars=Markup("\n".join([_bar(bar, (bar.at - start) / whole * 100, width, most) for bar in bars])),
+            bars=Markup("\n".join([_bar(bar, (bar.at - start) / whole * 100, width, most, bar is bars[-1]) for bar in bars])),
             columns=columns,
             rows=Markup("\n".join([_row(bar) for bar in reversed(bars)])),
             scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],
@@ -186,12 +226,25 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _bar(bar: Bar, x: float, width: float, most: int) -> str:
+def _bar(bar: Bar, x: float, width: float, most: int, is_last: bool) -> str:
+    """The last one can be reached with Tab, the others from there."""
     across = f'x="{x + width * 0.06:.3f}%" width="{width * 0.88:.3f}%"'
-    drawn = [f'<g><title>{bar.title}</title><rect class="hit" {across} y="{TOP}" height="{BASE - TOP}"/>']
-    for kind, y, height in _stacked(bar.parts, most, BASE, TOP):
-        drawn.append(f'<rect class="{kind}" {across} y="{y:.1f}" height="{height:.1f}"/>')
-    return "".join(drawn) + "</g>"
+    link = bar.link.replace("&", "&amp;")
+    tab = f'tabindex="{0 if is_last else -1}"'
+    parts = [
+        (kind, f'<rect class="{kind}" {across} y="{y:.1f}" height="{height:.1f}"/>')
+        for kind, y, height in _stacked(bar.parts, most, BASE, TOP)
+    ]
+    whole = f'<rect class="hit" {across} y="{TOP}" height="{BASE - TOP}"/>' + "".join([drawn for _, drawn in parts])
+    tip = f'<text class="tip" y="13">{bar.title}</text>'
+    if not link:
+        return f'<g class="column" {tab} role="img" aria-label="{bar.title}">{whole}{tip}</g>'
+    failed = [
+        f'<a href="{link}&amp;status={CLASSES[kind]}" tabindex="-1" aria-hidden="true">{drawn}</a>'
+        for kind, drawn in parts
+        if kind in CLASSES
+    ]
+    return f'<g class="column"><a href="{link}" {tab}>{whole}{tip}</a>{"".join(failed)}</g>'
 
 
 def _stacked(parts: Sequence[tuple[str, int]], most: int, base: int, top: int) -> list[tuple[str, float, float]]:

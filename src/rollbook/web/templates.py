@@ -82,8 +82,11 @@ def environment() -> Environment:
     return found
 
 
-def time(at: int | None, otherwise: str = "never", relative: bool = False, seconds: bool = False) -> Markup | str:
-    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year, `25 Nov, 10:00:03 UTC`.
+def time(
+    at: int | None, otherwise: str = "never", relative: bool = False, seconds: bool = False, milliseconds: bool = False
+) -> Markup | str:
+    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year, `25 Nov, 10:00:03 UTC`,
+    also with milliseconds.
 
     Scripts turn it into the reader's local time, or if `relative`, into `2 hours ago`.
     """
@@ -93,10 +96,14 @@ def time(at: int | None, otherwise: str = "never", relative: bool = False, secon
         return otherwise
     when = datetime.fromtimestamp(at / clock.SECOND, UTC)
     return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
-        clock.format_time(at),
+        clock.format_time_exactly(at) if milliseconds else clock.format_time(at),
         when.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "relative" if relative else "local=seconds" if seconds else "local",
-        moment(at) if seconds else when.strftime("%-d %b %Y, %H:%M UTC"),
+        "relative" if relative else "local=milliseconds" if milliseconds else "local=seconds" if seconds else "local",
+        f"{when:%-d %b, %H:%M:%S}.{when.microsecond // 1000:03} UTC"
+        if milliseconds
+        else moment(at)
+        if seconds
+        else when.strftime("%-d %b %Y, %H:%M UTC"),
     )
 
 

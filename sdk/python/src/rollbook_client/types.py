@@ -1144,7 +1144,7 @@ class Import(Model):
 
 
 class LoggedRequest(Model):
-    """A call that was made with an API key. Bodies, queries and credentials are never stored."""
+    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
 
     __slots__ = ()
     id: str
@@ -1167,6 +1167,10 @@ class LoggedRequest(Model):
     """The client's IP address."""
     headers: dict[str, Any]
     """Request headers that help with debugging. Keys and cookies are never stored."""
+    query: list[str]
+    """The names of the query's parameters. `…` stands for an unusual one."""
+    error: str | None
+    """What went wrong, for people."""
     limited_by: str | None
     """The rate limit window that refused it, such as `minute`. Null: none did."""
     more: int
@@ -1183,6 +1187,8 @@ class LoggedRequest(Model):
         "duration_ms",
         "address",
         "headers",
+        "query",
+        "error",
         "limited_by",
         "more",
     )

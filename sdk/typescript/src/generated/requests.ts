@@ -13,8 +13,10 @@ export interface RequestListParams {
   status?: string | undefined;
   /** Only requests with this method. */
   method?: string | undefined;
-  /** Only requests whose path begins with this. */
+  /** Only requests to this path, see `path_match`. `%` escapes are as in the URL. */
   path?: string | undefined;
+  /** How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path. */
+  path_match?: "exact" | "prefix" | (string & {}) | undefined;
   /** Only requests answered after this RFC 3339 time. */
   after?: string | Date | undefined;
   /** Only requests answered before this RFC 3339 time. */

@@ -1217,7 +1217,7 @@ export interface components {
         };
         /**
          * LoggedRequest
-         * @description A call that was made with an API key. Bodies, queries and credentials are never stored.
+         * @description A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored.
          * @example {
          *       "id": "req_7m2c9v0kq1t8a3hs0000001f",
          *       "created_at": "2023-10-27T10:15:00.123456Z",
@@ -1230,6 +1230,13 @@ export interface components {
          *       "address": "203.0.113.7",
          *       "headers": {
          *         "user-agent": "curl/8.5.0"
+         *       },
+         *       "query": [],
+         *       "error": {
+         *         "error": "This API key does not have permission to perform this action.",
+         *         "code": "insufficient_scope",
+         *         "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
+         *         "doc_url": "https://api.example.com/docs/errors/insufficient_scope"
          *       },
          *       "limited_by": null,
          *       "more": 0
@@ -1292,6 +1299,18 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
+            /**
+             * @description The names of the query's parameters. `…` stands for an unusual one.
+             * @example [
+             *       "limit"
+             *     ]
+             */
+            query: string[];
+            /**
+             * @description What went wrong, for people.
+             * @example Email address is already in use.
+             */
+            error: string | null;
             /**
              * @description The rate limit window that refused it, such as `minute`. Null: none did.
              * @example minute

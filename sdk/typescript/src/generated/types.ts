@@ -85,7 +85,7 @@ export interface KeyRotation extends Object<"KeyRotation"> {}
 /** Requests with an API key. */
 export interface KeyUsage extends Object<"KeyUsage"> {}
 
-/** A call that was made with an API key. Bodies, queries and credentials are never stored. */
+/** A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored. */
 export interface LoggedRequest extends Object<"LoggedRequest"> {}
 
 /** Why the server is not ready: its checks, or the error that any request can get. */

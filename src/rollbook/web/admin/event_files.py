@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -16,13 +14,12 @@ from rollbook.actions.audit import Export
 from rollbook.http.response import PRIVATE, Response, Stream, line
 from rollbook.records import events
 from rollbook.records.events import Event
+from rollbook.web import spreadsheets
 from rollbook.web.page_request import SAFE
 
 COLUMNS = (
     "id", "type", "created_at", "user_id", "actor_user_id", "actor_key_id", "address", "request_id", "trace_id", "object", "before",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,7 +53,7 @@ def _ndjson(part: Iterable[Event]) -> bytes:
 
 
 def _csv(part: Iterable[Event]) -> bytes:
-    return _rows([_cells(event) for event in part])
+    return spreadsheets.rows([_cells(event) for event in part])
 
 
 def _cells(event: Event) -> list[str]:
@@ -65,21 +62,11 @@ def _cells(event: Event) -> list[str]:
         event.id, event.type, clock.format_time(event.created_at), event.user_id, actor.user_id, actor.key_id, actor.address,
         actor.request_id, actor.trace_id, event.object, event.before,
     )  # fmt: skip
-    return [_harmless(text or "") for text in texts]
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _rows(rows: Iterable[Iterable[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(rows)
-    return written.getvalue().encode()
+    return [text or "" for text in texts]
 
 
 KINDS = {
-    "csv": Kind("csv", "text/csv; charset=utf-8; header=present", _rows([COLUMNS]), _csv),
+    "csv": Kind("csv", spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS]), _csv),
     "ndjson": Kind("ndjson", "application/x-ndjson", b"", _ndjson),
 }
 """By the name of the format."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from rollbook.actions import audit, requests
 from rollbook.actions.arguments import AuditFilters, ListRequests, Time
-from rollbook.errors import NotFound
 from rollbook.http.response import Response
 from rollbook.records import usage as usage_records
-from rollbook.web import plots, usage
-from rollbook.web.account import requests as own_requests
+from rollbook.records.request_log import Logged
+from rollbook.web import log_page, plots, usage
+from rollbook.web.account import own_keys
 from rollbook.web.admin import changes, user_frame
 from rollbook.web.keys.holder import find, theirs
+from rollbook.web.log_page import KeyLink, Place
 from rollbook.web.page_request import PageRequest
 
 PAGE = 20
@@ -40,11 +41,14 @@ async def show_requests(page: PageRequest) -> Response:
 
 async def show_request(page: PageRequest) -> Response:
     """Raises NotFound."""
-    user = await user_frame.user(page)
-    found = await requests.get_request(page.on, page.by, page.ids[1])
-    if found.user_id != user.id:
-        raise NotFound()
-    return await own_requests.detail(page, theirs(user), found)
+    holder = theirs(await user_frame.user(page))
+
+    async def name(request: Logged) -> KeyLink:
+        key = await find(page, holder, request.key_id)
+        return KeyLink(own_keys.label(key), f"{holder.base}/{key.id}")
+
+    place = Place(holder.requests, holder.section, holder.user.id, f"Requests of {holder.user.name}", None, name)
+    return await log_page.show_one(page, place, page.ids[1])
 
 
 async def show_events(page: PageRequest) -> Response:

@@ -100,11 +100,12 @@
   // The server writes times in UTC. They are shown in the zone of the reader, with UTC as the title.
   const minutes = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
   const seconds = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  const milliseconds = { ...seconds, fractionalSecondDigits: 3 };
   function localize() {
     for (const time of document.querySelectorAll("time[data-local]")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.valueOf()) || !at.getTimezoneOffset()) continue;
-      time.textContent = at.toLocaleString("en-GB", time.dataset.local === "seconds" ? seconds : minutes);
+      time.textContent = at.toLocaleString("en-GB", { seconds, milliseconds }[time.dataset.local] ?? minutes);
     }
   }
 
@@ -216,6 +217,22 @@
     }
   }
 
+  // The bars of a plot show their numbers when they have the focus: the arrow keys go from one to the next, and the first tap of a finger
+  // only shows them, so that a second one follows the link.
+  function walkBars(event) {
+    const bar = event.target.closest?.(".plot [tabindex]:not([aria-hidden])") ?? event.target.closest?.(".plot .column")?.querySelector("[tabindex]");
+    if (!bar) return;
+    const bars = [...bar.closest("svg").querySelectorAll("[tabindex]:not([aria-hidden])")];
+    let next = bar;
+    if (event.type === "keydown") {
+      next = bars[{ ArrowLeft: bars.indexOf(bar) - 1, ArrowRight: bars.indexOf(bar) + 1, Home: 0, End: bars.length - 1 }[event.key]];
+    } else if (event.pointerType !== "touch" || document.activeElement === bar) return;
+    if (!next) return;
+    event.preventDefault();
+    for (const each of bars) each.setAttribute("tabindex", each === next ? "0" : "-1");
+    next.focus();
+  }
+
   function dress() {
     nameThemeSwitch();
     for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden], [data-shortcuts][hidden]")) button.hidden = false;
@@ -229,7 +246,9 @@
     }
   }
 
+  document.addEventListener("keydown", walkBars);
   document.addEventListener("click", (event) => {
+    walkBars(event);
     const button = event.target.closest?.("button");
     if (button?.hasAttribute("data-theme-switch")) switchTheme();
     else if (button?.hasAttribute("data-copy")) copy(button);

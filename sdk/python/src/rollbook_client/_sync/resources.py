@@ -789,6 +789,7 @@ class Requests(Resource):
         status: str | None = None,
         method: str | None = None,
         path: str | None = None,
+        path_match: str | None = None,
         after: datetime | str | None = None,
         before: datetime | str | None = None,
         order: str | None = None,
@@ -810,7 +811,9 @@ class Requests(Resource):
             key: Only requests with this API key. At most 40 characters.
             status: Only responses with this status, or this class of them. At most 3 characters.
             method: Only requests with this method. At most 32 characters.
-            path: Only requests whose path begins with this. At most 200 characters.
+            path: Only requests to this path, see `path_match`. `%` escapes are as in the URL. At most 200 characters.
+            path_match: How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path.
+                Default: prefix.
             after: Only requests answered after this RFC 3339 time.
             before: Only requests answered before this RFC 3339 time.
             order: `desc`: newest first. `asc`: oldest first, to follow the log. Default: desc.
@@ -835,6 +838,7 @@ class Requests(Resource):
                     "status": status,
                     "method": method,
                     "path": path,
+                    "path_match": path_match,
                     "after": after,
                     "before": before,
                     "order": order,

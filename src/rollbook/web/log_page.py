@@ -1,0 +1,186 @@
+"""The pages of the request log, for those whose requests they are and for admins: the list, which can follow the log, and one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from msgspec import structs
+
+from rollbook import clock, errors
+from rollbook.actions import requests
+from rollbook.actions.arguments import ListRequests, Time
+from rollbook.api.show import encode, logged_error
+from rollbook.errors import Fault, InvalidParameter, NotFound
+from rollbook.http.response import Response
+from rollbook.records.request_log import Logged
+from rollbook.web import forms, polling, usage
+from rollbook.web.json_text import pretty
+from rollbook.web.page_request import PageRequest
+
+PAGE = 50
+MAX_STEPS = 40
+"""Pages that one can turn back to; from further back, only to the newest."""
+FILTERS = ("status", "method", "path", "path_match", "key", "user", "after", "before")
+OTHERS = ("id", "turned", "live", "n", "notice")
+"""What else the URL of a list can have."""
+LABELS = {
+    "status": "The status",
+    "method": "The method",
+    "path": "The path",
+    "path_match": "The comparison of paths",
+    "key": "The key ID",
+    "user": "The user ID",
+    "after": "From",
+    "before": "Until",
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+class Place(NamedTuple):
+    """Whose requests a page lists, and where."""
+
+    path: str
+    section: str
+    user_id: str | None
+    """None: those of all users."""
+    title: str
+    keys: list[tuple[str, str]] | None
+    """The keys to choose from, if there are few."""
+    name: Callable[[Logged], Any]
+    """What to call the key of a request, and where it is shown."""
+
+
+class KeyLink(NamedTuple):
+    name: str
+    url: str
+
+
+async def show(page: PageRequest, place: Place) -> Response:
+    """Newest first. The URL holds the times at which the pages before this one began, so that one can turn back."""
+    wanted = page.query.get("id", "").strip()
+    if wanted and await find(page, place, wanted) is not None:
+        return page.redirect(f"{place.path}/{wanted}")
+    context = await _list(page, place, wanted, 0)
+    return page.render(
+        "account/requests.html",
+        400 if context["problems"] else 200,
+        section=place.section,
+        wanted=wanted,
+        methods=[("", "All"), *((name, name) for name in METHODS)],
+        matches=[("", "Begins with"), ("exact", "Is exactly")],
+        retention=page.on.settings.request_retention,
+        **context,
+    )
+
+
+async def show_live(page: PageRequest, place: Place) -> Response:
+    """The list alone, for a page that follows the log."""
+    if not page.is_htmx:
+        return page.redirect(place.path)
+    return page.render("account/requests_live.html", **await _list(page, place, "", polling.next_poll(page)))
+
+
+async def show_one(page: PageRequest, place: Place, id: str) -> Response:
+    """Raises NotFound."""
+    found = await find(page, place, id)
+    if found is None:
+        raise NotFound("The request log has no such request. It may be too old, or less than 2 seconds old.")
+    return page.render(
+        "account/request.html",
+        section=place.section,
+        place=place,
+        request=found,
+        key=await place.name(found),
+        reason=_reason(found.status),
+        about=_about(found),
+        body=_body(page, found),
+        limited_by=usage.window_name(found.limited_by) if found.limited_by else None,
+        exactly=clock.format_time_exactly(found.at),
+    )
+
+
+async def find(page: PageRequest, place: Place, id: str) -> Logged | None:
+    """The request with this ID, if it belongs here."""
+    with suppress(NotFound):
+        found = await requests.get_request(page.on, page.by, id)
+        return found if place.user_id in (None, found.user_id) else None
+    return None
+
+
+async def _list(page: PageRequest, place: Place, wanted: str, polls: int) -> dict[str, Any]:
+    given = {name: page.query.get(name, "").strip() for name in FILTERS}
+    kept = {name: value for name, value in given.items() if value}
+    trail = [
+        int(part) for part in page.query.get("turned", "").split(".") if part.isascii() and part.isdigit() and len(part) < 19
+    ]
+    found, following, problems = list[Logged](), None, dict[str, str]()
+    try:
+        asked = _asked(page, place, kept, trail)
+        if not wanted:
+            found, following, _ = await requests.list_requests(page.on, page.by, asked)
+    except (InvalidParameter, NotFound) as error:
+        problems = _problems(page, error)
+    live = "live" in page.query and not trail
+
+    def url(steps: list[int], **more: str) -> str:
+        query = urlencode({**kept, **more, **({"turned": ".".join(map(str, steps[-MAX_STEPS:]))} if steps else {})})
+        return f"{place.path}?{query}" if query else place.path
+
+    return {
+        "place": place,
+        "given": given,
+        "problems": problems,
+        "requests": [(each, await place.name(each)) for each in found],
+        "is_filtered": bool(kept or wanted),
+        "newer": url(trail[:-1]) if trail else None,
+        "older": url([*trail, following]) if following is not None else None,
+        "live": live,
+        "following": url([], live="on"),
+        "paused": url([]),
+        "refresh": f"{place.path}/live?{urlencode({**kept, 'live': 'on', 'n': str(polls)})}",
+        "polls": polls,
+        "most_polls": polling.MAX_POLLS,
+    }
+
+
+def _asked(page: PageRequest, place: Place, kept: Mapping[str, str], trail: list[int]) -> ListRequests:
+    """Raises InvalidParameter: also for what the page doesn't know."""
+    unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & kept.keys() if place.user_id else set())
+    if unknown:
+        raise InvalidParameter(faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)])
+    named = {name: value for name, value in kept.items() if name not in ("after", "before")}
+    times = {name: forms.utc(kept[name]) for name in ("after", "before") if name in kept}
+    who = {"user": place.user_id} if place.user_id else {}
+    asked = page.arguments(ListRequests, {**named, **times, **who, "limit": PAGE})
+    if asked.after is not None:  # From is the first moment that is shown
+        asked = structs.replace(asked, after=Time(asked.after - 1))
+    return structs.replace(asked, before=Time(trail[-1])) if trail else asked
+
+
+def _problems(page: PageRequest, error: InvalidParameter | NotFound) -> dict[str, str]:
+    if isinstance(error, NotFound):
+        return {"user": "There is no such user."}
+    return forms.problems(page, error, LABELS)
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _body(page: PageRequest, found: Logged) -> str:
+    error = logged_error(found, page.on.url)
+    return "" if error is None else pretty(encode(error).decode())
+
+
+def _about(request: Logged) -> str | None:
+    """Where the docs explain what happened."""
+    if request.error is not None and request.error.code in {error.code for error in errors.tree()}:
+        return f"/docs/errors/{request.error.code}"
+    return "/docs/errors" if request.status >= 400 else None
