@@ -1169,8 +1169,8 @@ class LoggedRequest(Model):
     """Request headers that help with debugging. Keys and cookies are never stored."""
     query: list[str]
     """The names of the query's parameters. `…` stands for an unusual one."""
-    error: str | None
-    """What went wrong, for people."""
+    error: Any | None
+    """"""
     limited_by: str | None
     """The rate limit window that refused it, such as `minute`. Null: none did."""
     more: int

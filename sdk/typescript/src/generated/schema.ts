@@ -1306,11 +1306,7 @@ export interface components {
              *     ]
              */
             query: string[];
-            /**
-             * @description What went wrong, for people.
-             * @example Email address is already in use.
-             */
-            error: string | null;
+            error: (components["schemas"]["ErrorResponse"] | null) | null;
             /**
              * @description The rate limit window that refused it, such as `minute`. Null: none did.
              * @example minute
