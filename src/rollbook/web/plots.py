@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rollbook.records.usage import Hour
 
-HEIGHT = 216
-TOP, BASE = 30, HEIGHT - 24
+HEIGHT = 232
+TOP, BASE = 46, HEIGHT - 24
 """Top of the highest bar and bottom of all bars, in pixels from above. Above the bars is room for the numbers of one."""
 MIN_HEIGHT = 2.0
 """Pixels of a part that is not zero, so that one error among thousands is seen."""
@@ -236,7 +236,8 @@ def _bar(bar: Bar, x: float, width: float, most: int, is_last: bool) -> str:
         for kind, y, height in _stacked(bar.parts, most, BASE, TOP)
     ]
     whole = f'<rect class="hit" {across} y="{TOP}" height="{BASE - TOP}"/>' + "".join([drawn for _, drawn in parts])
-    tip = f'<text class="tip" y="13">{bar.title}</text>'
+    when, _, numbers = bar.title.partition(": ")
+    tip = f'<text class="tip" y="13">{when}: <tspan x="0" y="29">{numbers}</tspan></text>'
     if not link:
         return f'<g class="column" {tab} role="img" aria-label="{bar.title}">{whole}{tip}</g>'
     failed = [
