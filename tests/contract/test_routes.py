@@ -168,6 +168,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
     f"PUT {USER}/password": {"password": "anothersecurepassword"},
+    f"POST {USER}/password-link": {"redirect_url": "https://app.example.com/sign-in"},
     "POST /v1/keys": {"name": "billing service"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
     f"POST {KEY}/rotate": {"overlap": 60},
