@@ -36,4 +36,4 @@ def _place(page: PageRequest) -> Place:
                 names[id] = id
         return KeyLink(names[id], f"/admin/users/{id}")
 
-    return Place("/admin/requests", "admin/requests", None, "Requests", None, name)
+    return Place("/admin/requests", "admin/requests", None, "All requests", None, name)
