@@ -311,6 +311,7 @@ def test_every_page_has_a_title_of_its_own(found: dict[str, list[Place]], client
     for place in (each[0] for each in found.values()):
         title = Tags(client_for(place, clients).get(place.path).text).title
         assert title, place.path
+        assert "Rollbook · Rollbook" not in title
         assert title not in titles, f"{place.path} and {titles[title]} are both called {title}"
         titles[title] = place.path
 

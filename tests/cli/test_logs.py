@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.command import good, refused
 from tests.cli.test_events import WIDE, tail
-from tests.harness import OWNER_EMAIL, Server, running
+from tests.harness import OWNER_EMAIL, Server, new_user, running
 from tests.nodes.pair import wait_until
 
 
@@ -41,6 +41,23 @@ def test_requests_are_listed_and_shown(server: Server, place: tuple[str, ...]) -
     assert [each["path"] for each in found] == ["/v1/users/count"]
     assert good("logs", "list", "--until", "2001-01-01T00:00:00Z", *place) == ""
     assert "status" in refused("logs", "list", "--status", "broken", *place)
+
+
+def test_usage_is_shown_by_endpoint_and_key(server: Server, place: tuple[str, ...]) -> None:
+    with server.http() as http:
+        user = new_user(http)
+        key = http.post("/v1/keys", json={"name": "app", "user_id": user["id"]}).json()
+    with server.http(key["key"]) as http:
+        for _ in range(3):
+            assert http.get("/v1/users/me").status_code == 200
+    asked = ("usage", user["email"], "--key-id", key["id"], "--period", "24h", *place)
+    wait_until(lambda: "3 requests" in good(*asked))
+    found = json.loads(good(*asked, "--json"))
+    assert [(each["route"], each["requests"]) for each in found["routes"]] == [("GET /v1/users/{userId}", 3)]
+    assert [line.split("\t")[:2] for line in good(*asked).splitlines()[1:]] == [["GET /v1/users/{userId}", "3"], [key["id"], "3"]]
+    assert "24h" in refused("usage", user["email"], "--period", "1y", *place, code=2)
+    if place[0] == "--data":
+        assert "Name a user" in refused("usage", *place)
 
 
 def test_refused_requests_are_printed_as_they_are_answered(server: Server, place: tuple[str, ...]) -> None:

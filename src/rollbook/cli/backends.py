@@ -202,6 +202,10 @@ class Backend(ABC):
         """Newest first."""
         return self.all("/v1/sessions", {"user": user_id})
 
+    def usage(self, user_id: str | None, key_id: str | None, period: str) -> Shown:
+        asked = {"user": user_id, "key": key_id, "period": period}
+        return self.one("GET", "/v1/usage", {name: value for name, value in asked.items() if value})
+
     def end_session(self, id: str) -> None:
         self.ask("DELETE", f"/v1/sessions/{_segment(id)}")
 

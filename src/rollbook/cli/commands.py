@@ -12,7 +12,7 @@ from rollbook.cli import examples
 from rollbook.cli.options import Group
 
 # In the order of `--help`. The module of the same name contains `app`.
-COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "api", "doctor", "backup", "migrate", "copy", "openapi", "version")  # fmt: skip
+COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "usage", "api", "doctor", "backup", "migrate", "copy", "openapi", "version")  # fmt: skip
 
 
 class _Commands(Group):

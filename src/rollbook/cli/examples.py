@@ -72,6 +72,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "webhooks replay": ("rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed",),
     "webhooks listen": ('rollbook webhooks listen --forward-to http://127.0.0.1:3000/hook --type "user.*"',),
     "webhooks trigger": ("rollbook webhooks trigger user.created --forward-to http://127.0.0.1:3000/hook",),
+    "usage": ("rollbook usage ada@example.com --period 30d",),
     "logs list": ("rollbook logs list --status 5xx --path /v1/users",),
     "logs get": ("rollbook logs get REQUEST_ID",),
     "logs tail": ("rollbook logs tail --status 4xx",),

@@ -1,0 +1,46 @@
+"""`rollbook usage`: the requests that a user made with API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+import typer
+
+from rollbook.actions.arguments import UsagePeriod
+from rollbook.cli import options
+from rollbook.cli.output import Failure, as_json, line, table
+
+app = options.single()
+
+COUNTS = ("requests", "client_errors", "rate_limited", "server_errors")
+
+
+@app.command("usage")
+@options.on_server
+def show_usage(
+    server: options.Server,
+    user: Annotated[
+        str | None, typer.Argument(metavar="[USER]", help="ID or email. Default: the user of your API key.", show_default=False)
+    ] = None,
+    key_id: Annotated[
+        str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only requests with this API key.", show_default=False)
+    ] = None,
+    period: Annotated[
+        str,
+        typer.Option(
+            metavar="PERIOD", help="How far to look back: 24h, 7d, 30d or 90d.", **options.one_of(get_args(UsagePeriod))
+        ),
+    ] = "7d",
+    json: options.Json = False,
+) -> None:
+    """Show requests by endpoint, how long they took, and by API key."""
+    with server() as place:
+        if user is None and place.is_operator:
+            raise Failure("Name a user: rollbook usage EMAIL")
+        found = place.usage(place.user(user)["id"] if user else None, key_id, period)
+        if json:
+            as_json(found)
+            return
+        line(", ".join(f"{found['total'][count]:,} {count.replace('_', ' ')}" for count in COUNTS))
+        table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"])
+        table(("key_id", *COUNTS), found["keys"])
