@@ -29,6 +29,7 @@ STATE = {
 SENTENCES = {
     "cursor is invalid": "cursors are signed",
     "cursor is for another sort order": "cursors are signed, and for one order",
+    "path_match requires path": "a parameter that needs another one",
     "cursor and offset cannot go together": "two parameters that exclude each other",
     "can't be combined with status=deleted": "parameters that exclude each other",
     "there is no such event": "`after` names an event that exists",

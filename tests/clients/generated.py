@@ -46,10 +46,12 @@ def jar() -> Path:
     return found
 
 
-def openapi_generator(language: str, folder: Path, *options: str, **properties: str) -> None:
+def openapi_generator(
+    language: str, folder: Path, *options: str, description: Path = ROOT / "openapi.json", **properties: str
+) -> None:
     command = [*JAVA, "-jar", jar(), "generate", "-g", language, "-o", folder, *options]
     more = ",".join(f"{name}={value}" for name, value in properties.items())
-    run([*command, "-i", ROOT / "openapi.json", "--global-property=apiDocs=false,modelDocs=false,apiTests=false,modelTests=false", *(["--additional-properties", more] if more else [])], folder)  # fmt: skip
+    run([*command, "-i", description, "--global-property=apiDocs=false,modelDocs=false,apiTests=false,modelTests=false", *(["--additional-properties", more] if more else [])], folder)  # fmt: skip
 
 
 def python_of_openapi_generator(folder: Path) -> list[str | Path]:
@@ -108,7 +110,10 @@ def _typescript(folder: Path, program: str) -> list[str | Path]:
 def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     """Compiled by the compiler inside Debian's Java runtime, against the Jackson inside the generator's jar."""
     renamed = ("--parameter-name-mappings", "wait=waitSeconds")  # a method of every Java object is called `wait`
-    openapi_generator("java", folder, *renamed, library="native", openApiNullable="false", useSingleRequestParameter="true")
+    openapi_generator(
+        "java", folder, *renamed, description=_without_metadata_filter(folder),
+        library="native", openApiNullable="false", useSingleRequestParameter="true",
+    )  # fmt: skip
     source = folder / "src" / "main" / "java"
     shutil.copy(PROGRAMS / "Program.java", source)
     (source / "javax" / "annotation").mkdir(parents=True)
@@ -116,6 +121,17 @@ def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     compiler = [*JAVA, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-proc:none", "-cp", jar(), "-d", "out"]
     run([*compiler, *sorted(source.rglob("*.java"))], folder)
     return [*JAVA, "-cp", f"out:{jar()}", "Program"]
+
+
+def _without_metadata_filter(folder: Path) -> Path:
+    """Version 7 of the generator writes Java that doesn't compile for a parameter that is a map (`metadata[plan]=pro`)."""
+    described = json.loads((ROOT / "openapi.json").read_text())
+    for path in described["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "parameters" in operation:
+                operation["parameters"] = [each for each in operation["parameters"] if each.get("style") != "deepObject"]
+    (folder / "openapi.json").write_text(json.dumps(described))
+    return folder / "openapi.json"
 
 
 def go_of_openapi_generator(folder: Path) -> list[str | Path]:

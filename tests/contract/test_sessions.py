@@ -41,7 +41,7 @@ def timed(tmp_path: Path) -> Iterator[Server]:
 def test_a_good_sign_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(server: Server, user: dict) -> None:
     with visitor(server) as person:
         answer = sign_in(person, user["email"], user["password"])
-        assert (answer.status_code, answer.headers["location"], answer.content) == (303, "/account", b"")
+        assert (answer.status_code, answer.headers["location"], answer.content) == (303, "/", b"")
         line, device = answer.headers.get_list("set-cookie")
         text, *attributes = line.split("; ")
         assert text.startswith(f"rollbook-{server.port}=") and len(text.partition("=")[2]) >= 43

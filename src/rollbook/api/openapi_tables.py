@@ -319,7 +319,7 @@ ANSWERS: dict[str, Schema] = {
     "LoggedRequest.address": string("The client's IP address.", 64, examples=["203.0.113.7"]),
     "LoggedRequest.headers": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 400}, "description": "Request headers that help with debugging. Keys and cookies are never stored.", "examples": [{"user-agent": "curl/8.5.0"}]},
     "query": {"type": "array", "maxItems": 100, "items": string("A name.", 200), "description": "The names of the query's parameters. `…` stands for an unusual one.", "examples": [["limit"]]},
-    "LoggedRequest.error": {"anyOf": [reference("ErrorResponse"), {"type": "null"}], "description": "What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it."},
+    "LoggedRequest.error": {"oneOf": [reference("ErrorResponse"), {"type": "null"}], "description": "What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it."},
     "limited_by": string("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"]),
     "more": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "description": "How many more requests with this key and status came at the same moment and were only counted.", "examples": [0]},
     "UsageReport.user_id": identifier("ID of the user.", CHARLIE_ID),

@@ -1169,13 +1169,13 @@ class LoggedRequest(Model):
     """Request headers that help with debugging. Keys and cookies are never stored."""
     query: list[str]
     """The names of the query's parameters. `…` stands for an unusual one."""
-    error: Any | None
-    """"""
+    error: ErrorResponse | None
+    """What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it."""
     limited_by: str | None
     """The rate limit window that refused it, such as `minute`. Null: none did."""
     more: int
     """How many more requests with this key and status came at the same moment and were only counted."""
-    _kinds = {"created_at": time}
+    _kinds = {"created_at": time, "error": one(ErrorResponse)}
     _known = (
         "id",
         "created_at",

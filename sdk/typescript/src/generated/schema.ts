@@ -1306,7 +1306,8 @@ export interface components {
              *     ]
              */
             query: string[];
-            error: (components["schemas"]["ErrorResponse"] | null) | null;
+            /** @description What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it. */
+            error: components["schemas"]["ErrorResponse"] | null;
             /**
              * @description The rate limit window that refused it, such as `minute`. Null: none did.
              * @example minute

@@ -20,7 +20,8 @@ SELECT key, value, seq FROM (
         WHEN 'false' THEN 'false'
         WHEN 'null' THEN 'null'
     END AS value
-    FROM users, json_each(users.metadata) AS pair
+    -- What was stored before metadata had a greatest depth can be deeper than SQLite reads.
+    FROM users, json_each(iif(json_valid(users.metadata), users.metadata, '{}')) AS pair
     WHERE users.metadata <> '{}'
 ) WHERE value IS NOT NULL AND length(key) <= 255 AND length(value) <= 255;
 
