@@ -21,6 +21,7 @@ GROUPS = {
     "keys": "API keys",
     "sessions": "Sessions",
     "events": "Event log",
+    "requests": "Request log",
     "webhooks": "Webhooks",
     "metrics": "Server",
 }
