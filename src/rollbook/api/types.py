@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
-from rollbook.actions.arguments import Body, ExternalId, Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
+from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
 from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.records.public_events import Event
-from rollbook.roles import Role, Status
+from rollbook.roles import Status
 
 
 class Fields(Names):
@@ -48,20 +48,14 @@ class UserPatch(arguments.UserPatch):
     refused: ClassVar[dict[str, str]] = UserUpdate.refused
 
 
-class BulkOperation(Body, kw_only=True):
+class BulkOperation(arguments.UserFields, kw_only=True):
     """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`."""
 
     op: Verb
     id: Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")] | UnsetType = UNSET  # fmt: skip
-    name: arguments.Name | UnsetType = UNSET
-    email: arguments.Email | UnsetType = UNSET
     password: NewPassword | UnsetType = UNSET
-    role: Role | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
-    metadata: arguments.MetadataPatch | UnsetType = UNSET
-    email_verified: bool | UnsetType = UNSET
-    rate_limit: arguments.LimitText | None | UnsetType = UNSET
+    metadata: arguments.MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
     purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
     if_match: Annotated[str, Meta(max_length=1024, description="With `update` and `delete`: only proceed if the user still has this `ETag`.", examples=['"3"'])] | UnsetType = UNSET  # fmt: skip
 

@@ -234,8 +234,6 @@ class BulkOperation(TypedDict):
 
     op: BulkVerb
     """What to do. One of `create`, `update`, `delete`, `restore`, `suspend`, `activate`."""
-    id: NotRequired[str]
-    """ID of the user. Required, except with `create`. At most 40 characters."""
     name: NotRequired[str]
     """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At most 255
     characters.
@@ -244,17 +242,11 @@ class BulkOperation(TypedDict):
     """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as
     sent. 3 to 254 characters.
     """
-    password: NotRequired[str]
-    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
-    truncated.
-    """
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
     requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
     access, except to owners. `owner`: Full access.
     """
-    status: NotRequired[Status]
-    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`, `suspended`."""
     external_id: NotRequired[str | None]
     """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""
     metadata: NotRequired[Mapping[str, Any]]
@@ -265,6 +257,14 @@ class BulkOperation(TypedDict):
     """Whether the email is verified."""
     rate_limit: NotRequired[str | None]
     """Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100 characters."""
+    id: NotRequired[str]
+    """ID of the user. Required, except with `create`. At most 40 characters."""
+    password: NotRequired[str]
+    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
+    truncated.
+    """
+    status: NotRequired[Status]
+    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`, `suspended`."""
     purge: NotRequired[bool]
     """With `delete`: erase the user permanently."""
     if_match: NotRequired[str]

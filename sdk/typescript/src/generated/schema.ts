@@ -44,8 +44,6 @@ export interface components {
          */
         BulkOperation: {
             op: components["schemas"]["BulkVerb"];
-            /** @description ID of the user. Required, except with `create`. */
-            id?: string;
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
              * @example Charlie Chaplin
@@ -57,16 +55,8 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /**
-             * Format: password
-             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
-             * @example securepassword123
-             */
-            password?: string;
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: components["schemas"]["Role"];
-            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
-            status?: components["schemas"]["Status"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
@@ -87,6 +77,16 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description ID of the user. Required, except with `create`. */
+            id?: string;
+            /**
+             * Format: password
+             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
+             * @example securepassword123
+             */
+            password?: string;
+            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
+            status?: components["schemas"]["Status"];
             /** @description With `delete`: erase the user permanently. */
             purge?: boolean;
             /**
