@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from tests.harness import Server
+from tests.harness import PLAIN, Server
 
 PAGE_URL = "http://127.0.0.1:8000"
 OWNER_KEY = "rbk_Ex7h5FzCdSSUBp5E1GPtN7Gz3cNeKgUeta83wU"
@@ -115,7 +115,9 @@ class Runner:
                 url = word
             else:
                 raise AssertionError(f"this option of curl is not known to the tests: {word}")
-        return httpx2.request(method or ("GET" if body is None else "POST"), url, headers=headers, content=body, timeout=60)
+        return httpx2.request(
+            method or ("GET" if body is None else "POST"), url, headers=headers, content=body, timeout=60, **PLAIN
+        )
 
     def _compare_message(self, where: str, expected: str, answer: httpx2.Response) -> None:
         head, _, body = expected.partition("\n\n")

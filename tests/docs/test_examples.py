@@ -1,4 +1,7 @@
-"""What the pages show is what happens: their commands run, in order, against a new server for each page."""
+"""What the pages show is what happens: their commands run, in order, against a new server for each page.
+
+Pages that show each call in several languages run in `test_languages.py`, curl among them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import test_languages
 from tests.docs.examples import Runner, examples
 from tests.harness import OWNER_EMAIL, running
 
@@ -13,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if examples(path.read_text()))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in test_languages.PAGES], ids=lambda page: page.name)
 def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         runner = Runner(server, page)

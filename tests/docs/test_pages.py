@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import urldefrag, urljoin
@@ -38,6 +39,19 @@ def browser(server: Server) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="module")
+def program(server: Server) -> Iterator[httpx2.Client]:
+    """What a program of nobody in particular sends."""
+    with server.http(None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def pages(browser: httpx2.Client) -> Callable[[str], httpx2.Response]:
+    """What a browser is shown at an address. It is asked for once, however many links lead there."""
+    return functools.cache(browser.get)
+
+
+@pytest.fixture(scope="module")
 def owner(server: Server) -> Iterator[httpx2.Client]:
     """The same, signed in as the owner."""
     with server.http(None) as client:
@@ -62,7 +76,9 @@ def test_every_page_of_the_dashboard_that_the_docs_name_is_there(owner: httpx2.C
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_is_html_for_browsers_and_markdown_for_all_others(path: str, browser: httpx2.Client, server: Server) -> None:
+def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
+    path: str, browser: httpx2.Client, program: httpx2.Client, server: Server
+) -> None:
     name = path.removeprefix("/docs").strip("/") or guide.LANDING
     page = browser.get(path)
     assert page.status_code == 200
@@ -70,9 +86,9 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(path: str, brow
     assert f'<h1 id="{markdown.slug(guide.title(name))}">{guide.title(name)}' in page.text
     text = (guide.folder() / f"{name}.md").read_text()
     for answer in (
-        httpx2.get(server.url + path, headers={"Accept": "*/*"}, timeout=60),
-        httpx2.get(server.url + path, headers={"Accept": "text/markdown"}, timeout=60),
-        httpx2.get(f"{server.url}/docs/{name}.md", headers=HTML, timeout=60),
+        program.get(path),
+        program.get(path, headers={"Accept": "text/markdown"}),
+        browser.get(f"/docs/{name}.md"),
     ):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
@@ -94,15 +110,19 @@ def test_every_error_has_a_page_that_says_what_it_means(code: str, browser: http
 
 
 @pytest.mark.parametrize("path", ["/docs/nothing", "/docs/nothing.md", "/docs/users.txt", "/docs/errors/nothing", "/docs/errors/.md", "/docs/decisions", "/docs/api/LICENSE", "/docs/users.md.md"])  # fmt: skip
-def test_what_is_not_there_is_404_in_the_form_that_is_asked_for(path: str, browser: httpx2.Client, server: Server) -> None:
+def test_what_is_not_there_is_404_in_the_form_that_is_asked_for(
+    path: str, browser: httpx2.Client, program: httpx2.Client
+) -> None:
     page = browser.get(path)
     assert page.status_code == 404
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    answer = httpx2.get(server.url + path, timeout=60)
+    answer = program.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_language_models_find_a_map_whose_links_are_all_markdown(browser: httpx2.Client, server: Server) -> None:
+def test_language_models_find_a_map_whose_links_are_all_markdown(
+    browser: httpx2.Client, program: httpx2.Client, server: Server
+) -> None:
     answer = browser.get("/llms.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     lines = answer.text.splitlines()
@@ -111,7 +131,7 @@ def test_language_models_find_a_map_whose_links_are_all_markdown(browser: httpx2
     assert len(links) == len(PATHS) - 1 + len(CODES)
     for url, about in links:
         assert url.startswith(server.url) and about
-        assert httpx2.get(url, timeout=60).headers["content-type"] == "text/markdown; charset=utf-8"
+        assert program.get(url).headers["content-type"] == "text/markdown; charset=utf-8"
 
 
 # ---- asked for again
@@ -141,14 +161,13 @@ def test_somebody_who_is_signed_in_gets_a_page_of_its_own_that_nobody_keeps(brow
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs/errors/email_taken"])
-def test_links_and_anchors_lead_somewhere(path: str, browser: httpx2.Client) -> None:
-    page = browser.get(path)
-    known: dict[str, httpx2.Response] = {}
+def test_links_and_anchors_lead_somewhere(path: str, pages: Callable[[str], httpx2.Response], server: Server) -> None:
+    page = pages(path)
     for link in re.findall(r'<a [^>]*href="([^"]+)"', page.text):
         target, anchor = urldefrag(urljoin(str(page.url), unescape(link)))
-        if not target.startswith(str(browser.base_url).rstrip("/")):
+        if not target.startswith(server.url):
             continue
-        answer = known.setdefault(target, browser.get(target))
+        answer = pages(target)
         # The account is for people who are signed in.
         assert answer.status_code == 200 or answer.headers.get("location", "").startswith("/account/sign-in"), f"{path}: {link}"
         if anchor:
@@ -156,8 +175,8 @@ def test_links_and_anchors_lead_somewhere(path: str, browser: httpx2.Client) -> 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_page_holds_script_or_style_or_one_id_twice(path: str, browser: httpx2.Client) -> None:
-    page = browser.get(path).text
+def test_no_page_holds_script_or_style_or_one_id_twice(path: str, pages: Callable[[str], httpx2.Response]) -> None:
+    page = pages(path).text
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*src=)|javascript:", page)
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
