@@ -620,9 +620,13 @@ def test_tls_is_verified_by_name(authority: Authority) -> None:
 
     assert sent("hooks.example").outcome == "delivered"
     assert sent("127.0.0.1", host="127.0.0.1").outcome == "delivered"
-    assert sent("other.example")._replace(duration=0) == Sent("tls_failed")
-    assert sent("hooks.example", days=-1).outcome == "tls_failed"
-    assert sent("hooks.example", host="127.0.0.1").outcome == "tls_failed"
+    refused = "The certificate was not accepted: "
+    wrong_name = f"{refused}Hostname mismatch, certificate is not valid for 'hooks.example'."
+    assert sent("other.example")._replace(duration=0) == Sent("tls_failed", detail=wrong_name)
+    expired = sent("hooks.example", days=-1)
+    assert (expired.outcome, expired.detail) == ("tls_failed", f"{refused}certificate has expired.")
+    wrong_address = sent("hooks.example", host="127.0.0.1")
+    assert wrong_address.outcome == "tls_failed" and str(wrong_address.detail).startswith(f"{refused}IP address mismatch")
 
 
 def test_an_authority_that_is_not_trusted_and_a_port_without_tls_fail(authority: Authority, tmp_path: Path) -> None:
@@ -636,10 +640,16 @@ def test_an_authority_that_is_not_trusted_and_a_port_without_tls_fail(authority:
         await connection.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
     other = Authority(tmp_path).server("127.0.0.1")
-    assert deliver(url, loopback(), answering(OK), server=other, client=authority.trusted()).outcome == "tls_failed"
-    assert deliver(url, loopback(), answering(OK), server=other).outcome == "tls_failed"
-    assert deliver(url, loopback(), speaks_http, client=authority.trusted()).outcome == "tls_failed"
-    assert deliver(url, loopback(), hangs_up, client=authority.trusted()).outcome == "tls_failed"
+    found = [
+        deliver(url, loopback(), answering(OK), server=other, client=authority.trusted()),
+        deliver(url, loopback(), answering(OK), server=other),
+        deliver(url, loopback(), speaks_http, client=authority.trusted()),
+        deliver(url, loopback(), hangs_up, client=authority.trusted()),
+    ]
+    assert [sent.outcome for sent in found] == ["tls_failed"] * 4
+    untrusted = "The certificate was not accepted: unable to get local issuer certificate."
+    closed = "The connection was closed during the TLS handshake."
+    assert [sent.detail for sent in found] == [untrusted, untrusted, "The port does not speak TLS.", closed]
 
 
 def test_tls_connections_are_kept_and_hostile_answers_bounded(authority: Authority) -> None:

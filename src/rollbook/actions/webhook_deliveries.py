@@ -153,7 +153,7 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whol
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
         ids.new("dlv"), webhook.id, 0, event.id, type, "", "test", 1, now, sent.duration, sent.outcome, sent.http_status, sent.address, None,
-        sent.response_type, sent.response,
+        sent.response_type, sent.response or sent.detail,
     )  # fmt: skip
     return await on.write(_tested, Whole(delivery, _request(webhook, delivery, content_type, body)), message)
 

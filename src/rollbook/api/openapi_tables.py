@@ -257,6 +257,7 @@ ANSWERS: dict[str, Schema] = {
     "Delivery.created_at": moment("When it was sent."),
     "duration_ms": {"type": "integer", "minimum": 0, "maximum": 1 << 53, "description": "Milliseconds until the response was complete."},
     "outcome": open_enum((*outcomes.DESCRIPTIONS, "http_500"), "How it ended. `http_` and the status for those from 400 to 599. " + " ".join(f"`{name}`: {text}" for name, text in outcomes.DESCRIPTIONS.items())),
+    "Delivery.detail": string("What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake. Null otherwise.", 4096, examples=["The certificate was not accepted: certificate has expired."]),
     "http_status": {"type": "integer", "minimum": 100, "maximum": 599, "description": "The status of the response. Null: there was none."},
     "Delivery.address": string("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"]),
     "retry_at": moment("When the next attempt is. Null: there is none."),
@@ -582,7 +583,7 @@ LOGGED = {
 }  # fmt: skip
 LISTED_DELIVERY = {
     "id": DELIVERY_ID, "webhook_id": examples.WEBHOOK_ID, "event_id": examples.EVENT_ID, "type": "user.updated", "user_id": CHARLIE_ID,
-    "trigger": "event", "attempt": 1, "created_at": "2023-10-27T11:00:00Z", "duration_ms": 42, "outcome": "http_500", "http_status": 500,
+    "trigger": "event", "attempt": 1, "created_at": "2023-10-27T11:00:00Z", "duration_ms": 42, "outcome": "http_500", "detail": None, "http_status": 500,
     "address": "203.0.113.7", "retry_at": "2023-10-27T11:00:05Z",
 }  # fmt: skip
 DELIVERED = LISTED_DELIVERY | {

@@ -321,6 +321,7 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "created_at": clock.format_time(delivery.created_at),
         "duration_ms": delivery.duration // 1000,
         "outcome": delivery.outcome,
+        "detail": delivery.detail,
         "http_status": delivery.http_status,
         "address": delivery.address,
         "retry_at": None if delivery.retry_at is None else clock.format_time(delivery.retry_at),

@@ -225,6 +225,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     created_at: str
     duration_ms: int
     outcome: str
+    detail: str | None
     http_status: int | None
     address: str | None
     retry_at: str | None

@@ -45,6 +45,7 @@ class Forward:
             "created_at": clock.format_time(clock.now()),
             "duration_ms": sent.duration // 1000,
             "outcome": sent.outcome,
+            "detail": sent.detail,
             "http_status": sent.http_status,
             "address": sent.address,
             "response": response,
@@ -90,5 +91,6 @@ def example(type: str) -> Shown:
 def sentence(delivery: Shown) -> str:
     """One line: when, what, and how it ended."""
     status, outcome = delivery["http_status"], delivery["outcome"]
-    answer = f"{outcome} ({status})" if status is not None else f"{outcome}: {outcomes.describe(outcome)}"
+    why = delivery.get("detail") or outcomes.describe(outcome)
+    answer = f"{outcome} ({status})" if status is not None else f"{outcome}: {why}"
     return f"{delivery['created_at']}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  {delivery['duration_ms']} ms"

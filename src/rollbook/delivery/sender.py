@@ -65,6 +65,8 @@ class Sent(NamedTuple):
     response_type: str | None = None
     response: str = ""
     """The beginning of the body of the answer, at most 4 KiB of UTF-8."""
+    detail: str | None = None
+    """What exactly failed, for people, where it is known and the outcome does not say it."""
 
 
 class Sender:
@@ -100,7 +102,7 @@ class Sender:
         start = loop.time()
         message = self._message(head, body)
         connection: _Connection | None = None
-        problem = outcomes.TIMED_OUT
+        problem, detail = outcomes.TIMED_OUT, None
         try:
             async with asyncio.timeout(self._timeouts.total):
                 connection = self._kept()
@@ -114,12 +116,12 @@ class Sender:
         except TimeoutError:
             pass
         except _Failed as failed:
-            problem = failed.outcome
+            problem, detail = failed.outcome, failed.detail
         finally:
             if connection is not None:
                 self._release(connection)
         duration = round((loop.time() - start) * 1e6)
-        return Sent(problem, duration=duration) if connection is None else connection.sent(problem, duration)
+        return Sent(problem, duration=duration, detail=detail) if connection is None else connection.sent(problem, duration)
 
     async def close(self) -> None:
         """Close the connections. Those in use are closed when their requests have ended."""
@@ -211,8 +213,10 @@ class Sender:
                 ssl=(self._tls or _system_tls()) if secure else None,
                 server_hostname=self._target.host if secure else None,
             )
-        except OSError:  # ssl.SSLError too
-            raise _Failed(outcomes.TLS_FAILED if secure else outcomes.CONNECT_FAILED) from None
+        except OSError as problem:  # ssl.SSLError too
+            if not secure:
+                raise _Failed(outcomes.CONNECT_FAILED) from None
+            raise _Failed(outcomes.TLS_FAILED, _tls_fault(problem)) from None
         return connection
 
 
@@ -223,9 +227,10 @@ class _Enough(Exception):
 class _Failed(Exception):
     """No connection was opened."""
 
-    def __init__(self, outcome: str) -> None:
+    def __init__(self, outcome: str, detail: str | None = None) -> None:
         super().__init__(outcome)
         self.outcome = outcome
+        self.detail = detail
 
 
 class _Connection(asyncio.Protocol):
@@ -376,6 +381,17 @@ def _system_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _tls_fault(problem: OSError) -> str:
+    """What went wrong in a handshake, in the words of OpenSSL, which hold nothing of what the receiver sent."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return f"The certificate was not accepted: {problem.verify_message.rstrip('.')}."
+    if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":
+        return "The port does not speak TLS."
+    if isinstance(problem, ssl.SSLError) and problem.reason:
+        return f"The TLS handshake failed: {problem.reason.lower().replace('_', ' ')}."
+    return "The connection was closed during the TLS handshake."
 
 
 def _start(target: Target) -> str:

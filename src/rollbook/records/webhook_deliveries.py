@@ -29,6 +29,12 @@ class Delivery(NamedTuple):
     retry_at: int | None
     response_type: str | None
     response: str | None
+    """The beginning of the body of the response, or `detail` where none came."""
+
+    @property
+    def detail(self) -> str | None:
+        """What exactly failed, for people, where it is known and the outcome does not say it."""
+        return self.response or None if self.http_status is None else None
 
 
 COLUMNS = ", ".join(Delivery._fields)

@@ -980,6 +980,10 @@ class Delivery(Model):
     `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried.
     `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
     """
+    detail: str | None
+    """What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake.
+    Null otherwise.
+    """
     http_status: int | None
     """The status of the response. Null: there was none."""
     address: str | None
@@ -1003,6 +1007,7 @@ class Delivery(Model):
         "created_at",
         "duration_ms",
         "outcome",
+        "detail",
         "http_status",
         "address",
         "retry_at",

@@ -231,6 +231,7 @@ export interface components {
          *       "created_at": "2023-10-27T11:00:00Z",
          *       "duration_ms": 42,
          *       "outcome": "http_500",
+         *       "detail": null,
          *       "http_status": 500,
          *       "address": "203.0.113.7",
          *       "retry_at": "2023-10-27T11:00:05Z",
@@ -298,6 +299,11 @@ export interface components {
              * @example delivered
              */
             outcome: "delivered" | "refused_address" | "dns_failed" | "connect_failed" | "tls_failed" | "timed_out" | "disconnected" | "bad_response" | "too_large" | "redirected" | "body_failed" | "exhausted" | "http_500" | (string & {});
+            /**
+             * @description What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake. Null otherwise.
+             * @example The certificate was not accepted: certificate has expired.
+             */
+            detail: string | null;
             /**
              * Format: int64
              * @description The status of the response. Null: there was none.

@@ -440,7 +440,7 @@ class Endpoint:
         self.outbox.deliveries.append(
             Delivery(
                 ids.new("dlv"), self.id, event.seq, event.id, event.type, event.user_id, trigger, attempt, at,
-                sent.duration, sent.outcome, sent.http_status, sent.address, retry_at, sent.response_type, sent.response or None,
+                sent.duration, sent.outcome, sent.http_status, sent.address, retry_at, sent.response_type, sent.response or sent.detail,
             )
         )  # fmt: skip
         self._room.count(sent.outcome)

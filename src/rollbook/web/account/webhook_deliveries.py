@@ -77,8 +77,8 @@ async def show_one(page: PageRequest) -> Response:
         title=title(seen.webhook),
         request=whole.request,
         request_body=pretty(whole.request.body) if whole.request else "",
-        response_body=pretty(whole.delivery.response or ""),
-        explained=outcomes.describe(whole.delivery.outcome).replace("`", ""),
+        response_body=pretty(whole.delivery.response or "") if whole.delivery.http_status else "",
+        explained=whole.delivery.detail or outcomes.describe(whole.delivery.outcome).replace("`", ""),
         **await _attempts(page, seen, whole.delivery, 0),
     )
 
