@@ -14,7 +14,7 @@ from tests.crash.test_webhooks_kill_9 import FLAGS, Changes, check, expire, sett
 from tests.harness import Server, new_user
 from tests.nodes.pair import Pair
 from tests.nodes.pair import ask as query
-from tests.webhooks.listener import listening
+from tests.webhooks.listener import check_order, listening
 
 
 def owner(database: str) -> int:
@@ -54,6 +54,51 @@ def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_not
                 check(other, listener)
             finally:
                 changes.end()
+        nodes.check_logs()
+    finally:
+        nodes.stop()
+
+
+def test_a_node_that_joins_gets_its_share_and_one_that_leaves_passes_it_on(tmp_path: Path) -> None:
+    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    first, second = nodes.both
+
+    def shares() -> list[int]:
+        """How many webhooks each node sends to."""
+        holders = query(nodes.database, "SELECT holder FROM webhook_cursors WHERE until > 0")
+        sending = [int(holder.split("/")[1]) for (holder,) in holders if holder]
+        return [sum(pid in found for pid in sending) for found in running]
+
+    try:
+        first.start()
+        running = [processes(first), []]
+        with listening() as listener:
+            with first.http() as http:
+                paths = [f"/{number}" for number in range(5)]
+                for path in paths:
+                    http.post("/v1/webhooks", json={"url": listener.url(path), "types": ["user.*"]}).raise_for_status()
+                users = [new_user(http)["id"] for _ in range(8)]
+                log = http.get("/v1/events", params={"type": "user.created"}).json()[-8:]
+            listener.wait_for(lambda: shares() == [5, 0])
+            changes = Changes([first], users)
+            try:
+                second.start()
+                running[1] = processes(second)
+                listener.wait_for(lambda: sorted(shares()) == [2, 3])
+                wait_for_more(listener, 100)
+            finally:
+                changes.end()
+            first.stop()
+            running[0] = []
+            listener.wait_for(lambda: shares() == [0, 5])
+            with second.http() as http:
+                new_user(http)
+                while page := http.get("/v1/events", params={"after": log[-1]["id"], "type": "user.*", "limit": 1000}).json():
+                    log += page
+            listener.wait_for(lambda: settled(second))
+            for path in paths:
+                assert check_order(log, listener.delivered(path)) == 0, "some were sent twice"
+            assert listener.overlaps == 0
         nodes.check_logs()
     finally:
         nodes.stop()

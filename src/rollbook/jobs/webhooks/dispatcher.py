@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import ceil
 from typing import NamedTuple
 
 from rollbook import clock, ids
@@ -20,7 +21,7 @@ from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.room import Room, lease_clock
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import database_clock, events, webhook_cursors, webhook_replays, webhook_results, webhooks
+from rollbook.records import database_clock, events, webhook_cursors, webhook_replays, webhook_results, webhook_senders, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhook_cursors import LEASE, Place
 from rollbook.records.webhook_replays import Replay
@@ -34,6 +35,8 @@ GATHER, ENOUGH = 0.05, 200
 """Seconds that results wait for others before they are stored, and how many do not wait."""
 MOVED = 1.0
 """Seconds after which a cursor is stored that went past events nobody asked for."""
+ANNOUNCE = 10.0
+"""Seconds after which it says again that it is there, so that the others leave it its share."""
 RENEW = 20.0
 """Seconds before the end of a lease when it is renewed."""
 PACE, MAX_PACE = 0.01, 0.1
@@ -51,6 +54,16 @@ class Seen(NamedTuple):
     places: list[Place]
     replays: dict[str, list[Replay]]
     """Those that run, by webhook."""
+    senders: int
+    """Processes that share the webhooks, this one included."""
+
+    @property
+    def share(self) -> int:
+        """Webhooks that each of them has at most: with fewer, some would be left over."""
+        return ceil(sum(map(self.is_sent_to, self.places)) / max(1, self.senders))
+
+    def is_sent_to(self, place: Place) -> bool:
+        return place.status == "enabled" or place.webhook_id in self.replays
 
 
 class Dispatcher:
@@ -75,7 +88,7 @@ class Dispatcher:
         self._has_enough = asyncio.Event()
         self._has_owned = asyncio.Event()
         self._flushing = asyncio.Lock()
-        self._next_moved = 0.0
+        self._next_moved = self._next_announced = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         on.db.listen(webhooks.CHANNEL, self._scan_soon)
 
@@ -100,6 +113,8 @@ class Dispatcher:
             await self._flush(list(self._owned.values()))
             for endpoint in finished:
                 await self._db.write(webhook_cursors.give_back, endpoint.id, self._holder)
+            if self._is_shared:
+                await self._db.write(webhook_senders.leave, self._holder)
         for endpoint in self._owned.values():
             await endpoint.target.close()
         self._owned.clear()
@@ -184,6 +199,7 @@ class Dispatcher:
     async def _scan(self) -> None:
         """Compare what it holds with what there is."""
         newest = self._newest
+        await self._announce()
         seen = await self._db.read(_seen)
         self._room.heard(seen.now)
         there = {place.webhook_id: place for place in seen.places}
@@ -198,20 +214,31 @@ class Dispatcher:
                 endpoint.is_closing = True
             else:
                 endpoint.replay(replays)
+        self._share_out(seen.share)
         for place in seen.places:
-            replays = seen.replays.get(place.webhook_id, [])
-            if (
-                place.webhook_id not in self._owned
-                and (place.status == "enabled" or replays)
-                and self._may_claim(place, seen.now)
-            ):
-                await self._claim(place.webhook_id, replays)
+            if len(self._owned) >= seen.share:
+                break
+            if place.webhook_id not in self._owned and seen.is_sent_to(place) and self._may_claim(place, seen.now):
+                await self._claim(place.webhook_id, seen.replays.get(place.webhook_id, []))
         self._is_first_scan = False
         self._scanned = newest
         if self._owned:
             self._has_owned.set()
         else:
             self._has_owned.clear()
+
+    async def _announce(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._is_shared and now >= self._next_announced:
+            await self._db.write(webhook_senders.announce, self._holder)
+            self._next_announced = now + ANNOUNCE
+
+    def _share_out(self, share: int) -> None:
+        """Leave to others what is beyond its share, first what it is not sending to."""
+        kept = [endpoint for endpoint in self._owned.values() if not endpoint.is_closing]
+        kept.sort(key=lambda endpoint: endpoint.is_busy)
+        for endpoint in kept[: max(0, len(kept) - share)]:
+            endpoint.is_closing = True
 
     def _may_claim(self, place: Place, now: int) -> bool:
         if self._unusable.get(place.webhook_id) == place.version:
@@ -319,7 +346,12 @@ class Dispatcher:
 
 
 async def _seen(queries: Queries) -> Seen:
-    return Seen(await database_clock.read(queries), await webhook_cursors.scan(queries), await webhook_replays.running(queries))
+    return Seen(
+        await database_clock.read(queries),
+        await webhook_cursors.scan(queries),
+        await webhook_replays.running(queries),
+        await webhook_senders.count(queries),
+    )
 
 
 async def _disable(tx: Tx, webhook_id: str, reason: str) -> None:
