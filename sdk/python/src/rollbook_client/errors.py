@@ -319,8 +319,8 @@ class Unavailable(ServerError):
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write or a
-    search. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a
+    search or events. Nothing was done. Try again after the number of seconds in `Retry-After`.
     """
 
 

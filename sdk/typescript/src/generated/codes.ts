@@ -133,8 +133,8 @@ export class NotYourself extends Forbidden {}
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write or a search. Nothing was
- * done. Try again after the number of seconds in `Retry-After`.
+ * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events.
+ * Nothing was done. Try again after the number of seconds in `Retry-After`.
  */
 export class Overloaded extends Unavailable {}
 
