@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,12 +50,21 @@ class Two:
 
     def silence(self) -> list[int]:
         """The primary answers nobody any more, and does not hang up either: its processes, to be waked in the end."""
-        process = self.primary.process
-        assert process is not None
-        found = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
-        for pid in found:
-            os.kill(pid, signal.SIGSTOP)
-        return found
+        return _stopped(self.primary)
+
+    def fail_over_within_a_commit(self, is_under_way: Callable[[], bool]) -> None:
+        """The same as `fail_over`, but the primary dies while it waits for the standby to have a commit, so that no one learns whether
+        the standby has it."""
+        stopped = _stopped(self.standby)
+        try:
+            until = time.monotonic() + 60
+            while not is_under_way():
+                assert time.monotonic() < until, "no commit waits"
+            self.primary.stop(signal.SIGKILL)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        self.promote()
 
     def promote(self) -> None:
         """The standby takes the place of the primary."""
@@ -101,3 +110,13 @@ class Two:
         while primary.ask("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
             assert time.monotonic() < until, "the standby does not take part"
             time.sleep(0.05)
+
+
+def _stopped(cluster: Cluster) -> list[int]:
+    """Its processes, which do nothing until they are waked."""
+    process = cluster.process
+    assert process is not None
+    found = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    return found

@@ -16,6 +16,10 @@ from tests.nodes.pair import Pair
 from tests.nodes.pair import ask as query
 from tests.webhooks.listener import check_order, listening
 
+STORING = """
+    SELECT 1 FROM pg_stat_activity JOIN (
+        SELECT pid, granted FROM pg_locks WHERE relation = 'webhook_deliveries'::regclass AND mode = 'RowExclusiveLock') AS locks USING (pid)"""
+
 
 def owner(database: str) -> int:
     """The process that sends."""
@@ -138,12 +142,21 @@ def test_a_database_that_fails_over_in_the_middle_of_it_loses_no_event_and_no_or
         try:
             nodes.start()
             with under_way([*nodes.both]) as (listener, _):
-                for _ in range(2):
-                    wait_for_more(listener)
+                wait_for_more(listener)
+                # Results are being stored: cursors and lanes have changed, deliveries are not written.
+                with postgres.locked(nodes.database, "webhook_deliveries"):
+                    listener.wait_for(lambda: query(nodes.database, f"{STORING} WHERE NOT granted"))
                     two.fail_over()
-                    wait_for_more(listener)
-                    two.rebuild()
+                wait_for_more(listener)
+                two.rebuild()
+                wait_for_more(listener)
+                # They are stored, and whoever stored them does not learn it.
+                primary = two.primary.url("webhooks")
+                two.fail_over_within_a_commit(lambda: bool(query(primary, f"{STORING} WHERE wait_event = 'SyncRep'")))
+                wait_for_more(listener)
+                two.rebuild()
             nodes.check_logs()
+            assert any("may be unknown" in node.log.read_text() for node in nodes.both), "no one waited for the commit"
         finally:
             nodes.stop()
     finally:
