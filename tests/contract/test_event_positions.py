@@ -10,7 +10,8 @@ import pytest
 
 from rollbook import clock, errors
 from tests.contract.answers import refused
-from tests.harness import new_user
+from tests.event_stream import Follower
+from tests.harness import Server, new_user
 
 
 def path(user: dict[str, Any]) -> str:
@@ -127,6 +128,37 @@ def test_times_bound_it_exactly_in_either_order(http: httpx2.Client, user: dict)
     assert log(http, created_before="1970-01-01T00:00:00Z") == []
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_who_did_it_and_from_where_select_in_either_order(server: Server, http: httpx2.Client, user: dict, order: str) -> None:
+    me = http.get("/v1/users/me").json()["id"]
+    made = http.post("/v1/keys", json={"name": "Other"}).json()
+    with server.http(made["key"]) as other:
+        for number in range(4):
+            (http, other)[number % 2].patch(path(user), json={"name": f"Name {number}"})
+    server.rollbook("users", "set", user["email"], "--name", "Name 4", "--data", str(server.data))
+
+    def names(**asked: Any) -> list[str]:
+        found = log(http, type="user.updated", order=order, limit=2, **asked)
+        return sorted(event["object"]["name"] for event in found if event["user_id"] == user["id"])
+
+    assert names(actor=made["id"]) == names(actor=made["id"], user=user["id"]) == ["Name 1", "Name 3"]
+    assert names(actor=me) == names(actor=me, address="127.0.0.1") == [f"Name {number}" for number in range(4)]
+    assert names(address="cli", user=user["id"]) == names(address="cli") == ["Name 4"]
+    assert names(actor=made["id"], address="cli") == names(address="::1") == []
+    assert names(address="system") == []
+
+
+def test_a_stream_and_a_list_that_waits_have_what_an_actor_did(server: Server, http: httpx2.Client, user: dict) -> None:
+    made = http.post("/v1/keys", json={"name": "Other"}).json()
+    after = http.get("/v1/events?order=desc&limit=1").headers["event-position"]
+    with server.http(made["key"]) as other, Follower(server, actor=made["id"], address="127.0.0.1") as follower:
+        http.patch(path(user), json={"name": "By the first"})
+        other.patch(path(user), json={"name": "By the second"})
+        assert [event["object"]["name"] for event in follower.take(1)] == ["By the second"]
+    (event,) = http.get("/v1/events", params={"after": after, "actor": made["id"], "wait": 60}).json()
+    assert event["object"]["name"] == "By the second"
+
+
 def test_both_bounds_together(http: httpx2.Client, busy: dict) -> None:
     whole = log(http, user=busy["id"], limit=1000)
     bounds = {"user": busy["id"], "after": whole[3]["id"], "before": whole[30]["id"], "limit": 10}
@@ -140,6 +172,7 @@ def test_both_bounds_together(http: httpx2.Client, busy: dict) -> None:
     [
         ("type", "user.created,"), ("type", "user"), ("type", "user.exploded,user.created"), ("type", ",".join(["*"] * 51)), ("order", "up"),
         ("created_after", "yesterday"), ("created_before", "2023-10-27"), ("before", ""), ("before", "evt_06h15iau59rth0k51t0sbk84b4"),
+        ("actor", "alice@example.com"), ("actor", "user"), ("address", "here"), ("address", "fe80::1%eth0"), ("address", "127.0.0.0/8"),
     ],
 )  # fmt: skip
 def test_a_bad_filter_is_400(http: httpx2.Client, name: str, value: str) -> None:

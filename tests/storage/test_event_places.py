@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,25 @@ def test_places_of_erased_events_stay_until_retention_passes_them(db: Database, 
     with pytest.raises(PositionExpired):
         db.read_now(events.place, "after", "4")
     assert db.read_now(events.place, "after", "5") == 5
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_no_index_leads_to_is_searched_for_in_parts(
+    db: Database, monkeypatch: pytest.MonkeyPatch, newest_first: bool
+) -> None:
+    ids = record(db, monkeypatch, *(DAY + number for number in range(30)))
+    db.write_now(events.expire, DAY + 3, 100)
+    monkeypatch.setattr(events, "MAX_SEARCHED", 10)
+    read = partial(events.page, newest_first=newest_first)
+    asked, found = Selection(address="system"), []
+    while True:
+        page = db.read_now(read, asked, 4)
+        found += page.events
+        if not page.more:
+            break
+        place = page.events[-1].seq if page.searched_to is None else page.searched_to
+        asked = asked._replace(before=place) if newest_first else asked._replace(after=place)
+    assert [event.id for event in found] == (ids[:2:-1] if newest_first else ids[3:])
+    nothing = db.read_now(read, Selection(address="192.0.2.1"), 4)
+    assert (nothing.events, nothing.more, nothing.searched_to) == ([], True, 21 if newest_first else 13)
+    assert not db.read_now(read, Selection(address="192.0.2.1", after=20), 4).more

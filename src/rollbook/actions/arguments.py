@@ -447,6 +447,8 @@ class ListEvents(Query):
     before: Annotated[Place, Meta(description="Only events before this one: an event ID or a position.")] | None = None
     type: EventTypes | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
+    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either.")] | None = None
+    address: Annotated[str, Meta(max_length=45, description="Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself.")] | None = None  # fmt: skip
     created_after: Time | None = None
     created_before: Time | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
@@ -484,6 +486,8 @@ class FollowEvents(Query):
     after: Place | None = None
     type: EventTypes | None = None
     user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
+    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either.")] | None = None
+    address: Annotated[str, Meta(max_length=45, description="Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself.")] | None = None  # fmt: skip
 
 
 ImportSource = Literal["rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"]

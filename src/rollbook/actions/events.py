@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
-from rollbook import units
+from rollbook import ids, units
+from rollbook.actions import audit
 from rollbook.actions.arguments import FollowEvents, ListEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
@@ -30,7 +31,8 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: W
     Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the event log, pass
     the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means there is nothing
     new. A page ends after `limit` events or 1 MiB, but has at least one event if there are any. If there are more, the `Link` header has
-    the URL of the next page. Fails with 410 if events after `after` were deleted (setting `event_retention`). With `wait`, the server
+    the URL of the next page. With `actor` or `address`, a page also ends after 200,000 events were searched, and may be empty: go on with the
+    `Link`. Fails with 410 if events after `after` were deleted (setting `event_retention`). With `wait`, the server
     waits up to that many seconds for an event, and responds as soon as there is one.
     """
     require(by, "events:read")
@@ -40,12 +42,14 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: W
         asked.user,
         created_after=asked.created_after,
         created_before=asked.created_before,
+        actor=_actor(asked.actor),
+        address=None if asked.address is None else audit.address(asked.address),
     )
     if asked.wait and asked.order == "desc":
         refuse("wait", "and order=desc can't be combined")
     read = on.read if selection.is_indexed else on.read_aside
     page = await read(_page, selection, asked)
-    if asked.wait and not page.events:
+    if asked.wait and not page.events and not page.more:
         with closing(on.feeds.add(by, selection, page.position, page.position)) as feed, waiting(feed.close):
             page = await _next_page(feed, page, asked)
     return page
@@ -71,7 +75,12 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     # `last` is the ID that a client with a lost connection had last. It began with `after`.
     require(by, "events:read")
     newest = await events.newest(on.db)
-    selection = Selection(None if asked.type is None else event_types.selected(asked.type), asked.user)
+    selection = Selection(
+        None if asked.type is None else event_types.selected(asked.type),
+        asked.user,
+        actor=_actor(asked.actor),
+        address=None if asked.address is None else audit.address(asked.address),
+    )
     seq = newest
     if last is not None:
         seq = await on.read(events.place, "Last-Event-ID", last)
@@ -96,6 +105,12 @@ async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> Ev
             before = 0
         selection = selection._replace(before=before)
     return await events.page(queries, selection, asked.limit, newest_first=asked.order == "desc")
+
+
+def _actor(id: str | None) -> str | None:
+    if id is not None and not ids.is_id("user", id) and not ids.is_id("key", id):
+        refuse("actor", "must be the ID of a user or of an API key")
+    return id
 
 
 def is_log_large(settings: Settings, size: int) -> bool:

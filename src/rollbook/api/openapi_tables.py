@@ -135,6 +135,8 @@ QUERIES: dict[str, Schema] = {
     "ListEvents.created_after": {"description": "Only events from after this RFC 3339 time."},
     "ListEvents.created_before": {"description": "Only events from before this RFC 3339 time."},
     "user": {"minLength": 1, "pattern": ANY_TEXT, "examples": [CHARLIE_ID]},
+    "actor": {"minLength": 1, "pattern": ANY_TEXT, "examples": [ALICE_ID]},
+    "address": {"minLength": 1, "pattern": ANY_TEXT, "examples": ["127.0.0.1"]},
     "after": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
     "before": {"minLength": 1, "pattern": ANY_TEXT, "examples": [examples.EVENT_ID]},
     "ListRequests.after": {"description": "Only requests answered after this RFC 3339 time.", "examples": ["2023-10-27T10:15:04.000000Z"]},

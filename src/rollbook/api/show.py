@@ -367,10 +367,12 @@ def event_list(call: Call, page: EventPage) -> Response:
     if page.more:
         asked: arguments.ListEvents = call.query
         newest_first = asked.order == "desc"
-        last = page.events[-1].id
+        last = page.events[-1].id if page.searched_to is None else str(page.searched_to)
         given = {
             "type": None if asked.type is None else ",".join(asked.type),
             "user": asked.user,
+            "actor": asked.actor,
+            "address": asked.address,
             "created_after": _exact_time(asked.created_after),
             "created_before": _exact_time(asked.created_before),
             "order": asked.order if newest_first else None,

@@ -60,7 +60,7 @@ class Backend(ABC):
 
     @abstractmethod
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
-        """Events as they happen, without end: those that `GET /v1/events/stream` sends with this `type`, `user` and `after`. What is lost for
+        """Events as they happen, without end: those that `GET /v1/events/stream` sends with these filters and `after`. What is lost for
         a while is tried again, and no event is missed."""
 
     @abstractmethod

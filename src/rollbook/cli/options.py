@@ -101,6 +101,19 @@ EventTypes = Annotated[
 AboutUser = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)
 ]
+Actor = Annotated[
+    str | None,
+    typer.Option("--actor", metavar="EMAIL|ID", help="Only what this user did, or the API key with this ID.", show_default=False),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="IP",
+        help="Only what was done from this IP address; cli: the command line, system: the server itself.",
+        show_default=False,
+    ),
+]
 After = Annotated[
     str | None,
     typer.Option(

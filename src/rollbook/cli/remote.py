@@ -78,7 +78,8 @@ class Remote(Backend):
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         types = filters["type"].split(",") if "type" in filters else None
         with self._failures("/v1/events/stream"):
-            for event in self._client.events.follow(filters.get("after"), types=types, user=filters.get("user")):
+            some = {name: filters.get(name) for name in ("user", "actor", "address")}
+            for event in self._client.events.follow(filters.get("after"), types=types, **some):
                 found = self.checked(event.to_dict(), 200)
                 if not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
                     raise self.stranger(200)

@@ -80,12 +80,20 @@ class Selection(NamedTuple):
     """Only those with a lower `seq`."""
     created_after: int | None = None  # microseconds, exclusive
     created_before: int | None = None  # microseconds, exclusive
+    actor: str | None = None
+    """The ID of the user or key that caused them."""
+    address: str | None = None
+    """Of the actor."""
 
     @property
     def is_indexed(self) -> bool:
         """Whether an index leads to all of them, so that a page is read at once. Those of one type and one user may be few and far between."""
         timed = self.created_after is not None or self.created_before is not None
-        return not timed and (self.types is None or (self.user_id is None and len(self.types) == 1))
+        return (
+            not timed
+            and self.actor is self.address is None
+            and (self.types is None or (self.user_id is None and len(self.types) == 1))
+        )
 
 
 class EventPage(NamedTuple):
@@ -94,10 +102,14 @@ class EventPage(NamedTuple):
     """Whether others come after the last one."""
     position: int
     """Oldest first: up to where the log was read. Newest first: where the page begins. In the numbers of events."""
+    searched_to: int | None = None
+    """The number at which the search goes on, where it ended before the page was full."""
 
 
 MAX_SIZE = 1 << 20
 """Where a page ends, however few events it has: others wait while it is read and encoded."""
+MAX_SEARCHED = 200_000
+"""Events that are looked at for a page of those with an actor or address, which no index leads to: some 50 ms."""
 SLICE = 16
 """Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
@@ -218,6 +230,9 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
     """Up to `limit` events and MAX_SIZE, but at least one if there are any, oldest first or newest first."""
     end = max(0, min(await position(queries), asked.before - 1))
     asked = await _narrowed(queries, asked)
+    searched_to: int | None = None
+    if (asked.actor or asked.address) and asked.user_id is None:
+        asked, searched_to = await _part(queries, asked, end, newest_first)
     found: list[Event] = []
     size, more = 0, False
     while not more:
@@ -232,7 +247,19 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
         if len(some) < wanted:
             break
         asked = asked._replace(before=found[-1].seq) if newest_first else asked._replace(after=found[-1].seq)
+    if not more and searched_to is not None:
+        return EventPage(found, True, end if newest_first else searched_to, searched_to)
     return EventPage(found, more, found[-1].seq if more and not newest_first else end)
+
+
+async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool) -> tuple[Selection, int | None]:
+    """The part of the log that one page searches, and the number at which the next one goes on; None: it is all that there is."""
+    first, last = max(asked.after, await expired_to(queries)), min(end, asked.before - 1)
+    if last - first <= MAX_SEARCHED:
+        return asked, None
+    if newest_first:
+        return asked._replace(after=last - MAX_SEARCHED), last - MAX_SEARCHED + 1
+    return asked._replace(before=first + MAX_SEARCHED + 1), first + MAX_SEARCHED
 
 
 async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
@@ -248,6 +275,8 @@ def selects(asked: Selection, event: Event) -> bool:
         asked.after < event.seq < asked.before
         and (asked.types is None or event.type in asked.types)
         and (asked.user_id is None or event.user_id == asked.user_id)
+        and (asked.actor is None or asked.actor in (event.actor.user_id, event.actor.key_id))
+        and (asked.address is None or event.actor.address == asked.address)
         and (asked.created_after is None or event.created_at > asked.created_after)
         and (asked.created_before is None or event.created_at < asked.created_before)
     )
@@ -294,10 +323,16 @@ def _statement(asked: Selection, newest_first: bool, limit: int) -> tuple[str, l
     """The next few that were asked for."""
     some = f"SELECT seq, {COLUMNS} FROM events WHERE"
     order = f"ORDER BY seq{' DESC' if newest_first else ''} LIMIT ?"
-    where, values = " seq > ? AND seq < ?", [asked.after, asked.before]
-    for comparison, time in ((">", asked.created_after), ("<", asked.created_before)):
-        if time is not None:
-            where, values = f"{where} AND created_at {comparison} ?", [*values, time]
+    where, values = " seq > ? AND seq < ?", list[Any]((asked.after, asked.before))
+    given = {
+        "created_at >": asked.created_after,
+        "created_at <": asked.created_before,
+        ("actor_key =" if ids.is_id("key", asked.actor or "") else "actor_user ="): asked.actor,
+        "address =": asked.address,
+    }
+    for condition, value in given.items():
+        if value is not None:
+            where, values = f"{where} AND {condition} ?", [*values, value]
     types = sorted(asked.types or ())
     if asked.types is not None and not types:
         return f"{some}{where} AND false {order}", [*values, limit]

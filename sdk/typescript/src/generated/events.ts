@@ -14,6 +14,10 @@ export interface EventListParams {
   types?: readonly string[] | undefined;
   /** Only events about this user. */
   user?: string | undefined;
+  /** Only what this user or API key did: the ID of either. */
+  actor?: string | undefined;
+  /** Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself. */
+  address?: string | undefined;
   /** Only events from after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only events from before this RFC 3339 time. */
@@ -32,6 +36,10 @@ export interface EventFollowParams {
   types?: readonly string[] | undefined;
   /** Only events about this user. */
   user?: string | undefined;
+  /** Only what this user or API key did: the ID of either. */
+  actor?: string | undefined;
+  /** Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself. */
+  address?: string | undefined;
 }
 
 export class Events {
@@ -47,7 +55,8 @@ export class Events {
    * Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the
    * event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An
    * empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one event if there
-   * are any. If there are more, the `Link` header has the URL of the next page. Fails with 410 if events after `after` were
+   * are any. If there are more, the `Link` header has the URL of the next page. With `actor` or `address`, a page also ends
+   * after 200,000 events were searched, and may be empty: go on with the `Link`. Fails with 410 if events after `after` were
    * deleted (setting `event_retention`). With `wait`, the server waits up to that many seconds for an event, and responds as
    * soon as there is one.
    *

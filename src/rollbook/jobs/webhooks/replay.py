@@ -46,12 +46,12 @@ class Replay:
         """Some more of its events."""
         stored = self._stored
         asked = Selection(self._types, stored.user_id or None, self._read, stored.last_seq + 1)
-        found, has_more, _ = await (db.read if asked.is_indexed else db.read_aside)(events.page, asked, PAGE)
-        for event in found:
+        page = await (db.read if asked.is_indexed else db.read_aside)(events.page, asked, PAGE)
+        for event in page.events:
             if await self._is_selected(db, event):
                 self._unfinished[event.seq] = None
                 self.queue.append(Entry(event, now))
-        self._read = found[-1].seq if has_more else stored.last_seq
+        self._read = page.events[-1].seq if page.more else stored.last_seq
 
     async def _is_selected(self, db: Database, event: Event) -> bool:
         stored = self._stored

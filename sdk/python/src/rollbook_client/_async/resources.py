@@ -310,6 +310,8 @@ class AsyncEvents(AsyncFollowing):
         before: str | None = None,
         types: Sequence[str] | None = None,
         user: str | None = None,
+        actor: str | None = None,
+        address: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         order: str | None = None,
@@ -333,6 +335,9 @@ class AsyncEvents(AsyncFollowing):
             before: Only events before this one: an event ID or a position. At most 40 characters.
             types: Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`.
             user: Only events about this user. At most 40 characters.
+            actor: Only what this user or API key did: the ID of either. At most 40 characters.
+            address: Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the
+                server itself. At most 45 characters.
             created_after: Only events from after this RFC 3339 time.
             created_before: Only events from before this RFC 3339 time.
             order: `asc`: oldest first. `desc`: newest first. Default: asc.
@@ -358,6 +363,8 @@ class AsyncEvents(AsyncFollowing):
                     "before": before,
                     "type": types,
                     "user": user,
+                    "actor": actor,
+                    "address": address,
                     "created_after": created_after,
                     "created_before": created_before,
                     "order": order,

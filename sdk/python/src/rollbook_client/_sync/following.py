@@ -23,7 +23,13 @@ PASSING = frozenset({"request_timeout", "storage_unavailable", "overloaded", "st
 
 class Following(Resource):
     def follow(
-        self, position: str | None = None, *, types: Sequence[str] | None = None, user: str | None = None
+        self,
+        position: str | None = None,
+        *,
+        types: Sequence[str] | None = None,
+        user: str | None = None,
+        actor: str | None = None,
+        address: str | None = None,
     ) -> Generator[Event, None, None]:
         """Yield events as they happen, without end. A lost connection is made again, and nothing is left out or sent twice.
 
@@ -35,6 +41,8 @@ class Following(Resource):
                 from now on.
             types: Types, such as `user.created`, or groups, such as `user.*`. Default: all.
             user: Only events about the user with this ID.
+            actor: Only what the user or API key with this ID did.
+            address: Only events with this IP address, `cli` or `system` as `actor.address`.
 
         Raises:
             PositionExpired: The position is older than what the server keeps. Read the users again, and follow from their position.
@@ -48,7 +56,8 @@ class Following(Resource):
         place, failures, was_connected = position, 0, False
         while True:
             try:
-                query = {"type": types, "user": user, "after": None if was_connected else position}
+                after = None if was_connected else position
+                query = {"type": types, "user": user, "actor": actor, "address": address, "after": after}
                 request = build(
                     "GET",
                     "/v1/events/stream",
