@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ def refused(*arguments: str, code: int = 1, **options: Any) -> str:
     return done.stderr
 
 
-def at_terminal(*arguments: str, answers: dict[str, str], cwd: Path, config: Path | str = NO_PROFILES) -> tuple[int, str]:
-    """The exit code, and all that the terminal showed. `answers` are typed after what each is a response to."""
+def at_terminal(
+    *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, config: Path | str = NO_PROFILES
+) -> tuple[int, str]:
+    """The exit code, and all that the terminal showed. `answers` are typed one after another, each once the words before it are shown."""
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))}
     environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": "1000"}
@@ -55,11 +58,13 @@ def at_terminal(*arguments: str, answers: dict[str, str], cwd: Path, config: Pat
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    shown, left = b"", dict(answers)
+    shown, seen, left = b"", 0, list(answers)
     with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed
         while part := os.read(ours, 65_536):
             shown += part
-            for asked in [asked for asked in left if asked.encode() in shown]:
-                os.write(ours, left.pop(asked).encode() + b"\n")
+            while left and (at := shown.find(left[0][0].encode(), seen)) >= 0:
+                asked, answer = left.pop(0)
+                seen = at + len(asked)
+                os.write(ours, answer.encode() + b"\n")
     os.close(ours)
     return process.wait(60), shown.decode()

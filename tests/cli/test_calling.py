@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ from rollbook.cli.examples import EXAMPLES
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests.cli.command import PASSWORD, good, refused, rollbook
-from tests.harness import free_port
+from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,6 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, .
         (("users", "list"), "There is no database in data"),
         (("users", "list", "--url", "http://127.0.0.1:1", "--key", "k"), "does not answer"),
         (("users", "list", "--url", "http://127.0.0.1:1"), "ROLLBOOK_KEY"),
-        (("users", "list", "--url", "ftp://example.com", "--key", "k"), "http://"),
         (("serve", "--rate-limit", "many"), "rate_limit: 'many' is not a rate limit"),
         (("serve", "--role-limits", "king=1/minute"), "role_limits: unknown role 'king'"),
         (("serve", "--port", "99999"), "port"),
@@ -66,6 +66,77 @@ def test_what_fails_ends_with_1_and_one_line(arguments: tuple[str, ...], words: 
     assert words in lines[0]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data" / "rollbook.db").exists()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none") as server:
+        yield server
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("users", "list", "--search", ""), "--search must not be empty."),
+        (("users", "list", "--sort", "age"), "--sort must name each of these at most once"),
+        (("users", "list", "--created-after", "yesterday"), "--created-after must be an RFC 3339 time"),
+        (("users", "list", "--email", LONG), "--email must have at most 254 characters."),
+        (("users", "count", "--metadata", f"{LONG}=pro"), "--metadata must have keys and values"),
+        (("users", "create", "--name", "N", "--email", "none", "--password", PASSWORD), "@-sign"),
+        (("users", "set", OWNER_EMAIL, "--rate-limit", "many"), "--rate-limit 'many' is not a rate limit."),
+        (("users", "set", OWNER_EMAIL, "--name", ""), "Name"),
+        (("users", "set", OWNER_EMAIL, "--password", "short"), "8 characters"),
+        (("users", "invite", OWNER_EMAIL, "--redirect-url", "http://example.com"), "--redirect-url must be an https URL"),
+        (("users", "export", "--format", "xml"), "--format must be one of"),
+        (("users", "import", os.devnull, "--from", "paper"), "--from must be one of"),
+        (("users", "import", os.devnull, "--map", "Mail"), "--map: use the name of a column"),
+        (("keys", "create", OWNER_EMAIL, "--ip-allow", "here"), "--ip-allow must be an IP address or a network"),
+        (("keys", "create", OWNER_EMAIL, "--expires", "2001-01-31T00:00:00Z"), "--expires must be in the future"),
+        (("keys", "create", OWNER_EMAIL, "--name", LONG), "--name must have at most 100 characters."),
+        (("keys", "rotate", "key_1", "--overlap", "31d"), "--overlap must be at most 2592000."),
+        (("logs", "list", "--status", "bad"), "--status must be a status such as 404, or a class of them such as 4xx."),
+        (("logs", "list", "--status", "broken"), "--status must have at most 3 characters."),
+        (("logs", "list", "--since", "noon"), "--since must be an RFC 3339 time"),
+        (("logs", "list", "--path", "/", "--path-match", "some"), "--path-match must be one of"),
+        (("api", "GET", "/v1/users?limit=many"), "limit must be a whole number."),
+        (("api", "POST", "/v1/keys", "--body", "{"), "--body is not valid JSON"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["folder", "server"])
+def test_a_value_that_can_never_be_right_ends_with_2_and_one_line_that_names_its_option(
+    arguments: tuple[str, ...], words: str, place: str, server: Server
+) -> None:
+    there = ("--data", str(server.data)) if place == "folder" else ("--url", server.url, "--key", server.key)
+    said = refused(*arguments, *there, code=2)
+    assert said.startswith("rollbook: ") and words in said and said.count("\n") == 1, said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("users", "list", "--url", "ftp://example.com", "--key", "k"), "--url must start with http:// or https://"),
+        (("usage", "--data", "{data}"), "Name a user"),
+        (("users", "invite", OWNER_EMAIL, "--public-url", "https://a.example", "--url", "{url}", "--key", "{key}"), "can't be combined"),
+        (("users", "export", "--with-hashes", "--url", "{url}", "--key", "{key}"), "--with-hashes needs the server's data folder"),
+        (("copy", "--from", "sqlite:{data}", "--to", "sqlite:{data}"), "are the same database"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_go_together_end_with_2_and_one_line(
+    arguments: tuple[str, ...], words: str, server: Server, tmp_path: Path
+) -> None:
+    called = [each.format(data=server.data, url=server.url, key=server.key) for each in arguments]
+    said = refused(*called, code=2, cwd=tmp_path)
+    assert said.startswith("rollbook: ") and words in said and said.count("\n") == 1, said
+
+
+def test_what_the_state_of_the_server_refuses_ends_with_1(server: Server) -> None:
+    for place in (("--data", str(server.data)), ("--url", server.url, "--key", server.key)):
+        create = ("users", "create", "--name", "N", "--email", OWNER_EMAIL, "--password", PASSWORD)
+        assert refused(*create, *place) == "rollbook: Email address is already in use.\n"
+        refused("users", "get", "user_00000000000000000000000000", *place)
 
 
 def test_a_word_that_is_almost_a_command_is_recognized() -> None:
@@ -257,17 +328,50 @@ def test_help_has_examples_whole_sentences_and_no_types() -> None:
         assert "range>" not in words
 
 
-def test_the_shell_offers_roles_statuses_and_scopes() -> None:
-    def offered(words: str) -> set[str]:
-        done = subprocess.run(
-            [Path(sys.executable).with_name("rollbook")], capture_output=True, text=True, timeout=60,
-            env=os.environ | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)},
-        )  # fmt: skip
-        return set(done.stdout.split())
+def offered(words: str, **environment: str) -> set[str]:
+    """What the shell offers for the last of these words."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("rollbook")], capture_output=True, text=True, timeout=60,
+        env=os.environ | environment | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)},
+    )  # fmt: skip
+    assert not done.stderr
+    return set(done.stdout.split())
 
+
+def test_the_shell_offers_roles_statuses_and_scopes() -> None:
     assert offered("rollbook users list --role ") == {"member", "viewer", "admin", "owner"}
     assert offered("rollbook users list --status d") == {"deleted"}
     assert offered("rollbook keys create a@b.co --scopes users:read,users:w") == {"users:read,users:write"}
+
+
+def test_the_shell_offers_emails_of_the_folder_or_the_server(server: Server) -> None:
+    with server.http() as http:
+        for name in ("Zoe", "Zora", "Bo"):
+            new_user(http, name=name, email=f"{name.lower()}@example.com")
+        gone = new_user(http, email="zed@example.com")
+        assert http.delete(f"/v1/users/{gone['id']}").status_code == 204
+    both = {"zoe@example.com", "zora@example.com"}
+    for place in (f"--data {server.data}", f"--url {server.url} --key {server.key}"):
+        assert offered(f"rollbook users get {place} zo") == both
+        assert offered(f"rollbook users get {place} ZORA") == {"zora@example.com"}
+        assert both <= offered(f"rollbook users get {place} ")
+        assert offered(f"rollbook logs list {place} --user zo") == both
+        assert offered(f"rollbook events list {place} --user zo") == both
+        assert offered(f"rollbook users restore {place} z") == {"zed@example.com"}
+    assert offered("rollbook users get zo", ROLLBOOK_URL=server.url, ROLLBOOK_KEY=server.key) == both
+    assert offered("rollbook users get zo", ROLLBOOK_DATA=str(server.data)) == both
+
+
+def test_where_emails_cannot_be_read_the_shell_offers_none_and_the_line_stays_clean(tmp_path: Path) -> None:
+    there = {"ROLLBOOK_DATA": str(tmp_path / "none"), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert offered("rollbook users get a", **there) == set()
+    assert not (tmp_path / "none").exists()
+    assert offered("rollbook users get --url http://127.0.0.1:1 --key k a") == set()
+    assert offered("rollbook users get --url nonsense --key k a") == set()
+    with stranger(200, b"<html>") as url:
+        assert offered(f"rollbook users get --url {url} --key k a") == set()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and never answers
+        assert offered(f"rollbook users get --url http://127.0.0.1:{silent.getsockname()[1]} --key k a") == set()
 
 
 def test_a_role_status_scope_or_time_that_there_is_not_ends_with_2(tmp_path: Path) -> None:

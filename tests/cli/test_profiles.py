@@ -135,7 +135,7 @@ def test_a_damaged_profile_is_named(server: Server, here: dict[str, Any]) -> Non
 def test_a_terminal_gets_a_link_that_fills_in_the_form_and_does_not_show_the_key(server: Server, here: dict[str, Any]) -> None:
     key = make_key(server, scopes=["users:read", "keys:read"])
     login = ("login", "--url", server.url, "--scopes", "users:read,keys:read")
-    code, shown = at_terminal(*login, answers={"Paste the key": key}, **here)
+    code, shown = at_terminal(*login, answers=[("Paste the key", key)], **here)
     assert code == 0, shown
     assert key not in shown
     link = re.search(r"http://\S+/account/keys/new\S+", shown)

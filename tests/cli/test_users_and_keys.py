@@ -168,9 +168,9 @@ def test_erasing_a_user_is_confirmed(place: Place, new: Callable[..., dict[str, 
     user = new()
     erase = ("users", "delete", user["id"], "--purge", *place)
     assert "Add --yes" in refused(*erase)
-    assert at_terminal(*erase, answers={"Erase": "n"}, cwd=tmp_path)[0] == 1
+    assert at_terminal(*erase, answers=[("Erase", "n")], cwd=tmp_path)[0] == 1
     assert show(user["id"], place)
-    assert at_terminal(*erase, answers={"Erase": "y"}, cwd=tmp_path)[0] == 0
+    assert at_terminal(*erase, answers=[("Erase", "y")], cwd=tmp_path)[0] == 0
     refused("users", "get", user["id"], *place)
 
 
@@ -294,7 +294,7 @@ def test_a_key_expires_when_it_should(place: Place, new: Callable[..., dict[str,
     assert (
         json.loads(good("keys", "create", user["email"], "--expires", "30d", "--json", *place))["expires_at"] > key["created_at"]
     )
-    assert "future" in refused("keys", "create", user["email"], "--expires", "2001-01-31T00:00:00Z", *place)
+    assert "future" in refused("keys", "create", user["email"], "--expires", "2001-01-31T00:00:00Z", *place, code=2)
     assert "--expires" in refused("keys", "create", user["email"], "--expires", "soon", *place, code=2)
 
 
@@ -303,7 +303,7 @@ def test_what_the_rules_refuse_is_said_in_their_words(place: Place, new: Callabl
     create = ("users", "create", "--name", "N", "--role", "member")
     said = refused(*create, "--email", user["email"].upper(), "--password", PASSWORD, *place)
     assert said == "rollbook: Email address is already in use.\n"
-    said = refused(*create, "--email", "no address", "--password", "short", *place)
+    said = refused(*create, "--email", "no address", "--password", "short", *place, code=2)
     assert "shorter than 8 characters" in said
     assert "@-sign" in said
     assert "not one of member" in refused("users", "set", user["email"], "--role", "emperor", *place, code=2)
@@ -330,7 +330,7 @@ def test_who_is_no_admin_changes_their_own_email_and_password_with_the_current_o
         user = new_user(http)
         key = new_key(http, user_id=user["id"])
     me = ("users", "set", "me", "--url", server.url, "--key", key)
-    assert "current_password" in refused(*me, "--email", "new." + user["email"])
+    assert "--current-password" in refused(*me, "--email", "new." + user["email"], code=2)
     assert "incorrect" in refused(*me, "--email", "new." + user["email"], "--current-password", "wrong")
     typed = f"{user['password']}\nanother fine password\n"
     done = rollbook(*me, "--email", "new." + user["email"], "--current-password", "-", "--password", "-", input=typed)
@@ -341,8 +341,31 @@ def test_who_is_no_admin_changes_their_own_email_and_password_with_the_current_o
 
 
 def test_a_needed_password_that_nobody_gives_is_asked_for_in_words(tmp_path: Path) -> None:
-    said = refused("users", "create", "--name", "N", "--email", "n@example.com", "--data", str(tmp_path / "data"), input="")
+    said = refused(
+        "users", "create", "--name", "N", "--email", "n@example.com", "--data", str(tmp_path / "data"), input="", code=2
+    )
     assert "--password -" in said
+
+
+def test_at_a_terminal_a_password_that_is_refused_is_asked_for_again(
+    place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    user = new()
+    good_one = "another fine password"
+    asked = [("Password: ", "short"), ("Confirm password: ", "short"), ("Password: ", good_one), ("Confirm password: ", "a slip")]
+    asked += [("Password: ", good_one), ("Confirm password: ", good_one)]
+    email = f"new.{user['email']}"
+    commands = (
+        ("users", "create", "--name", "N", "--email", email), ("users", "password", user["email"]), ("users", "set", user["email"], "--password", "-"),
+    )  # fmt: skip
+    for command in commands:
+        code, shown = at_terminal(*command, *place, answers=asked, cwd=tmp_path)
+        assert code == 0, shown
+        assert shown.count("shorter than 8 characters") == 1 and shown.count("don't match. Try again.") == 1
+        assert good_one not in shown
+    asked = [("Password: ", "short"), ("Confirm password: ", "short")] * 3
+    code, shown = at_terminal("users", "password", user["email"], *place, answers=asked, cwd=tmp_path)
+    assert code == 2 and shown.count("shorter than 8 characters") == 3
 
 
 def test_changes_on_a_folder_reach_its_running_server_within_a_second(server: Server) -> None:

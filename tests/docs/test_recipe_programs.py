@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
+import shlex
 import socketserver
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import httpx2
 import pytest
 
 from rollbook import roles
+from tests import postgres
 from tests.harness import PLAIN, Server, free_port, new_key, new_user, running
 from tests.nodes.pair import wait_until
 from tests.typescript_sdk import ROOT
@@ -335,6 +338,43 @@ def test_the_requests_of_the_n8n_workflows_do_what_the_page_says(tmp_path: Path)
         n8n.shutdown()
 
 
+# ---- imports
+
+
+@pytest.mark.parametrize("page", ["import.md", "imports.md"])
+def test_a_file_is_sent_with_curl_as_the_page_says(page: str, server: Server, tmp_path: Path) -> None:
+    [command] = re.findall(r"^```console\n(curl .*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    email = f"{page.removesuffix('.md')}@example.com"
+    (tmp_path / "people.ndjson.gz").write_bytes(gzip.compress(json.dumps({"name": "Ann", "email": email}).encode()))
+    command = command.replace("https://users.example.com", server.url)
+    environment = os.environ | {"ROLLBOOK_KEY": server.key}
+    done = subprocess.run(["bash", "-ec", command], env=environment, cwd=tmp_path, capture_output=True, timeout=100)
+    id = json.loads(done.stdout)["id"]
+    with server.http() as http:
+        wait_until(lambda: http.get(f"/v1/imports/{id}").json()["status"] == "finished")
+        assert http.get(f"/v1/imports/{id}").json()["added"] == 1
+        assert [user["email"] for user in http.get("/v1/users", params={"email": email}).json()] == [email]
+
+
+TABLES = {
+    "migrate.md": "name,E-mail,Plan,Age\nAnn,ann.csv@example.com,pro,33\n",
+    "import.md": "name,email\nBob,bob.csv@example.com\n",
+}
+
+
+@pytest.mark.parametrize("page", TABLES)
+def test_a_table_is_imported_by_the_commands_of_the_page(page: str, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(TABLES[page])
+    environment = os.environ | {"ROLLBOOK_URL": server.url, "ROLLBOOK_KEY": server.key}
+    said = ""
+    for line in re.findall(r"^rollbook users import people.csv.*$", (DOCS / page).read_text(), re.MULTILINE):
+        command = [sys.executable, "-m", "rollbook.cli.main", *shlex.split(line)[1:]]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        said = done.stderr
+    assert "1 user added, 0 records refused" in said and "Dry run" not in said
+
+
 # ---- backups
 
 
@@ -368,3 +408,36 @@ def test_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
         assert http.get(f"/v1/users/{kept['id']}").status_code == 200
         assert http.get(f"/v1/users/{lost['id']}").status_code == 404
         assert kept["email"] in shell(practice) and not drill.exists()
+
+
+def test_a_dump_of_postgresql_is_restored_as_the_page_says(tmp_path: Path) -> None:
+    """Its commands, on a PostgreSQL of this machine in place of db.example.com."""
+    section = (DOCS / "backup-restore.md").read_text().partition("## PostgreSQL")[2]
+    dump, restore = re.findall(r"^```console\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    cluster = postgres.shared()
+    name, restored = (postgres.new_database(prefix).rpartition("/")[2] for prefix in ("rollbook", "restored"))
+    cluster.ask(f'DROP DATABASE "{restored}"')  # the page creates it
+
+    def shell(block: str) -> None:
+        block = block.replace("db.example.com", f"127.0.0.1:{cluster.port}").replace("/rollbook\n", f"/{name}\n")
+        block = re.sub(r"\brestored\b", restored, block)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        path = f"{postgres.programs()}:{environment['PATH']}"
+        done = subprocess.run(["bash", "-ec", block], env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=100)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    data = tmp_path / "data"
+    with running(data, environment={"ROLLBOOK_DATABASE": cluster.url(name)}) as server, server.http() as http:
+        kept = [new_user(http, metadata={"plan": "pro"}), new_user(http)]
+        assert http.patch(f"/v1/users/{kept[0]['id']}", json={"name": "Olivia"}).status_code == 200
+        shell(dump)
+        lost = new_user(http)
+        events = [event["id"] for event in http.get("/v1/events", params={"order": "asc"}).json()][:-1]
+    shell(restore)
+    settings = {"ROLLBOOK_DATABASE": cluster.url(restored)}
+    with running(data, environment=settings, owner_key=server.key) as server, server.http() as http:
+        assert http.get(f"/v1/users/{kept[0]['id']}").json()["name"] == "Olivia"
+        assert http.get(f"/v1/users/{lost['id']}").status_code == 404
+        assert http.get("/v1/users/count", params={"metadata[plan]": "pro"}).json() == {"count": 1}
+        assert [event["id"] for event in http.get("/v1/events", params={"order": "asc"}).json()][: len(events)] == events
+        new_user(http, email=lost["email"])

@@ -456,7 +456,8 @@ class ListEvents(Query):
     wait: Wait = 0
 
 
-StatusOrClass = Annotated[str, Meta(max_length=3, pattern="^[1-5]([0-9][0-9]|xx)$", description="Only responses with this status, or this class of them.", examples=["4xx"])]  # fmt: skip
+STATUS_OR_CLASS = "^[1-5]([0-9][0-9]|xx)$"
+StatusOrClass = Annotated[str, Meta(max_length=3, pattern=STATUS_OR_CLASS, description="Only responses with this status, or this class of them.", examples=["4xx"])]  # fmt: skip
 
 
 class ListRequests(Query):

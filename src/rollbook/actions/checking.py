@@ -236,7 +236,7 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
     """Whether it is a URL that the server sends to is for the action to say, which knows the settings."""
     if not 0 < len(value) <= MAX_URL or not _VISIBLE(value):
         raise ValueError(
-            f"must be a URL of at most {MAX_URL:,} characters, without spaces and with others than ASCII percent-encoded"
+            f"must be a URL of at most {MAX_URL:,} characters, without spaces and with characters other than ASCII percent-encoded"
         )
     return arguments.WebhookUrl(value)
 
@@ -244,7 +244,7 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
 def _redirect_url(value: str) -> arguments.RedirectUrl:
     if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
         raise ValueError(
-            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, others than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
+            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, those other than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
         )
     return arguments.RedirectUrl(value)
 
@@ -410,6 +410,8 @@ def _sentence(problem: str, kind: Any) -> str:
         expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
+        if arguments.STATUS_OR_CLASS in problem:
+            return "must be a status such as 404, or a class of them such as 4xx"
         return f"must not contain control characters{where}"
     return problem + where
 

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from rollbook.cli import options
-from rollbook.cli.output import Failure, as_json
+from rollbook.cli.output import Misuse, as_json
 
 app = options.single()
 
@@ -39,4 +39,4 @@ def _parsed(body: str | None) -> Any:
     try:
         return msgspec.json.decode(sys.stdin.buffer.read() if body == "-" else body)
     except msgspec.DecodeError as problem:
-        raise Failure(f"--body is not valid JSON: {problem}.") from None
+        raise Misuse(f"--body is not valid JSON: {problem}.") from None

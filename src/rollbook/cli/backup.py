@@ -27,7 +27,7 @@ def backup(
 ) -> None:
     """Back up the SQLite database to a file. The server can be running.
 
-    The file has everything that was written before the backup began, is checked, and can only be read by you. It contains emails and password hashes.
+    The file contains everything that was written before the backup began, including emails and password hashes. It is checked, and only you can read it.
     To have the server create backups by itself, start it with --backup-every 24h.
     """
     settings, _ = config.load({"data": data})

@@ -17,7 +17,7 @@ from rollbook import config
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
-from rollbook.cli.output import Failure, as_json, hint, program, table
+from rollbook.cli.output import Failure, Misuse, as_json, counted, hint, program, table
 from rollbook.cli.progress import bar
 from rollbook.records.connect import connect
 from rollbook.records.copying import transfer, unfinished
@@ -103,7 +103,7 @@ def copy(
     """
     here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
     if here == there:
-        raise Failure("--from and --to are the same database.")
+        raise Misuse("--from and --to are the same database.")
     _check(here)
     try:
         if verify:
@@ -144,7 +144,9 @@ def _check(place: Place) -> None:
     with closing(place.database()) as db:
         db.read_now(unfinished.refuse_mark)
         if waiting := migrate.pending(db):
-            raise Failure(f"{place.shown} needs {len(waiting)} migrations of this version. Run `rollbook migrate` on it first.")
+            raise Failure(
+                f"{place.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook migrate` on it first."
+            )
 
 
 def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:

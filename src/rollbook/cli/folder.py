@@ -22,7 +22,7 @@ from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
-from rollbook.cli.output import Failure, hint, where
+from rollbook.cli.output import Failure, counted, hint, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound, StorageUnavailable
 from rollbook.first_start import open_database
@@ -153,5 +153,7 @@ def open_existing(settings: Settings) -> Database:
     db = open_database(settings, make=False)
     if waiting := migrate.pending(db):
         db.close()
-        raise Failure(f"The database needs {len(waiting)} migrations of this version. Run: rollbook migrate{where(settings)}")
+        raise Failure(
+            f"The database needs {counted(len(waiting), 'migration')} of this version. Run: rollbook migrate{where(settings)}"
+        )
     return db

@@ -12,7 +12,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure
+from rollbook.cli.output import Misuse
 from rollbook.config import Networks
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.addresses import Addresses
@@ -62,17 +62,17 @@ class Forward:
 
 @contextmanager
 def to(url: str, secret: str | None) -> Iterator[Forward]:
-    """Without a secret, with a new one. Raises Failure if the URL or the secret is invalid."""
+    """Without a secret, with a new one. Raises Misuse if the URL or the secret is invalid."""
     secret = secret or signing.new_secret()
     try:
         key = signing.key(secret)
     except ValueError:
-        raise Failure("--secret is invalid: secrets start with whsec_ and are copied whole.") from None
+        raise Misuse("--secret is invalid: secrets start with whsec_ and are copied whole.") from None
     try:
         _sender(url)
     except ValueError as problem:
         fault = str(problem).partition(". ")[0].rstrip(".")  # what follows is for the operator of a server
-        raise Failure(f"--forward-to {fault}. Plain http is for this machine and private networks.") from None
+        raise Misuse(f"--forward-to {fault}. Plain http is for this machine and private networks.") from None
     with asyncio.Runner() as runner:
         yield Forward(runner, url, secret, key)
 
@@ -82,9 +82,9 @@ def _sender(url: str) -> Sender:
 
 
 def example(type: str) -> Shown:
-    """An event of this type that is in no log. Raises Failure."""
+    """An event of this type that is in no log. Raises Misuse."""
     if type not in TYPES:
-        raise Failure(f"There is no event type {type}. Types: {', '.join(TYPES)}.")
+        raise Misuse(f"There is no event type {type}. Types: {', '.join(TYPES)}.")
     return msgspec.json.decode(msgspec.json.encode(events.public(events.example(type, ids.new("evt"), clock.now()))))
 
 

@@ -21,7 +21,7 @@ from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import cli_job
-from rollbook.cli.output import Failure, hint
+from rollbook.cli.output import Misuse, counted, hint
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError
 from rollbook.jobs.importing import Run
@@ -66,13 +66,11 @@ class Import(Struct):
     def sentence(self) -> str:
         others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
         parts = [
-            f"{self.counts.added:,} {'user' if self.counts.added == 1 else 'users'} added",
+            f"{counted(self.counts.added, 'user')} added",
             *(f"{count:,} {name}" for name, count in others if count),
         ]
-        records = "record" if self.counts.refused == 1 else "records"
-        done = (
-            f"{', '.join(parts)}, {self.counts.refused:,} {records} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
-        )
+        refused = counted(self.counts.refused, "record")
+        done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
 
     def tell(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
@@ -84,16 +82,16 @@ class Import(Struct):
 
     def moved(self, counts: Counts, began: float, show: Show, bytes_read: int) -> None:
         self.counts, self.seconds = counts, time.perf_counter() - began
-        show(bytes_read, f"{counts.records:,} records, {self.rate:,}/s")
+        show(bytes_read, f"{counted(counts.records, 'record')}, {self.rate:,}/s")
 
 
 def import_options(texts: Mapping[str, str | None], columns: Sequence[str]) -> ImportOptions:
-    """`columns` are such as `Mail=email`. Raises InvalidParameter, Failure."""
+    """`columns` are such as `Mail=email`. Raises InvalidParameter, Misuse."""
     given = {name: text for name, text in texts.items() if text is not None}
     if columns:
         pairs = [column.rpartition("=") for column in columns]
         if not all(column for column, _, _ in pairs):
-            raise Failure("--map: use the name of a column, =, and the name of a field, such as Mail=email.")
+            raise Misuse("--map: use the name of a column, =, and the name of a field, such as Mail=email.")
         given["mapping"] = _encode({column: field or None for column, _, field in pairs}).decode()
     return check_texts(ImportOptions, given)
 
@@ -144,7 +142,7 @@ def _index(on: Rollbook, added: int) -> None:
     with bar("Indexing for search", added) as (_, show):
         while indexed := on.run(import_batches.index(on)):
             done += indexed
-            show(done, f"{done:,} users")
+            show(done, counted(done, "user"))
 
 
 # ---- into a running server

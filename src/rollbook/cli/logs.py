@@ -9,6 +9,7 @@ import typer
 
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
+from rollbook.cli.completion import emails
 from rollbook.cli.output import as_json, details, hint, json_line, line
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
@@ -22,19 +23,22 @@ Method = Annotated[
 ]
 PathStart = Annotated[
     str | None,
-    typer.Option(
-        "--path", metavar="PATH", help="Only this path, and those that begin like it, such as /v1/users.", show_default=False
-    ),
+    typer.Option("--path", metavar="PATH", help="Only paths that begin with this one, such as /v1/users.", show_default=False),
 ]
 PathMatch = Annotated[
     str | None,
     typer.Option(
-        "--path-match", metavar="prefix|exact", help="Whether paths begin with --path, or are the same.", show_default="prefix"
+        "--path-match",
+        metavar="prefix|exact",
+        help="prefix: paths that begin with --path. exact: --path itself only.",
+        show_default="prefix",
     ),
 ]
 OfUser = Annotated[
     str | None,
-    typer.Option("--user", metavar="EMAIL|ID", help="Only calls with the API keys of this user.", show_default=False),
+    typer.Option(
+        "--user", metavar="EMAIL|ID", help="Only calls with the API keys of this user.", show_default=False, autocompletion=emails
+    ),
 ]
 OfKey = Annotated[
     str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only calls with this API key.", show_default=False)
@@ -97,7 +101,7 @@ def tail(
     ] = None,
     json: Lines = False,
 ) -> None:
-    """Print requests as they are answered, until you press Ctrl+C. They appear after 4 seconds, in order."""
+    """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in order."""
     with server() as place:
         filters = _filters(place, status, method, path, path_match, user, key_id)
         if sys.stderr.isatty():

@@ -7,12 +7,13 @@ import sys
 
 from rollbook import clock
 from rollbook.cli import output
-from rollbook.cli.output import Failure
+from rollbook.cli.output import Failure, Misuse
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
 from rollbook.storage.database import DatabaseUnusable
 
 FAILURE = 1
+MISUSE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -27,7 +28,7 @@ def main() -> None:
         if sentence is None:
             raise
         output.hint(f"rollbook: {sentence}")
-        sys.exit(FAILURE)
+        sys.exit(MISUSE if isinstance(problem, Misuse) or output.wrong_values(problem) else FAILURE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

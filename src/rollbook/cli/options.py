@@ -10,15 +10,22 @@ from contextlib import AbstractContextManager
 from functools import partial, wraps
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from rollbook import clock, units
 from rollbook.cli.backends import Backend
-from rollbook.cli.output import Failure
+from rollbook.cli.completion import emails
+from rollbook.cli.output import Failure, Misuse, Refused, hint, wrong_values
 from rollbook.cli.targets import backend, running_server
+from rollbook.errors import Fault, InvalidParameter
+
+T = TypeVar("T")
+
+MAX_TRIES = 3
+"""How often a password is asked for at a terminal."""
 
 
 class Group(TyperGroup):
@@ -77,7 +84,7 @@ Profile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
-Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.")]
+Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.", autocompletion=emails)]
 Password = Annotated[
     str | None,
     typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.", show_default=False),
@@ -99,7 +106,8 @@ EventTypes = Annotated[
     ),
 ]
 AboutUser = Annotated[
-    str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False)
+    str | None,
+    typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False, autocompletion=emails),
 ]
 Actor = Annotated[
     str | None,
@@ -145,30 +153,72 @@ def _with(command: Callable[..., None], options: dict[str, Any], opened: Callabl
     ]
 
     @wraps(command)
-    def run(**given: Any) -> None:
+    def run(ctx: typer.Context, **given: Any) -> None:
         named = {name: given.pop(name) for name in options}
-        command(partial(opened, **named), **given)
+        try:
+            command(partial(opened, **named), **given)
+        except (InvalidParameter, Refused) as problem:
+            if not (faults := wrong_values(problem)):
+                raise
+            raise Misuse(" ".join(_in_options_of(ctx, fault) for fault in faults)) from None
 
     # typer creates options from a function's signature and annotations.
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *parameters)}
     return run
+
+
+def _in_options_of(ctx: typer.Context, fault: Fault) -> str:
+    """The sentence about a parameter of the API, which names the option it came from instead."""
+    name = _RENAMED.get(fault.param, fault.param)
+    named = {parameter.name: parameter.opts[0] for parameter in ctx.command.params if parameter.param_type_name == "option"}
+    if name in named and fault.message.startswith(f"{fault.param} "):
+        return named[name] + fault.message.removeprefix(fault.param)
+    return fault.message
+
+
+_RENAMED = {"after": "since", "before": "until", "key": "key_id", "expires_at": "expires", "types": "type"}
+"""Parameters of the API, and the options that have another name."""
 
 
 def password(given: str | None, required: bool) -> str | None:
     """The password that was meant: `-`, or none where one is needed, is asked for, without showing it."""
     if given is None and not (required and sys.stdin.isatty()):
         if required:
-            raise Failure("A password is required. Add --password - to read it from standard input.")
+            raise Misuse("A password is required. Add --password - to read it from standard input.")
         return None
     if given not in (None, "-"):
         return given
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    typed = getpass("Password: ")
-    if typed != getpass("Confirm password: "):
-        raise Failure("The passwords don't match. Nothing was changed.")
-    return typed
+    return _typed_password()
+
+
+def _typed_password() -> str:
+    for tries in range(MAX_TRIES):
+        typed = getpass("Password: ")
+        if typed == getpass("Confirm password: "):
+            return typed
+        if tries + 1 < MAX_TRIES:
+            hint("The passwords don't match. Try again.")
+    raise Failure("The passwords don't match. Nothing was changed.")
+
+
+def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:
+    """What `send` returns for the password `first`. One that was typed at a terminal, and that the rules refuse, is asked for again. `given`
+    is the option that `first` comes from."""
+    chosen = first
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return send(chosen)
+        except (InvalidParameter, Refused) as problem:
+            was_typed = given in (None, "-") and sys.stdin.isatty()
+            if not was_typed or {fault.param for fault in wrong_values(problem)} != {"password"}:
+                raise
+            hint(f"{problem} Try again.")
+            chosen = _typed_password()
+    return send(chosen)
 
 
 def current_password(given: str | None) -> str | None:

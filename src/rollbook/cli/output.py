@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from rollbook.config import Settings
+from rollbook.errors import Fault, InvalidParameter
 
 LEAST_COLUMNS = 3
 GAP = 3  # characters between columns
@@ -25,16 +26,30 @@ class Failure(Exception):
     """The command failed. The message is one line that says why and what to do."""
 
 
-class Refused(Failure):
-    """The server answered with an error."""
+class Misuse(Failure):
+    """The command can't be right as it was called, whatever the server or the folder contains."""
 
-    def __init__(self, sentence: str, code: str) -> None:
+
+class Refused(Failure):
+    """The server answered with an error. `faults` are what it found wrong with the values of the call."""
+
+    def __init__(self, sentence: str, code: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(sentence)
         self.code = code
+        self.faults = faults
 
 
 class Unreachable(Failure):
     """The server doesn't answer now, but may do so later."""
+
+
+def wrong_values(problem: Exception) -> Sequence[Fault]:
+    """What the rules of the API found wrong with the values of a call. Empty for a failure of another kind."""
+    if isinstance(problem, InvalidParameter):
+        return problem.faults or [Fault(problem.param or "", problem.message)]
+    if isinstance(problem, Refused) and problem.code == InvalidParameter.code:
+        return problem.faults or [Fault("", str(problem))]
+    return []
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -124,6 +139,11 @@ def as_json_list(values: Iterable[Any]) -> None:
     print("[]" if opening == "[" else "\n]")
 
 
+def counted(number: int, name: str) -> str:
+    """`1 user`, `2,000 users`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def hint(text: str) -> None:
     """A hint for people, next to the command's output."""
     print(printable(text), file=sys.stderr)
@@ -140,9 +160,9 @@ def where(settings: Settings) -> str:
 
 
 def base_url(url: str) -> str:
-    """The URL of a server as people write it, without what follows its address. Raises Failure."""
+    """The URL of a server as people write it, without what follows its address. Raises Misuse."""
     if not url.strip().startswith(("http://", "https://")):
-        raise Failure(f"--url must start with http:// or https://, not {url!r}.")
+        raise Misuse(f"--url must start with http:// or https://, not {url!r}.")
     return url.strip().rstrip("/").removesuffix("/v1")
 
 

@@ -12,7 +12,8 @@ from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
-from rollbook.cli.output import Failure, Refused, Unreachable, base_url, hint, program
+from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, base_url, hint, program
+from rollbook.errors import Fault
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import Import
@@ -30,14 +31,14 @@ class Remote(Backend):
     """The server checks the key's permissions."""
 
     def __init__(self, url: str, key: str, profile: str | None = None) -> None:
-        """`profile` is where URL and key come from. Raises Failure if the URL is invalid."""
+        """`profile` is where URL and key come from. Raises Misuse if the URL or the key is invalid."""
         self.address = self.location = base_url(url)
         self.place = f"--url {self.address}" if profile is None else f"--profile {profile}"
         self._profile = profile
         try:
             self._client = Rollbook(url=self.address, key=key, max_wait=MAX_WAIT, max_retries=RETRIES)
         except (errors.RollbookError, ValueError) as problem:
-            raise Failure(f"--url or --key is invalid: {problem}") from None
+            raise Misuse(f"--url or --key is invalid: {problem}") from None
         _tell_of_waiting()
 
     def close(self) -> None:
@@ -45,7 +46,7 @@ class Remote(Backend):
 
     def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         if base is not None:
-            raise Failure("--public-url and --url can't be combined: a running server knows its own public_url.")
+            raise Misuse("--public-url and --url can't be combined: a running server knows its own public_url.")
         return self.one("POST", f"{user_path(id)}/password-link", body=body)
 
     def import_users(self, asked: Import) -> None:
@@ -88,7 +89,7 @@ class Remote(Backend):
     @contextmanager
     def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[Exported]:
         if with_hashes:
-            raise Failure("--with-hashes needs the server's data folder: a running server returns no password hashes.")
+            raise Misuse("--with-hashes needs the server's data folder: a running server returns no password hashes.")
         with self._failures("/v1/exports"), self._client.stream("/v1/exports", query=query) as response:
             yield Exported(response.headers.get("event-position", ""), response.iter_bytes())
 
@@ -125,7 +126,7 @@ class Remote(Backend):
             sentence = f"Rate limit exceeded. Try again in {problem.retry_after or 0:.0f} s."
         if problem.status in UNAVAILABLE and problem.code:
             return Unreachable(sentence)
-        return Refused(sentence, problem.code)
+        return Refused(sentence, problem.code, [Fault(*fault) for fault in problem.faults])
 
 
 class _Object(Shown):

@@ -8,7 +8,8 @@ import typer
 
 from rollbook.actions.arguments import UsagePeriod
 from rollbook.cli import options
-from rollbook.cli.output import Failure, as_json, line, table
+from rollbook.cli.completion import emails
+from rollbook.cli.output import Misuse, as_json, counted, line, table
 
 app = options.single()
 
@@ -20,7 +21,10 @@ COUNTS = ("requests", "client_errors", "rate_limited", "server_errors")
 def show_usage(
     server: options.Server,
     user: Annotated[
-        str | None, typer.Argument(metavar="[USER]", help="ID or email. Default: the user of your API key.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[USER]", help="ID or email. Default: the user of your API key.", show_default=False, autocompletion=emails
+        ),
     ] = None,
     key_id: Annotated[
         str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only requests with this API key.", show_default=False)
@@ -33,14 +37,18 @@ def show_usage(
     ] = "7d",
     json: options.Json = False,
 ) -> None:
-    """Show requests by endpoint, how long they took, and by API key."""
+    """Show a user's requests by endpoint and by API key, and how long they took."""
     with server() as place:
         if user is None and place.is_operator:
-            raise Failure("Name a user: rollbook usage EMAIL")
+            raise Misuse("Name a user: rollbook usage EMAIL")
         found = place.usage(place.user(user)["id"] if user else None, key_id, period)
         if json:
             as_json(found)
             return
-        line(", ".join(f"{found['total'][count]:,} {count.replace('_', ' ')}" for count in COUNTS))
+        total = found["total"]
+        line(
+            f"{counted(total['requests'], 'request')}, {counted(total['client_errors'], 'client error')}, "
+            f"{total['rate_limited']:,} rate limited, {counted(total['server_errors'], 'server error')}"
+        )
         table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"])
         table(("key_id", *COUNTS), found["keys"])

@@ -14,7 +14,8 @@ import typer
 from rollbook import roles
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
-from rollbook.cli.output import Failure, as_json, as_json_list, details, hint, line, program, table, written
+from rollbook.cli.completion import deleted_emails
+from rollbook.cli.output import Failure, as_json, as_json_list, counted, details, hint, line, program, table, written
 
 app = options.group(help="List, create and update users.")
 
@@ -80,7 +81,7 @@ def _filter(flag: str, metavar: str, help: str) -> Any:
 
 MetadataOption = Annotated[
     list[str] | None,
-    typer.Option("--metadata", metavar="NAME=TEXT", help="A value of the metadata; without a text, it is removed. Can be repeated.", show_default=False),
+    typer.Option("--metadata", metavar="NAME=TEXT", help="Set a value of the metadata. `NAME=` removes it. Can be repeated.", show_default=False),
 ]  # fmt: skip
 Verified = Annotated[
     bool | None,
@@ -89,7 +90,7 @@ Verified = Annotated[
 
 FILTERS: dict[str, Any] = {
     "q": Search,
-    "email": Email,
+    "email": _filter("--email", "EMAIL", "Only the user with this email."),
     "external_id": _filter("--external-id", "TEXT", "Only the user with this external ID."),
     "role": Role,
     "created_after": _filter("--created-after", "TIME", "Only users created after this RFC 3339 time, or the beginning of this day (UTC)."),
@@ -179,7 +180,7 @@ def list_users(
             table(COLUMNS, rows)
             total = place.count(asked)
             hint(
-                f"{len(rows):,} of {total:,} users."
+                f"{len(rows):,} of {counted(total, 'user')}."
                 + (f" Next page: --offset {offset + len(rows)}" if rows and offset + len(rows) < total else "")
             )
 
@@ -217,12 +218,13 @@ def create_user(
     **plain: str | None,
 ) -> None:
     """Create a user."""
-    fields: Shown = {"name": name, "email": email, "role": role, "password": options.password(password, required=True)}
+    secret = str(options.password(password, required=True))
+    fields: Shown = {"name": name, "email": email, "role": role}
     fields |= {field: value for field, value in plain.items() if value} | _more(metadata, email_verified)
     if rate_limit is not None:
         fields["rate_limit"] = _limit(rate_limit)
     with server(make=True) as place:
-        user = place.create_user(fields)
+        user = options.with_password(password, secret, lambda chosen: place.create_user(fields | {"password": chosen}))
         _show(user, json, quiet)
         if not (json or quiet):
             hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {place.place}")
@@ -354,11 +356,17 @@ def set_user(
     with server() as place:
         found = place.user(user)
         if secret is not None:
-            place.set_password(found["id"], secret, current)
+            current = options.with_password(password, secret, lambda chosen: _set_password(place, found["id"], chosen, current))
         if changes:
-            proof = {} if current is None else {"current_password": secret or current}
+            proof = {} if current is None else {"current_password": current}
             place.change_user(found["id"], changes | proof)
         _show(place.user(found["id"]), json, quiet)
+
+
+def _set_password(place: Backend, id: str, chosen: str, current: str | None) -> str | None:
+    """The password that proves from now on who changes their own user; None if no proof was given."""
+    place.set_password(id, chosen, current)
+    return None if current is None else chosen
 
 
 def _more(metadata: list[str] | None, email_verified: bool | None) -> Shown:
@@ -388,7 +396,7 @@ def set_password(
     secret = options.password(password, required=True)
     with server() as place:
         id = place.user(user)["id"]
-        place.set_password(id, str(secret), current)
+        options.with_password(password, str(secret), lambda chosen: place.set_password(id, chosen, current))
         line(id) if quiet else hint(f"Set the password of {user}. They were signed out everywhere.")
 
 
@@ -445,7 +453,9 @@ def delete_user(
 @options.on_server
 def restore_user(
     server: options.Server,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The email or ID of the deleted user.")],
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The email or ID of the deleted user.", autocompletion=deleted_emails)
+    ],
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -477,7 +487,7 @@ def export_users(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="`ndjson` or `csv`. [default: csv for a FILE named so, else ndjson]",
+            help="`ndjson` or `csv`. [default: csv if FILE ends with .csv, otherwise ndjson]",
             show_default=False,
         ),
     ] = None,
@@ -487,9 +497,9 @@ def export_users(
     ] = False,
     **filters: str | None,
 ) -> None:
-    """Export users to a file, oldest first, as they are at one moment.
+    """Export all users to a file, oldest first: a snapshot of one moment.
 
-    `rollbook users import` reads it: the same users in the same order. Without --with-hashes, they set new passwords.
+    `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set new passwords.
     """
     format = format or ("csv" if file.suffix == ".csv" else "ndjson")
     with (
@@ -502,7 +512,9 @@ def export_users(
             output.write(part)
             lines += part.count(b"\n")
         users = lines - (format == "csv")
-    hint(f"{users:,} users exported. To follow what changes from here on: {program()} events tail --after {found.position}")
+    hint(
+        f"{counted(users, 'user')} exported. To follow what changes from here on: {program()} events tail --after {found.position}"
+    )
 
 
 @app.command("import")

@@ -118,6 +118,10 @@ class PageRequest:
         assert self.person is not None
         return self.person
 
+    def is_for(self, who: str) -> bool:
+        """Whether they are among those a page is for: everyone who is signed in, owners, or who has this scope for every user."""
+        return who == "person" or (self.by.role == "owner" if who == "owner" else self.may(who))
+
     def may(self, scope: str) -> bool:
         """Whether they may do this to every user, so that pages offer nothing else. The actions decide again."""
         return permissions.reaches_all(self.by, scope)

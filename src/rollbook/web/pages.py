@@ -42,12 +42,12 @@ from rollbook.web.admin import requests as all_requests
 from rollbook.web.admin import usage as user_usage
 from rollbook.web.admin import webhooks as all_webhooks
 
-Who = Literal["anyone", "person"] | Scope
+Who = Literal["anyone", "person", "owner"] | Scope
 
 
 class Page(NamedTuple):
-    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, or one with a role in which this scope reaches
-    every user. The actions decide again.
+    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, an owner, or a person with a role in which this
+    scope reaches every user. The actions decide again.
 
     `path` may have values in braces, each a whole segment: /admin/users/{id}.
     """
@@ -129,7 +129,7 @@ PAGES = [
     Page("GET", "/admin/requests/live", all_requests.show_live, "requests:read"),
     Page("GET", "/admin/requests/{id}", all_requests.show_one, "requests:read"),
     Page("GET", "/admin/server", server.show, "metrics:read"),
-    Page("POST", "/admin/server/backups", server.back_up, "metrics:read"),
+    Page("POST", "/admin/server/backups", server.back_up, "owner"),
     Page("GET", "/admin/users", users.show, "users:read"),
     Page("POST", "/admin/users/bulk", bulk.ask, "users:write"),
     Page("POST", "/admin/users/bulk/apply", bulk.apply, "users:write"),

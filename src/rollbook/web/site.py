@@ -58,7 +58,7 @@ class Site:
         try:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
-            if row.who not in ("anyone", "person") and not page.may(row.who):
+            if row.who != "anyone" and not page.is_for(row.who):
                 raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
             return await row.handler(page)
         except ApiError as error:
