@@ -135,7 +135,7 @@ def _fields(schema: dict[str, Any], marks: tuple[str, ...], before: str = "") ->
         inner = _inner(field)
         text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
         # How long a value of ours can get is of interest to generated clients only.
-        kind = _kind(field) if marks else [each for each in _kind(field) if "characters" not in each]
+        kind = _kind(field) if marks else [each for each in _kind(field) if "character" not in each]
         yield f"`{before}{name}`", _cell([*said, *kind], text)
         if inner is not None and inner["title"] not in MANY and not before:
             yield from _fields(inner, marks, f"{name}{'[]' if 'items' in field else ''}.")
@@ -189,7 +189,10 @@ def _bounds(schema: dict[str, Any]) -> str:
         return f"up to {schema['maxItems']:,}"
     if "maxLength" in schema and schema.get("format", "password") == "password" and "enum" not in schema:
         least = schema.get("minLength", 0)
-        return f"{f'{least:,} to' if least > 1 else 'up to'} {schema['maxLength']:,} characters"
+        most = schema["maxLength"]
+        if most == 1:
+            return "1 character"
+        return f"{f'{least:,} to' if least > 1 else 'up to'} {most:,} characters"
     return ""
 
 

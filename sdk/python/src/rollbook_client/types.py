@@ -1071,17 +1071,17 @@ class Import(Model):
     id: str
     """ID of the import."""
     user_id: str | None
-    """ID of the user who asked for it. Null: from the command line."""
+    """ID of the user who requested it. Null: from the command line."""
     key_id: str | None
-    """ID of the API key it was asked for with. Null: with none."""
+    """ID of the API key it was requested with. Null: none."""
     status: str
-    """`failed`: it could not go on, for the reason in `error`. What was imported by then stays."""
+    """`failed`: it stopped, for the reason in `error`. What was imported by then stays."""
     error: str | None
     """Why it failed."""
     source: str
     """The system that the file was exported from."""
     format: str
-    """The file's format, as it was asked for."""
+    """The file's format, as requested."""
     match: str
     """How users who exist are recognized."""
     on_conflict: str
@@ -1111,7 +1111,7 @@ class Import(Model):
     refused: int
     """Records that were refused. The report says why."""
     created_at: datetime
-    """When it was asked for."""
+    """When it was requested."""
     started_at: datetime | None
     """When it started. Null: it waits."""
     finished_at: datetime | None
@@ -1264,11 +1264,9 @@ class RouteUsage(Model):
     route: str
     """Method and path of the endpoint."""
     p50_ms: float
-    """Half of the requests took at most so many milliseconds. Estimated from counts by duration; 1000 stands for a
-    second or more.
-    """
+    """Median duration in milliseconds, estimated from counts by duration. 1000 means a second or more."""
     p95_ms: float
-    """95 % of the requests took at most so many milliseconds, estimated likewise."""
+    """95th percentile of the duration in milliseconds, estimated the same way."""
     _known = ("requests", "client_errors", "rate_limited", "server_errors", "route", "p50_ms", "p95_ms")
 
 

@@ -932,17 +932,17 @@ export interface components {
              */
             id: string;
             /**
-             * @description ID of the user who asked for it. Null: from the command line.
+             * @description ID of the user who requested it. Null: from the command line.
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             user_id: string | null;
             /**
-             * @description ID of the API key it was asked for with. Null: with none.
+             * @description ID of the API key it was requested with. Null: none.
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id: string | null;
             /**
-             * @description `failed`: it could not go on, for the reason in `error`. What was imported by then stays.
+             * @description `failed`: it stopped, for the reason in `error`. What was imported by then stays.
              * @example waiting
              */
             status: "waiting" | "running" | "finished" | "failed" | "canceled" | (string & {});
@@ -954,7 +954,7 @@ export interface components {
              */
             source: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | (string & {});
             /**
-             * @description The file's format, as it was asked for.
+             * @description The file's format, as requested.
              * @example auto
              */
             format: "auto" | "ndjson" | "json" | "csv" | (string & {});
@@ -1021,7 +1021,7 @@ export interface components {
             refused: number;
             /**
              * Format: date-time
-             * @description When it was asked for.
+             * @description When it was requested.
              * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
@@ -1647,12 +1647,12 @@ export interface components {
              */
             route: string;
             /**
-             * @description Half of the requests took at most so many milliseconds. Estimated from counts by duration; 1000 stands for a second or more.
+             * @description Median duration in milliseconds, estimated from counts by duration. 1000 means a second or more.
              * @example 0.41
              */
             p50_ms: number;
             /**
-             * @description 95 % of the requests took at most so many milliseconds, estimated likewise.
+             * @description 95th percentile of the duration in milliseconds, estimated the same way.
              * @example 1.9
              */
             p95_ms: number;
