@@ -131,7 +131,7 @@ def express(folder: Path, port: int) -> list[str]:
 
 
 def next_js(folder: Path, port: int) -> list[str]:
-    """Next itself is not run: a server with its conventions calls the route handlers."""
+    """Next itself is not run, since it takes 20 s to install and build: a server with its conventions calls the route handlers."""
     node_modules(folder)
     (folder / "package.json").write_text('{"type": "module"}')
     stub = folder / "node_modules" / "next"
