@@ -425,7 +425,7 @@ def test_no_password_is_ever_said(url: str, kept: Kept) -> None:
 
 def test_both_must_be_said_and_be_two(kept: Kept, empty: str) -> None:
     assert "ROLLBOOK_COPY_TO" in refused("copy", "--from", f"sqlite:{kept.data}", code=2)
-    assert "same database" in refused("copy", "--from", empty, "--to", empty)
+    assert "same database" in refused("copy", "--from", empty, "--to", empty, code=2)
     assert "no database" in refused("copy", "--from", f"sqlite:{kept.data}/nowhere", "--to", empty)
 
 

@@ -141,4 +141,4 @@ def test_a_wrong_place_or_type_is_said_at_once(server: Server) -> None:
     for place in places(server):
         for arguments in (("--after", "evt_none"), ("--type", "user.unknown")):
             done = server.rollbook("events", "tail", *arguments, *place, "--key", server.key, check=False) if place[0] == "--url" else server.rollbook("events", "tail", *arguments, *place, check=False)  # fmt: skip
-            assert done.returncode == 1 and done.stderr.startswith("rollbook: "), done.stderr
+            assert done.returncode == 2 and done.stderr.startswith("rollbook: "), done.stderr

@@ -60,8 +60,8 @@ def test_a_user_that_there_is_keeps_its_name_and_role(server: Server, place: Pla
 
 
 def test_a_link_leads_to_an_application(server: Server, place: Place, email: str) -> None:
-    assert "redirect_url must be an https URL" in refused(
-        "users", "invite", email, "--redirect-url", "http://app.example.com", *place
+    assert "--redirect-url must be an https URL" in refused(
+        "users", "invite", email, "--redirect-url", "http://app.example.com", *place, code=2
     )
     done = rollbook("users", "invite", email, "--redirect-url", "https://app.example.com/welcome", *place)
     with server.http() as http, visitor(server) as person:
@@ -83,7 +83,7 @@ def test_the_suspended_are_not_invited(server: Server, place: Place, email: str)
 
 
 def test_what_is_no_address_is_refused(place: Place) -> None:
-    assert "email" in refused("users", "invite", "nobody", *place).lower()
+    assert "email" in refused("users", "invite", "nobody", *place, code=2).lower()
 
 
 def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> None:
@@ -100,6 +100,15 @@ def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> N
 
 def test_a_server_tells_its_own_address(server: Server) -> None:
     words = refused(
-        "users", "invite", OWNER_EMAIL, "--url", server.url, "--key", server.key, "--public-url", "https://elsewhere.example"
+        "users",
+        "invite",
+        OWNER_EMAIL,
+        "--url",
+        server.url,
+        "--key",
+        server.key,
+        "--public-url",
+        "https://elsewhere.example",
+        code=2,
     )
     assert "public_url" in words

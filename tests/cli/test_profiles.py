@@ -119,7 +119,7 @@ def test_a_key_that_does_not_work_is_not_saved_and_one_that_stopped_says_what_to
     assert done.returncode == 1
     assert not files(here).exists()
     assert "No key was given" in refused("login", "--url", server.url, input="", **here)
-    assert "not a profile name" in refused("login", "--url", server.url, "--profile", "../x", input="", **here)
+    assert "not a profile name" in refused("login", "--url", server.url, "--profile", "../x", input="", code=2, **here)
     log_in(server, here, make_key(server))
     with server.http(server.key) as http:
         http.delete(f"/v1/keys/{json.loads(good('profiles', '--json', **here))[0]['key_id']}")

@@ -145,7 +145,7 @@ def test_every_filter_selects_what_is_listed_counted_and_exported(place: Place, 
         assert exported == [user["id"]] * finds, options
     for command in ("list", "count", "export"):
         assert "KEY=VALUE" in refused("users", command, "--metadata", "plan", *place, code=2)
-        assert "created_after must be" in refused("users", command, "--created-after", "soon", *place)
+        assert "--created-after must be" in refused("users", command, "--created-after", "soon", *place, code=2)
 
 
 def test_a_user_is_suspended_activated_and_counted_and_given_a_password(
@@ -182,7 +182,7 @@ def test_any_call_is_sent_as_it_is(place: Place, new: Callable[..., dict[str, An
     assert json.loads(good("api", "PATCH", path, "--body", "-", *place, input='{"name": "Zoe"}'))["name"] == "Zoe"
     assert good("api", "DELETE", path, *place) == ""
     assert "could not be found" in refused("api", "GET", path, *place)
-    assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place)
+    assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place, code=2)
 
 
 def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[..., dict[str, Any]]) -> None:

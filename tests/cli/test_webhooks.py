@@ -100,12 +100,12 @@ def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
     trigger = ("webhooks", "trigger", "user.created")
     nowhere = f"http://127.0.0.1:{free_port()}/"
     assert "--forward-to with a URL, or --webhook" in refused(*trigger, code=2)
-    assert "--forward-to must start with https://" in refused(*trigger, "--forward-to", "http://93.184.216.34/hook")
-    assert "--forward-to" in refused(*trigger, "--forward-to", "ftp://127.0.0.1/hook")
-    assert "public address" in refused(*trigger, "--forward-to", "http://169.254.169.254/hook")
-    assert "--secret is invalid" in refused(*trigger, "--forward-to", nowhere, "--secret", "whsec_short")
+    assert "--forward-to must start with https://" in refused(*trigger, "--forward-to", "http://93.184.216.34/hook", code=2)
+    assert "--forward-to" in refused(*trigger, "--forward-to", "ftp://127.0.0.1/hook", code=2)
+    assert "public address" in refused(*trigger, "--forward-to", "http://169.254.169.254/hook", code=2)
+    assert "--secret is invalid" in refused(*trigger, "--forward-to", nowhere, "--secret", "whsec_short", code=2)
     assert "no event type user.made. Types: user.created, " in refused(
-        "webhooks", "trigger", "user.made", "--forward-to", nowhere
+        "webhooks", "trigger", "user.made", "--forward-to", nowhere, code=2
     )
     assert "add --url" in refused(*trigger, "--webhook", "webhook_1", cwd=tmp_path)
     assert "add --url" in refused("webhooks", "test", "webhook_1", cwd=tmp_path)
@@ -135,7 +135,7 @@ def test_a_webhook_is_created_shown_paused_resumed_and_deleted(place: tuple[str,
         [id, receiver.url, "user.*,key.created", "enabled"]
     ]
     assert id in good("webhooks", "list", "--user", made["user_id"], "--quiet", *place).split()
-    assert "must be" in refused("webhooks", "resume", id, "--from", "yesterday", *place)
+    assert "must be" in refused("webhooks", "resume", id, "--from", "yesterday", *place, code=2)
     good("webhooks", "delete", id, *place)
     assert f"/v1/webhooks/{id}" in refused("webhooks", "get", id, *place)
 
@@ -197,7 +197,7 @@ def test_people_are_told_the_secret_and_what_to_do_next(place: tuple[str, ...], 
 
 
 def test_a_url_that_the_server_refuses_is_refused_here(place: tuple[str, ...]) -> None:
-    assert "--webhook-allow" in refused("webhooks", "create", "https://10.0.0.1/hook", *place)
+    assert "--webhook-allow" in refused("webhooks", "create", "https://10.0.0.1/hook", *place, code=2)
 
 
 # ---- deliveries
@@ -241,7 +241,7 @@ def test_what_was_sent_is_sent_again(server: Server, place: tuple[str, ...], rec
     assert rollbook("webhooks", "resend", id, delivery["id"], "--quiet", *place).returncode == 1
     made = json.loads(good("webhooks", "replay", id, "--from", event["id"], "--detach", "--json", *place))
     assert made["webhook_id"] == id
-    assert "no such event" in refused("webhooks", "replay", id, "--from", "evt_unknown", *place)
+    assert "no such event" in refused("webhooks", "replay", id, "--from", "evt_unknown", *place, code=2)
 
 
 def until_listed(id: str, place: tuple[str, ...], count: int) -> None:

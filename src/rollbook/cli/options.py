@@ -249,7 +249,7 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Failure("This can't be undone. Add --yes to go on without being asked.")
+        raise Failure("This can't be undone. Add --yes to continue without confirmation.")
     if not typer.confirm(question, err=True):
         raise Failure("Nothing was changed.")
 

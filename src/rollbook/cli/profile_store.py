@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from rollbook.cli.output import Failure, program
+from rollbook.cli.output import Failure, Misuse, program
 
 DEFAULT = "default"
 """The profile of commands that name nothing else."""
@@ -105,7 +105,7 @@ def remove(name: str) -> None:
 def check(name: str) -> None:
     """Raises Failure unless it can be a profile's name."""
     if not _NAME(name):
-        raise Failure(f"{name!r} is not a profile name: use up to 64 letters, digits, dots, hyphens and underscores.")
+        raise Misuse(f"{name!r} is not a profile name: use up to 64 letters, digits, dots, hyphens and underscores.")
 
 
 def _path(name: str) -> Path:
