@@ -87,7 +87,7 @@ LONG = "a" * 300
         (("users", "count", "--metadata", f"{LONG}=pro"), "--metadata must have keys and values"),
         (("users", "create", "--name", "N", "--email", "none", "--password", PASSWORD), "@-sign"),
         (("users", "set", OWNER_EMAIL, "--rate-limit", "many"), "--rate-limit 'many' is not a rate limit."),
-        (("users", "set", OWNER_EMAIL, "--name", ""), "Name"),
+        (("users", "set", OWNER_EMAIL, "--name", ""), "The name is blank."),
         (("users", "set", OWNER_EMAIL, "--password", "short"), "8 characters"),
         (("users", "invite", OWNER_EMAIL, "--redirect-url", "http://example.com"), "--redirect-url must be an https URL"),
         (("users", "export", "--format", "xml"), "--format must be one of"),
