@@ -37,6 +37,6 @@ def _beginning(ctx: typer.Context, incomplete: str, filters: dict[str, str]) -> 
     with suppress(Exception), redirect_stderr(io.StringIO()), backend(data, url, key, profile) as opened:
         found = [user["email"] for user in opened.users(asked, MAX_READ, 0)]
         end.cancel()
-        return sorted(email for email in found if email.lower().startswith(incomplete.lower()))[:MAX_OFFERED]
+        return sorted(email for email in found if email.startswith(incomplete))[:MAX_OFFERED]
     end.cancel()
     return []
