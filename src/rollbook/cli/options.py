@@ -171,15 +171,21 @@ def _with(command: Callable[..., None], options: dict[str, Any], opened: Callabl
 
 def _in_options_of(ctx: typer.Context, fault: Fault) -> str:
     """The sentence about a parameter of the API, which names the option it came from instead."""
-    name = _RENAMED.get(fault.param, fault.param)
-    named = {parameter.name: parameter.opts[0] for parameter in ctx.command.params if parameter.param_type_name == "option"}
-    if name in named and fault.message.startswith(f"{fault.param} "):
-        return named[name] + fault.message.removeprefix(fault.param)
+    known = {flag for option in ctx.command.params if option.name not in _PLACE for flag in option.opts}
+    for name in (_RENAMED.get(fault.param, ""), fault.param):
+        flag = f"--{name.replace('_', '-')}"
+        if flag in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
+            return flag + fault.message.removeprefix(fault.param)
     return fault.message
 
 
-_RENAMED = {"after": "since", "before": "until", "key": "key_id", "expires_at": "expires", "types": "type"}
+_RENAMED = {
+    "q": "search", "after": "since", "created_after": "since", "before": "until", "created_before": "until", "key": "key_id", "expires_at": "expires", "types": "type", "url": "target",
+    "headers": "header", "source": "from", "mapping": "map",
+}  # fmt: skip
 """Parameters of the API, and the options that have another name."""
+_PLACE = ("data", "url", "key", "profile")
+"""The parameters of commands that say where they work."""
 
 
 def password(given: str | None, required: bool) -> str | None:
