@@ -27,13 +27,15 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import rollbook
+from rollbook.records import rules
+from rollbook.web import docs, templates
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("rollbook.cli.main", "tests.patient")
-"""Modules that run the command, each by its function `main`."""
+PROGRAMS = ("rollbook.cli.main", "tests.patient", "tests.http.echo", "tests.http.mounted", "tests.http.rows")
+"""Modules that run the command, or a server of their own, each by its function `main`."""
 
 # Variables that are read when the program runs, and not when it is imported.
-_READ_LATER = ("ROLLBOOK_", "PYTEST_", "PYTHONPATH", "XDG_CONFIG_HOME")
+_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "NOTED")
 _LONGEST_MESSAGE = 1 << 20
 
 Stream = int | IO[Any]
@@ -126,7 +128,11 @@ def _program(command: Sequence[str], env: Mapping[str, str]) -> str | None:
 
 
 def _read_early(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if not name.startswith(_READ_LATER)}
+    return {
+        name: value
+        for name, value in env.items()
+        if not name.startswith(_READ_LATER) and (name, value) != ("PYTHONPATH", str(ROOT))  # which holds what was imported
+    }
 
 
 _ENVIRONMENT = _read_early(os.environ)
@@ -204,6 +210,7 @@ def main() -> None:
     for module in pkgutil.walk_packages(rollbook.__path__, "rollbook."):
         importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
+    _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
     gc.collect()
     gc.freeze()
@@ -231,6 +238,15 @@ def main() -> None:
         for stream in streams:
             os.close(stream)
         line.send(json.dumps(answer).encode())
+
+
+def _warm_up() -> None:
+    """Load what each server loads once its port is open, and compile all pages: half a second of computing for each process. A server that is
+    executed does it by itself, as in `test_the_command_is_installed_and_serves`."""
+    rules.prepare()
+    templates.prepare()
+    templates.compile_all()
+    docs.prepare()
 
 
 def _become(order: Order, streams: list[int]) -> None:

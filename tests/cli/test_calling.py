@@ -259,6 +259,9 @@ def test_the_command_is_installed_and_serves(command: list[str | Path], tmp_path
         while not is_ready(f"http://127.0.0.1:{port}"):
             assert server.poll() is None and time.monotonic() < until, log.read_text()
             time.sleep(0.05)
+        for page in ("/account/sign-in", "/docs"):
+            answer = httpx2.get(f"http://127.0.0.1:{port}{page}", headers={"Accept": "text/html"}, timeout=60, verify=False)
+            assert answer.status_code == 200 and "<h1" in answer.text
     finally:
         server.terminate()
         assert server.wait(60) == 0, log.read_text()

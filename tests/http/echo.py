@@ -1,4 +1,4 @@
-"""A server for the tests of the transport: an application that says what it was asked. Run as `python echo.py SETTING=VALUE …`."""
+"""A server for the tests of the transport: an application that says what it was asked. Run as `python -m tests.http.echo SETTING=VALUE …`."""
 
 from __future__ import annotations
 
@@ -206,12 +206,12 @@ class Echo:
         }
 
 
-def main(arguments: list[str]) -> int:
+def main() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
-    pairs = [argument.partition("=") for argument in arguments]
+    pairs = [argument.partition("=") for argument in sys.argv[1:]]
     settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in pairs})
-    return serve(settings, lambda settings, worker: Echo(settings, worker), lambda url: print(url, flush=True))
+    sys.exit(serve(settings, lambda settings, worker: Echo(settings, worker), lambda url: print(url, flush=True)))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -255,8 +255,7 @@ class TestNewConnections:
                 assert client.get().status == 200
             late = stack.enter_context(server.client())
             late.send(GET)
-            assert server.process.stderr is not None
-            assert "cannot accept connections: Too many open files" in server.process.stderr.readline()
+            assert "cannot accept connections: Too many open files" in server.errors.readline()
             assert first[0].get().status == 200, "the others are answered meanwhile"
             first.pop().socket.close()
             assert late.read().status == 200

@@ -198,16 +198,15 @@ class TestStart:
             with pytest.raises(ConnectionRefusedError):
                 Client(port)
             start.touch()
-            assert server.process.stdout is not None
-            assert server.process.stdout.readline().strip() == f"http://127.0.0.1:{port}"
+            assert server.output.readline().strip() == f"http://127.0.0.1:{port}"
             with Client(port) as client:
                 assert client.get().status == 200
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_a_failing_start_ends_the_server(self, workers: int) -> None:
         with Server(f"workers={workers}", environment={"ECHO_FAILS_TO_START": "1"}, wait=False) as server:
-            output, errors = server.process.communicate(timeout=60)
-        assert server.process.returncode != 0
+            code, output, errors = server.end()
+        assert code != 0
         assert output == ""
         assert "no storage" in errors
 
@@ -243,8 +242,8 @@ class TestStart:
     def test_a_certificate_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
         missing = tmp_path / "missing.pem"
         with Server(f"tls_cert={missing}", f"tls_key={missing}", wait=False) as server:
-            _, errors = server.process.communicate(timeout=60)
-        assert server.process.returncode != 0
+            code, _, errors = server.end()
+        assert code != 0
         assert "ConfigurationError: tls_cert, tls_key" in errors
 
 

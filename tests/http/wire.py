@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-ECHO = Path(__file__).with_name("echo.py")
+from tests import processes
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -145,18 +144,19 @@ class Server:
     """The echo application in a process of its own."""
 
     def __init__(self, *settings: str, environment: dict[str, str] | None = None, wait: bool = True) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(ECHO), "port=0", *settings],
-            env={**os.environ, **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, "-m", "tests.http.echo", "port=0", *settings]
+        variables = {**os.environ, "PYTHONPATH": str(processes.ROOT), **(environment or {})}
+        (output, out), (errors, err) = os.pipe(), os.pipe()
+        try:
+            self.process = processes.start(command, env=variables, stdout=out, stderr=err)
+        finally:
+            os.close(out)
+            os.close(err)
+        self.output, self.errors = os.fdopen(output), os.fdopen(errors)
         self.port = 0
         if wait:
-            assert self.process.stdout is not None
-            url = self.process.stdout.readline().strip()
-            assert url, self.process.communicate()[1]
+            url = self.output.readline().strip()
+            assert url, self.errors.read()
             self.port = int(url.rpartition(":")[2])
 
     def client(self, **options: Any) -> Client:
@@ -176,13 +176,19 @@ class Server:
         """Exit code, seconds it took, and what was said on standard error."""
         began = time.monotonic()
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, time.monotonic() - began, errors
+        code, _, errors = self.end()
+        return code, time.monotonic() - began, errors
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for it. Exit code, and what was said on standard output and standard error."""
+        code = self.process.wait(60)
+        return code, self.output.read(), self.errors.read()
 
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+        self.process.kill()
+        self.process.wait()
+        self.output.close()
+        self.errors.close()
