@@ -130,8 +130,11 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
             _some_request(chance, chance.choice(clients[:3]), users)
-            clients[3].get("/v1/users/me")
-    time.sleep(2)  # so long it may take until a request is in the log
+            last = clients[3].get("/v1/users/me").headers["x-request-id"]
+        deadline = time.monotonic() + 60
+        while http.get(f"/v1/requests/{last}").status_code == 404:
+            assert time.monotonic() < deadline, "the requests are not in the log"
+            time.sleep(0.1)
     for client in clients:
         client.close()
     return Population(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -100,8 +101,19 @@ def windows(browser: Browser, server: Server, watch: Watch, clients: dict[str, h
         context.close()
 
 
-def client_for(place: Place, clients: dict[str, httpx2.Client]) -> httpx2.Client:
-    return clients[visitor_of(place)]
+Look = Callable[[str, str], httpx2.Response]
+
+
+@pytest.fixture(scope="module")
+def look(clients: dict[str, httpx2.Client]) -> Look:
+    """What one of the clients gets at an address. It is asked for once, however many tests look at it."""
+    return functools.cache(lambda path, who: clients[who].get(path))
+
+
+@pytest.fixture(scope="module")
+def read(look: Look) -> Callable[[str, str], Tags]:
+    """What is in that."""
+    return functools.cache(lambda path, who: Tags(look(path, who).text))
 
 
 def visitor_of(place: Place) -> str:
@@ -112,11 +124,9 @@ def visitor_of(place: Place) -> str:
 
 
 @every_page
-def test_a_page_is_there_for_whom_it_is_for(
-    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
-) -> None:
+def test_a_page_is_there_for_whom_it_is_for(pattern: str, found: dict[str, list[Place]], look: Look) -> None:
     for place in found[pattern]:
-        answer = client_for(place, clients).get(place.path)
+        answer = look(place.path, visitor_of(place))
         assert answer.status_code == 200, f"{place.path}: {answer.status_code} {answer.headers.get('location', '')}"
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
@@ -224,13 +234,16 @@ class Tags(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str]]] = []
+        self.ids: set[str] = set()
         self.inline: list[str] = []
         self.title = ""
         self._in = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        attributes = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, attributes))
+        self.ids.update(filter(None, [attributes.get("id")]))
         self._in = tag
 
     def handle_endtag(self, tag: str) -> None:
@@ -248,14 +261,14 @@ LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source
 
 @every_page
 def test_nothing_in_a_page_needs_a_wider_policy(
-    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+    pattern: str, found: dict[str, list[Place]], look: Look, read: Callable[[str, str], Tags]
 ) -> None:
     for place in found[pattern]:
-        answer = client_for(place, clients).get(place.path)
+        answer = look(place.path, visitor_of(place))
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';") and "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy and "form-action 'self'" in policy and "base-uri 'none'" in policy
-        page = Tags(answer.text)
+        page = read(place.path, visitor_of(place))
         assert not page.inline
         for tag, attributes in page.tags:
             for name, value in attributes.items():
@@ -270,11 +283,9 @@ def test_nothing_in_a_page_needs_a_wider_policy(
 
 
 @every_page
-def test_names_that_are_scripts_are_shown_as_text(
-    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
-) -> None:
+def test_names_that_are_scripts_are_shown_as_text(pattern: str, found: dict[str, list[Place]], look: Look) -> None:
     for place in found[pattern]:
-        text = client_for(place, clients).get(place.path).text
+        text = look(place.path, visitor_of(place)).text
         for hostile in HOSTILE:
             assert "<" not in hostile or hostile not in text, f"{place.path} has {hostile} in it"
         for hostile in SHOWN.get(place.path, ()):
@@ -286,53 +297,59 @@ def test_names_that_are_scripts_are_shown_as_text(
 
 @every_page
 def test_what_an_address_says_is_shown_as_text(
-    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
+    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client], look: Look
 ) -> None:
     names = "q search email name next notice sort status role key user id before after cursor page limit filter tab token actor address created_after created_before".split()
     place, hostile = found[pattern][0], " ".join(HOSTILE)
-    for chosen in (names, *([name] for name in names)):
-        answer = client_for(place, clients).get(place.path, params=[(name, hostile) for name in chosen])
+
+    def ask(*chosen: str) -> httpx2.Response:
+        answer = clients[visitor_of(place)].get(place.path, params=[(name, hostile) for name in chosen])
         assert answer.status_code < 500, f"{answer.url}: {answer.status_code}"
         assert not any(each in answer.text for each in HOSTILE if "<" in each), str(answer.url)
         assert "<" not in answer.headers.get("location", "")
+        return answer
+
+    # A page that is the same with all of them reads none of them. On others one that is refused could hide the rest.
+    if ask(*names).text != look(place.path, visitor_of(place)).text:
+        for name in names:
+            ask(name)
 
 
 @every_page
-def test_what_a_person_sees_is_not_kept_by_the_browser(
-    pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client]
-) -> None:
+def test_what_a_person_sees_is_not_kept_by_the_browser(pattern: str, found: dict[str, list[Place]], look: Look) -> None:
     for place in found[pattern]:
         if place.who != "anyone":
-            assert "no-store" in clients["owner"].get(place.path).headers["cache-control"], place.path
+            assert "no-store" in look(place.path, visitor_of(place)).headers["cache-control"], place.path
 
 
-def test_every_page_has_a_title_of_its_own(found: dict[str, list[Place]], clients: dict[str, httpx2.Client]) -> None:
+def test_every_page_has_a_title_of_its_own(found: dict[str, list[Place]], read: Callable[[str, str], Tags]) -> None:
     titles: dict[str, str] = {}
     for place in (each[0] for each in found.values()):
-        title = Tags(client_for(place, clients).get(place.path).text).title
+        title = read(place.path, visitor_of(place)).title
         assert title, place.path
         assert "Rollbook · Rollbook" not in title
         assert title not in titles, f"{place.path} and {titles[title]} are both called {title}"
         titles[title] = place.path
 
 
-def test_every_link_leads_somewhere(found: dict[str, list[Place]], clients: dict[str, httpx2.Client]) -> None:
+def test_every_link_leads_somewhere(found: dict[str, list[Place]], look: Look, read: Callable[[str, str], Tags]) -> None:
+    """As seen by somebody who is signed in: there are more links then."""
     broken, seen = [], set()
     for place in (place for each in found.values() for place in each):
-        # As seen by somebody who is signed in: there are more links then.
-        for tag, attributes in Tags(clients["owner"].get(place.path).text).tags:
+        for tag, attributes in read(place.path, "owner").tags:
             address = urljoin(place.path, attributes.get("href", ""))
             parts = urlsplit(address)
             if tag not in ("a", "link") or "href" not in attributes or parts.scheme or parts.netloc or address in seen:
                 continue
             seen.add(address)
-            answer = clients["owner"].get(address.partition("#")[0])
+            path = address.partition("#")[0]
+            answer = look(path, "owner")
             if answer.status_code >= 400:
                 broken.append(f"{place.path} links to {address}: {answer.status_code}")
             elif parts.fragment and answer.status_code == 200 and "text/html" in answer.headers["content-type"]:
-                if not any(other.get("id") == parts.fragment for _, other in Tags(answer.text).tags):
+                if parts.fragment not in read(path, "owner").ids:
                     broken.append(f"{place.path} links to {address}: nothing there is called so")
-    assert not broken, "\n".join(broken)
+    assert len(seen) > 500 and not broken, "\n".join(broken)
 
 
 # ---- that everybody can use it
