@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -46,16 +46,35 @@ def jar() -> Path:
     return found
 
 
-def openapi_generator(
-    language: str, folder: Path, *options: str, description: Path = ROOT / "openapi.json", **properties: str
-) -> None:
-    command = [*JAVA, "-jar", jar(), "generate", "-g", language, "-o", folder, *options]
-    more = ",".join(f"{name}={value}" for name, value in properties.items())
-    run([*command, "-i", description, "--global-property=apiDocs=false,modelDocs=false,apiTests=false,modelTests=false", *(["--additional-properties", more] if more else [])], folder)  # fmt: skip
+# Without documentation and tests.
+NOTHING_ELSE = dict.fromkeys(("apiDocs", "modelDocs", "apiTests", "modelTests"), "false")
+OPENAPI_GENERATOR: dict[str, dict[str, Any]] = {
+    "openapi-generator python": {"generatorName": "python"},
+    "openapi-generator typescript-fetch": {"generatorName": "typescript-fetch", "outputDir": "client"},
+    "openapi-generator java": {
+        "generatorName": "java",
+        "library": "native",
+        "additionalProperties": {"openApiNullable": "false", "useSingleRequestParameter": "true"},
+        "parameterNameMappings": {"wait": "waitSeconds"},  # a method of every Java object is called `wait`
+    },
+    "openapi-generator go": {"generatorName": "go"},
+}
+
+
+def openapi_generator(folder: Path, names: Iterable[str]) -> None:
+    """All that openapi-generator writes, by one of it: it takes longer to start than to write a client."""
+    settings = []
+    for name in names:
+        own, place = OPENAPI_GENERATOR[name], place_of(folder, name)
+        described = without_metadata_filter(folder) if own["generatorName"] == "java" else ROOT / "openapi.json"
+        shared = {"inputSpec": str(described), "globalProperties": NOTHING_ELSE}
+        file = folder / f"{place.name}.json"
+        file.write_text(json.dumps({**own, **shared, "outputDir": str(place / own.get("outputDir", "."))}))
+        settings.append(file)
+    run([*JAVA, "-jar", jar(), "batch", "--fail-fast", *settings], folder)
 
 
 def python_of_openapi_generator(folder: Path) -> list[str | Path]:
-    openapi_generator("python", folder)
     return _python(folder, "openapi_generator.py")
 
 
@@ -81,8 +100,6 @@ def openapi_fetch(folder: Path) -> list[str | Path]:
 
 
 def typescript_fetch(folder: Path) -> list[str | Path]:
-    (folder / "client").mkdir()
-    openapi_generator("typescript-fetch", folder / "client")
     return _typescript(folder, "typescript_fetch.ts")
 
 
@@ -109,11 +126,6 @@ def _typescript(folder: Path, program: str) -> list[str | Path]:
 
 def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     """Compiled by the compiler inside Debian's Java runtime, against the Jackson inside the generator's jar."""
-    renamed = ("--parameter-name-mappings", "wait=waitSeconds")  # a method of every Java object is called `wait`
-    openapi_generator(
-        "java", folder, *renamed, description=_without_metadata_filter(folder),
-        library="native", openApiNullable="false", useSingleRequestParameter="true",
-    )  # fmt: skip
     source = folder / "src" / "main" / "java"
     shutil.copy(PROGRAMS / "Program.java", source)
     (source / "javax" / "annotation").mkdir(parents=True)
@@ -123,7 +135,7 @@ def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     return [*JAVA, "-cp", f"out:{jar()}", "Program"]
 
 
-def _without_metadata_filter(folder: Path) -> Path:
+def without_metadata_filter(folder: Path) -> Path:
     """Version 7 of the generator writes Java that doesn't compile for a parameter that is a map (`metadata[plan]=pro`)."""
     described = json.loads((ROOT / "openapi.json").read_text())
     for path in described["paths"].values():
@@ -136,7 +148,6 @@ def _without_metadata_filter(folder: Path) -> Path:
 
 def go_of_openapi_generator(folder: Path) -> list[str | Path]:
     """Needs no other package than Go's own: nothing is downloaded."""
-    openapi_generator("go", folder)
     (folder / "program").mkdir()
     shutil.copy(PROGRAMS / "openapi_generator.go", folder / "program" / "main.go")
     run(["go", "build", "-o", "out", "./program"], folder, GOPROXY="off", GOTOOLCHAIN="local", CGO_ENABLED="0")
@@ -155,16 +166,26 @@ CLIENTS: dict[str, Callable[[Path], list[str | Path]]] = {
 }
 
 
+def place_of(folder: Path, name: str) -> Path:
+    return folder / name.replace(" ", "-")
+
+
 def generate(folder: Path, clients: dict[str, Callable[[Path], list[str | Path]]]) -> dict[str, Client | Exception]:
     """All of them, two at a time; for those that can't be generated or compiled, why."""
+    for name in clients:
+        place_of(folder, name).mkdir(parents=True)
+    together = [name for name in clients if name in OPENAPI_GENERATOR]
 
     def one(name: str) -> Client | Exception:
-        place = folder / name.replace(" ", "-")
-        place.mkdir(parents=True)
         try:
-            return Client(place, clients[name](place))
+            if name in together:
+                written.result()
+            return Client(place_of(folder, name), clients[name](place_of(folder, name)))
         except Exception as problem:
             return problem
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(clients, pool.map(one, clients), strict=True))
+        written = pool.submit(openapi_generator, folder, together)
+        # Those that need not wait for it come first.
+        made = {name: pool.submit(one, name) for name in sorted(clients, key=lambda name: name in together)}
+    return {name: made[name].result() for name in clients}

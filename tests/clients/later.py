@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from tests.harness import Server
+from tests.harness import PLAIN, Server
 
 NEW = {"role": "manager", "status": "away", "type": "user.merged", "code": "later_code"}
 
@@ -31,7 +31,7 @@ def later(server: Server) -> Iterator[str]:
                 for name, value in self.headers.items()
                 if name.lower() not in ("host", "connection", "accept-encoding")
             ]
-            real = httpx2.request(self.command, server.url + self.path, headers=headers, content=body, timeout=60)
+            real = httpx2.request(self.command, server.url + self.path, headers=headers, content=body, timeout=60, **PLAIN)
             content = json.dumps(_grown(real.json())).encode() if real.content else b""
             self.send_response(real.status_code)
             for name in ("Content-Type", "X-Next-Cursor"):
