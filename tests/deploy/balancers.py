@@ -108,7 +108,7 @@ class Caller(threading.Thread):
         super().__init__(daemon=True)
         self._address = url.removeprefix("http://")
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self._kinds = kinds
+        self.kinds = kinds
         self._pause = pause
         self._told = threading.Event()
         self.outcomes: Counter[tuple[str, str]] = Counter()
@@ -121,7 +121,7 @@ class Caller(threading.Thread):
 
     def run(self) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=60)
-        for kind in itertools.cycle(self._kinds):
+        for kind in itertools.cycle(self.kinds):
             if self._told.is_set():
                 break
             started = time.monotonic()

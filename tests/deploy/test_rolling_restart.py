@@ -18,6 +18,7 @@ from tests import postgres
 from tests.deploy.balancers import BALANCERS, Caller, balancing, command, environment
 from tests.deploy.programs import run
 from tests.harness import Server, free_port
+from tests.nodes.pair import wait_until
 
 FLAGS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--trusted-proxy", "127.0.0.1/32")
 
@@ -45,29 +46,27 @@ def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Se
     key = nodes[0].key
     with balancing(name, nodes, tmp_path) as url:
         before = _users(nodes[0])
-        callers = [Caller(url, key, ("read",)) for _ in range(4)]
-        callers += [Caller(url, key, ("create once", "read", "create"), pause=0.02) for _ in range(4)]
+        callers = [Caller(url, key, ("read",), pause=0.01) for _ in range(2)]
+        callers += [Caller(url, key, ("create once", "read", "create"), pause=0.02) for _ in range(2)]
         for caller in callers:
             caller.start()
-        time.sleep(0.5)
+        wait_until(lambda: all(len(caller.outcomes) >= len(caller.kinds) for caller in callers))
         for node in nodes:
             assert node.stop(signal.SIGTERM) == 0
             # Gone for longer than between two looks of the balancer.
             time.sleep(1.5)
+            answered = _requests(node)
             node.start()
-            # The balancer looks once a second: the next node stops when this one takes part again.
-            time.sleep(2.2)
+            # The next node stops when the balancer has seen that this one is back.
+            wait_until(lambda node=node, answered=answered: _requests(node) > answered)
+        wait_until(lambda: _total(callers)["read", "200"] > 300)
         for caller in callers:
             caller.stop()
-    outcomes = sum((caller.outcomes for caller in callers), Counter[tuple[str, str]]())
+    outcomes = _total(callers)
     assert set(outcomes) == {("read", "200"), ("create", "201"), ("create once", "201")}, outcomes
-    assert outcomes["read", "200"] > 500 and outcomes["create", "201"] > 50
     assert max(caller.slowest for caller in callers) < 30
     # Nothing was lost, and nothing done twice.
     assert _users(nodes[0]) - before == outcomes["create", "201"] + outcomes["create once", "201"]
-    for node in nodes:
-        # Both have taken part, or nothing was balanced.
-        assert sum("/v1/users" in str(line) for line in node.logged()) > 100
 
 
 @pytest.mark.parametrize("name", BALANCERS)
@@ -92,6 +91,15 @@ def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_p
         started = time.monotonic()
         assert httpx2.post(f"{url}/v1/users", json={}, timeout=60).status_code in (502, 503)
         assert time.monotonic() - started < 30
+
+
+def _total(callers: list[Caller]) -> Counter[tuple[str, str]]:
+    return sum((caller.outcomes.copy() for caller in callers), Counter[tuple[str, str]]())
+
+
+def _requests(node: Server) -> int:
+    """How many the node has answered."""
+    return node.log.read_bytes().count(b"/v1/users")
 
 
 def _users(node: Server) -> int:
