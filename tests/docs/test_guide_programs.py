@@ -23,7 +23,7 @@ def test_the_first_program_lists_the_users(server: Server, tmp_path: Path) -> No
 
 
 def test_the_program_that_is_over_its_limit_waits_as_long_as_it_must(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--rate-limit", "100/2s") as server:
+    with running(tmp_path / "data", "--rate-limit", "100/5s") as server:
         started = time.monotonic()
         assert printed_by("limits.md", server, tmp_path) == "150 requests were answered.\n"
         assert time.monotonic() - started > 1

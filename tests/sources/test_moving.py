@@ -35,12 +35,18 @@ from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
 """
 PEOPLE = f"""
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
 from django.contrib.auth.models import Group, User
 Group.objects.create(name="staff").user_set.add(
     User.objects.create_user("zoe", "zoe@django.example", {PASSWORD!r}, first_name="Zoë", last_name="Ångström"))
 User.objects.create_user("bob", "bob@django.example", {PASSWORD!r}, is_active=False)
 User.objects.create_user("eve", "eve@django.example")  # without a usable password
-User.objects.create_user("nobody", "", {PASSWORD!r})
+User.objects.create_user("nobody", "")
 """
 
 # The model and the password helper of fastapi-users' documentation, without a web server.
@@ -121,8 +127,7 @@ def _django(folder: Path) -> Path:
     place.mkdir()
     (place / "settings.py").write_text(DJANGO)
     (place / "manage.py").write_text(MANAGE)
-    _run(place, [PROGRAMS / "python", "manage.py", "migrate", "-v0"])
-    _run(place, [PROGRAMS / "python", "manage.py", "shell", "-c", PEOPLE])
+    _run(place, [PROGRAMS / "python", "-c", PEOPLE])
     return place
 
 
