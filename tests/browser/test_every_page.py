@@ -355,6 +355,7 @@ def test_every_link_leads_somewhere(found: dict[str, list[Place]], look: Look, r
 # ---- that everybody can use it
 
 
+@pytest.mark.timeout(600)  # of one row there may be fifty pages
 @every_page
 def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
     """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page sideways.
