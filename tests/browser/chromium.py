@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx2
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
@@ -168,6 +169,19 @@ def sideways(page: Page) -> str:
         }"""
     )
     return f"{moved} px, {wide}" if moved else ""
+
+
+def transferred(page: Page, path: str) -> dict[str, int]:
+    """Bytes that went over the network for a page and all that it needs, headers too, by path; none of what the browser had kept."""
+    sizes: dict[str, int] = {}
+    addresses: dict[str, str] = {}
+    devtools = page.context.new_cdp_session(page)
+    devtools.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
+    devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])}))
+    devtools.send("Network.enable")
+    page.goto(path, wait_until="networkidle")
+    devtools.detach()
+    return {urlsplit(addresses[request]).path: size for request, size in sizes.items() if size}
 
 
 class Focus(NamedTuple):

@@ -20,7 +20,8 @@ from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
 from rollbook.web.admin import event_files, user_filters
 from rollbook.web.admin.server import as_text
-from tests.browser.chromium import Watch, axe, new_context, take_session
+from rollbook.web.admin.users import PAGE
+from tests.browser.chromium import Watch, axe, new_context, take_session, transferred
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
@@ -408,7 +409,7 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
         page.locator(f"[name=id][value={user['id']}]").check()
     press(page, "Continue")
     press(page, "Restore 2 users")
-    expect(page.get_by_role("heading", name="2 users restored")).to_be_visible()
+    expect(page.locator(".toast")).to_contain_text("2 users restored.")
     assert [http.get(f"/v1/users/{user['id']}").status_code for user in users] == [200, 200, 404]
 
 
@@ -424,7 +425,7 @@ def test_all_users_that_match_are_changed_and_no_others(
     expect(page.get_by_role("heading", name=f"Change the role of {MANY} users to viewer?")).to_be_visible()
     later = new_user(http, name="Crowd after the question")
     press(page, f"Change the role of {MANY} users to viewer")
-    expect(page.get_by_role("heading", name=f"Role of {MANY} users changed to viewer")).to_be_visible()
+    expect(page.locator(".toast")).to_contain_text(f"Role of {MANY} users changed.")
     assert http.get("/v1/users/count?q=crowd&role=viewer").json()["count"] == MANY
     assert stored(http, later)["role"] == "member", "who was not counted is not changed"
     http.delete(f"/v1/users/{later['id']}")
@@ -435,6 +436,62 @@ def test_all_users_that_match_are_changed_and_no_others(
     press(page, "Continue")
     press(page, f"Change the role of {MANY} users to member")
     assert http.get("/v1/users/count?q=crowd&role=member").json()["count"] == MANY
+
+
+@with_and_without_scripts
+def test_reloading_after_many_were_changed_changes_nothing_again(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    """All of them: back on the list, which says so once. Not all: a page of its own, for whoever did it."""
+    tag = f"Reloaded{time.perf_counter_ns()}"
+    user, admin = new_user(http, name=tag), new_user(http, name=tag, role="admin")
+    page = browse(scripts, admin)
+
+    def change(*boxes: dict[str, Any], to: str, button: str) -> None:
+        page.goto(f"/admin/users?q={tag}")
+        for each in boxes:
+            page.locator(f"[name=id][value={each['id']}]").check()
+        page.get_by_label("Action", exact=True).select_option(to)
+        press(page, "Continue")
+        press(page, button)
+
+    change(user, to="suspend", button="Suspend 1 user")
+    assert page.url.endswith(f"/admin/users?q={tag}")
+    expect(page.locator(".toast")).to_contain_text("1 user suspended.")
+    http.post(f"/v1/users/{user['id']}/activate")
+    page.reload()
+    expect(page.get_by_role("row", name=tag).first).to_be_visible()
+    expect(page.locator(".toast")).to_have_count(0)
+    change(user, admin, to="suspend", button="Suspend 2 users")
+    http.post(f"/v1/users/{user['id']}/activate")
+    for _ in range(2):
+        expect(page.get_by_role("heading", level=1)).to_have_text("1 user suspended")
+        expect(page.get_by_role("row", name=tag)).to_contain_text("You cannot suspend yourself.")
+        assert stored(http, user)["status"] == "active", "reloading sends nothing"
+        page.reload()
+    page.get_by_role("link", name="Back to the list").click()
+    page.wait_for_url(f"**/admin/users?q={tag}")
+    others = browse(scripts)
+    others.goto("/admin/users/bulk")
+    assert others.url.endswith("/admin/users"), "it is for whoever did it"
+
+
+def test_of_very_many_that_could_not_be_changed_some_are_named_and_all_counted(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]
+) -> None:
+    """As many as the cookie has room for that brings them over the redirect."""
+    page = browse()
+    gone = [f"user_{number:026}" for number in range(200)]
+    page.goto("/admin/users")
+    page.locator("#users tbody [name=id]").first.check()
+    page.get_by_label("Action", exact=True).select_option("activate")
+    press(page, "Continue")
+    page.locator("[name=ids]").evaluate("(input, ids) => { input.value = ids; }", " ".join([*gone, crowd[0]["id"]]))
+    press(page, "Activate 1 user")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 user activated")
+    expect(page.get_by_text("200 users were not changed.")).to_be_visible()
+    expect(page.get_by_role("row", name=gone[0])).to_contain_text("not be found")
+    expect(page.get_by_role("row", name="176 more")).to_be_visible()
 
 
 def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
@@ -462,6 +519,23 @@ def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Pag
         assert answer.status == 200 and answer.body() == b"", query
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "text", "button"),
+    [("/admin/users", "Search", "crowd", "Search"), ("/admin/requests", "Path", "/v1/users", "Apply")],
+)
+def test_the_address_has_only_the_filters_that_were_set(
+    browse: Callable[..., Page], path: str, field: str, text: str, button: str
+) -> None:
+    page = browse(scripts=False)
+    page.goto(path)
+    page.get_by_label(field, exact=True).fill(text)
+    page.get_by_role("main").get_by_role("button", name=button, exact=True).click()
+    page.wait_for_url(re.compile(r"\?"))
+    assert page.url.partition(path)[2] == f"?{urlencode({'q' if field == 'Search' else 'path': text})}"
+    page.goto(f"{path}?status=&role=&path=")
+    assert page.url.endswith(path)
+
+
 def test_a_row_of_the_list_opens_its_user(http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
     page = browse()
     page.goto("/admin/users?q=crowd+007")
@@ -481,6 +555,16 @@ def test_the_pages_of_the_list_are_turned_on_one_line_at_every_width(
             expect(page.get_by_role("link", name="Next")).to_be_visible()
     finally:
         page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_a_full_page_of_the_list_is_light(
+    new_context: Callable[..., BrowserContext], server: Server, owner_cookies: httpx2.Cookies, crowd: list[dict[str, Any]]
+) -> None:
+    page = new_context().new_page()
+    take_session(page.context, owner_cookies, server)
+    parts = transferred(page, "/admin/users")
+    assert page.locator("#users tbody tr").count() == PAGE
+    assert sum(parts.values()) <= 60_000, parts
 
 
 def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Client, browse: Callable[..., Page]) -> None:
@@ -887,6 +971,25 @@ def test_a_key_of_a_user_is_rotated_and_both_are_told_apart(
     assert page.get_by_text("Reveal").count() == 0, "only who has it can"
     with server.http(new) as client:
         assert client.get("/v1/users/me").json()["id"] == user["id"]
+
+
+def test_the_words_about_a_person_are_those_for_a_person(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    """Whoever they are, and whatever their name ends with."""
+    user = new_user(http, name="Zelda S.")
+    page = browse()
+    main = page.get_by_role("main")
+    page.goto(of(user, "/delete"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete Zelda S.?")
+    page.goto(of(user, "/keys/new"))
+    page.get_by_label("Name", exact=True).fill("For Zelda")
+    page.get_by_label("Allow revealing this key again").check()
+    press(page, "Create key")
+    expect(main).to_contain_text("Zelda S. can reveal it with their password.")
+    page.goto("/admin/users?q=zelda+nobody+has+this")
+    expect(main).to_contain_text("No name, email, ID or external ID matches.")
+    for path in ("", "/delete", "/keys", "/sessions", "/requests", "/events"):
+        page.goto(of(user, path))
+        assert not re.search(r"\.…|…\.|\.\.|\bits? (password|keys)\b|own password", main.inner_text()), path
 
 
 @with_and_without_scripts

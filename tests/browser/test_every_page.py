@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from rollbook.roles import ON_ALL
 from rollbook.web.pages import PAGES
-from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab, take_session
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sideways, tab, take_session, transferred
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import DELETED, HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -418,18 +418,9 @@ def test_pages_are_light(
     """All that is transferred for one, headers too, by a browser that has nothing yet; the next time, the page alone."""
     page = new_context().new_page()
     take_session(page.context, clients["owner"].cookies, server)
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Network.enable")
-    sizes: dict[str, int] = {}
-    addresses: dict[str, str] = {}
-    devtools.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
-    devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])}))
-    page.goto(path, wait_until="networkidle")
-    parts = {urlsplit(addresses[request]).path: size for request, size in sizes.items()}
+    parts = transferred(page, path)
     assert len(parts) >= 3
     print(f"bytes transferred for {path}:", sum(parts.values()), parts)
     assert sum(parts.values()) <= WEIGHTS[path], parts
-    sizes.clear()
-    page.goto(path, wait_until="networkidle")
-    again = {urlsplit(addresses[request]).path for request, size in sizes.items() if size}
+    again = transferred(page, path)
     assert not any(each.startswith("/static/") for each in again), f"asked for once more: {again}"

@@ -25,7 +25,7 @@ PAGE = 50
 MAX_STEPS = 40
 """Pages that one can turn back to; from further back, only to the newest."""
 FILTERS = ("status", "method", "path", "path_match", "key", "user", "after", "before")
-OTHERS = ("id", "turned", "live", "n", "notice")
+OTHERS = ("id", "turned", "live", "n")
 """What else the URL of a list can have."""
 LABELS = {
     "status": "The status",

@@ -1,5 +1,5 @@
 """Notices about the last action. The redirect after it names one in a cookie, which the next page shows and deletes: no link and no reload
-shows it, and whoever sets that cookie can choose among these texts only."""
+shows it, and whoever sets that cookie can choose among these texts only, and a number."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ NOTICES: dict[str, Notice] = {
     "user-activated": Notice("ok", "User activated."),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),
+    "users-suspended": Notice("warn", "{} suspended. They can’t sign in or use their API keys until you reactivate them."),
+    "users-activated": Notice("ok", "{} activated."),
+    "users-deleted": Notice("ok", "{} deleted. You can still restore them."),
+    "users-restored": Notice("ok", "{} restored. Their API keys stay revoked."),
+    "users-role-changed": Notice("ok", "Role of {} changed."),
     "user-purged": Notice("ok", "User permanently erased."),
     "user-session-ended": Notice("ok", "That browser has been signed out."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
@@ -46,3 +51,12 @@ NOTICES: dict[str, Notice] = {
     "replay-canceled": Notice("ok", "Replay canceled."),
     "webhook-deleted": Notice("ok", "Webhook deleted."),
 }
+
+
+def found(text: str) -> Notice | None:
+    """The notice that the cookie names, with its number of users."""
+    name, _, count = text.partition(".")
+    notice = NOTICES.get(name)
+    if notice is None or not count.isdecimal():
+        return notice
+    return notice._replace(text=notice.text.format(f"{int(count[:6]):,} user{'' if count == '1' else 's'}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from msgspec import Struct
 
@@ -89,6 +89,12 @@ class PageRequest:
         """All values of a parameter of the URL."""
         return [value for parameter, value in _pairs(self.request.query) if parameter == name]
 
+    @property
+    def url_without_blanks(self) -> str:
+        """The URL as if the fields that a form of filters left blank had not been sent."""
+        query = urlencode([(name, value) for name, value in _pairs(self.request.query) if value])
+        return self.request.path + (f"?{query}" if query else "")
+
     def _fields(self) -> list[tuple[str, str]]:
         if self._form is None:
             request = self.request
@@ -170,13 +176,14 @@ class PageRequest:
     def _notice(self) -> Notice | None:
         """The notice to show: on whole pages only, since a part of a page has no room for it."""
         name = None if self.is_htmx else cookie_of(self.request, self.on.settings, notices.COOKIE)
-        return None if name is None else NOTICES.get(name)
+        return None if name is None else notices.found(name)
 
-    def redirect(self, path: str, notice: str | None = None, headers: bytes = b"") -> Response:
-        """To another page of ours (303: with GET), which shows the notice of this name."""
+    def redirect(self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None) -> Response:
+        """To another page of ours (303: with GET), which shows the notice of this name, with a number of users where it is about many."""
         if notice is not None:
             assert notice in NOTICES
-            headers += self.set_cookie(notice, notices.SECONDS, notices.COOKIE)
+            text = notice if count is None else f"{notice}.{count}"
+            headers += self.set_cookie(text, notices.SECONDS, notices.COOKIE)
         location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
         if self.is_htmx:
             # htmx would follow a 303 and put the whole page into a part of this one.

@@ -131,6 +131,7 @@ PAGES = [
     Page("GET", "/admin/server", server.show, "metrics:read"),
     Page("POST", "/admin/server/backups", server.back_up, "owner"),
     Page("GET", "/admin/users", users.show, "users:read"),
+    Page("GET", "/admin/users/bulk", bulk.show, "users:write"),
     Page("POST", "/admin/users/bulk", bulk.ask, "users:write"),
     Page("POST", "/admin/users/bulk/apply", bulk.apply, "users:write"),
     Page("GET", "/admin/users/deleted", deleted_users.show, "users:write"),

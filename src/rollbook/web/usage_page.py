@@ -95,7 +95,7 @@ async def gauges(page: PageRequest, place: Place) -> list[usage.Gauge]:
 
 async def _read(page: PageRequest, place: Place) -> Usage:
     """Raises InvalidParameter: also for what a page doesn't know."""
-    given = {name: value for name, value in page.query.items() if value and name not in ("notice", "n")}
+    given = {name: value for name, value in page.query.items() if value and name != "n"}
     return await actions.get_usage(page.on, page.by, page.arguments(ReadUsage, {**given, "user": place.user_id}))
 
 

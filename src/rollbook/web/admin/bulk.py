@@ -1,8 +1,9 @@
-"""Changes to many users at once: selected in a list, confirmed on a page that says how many, and answered with what failed and why."""
+"""Changes to many users at once: selected in a list, and confirmed on a page that says how many. Then the list says how many were changed,
+or a page says which were not, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rollbook.actions import bulk, users
@@ -13,7 +14,7 @@ from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
-from rollbook.web import forms
+from rollbook.web import forms, shown_once
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
@@ -22,6 +23,9 @@ from rollbook.web.page_request import PageRequest
 ROLE = "role:"
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
+MAX_FAILED = 24
+"""Users named on the page that says which were not changed: as many as a cookie has room for."""
+RESULT = "/admin/users/bulk"
 
 
 class Change(NamedTuple):
@@ -32,6 +36,7 @@ class Change(NamedTuple):
     """With the number of users in the place of {}, as `done`."""
     done: str
     effect: str
+    notice: str
 
 
 class Named(NamedTuple):
@@ -40,8 +45,11 @@ class Named(NamedTuple):
 
 
 class Failed(NamedTuple):
-    user: Named
+    """Users that were not changed, for the same reason."""
+
     why: str
+    count: int
+    first: list[Named]
 
 
 def options(page: PageRequest) -> list[tuple[str, str]]:
@@ -52,17 +60,23 @@ def options(page: PageRequest) -> list[tuple[str, str]]:
 def _changes(page: PageRequest) -> dict[str, Change]:
     days = page.on.settings.deleted_retention
     suspended = "They won’t be able to sign in or use their API keys until you reactivate them."
+    activated = "They can sign in and use their API keys again."
+    restored = "They can sign in again. Their API keys stay revoked."
     deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
     found = {
-        "suspend": Change("Suspend", "Suspend {}", "{} suspended", suspended),
-        "activate": Change("Activate", "Activate {}", "{} activated", "They can sign in and use their API keys again."),
-        "delete": Change("Delete", "Delete {}", "{} deleted", deleted),
-        "restore": Change("Restore", "Restore {}", "{} restored", "They can sign in again. Their API keys stay revoked."),
+        "suspend": Change("Suspend", "Suspend {}", "{} suspended", suspended, "users-suspended"),
+        "activate": Change("Activate", "Activate {}", "{} activated", activated, "users-activated"),
+        "delete": Change("Delete", "Delete {}", "{} deleted", deleted, "users-deleted"),
+        "restore": Change("Restore", "Restore {}", "{} restored", restored, "users-restored"),
     }
     changed = "Their permissions change immediately, and those of their API keys."
     for role in roles_to_give(page):
         found[f"{ROLE}{role}"] = Change(
-            f"Change role to {role}", f"Change the role of {{}} to {role}", f"Role of {{}} changed to {role}", changed
+            f"Change role to {role}",
+            f"Change the role of {{}} to {role}",
+            f"Role of {{}} changed to {role}",
+            changed,
+            "users-role-changed",
         )
     return found
 
@@ -85,7 +99,7 @@ async def ask(page: PageRequest) -> Response:
         ids=ids,
         first=await _named(page, ids[:MAX_NAMED]),
         asked=asked_of(page.form),
-        back=_back(page, op),
+        back=_back(op, page.form),
     )
 
 
@@ -94,15 +108,30 @@ async def apply(page: PageRequest) -> Response:
     op, change = _chosen(page)
     ids = [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
     results = await bulk.bulk_users(page.on, page.by, [_operation(page, op, id) for id in ids])
-    refused = [(id, result.error) for id, result in zip(ids, results, strict=True) if result.error is not None]
-    names = await _named(page, [id for id, _ in refused])
+    failed: dict[str, list[str]] = {}
+    for id, result in zip(ids, results, strict=True):
+        if result.error is not None:
+            failed.setdefault(forms.sentence(result.error), []).append(id)
+    done = len(ids) - sum(map(len, failed.values()))
+    if not failed:
+        return page.redirect(_back(op, page.form), change.notice, count=done)
+    named = max(1, MAX_FAILED // len(failed))
+    shown = [(why, len(of), of[:named]) for why, of in failed.items()]
+    return shown_once.redirect(page, RESULT, {"op": op, "done": done, "failed": shown}, list_url(asked_of(page.form), ""))
+
+
+async def show(page: PageRequest) -> Response:
+    """What became of a change that some users could not be part of."""
+    found = shown_once.found(page)
+    if found is None:
+        return page.redirect("/admin/users")
     return page.render(
         "admin/bulk_done.html",
         section="admin/users",
-        change=change,
-        done=len(ids) - len(refused),
-        failed=[Failed(user, forms.sentence(error)) for user, (_, error) in zip(names, refused, strict=True)],
-        back=_back(page, op),
+        change=_changes(page)[found["op"]],
+        done=found["done"],
+        failed=[Failed(why, count, await _named(page, ids)) for why, count, ids in found["failed"]],
+        back=_back(found["op"], page.query),
     )
 
 
@@ -135,5 +164,5 @@ async def _names(queries: Queries, ids: Sequence[str]) -> list[Named]:
     return [Named(id, await user_records.name(queries, id) or id) for id in ids]
 
 
-def _back(page: PageRequest, op: str) -> str:
-    return "/admin/users/deleted" if op == "restore" else list_url(asked_of(page.form))
+def _back(op: str, asked: Mapping[str, str]) -> str:
+    return "/admin/users/deleted" if op == "restore" else list_url(asked_of(asked))
