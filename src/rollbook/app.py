@@ -152,7 +152,7 @@ class App:
         rules.prepare()
         self._secret.seal("keys", b"")
         templates.prepare()
-        docs.prepare()
+        docs.prepare(self._url)
 
     async def drain(self) -> None:
         self._feeds.close()

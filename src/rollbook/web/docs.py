@@ -116,9 +116,10 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
     return _unless_known(page, response)
 
 
-def prepare() -> None:
-    """Load what renders the docs, by rendering a page with most of it."""
-    _render(guide.source(guide.LANDING, "http://localhost"))
+def prepare(url: str) -> None:
+    """Load what renders the docs, by rendering the page that most visits begin with. `url` is the server's."""
+    _articles[guide.LANDING, url] = _render(guide.source(guide.LANDING, url), guide.CHAPTERS[guide.LANDING].columns)
+    templates.environment().get_template("docs/page.html")
 
 
 def _render(text: str, columns: bool = False) -> Rendered:
