@@ -100,6 +100,38 @@ def test_single_keys_can_be_turned_off(opened: Open) -> None:
     expect(page.get_by_label("Use single-key shortcuts")).not_to_be_checked()
 
 
+def test_the_palette_leads_to_pages_users_and_the_docs(opened: Open) -> None:
+    page = opened("/account")
+    palette = page.get_by_role("dialog", name="Go to")
+    page.get_by_label("Name", exact=True).focus()
+    page.keyboard.press("Control+k")
+    expect(palette).to_be_visible()
+    field = palette.get_by_role("searchbox")
+    expect(field).to_be_focused()
+    field.press_sequentially("audit")
+    expect(palette.locator("ul").get_by_role("link")).to_have_text([re.compile("Audit log"), "Search users for audit"])
+    expect(palette.locator("#palette-docs").get_by_role("link").first).to_be_visible()
+    assert not axe_in_both_themes(page)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/events")
+    page.keyboard.press("Control+k")
+    field.fill("rotate a key")
+    expect(palette.locator("#palette-docs").get_by_role("link").first).to_contain_text("Rotate a key")
+    page.keyboard.press("ArrowDown")
+    expect(palette.get_by_role("link", name="Search users for rotate a key")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs/keys#rotate-a-key")
+    page.keyboard.press("Control+k")
+    field.fill("wilhelmina & co")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/users?q=wilhelmina%20%26%20co")
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+
+
 # ---- times
 
 
@@ -139,6 +171,60 @@ def test_rows_of_a_table_are_cards_on_a_phone(opened: Open) -> None:
     assert page.locator(".table").evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
     assert not page.evaluate(BROKEN_WORD)
     assert not sideways(page)
+
+
+LONG = "x" * 60
+OUTSIDE = """() => {
+    const range = document.createRange(), found = [];
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const parent = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || parent.closest("pre, select, svg, .numbers, .tab-bar, .visually-hidden")) continue;
+        const limit = Math.min(parent.closest(".card, .table, .notice, .empty, main").getBoundingClientRect().right, innerWidth) + 1;
+        range.selectNodeContents(walker.currentNode);
+        if ([...range.getClientRects()].some(box => box.right > limit)) found.push(walker.currentNode.data.trim().slice(0, 80));
+    }
+    return found;
+}"""
+
+
+def test_long_names_and_emails_stay_within_their_cards_on_a_phone(opened: Open, server: Server) -> None:
+    with server.http() as http:
+        user = new_user(
+            http, name=f"Name{LONG}", email=f"{LONG}@{LONG}.example.com", external_id=f"crm-{LONG}", metadata={LONG: LONG}
+        )
+        key = http.post("/v1/keys", json={"name": f"Key{LONG}", "user_id": user["id"]}).json()
+        own = http.post("/v1/keys", json={"name": f"Key{LONG}"}).json()
+        http.get("/v1/users/me", headers={"Authorization": f"Bearer {own['key']}"})
+        webhook = http.post("/v1/webhooks", json={"url": "inbox", "description": f"Hook{LONG}"}).json()
+        gone = new_user(http, name=f"Gone{LONG}", email=f"gone{LONG}@{LONG}.example.com")
+        http.delete(f"/v1/users/{gone['id']}")
+        event = http.get("/v1/events", params={"user": user["id"], "type": "user.created"}).json()[0]
+    about = f"/admin/users/{user['id']}"
+    tabs = [about + tab for tab in ("", "/delete", "/keys", f"/keys/{key['id']}", "/sessions", "/requests", "/events", "/usage")]
+    page = opened("/account", viewport={"width": 390, "height": 844})
+    wrong = []
+    for path in (
+        *tabs,
+        "/admin",
+        "/admin/users",
+        "/admin/users/deleted",
+        f"/admin/users/{gone['id']}",
+        "/admin/events",
+        f"/admin/events/{event['id']}",
+        "/admin/webhooks",
+        "/account/keys",
+        f"/account/keys/{own['id']}",
+        "/account/usage",
+        "/account/requests",
+        f"/account/webhooks/{webhook['id']}",
+        f"/account/webhooks/{webhook['id']}/deliveries",
+    ):
+        answer = page.goto(path)
+        assert answer and answer.status == 200, path
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        wrong += [f"{path}: {each}" for each in (*page.evaluate(OUTSIDE), sideways(page)) if each]
+    assert not wrong, "\n".join(wrong)
 
 
 # ---- copy buttons

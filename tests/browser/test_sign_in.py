@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import Watch, axe_in_both_themes, sign_in
-from tests.harness import OWNER_EMAIL, Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
 
 NEW = "a few random words"
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -438,6 +438,20 @@ def test_the_first_run_leads_the_owner_to_the_overview_and_the_keys_have_a_line_
         expect(page.get_by_role("main")).to_contain_text("first key")
         page.goto(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
+
+
+def test_no_key_is_said_to_be_shown_only_once_that_can_be_revealed(tmp_path: Path) -> None:
+    """The one of the first start, and one that the command line creates: who has the password gets both again."""
+    with running(tmp_path / "data", environment={"ROLLBOOK_OWNER_KEY": ""}) as fresh, fresh.http(None) as http:
+        first = (fresh.data / "first-start.txt").read_text()
+        made = fresh.rollbook("keys", "create", OWNER_EMAIL, "--data", str(fresh.data))
+        for said in (first, made.stdout + made.stderr):
+            assert not re.search(r"\bonly (now|once)\b|shown once|see it again", said, re.IGNORECASE), said
+            [key] = set(re.findall(r"rbk_[0-9A-Za-z]{38}", said))
+            headers = {"Authorization": f"Bearer {key}"}
+            id = http.get("/v1/keys/current", headers=headers).json()["id"]
+            again = http.post(f"/v1/keys/{id}/reveal", json={"password": OWNER_PASSWORD}, headers=headers)
+            assert (again.status_code, again.json()["key"]) == (200, key)
 
 
 def test_a_new_user_has_no_password_to_guess(browse: Browse, server: Server) -> None:

@@ -1,4 +1,4 @@
-/* Theme switch, toasts, keyboard shortcuts, copy buttons, confirmation dialogs, unsaved edits, passwords, filters, lists, local times and tabs. Every page works without it. */
+/* Theme switch, toasts, keyboard shortcuts, the palette, copy buttons, confirmation dialogs, unsaved edits, passwords, filters, lists, local times and tabs. Every page works without it. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -141,6 +141,10 @@
   let lead = 0;
   function shortcut(event) {
     if (event.key === "Escape") document.querySelector(".toast")?.remove();
+    if (event.key === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+      event.preventDefault();
+      return htmx.process(openDialog("palette"));
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || kept("shortcuts") === "off") return;
     if (event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     const afterG = event.timeStamp - lead < 1500;
@@ -152,11 +156,35 @@
     event.preventDefault();
   }
   function showShortcuts() {
-    document.body.append(document.getElementById("shortcuts").content.cloneNode(true));
-    const dialog = document.body.lastElementChild;
+    const dialog = openDialog("shortcuts");
     dialog.querySelector("input").checked = kept("shortcuts") !== "off";
+  }
+  function openDialog(id) {
+    document.body.append(document.getElementById(id).content.cloneNode(true));
+    const dialog = document.body.lastElementChild;
     dialog.addEventListener("close", () => dialog.remove());
     dialog.showModal();
+    return dialog;
+  }
+
+  // The palette: pages whose names have the words that are typed, users, and below them what htmx finds in the docs.
+  function filterPalette(dialog) {
+    const text = dialog.querySelector("input").value.trim(), words = text.toLowerCase().split(/\s+/);
+    for (const item of dialog.querySelectorAll("ul > li")) {
+      const link = item.firstElementChild, query = link.dataset.query;
+      item.hidden = query ? !text : !words.every((word) => link.textContent.toLowerCase().includes(word));
+      if (!query) continue;
+      link.href = query + encodeURIComponent(text);
+      link.querySelector("strong").textContent = text;
+    }
+  }
+  function walkPalette(dialog, event) {
+    const stops = [dialog.querySelector("input"), ...[...dialog.querySelectorAll("a")].filter((link) => link.checkVisibility())];
+    const at = stops.indexOf(document.activeElement), next = stops[at + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
+    if (event.key === "Enter" && at === 0) stops[1]?.click();
+    else if (next) next.focus();
+    else return;
+    event.preventDefault();
   }
 
   function choose(sync, value) {
@@ -274,7 +302,11 @@
     saved.delete(event.target);
     for (const button of event.target.querySelectorAll("[data-show-password]")) showPassword(button, false);
   });
-  document.addEventListener("input", (event) => countPassword(event.target));
+  document.addEventListener("input", (event) => {
+    countPassword(event.target);
+    const palette = event.target.closest(".palette");
+    if (palette) filterPalette(palette);
+  });
   addEventListener("beforeunload", warnUnsaved);
 
   document.addEventListener("change", (event) => {
@@ -291,6 +323,10 @@
   });
 
   document.addEventListener("keydown", shortcut);
+  document.addEventListener("keydown", (event) => {
+    const palette = event.target.closest?.(".palette");
+    if (palette) walkPalette(palette, event);
+  });
   document.addEventListener("DOMContentLoaded", () => {
     live = document.createElement("div");
     live.className = "visually-hidden";
