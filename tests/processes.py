@@ -246,7 +246,7 @@ def _warm_up() -> None:
     rules.prepare()
     templates.prepare()
     templates.compile_all()
-    docs.prepare()
+    docs.prepare("http://localhost")
 
 
 def _become(order: Order, streams: list[int]) -> None:
