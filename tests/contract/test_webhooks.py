@@ -13,6 +13,7 @@ from rollbook.roles import SCOPES
 from tests.contract.answers import Log, refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user
+from tests.visitor import signed_in
 
 URL = "https://receiver.invalid/hooks/rollbook?tenant=1"
 
@@ -311,3 +312,24 @@ def test_a_purged_users_webhooks_are_gone(http: httpx2.Client, admin: httpx2.Cli
     assert http.delete(f"/v1/users/{admin.user['id']}?purge=true").status_code == 204  # type: ignore[attr-defined]
     refused(http.get(path(made)), errors.NotFound)
     assert made["id"] not in http.get("/v1/events?limit=1000").text
+
+
+def test_values_of_headers_cannot_be_read_by_sending_them_elsewhere(
+    http: httpx2.Client, admin: httpx2.Client, server: Server
+) -> None:
+    made = make(http, headers={"Authorization": "Bearer of-the-receiver", "X-Tenant": "acme"})
+    elsewhere = {"url": "inbox", "user_id": admin.user["id"]}  # type: ignore[attr-defined]
+    for changes in (elsewhere, elsewhere | {"headers": {"X-Tenant": "a"}}, {"url": URL.replace("receiver", "other")}):
+        assert refused(admin.patch(path(made), json=changes), errors.InvalidParameter)["param"] == "headers"
+    assert get(http, made)["url"] == URL
+    assert admin.patch(path(made), json={"url": URL + "&more=1"}).status_code == 200, "the same server gets them as before"
+    changes = elsewhere | {"headers": {"authorization": None, "X-TENANT": "new"}}
+    assert admin.patch(path(made), json=changes).json()["headers"] == ["X-TENANT"]
+
+
+def test_the_inbox_shows_no_values_of_headers(server: Server, http: httpx2.Client) -> None:
+    made = make(http, url="inbox", headers={"Authorization": "Bearer of-the-receiver"})
+    assert http.post(f"{path(made)}/test", json={}).json()["outcome"] == "delivered"
+    with signed_in(server) as owner:
+        page = owner.get("/account/webhooks/inbox", params={"webhook": made["id"]}).text
+    assert "Authorization" in page and "webhook-signature" in page and "of-the-receiver" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
@@ -129,7 +130,8 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
 async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None) -> Seen:
     """Update a webhook
 
-    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. Events that have not been delivered yet are
+    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url` leads to another server, send the
+    values of all headers again. Events that have not been delivered yet are
     sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or
     `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another user. With `If-Match`, the update only
     succeeds if the webhook still has that version.
@@ -157,12 +159,22 @@ async def _update(
     if versions is not None and webhook.version not in versions:
         raise PreconditionFailed()
     columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
+    if "url" in columns:
+        _check_headers_may_go(webhook, columns["url"], changes)
     if changes.headers is not UNSET and changes.headers:
         columns["headers"] = _headers(on, id, webhooks.sealed_headers(webhook), changes)
     if "user_id" in columns:
         await check_owner(tx, columns["user_id"])
         await check_room(tx, columns["user_id"])
     return await _changed(tx, by, webhook, columns)
+
+
+def _check_headers_may_go(webhook: Webhook, url: str, changes: WebhookUpdate) -> None:
+    """The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere. Raises InvalidParameter."""
+    sent = set() if changes.headers is UNSET else {name.lower() for name, _ in changes.headers}
+    kept = [name for name in webhooks.sealed_headers(webhook) if name.lower() not in sent]
+    if kept and urlsplit(url.lower())[:2] != urlsplit(webhook.url.lower())[:2]:
+        refuse("headers", f"must be sent again, or removed, when the URL leads to another server: {', '.join(kept)}")
 
 
 async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any]) -> Seen:
