@@ -158,3 +158,18 @@ def test_paths_are_compared_from_their_beginning_or_as_a_whole(member: httpx2.Cl
     assert {each["path"] for each in logged(member, path="/v1/keys", path_match="exact")} == {"/v1/keys"}
     answer = member.get("/v1/requests", params={"path_match": "exact"})
     assert (answer.status_code, answer.json()["param"]) == (400, "path_match")
+
+
+def test_whoever_waits_for_others_requests_and_is_demoted_gets_none(
+    http: httpx2.Client, as_role: Callable[..., httpx2.Client], server: Server
+) -> None:
+    admin, other = as_role("admin"), new_user(http)
+    position = http.get("/v1/requests", params={"limit": 1}).headers["request-position"]
+    asked = {"user": other["id"], "order": "asc", "after": position, "wait": 30}
+    with ThreadPoolExecutor(1) as pool, server.http(new_key(http, user_id=other["id"])) as client:
+        waiting = pool.submit(admin.get, "/v1/requests", params=asked, timeout=60)
+        time.sleep(1)  # by when it waits; were it later, it would be refused as well
+        assert http.patch(f"/v1/users/{admin.user['id']}", json={"role": "member"}).status_code == 200  # type: ignore[attr-defined]
+        assert client.get("/v1/users/me").status_code == 200
+        answer = waiting.result()
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope"), answer.text

@@ -12,8 +12,8 @@ from rollbook.actions.arguments import UserCreate, UserUpdate
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
-from rollbook.actions.principal import Principal
-from rollbook.errors import ApiError, BulkRefused, Fault
+from rollbook.actions.principal import Principal, as_of_now
+from rollbook.errors import ApiError, BulkRefused, Fault, InsufficientScope
 from rollbook.records import users as user_records
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -72,6 +72,10 @@ async def bulk_users(
     plans = [await _plan(planning, by, operation) for operation in operations]
     if atomic:
         _all_or_none(plans)
+    # Hashing takes seconds, in which the key may have ended, or its user got another role.
+    now = await on.read(as_of_now, by)
+    if (now.role, now.scopes_on_all) != (by.role, by.caller.scopes_on_all):
+        raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")
     return await on.write(_do, operations, plans, atomic)
 
 

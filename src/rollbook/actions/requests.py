@@ -135,6 +135,6 @@ async def _next_page(
             page = await _page(on, wanted._replace(after=max(wanted.after, page.position)), asked)
     if page.requests:
         caller = await on.read(as_of_now, by)
-        if SCOPE not in caller.scopes_on_self:
+        if SCOPE not in (caller.scopes_on_self if wanted.user_id == by.user_id else caller.scopes_on_all):
             raise InsufficientScope(scope=SCOPE)
     return page

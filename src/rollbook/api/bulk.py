@@ -24,8 +24,10 @@ from rollbook.http.boundary import describe
 from rollbook.http.response import Response
 
 MAX_BODY = 33_554_432
-AT_ONCE = 32
-"""Operations that are read before others get their turn: a millisecond's worth."""
+AT_ONCE = 65_536
+"""Bytes of operations that are read before others get their turn: milliseconds' worth."""
+LEAST = 2_048
+"""What an operation counts as at least."""
 VERBS = get_args(Verb)
 
 
@@ -70,11 +72,14 @@ async def read(call: Call) -> Asked:
     check_kind(request.body, request.headers.get(b"content-type"), request.headers.get(b"content-encoding"))
     body, atomic = _outermost(request.body)
     operations: list[Operation] = []
+    at_once = 0
     for item in _items(body):
         if len(operations) == MAX_OPERATIONS:
             refuse("operations", f"must have at most {MAX_OPERATIONS:,} items")
         operations.append(_operation(item, len(operations), settings.password_min_length, settings.max_body))
-        if len(operations) % AT_ONCE == 0:
+        at_once += max(len(item), LEAST)
+        if at_once >= AT_ONCE:
+            at_once = 0
             await asyncio.sleep(0)
     if not operations:
         refuse("operations", "must have at least 1 item")
