@@ -21,7 +21,7 @@ from tests.harness import Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 
 EXPORTS = "/v1/exports"
-TRICKY = ("=1+1", "'=1+1", "''-x", "+49 30", "-", "@home", "'tis", 'a "quoted", one', "Zoë 😀", "a;b", "x" * 255)
+TRICKY = ("=1+1", "＝1+1", "'＋1", "'=1+1", "''-x", "+49 30", "-", "@home", "'tis", 'a "quoted", one', "Zoë 😀", "a;b", "x" * 255)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,10 @@ def exported(answer: httpx2.Response) -> list[dict[str, Any]]:
     rows = csv.DictReader(io.StringIO(answer.text, newline=""), strict=True)
     return [
         shown(
-            {name: cell[1:] if cell.lstrip("'")[:1] in tuple("=+-@") and cell[:1] == "'" else cell for name, cell in row.items()}
+            {
+                name: cell[1:] if cell.lstrip("'")[:1] in tuple("=+-@＝＋") and cell[:1] == "'" else cell
+                for name, cell in row.items()
+            }
         )
         for row in rows
     ]

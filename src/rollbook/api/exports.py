@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +10,7 @@ import msgspec
 from rollbook import clock
 from rollbook.actions.arguments import ExportFormat, ExportUsers
 from rollbook.actions.exports import Export, Form, Held
+from rollbook.api import spreadsheets
 from rollbook.api.call import Call
 from rollbook.api.show import event_position
 from rollbook.http.response import PRIVATE, Response, Stream, line
@@ -21,10 +19,6 @@ from rollbook.records.users import User
 
 COLUMNS = tuple(users.public(User(0, "", "", "")))
 HASH = "password_hash"
-
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), and what looks like it behind quotation marks: it gets one
-# more, so that taking one away gives the text itself.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]").match
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _time = clock.format_time_exactly
@@ -43,10 +37,10 @@ def shown(call: Call, export: Export) -> Response:
 def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
     if format == "ndjson":
         return Form(b"", _ndjson)
-    return Form(_rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv)
+    return Form(spreadsheets.rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv)
 
 
-CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8; header=present"}
+CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": spreadsheets.CONTENT_TYPE}
 
 
 def _ndjson(part: Sequence[Held]) -> bytes:
@@ -65,20 +59,14 @@ def _fields(user: User, hash: str | None) -> dict[str, Any]:
 
 
 def _csv(part: Sequence[Held]) -> bytes:
-    return _rows([_cells(user) for user, _ in part])
+    return spreadsheets.rows([_cells(user) for user, _ in part])
 
 
 def _csv_with_hashes(part: Sequence[Held]) -> bytes:
-    return _rows([[*_cells(user), hash or ""] for user, hash in part])
+    return spreadsheets.rows([[*_cells(user), hash or ""] for user, hash in part])
 
 
 def _cells(user: User) -> list[str]:
     found = _fields(user, None)
     found["metadata"], found["email_verified"] = user.metadata, "true" if user.email_verified else "false"
-    return [f"'{text}" if _FORMULA(text) else text for text in [value or "" for value in found.values()]]
-
-
-def _rows(rows: Iterable[Iterable[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(rows)
-    return written.getvalue().encode()
+    return [value or "" for value in found.values()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -24,7 +22,7 @@ from rollbook.actions.users import Export, sort_of
 from rollbook.actions.webhook_deliveries import Deliveries, Whole
 from rollbook.actions.webhook_replays import Replays
 from rollbook.actions.webhooks import Seen, Webhooks
-from rollbook.api import paging, types
+from rollbook.api import paging, spreadsheets, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
@@ -235,7 +233,7 @@ def _import(call: Call, found: Import) -> types.Import:
 
 def import_report(call: Call, report: Report) -> Response:
     if report.format == "csv":
-        return Response(200, PRIVATE + line("Content-Type", "text/csv; charset=utf-8"), stream=Stream(report_csv(report)))
+        return Response(200, PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report)))
     return Response(200, PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report)))
 
 
@@ -250,13 +248,7 @@ async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
     yield b"line,field,code,reason\r\n"
     async with aclosing(report.parts) as parts:
         async for part in parts:
-            text = io.StringIO()
-            csv.writer(text).writerows([(refusal.line, *map(_as_text, refusal[1:])) for refusal in part])
-            yield text.getvalue().encode()
-
-
-def _as_text(value: str | None) -> str:
-    return f"'{value}" if value and value[0] in "=+-@\t\r" else value or ""
+            yield spreadsheets.rows([[str(cell or "") for cell in refusal] for refusal in part])
 
 
 # ---- webhooks

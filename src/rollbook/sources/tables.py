@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 
+from rollbook.api import spreadsheets
 from rollbook.errors import InvalidParameter, quoted
 from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable, pass_over
 
 DELIMITERS = ",;\t|"
+MAX_COLUMNS = 1_000
 
 _QUOTED = re.compile(r'"[^"]*+"')
-# What exports put before a cell that a spreadsheet would take for a formula.
-_GUARDED = re.compile(r"'+[=+\-@\t\r\n]").match
 
 
 class _Bad(Exception):
@@ -77,7 +77,7 @@ class Table:
     def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
         if self._named and len(cells) != len(self.columns):
             return Unreadable("invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.")
-        return {column: cell[1:] if _GUARDED(cell) else cell for column, cell in zip(self.columns, cells, strict=False) if cell}
+        return {column: spreadsheets.plain(cell) for column, cell in zip(self.columns, cells, strict=False) if cell}
 
     def _read_header(self, delimiter: str | None) -> None:
         self._pending = self._source.readline(MAX_RECORD)
@@ -87,6 +87,8 @@ class Table:
         except (csv.Error, UnicodeDecodeError, _Bad) as problem:
             raise InvalidParameter(f"The header can't be read. {_unreadable(problem).reason}") from None
         self.columns = tuple(name.strip() for name in names)
+        if len(self.columns) > MAX_COLUMNS:
+            raise InvalidParameter(f"The file has more than {MAX_COLUMNS:,} columns.")
         for name in self.columns:
             if self.columns.count(name) > 1:
                 raise InvalidParameter(f"Two columns have the same name: {quoted(name)}.")

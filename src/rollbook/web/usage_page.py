@@ -12,11 +12,12 @@ from rollbook.actions import usage as actions
 from rollbook.actions.arguments import ReadUsage
 from rollbook.actions.principal import key_bucket
 from rollbook.actions.usage import Usage
+from rollbook.api import spreadsheets
 from rollbook.http.response import PRIVATE, Response, line
 from rollbook.quota import Limit
 from rollbook.records.keys import Key
 from rollbook.records.usage import Hour, OfKey, OfRoute
-from rollbook.web import plots, polling, spreadsheets, usage
+from rollbook.web import plots, polling, usage
 from rollbook.web.page_request import SAFE, PageRequest
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))

@@ -11,10 +11,10 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions.audit import Export
+from rollbook.api import spreadsheets
 from rollbook.http.response import PRIVATE, Response, Stream, line
 from rollbook.records import events
 from rollbook.records.events import Event
-from rollbook.web import spreadsheets
 from rollbook.web.page_request import SAFE
 
 COLUMNS = (

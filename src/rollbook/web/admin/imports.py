@@ -8,7 +8,7 @@ from rollbook import clock
 from rollbook.actions import imports
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts
-from rollbook.api import show
+from rollbook.api import show, spreadsheets
 from rollbook.http.response import PRIVATE, Response, Stream, line
 from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
@@ -31,7 +31,7 @@ SOURCES = (
 )
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
-REPORTS = {"csv": ("text/csv; charset=utf-8; header=present", show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}  # fmt: skip
+REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}  # fmt: skip
 
 
 class Shown(NamedTuple):
