@@ -12,26 +12,27 @@ import pytest
 
 from tests.callers import Answer, Connection
 from tests.crash.load import WIDE, check_file
-from tests.harness import OWNER_EMAIL, Server
+from tests.harness import OWNER_EMAIL, Server, new_user
 
-INSIDE = 'mount -t tmpfs -o size=6m tmpfs "$0" && exec "$@"'
+INSIDE = 'mount -t tmpfs -o size=$SIZE tmpfs "$0" && exec "$@"'
 
 
 class OnSmallDisk(Server):
     """Its data folder lies on a tmpfs of its own, in a mount namespace of its own: where that is allowed to us."""
 
-    def __init__(self, data: Path, *flags: str, **options: Any) -> None:
+    def __init__(self, data: Path, *flags: str, mebibytes: int = 6, **options: Any) -> None:
         super().__init__(data, *flags, **options)
         data.mkdir()
+        self.inside = INSIDE.replace("$SIZE", f"{mebibytes}m")
         for namespace in (["unshare", "-m"], ["unshare", "-U", "-r", "-m"]):
-            probe = [*namespace, "sh", "-c", INSIDE, str(data), "true"]
+            probe = [*namespace, "sh", "-c", self.inside, str(data), "true"]
             if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
                 self.namespace = namespace
                 return
         raise PermissionError("no mount namespace for us")
 
     def command(self) -> list[str]:
-        return [*self.namespace, "sh", "-c", INSIDE, str(self.data), *super().command()]
+        return [*self.namespace, "sh", "-c", self.inside, str(self.data), *super().command()]
 
     @property
     def ballast(self) -> Path:
@@ -158,3 +159,16 @@ def test_a_full_disk_refuses_changes_serves_reads_and_recovers(
         assert not [*(kept_there / "imports").glob("*")]
     finally:
         assert server.stop() == 0
+
+
+def test_a_file_of_users_leaves_the_database_room_to_write(tmp_path: Path) -> None:
+    server = OnSmallDisk(tmp_path / "data", *WIDE, mebibytes=300)
+    server.start()
+    try:
+        with server.http() as http:
+            answer = http.post("/v1/imports", content=(b" " * (1 << 20) for _ in range(100)))
+            assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable"), answer.text
+            assert http.get("/v1/imports").json() == []
+            new_user(http)
+    finally:
+        server.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable
 from itertools import islice, product
@@ -12,6 +13,8 @@ import pytest
 
 from rollbook import errors
 from tests.contract.answers import refused
+from tests.harness import Server
+from tests.visitor import signed_in
 
 NAMES = ["".join(letters) for letters in islice(product(ascii_letters, repeat=3), 8_000)]
 
@@ -67,3 +70,24 @@ def test_a_limit_longer_than_any_is_refused_and_not_repeated(http: httpx2.Client
 @pytest.mark.parametrize("network", ["fe80::1%a b", "fe80::1%eth0", "fe80::%eth0/64"])
 def test_an_address_with_a_zone_is_no_network(http: httpx2.Client, network: str) -> None:
     refused(http.post("/v1/keys", json={"name": "x", "ip_allow": [network]}), errors.InvalidParameter)
+
+
+BOUNDARY = "----test"
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (gzip.compress(b"\n" * (60 << 20)), ""),
+        (gzip.compress(b" " * (60 << 20)), ""),
+        (",".join(f"c{number}" for number in range(9_000)).encode() + b"\n", "more than 1,000 columns"),
+    ],
+    ids=["blank lines", "blanks", "columns"],
+)
+def test_a_file_that_an_import_shows_a_preview_of(server: Server, file: bytes, says: str) -> None:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="users"\r\n\r\n'.encode()
+    form = head + file + f"\r\n--{BOUNDARY}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "HX-Request": "true"}
+    with signed_in(server) as owner:
+        answer = quickly(lambda: owner.post("/admin/imports/preview", content=form, headers=kind))
+    assert answer.status_code == (400 if says else 200) and says in answer.text, answer.text

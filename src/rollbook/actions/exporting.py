@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from rollbook.actions import disk
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.errors import ExportRunning, StorageUnavailable
 
 PART = 65_536
 """Bytes that are sent at a time."""
-MIN_FREE = 268_435_456
-"""Bytes that an export leaves free on the disk: the database needs room to write."""
+CHECKED = 32 << 20
+"""Bytes after which the room on the disk is looked at again."""
 
 
 class Turn:
@@ -51,9 +51,9 @@ class Spool:
     def write(self, part: bytes) -> None:
         """From any thread. Raises StorageUnavailable when the disk is nearly full, OSError."""
         if self._size >= self._checked_at:
-            if shutil.disk_usage(self._file.fileno()).free < MIN_FREE:
+            if not disk.has_room(self._file.fileno()):
                 raise StorageUnavailable("The server's disk has no room for the export.")
-            self._checked_at = self._size + MIN_FREE // 8
+            self._checked_at = self._size + CHECKED
         view, at = memoryview(part), self._size
         while view:
             written = os.pwrite(self._file.fileno(), view, at)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from rollbook.actions import disk
 from rollbook.errors import StorageUnavailable
 
 PART = 1 << 20
@@ -63,6 +64,9 @@ async def _fill(file: int, chunks: AsyncIterator[bytes]) -> int:
 
 
 def _write(file: int, content: bytes) -> None:
+    """Raises OSError, also while there is room left that the database needs."""
+    if not disk.has_room(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]

@@ -76,13 +76,14 @@ def joined(start: bytes, rest: io.BufferedReader) -> io.BufferedReader:
     return buffered(_Joined(start, rest))
 
 
-def unpacked(source: io.BufferedReader, counted: Counted) -> tuple[io.BufferedReader, Compression]:
-    """The file without its compression, and which one it has. Raises InvalidParameter, also while it is read."""
+def unpacked(source: io.BufferedReader, counted: Counted, most: int | None = None) -> tuple[io.BufferedReader, Compression]:
+    """The file without its compression, and which one it has. `most`: of a packed file, no more than the beginning is wanted, so many bytes
+    and up to CHUNK more. Raises InvalidParameter, also while it is read."""
     head, source = peeked(source)
     if head.startswith(_GZIP):
-        return buffered(_Unpacked(gzip.GzipFile(fileobj=source), "gzip", counted)), "gzip"
+        return buffered(_Unpacked(gzip.GzipFile(fileobj=source), "gzip", counted, most)), "gzip"
     if head.startswith(_ZSTD):
-        return buffered(_Unpacked(zstd.ZstdFile(source), "zstd", counted)), "zstd"
+        return buffered(_Unpacked(zstd.ZstdFile(source), "zstd", counted, most)), "zstd"
     return source, "none"
 
 
@@ -115,8 +116,8 @@ class _Joined(io.RawIOBase):
 
 
 class _Unpacked(io.RawIOBase):
-    def __init__(self, file: gzip.GzipFile | zstd.ZstdFile, name: str, counted: Counted) -> None:
-        self._file, self._name, self._counted = file, name, counted
+    def __init__(self, file: gzip.GzipFile | zstd.ZstdFile, name: str, counted: Counted, most: int | None) -> None:
+        self._file, self._name, self._counted, self._most = file, name, counted, most
         self._size = 0
 
     def readable(self) -> bool:
@@ -124,6 +125,8 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
+        if self._most is not None and self._size >= self._most:
+            raise ends_early("Only the beginning of the file is read.")
         try:
             found = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
         except EOFError:

@@ -25,6 +25,8 @@ Format = Literal["ndjson", "json", "csv"]
 Piece = TypeVar("Piece", bytes, dict[str, str])
 
 MAX_REASON = 300
+PREVIEWED = 1 << 20
+"""Unpacked bytes at the beginning of a file that a preview looks at: a packed one can have thousands of blank lines in each byte."""
 
 
 class Record(NamedTuple):
@@ -71,7 +73,7 @@ class Reading:
                 refuse("mapping", "is for files that come from no other system")
             system = SYSTEMS[options.source]
             self._convert, source = system.begin(source)
-        source, self.compression = opening.unpacked(source, self._counted)
+        source, self.compression = opening.unpacked(source, self._counted, PREVIEWED if propose else None)
         head, source = opening.as_text(source)
         self.format: Format = _detect(head, options) if options.format == "auto" else options.format
         if self.format == "csv":

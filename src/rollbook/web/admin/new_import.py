@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -37,7 +38,8 @@ async def preview(page: PageRequest) -> Response:
     upload = await uploads.receive(page.request)
     head = await _head(upload.file)
     try:
-        found = reading.preview(io.BytesIO(head), _options(upload.fields, {}), page.on.settings.password_min_length, rows=ROWS)
+        options, least = _options(upload.fields, {}), page.on.settings.password_min_length
+        found = await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
     except ApiError as error:
         return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
     return page.render("admin/import_preview.html", found=found, columns=list(found.mapping), fields=FIELDS)
