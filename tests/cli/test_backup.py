@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sqlite3
 import time
@@ -143,3 +144,17 @@ def test_where_there_is_nothing_to_copy_it_says_so(server: Server, tmp_path: Pat
     words = refused("backup", str(tmp_path / "b.db"), database="postgresql://u:hunter2@127.0.0.1/x")
     assert "pg_dump" in words and "hunter2" not in words
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_else_put_in_the_place_of_the_copy_is_not_written(server: Server, tmp_path: Path) -> None:
+    other, part = tmp_path / "other", tmp_path / "copy.db.part"
+    other.write_text("precious")
+    part.symlink_to(other)
+    assert str(tmp_path / "copy.db") in refused("backup", str(tmp_path / "copy.db"), "--data", str(server.data))
+    assert other.read_text() == "precious" and not (tmp_path / "copy.db").exists()
+    if os.geteuid() == 0:  # only root can give files away
+        part.unlink()
+        part.touch()
+        os.chown(part, 65534, 65534)
+        assert "somebody else" in refused("backup", str(tmp_path / "copy.db"), "--data", str(server.data))
+        assert part.stat().st_size == 0

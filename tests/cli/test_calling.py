@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("fly",), ("users", "fly"), ("users", "create"), ("serve", "--fly"), ("users", "list", "--limit", "many"),
         ("users", "set", "a@example.com"), ("users", "list", "--data", "x", "--url", "http://127.0.0.1"), ("keys", "create"),
+        ("api", "GET", ".evil.example/v1/users", "--url", "http://127.0.0.1:1", "--key", "k"),
     ],
 )  # fmt: skip
 def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], tmp_path: Path) -> None:

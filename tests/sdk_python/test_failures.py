@@ -204,3 +204,15 @@ def test_importing_the_client_loads_no_http_client(tmp_path: Path) -> None:
     check = "import sys, rollbook_client as c; c.Rollbook(url='http://h', key='k'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert not {"httpx2", "asyncio", "ssl", "logging", "rollbook"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", [".evil.example/v1/users", "@evil.example/v1/users", "v1/users", ""])
+def test_a_path_cannot_name_another_server_which_would_get_the_key(server: Server, path: str) -> None:
+    with Rollbook(url=server.url, key=server.key) as client, pytest.raises(ValueError, match="slash"):
+        client.get(path)
+
+
+@pytest.mark.parametrize("id", ["", ".", ".."])
+def test_an_id_cannot_make_another_path(server: Server, id: str) -> None:
+    with Rollbook(url=server.url, key=server.key) as client, pytest.raises(ValueError, match="Not an ID"):
+        client.users.delete(id)

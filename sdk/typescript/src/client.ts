@@ -155,6 +155,8 @@ export class Client implements Caller {
 
   /** Without `read`, the body is the caller's to read, until they abort the signal. */
   async #send<R = Response>(method: string, path: string, options: RequestOptions, read?: (response: Response) => Promise<R>): Promise<R> {
+    // Behind the URL of the server, anything else could name another one, which would get the key.
+    if (!path.startsWith("/")) throw new TypeError(`A path begins with a slash, such as /v1/users, unlike ${JSON.stringify(path)}.`);
     const { signal, upload, cost = 1, maxRetries = this.#options.maxRetries ?? 3, maxWait = this.#options.maxWait ?? HOUR } = options;
     const retries = upload instanceof ReadableStream ? 0 : maxRetries;
     const request = this.#request(method, options);

@@ -98,6 +98,7 @@ test("an ID can't lead to another path", async () => {
   const careful = new Rollbook({ fetch });
   for (const id of ["", ".", ".."]) {
     assert.throws(() => careful.users.delete(id), TypeError);
+    await assert.rejects(Promise.resolve(careful.get(`${id}@example.com/v1/users`)), TypeError);
     assert.throws(() => careful.webhooks.deliveries.get("webhook_1", id), TypeError);
   }
   assert.equal(fetch.requests.length, 0);

@@ -26,6 +26,8 @@ def api(
     ] = None,
 ) -> None:
     """Send any API call and print the response."""
+    if not path.startswith("/"):
+        raise typer.BadParameter("PATH must begin with a slash, such as /v1/users.")
     path, _, query = path.partition("?")
     with server() as place:
         answer = place.ask(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body))

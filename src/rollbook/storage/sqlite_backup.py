@@ -36,7 +36,10 @@ def back_up(source: Path, target: Path, moved: Moved = lambda done, total: None,
         if not replace and target.exists():
             raise _exists(target)
         _room(source, target.parent)
-        with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb+") as file:
+        with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "rb+") as file:
+            # In a folder that others can write to, somebody may have put it there to read the copy, or to have another file overwritten.
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise DatabaseUnusable(f"{part} belongs to somebody else. Remove it, or choose another folder.")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -65,7 +65,12 @@ def build(
     headers: Mapping[str, str | None] | None = None,
     idempotency_key: str | None = None,
 ) -> Request:
-    """`query` and `headers` leave out None; `body` is JSON, objects without what is `OMIT`. Every POST gets an `Idempotency-Key`, kept over retries."""
+    """`query` and `headers` leave out None; `body` is JSON, objects without what is `OMIT`. Every POST gets an `Idempotency-Key`, kept over retries.
+
+    Raises ValueError for a path that doesn't begin with a slash: behind the URL of the server, it could name another one.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"A path begins with a slash, such as /v1/users, unlike {path!r}.")
     head = {name: value for name, value in (headers or {}).items() if value is not None}
     if not isinstance(body, Omit):
         content = encode(body)
@@ -78,9 +83,9 @@ def build(
 
 
 def segment(text: str) -> str:
-    """An ID as a segment of a path. Raises ValueError if it is empty, since that would be another path."""
-    if not text:
-        raise ValueError("An ID is empty.")
+    """An ID as a segment of a path. Raises ValueError if it is empty or dots, since that would be another path."""
+    if text in ("", ".", ".."):
+        raise ValueError(f"Not an ID: {text!r}.")
     return quote(text, safe="")
 
 
