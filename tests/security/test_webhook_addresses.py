@@ -13,7 +13,8 @@ import httpx2
 import pytest
 
 from tests.delivery.receiver import Authority
-from tests.harness import Server, running
+from tests.harness import Server, new_user, running
+from tests.nodes.pair import wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret"
 
@@ -66,6 +67,15 @@ def delivered_to(http: httpx2.Client, url: str) -> dict:
     return answer.json()
 
 
+def first_delivered(http: httpx2.Client, webhook_id: str) -> dict:
+    """The first delivery of an event to a webhook, which is resumed."""
+    http.post(f"/v1/webhooks/{webhook_id}/resume", json={}).raise_for_status()
+    new_user(http)
+    deliveries = f"/v1/webhooks/{webhook_id}/deliveries?trigger=event"
+    wait_until(lambda: http.get(deliveries).json())
+    return http.get(deliveries).json()[-1]
+
+
 # The listener's address, in the forms that resolvers or libraries have read as it.
 FORMS = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0.0.0.0", "0",
@@ -113,14 +123,18 @@ def test_an_allowed_network_is_reached_and_its_neighbor_is_not(tmp_path: Path) -
 
 def test_certificates_are_verified_against_the_system_or_the_file_of_an_authority_of_your_own(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    flags = ("--webhook-allow", "127.0.0.1/32")
-    for name, environment, outcome in (
-        ("trusting", {"SSL_CERT_FILE": str(authority.path)}, "delivered"),
-        ("as_shipped", {}, "tls_failed"),
+    flags = ("--webhook-allow", "127.0.0.1/32", "--rate-limit", "none")
+    fault = "The certificate was not accepted: unable to get local issuer certificate."
+    for name, environment, result in (
+        ("trusting", {"SSL_CERT_FILE": str(authority.path)}, ("delivered", None)),
+        ("as_shipped", {}, ("tls_failed", fault)),
     ):
         with (
             running(tmp_path / name, *flags, environment=environment) as server,
             server.http() as http,
             listening(tls=authority.server("127.0.0.1")) as listener,
         ):
-            assert delivered_to(http, f"https://127.0.0.1:{listener.port}/")["outcome"] == outcome
+            tested = delivered_to(http, f"https://127.0.0.1:{listener.port}/")
+            assert (tested["outcome"], tested["detail"]) == result
+            sent = first_delivered(http, tested["webhook_id"])
+            assert (sent["outcome"], sent["detail"]) == result
