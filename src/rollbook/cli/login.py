@@ -27,55 +27,49 @@ CHOICES = (7, 30, 90, 365)
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True),
+]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", show_default=False),
+]  # fmt: skip
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="KEY", help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]", show_default=False),
+]  # fmt: skip
+Scopes = Annotated[
+    str | None,
+    typer.Option(
+        "--scopes",
+        metavar="A,B",
+        **options.one_of(roles.SCOPES),
+        help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
+        show_default=False,
+    ),
+]
+Expires = Annotated[str, typer.Option("--expires", metavar="TIME", help="When the new key expires, such as 30d.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link in a browser, if there is one.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="On the server's machine: create the key in its data folder, for the user of --user.", show_default=False),
+]  # fmt: skip
+KeyUser = Annotated[
+    str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user of the key, with --data.", show_default=False)
+]
+
+
 @app.command()
 def login(
-    profile: Annotated[
-        str,
-        typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True),
-    ] = profile_store.DEFAULT,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            "--url",
-            metavar="URL",
-            help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]",
-            show_default=False,
-        ),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            metavar="KEY",
-            help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]",
-            show_default=False,
-        ),
-    ] = None,
-    scopes: Annotated[
-        str | None,
-        typer.Option(
-            "--scopes",
-            metavar="A,B",
-            **options.one_of(roles.SCOPES),
-            help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
-            show_default=False,
-        ),
-    ] = None,
-    expires: Annotated[str, typer.Option("--expires", metavar="TIME", help="When the new key expires, such as 30d.")] = "90d",
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link in a browser, if there is one.")] = True,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="On the server's machine: create the key in its data folder, for the user of --user.",
-            show_default=False,
-        ),
-    ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option("--user", metavar="EMAIL|ID", help="The user of the key, with --data.", show_default=False),
-    ] = None,
+    profile: ProfileName = profile_store.DEFAULT,
+    url: Url = None,
+    key: Key = None,
+    scopes: Scopes = None,
+    expires: Expires = "90d",
+    browser: Browser = True,
+    data: Data = None,
+    user: KeyUser = None,
 ) -> None:
     """Save a server and an API key, so that commands need no --url and --key.
 
