@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from typing import TypeVar
 from unicodedata import normalize
 
@@ -165,6 +166,7 @@ def check_hash(text: str) -> str:
     return hash
 
 
+@lru_cache(maxsize=64)  # an import asks for the same again and again
 def _needs_too_much(parameters: str) -> bool:
     """Memory, passes or lanes beyond the maximum, though the product may be small."""
     numbers = {name: int(number) for name, number in re.findall(r"([a-z]+)=([0-9]+)", parameters)}
