@@ -555,6 +555,53 @@ async def numbered(tx: Tx, how_many: int) -> tuple[int, int]:
     return first
 
 
+async def reserved(tx: Tx, how_many: int, used: int) -> list[tuple[int, int]]:
+    await tx.reserve("things", 5, how_many)
+    return [await tx.number("things", 5) for _ in range(used)]
+
+
+async def test_reserved_numbers_are_taken_at_once_and_never_given_twice(url: str) -> None:
+    async with fresh(url) as db:
+        assert await db.write(reserved, 3, 3) == [(1, 5), (2, 6), (3, 7)]
+        assert await db.one("SELECT next FROM numbers WHERE counter = 'things'") == (4,)
+        assert await db.write(reserved, 3, 2) == [(4, 8), (5, 9)]
+        assert await db.write(reserved, 2, 4) == [(7, 11), (8, 12), (9, 13), (10, 14)]
+
+
+# ---- many rows at once
+
+
+CUT_OFF = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
+
+async def insert(tx: Tx, rows: list[tuple[str, int]]) -> None:
+    await tx.insert("things", ("name", "n"), rows)
+
+
+async def test_rows_that_are_added_together_are_all_there_or_none_is(url: str) -> None:
+    async with fresh(url) as db:
+        await db.write(insert, [("a", 1), ("b", 2)])
+        with pytest.raises(Duplicate) as refused:
+            await db.write(insert, [("c", 3), ("b", 4), ("d", 5)])
+        assert refused.value.constraint == "things.name"
+        assert await db.read(names) == ["a", "b"]
+
+
+async def test_a_connection_that_is_lost_while_rows_are_added_is_noticed(url: str) -> None:
+    async with fresh(url) as db:
+        blocker = await asyncpg.connect(url)
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE things")
+            # More than the buffers of the connection hold: the rest waits until the database reads on.
+            adding = asyncio.ensure_future(db.write(insert, [("x" * 1_000 + f"{number}", number) for number in range(50_000)]))
+            while not await blocker.fetchval(CUT_OFF):  # noqa: ASYNC110 - only the database knows
+                await asyncio.sleep(0.01)
+            with pytest.raises(StorageUnavailable):
+                await asyncio.wait_for(adding, 60)
+        await blocker.close()
+        assert await db.read(names) == []
+
+
 def _take_numbers(url: str, sent: Any) -> None:
     async def take() -> list[tuple[int, int, int]]:
         async with opened(url) as db:

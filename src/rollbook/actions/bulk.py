@@ -107,6 +107,7 @@ _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
 
 
 async def _do(tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool) -> list[Result]:
+    await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
     await user_records.take_turns_for_all(tx, [operation.id for operation in operations if operation.id])
     done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
     if atomic:

@@ -136,6 +136,12 @@ async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
     return user
 
 
+async def expect(tx: Tx, how_many: int) -> None:
+    """So many calls of `add` follow. To be asked first in a write: then numbering them costs one commit, not one for each."""
+    if how_many > 1:
+        await dialect(tx).user_counts.reserve(tx, clock.now(), how_many)
+
+
 async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     """Set these columns of a user. Raises EmailTaken, ExternalIdTaken."""
     on = dialect(tx)

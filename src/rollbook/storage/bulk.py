@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from rollbook.storage.database import DatabaseUnusable, Engine, Row, Statements
-from rollbook.storage.postgres_connection import FAILING, Address
+from rollbook.storage.postgres_connection import FAILING, Address, copy_rows
 from rollbook.storage.postgres_text import numbered
 from rollbook.storage.sqlite_connection import Reads, connect_reader, connect_writer
 
@@ -91,8 +91,6 @@ class PostgresSession:
     def __init__(self, connection: asyncpg.Connection, dialect: Any) -> None:
         self.dialect = dialect
         self._connection = connection
-        self._lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: self._lost.set())
 
     @classmethod
     async def open(cls, address: Address, dialect: Any, write: bool = False) -> PostgresSession:
@@ -115,18 +113,7 @@ class PostgresSession:
         await self._connection.executemany(numbered(sql), rows)
 
     async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32).
-        writing = asyncio.ensure_future(self._connection.copy_records_to_table(table, records=rows, columns=columns))
-        lost = asyncio.ensure_future(self._lost.wait())
-        try:
-            await asyncio.wait((writing, lost), return_when=asyncio.FIRST_COMPLETED)
-            if not writing.done():
-                raise ConnectionError("the connection to PostgreSQL was lost")
-            await writing
-        finally:
-            for task in (writing, lost):
-                task.cancel()
-            await asyncio.gather(writing, lost, return_exceptions=True)
+        await copy_rows(self._connection, table, columns, rows)
 
     async def batches(self, sql: str) -> AsyncIterator[list[Row]]:
         cursor = await self._connection.cursor(numbered(sql))

@@ -82,8 +82,16 @@ class Tx(Statements, Protocol):
         can go on. After others the transaction is lost."""
         ...
 
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """On PostgreSQL only: add many rows. Raises Duplicate."""
+        ...
+
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         """On PostgreSQL only: unique numbers, with times in the same order. See `postgres_writer`."""
+        ...
+
+    async def reserve(self, counter: str, at: int, how_many: int) -> None:
+        """On PostgreSQL only: take so many numbers at once, which `number` hands out one by one. Those that are left are never used."""
         ...
 
 

@@ -74,10 +74,16 @@ class _Transaction:
     async def many(self, sql: str, rows: Any) -> None:
         raise _Alone
 
+    async def insert(self, table: str, columns: Any, rows: Any) -> None:
+        raise _Alone
+
     async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         raise _Alone
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
+        raise _Alone
+
+    async def reserve(self, counter: str, at: int, how_many: int) -> None:
         raise _Alone
 
     def notify(self, channel: str) -> None:

@@ -125,6 +125,28 @@ def translate_error(problem: BaseException) -> BaseException:
     return problem
 
 
+async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Add rows to a table by COPY, which costs half as much as an INSERT for each. Raises what asyncpg raises."""
+    # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32).
+    lost = asyncio.get_running_loop().create_future()
+
+    def note(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    connection.add_termination_listener(note)
+    copying = asyncio.ensure_future(connection.copy_records_to_table(table, records=rows, columns=columns))
+    try:
+        await asyncio.wait((copying, lost), return_when=asyncio.FIRST_COMPLETED)
+        if not copying.done():
+            raise ConnectionError("the connection to PostgreSQL was lost")
+        await copying
+    finally:
+        connection.remove_termination_listener(note)
+        copying.cancel()
+        await asyncio.gather(copying, return_exceptions=True)
+
+
 class Connection:
     """One connection with its prepared statements. Used by one task at a time."""
 
@@ -198,6 +220,9 @@ class Connection:
         except _STALE:
             self._forget()
             raise
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        await copy_rows(self._connection, table, columns, rows)
 
     async def _prepare(self, sql: str) -> PreparedStatement:
         if len(self._prepared) >= MAX_PREPARED:

@@ -42,6 +42,8 @@ class Transaction:
         self._connection: Connection | None = None
         self._failure: BaseException | None = None
         """What went wrong first: PostgreSQL has lost the transaction since, whatever the write makes of it."""
+        self._reserved: dict[str, list[tuple[int, int]]] = {}
+        """Numbers and their times, the next one last."""
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         rows = await self.all(sql, *values)
@@ -62,6 +64,15 @@ class Transaction:
         except Exception as problem:
             self._fail(problem)
 
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        connection = self._connection or await self._open()
+        try:
+            await connection.copy(table, columns, rows)
+        except Exception as problem:
+            self._fail(problem)
+
     async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         connection = self._connection or await self._open()
         channels = len(self.channels)
@@ -79,10 +90,16 @@ class Transaction:
         return value
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
+        if how_many == 1 and (reserved := self._reserved.get(counter)):
+            return reserved.pop()
         # In a transaction of its own, so that no one waits for the end of this one. Before this one begins, where it is asked for first:
         # behind a pooler with few sessions, those who hold one and wait for another could wait for each other.
         rows = await repeated(self._aside, NUMBER, (how_many, at, counter))
         return rows[0][0] - how_many, rows[0][1] - how_many
+
+    async def reserve(self, counter: str, at: int, how_many: int) -> None:
+        first, start = await self.number(counter, at, how_many)
+        self._reserved[counter] = [(first + further, start + further) for further in reversed(range(how_many))]
 
     def notify(self, channel: str) -> None:
         self.channels.append(channel)

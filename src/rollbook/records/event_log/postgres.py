@@ -20,7 +20,7 @@ APPEND = Statement(
                              CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
                              CAST(? AS text[]))""",
 )
-APPEND_NUMBERED = f"INSERT INTO events (seq, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+NUMBERED_COLUMNS = ("seq", *COLUMNS.split(", "))
 ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
 NEWEST = "SELECT next - 1, EXISTS (SELECT 1 FROM events_new) FROM numbers WHERE counter = 'events'"
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
@@ -43,7 +43,7 @@ async def append_many(tx: Tx, events: Sequence[Row]) -> None:
     await settle_in(tx)
     row = await tx.one(NEXT)
     assert row is not None  # the migration wrote it
-    await tx.many(APPEND_NUMBERED, [(row[0] + at, *values) for at, values in enumerate(events)])
+    await tx.insert("events", NUMBERED_COLUMNS, [(row[0] + at, *values) for at, values in enumerate(events)])
     await tx.run(NUMBERED, row[0] + len(events))
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from rollbook.storage.database import Tx
 
-RESERVE_EMAIL = "INSERT INTO email_claims (email_key, user_id) VALUES (?, ?)"
-RESERVE_EXTERNAL_ID = "INSERT INTO external_id_claims (external_id, user_id) VALUES (?, ?)"
+EMAIL_CLAIM = ("email_key", "user_id")
+EXTERNAL_ID_CLAIM = ("external_id", "user_id")
+RESERVE_EMAIL = f"INSERT INTO email_claims ({', '.join(EMAIL_CLAIM)}) VALUES (?, ?)"
+RESERVE_EXTERNAL_ID = f"INSERT INTO external_id_claims ({', '.join(EXTERNAL_ID_CLAIM)}) VALUES (?, ?)"
 RELEASE_EMAIL = "DELETE FROM email_claims WHERE email_key = ?"
 RELEASE_EXTERNAL_ID = "DELETE FROM external_id_claims WHERE external_id = ?"
 

@@ -35,6 +35,10 @@ class UserCounts(Protocol):
         first; the others follow one by one."""
         ...
 
+    async def reserve(self, tx: Tx, now: int, how_many: int) -> None:
+        """So many users are about to be added one by one: on PostgreSQL, their numbers are taken at once. To be asked first in a write."""
+        ...
+
     async def adjust(self, tx: Statements, seqs: Iterable[int], change: int) -> None:
         """Users came (+1) to these places, or left them (-1)."""
         ...

@@ -62,6 +62,10 @@ async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     return await tx.number(COUNTER, now, how_many)
 
 
+async def reserve(tx: Tx, now: int, how_many: int) -> None:
+    await tx.reserve(COUNTER, now, how_many)
+
+
 async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
     await tx.many(APPEND, [(block, change * users) for block, users in Counter(seq >> BITS for seq in seqs).items()])
 

@@ -34,6 +34,10 @@ async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     return row[0] + 1, max(now, (row[1] or 0) + 1)
 
 
+async def reserve(tx: Tx, now: int, how_many: int) -> None:
+    """The only writer needs none."""
+
+
 async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
     blocks = Counter(seq >> BITS for seq in seqs)
     for level in LEVELS:

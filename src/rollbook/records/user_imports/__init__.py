@@ -81,10 +81,6 @@ def prepare(new: User, password_hash: str | None, has_own_id: bool = False) -> P
     return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
 
 
-def insert(columns: Sequence[str]) -> str:
-    return f"INSERT INTO users ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
 def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
     """Of `users.KEPT`."""
     return (*user, prepared.email_key, prepared.password_hash)

@@ -8,14 +8,15 @@ from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
-from rollbook.records.unique_keys.postgres import RESERVE_EMAIL, RESERVE_EXTERNAL_ID
+from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, insert, times, values
+from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, times, values
+from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
 from rollbook.storage.database import Statement, Tx
 
-ADD = insert((*KEPT, "search_text"))
+ALL_COLUMNS = (*KEPT, *user_search.COLUMNS)
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 IDS_TAKEN = """
@@ -44,13 +45,13 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     if not free:
         return refused
     # In the order of the index: two imports at the same time wait for each other instead of deadlocking.
-    await tx.many(RESERVE_EMAIL, sorted((user.email_key, user.new.id) for user in free))
-    reserved = sorted((user.new.external_id, user.new.id) for user in free if user.new.external_id is not None)
-    await tx.many(RESERVE_EXTERNAL_ID, reserved)
+    await tx.insert("email_claims", EMAIL_CLAIM, sorted((user.email_key, user.new.id) for user in free))
+    external_ids = sorted((user.new.external_id, user.new.id) for user in free if user.new.external_id is not None)
+    await tx.insert("external_id_claims", EXTERNAL_ID_CLAIM, external_ids)
     first, at = await _numbers(tx, free)
     added = [(user, user.at(first + number, at[number])) for number, user in enumerate(free)]
     rows = [(*values(user, prepared), searched_text(user.name, user.email)) for prepared, user in added]
-    await tx.many(ADD, rows)
+    await tx.insert("users", ALL_COLUMNS, rows)
     await user_counts.adjust(tx, range(first, first + len(added)), +1)
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
     if tells:

@@ -20,7 +20,6 @@ from rollbook.records.user_imports import (
     Taken,
     created,
     has_times,
-    insert,
     times,
     values,
 )
@@ -31,7 +30,7 @@ from rollbook.storage.database import Tx
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-ADD = f"{insert(KEPT)} ON CONFLICT DO NOTHING"
+ADD = f"INSERT INTO users ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))}) ON CONFLICT DO NOTHING"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
