@@ -198,6 +198,14 @@ def test_a_file_that_cannot_be_read_fails_with_the_reason(http: httpx2.Client) -
     assert job["status"] == "failed" and "gzip" in job["error"]
 
 
+def test_what_stands_before_the_damaged_part_of_a_file_is_imported_and_reported(http: httpx2.Client) -> None:
+    whole = ndjson(user(), "nonsense", *(user() for _ in range(12_000)))
+    job = ended(http, start(http, gzip.compress(whole)[:-6]))
+    assert job["status"] == "failed" and "gzip" in job["error"]
+    assert (job["records"], job["added"], job["refused"]) == (10_000, 9_999, 1)  # two batches
+    assert [each["line"] for each in reported(http, job)] == [2]
+
+
 @once
 def test_what_is_sent_has_bounds(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--import-max-size", "2000") as server, server.http() as http:

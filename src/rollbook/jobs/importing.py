@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from itertools import islice
 from typing import BinaryIO
 
 from rollbook.actions import import_batches
@@ -12,8 +16,13 @@ from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_batches import Importer, Step
 from rollbook.actions.principal import Principal
+from rollbook.errors import ApiError
+from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts
 from rollbook.sources.reading import Reading
+
+SLICE = 100
+"""Records that are read before the connection to the database gets its turn: some 2 ms."""
 
 
 class Run:
@@ -31,17 +40,18 @@ class Run:
         batch: int = import_batches.BATCH,
     ) -> None:
         """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction, at most."""
+        self.bytes_read = 0
         self._on = on
         self._importer = Importer(on, options, id, runner, counts, batch)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
+        # SQLite would share the interpreter with the reader, row by row. Of a pipe, a read may take longer than a transaction can.
+        self._reads_ahead = dialect(on.db).is_shared and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        self._problem: ApiError | None = None
+        """Why the file can't be read on."""
 
     @property
     def counts(self) -> Counts:
         return self._importer.counts
-
-    @property
-    def bytes_read(self) -> int:
-        return self._reading.bytes_read
 
     def steps(
         self, caller: Callable[[], Principal], guard: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -52,21 +62,45 @@ class Run:
         """
         # Rows by the million, none of which refers to itself: looking for such garbage among them would be a seventh of the work.
         gc.disable()
-        importer = self._importer
-        with closing(importer):
-            by = caller()
-            for line, user, refusal in self._reading:
-                if refusal is not None:
-                    importer.refuse(refusal)
-                elif user is not None:
-                    importer.add(by, line, user)
-                while importer.is_full:
-                    yield self._write(by, guard)
-                    by = caller()
-            while not importer.is_empty:
-                yield self._write(by, guard)
+        with closing(self._importer):
+            while True:
                 by = caller()
+                while self._read(by):
+                    pass
+                if self._problem is not None:
+                    raise self._problem
+                if self._importer.is_empty:
+                    return
+                with guard():
+                    step = self._on.run(self._write(by))
+                yield step
 
-    def _write(self, by: Principal, guard: Callable[[], AbstractContextManager[None]]) -> Step:
-        with guard():
-            return self._on.run(self._importer.write(by, self._reading.bytes_read))
+    def _read(self, by: Principal) -> bool:
+        """Add some records to the next batch. Returns whether it may get more."""
+        if self._importer.is_full or self._problem is not None:
+            return False
+        records = 0
+        try:
+            for line, user, refusal in islice(self._reading, SLICE):
+                records += 1
+                if refusal is not None:
+                    self._importer.refuse(refusal)
+                elif user is not None:
+                    self._importer.add(by, line, user)
+                if self._importer.is_full:
+                    return False
+        except ApiError as problem:
+            self._problem = problem
+        return records == SLICE
+
+    async def _write(self, by: Principal) -> Step:
+        """Write what was read, and read the next batch while the database works."""
+        self.bytes_read = self._reading.bytes_read
+        writing = asyncio.ensure_future(self._importer.write(by, self.bytes_read))
+        await asyncio.sleep(0)  # it begins: what is read from here on is of the next batch
+        try:
+            while self._reads_ahead and not writing.done() and self._read(by):  # noqa: ASYNC110 - it reads itself
+                await asyncio.sleep(0)
+        finally:
+            step = await writing
+        return step
