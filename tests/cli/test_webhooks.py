@@ -266,6 +266,26 @@ def listening(server: Server, receiver: Receiver, *arguments: str) -> Iterator[s
         process.communicate()
 
 
+# Ctrl+C in the middle of `asyncio.Runner.run`, when its handler has just been installed.
+EARLY = """
+import signal, sys
+from rollbook.cli.main import main
+def interrupt(frame, event, _):
+    callers = frame.f_back, frame.f_back and frame.f_back.f_back
+    if frame.f_code.co_name == "_int_to_enum" and all(callers) and [each.f_code.co_name for each in callers] == ["signal", "run"]:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+sys.setprofile(interrupt)
+main()
+"""
+
+
+def test_an_interrupt_just_before_it_waits_for_events_ends_it(server: Server, receiver: Receiver) -> None:
+    command = [sys.executable, "-c", EARLY, "webhooks", "listen", "--forward-to", receiver.url, "--data", str(server.data)]
+    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 130, done.stderr
+
+
 def test_events_are_forwarded_signed_and_in_order_until_it_is_interrupted(server: Server, receiver: Receiver) -> None:
     with server.http() as http:
         for where in (("--url", server.url), ("--data", str(server.data))):

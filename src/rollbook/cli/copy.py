@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import time
@@ -13,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from rollbook import config
+from rollbook import config, runner
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
@@ -108,7 +107,7 @@ def copy(
     try:
         if verify:
             _check(there)
-            ours, theirs = asyncio.run(_compare(here, there))
+            ours, theirs = runner.run(_compare(here, there))
         else:
             ours, theirs = _copy(here, there, without_secret)
     except bulk.FAILED as problem:
@@ -150,17 +149,17 @@ def _check(place: Place) -> None:
 
 
 def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:
-    if asyncio.run(here.is_served()):
+    if runner.run(here.is_served()):
         raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
     if there.file is None:
         fingerprint = _secret(here, there, without_secret)
         _migrate(there)
-        return asyncio.run(_transfer(here, there, fingerprint))
+        return runner.run(_transfer(here, there, fingerprint))
     part = unfinished.part(there.file)
     with bulk.new_file(there.file, part) as publish:
         _secret(here, there, without_secret)
         _migrate(Place(part, None))
-        ours, theirs = asyncio.run(_transfer(here, Place(part, None), None))
+        ours, theirs = runner.run(_transfer(here, Place(part, None), None))
         if ours == theirs:
             publish()
     return ours, theirs
@@ -175,7 +174,7 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     """The secret goes along: what is sealed with it can be opened by no other."""
     secret = _known(here.folder) or (_known(there.folder) if there.folder else None)
     fingerprint = None if secret is None else secret.mac("fingerprint", b"")
-    kept = asyncio.run(_kept(here)) if here.address else None
+    kept = runner.run(_kept(here)) if here.address else None
     if kept is not None and fingerprint is not None and kept != fingerprint:
         raise Failure(
             f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import os
 import platform
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from rollbook import __version__, clock, config, first_start, units
+from rollbook import __version__, clock, config, first_start, runner, units
 from rollbook.actions import backups
 from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
@@ -271,7 +270,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield Finding("fault", "database", str(problem))
         return
     try:
-        about = asyncio.run(_about(settings))
+        about = runner.run(_about(settings))
         yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
         wanted = settings.database_connections * settings.workers
         room = about["most_connections"] - about["connections"]
@@ -402,7 +401,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield Finding("fault", "limits", f"limits: {problem}", "Correct this setting.")
         return
     try:
-        facts = asyncio.run(valkey.inspect(address))
+        facts = runner.run(valkey.inspect(address))
     except Unavailable as problem:
         instead = "each server counts by itself" if settings.limits_when_away == "local" else "requests get 503"
         state: Literal["warning", "fault"] = "warning" if settings.limits_when_away == "local" else "fault"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
+from rollbook.runner import Runner
 
 LOCAL = Networks(map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 """Where plain HTTP is accepted: this machine and private networks."""
@@ -27,7 +27,7 @@ LOCAL = Networks(map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.1
 class Forward:
     """A URL that events are sent to, one after another."""
 
-    def __init__(self, runner: asyncio.Runner, url: str, secret: str, key: bytes) -> None:
+    def __init__(self, runner: Runner, url: str, secret: str, key: bytes) -> None:
         self.secret = secret
         self._runner = runner
         self._url = url
@@ -73,7 +73,7 @@ def to(url: str, secret: str | None) -> Iterator[Forward]:
     except ValueError as problem:
         fault = str(problem).partition(". ")[0].rstrip(".")  # what follows is for the operator of a server
         raise Misuse(f"--forward-to {fault}. Plain http is for this machine and private networks.") from None
-    with asyncio.Runner() as runner:
+    with Runner() as runner:
         yield Forward(runner, url, secret, key)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from rollbook.errors import Overloaded, StorageUnavailable
+from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
 from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address
@@ -46,7 +47,7 @@ class Postgres(Database):
         self.address = address(url)
         self.dialect = dialect
         self._timeout = timeout
-        self._now: asyncio.Runner | None = None
+        self._now: Runner | None = None
         # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision 20).
         each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
@@ -120,7 +121,7 @@ class Postgres(Database):
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._now is None:
             # Ctrl+C cancels what runs in it, where a bare loop would raise in the middle of the connection's own code.
-            self._now = asyncio.Runner()
+            self._now = Runner()
         return self._now.run(coroutine)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rollbook.errors import Overloaded
+from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable
 from rollbook.storage.sqlite_connection import (
     Reads,
@@ -84,7 +85,7 @@ class SQLite(Reads, Database):
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []
         self._aside_waiting = 0
-        self._now: asyncio.Runner | None = None
+        self._now: Runner | None = None
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return _snapshot(self._reader, self._reads, fn, args)
@@ -125,7 +126,7 @@ class SQLite(Reads, Database):
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._now is None:
             # Ctrl+C cancels what runs in it, where a bare loop would raise in the middle of whatever it does.
-            self._now = asyncio.Runner()
+            self._now = Runner()
         return self._now.run(coroutine)
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
