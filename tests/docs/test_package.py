@@ -11,7 +11,7 @@ import pytest
 
 import rollbook
 from rollbook.docs_site import guide
-from tests.harness import Server
+from tests.harness import running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,28 +44,19 @@ def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(inst
     }
 
 
-class Installed(Server):
-    """Executed with the files of the wheel. A fork would have those of the checkout."""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-c", "from rollbook.cli.main import main; main()", *super().command()[3:]]
-
-
 def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) -> None:
     page = installed / "rollbook" / "docs" / "users.md"
     page.write_text(f"{page.read_text()}\n## Only in this package\n")
-    server = Installed(tmp_path / "data", environment={"PYTHONPATH": str(installed)})
-    try:
-        server.start()
-        with server.http(None) as browser:
-            browser.headers["Accept"] = "text/html"
-            for path in (*(chapter.path for chapter in guide.CHAPTERS.values()), "/docs/errors/not_found"):
-                answer = browser.get(path)
-                assert answer.status_code == 200, path
-                assert "<h1" in answer.text
-                assert ("Only in this package" in answer.text) == (path == "/docs/users"), path
-    finally:
-        server.stop()
+    with (
+        running(tmp_path / "data", environment={"PYTHONPATH": str(installed)}) as server,
+        server.http(None) as browser,
+    ):
+        browser.headers["Accept"] = "text/html"
+        for path in (*(chapter.path for chapter in guide.CHAPTERS.values()), "/docs/errors/not_found"):
+            answer = browser.get(path)
+            assert answer.status_code == 200, path
+            assert "<h1" in answer.text
+            assert ("Only in this package" in answer.text) == (path == "/docs/users"), path
 
 
 def test_a_checkout_shows_its_own_files() -> None:
