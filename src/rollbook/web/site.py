@@ -60,7 +60,7 @@ class Site:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
                 raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
-            if row.method == "GET" and not page.is_htmx and "" in page.query.values():
+            if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
             return await row.handler(page)
         except ApiError as error:
