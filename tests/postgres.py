@@ -278,6 +278,19 @@ def execute(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
+@contextmanager
+def holding(url: str, *statements: str) -> Iterator[None]:
+    """A transaction of somebody else's that has executed these, and is undone at the end of the block."""
+    loop = asyncio.new_event_loop()
+    connection = loop.run_until_complete(asyncpg.connect(url))
+    try:
+        loop.run_until_complete(connection.execute(";\n".join(("BEGIN", *statements))))
+        yield
+    finally:
+        loop.run_until_complete(connection.close())
+        loop.close()
+
+
 def dump(url: str) -> bytes:
     """All that is in a database: as text, and the bytes that the text writes in hexadecimal digits."""
     done = subprocess.run(

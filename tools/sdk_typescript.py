@@ -42,7 +42,15 @@ EVERYWHERE |= {
     "user_suspended",
     "address_not_allowed",
 }
-EVERYWHERE |= {"overloaded", "storage_unavailable", "limits_unavailable", "outcome_unknown", "stopping", "unavailable"}
+EVERYWHERE |= {
+    "overloaded",
+    "storage_unavailable",
+    "database_timeout",
+    "limits_unavailable",
+    "outcome_unknown",
+    "stopping",
+    "unavailable",
+}
 EVERYWHERE |= {
     "invalid_parameter",
     "insufficient_scope",

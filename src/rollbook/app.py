@@ -18,7 +18,7 @@ from rollbook.api.router import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.delivery import outcomes
-from rollbook.errors import ApiError, LimitsUnavailable, StorageUnavailable, TooManyAttempts, TooManyRequests
+from rollbook.errors import ApiError, LimitsUnavailable, TooManyAttempts, TooManyRequests, Unavailable
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
@@ -265,7 +265,7 @@ class App:
         ready, found = True, {"database": "ok"}
         try:
             await auth_version.read(self._db)
-        except StorageUnavailable as problem:
+        except Unavailable as problem:
             ready, found["database"] = False, problem.message
         if (limiter := self._valkey) is not None:
             found["limits"] = "ok"

@@ -33,6 +33,7 @@ ApiError 500
   x Unavailable 503                carries `Retry-After`
     - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
     - StorageUnavailable           the database cannot accept writes (a full or failing disk)
+    - DatabaseTimeout              the database took too long, and was told to stop
     - LimitsUnavailable            requests cannot be counted, and the server refuses uncounted ones
     - OutcomeUnknown               the connection to the database broke during a commit
     - Stopping                     the server is shutting down
@@ -427,6 +428,16 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
     message = "The database cannot accept writes at the moment. Nothing was changed."
+
+
+class DatabaseTimeout(Unavailable):
+    """PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`."""
+
+    code = "database_timeout"
+    message = "The database took too long, and nothing was changed. Try again, or ask for less: a cursor instead of a large offset, more filters, no exact count."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=5)
 
 
 class LimitsUnavailable(Unavailable):

@@ -139,6 +139,32 @@ def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def test_a_query_that_takes_too_long_says_so_and_its_database_is_not_out_of_reach(
+    tmp_path: Path, cluster: postgres.Cluster
+) -> None:
+    database = cluster.url("away")
+    flags = ("--database-timeout", str(TIMEOUT), *WIDE)
+    with running(tmp_path / "data", *flags, environment={"ROLLBOOK_DATABASE": database}) as server:
+        name = ask(server, "GET", "/v1/users/me").json["name"]
+        with postgres.holding(database, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
+            for method, path in (
+                ("GET", "/v1/users?limit=5"),
+                ("GET", "/v1/users?sort=name"),
+                ("GET", "/v1/users/count?q=name"),
+                ("PUT", "/v1/users/me"),
+            ):
+                answer = ask(server, method, path, {"name": "Somebody Else"} if method == "PUT" else None)
+                assert (answer.status, answer.json["code"]) == (503, "database_timeout"), answer.body
+                assert int(answer.headers["retry-after"]) >= 1
+                assert "cursor" in answer.json["error"] and "reached" not in answer.json["error"]
+            assert ask(server, "GET", "/health/ready").json["checks"]["database"] == "ok"
+        assert ask(server, "GET", "/v1/users/me").json["name"] == name
+        assert [user["name"] for user in ask(server, "GET", "/v1/users?sort=name").json] == [name]
+        wait_until(lambda: not left_open(database))
+        told = server.log.read_text()
+        assert not [word for word in UNFORESEEN if word in told], told[-4000:]
+
+
 def test_a_server_does_not_start_without_its_database_and_says_so_in_a_sentence(tmp_path: Path) -> None:
     port = free_port()
     server = Server(tmp_path / "data", environment={"ROLLBOOK_DATABASE": f"postgresql://rollbook:hunter2@127.0.0.1:{port}/none"})

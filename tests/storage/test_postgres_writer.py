@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from rollbook.errors import OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
+from rollbook.errors import DatabaseTimeout, OutcomeUnknown, Overloaded, Stopping, StorageUnavailable
 from rollbook.storage import postgres_reads, postgres_writer
 from rollbook.storage.database import Duplicate, Queries, Statement, Tx
 from rollbook.storage.postgres import Postgres
@@ -482,10 +482,10 @@ async def test_when_the_connection_breaks_at_the_commit_the_outcome_is_unknown_a
             await db.write(add, "after")
 
 
-async def test_a_postgresql_that_answers_no_more_is_waited_for_no_longer_than_the_time_out(
+async def test_a_statement_that_takes_too_long_is_stopped_and_its_caller_told_so(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The one thing it holds, another transaction, is a lock: statements time out, their callers are told, the connection is used on or replaced."""
+    """All wait for a lock of another transaction. Their connections are used on."""
     async with fresh(url, timeout=1.5) as db:
         await db.write(add, "a")
         other = await asyncpg.connect(url)
@@ -500,7 +500,7 @@ async def test_a_postgresql_that_answers_no_more_is_waited_for_no_longer_than_th
             )
         ]
         assert time.monotonic() - began < 15  # told from one that waits for the lock
-        assert outcomes(results) == [StorageUnavailable] * 3
+        assert outcomes(results) == [DatabaseTimeout] * 3
         await other.execute("ROLLBACK")
         await other.close()
         assert await db.write(count_up, "a") == 1

@@ -418,7 +418,7 @@ TAGS: dict[str, str] = {
 
 OF_EVERY_CALL = (
     errors.InvalidParameter, errors.BadMessage, errors.RequestTimeout, errors.UriTooLong, errors.HeadersTooLarge, errors.ApiError,
-    errors.StorageUnavailable, errors.OutcomeUnknown, errors.Stopping,
+    errors.StorageUnavailable, errors.DatabaseTimeout, errors.OutcomeUnknown, errors.Stopping,
 )  # fmt: skip
 OF_CALLS_WITH_A_KEY = (
     errors.MissingKey, errors.MalformedKey, errors.InvalidKey, errors.ExpiredKey, errors.RevokedKey, errors.InsufficientScope,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 from rollbook.auth.tokens import mint
 from rollbook.cli.output import Failure, Refused, Unreachable, hint
-from rollbook.errors import StorageUnavailable
+from rollbook.errors import DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import Import
@@ -274,7 +274,7 @@ class Backend(ABC):
             query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
             try:
                 answer = self.ask("GET", "/v1/requests", query)
-            except (Unreachable, StorageUnavailable) as problem:
+            except (Unreachable, StorageUnavailable, DatabaseTimeout) as problem:
                 hint(f"{problem} Trying again.")
                 time.sleep(pause)
                 pause = min(2 * pause, 30.0)

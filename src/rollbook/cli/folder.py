@@ -24,7 +24,7 @@ from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
 from rollbook.cli.output import Failure, counted, hint, where
 from rollbook.config import Settings
-from rollbook.errors import NotFound, StorageUnavailable
+from rollbook.errors import DatabaseTimeout, NotFound, StorageUnavailable
 from rollbook.first_start import open_database
 from rollbook.records import events as event_records
 from rollbook.records import users as user_records
@@ -106,9 +106,9 @@ class Folder(Backend):
                 asked = msgspec.structs.replace(asked, after=after, limit=PAGE, wait=WAIT)
                 try:
                     page = self._run(events.list_events(self._on, CLI, asked))
-                except StorageUnavailable:
+                except (StorageUnavailable, DatabaseTimeout) as problem:
                     if not lost:
-                        hint("The database is unavailable. Trying again.")
+                        hint(f"{problem} Trying again.")
                     lost = True
                     time.sleep(1)
                     continue

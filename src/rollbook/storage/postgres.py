@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from rollbook.errors import Overloaded, StorageUnavailable
+from rollbook.errors import Overloaded, StorageUnavailable, Unavailable
 from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
@@ -134,7 +134,7 @@ class Postgres(Database):
         """Raises DatabaseUnusable, with a message that says how to fix it, if PostgreSQL does not answer in time or is too old."""
         try:
             row = self.run_now(asyncio.wait_for(self._version(), within))
-        except (*FAILING, asyncpg.PostgresError, StorageUnavailable, ValueError) as problem:
+        except (*FAILING, asyncpg.PostgresError, Unavailable, ValueError) as problem:
             cause = problem.__cause__ or problem
             told = str(cause) or type(cause).__name__
             raise DatabaseUnusable(

@@ -20,7 +20,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from rollbook.config import public_query
-from rollbook.errors import StorageUnavailable
+from rollbook.errors import DatabaseTimeout, StorageUnavailable
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
 from rollbook.storage.postgres_text import batched, numbered
 
@@ -28,6 +28,8 @@ MAX_PREPARED = 400
 """Statements a connection keeps prepared; PgBouncer keeps them too (`max_prepared_statements`, 200 or more)."""
 PAUSE = 0.5
 """Seconds after a failed connection in which callers are told so without another try."""
+MAX_GRACE = 1.0
+"""Seconds in which a server has to answer after it was told to stop a statement; a fifth of the usual time where that is shorter."""
 
 FAILING = (
     OSError,
@@ -62,8 +64,10 @@ BROKEN = (
     BrokenPipeError,
 )
 """The connection was cut: where nothing was done on it, another one may be tried."""
+OUT_OF_TIME = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+"""57014, 55P03: the statement took too long, or waited too long for a lock."""
 # The statement, not the connection, is at fault: it can be used on.
-_USABLE = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DiskFullError)
+_USABLE = (*OUT_OF_TIME, asyncpg.DiskFullError)
 
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.%]*\]|[^:\[\]]*)(:[0-9]*)?").fullmatch
@@ -117,9 +121,11 @@ def _is_readable(url: str) -> bool:
 
 
 def translate_error(problem: BaseException) -> BaseException:
-    """What the rest of the program calls this error: Duplicate, StorageUnavailable, or the error itself."""
+    """What the rest of the program calls this error: Duplicate, DatabaseTimeout, StorageUnavailable, or the error itself."""
     if isinstance(problem, asyncpg.UniqueViolationError):
         return Duplicate(getattr(problem, "constraint_name", None) or "")
+    if isinstance(problem, OUT_OF_TIME):
+        return DatabaseTimeout()
     if isinstance(problem, FAILING):
         return StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.")
     return problem
@@ -150,8 +156,9 @@ async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequenc
 class Connection:
     """One connection with its prepared statements. Used by one task at a time."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, timeout: float) -> None:
         self._connection = connection
+        self._grace = min(MAX_GRACE, timeout / 5)
         self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
         self._batched: dict[str, str] = {}
         self._names = 0
@@ -172,7 +179,8 @@ class Connection:
         return cls(
             await asyncpg.connect(
                 url, timeout=within, command_timeout=timeout, statement_cache_size=0, server_settings={"application_name": "rollbook"}
-            )
+            ),
+            timeout,
         )  # fmt: skip
 
     @property
@@ -185,11 +193,15 @@ class Connection:
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """Rows of a statement with numbered parameters."""
-        statement = self._prepared.get(sql) or await self._prepare(sql)
         try:
+            statement = self._prepared.get(sql) or await self._prepare(sql)
             return await statement.fetch(*values)
         except _STALE:
             self._forget()
+            raise
+        except TimeoutError as problem:
+            if await self._answers():
+                raise asyncpg.QueryCanceledError("the statement took too long") from problem
             raise
 
     async def fetch_batched(self, sql: str, columns: Sequence[Any]) -> list[Row]:
@@ -203,23 +215,42 @@ class Connection:
 
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         """Its rows, and how many it changed."""
-        statement = self._prepared.get(sql) or await self._prepare(sql)
         try:
+            statement = self._prepared.get(sql) or await self._prepare(sql)
             rows = await statement.fetch(*values)
         except _STALE:
             self._forget()
+            raise
+        except TimeoutError as problem:
+            if await self._answers():
+                raise asyncpg.QueryCanceledError("the statement took too long") from problem
             raise
         count = (statement.get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
     async def run_many(self, sql: str, rows: Sequence[Row]) -> None:
         """The same statement for each row, sent without waiting for the answers in between."""
-        statement = self._prepared.get(sql) or await self._prepare(sql)
         try:
+            statement = self._prepared.get(sql) or await self._prepare(sql)
             await statement.executemany(rows)
         except _STALE:
             self._forget()
             raise
+        except TimeoutError as problem:
+            if await self._answers():
+                raise asyncpg.QueryCanceledError("the statement took too long") from problem
+            raise
+
+    async def _answers(self) -> bool:
+        """Whether the server has stopped what took too long, as the driver told it to. Otherwise it is silent: frozen, or out of reach."""
+        try:
+            async with asyncio.timeout(self._grace):
+                await self._connection.execute("SELECT 1")
+        except asyncpg.InFailedSQLTransactionError:  # an answer, too
+            return True
+        except (*FAILING, asyncpg.PostgresError):
+            return False
+        return True
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         await copy_rows(self._connection, table, columns, rows)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from rollbook.errors import Overloaded, StorageUnavailable
+from rollbook.errors import Overloaded, StorageUnavailable, Unavailable
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.postgres_connection import AGAIN, BROKEN, Connection, Pool, translate_error
 from rollbook.storage.postgres_text import numbered
@@ -42,7 +42,7 @@ class ReadBatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, sql: str, values: tuple[Any, ...]) -> asyncio.Future[list[Row]]:
-        """Its rows: the same list for callers of the same. Raises Overloaded, and in the future StorageUnavailable."""
+        """Its rows: the same list for callers of the same. Raises Overloaded, and in the future DatabaseTimeout, StorageUnavailable."""
         if self._waiting >= MAX_WAITING:
             raise Overloaded()
         loop = self._loop
@@ -84,7 +84,7 @@ class ReadBatcher:
         try:
             rows = await repeated(self._pool, sql, list(map(list, zip(*asked, strict=True))), batched=True)
         except Exception as problem:
-            if isinstance(translate_error(problem), StorageUnavailable):
+            if isinstance(translate_error(problem), Unavailable):
                 raise
             # One of them asks for what cannot be: the others have a right to their rows.
             return await self._one_by_one(sql, asked)
@@ -122,7 +122,7 @@ class Snapshot:
 
 
 async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-    """`await fn(queries, *args)`, all of it of one moment. Raises StorageUnavailable, and what `fn` raises."""
+    """`await fn(queries, *args)`, all of it of one moment. Raises DatabaseTimeout, StorageUnavailable, and what `fn` raises."""
     for attempt in range(TRIES):
         try:
             async with pool.taken() as connection:

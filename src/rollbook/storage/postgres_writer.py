@@ -176,7 +176,7 @@ class Writer:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Raises StorageUnavailable, OutcomeUnknown, Overloaded, Stopping, and what `fn` raises."""
+        """Raises DatabaseTimeout, StorageUnavailable, OutcomeUnknown, Overloaded, Stopping, and what `fn` raises."""
         if self.closed:
             raise Stopping()
         if len(self._tasks) >= MAX_WAITING:

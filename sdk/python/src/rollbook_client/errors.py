@@ -16,6 +16,7 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "ContentTooLarge",
+    "DatabaseTimeout",
     "EmailTaken",
     "ExpiredKey",
     "ExportRunning",
@@ -330,6 +331,14 @@ class StorageUnavailable(Unavailable):
     """
 
 
+class DatabaseTimeout(Unavailable):
+    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told
+    to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again after the
+    number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor`
+    instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`.
+    """
+
+
 class LimitsUnavailable(Unavailable):
     """`limits_unavailable`: Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away`
     is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`.
@@ -405,6 +414,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "internal_error": InternalError,
     "overloaded": Overloaded,
     "storage_unavailable": StorageUnavailable,
+    "database_timeout": DatabaseTimeout,
     "limits_unavailable": LimitsUnavailable,
     "outcome_unknown": OutcomeUnknown,
     "stopping": Stopping,

@@ -60,6 +60,7 @@ ErrorCode = (
         "unavailable",
         "overloaded",
         "storage_unavailable",
+        "database_timeout",
         "limits_unavailable",
         "outcome_unknown",
         "stopping",

@@ -38,6 +38,14 @@ export class BulkRefused extends APIError {}
 export class ContentTooLarge extends APIError {}
 
 /**
+ * PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing was
+ * changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in
+ * `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large `offset`
+ * with `sort` or filters, add filters, or leave out `count=exact`.
+ */
+export class DatabaseTimeout extends Unavailable {}
+
+/**
  * Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET
  * /v1/users?email=`.
  */
@@ -216,6 +224,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["bad_message", 400, BadMessage],
   ["bulk_refused", 422, BulkRefused],
   ["content_too_large", 413, ContentTooLarge],
+  ["database_timeout", 503, DatabaseTimeout],
   ["email_taken", 400, EmailTaken],
   ["expired_key", 401, ExpiredKey],
   ["export_running", 429, ExportRunning],

@@ -17,7 +17,7 @@ from rollbook_client.types import Event
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which a stream is lost."""
-PASSING = frozenset({"request_timeout", "storage_unavailable", "overloaded", "stopping"})
+PASSING = frozenset({"request_timeout", "storage_unavailable", "database_timeout", "overloaded", "stopping"})
 """Codes that end a stream which can go on at once."""
 
 
