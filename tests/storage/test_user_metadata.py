@@ -42,6 +42,7 @@ async def delete(tx: Tx, email: str) -> None:
 def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """With thresholds so low that values are both rare and common."""
     monkeypatch.setattr(user_metadata, "MANY", 20)
+    monkeypatch.setattr(user_metadata, "TOGETHER", 5)
     monkeypatch.setattr(user_list, "FEW", 10)
     with migrated(request.param, tmp_path) as opened:
         choose = random.Random(11)

@@ -19,6 +19,8 @@ MANY = 20_000
 BUILT = 1_000
 """Users in a transaction of `build`."""
 
+TOGETHER = 5_000
+"""The same of users who have several values that are each beyond it. Counting them up to here takes 10 ms where many have them all."""
 COUNT_FEW = "SELECT count(*) FROM (SELECT 1 FROM user_metadata WHERE key = ? AND value = ? LIMIT ?) AS few"
 BUILDING = "SELECT done, last FROM user_metadata_building"
 NEXT = "SELECT max(seq) FROM (SELECT seq FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS next"
@@ -38,7 +40,7 @@ def condition(pairs: Iterable[Pair], seq: str) -> list[str]:
     ]
 
 
-async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int = MANY) -> tuple[list[Pair], bool]:
+async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tuple[list[Pair], bool]:
     """The pairs, the rarest first, and whether `few` users or fewer have that. Raises Unavailable while the index is built."""
     if await queries.one(BUILDING) is not None:
         raise Unavailable("The index of metadata is being built. Try again later.", retry_after=60)
@@ -49,6 +51,21 @@ async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int = MANY)
         counted.append((row[0], pair))
     counted.sort()
     return [pair for _, pair in counted], counted[0][0] <= few
+
+
+async def having(queries: Queries, pairs: Sequence[Pair], seq: str) -> tuple[str, list[str]]:
+    """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than age. `seq` is the column of that
+    number. Where few have them all, it leads to these; otherwise it is for a list that is walked. Raises Unavailable as `rarest_first`."""
+    pairs, are_few = await rarest_first(queries, pairs, MANY)
+    values = [text for pair in pairs for text in pair]
+    all_of_them = "SELECT m.seq FROM user_metadata AS m WHERE m.key = ? AND m.value = ?" + "".join(condition(pairs[1:], "m.seq"))
+    if not are_few and len(pairs) > 1:
+        row = await queries.one(f"SELECT count(*) FROM ({all_of_them} LIMIT ?) AS few", *values, TOGETHER + 1)
+        are_few = row is not None and row[0] <= TOGETHER
+    if not are_few:
+        return "".join(condition(pairs, seq)), values
+    # The LIMIT, which cuts off none, tells PostgreSQL that they are few; otherwise it walks the list to look for them.
+    return f" AND {seq} IN (SELECT seq FROM ({all_of_them} LIMIT {max(MANY, TOGETHER)}) AS few)", values
 
 
 async def build_index(db: Database) -> bool:

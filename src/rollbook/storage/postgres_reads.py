@@ -19,9 +19,11 @@ MAX_TOGETHER = 128
 MAX_WAITING = 10_000
 TRIES = 12
 """How often a statement or transaction is retried after a conflict with others."""
-SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
+SNAPSHOT = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '32MB'"""
 """PostgreSQL takes the snapshot at the first query (its manual, 13.2.2). Each statement is planned for its values: whether an index is of use
-to a search depends on what is searched."""
+to a search depends on what is searched. What an index finds is kept row by row in `work_mem`; where that is too small, whole pages are, and
+all their users are compared again: a hundred times the cost for a short search term of many users."""
 
 # By the values, those who asked for them.
 _Asked = dict[tuple[Any, ...], list["asyncio.Future[list[Row]]"]]

@@ -42,6 +42,8 @@ _OF_DELETED = {LISTED: LISTED, WHOLE: WHOLE.replace("status", f"'{DELETED}'")}
 NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
+FAR = 1_000
+"""Users that are skipped for less than it costs to look for their place."""
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
 }
@@ -106,12 +108,14 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
         return page_of(query, rows, total)
     if query.filters.metadata is not None and query.order[0].name == "created_at" and not await are_few(queries, query.filters):
         return await _read_by_metadata(queries, columns, query)
-    offset, total = query.offset, None
+    offset, total, past = query.offset, None, beyond(query)
     if offset and query.filters == ANY and query.order in (OLDEST_FIRST, NEWEST_FIRST):
         where, offset, total = await _place(queries, query)
     else:
         where = await passing(queries, query.filters)
-    past = beyond(query)
+        if offset > FAR:
+            total = await read_count(queries, ANY) if query.filters == ANY else None
+            past, offset = await _past(queries, query, where, total), 0
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
     in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
     table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
@@ -122,25 +126,60 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     return page_of(query, rows, total)
 
 
+async def _past(queries: Queries, query: Query, where: Part, total: int | None) -> Part:
+    """Users past the offset. Up to the last one before them only what orders the list is read, which an index may hold by itself; and where
+    the total is known, from the end of the list that is nearer."""
+    skipped, backwards = query.offset - 1, False
+    if total is not None:
+        if query.offset >= total:
+            return from_number(None)
+        if backwards := query.offset > total // 2:
+            skipped = total - query.offset
+    keys = sort_keys(query.order)
+    table = dialect(queries).user_list.BY_NAME if keys[0][0] == "name" and not where.sql else "users"
+    columns = ", ".join(column for column, _ in keys)
+    order = order_by(query._replace(position=Position((), backwards)))
+    is_falling = len(keys) == 2 and keys[0][1] and not keys[1][1]
+    if (
+        is_falling
+    ):  # equal ones rise by age, in the list and in the index: read backwards, it is right but for these, and needs no sorting
+        order = f" ORDER BY {', '.join(column if backwards else f'{column} DESC' for column, _ in keys)}"
+    row = await queries.one(
+        f"SELECT {columns} FROM {table} WHERE true{where.sql}{order} LIMIT 1 OFFSET ?", *where.values, skipped
+    )
+    if row is not None and is_falling:
+        row = await _turned(queries, keys[0][0], where, *row)
+    return from_number(None) if row is None else beyond(query._replace(position=Position(tuple(row), False)))
+
+
+async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
+    """Of the users who are equal in a column, the one who is as far from the oldest as this one is from the newest."""
+    equal = f"FROM users WHERE {column} = ?{where.sql}"
+    after = await queries.one(f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
+    assert after is not None  # count(*) always has a row
+    return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after[0])
+
+
 async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
-    """By age, in the order of the index of metadata: no further than to the end of the page."""
-    source, where = await _led_by_metadata(queries, query.filters, counts=False)
+    """By age, in the order of the index of metadata: no further than to the end of the page, whose users alone are looked at."""
+    source, where = await _led_by_metadata(queries, query.filters)
     past = beyond(query, "m.seq")
-    sql = f"SELECT {columns}, email_key FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
+    page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
+    sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
     return page_of(query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
-async def _led_by_metadata(queries: Queries, filters: Filters, counts: bool) -> tuple[str, Part]:
-    """Users with the rarest of the values, found by the index of metadata, and the other conditions. To count them, users are only looked at
-    where the others are about them."""
+async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Part]:
+    """Users with the rarest of the values, found by the index of metadata, and the other conditions. Users are only looked at where these are
+    about them."""
     assert filters.metadata is not None
-    pairs, _ = await user_metadata.rarest_first(queries, filters.metadata)
+    pairs, _ = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
     others = filters._replace(metadata=None)
     where = await passing(queries, others, "m.seq")
     sql = " WHERE m.key = ? AND m.value = ?" + "".join(user_metadata.condition(pairs[1:], "m.seq")) + where.sql
     values = [text for pair in pairs for text in pair] + where.values
-    is_enough = counts and others == ANY._replace(created_after=filters.created_after, created_before=filters.created_before)
+    is_enough = others == ANY._replace(created_after=filters.created_after, created_before=filters.created_before)
     source = "user_metadata AS m" if is_enough else dialect(queries).user_list.BY_METADATA
     return source, Part(sql, values)
 
@@ -205,7 +244,7 @@ async def read_count(queries: Queries, filters: Filters) -> int:
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
     if filters.metadata is not None and not await are_few(queries, filters):
-        source, where = await _led_by_metadata(queries, filters, counts=True)
+        source, where = await _led_by_metadata(queries, filters)
         row = await queries.one(f"SELECT count(*) FROM {source}{where.sql}", *where.values)
         assert row is not None  # count(*) always has a row
         return row[0]

@@ -117,12 +117,9 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
         parts.append(" AND deleted_at >= ?")
         values.append(filters.deleted_since)
     if filters.metadata is not None:
-        pairs, are_few = await user_metadata.rarest_first(queries, filters.metadata)
-        outer = "users.seq" if seq == "seq" else seq
-        rarest = f" AND {outer} IN (SELECT has.seq FROM user_metadata AS has WHERE has.key = ? AND has.value = ?)"
-        conditions = user_metadata.condition(pairs, outer)
-        parts += [rarest, *conditions[1:]] if are_few else conditions
-        values.extend([text for pair in pairs for text in pair])
+        has_all, texts = await user_metadata.having(queries, filters.metadata, "users.seq" if seq == "seq" else seq)
+        parts.append(has_all)
+        values.extend(texts)
     # Age is the order of `seq`, so a time becomes the number of the first user past it, found in the index of times.
     if filters.created_after is not None:
         row = await queries.one(AFTER, filters.created_after)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollbook import ids
 from rollbook.records import rules
-from rollbook.records.user_list.query import Part, Query, beyond, order_by, passing
+from rollbook.records.user_list.query import ANY, Part, Query, beyond, order_by, passing
 from rollbook.storage.database import Queries, Row
 
 LOOKED_AT = {2_000: 1_000, 20_000: 20_000}
@@ -77,8 +77,14 @@ async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Qu
             rows += page
             continue
         # Behind LIMIT, so that the index of the column is what finds them.
-        places = f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few"
-        rows += await queries.all(f"{select} {rest} AND seq IN ({places}){order} LIMIT ?", *values, *condition.values, limit)
+        places = Part(
+            f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few", condition.values
+        )
+        if query.order[0].name == "created_at" and query.filters._replace(q=None, created_after=None, created_before=None) == ANY:
+            # What decides is all in their numbers: no further user is looked at than those of the page.
+            end = f" WHERE true{where.sql}{past.sql}{order} LIMIT ?"
+            places = Part(places.sql + end, [*places.values, *values, limit])
+        rows += await queries.all(f"{select} {rest} AND seq IN ({places.sql}){order} LIMIT ?", *values, *places.values, limit)
     return rows
 
 
