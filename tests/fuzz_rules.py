@@ -32,6 +32,8 @@ SENTENCES = {
     "path_match requires path": "a parameter that needs another one",
     "cursor and offset cannot go together": "two parameters that exclude each other",
     "can't be combined with status=deleted": "parameters that exclude each other",
+    "must have keys and values of": "the schema bounds the values, not the names",
+    "] must not contain a NUL character": "a value of `metadata[KEY]`",
     "there is no such event": "`after` names an event that exists",
     "must be a JSON object from columns to fields": "JSON takes more than a pattern",
     "Send the file as the body": "Go's clients can't compile with a least length of a file",
