@@ -178,7 +178,7 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     few = directory.rollbook("users", "export", "--role", "owner", "--with-hashes", "--data", str(directory.data)).stdout
     assert json.loads(few)["password_hash"].startswith("$argon2id$")
     failed = directory.rollbook("users", "export", "--with-hashes", "--url", directory.url, "--key", directory.key, check=False)
-    assert (failed.returncode, failed.stdout) == (1, "")
+    assert (failed.returncode, failed.stdout) == (2, "")
     gone = directory.rollbook("users", "export", str(tmp_path / "no" / "file"), "--data", str(directory.data), check=False)
     assert gone.returncode == 1 and "can't be written" in gone.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["users.ndjson"]

@@ -139,5 +139,5 @@ def test_calls_that_are_not_among_them_reach_the_server_as_well(server: Server) 
             except APIError as problem:
                 refused = problem
             assert refused is None or refused.code, name
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="Not an ID"):
         client.users.get("")

@@ -58,7 +58,8 @@ STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 # Tables that hold little, whatever the number of users.
 SMALL = {
     **dict.fromkeys(
-        ("few", "searched", "oldest", "idle"), "the rows that a subquery with a LIMIT gives; what it walks itself is another step"
+        ("few", "searched", "oldest", "idle", "page"),
+        "the rows that a subquery with a LIMIT gives; what it walks itself is another step",
     ),
     "access": "one row",
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
