@@ -91,7 +91,7 @@ def test(arguments: Arguments) -> NoReturn:
     # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they compute.
-    processes = str(min(8, 3 * (os.cpu_count() or 1)))
+    processes = str(min(8, 2 * (os.cpu_count() or 1)))
     pytest = [str(python), "-m", "pytest", "-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"]
     if list(arguments) == ["--record"]:
         become([str(python), "tools/suite.py", *pytest])
