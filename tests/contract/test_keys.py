@@ -249,11 +249,11 @@ def test_a_revoked_key_stops_and_stays_revoked(server: Server, http: httpx2.Clie
     assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
     answer = httpx2.get(server.url + "/v1/users", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60)
     refused(answer, errors.RevokedKey)
-    revoked = http.get(f"/v1/keys/{key['id']}").json()
-    assert revoked["revoked_at"]
+    revoked_at = http.get(f"/v1/keys/{key['id']}").json()["revoked_at"]
+    assert revoked_at
     with Log(http).silent():
         assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
-    assert http.get(f"/v1/keys/{key['id']}").json() == revoked
+    assert http.get(f"/v1/keys/{key['id']}").json()["revoked_at"] == revoked_at
 
 
 def test_keys_of_a_deleted_user_stop_at_once_and_do_not_come_back(server: Server, http: httpx2.Client, user: dict) -> None:

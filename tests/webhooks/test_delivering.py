@@ -61,6 +61,7 @@ def test_a_failing_user_holds_no_other_and_their_events_stay_in_order(
     listener.wait_for(lambda: lanes(server, webhook) == 1)
     later(10)
     listener.wait_for(lambda: names(listener.messages, bad) == ["Bad 0", "Bad 0"])
+    listener.wait_for(lambda: len(attempts(server, webhook)) == 6)  # the next one is five minutes after it is recorded
     is_broken = False
     later(600)
     listener.wait_for(lambda: len(listener.delivered()) == 8)

@@ -93,12 +93,14 @@ def test_an_endpoint_that_is_out_of_order_is_left_alone_and_gets_everything_afte
     listener.wait_for(lambda: lanes(server, webhook) == 0)
 
 
-def test_an_endpoint_that_asks_for_time_gets_it(http: httpx2.Client, listener: Listener, make: Make, later: Time) -> None:
+def test_an_endpoint_that_asks_for_time_gets_it(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
+) -> None:
     one, other = new_user(http), new_user(http)
     listener.answer = lambda message: (429, 0, {"Retry-After": "900"}) if len(listener.messages) == 1 else (200, 0)
-    make()
+    webhook = make()
     rename(http, one, "One")
-    listener.wait_for(lambda: listener.messages and listener.messages[0].status)
+    listener.wait_for(lambda: attempts(server, webhook))
     rename(http, other, "Other")
     later(600)
     rename(http, other, "Still waiting")
