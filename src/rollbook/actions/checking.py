@@ -383,6 +383,8 @@ _WORDS = {
     "null": "null",
 }  # fmt: skip
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
+_PATTERNS = {arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx"}
+"""What arguments must match; all other patterns exclude control characters."""
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")
 
 
@@ -410,9 +412,10 @@ def _sentence(problem: str, kind: Any) -> str:
         expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
-        if arguments.STATUS_OR_CLASS in problem:
-            return "must be a status such as 404, or a class of them such as 4xx"
-        return f"must not contain control characters{where}"
+        sentence = next(
+            (words for pattern, words in _PATTERNS.items() if pattern in problem), "must not contain control characters"
+        )
+        return f"{sentence}{where}"
     return problem + where
 
 

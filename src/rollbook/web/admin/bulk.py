@@ -123,12 +123,13 @@ async def apply(page: PageRequest) -> Response:
 async def show(page: PageRequest) -> Response:
     """What became of a change that some users could not be part of."""
     found = shown_once.found(page)
-    if found is None:
+    change = None if found is None else _changes(page).get(found["op"])
+    if found is None or change is None:  # it was long ago, or a role that they can't give any more
         return page.redirect("/admin/users")
     return page.render(
         "admin/bulk_done.html",
         section="admin/users",
-        change=_changes(page)[found["op"]],
+        change=change,
         done=found["done"],
         failed=[Failed(why, count, await _named(page, ids)) for why, count, ids in found["failed"]],
         back=_back(found["op"], page.query),
