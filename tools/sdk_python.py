@@ -11,18 +11,13 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections import Counter
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, resolve
 from sdk_names import NAMES, RENAMED
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "sdk" / "python" / "src" / "rollbook_client"
-API: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text())
-SCHEMAS: dict[str, Any] = API["components"]["schemas"]
 
 COMPLETE = {"User": {"deleted_at"}}
 """Types whose optional fields all come, since this client asks for them, but for these."""
@@ -48,45 +43,6 @@ SYNC = [
     (r"\ba(close|read|iter_bytes|iter_lines)\b", r"\1"),
     (r"for asyncio\. `_sync` is generated from this folder by `make sdk`\.", "for threads, and programs without any."),
 ]
-
-
-class Operation(NamedTuple):
-    method: str
-    path: str
-    of: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return self.of["operationId"]
-
-    @property
-    def parameters(self) -> list[dict[str, Any]]:
-        return [resolve(each) for each in self.of.get("parameters", ())]
-
-    @property
-    def success(self) -> dict[str, Any]:
-        return next(resolve(answer) for status, answer in self.of["responses"].items() if status.startswith("2"))
-
-    @property
-    def body(self) -> dict[str, Any] | None:
-        """The schema of a JSON body."""
-        content = self.of.get("requestBody", {}).get("content", {}).get("application/json")
-        return resolve(content["schema"]) if content else None
-
-    @property
-    def takes_file(self) -> bool:
-        return "application/octet-stream" in self.of.get("requestBody", {}).get("content", {})
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether the response has an object a line, however many."""
-        return "application/x-ndjson" in self.success.get("content", {})
-
-    @property
-    def result(self) -> dict[str, Any] | None:
-        """The schema of a JSON response."""
-        content = self.success.get("content", {}).get("application/json")
-        return content["schema"] if content else None
 
 
 def main(arguments: list[str]) -> int:
@@ -132,30 +88,12 @@ def synchronous(text: str) -> str:
 # ---- openapi.json
 
 
-def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        found: Any = API
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        node = found
-    return node
-
-
 def name_of(node: dict[str, Any]) -> str | None:
     """The name of the schema a node refers to, also beside null."""
     for each in (node, *node.get("anyOf", ()), *node.get("oneOf", ())):
         if "$ref" in each:
             return each["$ref"].rpartition("/")[2]
     return None
-
-
-def operations() -> Iterator[Operation]:
-    for path, item in API["paths"].items():
-        for method, of in item.items():
-            if "operationId" in of:
-                yield Operation(
-                    method.upper(), path, {**of, "parameters": [*item.get("parameters", ()), *of.get("parameters", ())]}
-                )
 
 
 def is_nullable(node: dict[str, Any]) -> bool:
@@ -356,14 +294,6 @@ FAMILIES = {
     500: "InternalServerError",
     503: "Unavailable",
 }
-
-
-def codes(answer: dict[str, Any]) -> dict[str, str]:
-    """What each code of an error's response means."""
-    return {
-        code: " ".join(about.split())
-        for code, about in re.findall(r"`([a-z_]+)`: (.*?)(?=\n\n`|\Z)", answer.get("description", ""), re.S)
-    }
 
 
 def camel(code: str) -> str:
@@ -636,14 +566,6 @@ def documentation(operation: Operation, parameters: list[Parameter], by: str) ->
         )
     parts.append("Example:\n" + textwrap.indent("\n".join(example(operation, by)), "    "))
     return docstring(parts, "        ")
-
-
-@cache
-def general_codes() -> set[str]:
-    """Errors of nearly every call."""
-    every = [each for each in operations() if each.path.startswith("/v1/")]
-    counts = Counter(code for each in every for answer in each.of["responses"].values() for code in codes(resolve(answer)))
-    return {code for code, count in counts.items() if count > len(every) * 0.6} | {"invalid_json", "unsupported_media_type", "content_too_large", "idempotency_still_running", "idempotency_key_reused", "outcome_unknown"}  # fmt: skip
 
 
 def example(operation: Operation, by: str) -> list[str]:

@@ -148,6 +148,17 @@ def test_who_did_it_and_from_where_select_in_either_order(server: Server, http: 
     assert names(address="system") == []
 
 
+def test_me_is_the_caller_in_lists_and_streams(server: Server, http: httpx2.Client, user: dict) -> None:
+    me = http.get("/v1/users/me").json()["id"]
+    key = http.post("/v1/keys", json={"name": "Mine"}).json()["key"]
+    for name in ("user", "actor"):
+        assert log(http, limit=1000, **{name: "me"}) == log(http, limit=1000, **{name: me}) != []
+    with Follower(server, key, user="me", actor="me") as follower:
+        http.patch(path(user), json={"name": "Not about the caller"})
+        http.patch("/v1/users/me", json={"metadata": {"seen": user["id"]}})
+        assert [event["user_id"] for event in follower.take(1)] == [me]
+
+
 def test_a_stream_and_a_list_that_waits_have_what_an_actor_did(server: Server, http: httpx2.Client, user: dict) -> None:
     made = http.post("/v1/keys", json={"name": "Other"}).json()
     after = http.get("/v1/events?order=desc&limit=1").headers["event-position"]

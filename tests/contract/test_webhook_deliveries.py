@@ -228,6 +228,14 @@ def test_filters_select_deliveries(server: Server, http: httpx2.Client, made: Ca
         refused(http.get(f"{webhook['path']}/deliveries?{query}"), errors.InvalidParameter)
 
 
+def test_me_selects_deliveries_about_the_caller(server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]) -> None:
+    webhook, me = made(), http.get("/v1/users/me").json()
+    http.patch("/v1/users/me", json={"metadata": {"seen": webhook["id"]}})
+    mine = new_delivery(server, webhook, http.get("/v1/events", params={"user": me["id"], "order": "desc"}).json()[0])
+    new_delivery(server, webhook, of_user(http, new_user(http)))
+    assert [each["id"] for each in http.get(webhook["path"] + "/deliveries?user=me").json()] == [mine]
+
+
 def test_a_delivery_shows_the_event_as_it_was_sent_until_the_event_is_erased(
     server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]
 ) -> None:

@@ -177,9 +177,6 @@ GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="
 # The extra lookahead is needed because Python's `$` also matches before a trailing line break.
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$(?!\n)"
 CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-ExternalId = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique.")
-]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.")]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.")]
 Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait if there is nothing yet. Only with `order=asc`.")]
@@ -216,7 +213,7 @@ class UserFields(Body, kw_only=True):
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     role: Role | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
+    external_id: Annotated[str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique. Null removes it.")] | None | UnsetType = UNSET  # fmt: skip
     metadata: Metadata | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
@@ -356,7 +353,7 @@ class ReplayCreate(Body, rename={"start": "from"}):
     ]
     to: Annotated[LogPlace, Meta(description="The last event: a time, exclusive, or an event ID. Default: the newest event.", examples=["2023-10-27T11:00:00Z"])] | UnsetType = UNSET  # fmt: skip
     types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="Only events of these types. Default: the types of the webhook.", examples=[["user.*"]])] | UnsetType = UNSET  # fmt: skip
-    user: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user.")] | UnsetType = UNSET  # fmt: skip
+    user: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user, or `me`.")] | UnsetType = UNSET  # fmt: skip
     only: Literal["failed", "undelivered"] | UnsetType = UNSET
 
 
@@ -428,7 +425,7 @@ class ListWebhooks(Query):
 class ListDeliveries(Query):
     outcome: Annotated[str, Meta(max_length=32, description="Only deliveries with this outcome, or `failed` for all that did not succeed.")] | None = None  # fmt: skip
     type: Annotated[str, Meta(max_length=64, description="Only deliveries of events of this type.")] | None = None
-    user: Annotated[str, Meta(max_length=40, description="Only deliveries of events about this user.")] | None = None
+    user: Annotated[str, Meta(max_length=40, description="Only deliveries of events about this user, or `me`.")] | None = None
     event: Annotated[str, Meta(max_length=40, description="Only deliveries of this event.")] | None = None
     trigger: Annotated[Literal["event", "test", "resend", "replay"], Meta(description="Only deliveries for this reason.")] | None = None  # fmt: skip
     created_after: Time | None = None
@@ -442,13 +439,16 @@ class ListReplays(Query):
     limit: Limit = 50
 
 
-class ListEvents(Query):
+class FollowEvents(Query):
     after: Place | None = None
-    before: Annotated[Place, Meta(description="Only events before this one: an event ID or a position.")] | None = None
     type: EventTypes | None = None
-    user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
-    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either.")] | None = None
+    user: Annotated[str, Meta(max_length=40, description="Only events about this user, or `me`.")] | None = None
+    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either, or `me`.")] | None = None  # fmt: skip
     address: Annotated[str, Meta(max_length=45, description="Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself.")] | None = None  # fmt: skip
+
+
+class ListEvents(FollowEvents):
+    before: Annotated[Place, Meta(description="Only events before this one: an event ID or a position.")] | None = None
     created_after: Time | None = None
     created_before: Time | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
@@ -481,14 +481,6 @@ class ReadUsage(Query):
     user: Annotated[str, Meta(max_length=40, description="Usage of this user. Default: your own.")] | None = None
     key: Annotated[str, Meta(max_length=40, description="Only requests with this API key.")] | None = None
     period: Annotated[UsagePeriod, Meta(description="How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days begin at 00:00 UTC.")] = "7d"  # fmt: skip
-
-
-class FollowEvents(Query):
-    after: Place | None = None
-    type: EventTypes | None = None
-    user: Annotated[str, Meta(max_length=40, description="Only events about this user.")] | None = None
-    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either.")] | None = None
-    address: Annotated[str, Meta(max_length=45, description="Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself.")] | None = None  # fmt: skip
 
 
 ImportSource = Literal["rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"]

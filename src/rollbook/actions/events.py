@@ -13,7 +13,7 @@ from rollbook.actions.arguments import FollowEvents, ListEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Feed
-from rollbook.actions.permissions import require
+from rollbook.actions.permissions import require, whom
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings
 from rollbook.errors import PositionExpired
@@ -37,14 +37,7 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: W
     """
     require(by, "events:read")
     await events.settle(on.db)
-    selection = Selection(
-        None if asked.type is None else event_types.selected(asked.type),
-        asked.user,
-        created_after=asked.created_after,
-        created_before=asked.created_before,
-        actor=_actor(asked.actor),
-        address=None if asked.address is None else audit.address(asked.address),
-    )
+    selection = _selection(by, asked)._replace(created_after=asked.created_after, created_before=asked.created_before)
     if asked.wait and asked.order == "desc":
         refuse("wait", "and order=desc can't be combined")
     read = on.read if selection.is_indexed else on.read_aside
@@ -75,12 +68,7 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     # `last` is the ID that a client with a lost connection had last. It began with `after`.
     require(by, "events:read")
     newest = await events.newest(on.db)
-    selection = Selection(
-        None if asked.type is None else event_types.selected(asked.type),
-        asked.user,
-        actor=_actor(asked.actor),
-        address=None if asked.address is None else audit.address(asked.address),
-    )
+    selection = _selection(by, asked)
     seq = newest
     if last is not None:
         seq = await on.read(events.place, "Last-Event-ID", last)
@@ -107,10 +95,17 @@ async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> Ev
     return await events.page(queries, selection, asked.limit, newest_first=asked.order == "desc")
 
 
-def _actor(id: str | None) -> str | None:
-    if id is not None and not ids.is_id("user", id) and not ids.is_id("key", id):
-        refuse("actor", "must be the ID of a user or of an API key")
-    return id
+def _selection(by: Principal, asked: FollowEvents) -> Selection:
+    """Raises InvalidParameter."""
+    actor = asked.actor and whom(by, asked.actor)
+    if actor is not None and not ids.is_id("user", actor) and not ids.is_id("key", actor):
+        refuse("actor", "must be me, or the ID of a user or an API key")
+    return Selection(
+        None if asked.type is None else event_types.selected(asked.type),
+        asked.user and whom(by, asked.user),
+        actor=actor,
+        address=None if asked.address is None else audit.address(asked.address),
+    )
 
 
 def is_log_large(settings: Settings, size: int) -> bool:

@@ -43,14 +43,25 @@ def may_grant(by: Principal, role: str) -> None:
         require(by, "users:grant")
 
 
+def whom(by: Principal, named: str) -> str:
+    """The ID of the user who is meant: `me` is the caller."""
+    return by.user_id if named == "me" else named
+
+
 async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) -> str:
-    """The id of the user whose keys or sessions are meant: the caller, unless another is named. Raises InsufficientScope, NotFound."""
+    """The ID of the user a call is about: the caller, unless another is named. Raises InsufficientScope, NotFound."""
     require_own(by, scope)
-    if named is None or named == "me" or named == by.user_id:
-        return by.user_id
+    id = whom(by, named or "me")
+    if id == by.user_id:
+        return id
     if not reaches_all(by, scope):
-        raise InsufficientScope("Only admins can access other users' keys and sessions.")
-    return (await users.get(on.db, known("user", named))).id
+        raise InsufficientScope(f"Only admins can use {scope} for other users.")
+    return (await users.get(on.db, known("user", id))).id
+
+
+async def subject_or_all(on: Rollbook, by: Principal, scope: str, named: str | None) -> str | None:
+    """The same, but None, for all users, if none is named by a caller who reaches all. Raises InsufficientScope, NotFound."""
+    return None if named is None and reaches_all(by, scope) else await subject(on, by, scope, named)
 
 
 def known(kind: str, id: str) -> str:

@@ -11,10 +11,10 @@ from rollbook import clock
 from rollbook.actions.arguments import ListRequests
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, reaches_all, require_own
+from rollbook.actions.permissions import reaches_all, require_own, subject_or_all
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope, NotFound, Overloaded, TooManyStreams
-from rollbook.records import request_log, users
+from rollbook.records import request_log
 from rollbook.records.request_log import Found, Logged, Search
 
 PATH = "/v1/requests"
@@ -91,15 +91,8 @@ def _counted(on: Rollbook, user_id: str) -> Iterator[None]:
 
 async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:
     """Raises InsufficientScope, InvalidParameter, NotFound."""
-    user_id = asked.user
-    if user_id in ("me", by.user_id) or (user_id is None and not reaches_all(by, SCOPE)):
-        user_id = by.user_id
-    elif not reaches_all(by, SCOPE):
-        raise InsufficientScope("Only admins can see other users' requests.")
-    elif user_id is not None:
-        user_id = (await users.get(on.db, known("user", user_id))).id
     return Search(
-        user_id,
+        await subject_or_all(on, by, SCOPE, asked.user),
         asked.key,
         (0, 999) if asked.status is None else request_log.statuses(asked.status),
         asked.method,

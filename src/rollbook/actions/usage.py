@@ -7,11 +7,9 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.actions.arguments import ReadUsage
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, reaches_all, require_own
+from rollbook.actions.permissions import subject
 from rollbook.actions.principal import Principal
-from rollbook.errors import InsufficientScope
 from rollbook.records import usage as records
-from rollbook.records import users
 from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.storage.database import Queries
 
@@ -40,14 +38,7 @@ async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
     Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins those of any `user`.
     Requests appear within 2 seconds.
     """
-    require_own(by, SCOPE)
-    user_id = asked.user
-    if user_id is None or user_id in ("me", by.user_id):
-        user_id = by.user_id
-    elif not reaches_all(by, SCOPE):
-        raise InsufficientScope("Only admins can see other users' usage.")
-    else:
-        user_id = (await users.get(on.db, known("user", user_id))).id
+    user_id = await subject(on, by, SCOPE, asked.user)
     since, until, step = span(asked.period, clock.now())
     found = await on.read_aside(_read, user_id, since, asked.key)
     return found._replace(period=asked.period, until=until, step=step, intervals=_by(step, found.intervals))

@@ -12,7 +12,7 @@ from rollbook.actions import webhook_secrets
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, require
+from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_owners import check_may_send
 from rollbook.actions.webhooks import find
@@ -66,7 +66,14 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     """
     webhook = await _find(on, by, "webhooks:read", id)
     filters = Filters(
-        asked.before, asked.outcome, asked.type, asked.user, asked.event, asked.trigger, asked.created_after, asked.created_before
+        asked.before,
+        asked.outcome,
+        asked.type,
+        asked.user and whom(by, asked.user),
+        asked.event,
+        asked.trigger,
+        asked.created_after,
+        asked.created_before,
     )
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from rollbook.actions.arguments import ListReplays, ReplayCreate
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, require
+from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given
 from rollbook.actions.webhook_deliveries import start_replay
@@ -55,14 +55,13 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     last = newest if new.to is UNSET else min(newest, await on.read(place_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")
-    user_id = given(new.user, "")
     replay = webhook_replays.new(
         webhook.id,
         "replay",
         first,
         last,
         types="" if new.types is UNSET else patterns(new.types),
-        user_id=by.user_id if user_id == "me" else user_id,
+        user_id=whom(by, given(new.user, "")),
         selection=given(new.only, "all"),
         by=by.user_id,
     )

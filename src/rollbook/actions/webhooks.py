@@ -21,7 +21,7 @@ from rollbook.actions.arguments import (
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.passwords import prove_own
-from rollbook.actions.permissions import known, reaches_all, require, require_own
+from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import given
 from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
@@ -57,14 +57,7 @@ async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Web
 
     Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one user.
     """
-    require_own(by, "webhooks:read")
-    user_id = asked.user
-    if not reaches_all(by, "webhooks:read"):
-        if user_id not in (None, "me", by.user_id):
-            raise InsufficientScope("Only admins can access other users' webhooks.")
-        user_id = by.user_id
-    elif user_id is not None:
-        user_id = by.user_id if user_id == "me" else (await users.get(on.db, known("user", user_id))).id
+    user_id = await subject_or_all(on, by, "webhooks:read", asked.user)
     return await on.read_aside(_list, user_id, asked.limit, asked.offset)
 
 
@@ -311,11 +304,10 @@ async def find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
 
 def _owner(by: Principal, named: str | None) -> str:
     """Raises InsufficientScope."""
-    if named is None or named in ("me", by.user_id):
-        return by.user_id
-    if not reaches_all(by, "webhooks:write"):
+    id = whom(by, named or "me")
+    if id != by.user_id and not reaches_all(by, "webhooks:write"):
         raise InsufficientScope("Only admins can give webhooks to other users.")
-    return named
+    return id
 
 
 def _check_url(on: Rollbook, url: str) -> None:

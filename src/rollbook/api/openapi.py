@@ -166,6 +166,8 @@ def _query_parameter(kind: str, name: str, schema: Schema) -> Schema:
     if schema.get("default", 0) is None:  # optional
         del schema["default"]
         schema = schema["anyOf"][0]
+    if schema.get("type") == "string" and "pattern" not in schema:
+        schema = {**schema, "minLength": 1, "pattern": tables.ANY_TEXT}
     schema = {**schema, **(tables.QUERIES.get(f"{kind}.{name}") or tables.QUERIES.get(name, {}))}
     found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
     if schema.get("type") == "object":

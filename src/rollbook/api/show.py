@@ -81,16 +81,10 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
         value = getattr(query, name)
         if value is None:
             continue
-        if name in ("created_after", "created_before"):
-            value = clock.format_time_exactly(value)
-        elif name == "fields" and value == types.USER_FIELDS:
-            value = "*"
-        elif name == "metadata":
+        if name == "metadata":
             found += [(f"metadata[{quote(key, safe='')}]", text) for key, text in value]
-            continue
-        elif isinstance(value, tuple):
-            value = ",".join(value)
-        found.append((name, value))
+        else:
+            found.append((name, "*" if name == "fields" and value == types.USER_FIELDS else _text(value)))
     return found
 
 
@@ -277,17 +271,8 @@ def _webhook(seen: Seen) -> dict[str, Any]:
 
 
 def delivery_list(call: Call, found: Deliveries) -> Response:
-    head = b""
-    if found.more:
-        asked: arguments.ListDeliveries = call.query
-        given = {name: getattr(asked, name) for name in asked.__struct_fields__} | {
-            "created_after": _exact_time(asked.created_after),
-            "created_before": _exact_time(asked.created_before),
-            "before": found.deliveries[-1].id,
-        }
-        query = "&".join(f"{name}={quote(str(value), safe=':')}" for name, value in given.items() if value is not None)
-        url = f"{call.services.base_url(call.request)}/v1/webhooks/{found.webhook_id}/deliveries"
-        head = f'Link: <{url}?{query}>; rel="next"\r\n'.encode()
+    path = f"/v1/webhooks/{found.webhook_id}/deliveries"
+    head = _next_page(call, path, before=found.deliveries[-1].id) if found.more else b""
     return answer(200, [_delivery(each) for each in found.deliveries], head)
 
 
@@ -357,36 +342,15 @@ def _replay(replay: Replay) -> types.Replay:
 def event_list(call: Call, page: EventPage) -> Response:
     head = event_position(page.position)
     if page.more:
-        asked: arguments.ListEvents = call.query
-        newest_first = asked.order == "desc"
         last = page.events[-1].id if page.searched_to is None else str(page.searched_to)
-        given = {
-            "type": None if asked.type is None else ",".join(asked.type),
-            "user": asked.user,
-            "actor": asked.actor,
-            "address": asked.address,
-            "created_after": _exact_time(asked.created_after),
-            "created_before": _exact_time(asked.created_before),
-            "order": asked.order if newest_first else None,
-            "limit": str(asked.limit),
-            "after": asked.after if newest_first else last,
-            "before": last if newest_first else asked.before,
-        }
-        query = "&".join(f"{name}={quote(value, safe=',*:')}" for name, value in given.items() if value is not None)
-        head += f'Link: <{call.services.url}/v1/events?{query}>; rel="next"\r\n'.encode()
+        head += _next_page(call, "/v1/events", **{_goes_on(call): last})
     return answer(200, [events.public(each) for each in page.events], head)
 
 
 def request_list(call: Call, page: RequestPage) -> Response:
     head = f"Request-Position: {clock.format_time_exactly(page.position)}\r\n".encode()
     if page.next is not None:
-        asked: arguments.ListRequests = call.query
-        given = {name: getattr(asked, name) for name in asked.__struct_fields__ if name != "wait"} | {
-            "after": _exact_time(page.next if asked.order == "asc" else asked.after),
-            "before": _exact_time(asked.before if asked.order == "asc" else page.next),
-        }
-        query = "&".join(f"{name}={quote(str(value), safe=':/')}" for name, value in given.items() if value is not None)
-        head += f'Link: <{call.services.base_url(call.request)}/v1/requests?{query}>; rel="next"\r\n'.encode()
+        head += _next_page(call, "/v1/requests", **{_goes_on(call): arguments.Time(page.next)})
     base_url = call.services.base_url(call.request)
     return answer(200, [_request(each, base_url) for each in page.requests], head)
 
@@ -454,8 +418,23 @@ def _counts(of: Hour | OfKey | OfRoute) -> dict[str, int]:
     return {"requests": of.requests, "client_errors": of.refused, "rate_limited": of.limited, "server_errors": of.errors}
 
 
-def _exact_time(time: int | None) -> str | None:
-    return None if time is None else clock.format_time_exactly(time)
+def _goes_on(call: Call) -> str:
+    """The parameter that says where the next page of a log begins."""
+    return "after" if call.query.order == "asc" else "before"
+
+
+def _next_page(call: Call, path: str, **instead: Any) -> bytes:
+    """The header `Link` to the next page: the same query, but for these parameters, and without waiting."""
+    asked = {name: getattr(call.query, name) for name in call.query.__struct_fields__ if name != "wait"} | instead
+    query = "&".join(f"{name}={quote(_text(value), safe=',*:/')}" for name, value in asked.items() if value is not None)
+    return f'Link: <{call.services.base_url(call.request)}{path}?{query}>; rel="next"\r\n'.encode()
+
+
+def _text(value: Any) -> str:
+    """The value of a parameter as it is asked for."""
+    if isinstance(value, arguments.Time):
+        return clock.format_time_exactly(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def event_position(position: int) -> bytes:

@@ -111,7 +111,7 @@ class User(Struct, frozen=True):
     email: str
     role: str | UnsetType = UNSET
     status: str | UnsetType = UNSET
-    external_id: str | None | UnsetType = UNSET
+    external_id: Annotated[str, Meta(max_length=255, description="Your own identifier for the user.", examples=["crm-1042"])] | None | UnsetType = UNSET  # fmt: skip
     metadata: msgspec.Raw | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
     rate_limit: str | None | UnsetType = UNSET

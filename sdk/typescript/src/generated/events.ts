@@ -8,16 +8,16 @@ import type { Event } from "./types.js";
 export interface EventListParams {
   /** Only events after this one: an event ID, or the `Event-Position` of an earlier response. */
   after?: string | undefined;
-  /** Only events before this one: an event ID or a position. */
-  before?: string | undefined;
   /** Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`. */
   types?: readonly string[] | undefined;
-  /** Only events about this user. */
+  /** Only events about this user, or `me`. */
   user?: string | undefined;
-  /** Only what this user or API key did: the ID of either. */
+  /** Only what this user or API key did: the ID of either, or `me`. */
   actor?: string | undefined;
   /** Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself. */
   address?: string | undefined;
+  /** Only events before this one: an event ID or a position. */
+  before?: string | undefined;
   /** Only events from after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only events from before this RFC 3339 time. */
@@ -34,9 +34,9 @@ export interface EventListParams {
 export interface EventFollowParams {
   /** Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`. */
   types?: readonly string[] | undefined;
-  /** Only events about this user. */
+  /** Only events about this user, or `me`. */
   user?: string | undefined;
-  /** Only what this user or API key did: the ID of either. */
+  /** Only what this user or API key did: the ID of either, or `me`. */
   actor?: string | undefined;
   /** Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself. */
   address?: string | undefined;

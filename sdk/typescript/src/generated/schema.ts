@@ -1597,7 +1597,7 @@ export interface components {
              *     ]
              */
             types?: components["schemas"]["EventPattern"][];
-            /** @description Only events about this user. */
+            /** @description Only events about this user, or `me`. */
             user?: string;
             /** @description `failed`: only events with failed attempts and no successful one. `undelivered`: only events without a successful delivery. Default: all. */
             only?: components["schemas"]["ReplayOnly"];

@@ -42,6 +42,7 @@ export class Server {
    * Doesn't count toward a rate limit.
    *
    * Requires no API key.
+   * @throws {Unavailable} The server is temporarily unavailable.
    * @example
    * const health = await client.server.ready();
    */

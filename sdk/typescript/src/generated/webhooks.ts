@@ -19,7 +19,7 @@ export interface DeliveryListParams {
   outcome?: string | undefined;
   /** Only deliveries of events of this type. */
   type?: string | undefined;
-  /** Only deliveries of events about this user. */
+  /** Only deliveries of events about this user, or `me`. */
   user?: string | undefined;
   /** Only deliveries of this event. */
   event?: string | undefined;

@@ -77,13 +77,17 @@ class AsyncWebhooksDeliveries(AsyncResource):
             outcome: Only deliveries with this outcome, or `failed` for all that did not succeed. At most 32
                 characters.
             type: Only deliveries of events of this type. At most 64 characters.
-            user: Only deliveries of events about this user. At most 40 characters.
+            user: Only deliveries of events about this user, or `me`. At most 40 characters.
             event: Only deliveries of this event. At most 40 characters.
             trigger: Only deliveries for this reason. One of `event`, `replay`, `resend`, `test`.
             created_after: Only deliveries from after this RFC 3339 time.
             created_before: Only deliveries from before this RFC 3339 time.
             before: Only deliveries older than the one with this ID. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> async for delivery in client.webhooks.deliveries.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
@@ -122,6 +126,10 @@ class AsyncWebhooksDeliveries(AsyncResource):
             webhook_id: ID of the webhook.
             delivery_id: ID of the delivery.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> delivery = await client.webhooks.deliveries.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
             >>> delivery.id
@@ -147,6 +155,8 @@ class AsyncWebhooksDeliveries(AsyncResource):
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> replay = await client.webhooks.deliveries.resend('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
@@ -191,6 +201,10 @@ class AsyncWebhooksReplays(AsyncResource):
             before: Only replays older than the one with this ID. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> async for replay in client.webhooks.replays.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
             ...     print(replay.id)
@@ -225,7 +239,7 @@ class AsyncWebhooksReplays(AsyncResource):
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40 characters.
             types: Only events of these types. Default: the types of the webhook.
-            user: Only events about this user. At most 40 characters.
+            user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events without
                 a successful delivery. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
@@ -233,6 +247,8 @@ class AsyncWebhooksReplays(AsyncResource):
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
@@ -262,6 +278,10 @@ class AsyncWebhooksReplays(AsyncResource):
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> replay = await client.webhooks.replays.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
             >>> replay.id
@@ -279,6 +299,10 @@ class AsyncWebhooksReplays(AsyncResource):
         Args:
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> await client.webhooks.replays.cancel('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
@@ -307,11 +331,11 @@ class AsyncEvents(AsyncFollowing):
         self,
         *,
         after: str | None = None,
-        before: str | None = None,
         types: Sequence[str] | None = None,
         user: str | None = None,
         actor: str | None = None,
         address: str | None = None,
+        before: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         order: str | None = None,
@@ -332,12 +356,12 @@ class AsyncEvents(AsyncFollowing):
         Args:
             after: Only events after this one: an event ID, or the `Event-Position` of an earlier response. At most 40
                 characters.
-            before: Only events before this one: an event ID or a position. At most 40 characters.
             types: Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`.
-            user: Only events about this user. At most 40 characters.
-            actor: Only what this user or API key did: the ID of either. At most 40 characters.
+            user: Only events about this user, or `me`. At most 40 characters.
+            actor: Only what this user or API key did: the ID of either, or `me`. At most 40 characters.
             address: Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the
                 server itself. At most 45 characters.
+            before: Only events before this one: an event ID or a position. At most 40 characters.
             created_after: Only events from after this RFC 3339 time.
             created_before: Only events from before this RFC 3339 time.
             order: `asc`: oldest first. `desc`: newest first. Default: asc.
@@ -360,11 +384,11 @@ class AsyncEvents(AsyncFollowing):
                 "/v1/events",
                 query={
                     "after": after,
-                    "before": before,
                     "type": types,
                     "user": user,
                     "actor": actor,
                     "address": address,
+                    "before": before,
                     "created_after": created_after,
                     "created_before": created_before,
                     "order": order,
@@ -552,6 +576,10 @@ class AsyncImports(AsyncImporting):
         Args:
             import_id: ID of the import.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> job = await client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
             >>> job.id
@@ -568,6 +596,10 @@ class AsyncImports(AsyncImporting):
 
         Args:
             import_id: ID of the import.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> async for line in client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g'):
@@ -586,6 +618,10 @@ class AsyncImports(AsyncImporting):
             import_id: ID of the import.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> job = await client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
@@ -626,6 +662,10 @@ class AsyncKeys(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> async for key in client.keys.list():
             ...     print(key.id)
@@ -664,6 +704,8 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> key = await client.keys.create(name='billing service', scopes=['users:read'], ip_allow=['203.0.113.0/24'], rate_limit='50/minute')
@@ -698,6 +740,10 @@ class AsyncKeys(AsyncResource):
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> key = await client.keys.get('key_065n19esg1vsvaetc6pc73vuso')
             >>> key.key
@@ -714,6 +760,10 @@ class AsyncKeys(AsyncResource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> await client.keys.revoke('key_065n19esg1vsvaetc6pc73vuso')
@@ -734,6 +784,8 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -759,6 +811,8 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> key = await client.keys.rotate('key_065n19esg1vsvaetc6pc73vuso', overlap=3600)
@@ -830,6 +884,8 @@ class AsyncRequests(AsyncResource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
                 `wait`, or 10 that wait for the request log.
 
@@ -869,6 +925,10 @@ class AsyncRequests(AsyncResource):
 
         Args:
             request_id: ID of the request.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> logged_request = await client.requests.get('req_7m2c9v0kq1t8a3hs0000001f')
@@ -979,6 +1039,10 @@ class AsyncSessions(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> async for session in client.sessions.list():
             ...     print(session.id)
@@ -996,6 +1060,10 @@ class AsyncSessions(AsyncResource):
 
         Args:
             session_id: ID of the session.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> await client.sessions.end('ses_065n19qk2l1v7fm8c0t3b5d6eg')
@@ -1031,6 +1099,10 @@ class AsyncUsage(AsyncResource):
             key: Only requests with this API key. At most 40 characters.
             period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days
                 begin at 00:00 UTC. Default: 7d.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> usage_report = await client.usage.get()
@@ -1343,6 +1415,10 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> user = await client.users.get('user_065n18a8k1rnhbvqalm9j3ts0c')
             >>> user.id
@@ -1403,6 +1479,8 @@ class AsyncUsers(AsyncResource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
@@ -1488,6 +1566,8 @@ class AsyncUsers(AsyncResource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
@@ -1536,6 +1616,8 @@ class AsyncUsers(AsyncResource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1562,6 +1644,8 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -1597,6 +1681,8 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> password_link = await client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c', redirect_url='https://app.example.com/sign-in')
@@ -1630,6 +1716,8 @@ class AsyncUsers(AsyncResource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = await client.users.suspend('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1651,6 +1739,10 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = await client.users.activate('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1679,6 +1771,8 @@ class AsyncUsers(AsyncResource):
         Raises:
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = await client.users.restore('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1702,6 +1796,8 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             ExportRunning: You already have an export running.
 
         Example:
@@ -1760,6 +1856,10 @@ class AsyncWebhooks(AsyncResource):
             user: Only webhooks of this user. Default: all that you can access. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> async for webhook in client.webhooks.list():
@@ -1852,6 +1952,10 @@ class AsyncWebhooks(AsyncResource):
         Args:
             webhook_id: ID of the webhook.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> webhook = await client.webhooks.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
             >>> webhook.id
@@ -1908,6 +2012,8 @@ class AsyncWebhooks(AsyncResource):
 
         Raises:
             WebhookLimitReached: The user has 50 webhooks, or the server has 500.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1949,6 +2055,8 @@ class AsyncWebhooks(AsyncResource):
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1969,6 +2077,10 @@ class AsyncWebhooks(AsyncResource):
             webhook_id: ID of the webhook.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> webhook = await client.webhooks.pause('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
@@ -1996,6 +2108,8 @@ class AsyncWebhooks(AsyncResource):
                 kept over retries.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
@@ -2022,6 +2136,8 @@ class AsyncWebhooks(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2048,6 +2164,10 @@ class AsyncWebhooks(AsyncResource):
                 `86400`. 0 to 2,592,000.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> webhook = await client.webhooks.rotate_secret('webhook_065n1avd4p1q9h2v5c8m3k7r6g', overlap=3600)
@@ -2078,6 +2198,10 @@ class AsyncWebhooks(AsyncResource):
             type: The type of the example event. Default: `server.test`. At most 64 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> delivery = await client.webhooks.test('webhook_065n1avd4p1q9h2v5c8m3k7r6g', type='user.created')

@@ -77,13 +77,17 @@ class WebhooksDeliveries(Resource):
             outcome: Only deliveries with this outcome, or `failed` for all that did not succeed. At most 32
                 characters.
             type: Only deliveries of events of this type. At most 64 characters.
-            user: Only deliveries of events about this user. At most 40 characters.
+            user: Only deliveries of events about this user, or `me`. At most 40 characters.
             event: Only deliveries of this event. At most 40 characters.
             trigger: Only deliveries for this reason. One of `event`, `replay`, `resend`, `test`.
             created_after: Only deliveries from after this RFC 3339 time.
             created_before: Only deliveries from before this RFC 3339 time.
             before: Only deliveries older than the one with this ID. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> for delivery in client.webhooks.deliveries.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
@@ -122,6 +126,10 @@ class WebhooksDeliveries(Resource):
             webhook_id: ID of the webhook.
             delivery_id: ID of the delivery.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> delivery = client.webhooks.deliveries.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
             >>> delivery.id
@@ -145,6 +153,8 @@ class WebhooksDeliveries(Resource):
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> replay = client.webhooks.deliveries.resend('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
@@ -189,6 +199,10 @@ class WebhooksReplays(Resource):
             before: Only replays older than the one with this ID. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> for replay in client.webhooks.replays.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
             ...     print(replay.id)
@@ -223,7 +237,7 @@ class WebhooksReplays(Resource):
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40 characters.
             types: Only events of these types. Default: the types of the webhook.
-            user: Only events about this user. At most 40 characters.
+            user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events without
                 a successful delivery. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
@@ -231,6 +245,8 @@ class WebhooksReplays(Resource):
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
@@ -260,6 +276,10 @@ class WebhooksReplays(Resource):
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> replay = client.webhooks.replays.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
             >>> replay.id
@@ -277,6 +297,10 @@ class WebhooksReplays(Resource):
         Args:
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> client.webhooks.replays.cancel('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
@@ -305,11 +329,11 @@ class Events(Following):
         self,
         *,
         after: str | None = None,
-        before: str | None = None,
         types: Sequence[str] | None = None,
         user: str | None = None,
         actor: str | None = None,
         address: str | None = None,
+        before: str | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         order: str | None = None,
@@ -330,12 +354,12 @@ class Events(Following):
         Args:
             after: Only events after this one: an event ID, or the `Event-Position` of an earlier response. At most 40
                 characters.
-            before: Only events before this one: an event ID or a position. At most 40 characters.
             types: Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`.
-            user: Only events about this user. At most 40 characters.
-            actor: Only what this user or API key did: the ID of either. At most 40 characters.
+            user: Only events about this user, or `me`. At most 40 characters.
+            actor: Only what this user or API key did: the ID of either, or `me`. At most 40 characters.
             address: Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the
                 server itself. At most 45 characters.
+            before: Only events before this one: an event ID or a position. At most 40 characters.
             created_after: Only events from after this RFC 3339 time.
             created_before: Only events from before this RFC 3339 time.
             order: `asc`: oldest first. `desc`: newest first. Default: asc.
@@ -358,11 +382,11 @@ class Events(Following):
                 "/v1/events",
                 query={
                     "after": after,
-                    "before": before,
                     "type": types,
                     "user": user,
                     "actor": actor,
                     "address": address,
+                    "before": before,
                     "created_after": created_after,
                     "created_before": created_before,
                     "order": order,
@@ -550,6 +574,10 @@ class Imports(Importing):
         Args:
             import_id: ID of the import.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> job = client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
             >>> job.id
@@ -566,6 +594,10 @@ class Imports(Importing):
 
         Args:
             import_id: ID of the import.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> for line in client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g'):
@@ -584,6 +616,10 @@ class Imports(Importing):
             import_id: ID of the import.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> job = client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
@@ -624,6 +660,10 @@ class Keys(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> for key in client.keys.list():
             ...     print(key.id)
@@ -662,6 +702,8 @@ class Keys(Resource):
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> key = client.keys.create(name='billing service', scopes=['users:read'], ip_allow=['203.0.113.0/24'], rate_limit='50/minute')
@@ -696,6 +738,10 @@ class Keys(Resource):
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> key = client.keys.get('key_065n19esg1vsvaetc6pc73vuso')
             >>> key.key
@@ -712,6 +758,10 @@ class Keys(Resource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> client.keys.revoke('key_065n19esg1vsvaetc6pc73vuso')
@@ -732,6 +782,8 @@ class Keys(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -757,6 +809,8 @@ class Keys(Resource):
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> key = client.keys.rotate('key_065n19esg1vsvaetc6pc73vuso', overlap=3600)
@@ -828,6 +882,8 @@ class Requests(Resource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
                 `wait`, or 10 that wait for the request log.
 
@@ -867,6 +923,10 @@ class Requests(Resource):
 
         Args:
             request_id: ID of the request.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> logged_request = client.requests.get('req_7m2c9v0kq1t8a3hs0000001f')
@@ -977,6 +1037,10 @@ class Sessions(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> for session in client.sessions.list():
             ...     print(session.id)
@@ -994,6 +1058,10 @@ class Sessions(Resource):
 
         Args:
             session_id: ID of the session.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> client.sessions.end('ses_065n19qk2l1v7fm8c0t3b5d6eg')
@@ -1029,6 +1097,10 @@ class Usage(Resource):
             key: Only requests with this API key. At most 40 characters.
             period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days
                 begin at 00:00 UTC. Default: 7d.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> usage_report = client.usage.get()
@@ -1337,6 +1409,10 @@ class Users(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> user = client.users.get('user_065n18a8k1rnhbvqalm9j3ts0c')
             >>> user.id
@@ -1397,6 +1473,8 @@ class Users(Resource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
@@ -1482,6 +1560,8 @@ class Users(Resource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
@@ -1530,6 +1610,8 @@ class Users(Resource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1556,6 +1638,8 @@ class Users(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -1591,6 +1675,8 @@ class Users(Resource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> password_link = client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c', redirect_url='https://app.example.com/sign-in')
@@ -1624,6 +1710,8 @@ class Users(Resource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
                 undo it.
             NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = client.users.suspend('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1645,6 +1733,10 @@ class Users(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = client.users.activate('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1673,6 +1765,8 @@ class Users(Resource):
         Raises:
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> user = client.users.restore('user_065n18a8k1rnhbvqalm9j3ts0c')
@@ -1696,6 +1790,8 @@ class Users(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             ExportRunning: You already have an export running.
 
         Example:
@@ -1754,6 +1850,10 @@ class Webhooks(Resource):
             user: Only webhooks of this user. Default: all that you can access. At most 40 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> for webhook in client.webhooks.list():
@@ -1846,6 +1946,10 @@ class Webhooks(Resource):
         Args:
             webhook_id: ID of the webhook.
 
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
+
         Example:
             >>> webhook = client.webhooks.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
             >>> webhook.id
@@ -1902,6 +2006,8 @@ class Webhooks(Resource):
 
         Raises:
             WebhookLimitReached: The user has 50 webhooks, or the server has 500.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1943,6 +2049,8 @@ class Webhooks(Resource):
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
@@ -1963,6 +2071,10 @@ class Webhooks(Resource):
             webhook_id: ID of the webhook.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> webhook = client.webhooks.pause('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
@@ -1990,6 +2102,8 @@ class Webhooks(Resource):
                 kept over retries.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
@@ -2016,6 +2130,8 @@ class Webhooks(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
             TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
                 `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2042,6 +2158,10 @@ class Webhooks(Resource):
                 `86400`. 0 to 2,592,000.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> webhook = client.webhooks.rotate_secret('webhook_065n1avd4p1q9h2v5c8m3k7r6g', overlap=3600)
@@ -2072,6 +2192,10 @@ class Webhooks(Resource):
             type: The type of the example event. Default: `server.test`. At most 64 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
+                exist.
 
         Example:
             >>> delivery = client.webhooks.test('webhook_065n1avd4p1q9h2v5c8m3k7r6g', type='user.created')

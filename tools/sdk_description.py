@@ -1,0 +1,89 @@
+"""What openapi.json says of the operations, for the generators of the SDKs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+API: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text())
+SCHEMAS: dict[str, Any] = API["components"]["schemas"]
+
+
+class Operation(NamedTuple):
+    method: str
+    path: str
+    of: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.of["operationId"]
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        return [resolve(each) for each in self.of.get("parameters", ())]
+
+    @property
+    def success(self) -> dict[str, Any]:
+        return next(resolve(answer) for status, answer in self.of["responses"].items() if status.startswith("2"))
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The schema of a JSON body."""
+        content = self.of.get("requestBody", {}).get("content", {}).get("application/json")
+        return resolve(content["schema"]) if content else None
+
+    @property
+    def takes_file(self) -> bool:
+        return "application/octet-stream" in self.of.get("requestBody", {}).get("content", {})
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the response has an object a line, however many."""
+        return "application/x-ndjson" in self.success.get("content", {})
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The schema of a JSON response."""
+        content = self.success.get("content", {}).get("application/json")
+        return content["schema"] if content else None
+
+
+def operations() -> Iterator[Operation]:
+    for path, item in API["paths"].items():
+        for method, of in item.items():
+            if "operationId" in of:
+                yield Operation(
+                    method.upper(), path, {**of, "parameters": [*item.get("parameters", ()), *of.get("parameters", ())]}
+                )
+
+
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        found: Any = API
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = found
+    return node
+
+
+def codes(answer: dict[str, Any]) -> dict[str, str]:
+    """What each code of an error's response means."""
+    return {
+        code: " ".join(about.split())
+        for code, about in re.findall(r"`([a-z_]+)`: (.*?)(?=\n\n`|\Z)", answer.get("description", ""), re.S)
+    }
+
+
+@cache
+def general_codes() -> set[str]:
+    """Errors of nearly every call, which none needs to name."""
+    every = [each for each in operations() if each.path.startswith("/v1/")]
+    counts = Counter(code for each in every for answer in each.of["responses"].values() for code in codes(resolve(answer)))
+    usual = {code for code, count in counts.items() if count > len(every) * 0.6} - {"not_found"}
+    return usual | {"invalid_json", "unsupported_media_type", "content_too_large", "idempotency_still_running", "idempotency_key_reused", "outcome_unknown"}  # fmt: skip
