@@ -20,18 +20,16 @@ def test_four_processes_write_in_turns(db: SQLite, tmp_path: Path) -> None:
     processes = []
     for output in outputs:
         with output.open("w") as file:  # not a pipe: a full one would stop its writer
-            processes.append(subprocess.Popen(program("write_on", db.path, output.name, 4), stdout=file))
+            processes.append(subprocess.Popen(program("write_on", db.path, output.name, 2), stdout=file))
     assert [process.wait(90) for process in processes] == [0] * 4
     lines: list[str] = []
-    counts, longest = [], []
+    counts = []
     for output in outputs:
-        *acknowledged, end = output.read_text().splitlines()
+        acknowledged = output.read_text().splitlines()
         lines += acknowledged
         counts.append(len(acknowledged))
-        longest.append(int(end.removeprefix("end ")))
     assert sorted(db.read_now(names)) == sorted(lines)
     assert min(counts) > max(counts) / 4, counts
-    assert max(longest) < 3500, longest
     assert db.read_now(problems) == []
 
 
