@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -449,43 +449,50 @@ def load(
     Raises ConfigurationError.
     """
     hints = get_type_hints(Settings, include_extras=True)
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    # Each with its origin; what comes later wins.
+    given: dict[str, tuple[Any, str]] = {}
     path = file or Path(environment.get(PREFIX + "CONFIG", "rollbook.toml"))
     if path.exists():
-        try:
-            in_file = tomllib.loads(path.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-            raise ConfigurationError(f"{path}: {problem}") from None
-        for name, value in in_file.items():
-            if name not in hints:
-                raise ConfigurationError(f"{path}: unknown setting {name!r}. docs/configuration.md lists all settings.")
-            values[name], origins[name] = value, str(path)
+        given |= {name: (value, str(path)) for name, value in _in_file(path, hints).items()}
     elif file is not None:
         raise ConfigurationError(f"{path}: file not found.")
-    for name in hints:
-        variable = PREFIX + name.upper()
-        if variable in environment:
-            values[name], origins[name] = _from_text(environment[variable], hints[name]), variable
-    for name, value in (flags or {}).items():
-        if value is not None:
-            values[name], origins[name] = value, "flag"
+    for name, hint in hints.items():
+        if (text := environment.get(variable := PREFIX + name.upper())) is not None:
+            given[name] = _from_text(text, hint), variable
+    given |= {name: (value, "flag") for name, value in (flags or {}).items() if value is not None}
+    values: dict[str, Any] = {}
     texts: dict[str, Any] = {}
-    for name, value in values.items():
-        hint = hints[name]
-        kind = get_args(hint)[0]
+    for name, (value, origin) in given.items():
         try:
-            plain, parse = _PARSED.get(kind, (hint, None))
-            texts[name] = values[name] = msgspec.convert(value, plain, strict=False, dec_hook=_path)
-            if parse is not None:
-                values[name] = parse(values[name])
+            texts[name], values[name] = _parsed(value, hints[name])
         except msgspec.ValidationError:
-            raise ConfigurationError(f"{name} ({origins[name]}): invalid value {str(value)!r}. Use {_wanted(hint)}.") from None
+            raise ConfigurationError(f"{name} ({origin}): invalid value {str(value)!r}. Use {_wanted(hints[name])}.") from None
         except ValueError as problem:
             raise ConfigurationError(f"{name}: {problem}") from None
     settings = Settings(**values)
-    sources = [Source(name, texts.get(name, written(getattr(settings, name))), origins.get(name, "default")) for name in hints]
-    return settings, sources
+    return settings, [
+        Source(name, texts[name], given[name][1]) if name in given else Source(name, written(getattr(settings, name)), "default")
+        for name in hints
+    ]
+
+
+def _in_file(path: Path, known: Collection[str]) -> dict[str, Any]:
+    """Raises ConfigurationError."""
+    try:
+        found = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigurationError(f"{path}: {problem}") from None
+    for name in found:
+        if name not in known:
+            raise ConfigurationError(f"{path}: unknown setting {name!r}. docs/configuration.md lists all settings.")
+    return found
+
+
+def _parsed(value: Any, hint: Any) -> tuple[Any, Any]:
+    """The value as it is written, and as it is used. Raises ValidationError, ValueError."""
+    plain, parse = _PARSED.get(get_args(hint)[0], (hint, None))
+    text = msgspec.convert(value, plain, strict=False, dec_hook=_path)
+    return text, text if parse is None else parse(text)
 
 
 def _from_text(text: str, hint: Any) -> Any:

@@ -9,13 +9,13 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import Struct, ValidationError
+from msgspec import UNSET, Struct, ValidationError
 from msgspec.structs import FieldInfo
 
 from rollbook import clock, ids
 from rollbook.actions import arguments
 from rollbook.delivery.addresses import MAX_URL
-from rollbook.errors import Fault, InvalidParameter, quoted, shortened
+from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
 from rollbook.records import event_types, rules, user_metadata
 from rollbook.records.user_list.query import SORTABLE
@@ -129,6 +129,17 @@ def check_password(password: str, password_min_length: int, *, email: str, name:
         rules.password(password, password_min_length, email=email, name=name)
     except ValueError as problem:
         raise invalid([Fault("password", str(problem))]) from None
+
+
+def given(value: Any, otherwise: Any = None) -> Any:
+    """An argument as it is stored, or `otherwise` if it is missing. Our own string types become plain strings here."""
+    return otherwise if value is UNSET else str(value) if isinstance(value, str) else value
+
+
+def check_version(version: int, versions: frozenset[int] | None) -> None:
+    """Raises PreconditionFailed unless it is one of those that the caller will change; None: any."""
+    if versions is not None and version not in versions:
+        raise PreconditionFailed()
 
 
 # ---- our own types: each is made by a function that raises ValueError with words that do not repeat the value

@@ -14,11 +14,11 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import passwords, users
 from rollbook.actions.arguments import ImportedUser, ImportOptions
-from rollbook.actions.checking import check_password, invalid
+from rollbook.actions.checking import check_password, given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal
-from rollbook.actions.users import changes_of, given
+from rollbook.actions.users import changes_of
 from rollbook.auth.passwords import check_hash
 from rollbook.cpu import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.actions import key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
+from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
-from rollbook.actions.passwords import prove_own
+from rollbook.actions.passwords import prove_caller
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
 from rollbook.actions.principal import Principal
-from rollbook.actions.users import given
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
@@ -119,8 +119,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     key = await _find_no_wider(on, by, id)
     if key.user_id != by.user_id:
         raise InsufficientScope("Only the user a key belongs to can reveal it.")
-    me = await users.get(on.db, by.user_id)
-    await prove_own(on, by, me, await users.password_hash(on.db, me.id), proof.password)
+    await prove_caller(on, by, proof)
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
         raise NotFound("This key cannot be revealed.")

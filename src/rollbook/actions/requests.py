@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions.arguments import ListRequests
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.events import Waiting
 from rollbook.actions.permissions import reaches_all, require_own, subject_or_all
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope, NotFound, Overloaded, TooManyStreams
@@ -24,9 +25,6 @@ PAUSE = 1.0
 """Seconds between two looks for those who wait."""
 MAX_WAITING, MAX_WAITING_OF_USER = 200, 10
 SCOPE = "requests:read"
-
-Waiting = Callable[[Callable[[], None]], AbstractContextManager[Any]]
-"""What a call is within while it waits. It is told what to call when the client leaves."""
 
 
 class RequestPage(NamedTuple):

@@ -10,12 +10,12 @@ from msgspec import UNSET, Struct, UnsetType
 from rollbook import clock, roles
 from rollbook.actions import passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
-from rollbook.actions.checking import check_password, refuse
+from rollbook.actions.checking import check_password, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself, PreconditionFailed
+from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     events,
     keys,
@@ -270,7 +270,7 @@ async def _update(
     if patch is not None:
         wanted = {**wanted, "metadata": _patched(user.metadata, patch)}
     change = plan(by, user, wanted)
-    check_version(user, versions)
+    check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
 
 
@@ -367,7 +367,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await users.take_turns(tx, id)
     user = await users.get(tx, id)
     may_touch(by, user.role)
-    check_version(user, versions)
+    check_version(user.version, versions)
     if await users.is_last_owner(tx, user):
         raise LastOwner()
     await users.delete(tx, user)
@@ -447,17 +447,6 @@ def changes_of(fields: Struct) -> dict[str, Any]:
     return _given(fields, CHANGEABLE)
 
 
-def check_version(user: User, versions: frozenset[int] | None) -> None:
-    """Raises PreconditionFailed unless the user has one of these versions; None: it may have any."""
-    if versions is not None and user.version not in versions:
-        raise PreconditionFailed()
-
-
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """Those of these fields that were not left out."""
     return {name: given(value) for name in names if (value := getattr(fields, name)) is not UNSET}
-
-
-def given(value: Any, otherwise: Any = None) -> Any:
-    """An argument as it is stored, or `otherwise` if it is missing. Our own string types become plain strings here."""
-    return otherwise if value is UNSET else str(value) if isinstance(value, str) else value

@@ -7,11 +7,10 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook.actions.arguments import ListReplays, ReplayCreate
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
-from rollbook.actions.users import given
 from rollbook.actions.webhook_deliveries import start_replay
 from rollbook.actions.webhook_places import place_before, place_of
 from rollbook.actions.webhooks import find, patterns

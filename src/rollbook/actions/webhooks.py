@@ -18,17 +18,16 @@ from rollbook.actions.arguments import (
     WebhookRotation,
     WebhookUpdate,
 )
-from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, refuse
+from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.passwords import prove_own
+from rollbook.actions.passwords import prove_caller
 from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
 from rollbook.actions.principal import Principal
-from rollbook.actions.users import given
 from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
 from rollbook.actions.webhook_places import place_before
 from rollbook.delivery import signing
-from rollbook.errors import InsufficientScope, NotFound, PreconditionFailed
-from rollbook.records import events, users, webhook_cursors, webhook_health, webhooks
+from rollbook.errors import InsufficientScope, NotFound
+from rollbook.records import events, webhook_cursors, webhook_health, webhooks
 from rollbook.records.webhook_health import Health
 from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries, Tx
@@ -149,8 +148,7 @@ async def _update(
     tx: Tx, on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], changes: WebhookUpdate, versions: frozenset[int] | None
 ) -> Seen:
     webhook = await webhooks.get(tx, id)
-    if versions is not None and webhook.version not in versions:
-        raise PreconditionFailed()
+    check_version(webhook.version, versions)
     columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
     if "url" in columns:
         _check_headers_may_go(webhook, columns["url"], changes)
@@ -235,8 +233,7 @@ async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] 
 
 async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None) -> None:
     webhook = await webhooks.get(tx, id)
-    if versions is not None and webhook.version not in versions:
-        raise PreconditionFailed()
+    check_version(webhook.version, versions)
     await webhooks.remove(tx, id)
     await events.record(tx, "webhook.deleted", webhook.user_id, by.actor, webhooks.in_events(webhook))
 
@@ -250,8 +247,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     Returns the webhook with its secret. Requires your password.
     """
     webhook = await find(on, by, "webhooks:write", id)
-    me = await users.get(on.db, by.user_id)
-    await prove_own(on, by, me, await users.password_hash(on.db, me.id), proof.password)
+    await prove_caller(on, by, proof)
     try:
         secret = webhook_secrets.revealed(on.secret, webhook)
     except ValueError:
