@@ -476,76 +476,57 @@ HEADERS: Schema = {
     "Idempotency-Replayed": header("`true`: this is the stored response of the first request with this `Idempotency-Key`.", {"type": "string", "enum": ["true"]}, "true"),
 }  # fmt: skip
 
-PARAMETERS: Schema = {
-    "userId": {
-        "name": "userId", "in": "path", "required": True,
-        "description": "ID of the user, or `me` for the user the API key belongs to.",
-        "schema": line(31, pattern=f"^(me|{USER_ID})$"), "example": CHARLIE_ID,
-    },
-    "keyId": {
-        "name": "keyId", "in": "path", "required": True,
-        "description": "ID of the API key, or `current` for the key that sends the request.",
-        "schema": line(30, pattern=f"^(current|{KEY_ID})$"), "example": examples.KEY_ID,
-    },
-    "webhookId": {
-        "name": "webhookId", "in": "path", "required": True, "description": "ID of the webhook.",
-        "schema": line(34, pattern=f"^{WEBHOOK_ID}$"), "example": examples.WEBHOOK_ID,
-    },
-    "deliveryId": {
-        "name": "deliveryId", "in": "path", "required": True, "description": "ID of the delivery.",
-        "schema": line(30, pattern="^dlv_[0-9a-v]{26}$"), "example": DELIVERY_ID,
-    },
-    "importId": {
-        "name": "importId", "in": "path", "required": True, "description": "ID of the import.",
-        "schema": line(30, pattern="^imp_[0-9a-v]{26}$"), "example": examples.IMPORT_ID,
-    },
-    "replayId": {
-        "name": "replayId", "in": "path", "required": True, "description": "ID of the replay.",
-        "schema": line(33, pattern="^replay_[0-9a-v]{26}$"), "example": REPLAY_ID,
-    },
-    "requestId": {
-        "name": "requestId", "in": "path", "required": True, "description": "ID of the request.",
-        "schema": line(28, pattern="^req_[0-9a-v]{24}$"), "example": REQUEST_ID,
-    },
-    "sessionId": {
-        "name": "sessionId", "in": "path", "required": True, "description": "ID of the session.",
-        "schema": line(30, pattern=f"^{SESSION_ID}$"), "example": examples.SESSION_ID,
-    },
-    "Idempotency-Key": {
+
+def in_path(name: str, description: str, longest: int, pattern: str, example: str) -> Schema:
+    schema = line(longest, pattern=pattern)
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema, "example": example}
+
+
+_PARAMETERS: list[Schema] = [
+    in_path("userId", "ID of the user, or `me` for the user the API key belongs to.", 31, f"^(me|{USER_ID})$", CHARLIE_ID),
+    in_path("keyId", "ID of the API key, or `current` for the key that sends the request.", 30, f"^(current|{KEY_ID})$", examples.KEY_ID),
+    in_path("webhookId", "ID of the webhook.", 34, f"^{WEBHOOK_ID}$", examples.WEBHOOK_ID),
+    in_path("deliveryId", "ID of the delivery.", 30, "^dlv_[0-9a-v]{26}$", DELIVERY_ID),
+    in_path("importId", "ID of the import.", 30, "^imp_[0-9a-v]{26}$", examples.IMPORT_ID),
+    in_path("replayId", "ID of the replay.", 33, "^replay_[0-9a-v]{26}$", REPLAY_ID),
+    in_path("requestId", "ID of the request.", 28, "^req_[0-9a-v]{24}$", REQUEST_ID),
+    in_path("sessionId", "ID of the session.", 30, f"^{SESSION_ID}$", examples.SESSION_ID),
+    {
         "name": "Idempotency-Key", "in": "header", "required": False,
         "description": "A string that is different for each new request, such as a random UUID. Repeating the same request with it within 24 hours returns the stored response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
-    "Last-Event-ID": {
+    {
         "name": "Last-Event-ID", "in": "header", "required": False,
         "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. Browsers send it on their own.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[!-~]+$", "examples": [examples.EVENT_ID]},
     },
-    "If-Match": {
+    {
         "name": "If-Match", "in": "header", "required": False,
         "description": "Only proceed if the user or webhook still has this `ETag`. Otherwise 412.",
         "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'), "example": '"3"',
     },
-    "If-None-Match": {
+    {
         "name": "If-None-Match", "in": "header", "required": False,
         "description": "Return 304 if the user still has this `ETag`.",
         "schema": line(1024, pattern="^[ -~]*$"), "example": '"3"',
     },
-    "webhook-id": {
+    {
         "name": "webhook-id", "in": "header", "required": True,
         "description": "ID of the event. The same on every attempt: use it to ignore what you have received before.",
         "schema": line(64), "example": examples.EVENT_ID,
     },
-    "webhook-timestamp": {
+    {
         "name": "webhook-timestamp", "in": "header", "required": True, "description": "When this attempt was sent, in seconds since 1970.",
         "schema": line(20), "example": "1698404400",
     },
-    "webhook-signature": {
+    {
         "name": "webhook-signature", "in": "header", "required": True,
         "description": "Signatures of ID, timestamp and body (Standard Webhooks), separated by spaces. While a secret is being rotated, there is one for each.",
         "schema": line(1024), "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     },
-}  # fmt: skip
+]  # fmt: skip
+PARAMETERS: Schema = {each["name"]: each for each in _PARAMETERS}
 
 
 def scheme_text() -> str:
