@@ -35,7 +35,7 @@ ApiError 500
     - StorageUnavailable           the database cannot accept writes (a full or failing disk)
     - DatabaseTimeout              the database took too long, and was told to stop
     - LimitsUnavailable            requests cannot be counted, and the server refuses uncounted ones
-    - OutcomeUnknown               the connection to the database broke during a commit
+    - OutcomeUnknown               the database did not confirm a commit
     - Stopping                     the server is shutting down
 
 The docstring of each class says when it happens and how to fix it. `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
@@ -448,10 +448,10 @@ class LimitsUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection to the database broke while the change was being saved. It may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`."""
+    """The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in time. It may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`."""
 
     code = "outcome_unknown"
-    message = "The connection to the database broke during saving. The change may or may not have been saved. Check before you try again."
+    message = "The database didn't confirm that the change was saved. It may or may not have been. Check before you try again."
 
 
 class Stopping(Unavailable):

@@ -55,16 +55,22 @@ class Two:
     def fail_over_within_a_commit(self, is_under_way: Callable[[], bool]) -> None:
         """The same as `fail_over`, but the primary dies while it waits for the standby to have a commit, so that no one learns whether
         the standby has it."""
-        stopped = _stopped(self.standby)
-        try:
+        with self.without_standby():
             until = time.monotonic() + 60
             while not is_under_way():
                 assert time.monotonic() < until, "no commit waits"
             self.primary.stop(signal.SIGKILL)
+        self.promote()
+
+    @contextmanager
+    def without_standby(self) -> Iterator[None]:
+        """It takes nothing, and the primary waits for it with every commit."""
+        stopped = _stopped(self.standby)
+        try:
+            yield
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        self.promote()
 
     def promote(self) -> None:
         """The standby takes the place of the primary."""

@@ -12,11 +12,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, NamedTuple, TypeVar
 
-import asyncpg
-
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping
 from rollbook.storage.database import Engine, Row, Statement
-from rollbook.storage.postgres_connection import FAILING, Connection, Pool
+from rollbook.storage.postgres_connection import Connection, Pool
 from rollbook.storage.postgres_text import numbered
 from rollbook.storage.postgres_writer import MAX_WAITING, Writer
 
@@ -188,12 +186,11 @@ class Batches:
                     await connection.roll_back(after=problem)
                     raise
                 try:
-                    await connection.execute("COMMIT")
-                except (*FAILING, asyncpg.StatementCompletionUnknownError) as problem:
-                    connection.terminate()
-                    for each in shared:
+                    await connection.commit()
+                except OutcomeUnknown as problem:
+                    for each in shared:  # one for each: a raised exception gathers its caller's traceback
                         unknown = OutcomeUnknown()
-                        unknown.__cause__ = problem
+                        unknown.__cause__ = problem.__cause__
                         _settle(each.job, None, unknown)
                     return [each.job for each in running if each not in shared]
         except Exception:  # whatever it is, each finds out for itself

@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from rollbook.config import public_query
-from rollbook.errors import DatabaseTimeout, StorageUnavailable
+from rollbook.errors import DatabaseTimeout, OutcomeUnknown, StorageUnavailable
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
 from rollbook.storage.postgres_text import batched, numbered
 
@@ -66,6 +66,7 @@ BROKEN = (
 """The connection was cut: where nothing was done on it, another one may be tried."""
 OUT_OF_TIME = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 """57014, 55P03: the statement took too long, or waited too long for a lock."""
+_WAITING = "SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[]) AND wait_event = 'SyncRep'"
 # The statement, not the connection, is at fault: it can be used on.
 _USABLE = (*OUT_OF_TIME, asyncpg.DiskFullError)
 
@@ -158,7 +159,13 @@ class Connection:
 
     def __init__(self, connection: asyncpg.Connection, timeout: float) -> None:
         self._connection = connection
+        self._timeout = timeout
         self._grace = min(MAX_GRACE, timeout / 5)
+        self._warned = False
+        connection.add_log_listener(self._note)
+        self.process = connection.get_server_pid()
+        self.left = False
+        """Whether this hung up while PostgreSQL committed: its process is still there, and waits."""
         self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
         self._batched: dict[str, str] = {}
         self._names = 0
@@ -193,16 +200,7 @@ class Connection:
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """Rows of a statement with numbered parameters."""
-        try:
-            statement = self._prepared.get(sql) or await self._prepare(sql)
-            return await statement.fetch(*values)
-        except _STALE:
-            self._forget()
-            raise
-        except TimeoutError as problem:
-            if await self._answers():
-                raise asyncpg.QueryCanceledError("the statement took too long") from problem
-            raise
+        return await self._with(sql, PreparedStatement.fetch, *values)
 
     async def fetch_batched(self, sql: str, columns: Sequence[Any]) -> list[Row]:
         """Rows of a look-up (with `?`) for many callers, see `postgres_text.batched`; from a list of values for each parameter."""
@@ -215,26 +213,46 @@ class Connection:
 
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
         """Its rows, and how many it changed."""
-        try:
-            statement = self._prepared.get(sql) or await self._prepare(sql)
-            rows = await statement.fetch(*values)
-        except _STALE:
-            self._forget()
-            raise
-        except TimeoutError as problem:
-            if await self._answers():
-                raise asyncpg.QueryCanceledError("the statement took too long") from problem
-            raise
-        count = (statement.get_statusmsg() or "").rpartition(" ")[2]
+        rows = await self._with(sql, PreparedStatement.fetch, *values)
+        count = (self._prepared[sql].get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
     async def run_many(self, sql: str, rows: Sequence[Row]) -> None:
         """The same statement for each row, sent without waiting for the answers in between."""
+        await self._with(sql, PreparedStatement.executemany, rows)
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        await copy_rows(self._connection, table, columns, rows)
+
+    async def commit(self) -> None:
+        """Raises OutcomeUnknown unless PostgreSQL says that the transaction is committed, and does not warn that a standby may not have it.
+
+        Told to stop (by the driver when its time is over, for one), PostgreSQL no longer waits for its standby, and everybody sees what that
+        may never get. So this hangs up instead: PostgreSQL goes on waiting, and shows it to nobody before the standby has it.
+        """
+        self._warned = False
+        hang_up = asyncio.get_running_loop().call_later(self._timeout, self._leave)
         try:
-            statement = self._prepared.get(sql) or await self._prepare(sql)
-            await statement.executemany(rows)
+            done = await self._connection.execute("COMMIT", timeout=2 * self._timeout)
+        except (*FAILING, asyncpg.StatementCompletionUnknownError) as problem:
+            self.terminate()
+            raise OutcomeUnknown from problem
+        finally:
+            hang_up.cancel()
+        if done != "COMMIT" or self._warned:
+            raise OutcomeUnknown
+
+    def _leave(self) -> None:
+        self.left = True
+        self.terminate()
+
+    async def _with(self, sql: str, method: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+        """A method of the prepared statement with these values. QueryCanceledError when it takes too long and PostgreSQL has stopped it."""
+        try:
+            return await method(self._prepared.get(sql) or await self._prepare(sql), *values)
         except _STALE:
-            self._forget()
+            self._prepared.clear()
+            self._batched.clear()
             raise
         except TimeoutError as problem:
             if await self._answers():
@@ -252,9 +270,6 @@ class Connection:
             return False
         return True
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        await copy_rows(self._connection, table, columns, rows)
-
     async def _prepare(self, sql: str) -> PreparedStatement:
         if len(self._prepared) >= MAX_PREPARED:
             self._prepared.popitem(last=False)  # closed once it is no longer used
@@ -264,9 +279,9 @@ class Connection:
         statement = self._prepared[sql] = await self._connection.prepare(sql, name=f"rollbook_{self._names}")
         return statement
 
-    def _forget(self) -> None:
-        self._prepared.clear()
-        self._batched.clear()
+    def _note(self, _: object, message: object) -> None:
+        if isinstance(message, asyncpg.PostgresWarning):
+            self._warned = True
 
     async def roll_back(self, after: BaseException) -> None:
         """End the transaction in which this went wrong. A connection that does not answer is not asked again: it would take as long once more."""
@@ -289,7 +304,11 @@ class Connection:
 
 
 class Pool:
-    """Up to so many connections for one purpose, opened when they are first needed and again after they broke."""
+    """Up to so many connections for one purpose, opened when they are first needed and again after they broke.
+
+    A process of PostgreSQL that was left while it waited for a standby holds its connection until that comes back. With as many of them as the
+    pool may have connections, no more are opened: there would be none for anybody else in the end.
+    """
 
     def __init__(self, to: Address, size: int, timeout: float) -> None:
         self.size = size
@@ -298,6 +317,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(size)
         self._failed_at = -PAUSE
+        self._left: set[int] = set()
         self._closed = False
 
     def taken(self) -> Taken:
@@ -327,12 +347,30 @@ class Pool:
         if time.monotonic() - self._failed_at < PAUSE:
             raise ConnectionError("the database could not be reached a moment ago")
         try:
-            return await Connection.open(self.address, self._timeout)
+            connection = await Connection.open(self.address, self._timeout)
+            if len(self._left) >= self.size:
+                await self._ask_for_those_left(connection)
+            return connection
         except (*FAILING, asyncpg.PostgresError):
             self._failed_at = time.monotonic()
             raise
 
+    async def _ask_for_those_left(self, connection: Connection) -> None:
+        """Raises ConnectionError when too many still wait. After a failover none does: it is another server that is asked."""
+        left = list(self._left)
+        try:
+            waiting = {row[0] for row in await connection.fetch(_WAITING, (left,))}
+        except BaseException:
+            connection.terminate()
+            raise
+        self._left.difference_update(set(left) - waiting)
+        if len(self._left) >= self.size:
+            connection.terminate()
+            raise ConnectionError("as many commits as there may be wait for a standby")
+
     def _give_back(self, connection: Connection) -> None:
+        if connection.left:
+            self._left.add(connection.process)
         if self._closed or not connection.is_open:
             connection.terminate()
         else:

@@ -11,9 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-import asyncpg
-
-from rollbook.errors import ApiError, OutcomeUnknown, Overloaded, Stopping, StorageUnavailable, Unavailable
+from rollbook.errors import ApiError, Overloaded, Stopping, StorageUnavailable, Unavailable
 from rollbook.storage.database import Duplicate, Engine, Row, Statement
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Pool, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
@@ -24,7 +22,11 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000
 """Writes that may wait in a worker; beyond it, the caller gets Overloaded."""
-NUMBER = "UPDATE numbers SET next = next + $1, at = greatest(at, $2) + $1 WHERE counter = $3 RETURNING next, at"
+NUMBER = """
+    UPDATE numbers SET next = next + $1, at = greatest(at, $2) + $1 WHERE counter = $3
+    RETURNING next, at, set_config('synchronous_commit', 'off', true)"""
+"""It waits neither for the disk nor for a standby: what is acknowledged with such a number is committed after it, and so is never there
+without it."""
 
 
 class Transaction:
@@ -108,14 +110,8 @@ class Transaction:
         """Raises OutcomeUnknown, and what went wrong before."""
         if self._failure is not None:
             raise self._failure
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            await connection.execute("COMMIT")
-        except (*FAILING, asyncpg.StatementCompletionUnknownError) as problem:
-            connection.terminate()
-            raise OutcomeUnknown from problem
+        if self._connection is not None:
+            await self._connection.commit()
 
     async def close(self, problem: BaseException | None) -> None:
         """After this problem, if any, which leaves the transaction undone."""

@@ -346,8 +346,9 @@ class LimitsUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """`outcome_unknown`: The connection to the database broke while the change was being saved. It may or may not have
-    been saved. Check before you try again, or try again with the same `Idempotency-Key`.
+    """`outcome_unknown`: The database didn't confirm that the change was saved: the connection broke, or its standby
+    didn't answer in time. It may or may not have been saved. Check before you try again, or try again with the same
+    `Idempotency-Key`.
     """
 
 

@@ -135,8 +135,8 @@ export class NotFound extends APIError {}
 export class NotYourself extends Forbidden {}
 
 /**
- * The connection to the database broke while the change was being saved. It may or may not have been saved. Check before
- * you try again, or try again with the same `Idempotency-Key`.
+ * The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in time. It
+ * may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`.
  */
 export class OutcomeUnknown extends Unavailable {}
 
