@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import os
+import signal
 import socket
 import threading
 import time
@@ -571,7 +573,9 @@ async def test_reserved_numbers_are_taken_at_once_and_never_given_twice(url: str
 # ---- many rows at once
 
 
-CUT_OFF = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+WAITING = (
+    "SELECT pid FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 async def insert(tx: Tx, rows: list[tuple[str, int]]) -> None:
@@ -587,18 +591,24 @@ async def test_rows_that_are_added_together_are_all_there_or_none_is(url: str) -
         assert await db.read(names) == ["a", "b"]
 
 
-async def test_a_connection_that_is_lost_while_rows_are_added_is_noticed(url: str) -> None:
-    async with fresh(url) as db:
-        blocker = await asyncpg.connect(url)
-        async with blocker.transaction():
-            await blocker.execute("LOCK TABLE things")
+@pytest.mark.parametrize("how", ["cut", "silent"])
+async def test_a_connection_that_is_lost_while_rows_are_added_is_noticed(url: str, how: str) -> None:
+    async with fresh(url, timeout=1.5 if how == "silent" else 60) as db:
+        other = await asyncpg.connect(url)
+        async with other.transaction():
+            await other.execute("LOCK TABLE things IN SHARE MODE")  # the columns can be asked for, but no row can be added
             # More than the buffers of the connection hold: the rest waits until the database reads on.
             adding = asyncio.ensure_future(db.write(insert, [("x" * 1_000 + f"{number}", number) for number in range(50_000)]))
-            while not await blocker.fetchval(CUT_OFF):  # noqa: ASYNC110 - only the database knows
+            while (pid := await other.fetchval(WAITING)) is None:  # noqa: ASYNC110 - only the database knows
                 await asyncio.sleep(0.01)
-            with pytest.raises(StorageUnavailable):
-                await asyncio.wait_for(adding, 60)
-        await blocker.close()
+            os.kill(pid, signal.SIGSTOP if how == "silent" else signal.SIGTERM)
+            try:
+                with pytest.raises(StorageUnavailable):
+                    await asyncio.wait_for(adding, 30)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        await other.close()
         assert await db.read(names) == []
 
 
