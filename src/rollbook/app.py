@@ -264,6 +264,7 @@ class App:
     async def checks(self) -> tuple[bool, dict[str, str]]:
         ready, found = True, {"database": "ok"}
         try:
+            await self._db.probe()
             await auth_version.read(self._db)
         except Unavailable as problem:
             ready, found["database"] = False, problem.message

@@ -36,8 +36,6 @@ def test_health_needs_no_key_and_says_what_was_looked_at(anonymous: httpx2.Clien
 def test_a_server_whose_database_is_gone_lives_but_is_not_ready(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
         server.lose_database()
-        # A commit that was under way may end as if nothing had happened.
-        wait_until(lambda: http.get("/health/ready").status_code == 503)
         assert http.get("/health/live").status_code == 200
         answer = http.get("/health/ready")
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
@@ -48,6 +46,17 @@ def test_a_server_whose_database_is_gone_lives_but_is_not_ready(tmp_path: Path) 
         for answer in (http.get("/v1/users/me"), http.get("/v1/users"), http.post("/v1/users", json=body)):
             assert int(answer.headers["retry-after"]) >= 1
             refused(answer, errors.StorageUnavailable)
+
+
+@once
+def test_a_server_whose_database_was_removed_is_not_ready_and_makes_no_new_one(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server, server.http() as http:
+        for file in server.data.glob("rollbook.db*"):
+            file.unlink()
+        answer = http.get("/health/ready")
+        assert answer.status_code == 503 and fits(answer, Health)["checks"]["database"] != "ok"
+        assert http.get("/health/live").status_code == 200
+        assert list(server.data.glob("rollbook.db*")) == []
 
 
 # ---- metrics

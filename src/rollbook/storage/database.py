@@ -106,6 +106,10 @@ class Database(Queries, Protocol):
         """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list, searches)."""
         ...
 
+    async def probe(self) -> None:
+        """Raises StorageUnavailable when the database is not there, whatever of it is in memory."""
+        ...
+
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """The same, for callers who would rather have a quick answer than the newest state: from a standby where there is one."""
         ...

@@ -75,6 +75,9 @@ class Postgres(Database):
         """The same as `read`: nothing here stands in the event loop's way."""
         return await self.read(fn, *args)
 
+    async def probe(self) -> None:
+        """Nothing of it is in memory: whoever reads finds out."""
+
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """From a standby, which may lag behind; from the primary where there is none, or none that answers."""
         replicas = self._replicas[self._turn :] + self._replicas[: self._turn]

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,8 @@ from rollbook.storage.sqlite_connection import (
     connect_reader,
     connect_writer,
     drive,
+    open_file,
+    translate_error,
 )
 from rollbook.storage.sqlite_writer import Writer
 
@@ -104,6 +106,15 @@ class SQLite(Reads, Database):
         future = asyncio.get_running_loop().run_in_executor(self._aside, self._read_in_thread, fn, args)
         future.add_done_callback(self._one_aside_less)
         return await future
+
+    async def probe(self) -> None:
+        # A connection that has pages in memory may not notice that the file is gone, or is no database any more: it looks at the index of the
+        # log, and that of an empty log is always the same. A new one reads the file's first page, in 50 µs.
+        try:
+            with closing(open_file(self.path)) as connection:
+                connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.Error as problem:
+            raise translate_error(problem)  # noqa: B904 - it knows its cause
 
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return await self.read_aside(fn, *args)

@@ -55,19 +55,30 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
 
 
 def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
-    """`cache` is in KiB. It fills as pages are read, and is empty again after each commit of another connection."""
+    """To a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each commit of another connection."""
     return _connect(path, (*_READER, f"PRAGMA cache_size = -{cache}"))
 
 
 def connect_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
+    """To a file that exists."""
     return _connect(path, (*_WRITER, f"PRAGMA synchronous = {synchronous}"))
 
 
-def _connect(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+def open_file(path: Path) -> sqlite3.Connection:
+    """One that is not set up. A file that is gone is not made again."""
     # Each connection is used by one thread at a time, but closed by the thread that closes the database.
-    connection = sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT / 1000, isolation_level=None, cached_statements=512, check_same_thread=False
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT / 1000,
+        isolation_level=None,
+        cached_statements=512,
+        check_same_thread=False,
     )
+
+
+def _connect(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+    connection = open_file(path)
     try:
         for pragma in pragmas:
             connection.execute(pragma).close()
@@ -83,14 +94,18 @@ def is_failing(problem: BaseException) -> bool:
 
 
 def translate_error(problem: sqlite3.Error) -> Exception:
-    """What the rest of the program calls this error: StorageUnavailable, Duplicate, or the error itself."""
+    """What the rest of the program calls this error, caused by it: StorageUnavailable, Duplicate; or the error itself."""
+    meant: Exception
     if is_failing(problem):
-        return StorageUnavailable()
-    if getattr(problem, "sqlite_errorcode", 0) in _UNIQUE:
+        meant = StorageUnavailable()
+    elif getattr(problem, "sqlite_errorcode", 0) in _UNIQUE:
         # "UNIQUE constraint failed: users.email, users.tenant", or "...: index 'name'" for an index on an expression.
         first = str(problem).rpartition(": ")[2].partition(",")[0]
-        return Duplicate(first.removeprefix("index ").strip("'"))
-    return problem
+        meant = Duplicate(first.removeprefix("index ").strip("'"))
+    else:
+        return problem
+    meant.__cause__ = problem
+    return meant
 
 
 def drive(coroutine: Coroutine[Any, Any, T], where: str) -> T:
@@ -132,10 +147,7 @@ class Reads:
 
 def _raise(problem: sqlite3.Error) -> NoReturn:
     # `query_only` answers SQLITE_READONLY: then a write was given to `read`, and that is a mistake in the program.
-    meant = problem if getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY else translate_error(problem)
-    if meant is problem:
-        raise problem
-    raise meant from problem
+    raise problem if getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY else translate_error(problem)
 
 
 class WriterLock:
