@@ -17,6 +17,7 @@ import asyncpg
 from rollbook.storage.database import DatabaseUnusable, Engine, Row, Statements
 from rollbook.storage.postgres_connection import FAILING, Address, copy_rows
 from rollbook.storage.postgres_text import numbered
+from rollbook.storage.sqlite_backup import sync_folder
 from rollbook.storage.sqlite_connection import Reads, connect_reader, connect_writer
 
 BATCH = 10_000
@@ -189,9 +190,7 @@ def new_file(path: Path, part: Path) -> Iterator[Callable[[], None]]:
         def publish() -> None:
             os.fsync(file)
             part.rename(path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            sync_folder(path.parent)
 
         yield publish
     except BlockingIOError:

@@ -29,7 +29,7 @@ MAX_PREPARED = 400
 PAUSE = 0.5
 """Seconds after a failed connection in which callers are told so without another try."""
 MAX_GRACE = 1.0
-"""Seconds in which a server has to answer after it was told to stop a statement; a fifth of the usual time where that is shorter."""
+"""Seconds in which a server has to answer after it was told to stop a statement; half of the usual time where that is shorter."""
 
 FAILING = (
     OSError,
@@ -122,19 +122,25 @@ def _is_readable(url: str) -> bool:
 
 
 def translate_error(problem: BaseException) -> BaseException:
-    """What the rest of the program calls this error: Duplicate, DatabaseTimeout, StorageUnavailable, or the error itself."""
+    """What the rest of the program calls this error, caused by it: Duplicate, DatabaseTimeout, StorageUnavailable; or the error itself. A new one
+    for each who gets it: a raised exception gathers its traceback."""
+    meant: Exception
     if isinstance(problem, asyncpg.UniqueViolationError):
-        return Duplicate(getattr(problem, "constraint_name", None) or "")
-    if isinstance(problem, OUT_OF_TIME):
-        return DatabaseTimeout()
-    if isinstance(problem, FAILING):
-        return StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.")
-    return problem
+        meant = Duplicate(getattr(problem, "constraint_name", None) or "")
+    elif isinstance(problem, OUT_OF_TIME):
+        meant = DatabaseTimeout()
+    elif isinstance(problem, FAILING):
+        meant = StorageUnavailable("The database cannot be reached at the moment. Nothing was changed.")
+    else:
+        return problem
+    meant.__cause__ = problem
+    return meant
 
 
 async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Add rows to a table by COPY, which costs half as much as an INSERT for each. Raises what asyncpg raises."""
-    # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32).
+    # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32), also when asyncpg ends it
+    # because PostgreSQL is silent.
     lost = asyncio.get_running_loop().create_future()
 
     def note(_: object) -> None:
@@ -160,7 +166,7 @@ class Connection:
     def __init__(self, connection: asyncpg.Connection, timeout: float) -> None:
         self._connection = connection
         self._timeout = timeout
-        self._grace = min(MAX_GRACE, timeout / 5)
+        self._grace = min(MAX_GRACE, timeout / 2)
         self._warned = False
         connection.add_log_listener(self._note)
         self.process = connection.get_server_pid()

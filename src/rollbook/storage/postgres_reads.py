@@ -74,7 +74,7 @@ class ReadBatcher:
                     for futures in asked.values():
                         for future in futures:
                             if not future.done():
-                                future.set_exception(failure(problem))
+                                future.set_exception(translate_error(problem))
                     if not isinstance(problem, Exception):
                         raise
         finally:
@@ -103,7 +103,7 @@ class ReadBatcher:
             except Exception as problem:
                 for future in futures:
                     if not future.done():
-                        future.set_exception(failure(problem))
+                        future.set_exception(translate_error(problem))
 
 
 class Snapshot:
@@ -141,10 +141,7 @@ async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]],
         except Exception as problem:
             if isinstance(problem, BROKEN) and attempt == 0:
                 continue
-            meant = translate_error(problem)
-            if meant is problem:
-                raise
-            raise meant from problem
+            raise translate_error(problem)  # noqa: B904 - it knows its cause
     raise StorageUnavailable("The database did not get to the end of a search. Nothing was changed.")
 
 
@@ -170,15 +167,6 @@ async def repeated(pool: Pool, sql: str, values: Sequence[Any], batched: bool = 
 async def pause(attempt: int) -> None:
     """Before the same is tried again: longer each time, up to a quarter of a second, and never the same for two."""
     await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 7)))
-
-
-def failure(problem: BaseException) -> BaseException:
-    """What a caller gets who shared a statement or a transaction that failed. One for each: a raised exception gathers its traceback."""
-    meant = translate_error(problem)
-    if meant is problem:
-        return problem
-    meant.__cause__ = problem
-    return meant
 
 
 def _settle(futures: list[asyncio.Future[list[Row]]], rows: list[Row]) -> None:

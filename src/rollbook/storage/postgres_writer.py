@@ -137,10 +137,7 @@ class Transaction:
 
     def _fail(self, problem: Exception) -> NoReturn:
         self._failure = self._failure or problem
-        meant = translate_error(problem)
-        if meant is problem:
-            raise problem
-        raise meant from problem
+        raise translate_error(problem)
 
     async def _open(self) -> Connection:
         for last_try in (False, True):
@@ -207,10 +204,7 @@ class Writer:
                 await pause(attempt)
             except BaseException as problem:
                 await tx.close(problem)
-                meant = translate_error(problem)
-                if meant is problem:
-                    raise
-                raise meant from problem
+                raise translate_error(problem)  # noqa: B904 - it knows its cause
             else:
                 await tx.close(None)
                 self.done(1, tx.channels)

@@ -53,7 +53,7 @@ def back_up(source: Path, target: Path, moved: Moved = lambda done, total: None,
                 if not replace and target.exists():
                     raise _exists(target)
                 part.replace(target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
                 return target.stat().st_size
             finally:
                 part.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _check(part: Path) -> None:
         raise DatabaseUnusable(f"The backup is damaged, as the database may be: {'; '.join(found)}. Run: rollbook doctor --deep")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """So that the name of a new file survives a power failure too."""
     opened = os.open(folder, os.O_RDONLY)
     try:

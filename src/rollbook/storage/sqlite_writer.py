@@ -108,9 +108,7 @@ class Transaction:
             # SQLite may have rolled back all of it. A job that catches the error and goes on must not commit its next statement alone.
             self.failure = problem
             self._execute = self._refuse
-        if meant is problem:
-            raise problem
-        raise meant from problem
+        raise meant
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise StorageUnavailable() from self.failure
