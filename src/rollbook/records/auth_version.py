@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, scalar
 
 CHANNEL = "auth_version"
 BUMP = "UPDATE access SET version = version + 1"
@@ -16,6 +16,4 @@ async def bump(tx: Tx) -> None:
 
 
 async def read(queries: Queries) -> int:
-    row = await queries.one(VERSION)
-    assert row is not None  # the migration wrote it
-    return row[0]
+    return await scalar(queries, VERSION)

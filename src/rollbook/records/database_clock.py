@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook import clock
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Queries
+from rollbook.storage.database import Queries, scalar
 
 NOW = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 
@@ -13,6 +13,4 @@ async def read(queries: Queries) -> int:
     """Microseconds since 1970. In a transaction, too, it is the time of this call."""
     if not dialect(queries).is_shared:
         return clock.now()
-    row = await queries.one(NOW)
-    assert row is not None  # it selects from no table
-    return row[0]
+    return await scalar(queries, NOW)

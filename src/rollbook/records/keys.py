@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import clock, ids
 from rollbook.errors import NotFound
 from rollbook.records import auth_version
-from rollbook.storage.database import Queries, Statement, Tx
+from rollbook.storage.database import Queries, Statement, Tx, scalar
 
 
 class Key(NamedTuple):
@@ -161,16 +161,12 @@ async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[K
 
 
 async def count(queries: Queries, user_id: str) -> int:
-    row = await queries.one(COUNT, user_id)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT, user_id)
 
 
 async def count_live(queries: Queries, user_id: str, limit: int) -> int:
     """How many of a user's keys work; counting may end at `limit`."""
-    row = await queries.one(LIVE, user_id, limit, user_id, clock.now(), limit)
-    assert row is not None  # a sum always has a row
-    return row[0]
+    return await scalar(queries, LIVE, user_id, limit, user_id, clock.now(), limit)
 
 
 async def sealed(queries: Queries, id: str) -> bytes | None:

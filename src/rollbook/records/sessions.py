@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound
-from rollbook.storage.database import Queries, Statement, Tx
+from rollbook.storage.database import Queries, Statement, Tx, scalar
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -97,9 +97,7 @@ async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[S
 
 
 async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
-    row = await queries.one(COUNT, user_id, *lifetime.oldest(clock.now()))
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT, user_id, *lifetime.oldest(clock.now()))
 
 
 async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:

@@ -12,7 +12,7 @@ from msgspec import structs
 from rollbook import clock
 from rollbook.observe.lines import masked
 from rollbook.observe.usage_buffer import DURATIONS, Client, Line, Problem, UsageBucket
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, scalar
 
 K = TypeVar("K")
 
@@ -376,9 +376,7 @@ async def expire_log(tx: Tx, before: int, limit: int) -> int:
 
 async def log_size(queries: Queries, since: int) -> int:
     """Bytes of the lines since then, without the space that deleted ones left."""
-    row = await queries.one(LOG_SIZE, since - clock.HOUR)
-    assert row is not None  # a sum is one row
-    return row[0]
+    return await scalar(queries, LOG_SIZE, since - clock.HOUR)
 
 
 async def erase(tx: Tx, user_id: str, limit: int) -> bool:

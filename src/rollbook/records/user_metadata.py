@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from rollbook.errors import Unavailable
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Database, Queries, Statement, Tx
+from rollbook.storage.database import Database, Queries, Statement, Tx, scalar
 
 MAX_LENGTH = 255
 """Characters of a key, and of a value, that can be asked for."""
@@ -46,9 +46,7 @@ async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tup
         raise Unavailable("The index of metadata is being built. Try again later.", retry_after=60)
     counted = []
     for pair in pairs:
-        row = await queries.one(COUNT_FEW, *pair, few + 1)
-        assert row is not None  # count(*) always has a row
-        counted.append((row[0], pair))
+        counted.append((await scalar(queries, COUNT_FEW, *pair, few + 1), pair))
     counted.sort()
     return [pair for _, pair in counted], counted[0][0] <= few
 

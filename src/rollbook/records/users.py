@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, scalar
 
 
 class User(NamedTuple):
@@ -284,9 +284,7 @@ async def lately_deleted(queries: Queries, since: int, limit: int, before: tuple
 
 async def count_lately_deleted(queries: Queries, since: int, limit: int) -> int:
     """How many were deleted at or after this time; counting ends at `limit`."""
-    row = await queries.one(COUNT_LATELY_DELETED, since, limit)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT_LATELY_DELETED, since, limit)
 
 
 async def name(queries: Queries, id: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.records import database_clock, webhook_lanes
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, scalar
 
 LEASE = 30 * clock.SECOND
 """How long a holder has the webhook to itself, unless it renews the lease."""
@@ -72,9 +72,7 @@ class Cursor(NamedTuple):
 
 async def newest(queries: Queries) -> int:
     """The end of the log, which the caller has settled."""
-    row = await queries.one(NEWEST)
-    assert row is not None  # coalesce
-    return row[0]
+    return await scalar(queries, NEWEST)
 
 
 async def start(tx: Tx, webhook_id: str, seq: int) -> None:

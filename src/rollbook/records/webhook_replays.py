@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rollbook import clock, ids
 from rollbook.errors import NotFound
 from rollbook.records import webhooks
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, scalar
 
 
 class Replay(NamedTuple):
@@ -84,15 +84,11 @@ async def of(queries: Queries, webhook_id: str, limit: int, before: str | None =
 
 
 async def count(queries: Queries, webhook_id: str) -> int:
-    row = await queries.one(COUNT, webhook_id)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT, webhook_id)
 
 
 async def count_running(queries: Queries, webhook_id: str) -> int:
-    row = await queries.one(COUNT_RUNNING, webhook_id)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT_RUNNING, webhook_id)
 
 
 async def cancel(tx: Tx, webhook_id: str, id: str) -> None:

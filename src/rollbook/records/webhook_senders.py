@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.records import leases
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, scalar
 
 SECONDS = 30
 """How long one counts after it was last heard of: as long as it may have the lease of a webhook."""
@@ -18,9 +18,7 @@ async def count(queries: Queries) -> int:
     """On SQLite, one process sends everything."""
     if not dialect(queries).is_shared:
         return 1
-    row = await queries.one(COUNT)
-    assert row is not None  # a count always has a row
-    return row[0]
+    return await scalar(queries, COUNT)
 
 
 async def announce(tx: Tx, holder: str) -> None:

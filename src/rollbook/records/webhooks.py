@@ -12,7 +12,7 @@ import msgspec
 from rollbook import clock, ids
 from rollbook.errors import NotFound
 from rollbook.records import webhook_cursors
-from rollbook.storage.database import Queries, Statement, Tx
+from rollbook.storage.database import Queries, Statement, Tx, scalar
 
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
@@ -95,9 +95,7 @@ async def enabled_of(tx: Tx, user_id: str) -> list[Webhook]:
 
 async def count(queries: Queries, user_id: str | None = None) -> int:
     """Webhooks of a user, or of all."""
-    row = await queries.one(COUNT) if user_id is None else await queries.one(COUNT_OF_USER, user_id)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await (scalar(queries, COUNT) if user_id is None else scalar(queries, COUNT_OF_USER, user_id))
 
 
 def new_id() -> str:

@@ -157,3 +157,10 @@ class Database(Queries, Protocol):
     def close(self) -> None:
         """The same for code without an event loop."""
         ...
+
+
+async def scalar(queries: Queries, sql: str, *values: Any) -> Any:
+    """The first column of a statement that always has a row: it counts, adds up, or has no FROM."""
+    row = await queries.one(sql, *values)
+    assert row is not None
+    return row[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from rollbook.storage.database import Database, Queries, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
@@ -16,9 +16,7 @@ POSITION = f"SELECT {NEWEST}"
 
 async def position(queries: Queries) -> int:
     """The number of the newest event: whatever is read after it, or in the same snapshot, includes the changes up to there. 0: there is none."""
-    row = await queries.one(POSITION)
-    assert row is not None  # it has no FROM
-    return row[0]
+    return await scalar(queries, POSITION)
 
 
 class EventLog(Protocol):

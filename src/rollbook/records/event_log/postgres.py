@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rollbook.errors import OutcomeUnknown, StorageUnavailable
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Database, Queries, Row, Statement, Tx
+from rollbook.storage.database import Database, Queries, Row, Statement, Tx, scalar
 
 APPEND = Statement(
     f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -41,10 +41,9 @@ async def append(tx: Tx, event: Row) -> None:
 async def append_many(tx: Tx, events: Sequence[Row]) -> None:
     # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
     await settle_in(tx)
-    row = await tx.one(NEXT)
-    assert row is not None  # the migration wrote it
-    await tx.insert("events", NUMBERED_COLUMNS, [(row[0] + at, *values) for at, values in enumerate(events)])
-    await tx.run(NUMBERED, row[0] + len(events))
+    first = await scalar(tx, NEXT)
+    await tx.insert("events", NUMBERED_COLUMNS, [(first + at, *values) for at, values in enumerate(events)])
+    await tx.run(NUMBERED, first + len(events))
 
 
 async def settle(db: Database) -> None:
@@ -67,9 +66,7 @@ async def newest(db: Database) -> int:
 
 
 async def size(queries: Queries) -> int:
-    row = await queries.one(SIZE)
-    assert row is not None  # a sum always has a row
-    return int(row[0])
+    return int(await scalar(queries, SIZE))
 
 
 async def settle_in(tx: Tx) -> None:
@@ -85,11 +82,10 @@ async def settle_new(db: Database) -> bool:
 
 async def number(tx: Tx) -> int:
     """Move new events into the log, in the order in which the database took them. Returns how many: BATCH or fewer."""
-    row = await tx.one(NEXT)
-    assert row is not None  # the migration wrote it
-    moved = await tx.run(NUMBER, BATCH, row[0] - 1)
+    first = await scalar(tx, NEXT)
+    moved = await tx.run(NUMBER, BATCH, first - 1)
     if moved:
-        await tx.run(NUMBERED, row[0] + moved)
+        await tx.run(NUMBERED, first + moved)
     return moved
 
 

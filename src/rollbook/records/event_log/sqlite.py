@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Database, Queries, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -39,9 +39,7 @@ async def settle(db: Database) -> None: ...
 
 
 async def newest(db: Database) -> int:
-    row = await db.one(NEWEST)
-    assert row is not None  # coalesce always has a row
-    return int(row[0])
+    return int(await scalar(db, NEWEST))
 
 
 async def size(queries: Queries) -> int:

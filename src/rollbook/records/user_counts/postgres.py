@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rollbook.records.user_counts import BITS, Place
-from rollbook.storage.database import Database, Queries, Statements, Tx
+from rollbook.storage.database import Database, Queries, Statements, Tx, scalar
 
 APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
 ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
@@ -71,9 +71,7 @@ async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
 
 
 async def total(queries: Queries) -> int:
-    row = await queries.one(TOTAL)
-    assert row is not None  # it has no FROM
-    return row[0]
+    return await scalar(queries, TOTAL)
 
 
 async def seek(queries: Queries, offset: int) -> Place:

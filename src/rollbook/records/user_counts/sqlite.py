@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from rollbook.records.user_counts import AFTER, BITS, NEAR, Place
-from rollbook.storage.database import Queries, Row, Statements, Tx
+from rollbook.storage.database import Queries, Row, Statements, Tx, scalar
 
 WIDTH = 1 << BITS
 LEVELS = (3, 2)
@@ -101,9 +101,7 @@ async def _rank(queries: Queries, blocks: list[Row], seq: int) -> int:
         if row is None:
             return users  # no user was ever in this block
         users += sum(_counts.unpack(row[0])[: (seq >> (level - 1) * BITS) & WIDTH - 1])
-    row = await queries.one(WITHIN, seq >> BITS << BITS, seq)
-    assert row is not None  # count(*) always has a row
-    return users + row[0]
+    return users + await scalar(queries, WITHIN, seq >> BITS << BITS, seq)
 
 
 def _sum(blocks: list[Row]) -> int:

@@ -27,7 +27,7 @@ from rollbook.records.user_list.query import (
 )
 from rollbook.records.users import COLUMNS, User
 from rollbook.roles import DELETED
-from rollbook.storage.database import Database, Queries, Row
+from rollbook.storage.database import Database, Queries, Row, scalar
 
 # A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id, name.
 LISTED = "seq, id, name, email, created_at"
@@ -155,9 +155,8 @@ async def _past(queries: Queries, query: Query, where: Part, total: int | None) 
 async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
     """Of the users who are equal in a column, the one who is as far from the oldest as this one is from the newest."""
     equal = f"FROM users WHERE {column} = ?{where.sql}"
-    after = await queries.one(f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
-    assert after is not None  # count(*) always has a row
-    return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after[0])
+    after = await scalar(queries, f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
+    return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
 async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
@@ -245,14 +244,10 @@ async def read_count(queries: Queries, filters: Filters) -> int:
         return await dialect(queries).user_search.count(queries, filters)
     if filters.metadata is not None and not await are_few(queries, filters):
         source, where = await _led_by_metadata(queries, filters)
-        row = await queries.one(f"SELECT count(*) FROM {source}{where.sql}", *where.values)
-        assert row is not None  # count(*) always has a row
-        return row[0]
+        return await scalar(queries, f"SELECT count(*) FROM {source}{where.sql}", *where.values)
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
-    row = await queries.one(f"SELECT count(*) FROM {table} WHERE true{where.sql}", *where.values)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, f"SELECT count(*) FROM {table} WHERE true{where.sql}", *where.values)
 
 
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
@@ -273,6 +268,4 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
 
 async def count_few(queries: Queries, column: str, value: str, limit: int) -> int:
     """How many users have this role or status; counting ends at `limit`."""
-    row = await queries.one(COUNT_FEW[column], value, limit)
-    assert row is not None  # count(*) always has a row
-    return row[0]
+    return await scalar(queries, COUNT_FEW[column], value, limit)

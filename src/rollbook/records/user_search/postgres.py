@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 from rollbook.records import rules
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
-from rollbook.storage.database import Database, Queries, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 COLUMNS = ("search_text",)
 
@@ -150,21 +150,21 @@ async def count(queries: Queries, filters: Filters) -> int:
     if await are_few(queries, filters):
         matches = _matches(term, prefixes.ranges(filters.q))
         sql = f"SELECT count(*) FROM (SELECT * FROM users WHERE true{where.sql} OFFSET 0) AS users WHERE {matches.sql}"
-        return await _number(queries, sql, *where.values, *matches.values)
+        return await scalar(queries, sql, *where.values, *matches.values)
     by_prefix = await prefixes.present(queries, filters.q)
     further = 0
     if by_prefix:
         holds, ranges = _matches(term, ()), _matches(None, by_prefix)
         sql = f"SELECT count(*) FROM users WHERE ({ranges.sql}) AND NOT ({holds.sql}){where.sql}"
-        further = await _number(queries, sql, *ranges.values, *holds.values, *where.values)
+        further = await scalar(queries, sql, *ranges.values, *holds.values, *where.values)
     if term is None:
         return further
     sample = await _sample(queries)
     if term.left(sample) > term.many_counted * sample.users:
         sql = f"SELECT count(*) FROM users WHERE true{where.sql}{term.holds.sql}"
-        return further + await _number(queries, sql, *where.values, *term.holds.values)
+        return further + await scalar(queries, sql, *where.values, *term.holds.values)
     found = term.found(sample)
-    return further + await _number(queries, f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
+    return further + await scalar(queries, f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
 
 
 async def _holding(queries: Queries, term: Term | None, wanted: str, query: Query, limit: int, skip: int) -> list[Row]:
@@ -292,12 +292,6 @@ def _found(asked: str, values: list[Any], holds: Part) -> Part:
     return Part(f"(SELECT * FROM users WHERE true{asked}{holds.sql} OFFSET 0) AS users WHERE true", [*values, *holds.values])
 
 
-async def _number(queries: Queries, sql: str, *values: Any) -> int:
-    row = await queries.one(sql, *values)
-    assert row is not None  # count(*) always has a row
-    return row[0]
-
-
 def parts(sample: Sample, term: str) -> tuple[list[str], float]:
     """Those of a term (as it is indexed) to ask the index for, and how many users have them all, about. The term itself where the index knows
     nothing smaller of it."""
@@ -346,7 +340,7 @@ async def _sample(queries: Queries) -> Sample:
     if latest is None or now > latest.until:
         if latest is not None:
             latest.until = now + 5  # meanwhile others go by it
-        places = max(1, await _number(queries, LAST))
+        places = max(1, await scalar(queries, LAST))
         pages = min(1.0, 4 * SAMPLED / places)
         share = min(1.0, SAMPLED / (places * pages))
         rows = await queries.all(SAMPLE, 100 * pages, share)

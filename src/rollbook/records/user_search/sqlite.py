@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rollbook.records import rules
 from rollbook.records.user_list.query import Filters, Query, beyond, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
-from rollbook.storage.database import Database, Queries, Row, Statements, Tx
+from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
 
 COLUMNS: tuple[str, ...] = ()
 BATCH = 512
@@ -113,12 +113,10 @@ async def count(queries: Queries, filters: Filters) -> int:
     values = [value for each in by_prefix for value in each.values]
     if where.sql:
         found = f"SELECT seq FROM ({found}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
-    row = await queries.one(
-        f"SELECT count(*) FROM ({found})", *([] if index is None else [_phrase(term)]), *values, *where.values
-    )
-    assert row is not None  # count(*) always has a row
+    phrase = [] if index is None else [_phrase(term)]
+    indexed = await scalar(queries, f"SELECT count(*) FROM ({found})", *phrase, *values, *where.values)
     pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
-    return row[0] + sum([matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)])
+    return indexed + sum([matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)])
 
 
 async def _has_many(queries: Queries, term: str) -> bool:
@@ -227,18 +225,14 @@ async def compact(db: Database) -> bool:
 
 async def last_erased(queries: Queries) -> int:
     """The newest erasure that the indexes still have letters of; 0 when there is none."""
-    row = await queries.one(LAST_ERASED)
-    assert row is not None  # max() always has a row
-    return row[0]
+    return await scalar(queries, LAST_ERASED)
 
 
 async def merge(tx: Tx, begin: bool, statement: str = MERGE) -> bool:
     """Rewrite the next pages of an index. Whether there are more."""
-    before = await tx.one(CHANGES)
+    before = await scalar(tx, CHANGES)
     await tx.run(statement, -PAGES if begin else PAGES)
-    after = await tx.one(CHANGES)
-    assert before is not None and after is not None  # neither has a FROM
-    return after[0] - before[0] >= 2
+    return await scalar(tx, CHANGES) - before >= 2
 
 
 async def _compacted(tx: Tx, number: int) -> None:
