@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.contract.expect import refused
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
+from tests.visitor import cookie, signed_in
 
 EXPORTS = "/v1/exports"
 TRICKY = ("=1+1", "＝1+1", "'＋1", "'=1+1", "''-x", "+49 30", "-", "@home", "'tis", 'a "quoted", one', "Zoë 😀", "a;b", "x" * 255)
@@ -149,6 +151,45 @@ def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(dire
         wait_until(lambda: http.get(EXPORTS).status_code == 200)
         http.patch(f"/v1/users/{before[-1]['id']}", json={"name": before[-1]["name"]})
         http.delete(f"/v1/users/{user['id']}?purge=true")
+
+
+def revoked(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> None:
+    assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
+
+
+def suspended(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> None:
+    assert http.post(f"/v1/users/{user['id']}/suspend").status_code == 200
+
+
+def demoted(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> None:
+    assert http.patch(f"/v1/users/{user['id']}", json={"role": "viewer"}).status_code == 200
+
+
+def test_an_export_ends_with_the_right_of_its_caller_to_have_it(directory: Server) -> None:
+    """By key or in the dashboard, however much of it was already read from the database."""
+    large = [
+        {"op": "create", "name": "Large", "email": f"large{n}@example.com", "metadata": {"text": "x" * 15_000}}
+        for n in range(1_000)
+    ]
+    with directory.http() as http:
+        made = http.post("/v1/users/bulk", json={"operations": large}).json()["results"]
+        for end, path in ((revoked, EXPORTS), (suspended, EXPORTS), (demoted, EXPORTS), (demoted, "/admin/users/export")):
+            user = new_user(http, role="admin")
+            key = http.post("/v1/keys", json={"name": "export", "user_id": user["id"]}).json()
+            with signed_in(directory, user) as visitor, socket.create_connection(("127.0.0.1", directory.port)) as slow:
+                session = f"Cookie: rollbook-{directory.port}={cookie(visitor, directory)}"
+                who = f"Authorization: Bearer {key['key']}" if path == EXPORTS else session
+                slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131_072)
+                slow.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{who}\r\nConnection: close\r\n\r\n".encode())
+                assert slow.recv(12) == b"HTTP/1.1 200"
+                end(http, user, key)
+                time.sleep(1)  # what the server had written by then is still on its way
+                rest = b"".join(iter(lambda: slow.recv(65_536), b""))
+            assert not rest.endswith(b"0\r\n\r\n") and len(rest) < 1_000 * 15_000, (end, path)
+            assert http.delete(f"/v1/users/{user['id']}?purge=true").status_code == 204
+        deletions = [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]
+        assert http.post("/v1/users/bulk", json={"operations": deletions}).status_code == 207
+    assert "Traceback" not in directory.log.read_text()
 
 
 @once

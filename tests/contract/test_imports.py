@@ -17,6 +17,7 @@ from rollbook import errors, ids
 from tests.contract.answers import refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.nodes.pair import wait_until
 
 numbers = count(time.time_ns() // 1000)
 FINAL = ("finished", "failed", "canceled")
@@ -220,6 +221,15 @@ def test_what_is_sent_has_bounds(tmp_path: Path) -> None:
                 if answer.status_code != 201:
                     break
             refused(answer, errors.ImportLimitReached)
+
+
+def test_the_oldest_imports_go_where_more_refused_records_are_kept_than_a_million(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
+        jobs = [done(http, "nonsense")["id"] for _ in range(11)]
+        server.ask("UPDATE imports SET refused = 200000")  # of which each keeps 100,000
+        wait_until(lambda: [each["id"] for each in http.get("/v1/imports").json()] == jobs[:0:-1])
+        refused(http.get(f"/v1/imports/{jobs[0]}"), errors.NotFound)
+        assert [import_id for (import_id,) in server.ask("SELECT import_id FROM import_refusals ORDER BY 1")] == sorted(jobs[1:])
 
 
 @once

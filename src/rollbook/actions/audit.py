@@ -99,12 +99,14 @@ async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> Export:
     filters = await _filters(on, by, asked)
     await events.settle(on.db)
     first, end = await on.read(event_search.ends, filters)
-    return Export(_all(on, filters, first, end), take_turn(on, by))
+    turn = take_turn(on, by, "events:read")
+    return Export(_all(on, turn, filters, first, end), turn)
 
 
-async def _all(on: Rollbook, filters: Filters, first: int, end: int) -> AsyncGenerator[list[Event], None]:
+async def _all(on: Rollbook, turn: Turn, filters: Filters, first: int, end: int) -> AsyncGenerator[list[Event], None]:
     at: int | None = first - 1
     while at is not None:
+        await turn.check()
         part = await on.read_aside(event_search.newer, filters, at, end, AT_ONCE)
         if part.events:
             yield part.events

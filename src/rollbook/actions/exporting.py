@@ -1,16 +1,19 @@
-"""One export at a time: whoever has one running is refused another. What is read faster than it is sent waits in a file."""
+"""One export at a time: whoever has one running is refused another, and it ends when they may no longer have it. What is read faster than it
+is sent waits in a file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from rollbook.actions import disk
 from rollbook.actions.context import Rollbook
-from rollbook.actions.principal import Principal
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import ExportRunning, StorageUnavailable
 
 PART = 65_536
@@ -19,18 +22,37 @@ CHECKED = 32 << 20
 """Bytes after which the room on the disk is looked at again."""
 
 
+CHECK = 0.5
+"""Seconds between two looks at whether the caller may still have an export."""
+
+
 class Turn:
     """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never began."""
 
     over = False
 
+    def __init__(self, on: Rollbook, by: Principal, scope: str, about: str | None) -> None:
+        self._on = on
+        self._by = by
+        self._asked = scope, about
+        self._check_at = time.monotonic() + CHECK
 
-def take_turn(on: Rollbook, by: Principal) -> Turn:
-    """Raises ExportRunning."""
+    async def check(self) -> None:
+        """To be called before each part that is handed out. Raises Unauthorized, Forbidden or NotFound when the caller's key was revoked, their
+        user suspended or deleted, or given a role that has no right to it."""
+        if time.monotonic() >= self._check_at:
+            by = self._by
+            caller = await self._on.read(as_of_now, by)
+            require(Principal(caller, by.address, by.request_id, by.trace_id), *self._asked)
+            self._check_at = time.monotonic() + CHECK
+
+
+def take_turn(on: Rollbook, by: Principal, scope: str, about: str | None = None) -> Turn:
+    """For what takes this scope on the user with the ID `about`, or without one on all. Raises ExportRunning."""
     running = on.exporting.get(by.user_id)
     if running is not None and not running.over:
         raise ExportRunning(1)
-    on.exporting[by.user_id] = turn = Turn()
+    on.exporting[by.user_id] = turn = Turn(on, by, scope, about)
     return turn
 
 
@@ -75,6 +97,7 @@ class Spool:
     async def _parts(self) -> AsyncGenerator[bytes, None]:
         at = 0
         while True:
+            await self._turn.check()
             if at < self._size:
                 part = await self._loop.run_in_executor(None, os.pread, self._file.fileno(), PART, at)
                 at += len(part)

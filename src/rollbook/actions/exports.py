@@ -48,7 +48,7 @@ async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Fo
     require(by, "users:export")
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
-    turn = take_turn(on, by)
+    turn = take_turn(on, by, "users:export")
     await events.settle(on.db)
     try:
         spool = Spool(on.settings.data, turn)

@@ -14,7 +14,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
-from rollbook.records import events, imports
+from rollbook.records import events, imports, users
 from rollbook.records.events import Actor
 from rollbook.records.imports import Counts, Import, Refusal
 from rollbook.storage.database import Queries, Tx
@@ -67,6 +67,8 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
 
 
 async def _create(tx: Tx, new: Import, uploads: dict[str, str]) -> Import:
+    """Its user is locked: of two at the same time, the second sees the first."""
+    await users.get(tx, new.user_id)
     await _check_room(tx, new.user_id, uploads)
     await imports.add(tx, new)
     return new
@@ -82,7 +84,7 @@ async def _check_room(queries: Queries, user_id: str, uploads: dict[str, str]) -
 async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[Import]:
     """List imports
 
-    Returns the imports of the last 30 days, newest first.
+    Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
     """
     require(by, "users:write")
     return await imports.latest(on.db, asked.limit, asked.before)
@@ -176,7 +178,7 @@ async def clean_folder(on: Rollbook) -> None:
 
 
 async def expire(on: Rollbook) -> bool:
-    """Delete imports after 30 days."""
+    """Delete imports after 30 days, and the oldest where there are too many, or too many refused records."""
     id = await imports.expired(on.db, clock.now() - RETENTION)
     if id is None:
         return False

@@ -115,8 +115,11 @@ class Principal:
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
     """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their key has ended,
-    UserSuspended."""
-    return by.caller if by.key_id is None else await _of_key(queries, by.key_id, by.caller.limit)
+    UserSuspended, NotFound when a person who is signed in was deleted."""
+    caller = by.caller
+    if caller.key_id is not None:
+        return await _of_key(queries, caller.key_id, caller.limit)
+    return await _of_person(queries, caller.user_id, caller.limit) if caller.user_id else caller
 
 
 async def for_job(queries: Queries, user_id: str, key_id: str | None, address: str | None, job_id: str) -> Principal:
@@ -124,10 +127,14 @@ async def for_job(queries: Queries, user_id: str, key_id: str | None, address: s
     NotFound."""
     if key_id is not None:
         return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
+    return Principal(await _of_person(queries, user_id, NO_LIMIT), address or "", job_id)
+
+
+async def _of_person(queries: Queries, user_id: str, limit: Limit) -> Caller:
     user = await users.get(queries, user_id)
     if user.status != "active":
         raise UserSuspended()
-    return Principal(signed_in(user.id, user.role, user.status, user.rate_limit, NO_LIMIT), address or "", job_id)
+    return signed_in(user.id, user.role, user.status, user.rate_limit, limit)
 
 
 async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:

@@ -153,8 +153,9 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     require(by, "users:export", id)
     await events.settle(on.db)
     user, last, position = await on.read(_held, known("user", id))
-    parts = _in_parts(on, keys.held, id), _in_parts(on, sessions.held, id), _history(on, id, last)
-    return Export(user, *parts, take_turn(on, by), position)
+    turn = take_turn(on, by, "users:export", id)
+    parts = _in_parts(on, turn, keys.held, id), _in_parts(on, turn, sessions.held, id), _history(on, turn, id, last)
+    return Export(user, *parts, turn, position)
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
@@ -162,16 +163,18 @@ async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
     return await users.get(queries, id), newest.events[0].seq if newest.events else 0, newest.position
 
 
-async def _in_parts(on: Rollbook, read: Callable[..., Awaitable[list[P]]], id: str) -> AsyncGenerator[list[P], None]:
+async def _in_parts(on: Rollbook, turn: Turn, read: Callable[..., Awaitable[list[P]]], id: str) -> AsyncGenerator[list[P], None]:
     after = ""
     while part := await on.read(read, id, after, EXPORTED_AT_ONCE):
+        await turn.check()
         yield part
         after = part[-1].id
 
 
-async def _history(on: Rollbook, id: str, last: int) -> AsyncGenerator[list[Event], None]:
+async def _history(on: Rollbook, turn: Turn, id: str, last: int) -> AsyncGenerator[list[Event], None]:
     seq = 0
     while seq < last and (part := await on.read(events.of_user, id, seq, last)):
+        await turn.check()
         yield [_without_others(event) for event in part]
         seq = part[-1].seq
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
@@ -51,10 +52,11 @@ class _Update(types.UserPatch, kw_only=True):
 
 
 _KINDS: dict[str, type[Struct]] = {"create": arguments.UserCreate, "update": _Update, "delete": _Deletion}
+QUOTE, COMMA = b'",'
 _decode = msgspec.json.Decoder(_Body).decode
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.S).search
-# What JSON's structure consists of, where a string counts as one.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.S)
+# What JSON's structure consists of, where a string counts as one. A quotation mark alone begins a string that ends beyond the part searched.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.S)
 
 
 class Asked(NamedTuple):
@@ -67,16 +69,16 @@ class Asked(NamedTuple):
 
 async def read(call: Call) -> Asked:
     """The body. What is wrong with an operation is its result; what is wrong with the list is raised: UnsupportedMediaType, InvalidJson,
-    InvalidParameter."""
+    InvalidParameter, ContentTooLarge for an operation larger than a request of its own can be."""
     request, settings = call.request, call.services.settings
     check_kind(request.body, request.headers.get(b"content-type"), request.headers.get(b"content-encoding"))
     body, atomic = _outermost(request.body)
     operations: list[Operation] = []
     at_once = 0
-    for item in _items(body):
+    for item in _items(body, settings.max_body):
         if len(operations) == MAX_OPERATIONS:
             refuse("operations", f"must have at most {MAX_OPERATIONS:,} items")
-        operations.append(_operation(item, len(operations), settings.password_min_length, settings.max_body))
+        operations.append(_operation(item, len(operations), settings.password_min_length))
         at_once += max(len(item), LEAST)
         if at_once >= AT_ONCE:
             at_once = 0
@@ -109,27 +111,36 @@ def _outermost(body: bytes) -> tuple[bytes, bool]:
     return operations, atomic == b"true"
 
 
-def _items(array: bytes) -> Iterator[bytes]:
-    """The items of a JSON array that is known to be well-formed."""
-    depth, start = 0, 1
-    for token in _TOKEN.finditer(array):
-        at = token.start()
-        mark = array[at]
-        if mark in b"[{":
-            depth += 1
-        elif mark in b"]}":
-            depth -= 1
-        if (mark == 44 and depth == 1) or depth == 0:  # a comma, or the end
-            if depth or array[start:at].strip():
-                yield array[start:at]
-            start = at + 1
+def _items(array: bytes, max_size: int) -> Iterator[bytes]:
+    """The items of a JSON array that is known to be well-formed. Raises ContentTooLarge for one of more bytes: to look for its end could take
+    seconds."""
+    start = 1
+    for number in itertools.count(1):
+        depth, is_whole = 0, False
+        for token in _TOKEN.finditer(array, start, start + max_size + 1):
+            at = token.start()
+            mark = array[at]
+            if mark in b"[{":
+                depth += 1
+            elif mark in b"]}":
+                depth -= 1
+            if (mark == COMMA and depth == 0) or depth < 0:
+                is_whole = True
+                break
+            if mark == QUOTE and token.end() == at + 1:
+                break
+        if not is_whole:
+            raise ContentTooLarge(f"Operation {number:,} is larger than {max_size:,} bytes. Nothing was changed.")
+        if depth == 0 or array[start:at].strip():
+            yield array[start:at]
+        if depth < 0:
+            return
+        start = at + 1
 
 
-def _operation(item: bytes, at: int, password_min_length: int, max_body: int) -> Operation:
+def _operation(item: bytes, at: int, password_min_length: int) -> Operation:
     if not item.lstrip().startswith(b"{"):
         refuse("operations", f"must be a list of objects (item {at + 1})")
-    if len(item) > max_body:
-        return Operation("", refused=ContentTooLarge())
     found = read_object(item, None, None)
     op = found.pop("op", None)
     if op not in VERBS:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from rollbook.errors import ApiError
 from rollbook.http import wire
 from rollbook.http.request import Request
 from rollbook.http.response import Response, Stream
@@ -101,7 +102,11 @@ class Sending:
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.complete = False
-            log.error("sending the body of %s %s failed", self.request.method, self.request.path, exc_info=error)
+            what = f"{self.request.method} {self.request.path}"
+            if isinstance(error, ApiError) and error.status < 500:
+                log.warning("the body of %s was cut off: %s", what, error.message)
+            else:
+                log.error("sending the body of %s failed", what, exc_info=error)
         transport = self._connection.transport
         if self.complete and self.is_chunked and not transport.is_closing():
             transport.write(wire.LAST_CHUNK)

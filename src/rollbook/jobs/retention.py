@@ -161,7 +161,7 @@ JOBS = (
     ("fold usage", 60.0, fold_usage),
     ("expire request log", 60.0, expire_request_log),
     ("expire deliveries", 5.0, expire_deliveries),
-    ("expire imports", 60.0, imports.expire),
+    ("expire imports", 5.0, imports.expire),
     ("erase usage", 30.0, erase_usage),
     ("forget password parameters", 3600.0, forget_password_parameters),
 )

@@ -16,6 +16,10 @@ from rollbook.storage.database import Queries, Statement, Tx
 
 MAX_REFUSALS = 100_000
 """Refused records that are kept of an import. The others are only counted."""
+MAX_KEPT = 1_000
+"""Imports that are kept."""
+MAX_KEPT_REFUSALS = 1_000_000
+"""Refused records that are kept of all imports."""
 
 
 class Refusal(NamedTuple):
@@ -92,7 +96,12 @@ REFUSALS = (
 FORGET_REFUSALS = """
     DELETE FROM import_refusals WHERE import_id = ? AND number IN (
         SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?)"""
-EXPIRED = "SELECT id FROM imports WHERE id < ? AND finished_at IS NOT NULL ORDER BY id LIMIT 1"
+EXPIRED = f"""
+    SELECT id FROM (
+        SELECT id, finished_at, count(*) OVER newer AS kept,
+            sum(CASE WHEN refused > {MAX_REFUSALS} THEN {MAX_REFUSALS} ELSE refused END) OVER newer AS refusals
+        FROM imports WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
+    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR refusals > {MAX_KEPT_REFUSALS}) ORDER BY id LIMIT 1"""
 REMOVE = "DELETE FROM imports WHERE id = ?"
 
 
@@ -171,7 +180,7 @@ async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tu
 
 
 async def expired(queries: Queries, before: int) -> str | None:
-    """A finished one that was created before this time."""
+    """The oldest that is finished and was created before this time, or is beyond what is kept."""
     row = await queries.one(EXPIRED, ids.first("imp", before))
     return row[0] if row else None
 

@@ -84,7 +84,7 @@ export class Imports {
   /**
    * List imports.
    *
-   * Returns the imports of the last 30 days, newest first.
+   * Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
    *
    * Scope: `users:write`.
    * @example

@@ -482,7 +482,7 @@ class Imports(Importing):
     def list(self, *, before: str | None = None, limit: int = 1000) -> Pager[Import]:
         """List imports.
 
-        Returns the imports of the last 30 days, newest first.
+        Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
 
         Scope: `users:write`.
 
