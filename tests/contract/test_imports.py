@@ -223,6 +223,13 @@ def test_what_is_sent_has_bounds(tmp_path: Path) -> None:
             refused(answer, errors.ImportLimitReached)
 
 
+def test_a_server_without_a_data_folder_imports(tmp_path: Path) -> None:
+    """As on PostgreSQL, with the secret in the environment."""
+    with running(tmp_path / "data", environment={"ROLLBOOK_SECRET": "5" * 64}) as server, server.http() as http:
+        assert server.data.exists() == (not server.database)
+        assert done(http, user())["added"] == 1
+
+
 def test_the_oldest_imports_go_where_more_refused_records_are_kept_than_a_million(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
         jobs = [done(http, "nonsense")["id"] for _ in range(11)]

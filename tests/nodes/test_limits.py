@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
 
 from tests.harness import Server, new_key, new_user
-from tests.nodes.pair import Pair
+from tests.nodes.pair import Pair, ask
 
 REQUESTS = 10_000 if int(os.environ.get("ROLLBOOK_ROUNDS", "0")) >= 20 else 2_000
 CONNECTIONS = 20  # to each node
@@ -43,3 +46,32 @@ def test_of_concurrent_requests_of_one_user_to_two_nodes_exactly_100_are_admitte
         user = new_user(http, rate_limit="100/day")
         key = new_key(http, user_id=user["id"])
     assert Counter(asyncio.run(flood(nodes.both, key))) == {200: 100, 429: REQUESTS - 100}
+
+
+def test_a_user_has_ten_unfinished_imports_however_many_uploads_end_at_once_on_two_nodes(nodes: Pair) -> None:
+    uploads = 40
+    with nodes.both[0].http() as http:
+        user = new_user(http, role="admin")
+        key = new_key(http, user_id=user["id"])
+    begun, all_begun = Semaphore(0), Event()
+
+    def body() -> Iterator[bytes]:
+        yield b"nonsense\n"
+        begun.release()
+        all_begun.wait(60)
+        yield b"nonsense\n"
+
+    def upload(server: Server) -> int:
+        with server.http(key) as http:
+            return http.post("/v1/imports", content=body()).status_code
+
+    with ThreadPoolExecutor(uploads) as pool:
+        answers = [pool.submit(upload, nodes.both[number % 2]) for number in range(uploads)]
+        for _ in range(uploads):
+            begun.acquire()
+        all_begun.set()
+        statuses = Counter(answer.result() for answer in answers)
+    (unfinished,) = ask(
+        nodes.database, "SELECT count(*) AS number FROM imports WHERE user_id = $1 AND finished_at IS NULL", user["id"]
+    )
+    assert statuses.keys() == {201, 403} and unfinished["number"] <= 10, statuses

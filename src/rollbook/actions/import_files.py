@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,8 @@ from typing import BinaryIO
 
 from rollbook.actions import disk
 from rollbook.errors import StorageUnavailable
+
+logger = logging.getLogger("rollbook")
 
 PART = 1 << 20
 """Bytes that are written at a time."""
@@ -43,6 +46,7 @@ async def store(data: Path, id: str, chunks: AsyncIterator[bytes]) -> int:
             raise StorageUnavailable(
                 "There is not enough room for the file on the server's disk. Nothing was imported."
             ) from None
+        logger.error("the file of an import can't be stored: %s", problem)
         raise StorageUnavailable("The server can't store the file. Nothing was imported.") from problem
     except BaseException:
         at.with_suffix(".upload").unlink(missing_ok=True)
@@ -73,6 +77,8 @@ def _write(file: int, content: bytes) -> None:
 
 
 def _make_folder(folder: Path) -> None:
+    """On PostgreSQL and with a secret from the environment, a server may have no data folder yet."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     _sync(folder.parent)
 
