@@ -27,7 +27,7 @@ BUILT = 1_000
 
 CHANGED = "INSERT INTO user_search_pending (seq) VALUES (?)"
 OLDEST = "SELECT number, seq FROM user_search_pending ORDER BY number LIMIT ?"
-NOW = "SELECT name, email FROM users WHERE seq = ?"
+NOTED = "SELECT seq, name, email FROM users WHERE seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) ORDER BY seq"
 ANY_PENDING = "SELECT 1 FROM user_search_pending LIMIT 1"
 FORGET = "DELETE FROM user_search WHERE rowid = ?"
 INDEX = "INSERT INTO user_search (rowid, text) VALUES (?, ?)"
@@ -165,16 +165,13 @@ async def _found(queries: Queries, wanted: str, query: Query, limit: int) -> lis
 async def fold(tx: Tx) -> int:
     """Bring what was noted longest ago, up to BATCH notes, into the indexes. Returns how many there were."""
     notes = await tx.all(OLDEST, BATCH)
-    for seq in sorted({seq for _, seq in notes}):
-        await tx.run(FORGET, seq)
-        await tx.run(FORGET_WORDS, seq)
-        user = await tx.one(NOW, seq)
-        if user is not None:
-            text = searched_text(*user)
-            await tx.run(INDEX, seq, text)
-            await tx.run(INDEX_WORDS, seq, _beginnings(text))
     if notes:
-        await tx.run(FOLDED, notes[-1][0])
+        last = notes[-1][0]
+        seqs = sorted({(seq,) for _, seq in notes})
+        await tx.many(FORGET, seqs)
+        await tx.many(FORGET_WORDS, seqs)
+        await index(tx, await tx.all(NOTED, last))
+        await tx.run(FOLDED, last)
     return len(notes)
 
 
