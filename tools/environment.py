@@ -157,7 +157,7 @@ def _fill(stage: Stage) -> None:
     python = _python(stage)
     born = stage.folder / ".setup-python"
     if not _holds(born, _interpreter()) or not python.exists():
-        _say(f"Making {stage.folder.name} with Python {sys.version.split()[0]}")
+        _say(f"Creating {stage.folder.name} with Python {sys.version.split()[0]}")
         shutil.rmtree(stage.folder, ignore_errors=True)
         # Without pip, whose unpacking is most of what a new environment costs: uv does not need it.
         _run([_base(), "-m", "venv", "--without-pip", str(stage.folder)])

@@ -104,7 +104,7 @@ LONG = "a" * 300
         (("logs", "list", "--path", "/", "--path-match", "some"), "--path-match must be one of"),
         (("events", "list", "--since", "noon"), "--since must be an RFC 3339 time"),
         (("events", "tail", "--after", "evt_none"), "--after: there is no such event"),
-        (("events", "tail", "--type", "user.unknown"), "--type must be types of events"),
+        (("events", "tail", "--type", "user.unknown"), "--type must be event types"),
         (("webhooks", "create", "https://10.0.0.1/hook", "--user", OWNER_EMAIL), "url must have a public address"),
         (("webhooks", "create", "inbox", "--user", OWNER_EMAIL, "--type", "none"), "--type must be"),
         (("api", "GET", "/v1/users?limit=many"), "limit must be a whole number."),
@@ -136,6 +136,11 @@ def test_options_that_cannot_go_together_end_with_2_and_one_line(
     called = [each.format(data=server.data, url=server.url, key=server.key) for each in arguments]
     said = refused(*called, code=2, cwd=tmp_path)
     assert said.startswith("rollbook: ") and words in said and said.count("\n") == 1, said
+
+
+def test_https_where_the_server_has_no_tls_is_told_from_a_server_that_is_down(server: Server) -> None:
+    said = refused("users", "list", "--url", server.url.replace("http:", "https:"), "--key", server.key)
+    assert "Use http://" in said and "Errno" not in said
 
 
 def test_what_the_state_of_the_server_refuses_ends_with_1(server: Server) -> None:

@@ -79,8 +79,8 @@ def test_several_profiles_are_told_apart_and_forgotten_one_by_one(server: Server
     log_in(server, here, narrow, "--profile", "reader")
     assert [profile["scopes"] for profile in json.loads(good("profiles", "--json", **here))] == [None, None]
     assert good("keys", "list", OWNER_EMAIL, **here)
-    assert "does not have permission" in refused("keys", "list", OWNER_EMAIL, "--profile", "reader", **here)
-    assert "does not have permission" in refused("keys", "list", OWNER_EMAIL, profile="reader", **here)
+    assert "does not have the scope" in refused("keys", "list", OWNER_EMAIL, "--profile", "reader", **here)
+    assert "does not have the scope" in refused("keys", "list", OWNER_EMAIL, profile="reader", **here)
     done = rollbook("logout", "--profile", "reader", **here)
     assert done.returncode == 0
     assert "still works" in done.stderr

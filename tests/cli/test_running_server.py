@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_open_prints_the_dashboard_of_the_server(server: Server, tmp_path: Path)
     assert good("open", "--data", data, public_url="https://users.example.com/") == "https://users.example.com\n"
     assert good("open", data=tmp_path, url="https://u.example.com/v1") == "https://u.example.com\n"
     assert "No server is running" in refused("open", "--data", str(tmp_path))
+
+
+def test_a_second_server_on_a_folder_names_the_first(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as first, running(first.data) as second:
+        assert first.log == second.log
+        deadline = time.monotonic() + 60
+        while f"Another server runs on this folder, at {first.url}." not in first.log.read_text():
+            assert time.monotonic() < deadline, first.log.read_text()
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])

@@ -480,6 +480,7 @@ def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Ro
         answer = world.ask(route, world.any(route), narrow)
         refused(answer, errors.InsufficientScope)
         assert f'error="insufficient_scope", scope="{route.scope}"' in answer.headers["www-authenticate"]
+        assert answer.json()["error"] == f"This API key does not have the scope {route.scope}."
 
 
 @once

@@ -249,7 +249,7 @@ def test_a_key_that_cannot_read_events_decides_nothing_about_where_they_go(
         refused(narrow.post("/v1/webhooks", json={"url": "inbox"}), errors.InsufficientScope)
         for changes in ({"url": "inbox"}, {"types": ["*"]}, {"format": "slack"}, {"payload": "full"}):
             answer = refused(narrow.patch(path(made), json=changes), errors.InsufficientScope)
-            assert answer["error"] == "This API key does not have permission to perform this action."
+            assert answer["error"] == "This API key does not have the scope events:read."
     with server.http(key) as narrow:
         assert narrow.patch(path(made), json={"description": "mine"}).status_code == 200
         assert narrow.post(path(made) + "/pause").status_code == 200

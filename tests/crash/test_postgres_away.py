@@ -173,7 +173,7 @@ def test_a_server_does_not_start_without_its_database_and_says_so_in_a_sentence(
     assert done.returncode == 1
     assert time.monotonic() - began < 40
     (sentence,) = done.stderr.strip().splitlines()
-    assert f"127.0.0.1:{port}/none cannot be used" in sentence and "Check that it runs" in sentence
+    assert f"127.0.0.1:{port}/none cannot be used: Connection refused. Check that it runs" in sentence
     assert "hunter2" not in done.stdout + done.stderr and "Traceback" not in done.stderr
 
 

@@ -235,6 +235,12 @@ QUESTIONS = {
     "email_taken": "/docs/errors/email_taken",
     "prometheus": "/docs/operations#metrics",
     "suspending users": "/docs/users#suspend-and-activate",
+    "cors": "/docs/authentication#keep-your-keys-safe",
+    "ip allowlist": "/docs/keys#create-a-key",
+    "nextjs": "/docs/sign-in#nextjs",
+    "2fa": "/docs/authentication#sign-in-to-the-dashboard",
+    "lost api key": "/docs/quickstart#next-steps",
+    "delete account": "/docs/users#delete-and-restore",
     # The last word may not be complete.
     "webho": "/docs/webhooks",
     "create a web": "/docs/webhooks#create-a-webhook",

@@ -27,6 +27,7 @@ LIMIT_LENGTH = 100
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_PAIRS = 10
 MAX_TYPES = 50
+NO_EVENT_TYPE = "must be event types such as user.created, groups such as user.*, or *"
 MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
 MAX_REDIRECT_URL = arguments.RedirectUrl.schema["maxLength"]  # the link contains it, and mail programs break long links
@@ -262,7 +263,7 @@ def _redirect_url(value: str) -> arguments.RedirectUrl:
 
 def _event_pattern(value: str) -> arguments.EventPattern:
     if not event_types.is_pattern(value):
-        raise ValueError("must be event types such as user.created, groups such as user.*, or *")
+        raise ValueError(NO_EVENT_TYPE)
     return arguments.EventPattern(value)
 
 
@@ -304,9 +305,7 @@ def _event_types(value: str) -> arguments.EventTypes:
     if len(found) > MAX_TYPES:
         raise ValueError(f"must be at most {MAX_TYPES} types")
     if not all(map(event_types.is_pattern, found)):
-        raise ValueError(
-            "must be types of events such as user.created, groups such as user.*, or *. See the list in the documentation of events"
-        )
+        raise ValueError(NO_EVENT_TYPE)
     return arguments.EventTypes(found)
 
 

@@ -15,13 +15,21 @@ def require(by: Principal, scope: str, about: str | None = None) -> None:
     if scope in caller.scopes_on_all:
         return
     if about is None or about != caller.user_id or scope not in caller.scopes_on_self:
-        raise InsufficientScope(scope=scope)
+        raise _lacking(by, scope)
 
 
 def require_own(by: Principal, scope: str) -> None:
     """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises InsufficientScope."""
     if scope not in by.caller.scopes_on_self:
-        raise InsufficientScope(scope=scope)
+        raise _lacking(by, scope)
+
+
+def _lacking(by: Principal, scope: str) -> InsufficientScope:
+    """Names the scope if the key could have it: it is the first thing to look for. What only the role forbids has no scope to add."""
+    granted = by.caller.scopes
+    if granted is not None and scope not in granted:
+        return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
+    return InsufficientScope(scope=scope)
 
 
 def reaches_all(by: Principal, scope: str) -> bool:

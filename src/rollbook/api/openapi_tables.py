@@ -556,7 +556,7 @@ LOGGED = {
     "id": REQUEST_ID, "created_at": "2023-10-27T10:15:00.123456Z", "user_id": CHARLIE_ID, "key_id": examples.KEY_ID, "method": "GET",
     "path": "/v1/users", "status": 403, "duration_ms": 0.412, "address": "203.0.113.7", "headers": {"user-agent": "curl/8.5.0"},
     "query": [], "error": {
-        "error": "This API key does not have permission to perform this action.", "code": "insufficient_scope", "request_id": REQUEST_ID,
+        "error": "This API key does not have the scope users:read.", "code": "insufficient_scope", "request_id": REQUEST_ID,
         "doc_url": "https://api.example.com/docs/errors/insufficient_scope",
     }, "limited_by": None, "more": 0,
 }  # fmt: skip

@@ -141,7 +141,7 @@ class Backend(ABC):
             return self.one("GET", user_path(named))
         found = self.page(self.ask("GET", "/v1/users", {"email": named, "fields": "*"}))
         if not found:
-            raise Failure(f"There is no user {named} at {self.location}.")
+            raise Failure(f"There is no user {named} ({self.location}).")
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -106,7 +107,9 @@ class Remote(Backend):
         try:
             yield
         except errors.ConnectionFailed as problem:
-            raise Unreachable(f"{problem} Check that the server is running and that the URL is correct.") from None
+            is_plain = "WRONG_VERSION_NUMBER" in str(problem)  # OpenSSL's name for an answer that is not TLS
+            advice = "Use http://: the server has no TLS." if is_plain else "Check that the server is running and that the URL is correct."
+            raise Unreachable(f"{problem} {advice}") from None
         except errors.UnexpectedResponse as problem:
             raise Failure(str(problem)) from None
         except errors.APIError as problem:
@@ -116,7 +119,7 @@ class Remote(Backend):
         if not problem.code:
             return self.stranger(problem.status)
         sentence = " ".join(fault.message for fault in problem.faults) or problem.message
-        new_key = f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine, or sign in: {program()} login"
+        new_key = f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine, or sign in: {program()} login --url {shlex.quote(self.address)}"
         again = f"Sign in again: {program()} login --profile {self._profile}"
         if problem.status == 401:
             sentence += f" {new_key if self._profile is None else again}"

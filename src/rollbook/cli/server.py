@@ -32,11 +32,14 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     prepared = first_start.prepare(settings)
     first_start.forget_credentials()
     published: server_address.Published | None = None
+    other = server_address.find(settings.data) if is_sqlite(settings) else None
 
     def announce(url: str) -> None:
         nonlocal published
         published = server_address.Published(settings.data, settings.public_url.rstrip("/") or url)
         _announce(settings, prepared, url)
+        if other is not None:
+            _say([f"  Another server runs on this folder, at {other}. Stop one of them: they count rate limits separately.", ""])
 
     try:
         return serve(

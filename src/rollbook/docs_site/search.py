@@ -42,7 +42,7 @@ SYNONYMS = {
     "reset": "password link",
     "forgot": "reset password link",
     "forgotten": "reset password link",
-    "lost": "reset password link",
+    "lost": "lose",
     "endpoint": "api",
     "url": "base",
     "route": "endpoint api",
@@ -112,7 +112,17 @@ SYNONYMS = {
     "ssl": "tls",
     "retry": "idempotency retries",
     "idempotent": "idempotency",
-    "mfa": "sign",
+    "mfa": "factor",
+    "2fa": "factor",
+    "totp": "factor",
+    "nextjs": "next.js",
+    "custom": "metadata",
+    "account": "user",
+    "policy": "password_min_length common",
+    "max": "maximum limit",
+    "allowlist": "ip_allow allowed",
+    "whitelist": "ip_allow allowed",
+    "cors": "cors_origins",
     "cookie": "session",
     "bcrypt": "hash",
     "argon2": "hash",
@@ -125,10 +135,12 @@ PHRASES = {
     "verify email": "email_verified",
     "confirm email": "email_verified",
     "rest api": "api",
+    "lost password": "forgot password",
     "api reference": "reference",
 }
 
 _WORD = re.compile(r"\w+(?:[-.']\w+)*")
+_NO_PLURAL = ("cors",)
 _ENDINGS = (("ifications", "ify"), ("ification", "ify"), ("ies", "y"), ("ied", "y"), ("ions", ""), ("ion", ""), ("ings", ""), ("ing", ""), ("ed", ""), ("s", ""))  # fmt: skip
 
 
@@ -290,7 +302,7 @@ def _words(text: str) -> Iterable[str]:
 @cache
 def _stem(word: str) -> str:
     """A word without its ending: `delete`, `deleted` and `deleting` are one."""
-    for ending, instead in _ENDINGS:
+    for ending, instead in () if word in _NO_PLURAL else _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) + len(instead) > 2:
             word = word.removesuffix(ending) + instead
             break

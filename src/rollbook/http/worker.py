@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 import time
 from asyncio import sslproto
@@ -107,5 +108,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as problem:
-        raise ConfigurationError(f"tls_cert, tls_key: {problem}. Both are files in PEM form that belong together.") from None
+        for name, file in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
+            if not os.access(file, os.R_OK):
+                raise ConfigurationError(f"{name}: {file} does not exist or cannot be read.") from None
+        raise ConfigurationError(f"tls_cert, tls_key: {problem}. Both are files in PEM format that belong together.") from None
     return context

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from rollbook.storage.database import DatabaseUnusable, Engine, Row, Statements
-from rollbook.storage.postgres_connection import FAILING, Address, copy_rows
+from rollbook.storage.postgres_connection import FAILING, Address, copy_rows, reason
 from rollbook.storage.postgres_text import numbered
 from rollbook.storage.sqlite_backup import sync_folder
 from rollbook.storage.sqlite_connection import Reads, connect_reader, connect_writer
@@ -136,8 +136,7 @@ async def connect(address: Address) -> asyncpg.Connection:
         )
         await connection.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
     except (*FAILING, asyncpg.PostgresError, ValueError) as problem:
-        told = str(problem) or type(problem).__name__
-        raise DatabaseUnusable(f"PostgreSQL at {address.public} cannot be used: {told}.") from None
+        raise DatabaseUnusable(f"PostgreSQL at {address.public} cannot be used: {reason(problem)}.") from None
     return connection
 
 

@@ -13,7 +13,7 @@ from rollbook.errors import Overloaded, StorageUnavailable, Unavailable
 from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
-from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address
+from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address, reason
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
 
@@ -138,8 +138,7 @@ class Postgres(Database):
         try:
             row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, Unavailable, ValueError) as problem:
-            cause = problem.__cause__ or problem
-            told = str(cause) or type(cause).__name__
+            told = reason(problem.__cause__ or problem)
             raise DatabaseUnusable(
                 f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
             ) from None

@@ -7,6 +7,7 @@ Nothing here needs a session: each statement stands alone or inside one transact
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections import OrderedDict
@@ -101,13 +102,20 @@ class Address(NamedTuple):
 def address(url: str) -> Address:
     """Raises DatabaseUnusable with a sentence that does not repeat the address, which may hold a password."""
     if not url.startswith(("postgresql://", "postgres://")):
-        raise DatabaseUnusable("`database` is no address of PostgreSQL: write postgresql://user@host:5432/name.")
+        raise DatabaseUnusable("`database` is not the URL of a PostgreSQL database. Use postgresql://user@host:5432/name.")
     if not _is_readable(url):
         raise DatabaseUnusable(
-            "The address of PostgreSQL cannot be read: write postgresql://user@host:5432/name. In a password, write %2F for /, %3F for ?, %23 for #, "
+            "The URL of PostgreSQL cannot be read. Use postgresql://user@host:5432/name. In a password, write %2F for /, %3F for ?, %23 for #, "
             "%40 for @ and %25 for %."
         )
     return Address(url)
+
+
+def reason(problem: BaseException) -> str:
+    """Why there is no connection: `Connection refused`, where asyncio would repeat the address and its parts."""
+    if isinstance(problem, OSError) and problem.errno:
+        return os.strerror(problem.errno) if problem.errno > 0 else problem.strerror  # negative: the name was not found
+    return str(problem) or type(problem).__name__
 
 
 def _is_readable(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -137,4 +138,5 @@ def connection_failure(problem: httpx2.TransportError, url: str) -> ConnectionFa
 
     if isinstance(problem, httpx2.TimeoutException):
         return TimedOut(f"{url} did not answer in time ({type(problem).__name__}).")
-    return ConnectionFailed(f"{url} does not answer ({str(problem) or type(problem).__name__}).")
+    told = re.sub(r"^\[Errno -?[0-9]+\] ", "", str(problem)) or type(problem).__name__
+    return ConnectionFailed(f"{url} does not answer ({told}).")

@@ -1239,7 +1239,7 @@ export interface components {
          *       },
          *       "query": [],
          *       "error": {
-         *         "error": "This API key does not have permission to perform this action.",
+         *         "error": "This API key does not have the scope users:read.",
          *         "code": "insufficient_scope",
          *         "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
          *         "doc_url": "https://api.example.com/docs/errors/insufficient_scope"
