@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import PASSWORD, rollbook
-from tests.harness import Server, free_port, running
+from tests.harness import OWNER_EMAIL, Server, free_port, running
 from tests.visitor import signed_in
 
 
@@ -87,8 +87,9 @@ def test_the_password_of_a_database_is_not_shown(tmp_path: Path, address: str) -
 
 
 def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
-    _, found, _ = examine(tmp_path / "data", ratelimit="none")
-    assert "ROLLBOOK_RATELIMIT" in found["environment"][0]["found"]
+    _, found, _ = examine(tmp_path / "data", ratelimit="none", copy_to="sqlite:other", webhook_secret="whsec_")
+    (named,) = found["environment"]
+    assert "ROLLBOOK_RATELIMIT" in named["found"]
 
 
 def test_a_setting_that_cannot_be_is_a_fault(tmp_path: Path) -> None:
@@ -119,6 +120,9 @@ def test_a_lost_secret_is_noticed_and_not_made_anew(tmp_path: Path) -> None:
     _, found, _ = examine(data)
     assert states(found, "secret") == ["warning"]
     assert not (data / "secret").exists()
+    assert rollbook("keys", "create", OWNER_EMAIL, "--data", str(data)).returncode == 0  # encrypted with a new one
+    _, found, _ = examine(data)
+    assert states(found, "secret") == ["ok", "warning"]
 
 
 def test_a_damaged_database_is_a_fault(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, s
     found = re.findall(r'<li><a href="([^"]+)"', page.partition('<ol class="found">')[2])
     assert found[0] == QUESTIONS[query]
     assert "<mark>" in page and "```" not in page and "**" not in page
+    assert not re.search(r"</mark> [.,:;]", page)
     assert guide.PAGE_URL not in page.replace(server.url, "")
 
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from rollbook import __version__, clock, config, first_start, runner, units
-from rollbook.actions import backups
+from rollbook.actions import backups, keys
 from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
@@ -56,8 +56,11 @@ NOT_SETTINGS = {
     "SECRET",
     "SECRET_FILE",
     "CLOCK_FILE",
+    "COPY_FROM",
+    "COPY_TO",
+    "WEBHOOK_SECRET",
 }
-ANY_SEALED = "SELECT 1 FROM keys WHERE sealed IS NOT NULL LIMIT 1"
+OLDEST_SEALED = "SELECT id, sealed FROM keys WHERE sealed IS NOT NULL ORDER BY id LIMIT 1"
 
 
 State = Literal["ok", "warning", "fault"]
@@ -331,9 +334,8 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
             "none",
             f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}.",
         )
-    if not (settings.data / "secret").exists() and not server_secret.is_given() and db.read_now(_one, ANY_SEALED):
-        fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
-        yield Finding("warning", "secret", f"{settings.data / 'secret'} is missing", fix)
+    if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
+        yield from _secret(settings, *sealed)
     size = db.read_now(events.size)
     if event_actions.is_log_large(settings, size):
         fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
@@ -354,6 +356,21 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
             "The clock was set back. Turn on NTP.",
         )
     return True
+
+
+def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]:
+    """Whether it opens an API key. A database that was restored without its secret gets a new one with the first command or start."""
+    path = settings.data / "secret"
+    fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
+    if not path.exists() and not server_secret.is_given():
+        yield Finding("warning", "secret", f"{path} is missing", fix)
+        return
+    with suppress(ConfigurationError):  # reported with the folder
+        secret = server_secret.load(settings.data)
+        try:
+            secret.unseal(keys.SEALED, sealed, key_id.encode())
+        except ValueError:
+            yield Finding("warning", "secret", f"not the one with which the API key {key_id} was encrypted", fix)
 
 
 _NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"

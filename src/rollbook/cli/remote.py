@@ -107,8 +107,9 @@ class Remote(Backend):
         try:
             yield
         except errors.ConnectionFailed as problem:
-            is_plain = "WRONG_VERSION_NUMBER" in str(problem)  # OpenSSL's name for an answer that is not TLS
-            advice = "Use http://: the server has no TLS." if is_plain else "Check that the server is running and that the URL is correct."
+            advice = "Check that the server is running and that the URL is correct."
+            if "WRONG_VERSION_NUMBER" in str(problem):  # OpenSSL's name for an answer that is not TLS
+                advice = "Use http://: the server has no TLS."
             raise Unreachable(f"{problem} {advice}") from None
         except errors.UnexpectedResponse as problem:
             raise Failure(str(problem)) from None

@@ -180,7 +180,9 @@ def plain(text: str) -> list[Passages]:
         elif token.type == "inline" and token.content in (BEGIN, END):
             is_list = token.content == BEGIN
         elif token.type == "inline":
-            words = "".join(child.content.replace("<br>", " ") or " " for child in token.children or ())
+            words = "".join(
+                " " if child.type == "softbreak" else child.content.replace("<br>", " ") for child in token.children or ()
+            )
             if words.strip():
                 place = found[-1].code if is_list else found[-1].text
                 (place if row is None else row).append(" ".join(words.split()))

@@ -114,7 +114,8 @@ def address(url: str) -> Address:
 def reason(problem: BaseException) -> str:
     """Why there is no connection: `Connection refused`, where asyncio would repeat the address and its parts."""
     if isinstance(problem, OSError) and problem.errno:
-        return os.strerror(problem.errno) if problem.errno > 0 else problem.strerror  # negative: the name was not found
+        # A negative number is of the name service, which has words of its own.
+        return os.strerror(problem.errno) if problem.errno > 0 else str(problem.strerror)
     return str(problem) or type(problem).__name__
 
 
