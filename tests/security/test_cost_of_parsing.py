@@ -94,16 +94,16 @@ def test_a_file_that_an_import_shows_a_preview_of(server: Server, file: bytes, s
     assert answer.status_code == (400 if says else 200) and says in answer.text, answer.text
 
 
-@pytest.mark.parametrize("part", [b"[],", b'"a",', b"1,"], ids=["lists", "texts", "numbers"])
-def test_an_operation_of_a_bulk_that_is_as_large_as_a_body_can_be(server: Server, http: httpx2.Client, part: bytes) -> None:
-    value = part * ((30 << 20) // len(part))
-    body = b'{"operations": [{"op": "create", "name": [' + value + b'1]}, {"op": "suspend", "id": "nobody"}]}'
-    kind = {"Content-Type": "application/json"}
+def test_an_operation_of_a_bulk_that_is_as_large_as_a_body_can_be(server: Server, http: httpx2.Client) -> None:
+    """Others wait until the body is there and is found to be JSON, which takes a fraction of a second. To find the operation's end took
+    many."""
+    body = b'{"operations": [{"op": "create", "name": [' + b"[]," * (10 << 20) + b"1]}]}"
     waited: list[float] = []
     with ThreadPoolExecutor(1) as pool, server.http() as other:
-        while min(waited, default=1.0) > 0.5:  # what another caller waits for meanwhile
+        while min(waited, default=9.0) > 2.0:
             assert len(waited) < 10, waited
-            asked, longest = pool.submit(http.post, "/v1/users/bulk", content=body, headers=kind), 0.0
+            asked = pool.submit(http.post, "/v1/users/bulk", content=body, headers={"Content-Type": "application/json"})
+            longest = 0.0
             while not asked.done():
                 begun = time.perf_counter()
                 assert other.get("/health/live").status_code == 200

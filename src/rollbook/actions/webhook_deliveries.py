@@ -22,14 +22,12 @@ from rollbook.errors import NotFound, ReplayLimitReached
 from rollbook.records import event_types, events, webhook_deliveries, webhook_inbox, webhook_replays, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhook_deliveries import FAILED, Delivery, Filters
-from rollbook.records.webhook_inbox import Message
+from rollbook.records.webhook_inbox import HIDDEN, Message
 from rollbook.records.webhook_replays import Replay
 from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries, Tx
 
 TEST = "server.test"
-HIDDEN = "…"
-"""Instead of the values of a webhook's own headers, and of signatures."""
 MAX_RUNNING = 100
 """Replays of a webhook, resent deliveries included."""
 
@@ -174,15 +172,15 @@ async def _send(on: Rollbook, webhook: Webhook, event: Event, content_type: str,
         raise NotFound(
             "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and set its headers again."
         ) from None
-    head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys), *headers]
+    head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys)]
     if webhook.url == webhooks.INBOX:
-        return Sent(outcomes.DELIVERED), webhook_inbox.message(webhook.id, "", now, head, body)
+        return Sent(outcomes.DELIVERED), webhook_inbox.message(webhook.id, "", now, head, headers, body)
     try:
         sender = Sender(webhook.url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set
         return Sent(outcomes.REFUSED_ADDRESS), None
     # A task of its own: the sender's timeouts need one, and requests are answered without.
-    return await asyncio.create_task(_post(sender, head, body)), None
+    return await asyncio.create_task(_post(sender, [*head, *headers], body)), None
 
 
 async def _post(sender: Sender, head: list[tuple[str, str]], body: bytes) -> Sent:

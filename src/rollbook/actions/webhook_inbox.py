@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 from rollbook.actions import webhook_secrets, webhooks
 from rollbook.actions.arguments import ListWebhooks
-from rollbook.actions.checking import OWN_PREFIXES
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
-from rollbook.actions.webhook_deliveries import HIDDEN
 from rollbook.actions.webhook_owners import MAX_OF_USER
 from rollbook.delivery import signing
 from rollbook.records import webhook_inbox
@@ -44,7 +42,7 @@ async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arr
     found = []
     for message in await on.read(webhook_inbox.newest, webhook.id, limit):
         lines = [line.partition(":") for line in message.headers.splitlines()]
-        headers = {name: value.strip() if name.startswith(OWN_PREFIXES) else HIDDEN for name, _, value in lines}
+        headers = {name: value.strip() for name, _, value in lines}
         found.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))
     return found
 

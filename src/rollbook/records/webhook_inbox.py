@@ -10,6 +10,8 @@ from rollbook.storage.database import Queries, Tx
 
 MAX_KEPT = 100
 """Messages of each webhook: the newest."""
+HIDDEN = "…"
+"""Instead of the values of a webhook's own headers, and of signatures that are not kept."""
 
 
 class Message(NamedTuple):
@@ -32,9 +34,14 @@ NEWEST = f"SELECT {COLUMNS} FROM webhook_inbox WHERE webhook_id = ? ORDER BY id 
 FORGET = "DELETE FROM webhook_inbox WHERE user_id = ?"
 
 
-def message(webhook_id: str, user_id: str, now: int, head: Iterable[tuple[str, str]], body: bytes) -> Message:
-    """What would have been sent."""
-    return Message(ids.new("msg"), webhook_id, user_id, now, "".join(f"{name}: {value}\n" for name, value in head), body.decode())
+def message(
+    webhook_id: str, user_id: str, now: int, head: Iterable[tuple[str, str]], own: Iterable[tuple[str, str]], body: bytes
+) -> Message:
+    """What would have been sent. Of the webhook's own headers, whose values are stored sealed and nowhere else, only the names."""
+    lines = [*head, *((name, HIDDEN) for name, _ in own)]
+    return Message(
+        ids.new("msg"), webhook_id, user_id, now, "".join(f"{name}: {value}\n" for name, value in lines), body.decode()
+    )
 
 
 async def add(tx: Tx, messages: Sequence[Message]) -> None:

@@ -71,14 +71,10 @@ class Target:
             return Sent(outcomes.BODY_FAILED)
         if self._keys_until is not None and now >= self._keys_until:
             del self._keys[1:]
-        head = [
-            ("content-type", type),
-            *signing.headers(entry.event.id, now // clock.SECOND, body, self._keys),
-            *self._headers,
-        ]
+        head = [("content-type", type), *signing.headers(entry.event.id, now // clock.SECOND, body, self._keys)]
         if self._sender is not None:
-            return await self._sender.post(head, body)
-        self._store(webhook_inbox.message(webhook.id, entry.event.user_id, now, head, body))
+            return await self._sender.post([*head, *self._headers], body)
+        self._store(webhook_inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
 
     async def close(self) -> None:
