@@ -11,9 +11,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,24 @@ def direct_of(data: Path) -> str:
     from tests import postgres
 
     return postgres.direct(_databases[data])
+
+
+def migrated(data: Path) -> Path:
+    """A new data folder whose SQLite database has this version's schema and nothing in it: a copy of one that was made once."""
+    data.mkdir(mode=0o700)
+    file = data / "rollbook.db"
+    file.touch(0o600)
+    file.write_bytes(_migrated())
+    return data
+
+
+@cache
+def _migrated() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "rollbook.cli.main", "migrate", "--data", folder]
+        done = processes.run(command, env={name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")})
+        assert done.returncode == 0, done.stderr
+        return (Path(folder) / "rollbook.db").read_bytes()
 
 
 class Server:
@@ -110,6 +130,8 @@ class Server:
         ]
 
     def start(self) -> Server:
+        if not self.database and not self.data.exists():
+            migrated(self.data)
         with open(self.log, "ab") as log:
             self.process = processes.start(self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent)
         deadline = time.monotonic() + 60

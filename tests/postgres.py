@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 MISSING = "These tests need the programs of PostgreSQL 14 or newer. On Debian or Ubuntu: sudo apt-get install postgresql"
 USER = "rollbook"
-# For tests that are not about durability: what the disk costs would be most of their time.
-HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+# For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum would start every second
+# for one of the hundred databases.
+HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
 
 
 @cache

@@ -1,8 +1,8 @@
 """Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth of an import.
 
-What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its own. A command that is not
-plain `python -m rollbook.cli.main`, or that changes a variable which Python or a library may read while it is imported, is executed. So are the
-tests of the command as it is installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
+What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its own. A command that is
+neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a variable which Python or a library may read while
+it is imported, is executed. So are the tests of the command as it is installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ import sys
 import tempfile
 import threading
 import time
+import types
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+
+import httpx2
+import rollbook_client
 
 import rollbook
 from rollbook.records import rules
@@ -34,21 +38,24 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("rollbook.cli.main", "tests.patient", "tests.http.echo", "tests.http.mounted", "tests.http.rows")
 """Modules that run the command, or a server of their own, each by its function `main`."""
 
+INSTALLED = str(Path(sys.executable).with_name("rollbook"))
+
 # Variables that are read when the program runs, and not when it is imported.
-_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "NOTED")
+_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "NOTED", "_ROLLBOOK_COMPLETE", "COMP_", "COLUMNS", "TERM")
 _LONGEST_MESSAGE = 1 << 20
 
 Stream = int | IO[Any]
 
 
 class Process:
-    """A process that the other one has forked, to be used like a `subprocess.Popen`."""
+    """A process that the other one has forked, to be used like a `subprocess.Popen` whose pipes carry text."""
 
-    def __init__(self, origin: Origin, pid: int, command: Sequence[str]) -> None:
+    def __init__(self, origin: Origin, pid: int, command: Sequence[str], pipes: Sequence[IO[str] | None]) -> None:
         self._origin = origin
         self.pid = pid
         self.args = command
         self.returncode: int | None = None
+        self.stdin, self.stdout, self.stderr = pipes
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -76,8 +83,17 @@ class Process:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
+    def __enter__(self) -> Process:
+        return self
 
-AnyProcess = Process | subprocess.Popen[bytes]
+    def __exit__(self, *_: object) -> None:
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                pipe.close()
+        self.wait()
+
+
+AnyProcess = Process | subprocess.Popen[str]
 
 
 def start(
@@ -88,15 +104,24 @@ def start(
     stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = subprocess.DEVNULL,
     stderr: Stream = subprocess.DEVNULL,
+    start_new_session: bool = False,
 ) -> AnyProcess:
-    """Start a command. Streams are files, descriptors or DEVNULL, no pipes."""
+    """Start a command. Streams are files, descriptors, PIPE or DEVNULL."""
     program = _program(command, env)
     if program is None:
-        return subprocess.Popen(command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+        return subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, text=True, start_new_session=start_new_session
+        )
+    order = Order(program, [*command], {**env}, str(cwd or Path.cwd()), start_new_session)
     with contextlib.ExitStack() as opened:
-        streams = [_descriptor(stream, opened) for stream in (stdin, stdout, stderr)]
-        order = Order(program, [*command[3:]], {**env}, str(cwd or Path.cwd()))
-        return Process(origin(), origin().fork(order, streams), command)
+        pipes: list[IO[str] | None] = [None, None, None]
+        streams = []
+        for number, stream in enumerate((stdin, stdout, stderr)):
+            if stream == subprocess.PIPE:
+                pipes[number], stream = _pipe(number)
+                opened.callback(os.close, stream)
+            streams.append(_descriptor(stream, opened))
+        return Process(origin(), origin().fork(order, streams), command, pipes)
 
 
 def run(
@@ -122,9 +147,13 @@ def run(
 
 def _program(command: Sequence[str], env: Mapping[str, str]) -> str | None:
     """The module to be run by a fork; None when the command must be executed."""
-    if command[0] != sys.executable or command[1] != "-m" or command[2] not in PROGRAMS:
+    if command[0] == INSTALLED:
+        program = PROGRAMS[0]
+    elif command[0] == sys.executable and command[1] == "-m" and command[2] in PROGRAMS:
+        program = command[2]
+    else:
         return None
-    return command[2] if _read_early(env) == _ENVIRONMENT else None
+    return program if _read_early(env) == _ENVIRONMENT else None
 
 
 def _read_early(env: Mapping[str, str]) -> dict[str, str]:
@@ -138,6 +167,12 @@ def _read_early(env: Mapping[str, str]) -> dict[str, str]:
 _ENVIRONMENT = _read_early(os.environ)
 
 
+def _pipe(number: int) -> tuple[IO[str], int]:
+    """Our end of a new pipe, and the descriptor that a process is to have as this number."""
+    reader, writer = os.pipe()
+    return (open(writer, "w"), reader) if number == 0 else (open(reader), writer)
+
+
 def _descriptor(stream: Stream, opened: contextlib.ExitStack) -> int:
     if stream == subprocess.DEVNULL:
         return opened.enter_context(open(os.devnull, "r+b", buffering=0)).fileno()
@@ -148,9 +183,10 @@ class Order(NamedTuple):
     """What a new process is to be."""
 
     program: str
-    arguments: list[str]
+    command: list[str]
     environment: dict[str, str]
     folder: str
+    start_new_session: bool
 
 
 class Origin:
@@ -207,8 +243,9 @@ def main() -> None:
     """Load the program, and fork for each order until the tests are over; in a new process, run what was ordered."""
     atexit.register(_leave)  # first, so that it comes last
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests decide what ends when they are interrupted
-    for module in pkgutil.walk_packages(rollbook.__path__, "rollbook."):
-        importlib.import_module(module.name)
+    for package in (rollbook, rollbook_client):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
@@ -247,10 +284,16 @@ def _warm_up() -> None:
     templates.prepare()
     templates.compile_all()
     docs.prepare("http://localhost")
+    # What the client loads when it is made, and when it connects: most of what a command that speaks to a server costs.
+    httpx2.AsyncClient(verify=False)
+    importlib.import_module("anyio._backends._asyncio")
+    importlib.import_module("anyio.streams.tls")
 
 
 def _become(order: Order, streams: list[int]) -> None:
     """Be as a new process is."""
+    if order.start_new_session:
+        os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -259,7 +302,13 @@ def _become(order: Order, streams: list[int]) -> None:
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
-    sys.argv = [str(sys.modules[order.program].__file__), *order.arguments]
+    called, *arguments = order.command
+    if called == INSTALLED:
+        sys.modules["__main__"] = types.ModuleType("__main__")
+    else:
+        sys.modules["__main__"] = sys.modules[order.program]
+        called, arguments = str(sys.modules[order.program].__file__), arguments[2:]
+    sys.argv = [called, *arguments]
 
 
 _code: int | None = None

@@ -23,11 +23,35 @@ def rollbook(
     *arguments: str, input: str | None = None, cwd: Path | None = None, config: Path | str = NO_PROFILES, **variables: Any
 ) -> subprocess.CompletedProcess[str]:
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
-    environment |= (
-        CHEAP | {"XDG_CONFIG_HOME": str(config)} | {f"ROLLBOOK_{name.upper()}": str(value) for name, value in variables.items()}
+    command = [sys.executable, "-m", "rollbook.cli.main", *arguments]
+    return processes.run(command, env=_environment(variables, config), cwd=cwd, input=input)
+
+
+def peak_of(*arguments: str, first: str, **variables: Any) -> int:
+    """KiB of memory that a command has at most, in a process that executes these lines of Python first."""
+    code = f"""{first}
+import sys
+from rollbook.cli.main import main
+try:
+    main()
+finally:
+    print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=110,
+        env=_environment(variables),
     )
-    return processes.run([sys.executable, "-m", "rollbook.cli.main", *arguments], env=environment, cwd=cwd, input=input)
+    return int(done.stderr.splitlines()[-1])
+
+
+def _environment(variables: dict[str, Any], config: Path | str = NO_PROFILES) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+    given = {f"ROLLBOOK_{name.upper()}": str(value) for name, value in variables.items()}
+    return own | CHEAP | {"XDG_CONFIG_HOME": str(config)} | given
 
 
 def good(*arguments: str, **options: Any) -> str:
@@ -53,7 +77,7 @@ def at_terminal(
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))}
     environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": "1000"}
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "rollbook.cli.main", *arguments],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment, start_new_session=True,
     )  # fmt: skip

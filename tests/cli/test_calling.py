@@ -26,6 +26,7 @@ from rollbook.cli.commands import COMMANDS, app
 from rollbook.cli.examples import EXAMPLES
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
+from tests import processes
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
 
@@ -344,10 +345,8 @@ def test_help_has_examples_whole_sentences_and_no_types() -> None:
 
 def offered(words: str, **environment: str) -> set[str]:
     """What the shell offers for the last of these words."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("rollbook")], capture_output=True, text=True, timeout=60,
-        env=os.environ | environment | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)},
-    )  # fmt: skip
+    asked = {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = processes.run([processes.INSTALLED], env=os.environ | environment | asked)
     assert not done.stderr
     return set(done.stdout.split())
 

@@ -11,8 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +22,8 @@ import pytest
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from rollbook.records.copying import tables
-from tests import postgres
-from tests.cli.command import PASSWORD, good, refused, rollbook
+from tests import postgres, processes
+from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
 from tests.harness import OWNER_PASSWORD, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
@@ -115,7 +115,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
             assert time.monotonic() < until
             time.sleep(0.1)
         seen = seen_by(http)
-        time.sleep(2)  # usage is written every 1.5 s
+        # Usage and what exceeded a limit are written later.
+        wait_until(lambda: all(server.ask(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES))
+        wait_until(lambda: http.get("/v1/events?type=limit.exceeded").json())
         event = newest_event(http)
     return Kept(data, server.key, key["id"], event, deleted, seen)
 
@@ -123,6 +125,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 @pytest.fixture
 def empty() -> str:
     return postgres.new_database("copy")
+
+
+@pytest.fixture
+def migrated() -> str:
+    """Empty, too, but for tables that can be locked."""
+    return postgres.migrated_database()
 
 
 def copy(source: str, target: str, *flags: str, code: int = 0, **variables: Any) -> dict[str, Any]:
@@ -210,109 +218,85 @@ def test_events_that_have_no_number_yet_are_copied_in_their_order(kept: Kept, em
     assert ask(other, "SELECT next - (SELECT max(seq) FROM events) FROM numbers WHERE counter = 'events'") == "1"
 
 
-def filled(data: Path, people: int) -> Path:
-    text = "".join(
-        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH}) + "\n"
-        for number in range(people)
-    )
-    good("users", "import", "-", "--data", str(data), input=text)
-    with running(data):
-        pass
-    return data
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """So many users that a copy can be halted on its way."""
-    return filled(tmp_path_factory.mktemp("many") / "data", 30_000)
-
-
 @contextmanager
-def halted(source: str, target: str, is_half_done: Callable[[], bool]) -> Iterator[subprocess.Popen[str]]:
-    """A copy that stands still in its middle; it goes on afterwards, unless it was killed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
-    command = [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", source, "--to", target]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not is_half_done():
-        assert process.poll() is None, "it was done before it could be halted"
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    process.send_signal(signal.SIGSTOP)
-    try:
+def halted(source: str, target: str) -> Iterator[processes.AnyProcess]:
+    """A copy that stands still: into PostgreSQL when all but its last table are written, from there before the first one is. It goes on
+    afterwards, unless it was killed."""
+    into = target.startswith("postgresql:")
+    place, mode = (target, "SHARE") if into else (source, "ACCESS EXCLUSIVE")
+    with postgres.holding(place, f"LOCK TABLE {TABLES[-1]} IN {mode} MODE"):
+        process = processes.start(command(source, target), env=environment(), stderr=subprocess.PIPE)
+        wait_until(lambda: process.poll() is not None or ask(place, f"{COPIES} AND wait_event_type = 'Lock'") == "1")
+        assert process.poll() is None, said_by(process)
         yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
+    if process.poll() == -signal.SIGKILL:
+        # PostgreSQL looks whether its client is still there at the end of a statement.
+        wait_until(lambda: ask(place, COPIES) == "0")
 
 
-def said_by(process: subprocess.Popen[str]) -> str:
+COPIES = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook copy'"
+
+
+def command(source: str, target: str) -> list[str]:
+    return [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", source, "--to", target]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+
+
+def said_by(process: processes.AnyProcess) -> str:
     """Its standard error, once it has ended."""
-    return process.communicate(timeout=60)[1]
+    with process:
+        assert process.stderr is not None
+        return process.stderr.read()
 
 
-def test_a_copy_to_postgresql_that_was_killed_starts_over(many: Path, empty: str) -> None:
-    with halted(f"sqlite:{many}", empty, lambda: has_begun(empty)) as process:
+def test_a_copy_to_postgresql_that_was_killed_starts_over(kept: Kept, migrated: str) -> None:
+    with halted(f"sqlite:{kept.data}", migrated) as process:
         process.kill()
-    said_by(process)
+        said_by(process)
     # Nothing of it was committed, and what is missing is not served as if it were all.
-    assert ask(empty, "SELECT count(*) FROM users") == "0"
-    assert "copy" in refused("users", "list", database=empty)
-    # PostgreSQL looks whether its client is still there at the end of a statement.
-    wait_until(lambda: ask(empty, OTHERS) == "0")
-    with pytest.raises(RuntimeError, match="copy"), running(many.with_name("node"), environment={"ROLLBOOK_DATABASE": empty}):
+    assert ask(migrated, "SELECT count(*) FROM users") == "0"
+    assert "copy" in refused("users", "list", database=migrated)
+    node = kept.data.with_name("node")
+    with pytest.raises(RuntimeError, match="copy"), running(node, environment={"ROLLBOOK_DATABASE": migrated}):
         pass
-    found = copy(f"sqlite:{many}", empty)
+    found = copy(f"sqlite:{kept.data}", migrated)
     assert all(table["same"] for table in found["tables"])
-    assert ask(empty, "SELECT to_regclass('copy_unfinished') IS NULL") == "t"
-    assert (
-        ask(empty, "SELECT count(*) FROM users FULL JOIN email_claims AS c USING (email_key) WHERE id IS DISTINCT FROM user_id")
-        == "0"
-    )
+    assert ask(migrated, "SELECT to_regclass('copy_unfinished') IS NULL") == "t"
+    claims = "SELECT count(*) FROM users FULL JOIN email_claims AS c USING (email_key) WHERE id IS DISTINCT FROM user_id"
+    assert ask(migrated, claims) == "0"
 
 
-OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-
-def has_begun(url: str) -> bool:
-    """Whether the transaction of a copy has written something."""
-    try:
-        return ask(url, "SELECT count(*) FROM copy_unfinished, pg_stat_activity WHERE application_name = 'rollbook copy' AND backend_xid IS NOT NULL AND datname = current_database()") > "0"  # fmt: skip
-    except AssertionError:  # no such table yet
-        return False
-
-
-def test_a_copy_to_sqlite_that_was_killed_starts_over(many: Path, empty: str, tmp_path: Path) -> None:
-    copy(f"sqlite:{many}", empty)
+def test_a_copy_to_sqlite_that_was_killed_starts_over(kept: Kept, copied: str, tmp_path: Path) -> None:
     data = tmp_path / "back"
     data.mkdir(mode=0o700)
-    shutil.copy(many / "secret", data / "secret")
-    with halted(empty, f"sqlite:{data}", lambda: is_half_written(data)) as process:
+    shutil.copy(kept.data / "secret", data / "secret")
+    with halted(copied, f"sqlite:{data}") as process:
         process.kill()
-    said_by(process)
+        said_by(process)
+    with closing(sqlite3.connect(data / "rollbook.db.copying")) as part, part:
+        part.execute("INSERT INTO marks VALUES ('left behind', 1)")  # whatever it had written
     assert not (data / "rollbook.db").exists()
     assert "copy" in refused("users", "list", "--data", str(data))
     with pytest.raises(RuntimeError, match="copy"), running(data):
         pass
-    found = copy(empty, f"sqlite:{data}")
+    found = copy(copied, f"sqlite:{data}")
     assert all(table["same"] for table in found["tables"])
     assert rows(data, "PRAGMA integrity_check") == [("ok",)]
     assert sorted(path.name for path in data.iterdir()) == ["rollbook.db", "secret", "writer.lock"]
     assert (data / "rollbook.db").stat().st_mode & 0o777 == 0o600
 
 
-def is_half_written(data: Path) -> bool:
-    part = data / "rollbook.db.copying"
-    return part.exists() and part.stat().st_size > 1_000_000
-
-
-def test_a_copy_of_a_source_that_is_written_to_meanwhile_is_not_kept(many: Path, empty: str, tmp_path: Path) -> None:
+def test_a_copy_of_a_source_that_is_written_to_meanwhile_is_not_kept(kept: Kept, migrated: str, tmp_path: Path) -> None:
     data = tmp_path / "changed"
-    shutil.copytree(many, data)
-    with halted(f"sqlite:{data}", empty, lambda: has_begun(empty)) as process:
+    shutil.copytree(kept.data, data)
+    with halted(f"sqlite:{data}", migrated) as process:
         good("users", "create", "--name", "New", "--email", "new@example.com", "--password", PASSWORD, "--data", str(data))
     assert "written to" in said_by(process)
     assert process.returncode == 1
-    assert ask(empty, "SELECT count(*) FROM users") == "0"
+    assert ask(migrated, "SELECT count(*) FROM users") == "0"
 
 
 def test_a_target_that_is_not_empty_is_refused_and_left_alone(kept: Kept, empty: str, tmp_path: Path) -> None:
@@ -437,35 +421,33 @@ def rows(data: Path, sql: str) -> list[Any]:
         connection.close()
 
 
-def test_of_two_copies_into_one_database_the_second_is_refused(kept: Kept, many: Path, empty: str) -> None:
-    with halted(f"sqlite:{many}", empty, lambda: has_begun(empty)) as process:
-        assert "Another" in refused("copy", "--from", f"sqlite:{kept.data}", "--to", empty)
+def test_of_two_copies_into_one_database_the_second_is_refused(kept: Kept, copied: str, migrated: str) -> None:
+    with halted(f"sqlite:{kept.data}", migrated) as process:
+        assert "Another" in refused("copy", "--from", copied, "--to", migrated)
     said_by(process)
     assert process.returncode == 0
-    assert all(table["same"] for table in copy(f"sqlite:{many}", empty, "--verify")["tables"])
+    assert all(table["same"] for table in copy(f"sqlite:{kept.data}", migrated, "--verify")["tables"])
 
 
-def test_of_two_copies_into_one_folder_the_second_is_refused(kept: Kept, many: Path, tmp_path: Path) -> None:
+def test_of_two_copies_into_one_folder_the_second_is_refused(kept: Kept, copied: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with halted(f"sqlite:{many}", f"sqlite:{data}", lambda: is_half_written(data)) as process:
-        assert "Another" in refused(
-            "copy", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{data}", secret_file=str(many / "secret")
-        )
+    data.mkdir(mode=0o700)
+    shutil.copy(kept.data / "secret", data / "secret")
+    with halted(copied, f"sqlite:{data}") as process:
+        assert "Another" in refused("copy", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{data}")
     said_by(process)
     assert process.returncode == 0
-    assert all(table["same"] for table in copy(f"sqlite:{many}", f"sqlite:{data}", "--verify")["tables"])
+    assert all(table["same"] for table in copy(copied, f"sqlite:{data}", "--verify")["tables"])
 
 
-def test_a_connection_that_is_cut_is_reported_and_the_copy_can_be_repeated(many: Path, empty: str) -> None:
-    cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with halted(f"sqlite:{many}", empty, lambda: has_begun(empty)) as process:
-        ask(empty, cut)
-    said = said_by(process)
+def test_a_connection_that_is_cut_is_reported_and_the_copy_can_be_repeated(kept: Kept, migrated: str) -> None:
+    with halted(f"sqlite:{kept.data}", migrated) as process:
+        ask(migrated, COPIES.replace("count(*)", "pg_terminate_backend(pid)"))
+        said = said_by(process)
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "run the same command again" in said
-    wait_until(lambda: ask(empty, OTHERS) == "0")
-    assert all(table["same"] for table in copy(f"sqlite:{many}", empty)["tables"])
+    assert all(table["same"] for table in copy(f"sqlite:{kept.data}", migrated)["tables"])
 
 
 def test_a_comparison_with_what_is_no_database_says_so(kept: Kept, empty: str, tmp_path: Path) -> None:
@@ -476,22 +458,19 @@ def test_a_comparison_with_what_is_no_database_says_so(kept: Kept, empty: str, t
 
 
 def test_memory_does_not_grow_with_the_database(kept: Kept, tmp_path: Path) -> None:
-    large = filled(tmp_path / "data", 100_000)
-    code = "import resource, sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    peaks = []
-    for data in (kept.data, large):
-        command = [sys.executable, "-c", code, "copy", "--from", f"sqlite:{data}", "--to", postgres.new_database("copy")]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        peaks.append(int(done.stderr.splitlines()[-1]))
-    # In KiB: 20,000 rows of the larger one are under way, and as many read ahead.
-    assert peaks[1] < peaks[0] + 150_000
+    with running(tmp_path / "data"):
+        pass
+    # A batch of rows is under way, and another read ahead.
+    small = "from rollbook.storage import bulk; bulk.BATCH = 200"
+    targets = {data: postgres.migrated_database() for data in (tmp_path / "data", kept.data)}
+    peaks = [peak_of("copy", "--from", f"sqlite:{data}", "--to", target, first=small) for data, target in targets.items()]
+    assert peaks[1] < peaks[0] + 6_000
 
 
-def test_a_terminal_shows_how_far_it_is(many: Path, empty: str) -> None:
-    command = [sys.executable, "-m", "rollbook.cli.main", "copy", "--from", f"sqlite:{many}", "--to", empty]
+def test_a_terminal_shows_how_far_it_is(kept: Kept, empty: str) -> None:
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, stdin=subprocess.DEVNULL, env=environment)
+    wide = {"TERM": "xterm-256color", "COLUMNS": "160"}
+    process = processes.start(command(f"sqlite:{kept.data}", empty), stderr=theirs, env=environment() | wide)
     os.close(theirs)
     shown = b""
     with suppress(OSError):  # Linux's way to say that the other end is closed

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests import harness
+from tests import harness, processes
 from tests.engines import ENGINES
 from tests.harness import Server, new_key, new_user, running
 
@@ -36,9 +36,9 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 class Tail:
     def __init__(self, server: Server, *arguments: str, key: str = "", log: str = "events") -> None:
         environment = server.environment | {"ROLLBOOK_KEY": key or server.key}
-        self.process = subprocess.Popen(
+        self.process = processes.start(
             [sys.executable, "-m", "rollbook.cli.main", log, "tail", *arguments],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=server.data.parent,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=server.data.parent,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -19,8 +18,8 @@ import pytest
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from rollbook.records.user_imports import BATCH
-from tests import harness
-from tests.cli.command import PASSWORD, good, rollbook
+from tests import harness, processes
+from tests.cli.command import PASSWORD, good, peak_of, rollbook
 from tests.engines import engine
 from tests.harness import Server, database_of, running
 
@@ -241,7 +240,7 @@ def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = processes.start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     assert process.stdin and process.stderr
     process.stdin.write(many(BATCH + 10))
     process.stdin.flush()
@@ -287,16 +286,20 @@ def _count(data: Path) -> int:
         return 0
 
 
+# A tenth of a batch and little of a cache: a small file is many times as large.
+SMALL = """
+from rollbook.records import user_imports
+user_imports.BATCH //= 10
+from rollbook.records.user_imports import sqlite
+sqlite.CACHE = "PRAGMA cache_size = -2048"
+"""
+
+
 def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
-    code = "import resource, sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     peaks = []
-    for count in (BATCH, 6 * BATCH):
+    for count in (BATCH // 10, BATCH):
         file = tmp_path / "users.ndjson"
         file.write_text(many(count))
         into = tmp_path / f"data{count}"
-        command = [sys.executable, "-c", code, "users", "import", str(file), "--data", str(into)]
-        environment = {**os.environ, "ROLLBOOK_DATABASE": database_of(into)}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=110, env=environment)
-        peaks.append(int(done.stdout))
-    # In KiB. The database's cache may fill up to its bound (256 MiB).
-    assert peaks[1] < peaks[0] + 120_000
+        peaks.append(peak_of("users", "import", str(file), "--data", str(into), first=SMALL, database=database_of(into)))
+    assert peaks[1] < peaks[0] + 20_000

@@ -18,6 +18,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from rollbook.delivery import signing
+from tests import processes
 from tests.cli.command import good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
 
@@ -256,14 +257,14 @@ def until_listed(id: str, place: tuple[str, ...], count: int) -> None:
 
 
 @contextmanager
-def listening(server: Server, receiver: Receiver, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def listening(server: Server, receiver: Receiver, *arguments: str) -> Iterator[processes.AnyProcess]:
     command = [sys.executable, "-m", "rollbook.cli.main", "webhooks", "listen", "--forward-to", receiver.url, *arguments]
-    process = subprocess.Popen(command, env=server.environment | {"ROLLBOOK_KEY": server.key}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    environment = server.environment | {"ROLLBOOK_KEY": server.key}
+    with processes.start(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # Ctrl+C in the middle of `asyncio.Runner.run`, when its handler has just been installed.

@@ -147,7 +147,7 @@ def test_kill_9_loses_no_event_and_keeps_the_order_of_each_user(tmp_path: Path, 
 
 
 def test_kill_9_of_a_node_hands_its_webhooks_to_the_other_one(tmp_path: Path) -> None:
-    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    nodes = Pair(tmp_path, postgres.migrated_database(), *FLAGS)
     try:
         nodes.start()
         with under_way([*nodes.both]) as (listener, _):

@@ -55,7 +55,7 @@ class Pair:
 @contextmanager
 def pair(folder: Path, *flags: str, database: str | None = None, **options: Any) -> Iterator[Pair]:
     """Both run; at the end, nothing unforeseen was logged, and no transaction was left open."""
-    nodes = Pair(folder, database or postgres.new_database("nodes"), *flags, **options)
+    nodes = Pair(folder, database or postgres.migrated_database(), *flags, **options)
     try:
         yield nodes.start()
         nodes.check_logs()
