@@ -22,15 +22,27 @@ hypothesis_settings.load_profile("tests")
 RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    worker = getattr(config, "workerinput", None)
+    if worker and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        # Each process begins elsewhere to collect, so that most files are compiled by one of them and not by all at the same moment.
+        tests = Path(__file__).parent
+        places = sorted({str(tests / file.relative_to(tests).parts[0]) for file in tests.rglob("test_*.py")})
+        start = int(worker["workerid"][2:]) * len(places) // worker["workercount"]
+        config.args = places[start:] + places[:start]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record are taken for long."""
     seconds = json.loads(RECORD.read_text())["files"] if RECORD.exists() else {}
-    items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 1e9))
+
+    def place(item: pytest.Item) -> tuple[float, str]:
+        file = item.nodeid.partition("::")[0]
+        return -seconds.get(file, 1e9), file
+
+    items.sort(key=place)
 
 
 ROLES = ("member", "viewer", "admin", "owner")
