@@ -108,7 +108,7 @@ def test_racing_creates_with_one_idempotency_key_make_one_user(server: Server) -
 def seen_by_all(
     server: Server, key: str, change: Callable[[], object], is_seen: Callable[[Answer], bool], path: str = "/v1/users/me"
 ) -> None:
-    """`change` is made by one worker; each of the others, asked without pause, must tell of it in time and not go back on it."""
+    """`change` is made by one worker; each of the others, asked again and again, must tell of it in time and not go back on it."""
     with of_each_worker(server, WORKERS, key) as connections:
         for connection in connections:
             assert not is_seen(connection.call("GET", path))  # each knows the key now, and remembers it

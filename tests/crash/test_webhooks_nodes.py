@@ -28,7 +28,7 @@ def owner(database: str) -> int:
 
 
 def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_nothing_when_it_wakes_up(tmp_path: Path) -> None:
-    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    nodes = Pair(tmp_path, postgres.migrated_database(), *FLAGS)
     sleeper, other = nodes.both
     try:
         sleeper.start()
@@ -46,7 +46,9 @@ def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_not
                 for pid in stopped:
                     os.kill(pid, signal.SIGSTOP)
                 try:
+                    changes.end()
                     listener.wait_for(lambda: owner(nodes.database) in processes(other))  # when the lease has ended
+                    changes = Changes([other], users)
                     wait_for_more(listener)
                 finally:
                     for pid in stopped:
@@ -64,7 +66,7 @@ def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_not
 
 
 def test_a_node_that_joins_gets_its_share_and_one_that_leaves_passes_it_on(tmp_path: Path) -> None:
-    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    nodes = Pair(tmp_path, postgres.migrated_database(), *FLAGS)
     first, second = nodes.both
 
     def shares() -> list[int]:
@@ -109,7 +111,7 @@ def test_a_node_that_joins_gets_its_share_and_one_that_leaves_passes_it_on(tmp_p
 
 
 def test_a_change_at_one_node_holds_at_once_at_the_node_that_sends(tmp_path: Path) -> None:
-    nodes = Pair(tmp_path, postgres.new_database("webhooks"), *FLAGS)
+    nodes = Pair(tmp_path, postgres.migrated_database(), *FLAGS)
     sender, other = nodes.both
     try:
         sender.start()
@@ -164,7 +166,7 @@ def test_a_database_that_fails_over_in_the_middle_of_it_loses_no_event_and_no_or
 
 
 def test_a_clock_that_is_an_hour_ahead_delays_no_retry_and_dates_no_signature(tmp_path: Path) -> None:
-    database = postgres.new_database("webhooks")
+    database = postgres.migrated_database()
     environment = {"ROLLBOOK_DATABASE": database, "ROLLBOOK_SECRET": "ab" * 32}
     ahead = Server(tmp_path / "ahead", *FLAGS, environment=environment, program="tests.crash.hour_ahead")
     right = Server(tmp_path / "right", *FLAGS, environment=environment, owner_key=ahead.key)

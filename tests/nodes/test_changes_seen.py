@@ -35,7 +35,7 @@ def every_worker(nodes: Pair, key: str) -> Iterator[list[Connection]]:
 
 
 def seen_by_all(nodes: Pair, key: str, *steps: tuple[Change, Callable[[Answer], bool], str]) -> None:
-    """Each change is made, and each of the eight workers, asked without pause, must tell of it in time and not go back on it."""
+    """Each change is made, and each of the eight workers, asked again and again, must tell of it in time and not go back on it."""
     with every_worker(nodes, key) as connections:
         for change, is_seen, path in steps:
             for connection in connections:

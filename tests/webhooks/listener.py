@@ -61,10 +61,11 @@ class Listener:
         return [message for message in self.at(path) if message.status is not None and 200 <= message.status < 300]
 
     def wait_for(self, happened: Callable[[], Any], seconds: float = 60) -> None:
-        until = time.monotonic() + seconds
+        until, pause = time.monotonic() + seconds, 0.005
         while not happened():
             assert time.monotonic() < until, f"it did not happen; {len(self.messages)} messages came: {self._last()}"
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(1.5 * pause, 0.1)
 
     def _last(self) -> list[tuple[str, int | None]]:
         return [(message.event.get("type", ""), message.status) for message in self.messages[-10:]]
