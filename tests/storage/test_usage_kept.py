@@ -19,7 +19,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds, Row
 from rollbook.observe import usage_buffer
-from rollbook.observe.usage_buffer import UsageBucket, UsageBuffer
+from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, usage_folding, users
 from rollbook.records.request_log import END, Logged, Search
 from rollbook.records.usage import Batch, Hour, OfKey, OfRoute
@@ -311,6 +311,39 @@ def test_old_hours_are_folded_into_days_and_nothing_is_lost(world: World) -> Non
     assert hours == folded + later
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # whose steps can be counted
+def test_usage_of_many_keys_costs_as_much_to_read_as_that_of_one(world: World) -> None:
+    """86,400 rows of 18 keys, 30 endpoints and 160 hours."""
+    many = Batch()
+    for hour, key in product(range(160), range(18)):
+        bucket = UsageBucket("user_a", f"key_{key}", 200, None, START + hour * clock.HOUR, 0, Share())
+        bucket.count = 30
+        bucket.routes = {number: (f"GET /v1/things/{number}", [1] + [0] * 9) for number in range(30)}
+        many.add(bucket)
+    world.db.write_now(usage.add, many)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def cost(*key: str) -> tuple[int, int]:
+        """Requests, and what it took to find them."""
+        nonlocal steps
+        steps = 0
+        hours, routes = (world.db.read_now(what, "user_a", 0, *key) for what in (usage.hours, usage.by_route))
+        assert len(hours) == 160 and len(routes) == 30
+        assert sum(hour.requests for hour in hours) == sum(route.requests for route in routes)
+        return sum(hour.requests for hour in hours), steps
+
+    assert isinstance(world.db, SQLite)
+    world.db._reader.set_progress_handler(count, 1_000)
+    (whole, of_all), (some, of_one) = cost(), cost("key_7")
+    assert (whole, some) == (86_400, 4_800)
+    assert of_all < 1.5 * of_one and of_all < 4_800 * 100 / 1_000, "a hundred steps a row of its own"
+
+
 def test_the_log_says_what_it_left_out(world: World) -> None:
     for _ in range(usage_buffer.MAX_LINES + 30):
         world.request(0, "key_a", 200)
@@ -407,7 +440,7 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
     buffer.requeue(ask(1))  # a write that failed, tried again when its user is long gone
     world.db.write_now(usage.add, batch(taken(buffer)))
     assert rows_about(world.db, user.id) == 0
-    assert rows_about(world.db, "user_b") == 2
+    assert rows_about(world.db, "user_b") == 3, "a line of the log, counted for its key and for all keys"
 
 
 def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_restored(world: World) -> None:

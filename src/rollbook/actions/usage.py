@@ -60,7 +60,8 @@ def total(hours: list[Hour]) -> Hour:
 
 async def _read(queries: Queries, user_id: str, since: int, key_id: str | None) -> Usage:
     hours = await records.hours(queries, user_id, since, key_id)
-    keys = await records.by_key(queries, user_id, since)
+    whole = total(hours)
+    of_key = [OfKey(key_id, *whole[1:])] if key_id and hours else []
     windows = await records.hit(queries, user_id, since, key_id)
     return Usage(
         user_id,
@@ -68,9 +69,9 @@ async def _read(queries: Queries, user_id: str, since: int, key_id: str | None) 
         since,
         0,
         0,
-        total(hours),
+        whole,
         hours,
-        [each for each in keys if key_id in (None, each.key_id)],
+        of_key if key_id else await records.by_key(queries, user_id, since),
         await records.by_route(queries, user_id, since, key_id),
         sorted(windows.items(), key=lambda each: (-each[1], each[0])),
     )

@@ -57,6 +57,8 @@ class OfRoute(NamedTuple):
         return lower / 1000
 
 
+ALL_KEYS = ""
+"""The `key_id` of rows that count what all keys of a user did together: a user with many keys has thousands of rows for each of these."""
 MAX_KEYS = 100
 """API keys of a user that are told apart, those with the most requests first."""
 ROW_BYTES = 256
@@ -92,23 +94,17 @@ COUNT_BYTES = (
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
 
-HOURS = """
-    SELECT hour, sum(requests), sum(errors), sum(refused), sum(limited) FROM usage WHERE user_id = ? AND hour >= ?{only}
-    GROUP BY hour ORDER BY hour"""
-HOURS_OF_USER = HOURS.format(only="")
-HOURS_OF_KEY = HOURS.format(only=" AND key_id = ?")
+HOURS = "SELECT hour, requests, errors, refused, limited FROM usage WHERE user_id = ? AND key_id = ? AND hour >= ? ORDER BY hour"
 SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
 _HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ?{only} GROUP BY name"
 HIT = _HIT.format(only="")
 HIT_OF_KEY = _HIT.format(only=" AND key_id = ?")
 KEYS = f"""
-    SELECT key_id, sum(requests) AS total, sum(errors), sum(refused), sum(limited) FROM usage WHERE user_id = ? AND hour >= ?
-    GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
-_ROUTES = f"""
+    SELECT key_id, sum(requests) AS total, sum(errors), sum(refused), sum(limited) FROM usage
+    WHERE user_id = ? AND key_id > '' AND hour >= ? GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
+ROUTES = f"""
     SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited), {", ".join([f"sum({name})" for name in _TIMES])}
-    FROM usage_routes WHERE user_id = ? AND hour >= ?{{only}} GROUP BY route ORDER BY total DESC, route"""
-ROUTES = _ROUTES.format(only="")
-ROUTES_OF_KEY = _ROUTES.format(only=" AND key_id = ?")
+    FROM usage_routes WHERE user_id = ? AND key_id = ? AND hour >= ? GROUP BY route ORDER BY total DESC, route"""
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
 EXPIRE_USAGE = """
     DELETE FROM usage WHERE (hour, user_id, key_id) IN (
@@ -173,11 +169,12 @@ class Batch:
         if bucket.retried:
             self._add_retried(bucket, user_id, key_id, numbers)
             return
-        _add(self._counts, (hour, user_id, key_id), numbers)
+        for whose in (key_id, ALL_KEYS):
+            _add(self._counts, (hour, user_id, whose), numbers)
+            for route, times in bucket.routes.values():
+                _add(self._routes, (hour, user_id, whose, route), (*_numbers(bucket.status, sum(times)), *times))
         if limited_by is not None:
             _add(self._limits, (hour, user_id, key_id, limited_by), (bucket.count,))
-        for route, times in bucket.routes.values():
-            _add(self._routes, (hour, user_id, key_id, route), (*_numbers(bucket.status, sum(times)), *times))
         if lines := bucket.lines:
             packed = pack(bucket.clients, lines)
             _add(self._bytes, hour, (len(packed) + ROW_BYTES,))
@@ -193,14 +190,13 @@ class Batch:
             )
 
     def _add_retried(self, bucket: UsageBucket, user_id: str, key_id: str, numbers: Sequence[int]) -> None:
-        whose = bucket.hour, user_id, key_id
-        limits = [] if bucket.limited_by is None else [*whose, bucket.limited_by, bucket.count]
-        routes = [
-            value
-            for route, times in bucket.routes.values()
-            for value in (*whose, route, *_numbers(bucket.status, sum(times)), *times)
-        ]
-        self.retried.append((user_id, [(COUNT, [*whose, *numbers]), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes)]))
+        counts, routes = [], []
+        for whose in ((bucket.hour, user_id, key_id), (bucket.hour, user_id, ALL_KEYS)):
+            counts += [*whose, *numbers]
+            for route, times in bucket.routes.values():
+                routes += [*whose, route, *_numbers(bucket.status, sum(times)), *times]
+        limits = [] if bucket.limited_by is None else [bucket.hour, user_id, key_id, bucket.limited_by, bucket.count]
+        self.retried.append((user_id, [(COUNT, counts), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes)]))
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
         # In the order of their keys: two workers that count for the same ones cannot wait for each other.
@@ -310,10 +306,7 @@ def _with_rows(text: str, rows: int, columns: int) -> str:
 
 async def hours(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[Hour]:
     """Hours since then in which the user, or one of its keys, made requests; oldest first."""
-    hour = since - since % clock.HOUR
-    if key_id is None:
-        return [Hour._make(row) for row in await queries.all(HOURS_OF_USER, user_id, hour)]
-    return [Hour._make(row) for row in await queries.all(HOURS_OF_KEY, user_id, hour, key_id)]
+    return [Hour._make(row) for row in await queries.all(HOURS, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)]
 
 
 async def server_hours(queries: Queries, since: int) -> list[Hour]:
@@ -335,8 +328,7 @@ async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
 
 async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:
     """The same by endpoint, of all keys or of one."""
-    text, only = (ROUTES, ()) if key_id is None else (ROUTES_OF_KEY, (key_id,))
-    rows = await queries.all(text, user_id, since - since % clock.HOUR, *only)
+    rows = await queries.all(ROUTES, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)
     return [OfRoute._make((*row[:5], tuple(row[5:]))) for row in rows]
 
 
