@@ -411,6 +411,22 @@ def _open(page: Page, place: Place) -> None:
     page.locator("main").wait_for()
 
 
+WIDE_TABLES = "/account/keys /account/requests /admin/events /admin/requests /admin/server /admin/users /admin/webhooks".split()
+
+
+@pytest.mark.parametrize("pattern", WIDE_TABLES)
+def test_tables_need_not_be_moved_sideways(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
+    """So that the menus in their last column are in sight."""
+    page = windows["owner"]
+    _open(page, found[pattern][0])
+    for width in (700, 820, 1024, 1280):
+        page.set_viewport_size(ViewportSize(width=width, height=720))
+        too_wide = page.evaluate(
+            "() => [...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth + 1).map(table => table.ariaLabel)"
+        )
+        assert not too_wide, f"{width} px: {too_wide}"
+
+
 @pytest.mark.parametrize("path", WEIGHTS)
 def test_pages_are_light(
     path: str, new_context: Callable[..., BrowserContext], server: Server, clients: dict[str, httpx2.Client]

@@ -232,14 +232,15 @@ def test_long_names_and_emails_stay_within_their_cards_on_a_phone(opened: Open, 
 COVERED = """() => [...document.querySelectorAll("[data-copy]")].filter(button => {
     const code = button.parentElement.querySelector("code");
     if (!code || !button.checkVisibility()) return false;
-    const a = button.getBoundingClientRect(), b = (code.closest("pre") || code).getBoundingClientRect();
-    return a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const a = button.getBoundingClientRect(), labels = button.closest(".tabs")?.querySelectorAll(":scope > label") ?? [];
+    return [code.closest("pre") || code, ...labels].map(each => each.getBoundingClientRect()).some(b =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1);
 }).map(button => button.parentElement.textContent.trim().slice(0, 60))"""
 
 
 def test_copy_buttons_cover_no_text(opened: Open) -> None:
     page = opened("/account")
-    for path in ("/admin/server", "/docs/users", "/docs/operations", "/docs/configuration", "/docs/quickstart"):
+    for path in ("/admin/server", "/docs/errors", "/docs/operations", "/docs/configuration", "/docs/quickstart"):
         page.goto(path)
         for width in (390, 820, 1440):
             page.set_viewport_size({"width": width, "height": 900})
