@@ -21,7 +21,7 @@ from rollbook.records.events import Actor, Event
 from rollbook.web.admin import event_files, user_filters
 from rollbook.web.admin.server import as_text
 from rollbook.web.admin.users import PAGE
-from tests.browser.chromium import Watch, axe, new_context, take_session, transferred
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, take_session, transferred
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
@@ -691,6 +691,8 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
     page.get_by_label("Role").select_option("admin")
     page.get_by_label("Rate limit", exact=True).fill("7/minute")
     page.get_by_label("External ID").fill(email)
+    if scripts:
+        page.get_by_role("button", name="Edit as JSON").click()
     page.get_by_role("textbox", name="Metadata").fill('{"plan": "pro", "n": 12345678901234567890}')
     press(page, "Save")
     expect(page.get_by_text("Saved.")).to_be_visible()
@@ -730,16 +732,86 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.C
         page.get_by_role("link", name="Sessions", exact=True).click()
         page.wait_for_url("**/sessions")
         page.goto(of(user))
+        page.get_by_role("button", name="Add a key").click()
+        with page.expect_event("dialog"):
+            page.get_by_role("link", name="Sessions", exact=True).click()
+        page.get_by_role("button", name="Remove new key").click()
+        page.get_by_role("button", name="Edit as JSON").click()
         page.get_by_role("textbox", name="Metadata").fill("{broken")
         assert press(page, "Save").status == 400, "the form itself is sent"
         with page.expect_event("dialog"):
             page.get_by_role("link", name="Sessions", exact=True).click()
-        assert asked == ["beforeunload"] * 2, "what came back with an error is not saved either"
+        assert asked == ["beforeunload"] * 3, "what came back with an error is not saved either"
         page.get_by_role("textbox", name="Metadata").fill("{}")
         assert press(page, "Save").status == 303
-        assert asked == ["beforeunload"] * 2
+        assert asked == ["beforeunload"] * 3
     finally:
         page.remove_listener("dialog", stay)
+
+
+def test_metadata_is_edited_in_rows_by_keyboard(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    """What is not touched stays as it is, to the last digit."""
+    metadata = {"plan": "pro", "n": 12345678901234567890, "nested": {"a": [1, {"b": None}]}, "note": 'two\nlines, "quoted"'}
+    user = new_user(http, metadata=metadata)
+    page = browse()
+    page.goto(of(user))
+    rows = page.get_by_role("group", name="Keys and values")
+    expect(page.get_by_role("textbox", name="Metadata", exact=True)).to_be_hidden()
+    expect(rows.get_by_label("Type of nested")).to_have_value("json")
+    assert axe_in_both_themes(page) == []
+    rows.get_by_label("Value of plan").press("End")
+    rows.get_by_label("Value of plan").press_sequentially("fessional")
+    rows.get_by_role("button", name="Remove note").press("Enter")
+    expect(rows.get_by_label("Key", exact=True).last).to_be_focused()
+    page.get_by_role("button", name="Add a key").press("Enter")
+    page.keyboard.type("beta")
+    rows.get_by_label("Type of beta").select_option("True/false")
+    rows.get_by_label("Value of beta").fill("yes")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(rows.get_by_label("Value of beta")).to_be_focused()
+    assert rows.get_by_label("Value of beta").evaluate("field => field.validationMessage") == "beta: Enter true or false."
+    assert stored(http, user)["metadata"] == metadata, "nothing was sent"
+    rows.get_by_label("Value of beta").fill("true")
+    rows.get_by_label("Key", exact=True).first.fill("n")
+    assert "Another row has the key n." in rows.get_by_label("Key", exact=True).nth(1).evaluate(
+        "field => field.validationMessage"
+    )
+    rows.get_by_label("Key", exact=True).first.fill("plan")
+    page.get_by_role("button", name="Edit as JSON").press("Enter")
+    field = page.get_by_role("textbox", name="Metadata", exact=True)
+    field.fill(field.input_value()[:-1])
+    page.get_by_role("button", name="Edit as rows").press("Enter")
+    expect(field).to_be_focused()
+    field.fill(field.input_value() + "}")
+    page.get_by_role("button", name="Edit as rows").press("Enter")
+    expect(rows.get_by_label("Value of beta")).to_have_value("true")
+    press(page, "Save")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    del metadata["note"]
+    assert stored(http, user)["metadata"] == metadata | {"plan": "professional", "beta": True}
+
+
+@with_and_without_scripts
+def test_a_new_user_has_metadata(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+    email = f"meta{time.perf_counter_ns()}@example.com"
+    page = browse(scripts)
+    page.goto("/admin/users/new")
+    page.get_by_label("Name").fill("With Metadata")
+    page.get_by_label("Email", exact=True).fill(email)
+    if scripts:
+        page.get_by_role("button", name="Add a key").click()
+        page.get_by_label("Key", exact=True).fill("plan")
+        page.get_by_label("Value of plan").fill("pro")
+    else:
+        page.get_by_label("Metadata").fill('{"plan": "pro"')
+        assert press(page, "Create user").status == 400
+        expect(page.locator("#field-metadata-problem")).to_have_text(
+            "Metadata: line 1, column 15: a comma or a closing bracket is missing."
+        )
+        page.get_by_label("Metadata").fill('{"plan": "pro"}')
+    press(page, "Create user")
+    [made] = http.get("/v1/users", params={"email": email, "fields": "*"}).json()
+    assert made["metadata"] == {"plan": "pro"}
 
 
 def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: httpx2.Client, browse: Callable[..., Page]) -> None:

@@ -202,6 +202,35 @@ def test_ones_own_key_is_filled_in_for_the_password_and_is_nowhere_else(page: Pa
     assert opened(page).get_by_label("API key").input_value() == ""
 
 
+def test_a_key_stays_from_page_to_page_of_the_docs_and_is_nowhere_but_in_memory(page: Page, server: Server) -> None:
+    page.goto("/docs/keys")
+    opened(page).get_by_label("API key").fill(server.key)
+    page.get_by_role("navigation", name="Docs").get_by_role("link", name="Sessions", exact=True).click()
+    page.wait_for_url("**/docs/sessions")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sessions")
+    expect(page).to_have_title("Sessions · Rollbook")
+    expect(page.get_by_role("main")).to_be_focused()
+    form = opened(page)
+    assert form.get_by_label("API key").input_value() == server.key
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".try-answer .badge")).to_have_text("200 OK")
+    assert axe_in_both_themes(page) == []
+    page.get_by_role("searchbox", name="Search the docs").fill("rotate a key")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs/search?q=rotate+a+key")
+    page.locator(".docs-article").get_by_role("link", name="Rotate a key").click()
+    page.wait_for_url("**/docs/keys#rotate-a-key")
+    expect(page.get_by_role("heading", name="Rotate a key")).to_be_in_viewport()
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sessions")
+    assert opened(page).get_by_label("API key").input_value() == server.key
+    assert server.key not in page.evaluate(KEPT)
+    page.goto("/account/sign-in")
+    page.go_back()
+    assert opened(page).get_by_label("API key").input_value() == "", "it is gone once the docs are left"
+
+
 def test_who_is_not_signed_in_is_not_offered_a_key(page: Page) -> None:
     page.goto("/docs/keys")
     expect(opened(page).get_by_text("Use my key")).to_have_count(0)

@@ -117,9 +117,13 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
 
 
 def prepare(url: str) -> None:
-    """Load what renders the docs, by rendering the page that most visits begin with. `url` is the server's."""
+    """Load what renders the docs: the text of the page that most visits begin with, the table of contents, the templates. `url` is the
+    server's."""
     _articles[guide.LANDING, url] = _render(guide.source(guide.LANDING, url), guide.CHAPTERS[guide.LANDING].columns)
-    templates.environment().get_template("docs/page.html")
+    for name in guide.CHAPTERS:
+        guide.title(name)
+    for template in ("page", "nav", "try"):
+        templates.environment().get_template(f"docs/{template}.html")
 
 
 def _render(text: str, columns: bool = False) -> Rendered:

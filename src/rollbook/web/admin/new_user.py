@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rollbook.actions import users
 from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.web import forms
+from rollbook.web import forms, metadata_field
 from rollbook.web.admin import links
 from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.page_request import PageRequest
@@ -21,22 +22,26 @@ async def show(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     """Without a password, leads to a setup link."""
     form = page.form
+    try:
+        user = await users.create(page.on, page.by, page.arguments(UserCreate, _wanted(form)))
+    except ApiError as error:
+        return _form(page, error.status, form, forms.problems(page, error))
+    if form.get("password"):
+        return page.redirect(f"/admin/users/{user.id}", "user-created")
+    return await links.redirect(page, user, is_new=True)
+
+
+def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
+    """The form as arguments. Raises InvalidJson."""
     wanted = {
         "name": form.get("name", ""),
         "email": form.get("email", "").strip(),
         "role": form.get("role", "member"),
         "email_verified": "email_verified" in form,
+        "metadata": metadata_field.read(form.get("metadata", "")),
         **forms.plain_fields(form),
     }
-    if password := form.get("password"):
-        wanted["password"] = password
-    try:
-        user = await users.create(page.on, page.by, page.arguments(UserCreate, wanted))
-    except ApiError as error:
-        return _form(page, error.status, form, forms.problems(page, error))
-    if password:
-        return page.redirect(f"/admin/users/{user.id}", "user-created")
-    return await links.redirect(page, user, is_new=True)
+    return wanted | ({"password": form["password"]} if form.get("password") else {})
 
 
 def _form(page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:

@@ -9,7 +9,7 @@ from rollbook import clock
 from rollbook.actions import users
 from rollbook.actions.arguments import UserUpdate
 from rollbook.api.show import for_people
-from rollbook.errors import ApiError, InvalidJson, NotFound, PreconditionFailed
+from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records import users as user_records
@@ -47,8 +47,7 @@ async def edit(page: PageRequest) -> Response:
         stored = Edited(await user_frame.user(page))
         if isinstance(error, PreconditionFailed):
             return await _profile(page, stored.changed_meanwhile(form), error.status)
-        problems = {"metadata": error.message} if isinstance(error, InvalidJson) else forms.problems(page, error)
-        return await _profile(page, stored._replace(problems=problems, sent=form), error.status)
+        return await _profile(page, stored._replace(problems=forms.problems(page, error), sent=form), error.status)
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
 
 

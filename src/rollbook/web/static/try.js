@@ -1,7 +1,7 @@
-/* "Try it" under the examples: sends the request and shows the response, its body first. A key entered here stays in this script's memory. */
+/* "Try it" under the examples: sends the request and shows the response, its body first. A key entered here stays in this script's memory,
+   and so that it lasts for the whole visit, links to other pages of the docs then replace the text of this page instead of the page. */
 (() => {
   "use strict";
-  const template = document.getElementById("try-form");
   const FIRST = ["ratelimit", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy", "retry-after"];
   // Where the reader's own things are, by the beginning of their IDs.
   const OWN = { user: "/v1/users/me", key: "/v1/keys?limit=1", ses: "/v1/sessions?limit=1", webhook: "/v1/webhooks?limit=1", evt: "/v1/events?limit=1&order=desc", req: "/v1/requests?limit=1", imp: "/v1/imports?limit=1" };
@@ -22,7 +22,7 @@
   const part = (form, name) => form.querySelector(`[data-part="${name}"]`);
 
   function open(place, button) {
-    const form = template.content.firstElementChild.cloneNode(true);
+    const form = document.getElementById("try-form").content.firstElementChild.cloneNode(true);
     // Each label needs its own field, and IDs must be unique on the page.
     for (const field of form.querySelectorAll(".field")) {
       const input = field.querySelector("input, select, textarea");
@@ -209,18 +209,68 @@
     place.hidden = !text;
   }
 
+  // ---- from page to page
+
+  let here = location.pathname + location.search;
+
+  async function go(url, top = 0) {
+    const wanted = here = url.pathname + url.search;
+    try {
+      const response = await fetch(url, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html"), main = page.querySelector("main");
+      if (here !== wanted) return;
+      if (!response.ok || !main.querySelector(".docs")) throw new Error();
+      document.title = page.title;
+      document.querySelector("main").replaceWith(main);
+      htmx.process(main);
+      document.dispatchEvent(new Event("htmx:after:swap"));
+      offer();
+      // A screen reader goes on here, as on a page that was just loaded.
+      main.focus({ preventScroll: true });
+      const target = document.getElementById(decodeURIComponent(url.hash.slice(1)));
+      if (target) target.scrollIntoView();
+      else scrollTo(0, top);
+    } catch {
+      location.assign(url);
+    }
+  }
+
+  function visit(url, event) {
+    const isDocs = url.origin === location.origin && /^\/docs(\/|$)/.test(url.pathname) && !url.pathname.endsWith(".md");
+    if (!key || event.defaultPrevented || !isDocs || url.pathname + url.search === here) return;
+    event.preventDefault();
+    history.replaceState({ top: scrollY }, "");
+    history.pushState(null, "", url);
+    go(url);
+  }
+
+  function follow(event) {
+    const link = event.target.closest?.("a[href]:not(dialog *)");
+    if (link && !event.button && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey) visit(new URL(link.href), event);
+  }
+
   // ----
 
-  if (!template) return;
-  for (const button of document.querySelectorAll("[data-try-open]")) button.hidden = false;
+  function offer() {
+    for (const button of document.querySelectorAll("[data-try-open]")) button.hidden = false;
+  }
+
+  offer();
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-try-open]");
-    if (!button) return;
+    if (!button) return follow(event);
     const place = button.closest("[data-try]");
     const form = place.querySelector("form");
     if (!form) return open(place, button);
     form.hidden = !form.hidden;
     button.setAttribute("aria-expanded", String(!form.hidden));
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.matches(".docs-search")) visit(new URL(`${form.action}?${new URLSearchParams(new FormData(form))}`), event);
+  });
+  addEventListener("popstate", (event) => {
+    if (location.pathname + location.search !== here) go(new URL(location), event.state?.top);
   });
   addEventListener("pagehide", () => { key = ""; for (const input of document.querySelectorAll(".try-form input[type=password]")) input.value = ""; });
 })();
