@@ -326,7 +326,7 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """The body is larger than 64 KiB (setting `max_body`)."""
+    """The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import larger than 4 GiB (setting `import_max_size`)."""
 
     status = 413
     code = "content_too_large"

@@ -235,7 +235,9 @@ class PreconditionFailed(APIError):
 
 
 class ContentTooLarge(APIError):
-    """413. The body is larger than 64 KiB (setting `max_body`)."""
+    """413. The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to
+    import larger than 4 GiB (setting `import_max_size`).
+    """
 
 
 class UriTooLong(APIError):

@@ -34,7 +34,10 @@ export class BadMessage extends BadRequest {}
  */
 export class BulkRefused extends APIError {}
 
-/** The body is larger than 64 KiB (setting `max_body`). */
+/**
+ * The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import larger
+ * than 4 GiB (setting `import_max_size`).
+ */
 export class ContentTooLarge extends APIError {}
 
 /**
