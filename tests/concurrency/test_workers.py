@@ -204,9 +204,9 @@ def test_total_count_and_list_agree_while_users_come_and_go(server: Server) -> N
     looked = deleted = 0
 
     def going() -> bool:
-        """For three seconds, and longer where so little was done."""
+        """For a second and a half, and longer where so little was done."""
         seconds = time.monotonic() - began
-        return seconds < 3 or (seconds < 60 and (looked <= 5 or deleted <= 20))
+        return seconds < 1.5 or (seconds < 60 and (looked <= 5 or deleted <= 20))
 
     def writer(number: int) -> Counter[str]:
         nonlocal deleted

@@ -67,9 +67,9 @@ class World:
 
     @cached_property
     def busy(self) -> httpx2.Client:
-        """The owner of a server that takes a quarter of a second for a hash, one at a time, with one more waiting and one try a minute."""
+        """The owner of a server that takes longer for a hash than for all else, one at a time, with one more waiting and one try a minute."""
         flags = "--password-threads", "1", "--password-queue", "1", "--attempts-limit", "1/minute", "--rate-limit", "none"
-        costs = {"ROLLBOOK_PASSWORD_MEMORY": "65536", "ROLLBOOK_PASSWORD_TIME_COST": "4"}
+        costs = {"ROLLBOOK_PASSWORD_MEMORY": "32768", "ROLLBOOK_PASSWORD_TIME_COST": "2"}
         self.busy_server = self._open.enter_context(running(self.server.data.with_name("busy"), *flags, environment=costs))
         return self._open.enter_context(self.busy_server.http())
 
@@ -762,7 +762,18 @@ def test_every_error_of_every_row_has_a_case() -> None:
     assert {row for row, _ in ELSEWHERE} <= rows
 
 
-@pytest.mark.parametrize(("route", "error"), CASES, ids=[f"{name(route)} {error.code}" for route, error in CASES])
+def each_case(of_overloaded: bool) -> pytest.MarkDecorator:
+    cases = [(route, error) for route, error in CASES if (error is errors.Overloaded) == of_overloaded]
+    return pytest.mark.parametrize(("route", "error"), cases, ids=[f"{name(route)} {error.code}" for route, error in cases])
+
+
+@once  # no database has a part in the queue of passwords
+@each_case(of_overloaded=True)
+def test_a_row_that_computes_a_hash_says_that_too_many_wait(world: World, route: Route, error: type[ApiError]) -> None:
+    refused(PROVOKED[error](world, route), error)
+
+
+@each_case(of_overloaded=False)
 def test_each_error_of_a_row_is_answered_as_the_table_says(world: World, route: Route, error: type[ApiError]) -> None:
     answer = (OTHERWISE.get((name(route), error)) or PROVOKED[error])(world, route)
     content = refused(answer, error)
