@@ -22,7 +22,7 @@ def api(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT, PATCH or DELETE.")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path with its query, such as `/v1/users?limit=2`.")],
     body: Annotated[
-        str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.", show_default=False)
+        str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.")
     ] = None,
 ) -> None:
     """Send any API call and print the response."""

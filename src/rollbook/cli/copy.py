@@ -77,12 +77,10 @@ def copy(
             "--from",
             metavar="PLACE",
             help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]",
-            show_default=False,
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]", show_default=False),
+        str | None, typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]")
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")] = False,
     without_secret: Annotated[

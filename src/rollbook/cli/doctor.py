@@ -13,8 +13,9 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import typer
 
@@ -75,13 +76,14 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
+ok, warning, fault = (partial(Finding, state) for state in get_args(State))
+
+
 @app.command()
 def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Check every page and index of the database, whatever its size.")] = False,
     json: options.Json = False,
-    config_file: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings file.", show_default=False)
-    ] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings file.")] = None,
     data: options.Data = None,
 ) -> None:
     """Check this installation and say how to fix what is wrong. Exit code 1 if the server could not run."""
@@ -90,9 +92,7 @@ def doctor(
     try:
         settings, sources = config.load({"data": data}, file=config_file)
     except ConfigurationError as problem:
-        findings.append(
-            Finding("fault", "settings", str(problem), "Correct this setting, then run doctor again for the other checks.")
-        )
+        findings.append(fault("settings", str(problem), "Correct this setting, then run doctor again for the other checks."))
     else:
         findings += [
             *_settings(settings, sources),
@@ -119,43 +119,36 @@ def doctor(
 
 
 def _platform() -> Iterator[Finding]:
-    yield Finding("ok", "Rollbook", f"{__version__}, called as {program()}")
-    yield Finding("ok", "Python", f"{platform.python_version()} ({sys.executable})")
+    yield ok("Rollbook", f"{__version__}, called as {program()}")
+    yield ok("Python", f"{platform.python_version()} ({sys.executable})")
     try:
         check_version()
     except DatabaseUnusable as problem:
-        yield Finding("fault", "SQLite", sqlite3.sqlite_version, str(problem))
+        yield fault("SQLite", sqlite3.sqlite_version, str(problem))
     else:
-        yield Finding("ok", "SQLite", sqlite3.sqlite_version)
+        yield ok("SQLite", sqlite3.sqlite_version)
     now = time.gmtime(clock.now() / clock.SECOND)
     shown = clock.format_time(clock.now())
     if now.tm_year < 2026:
-        yield Finding(
-            "fault", "clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP."
-        )
+        yield fault("clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP.")
     elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
-        yield Finding("warning", "clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is for tests. Unset it.")
+        yield warning("clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is for tests. Unset it.")
     else:
-        yield Finding("ok", "clock", shown)
+        yield ok("clock", shown)
 
 
 def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
     chosen = [source for source in sources if source.origin != "default"]
     for source in chosen:
-        yield Finding("ok", "setting", f"{source.name} = {without_secrets(source.name, source.value)} ({source.origin})")
-    yield Finding("ok", "settings", f"{len(sources) - len(chosen)} have their default values (docs/configuration.md)")
+        yield ok("setting", f"{source.name} = {without_secrets(source.name, source.value)} ({source.origin})")
+    yield ok("settings", f"{len(sources) - len(chosen)} have their default values (docs/configuration.md)")
     names = {source.name.upper() for source in sources} | NOT_SETTINGS
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in names:
-            yield Finding(
-                "warning", "environment", f"{variable} is not a setting and has no effect", "Correct its name or unset it."
-            )
+            yield warning("environment", f"{variable} is not a setting and has no effect", "Correct its name or unset it.")
     if settings.synchronous != "full":
-        yield Finding(
-            "warning",
-            "synchronous",
-            settings.synchronous,
-            "A power failure may lose acknowledged writes. Use `full` to prevent this.",
+        yield warning(
+            "synchronous", settings.synchronous, "A power failure may lose acknowledged writes. Use `full` to prevent this."
         )
 
 
@@ -166,17 +159,16 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     if not data.exists():
         parent = next(folder for folder in data.absolute().parents if folder.exists())
         if os.access(parent, os.W_OK):
-            yield Finding("ok", "data folder", f"{data} does not exist yet; the first start creates it")
+            yield ok("data folder", f"{data} does not exist yet; the first start creates it")
         else:
-            yield Finding(
-                "fault",
+            yield fault(
                 "data folder",
                 f"{data} does not exist and {parent} is not writable",
                 "Choose another --data, or change the owner of the folder.",
             )
         return
     if not data.is_dir():
-        yield Finding("fault", "data folder", f"{data} is not a folder", "Name a folder with --data.")
+        yield fault("data folder", f"{data} is not a folder", "Name a folder with --data.")
         return
     yield _file(data, "data folder", os.R_OK | os.W_OK | os.X_OK, "700")
     for name in (
@@ -193,18 +185,19 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         try:
             server_secret.load(data)
         except ConfigurationError as problem:
-            yield Finding("fault", "secret", str(problem))
+            yield fault("secret", str(problem))
         else:
-            yield Finding("ok", "secret", f"{data / 'secret'}, readable by its owner only")
+            yield ok("secret", f"{data / 'secret'}, readable by its owner only")
+    yield _disk(data)
+
+
+def _disk(data: Path) -> Finding:
     free = shutil.disk_usage(data).free
     if free < NO_SPACE:
-        yield Finding(
-            "fault", "disk", f"{units.size(free)} free", "Free up disk space. Without it, the server can't accept writes."
-        )
-    elif free < LITTLE_SPACE:
-        yield Finding("warning", "disk", f"{units.size(free)} free", "Free up disk space soon.")
-    else:
-        yield Finding("ok", "disk", f"{units.size(free)} free")
+        return fault("disk", f"{units.size(free)} free", "Free up disk space. Without it, the server can't accept writes.")
+    if free < LITTLE_SPACE:
+        return warning("disk", f"{units.size(free)} free", "Free up disk space soon.")
+    return ok("disk", f"{units.size(free)} free")
 
 
 def _file(path: Path, what: str, access: int, mode: str) -> Finding:
@@ -212,10 +205,10 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
     now = stat.S_IMODE(found.st_mode)
     shown = f"{path}, mode {now:04o}"
     if not os.access(path, access):
-        return Finding("fault", what, f"{shown}, owner {found.st_uid}", f"The user {os.getuid()} can't use it. Run as its owner.")
+        return fault(what, f"{shown}, owner {found.st_uid}", f"The user {os.getuid()} can't use it. Run as its owner.")
     if now & 0o077:
-        return Finding("warning", what, f"{shown}: other users can access it", f"Run: chmod {mode} {path}")
-    return Finding("ok", what, shown)
+        return warning(what, f"{shown}: other users can access it", f"Run: chmod {mode} {path}")
+    return ok(what, shown)
 
 
 def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
@@ -224,44 +217,37 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         return
     path = settings.sqlite_file
     if not path.exists():
-        yield Finding("ok", "database", "does not exist yet; the first start creates it")
+        yield ok("database", "does not exist yet; the first start creates it")
         return
     try:
         db = SQLite.open(path, "full", dialect=engines.SQLITE)
     except DatabaseUnusable as problem:
-        yield Finding("fault", "database", str(problem))
+        yield fault("database", str(problem))
         return
     try:
         if (yield from _contents(db, settings)) and db.read_now(_one, ANY_PENDING):
-            yield Finding("ok", "search", "new names are not indexed yet; searches find them anyway")
+            yield ok("search", "new names are not indexed yet; searches find them anyway")
         about = db.describe()
-        yield Finding(
-            "ok",
-            "database",
-            f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free",
+        yield ok(
+            "database", f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free"
         )
         if about["network_file_system"]:
-            yield Finding(
-                "warning",
-                "file system",
-                about["file_system"],
-                "SQLite's locks are not safe on a network file system. Use a local disk.",
+            yield warning(
+                "file system", about["file_system"], "SQLite's locks are not safe on a network file system. Use a local disk."
             )
         else:
-            yield Finding("ok", "file system", about["file_system"])
+            yield ok("file system", about["file_system"])
         if about["wal_size"] > LONG_LOG:
             fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
-            yield Finding("warning", "log", units.size(about["wal_size"]), fix)
+            yield warning("log", units.size(about["wal_size"]), fix)
         else:
-            yield Finding("ok", "log", units.size(about["wal_size"]))
+            yield ok("log", units.size(about["wal_size"]))
         if about["size"] > LARGE and not deep:
-            yield Finding("ok", "pages", "not checked: the database is large. Use --deep to check them")
+            yield ok("pages", "not checked: the database is large. Use --deep to check them")
         else:
             yield _pages(path, "integrity_check" if deep else "quick_check")
     except (ApiError, sqlite3.Error) as problem:
-        yield Finding(
-            "fault", "database", str(problem), "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left."
-        )
+        yield fault("database", str(problem), "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left.")
     finally:
         db.close()
 
@@ -270,31 +256,26 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
     try:
         db = connect(settings, for_migration=True)
     except DatabaseUnusable as problem:
-        yield Finding("fault", "database", str(problem))
+        yield fault("database", str(problem))
         return
     try:
         about = runner.run(_about(settings))
-        yield Finding("ok", "database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
+        yield ok("database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
         wanted = settings.database_connections * settings.workers
         room = about["most_connections"] - about["connections"]
+        in_use = f"{about['connections']} of {about['most_connections']} in use"
         fix = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
-        state: State = "ok" if room >= wanted else "warning"
-        yield Finding(
-            state, "connections", f"{about['connections']} of {about['most_connections']} in use", "" if state == "ok" else fix
-        )
+        yield ok("connections", in_use) if room >= wanted else warning("connections", in_use, fix)
         if about["synchronous_commit"] == "off":
-            yield Finding(
-                "warning",
-                "synchronous_commit",
-                "off",
-                "A crash of PostgreSQL may lose acknowledged writes. Use `on` to prevent this.",
+            yield warning(
+                "synchronous_commit", "off", "A crash of PostgreSQL may lose acknowledged writes. Use `on` to prevent this."
             )
         if not about["trigrams"]:
             fix = "Run once as a superuser: CREATE EXTENSION pg_trgm; then run rollbook migrate to create the index."
-            yield Finding("warning", "search", "the extension pg_trgm is missing: each search reads every user", fix)
+            yield warning("search", "the extension pg_trgm is missing: each search reads every user", fix)
         yield from _contents(db, settings)
     except ApiError as problem:
-        yield Finding("fault", "database", problem.message)
+        yield fault("database", problem.message)
     finally:
         db.close()
 
@@ -312,48 +293,34 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
     try:
         waiting = migrate.pending(db)
     except DatabaseUnusable as problem:
-        yield Finding("fault", "migrations", str(problem))
+        yield fault("migrations", str(problem))
         return False
     if waiting:
         names = ", ".join(migration.file_name for migration in waiting)
-        yield Finding(
-            "warning",
-            "migrations",
-            f"pending: {names}",
-            f"The next start applies them, or: {program()} migrate{where(settings)}",
-        )
+        yield warning("migrations", f"pending: {names}", f"The next start applies them, or: {program()} migrate{where(settings)}")
         return False
-    yield Finding("ok", "migrations", "up to date")
+    yield ok("migrations", "up to date")
     owners = db.read_now(_one, users.OWNERS)
     if owners and owners[0]:
-        yield Finding("ok", "owners", str(owners[0]))
+        yield ok("owners", str(owners[0]))
     else:
-        yield Finding(
-            "warning",
-            "owners",
-            "none",
-            f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}.",
+        yield warning(
+            "owners", "none", f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}."
         )
     if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
         yield from _secret(settings, *sealed)
     size = db.read_now(events.size)
     if event_actions.is_log_large(settings, size):
         fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
-        yield Finding(
-            "warning",
-            "event log",
-            f"about {units.size(size)}, more than {units.size(settings.event_log_warning * MEBIBYTE)}",
-            fix,
+        yield warning(
+            "event log", f"about {units.size(size)}, more than {units.size(settings.event_log_warning * MEBIBYTE)}", fix
         )
     else:
-        yield Finding("ok", "event log", f"about {units.size(size)}")
+        yield ok("event log", f"about {units.size(size)}")
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
-        yield Finding(
-            "warning",
-            "clock",
-            f"the newest user was created at {clock.format_time(newest[0])}",
-            "The clock was set back. Turn on NTP.",
+        yield warning(
+            "clock", f"the newest user was created at {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
         )
     return True
 
@@ -363,14 +330,14 @@ def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]
     path = settings.data / "secret"
     fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
     if not path.exists() and not server_secret.is_given():
-        yield Finding("warning", "secret", f"{path} is missing", fix)
+        yield warning("secret", f"{path} is missing", fix)
         return
     with suppress(ConfigurationError):  # reported with the folder
         secret = server_secret.load(settings.data)
         try:
             secret.unseal(keys.SEALED, sealed, key_id.encode())
         except ValueError:
-            yield Finding("warning", "secret", f"not the one with which the API key {key_id} was encrypted", fix)
+            yield warning("secret", f"not the one with which the API key {key_id} was encrypted", fix)
 
 
 _NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
@@ -387,8 +354,8 @@ def _pages(path: Path, check: str) -> Finding:
     finally:
         connection.close()
     if found == ["ok"]:
-        return Finding("ok", "pages", f"{check}: no errors")
-    return Finding("fault", "pages", f"{check}: {'; '.join(found)}", "The file is damaged. Restore a backup, and check the disk.")
+        return ok("pages", f"{check}: no errors")
+    return fault("pages", f"{check}: {'; '.join(found)}", "The file is damaged. Restore a backup, and check the disk.")
 
 
 def _backups(settings: Settings) -> Iterator[Finding]:
@@ -399,14 +366,14 @@ def _backups(settings: Settings) -> Iterator[Finding]:
     newest = f"newest of {clock.format_time(found[0].created_at)}" if found else f"none in {place}"
     if failed := backups.failure(settings):
         fix = "Correct this. The server tries again every five minutes, or as soon as an owner asks for a backup."
-        yield Finding("warning", "backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
+        yield warning("backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
     elif backups.is_overdue(settings, now):
         fix = "Start the server. If it is running, its log says why there is none."
-        yield Finding("warning", "backups", f"{newest}, though one is due every {units.duration(settings.backup_every)}", fix)
+        yield warning("backups", f"{newest}, though one is due every {units.duration(settings.backup_every)}", fix)
     elif found:
-        yield Finding("ok", "backups", f"{len(found)} in {place}, {newest}")
+        yield ok("backups", f"{len(found)} in {place}, {newest}")
     else:
-        yield Finding("ok", "backups", f"{newest}; start the server with --backup-every 24h to create them")
+        yield ok("backups", f"{newest}; start the server with --backup-every 24h to create them")
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
@@ -415,7 +382,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
     try:
         address = valkey_address.parse(settings.limits)
     except ValueError as problem:
-        yield Finding("fault", "limits", f"limits: {problem}", "Correct this setting.")
+        yield fault("limits", f"limits: {problem}", "Correct this setting.")
         return
     try:
         facts = runner.run(valkey.inspect(address))
@@ -426,48 +393,46 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         return
     shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if address.kind == 'cluster' else ''}"
     if facts.policy and facts.policy not in valkey.SAFE_POLICIES:
-        yield Finding(
-            "warning",
+        yield warning(
             "limits",
             f"{shown}, maxmemory-policy {facts.policy}",
             "If its memory is full, it discards counts of running windows. Set maxmemory-policy to noeviction or volatile-ttl.",
         )
     else:
-        yield Finding("ok", "limits", shown)
+        yield ok("limits", shown)
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
     yield _port(settings)
     local = settings.host in ("127.0.0.1", "::1", "localhost")
     if not local and not settings.tls_cert and not settings.trusted_proxy:
-        yield Finding(
-            "warning", "TLS", f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
-            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy.",
+        yield warning("TLS", f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
+            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy."
         )  # fmt: skip
     for name in ("tls_cert", "tls_key"):
         file = getattr(settings, name)
         if file and not os.access(file, os.R_OK):
-            yield Finding("fault", name, f"{file} can't be read", "Name a PEM file that this user can read.")
+            yield fault(name, f"{file} can't be read", "Name a PEM file that this user can read.")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.max_connections + 512
     if hard != resource.RLIM_INFINITY and hard < needed:
         fix = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
-        yield Finding("warning", "open files", f"at most {hard}, for {settings.max_connections} connections", fix)
+        yield warning("open files", f"at most {hard}, for {settings.max_connections} connections", fix)
     else:
-        yield Finding("ok", "open files", "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard}")
+        yield ok("open files", "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard}")
 
 
 def _port(settings: Settings) -> Finding:
     if running := server_address.find(settings.data):
-        return Finding("ok", "port", f"the server of this folder runs at {running}")
+        return ok("port", f"the server of this folder runs at {running}")
     try:
         for listener in bind(settings.host, settings.port):
             listener.close()
     except ConfigurationError as problem:
         if _answers(settings):
-            return Finding("ok", "port", f"a server answers at {settings.host}:{settings.port}")
-        return Finding("fault", "port", str(problem))
-    return Finding("ok", "port", f"{settings.host}:{settings.port} is free")
+            return ok("port", f"a server answers at {settings.host}:{settings.port}")
+        return fault("port", str(problem))
+    return ok("port", f"{settings.host}:{settings.port} is free")
 
 
 def _answers(settings: Settings) -> bool:

@@ -22,14 +22,8 @@ def list_events(
     user: options.AboutUser = None,
     actor: options.Actor = None,
     address: options.Address = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="TIME", help="Only events after this RFC 3339 time.", show_default=False),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option("--until", metavar="TIME", help="Only events before this RFC 3339 time.", show_default=False),
-    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only events after this RFC 3339 time.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only events before this RFC 3339 time.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of events.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
 ) -> None:

@@ -21,7 +21,7 @@ from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
-from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
+from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
 from rollbook.cli.output import Failure, counted, hint, where
 from rollbook.config import Settings
 from rollbook.errors import DatabaseTimeout, NotFound, StorageUnavailable
@@ -90,7 +90,7 @@ class Folder(Backend):
 
     def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         self._on.url = base or self.address
-        return self.one("POST", f"{user_path(id)}/password-link", body=body)
+        return self.one("POST", at("users", id, "password-link"), body=body)
 
     def import_users(self, asked: Import) -> None:
         from rollbook.cli.imports import load

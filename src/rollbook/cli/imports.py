@@ -21,6 +21,7 @@ from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import cli_job
+from rollbook.cli.backends import at
 from rollbook.cli.output import Misuse, counted, hint
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError
@@ -159,10 +160,10 @@ def send(server: Remote, asked: Import) -> None:
             for _ in looks():
                 if job["status"] in FINAL:
                     break
-                job = server.one("GET", f"/v1/imports/{id}")
+                job = server.one("GET", at("imports", id))
                 asked.moved(Counts(*[job[name] for name in Counts._fields]), began, show, job["bytes_read"])
     except KeyboardInterrupt:
-        server.ask("POST", f"/v1/imports/{id}/cancel")
+        server.ask("POST", at("imports", id, "cancel"))
         raise
     report = server.import_report(id) if job["refused"] else ""
     asked.tell([Refusal(**msgspec.json.decode(line)) for line in report.splitlines()], hint)

@@ -10,8 +10,8 @@ import typer
 from rollbook import clock, roles
 from rollbook.auth import key_format
 from rollbook.cli import options
-from rollbook.cli.backends import Shown
-from rollbook.cli.output import as_json, details, hint, line, program, table
+from rollbook.cli.backends import Shown, at
+from rollbook.cli.output import as_json, details, hint, line, listed, program, shown
 
 app = options.group(help="Create, list, reveal, rotate and revoke API keys.")
 
@@ -39,43 +39,34 @@ def create_key(
             metavar="A,B",
             **options.one_of(roles.SCOPES),
             help="The scopes of the key, such as `users:read,users:write`. [default: everything the user can do]",
-            show_default=False,
         ),
     ] = None,
     rate_limit: Annotated[
-        str | None,
-        typer.Option(
-            "--rate-limit", metavar="LIMIT", help="A rate limit for this key, in addition to its user's.", show_default=False
-        ),
+        str | None, typer.Option("--rate-limit", metavar="LIMIT", help="A rate limit for this key, in addition to its user's.")
     ] = None,
     expires: Annotated[
         str | None,
         typer.Option(
-            "--expires",
-            metavar="TIME",
-            help="When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
-            show_default=False,
+            "--expires", metavar="TIME", help="When the key expires: a duration such as 30d or 12h, or an RFC 3339 time."
         ),
     ] = None,
     ip_allow: Annotated[
-        str | None,
-        typer.Option("--ip-allow", metavar="A,B", help="The IP addresses and networks that can use the key.", show_default=False),
+        str | None, typer.Option("--ip-allow", metavar="A,B", help="The IP addresses and networks that can use the key.")
     ] = None,
     json: options.Json = False,
     quiet: QuietKey = False,
 ) -> None:
     """Create an API key and print it."""
-    fields: Shown = {"name": name}
-    if scopes is not None:
-        fields["scopes"] = _parts(scopes)
-    if ip_allow is not None:
-        fields["ip_allow"] = _parts(ip_allow)
-    if rate_limit is not None:
-        fields["rate_limit"] = rate_limit
-    if expires is not None:
-        fields["expires_at"] = options.moment(expires, "--expires")
+    given = {
+        "name": name,
+        "scopes": None if scopes is None else _parts(scopes),
+        "ip_allow": None if ip_allow is None else _parts(ip_allow),
+        "rate_limit": rate_limit,
+        "expires_at": None if expires is None else options.moment(expires, "--expires"),
+    }
     with server() as place:
-        _show(place.create_key(place.user(user)["id"], fields), place.address, json, quiet)
+        fields = {"user_id": place.user(user)["id"], **given}
+        _show(place.one("POST", "/v1/keys", body=fields), place.address, json, quiet)
 
 
 @app.command("list")
@@ -88,23 +79,14 @@ def list_keys(
 ) -> None:
     """List a user's API keys, oldest first, without the secrets."""
     with server() as place:
-        found = place.keys(place.user(user)["id"])
-        if json:
-            as_json(found)
-        elif quiet:
-            for one in found:
-                line(one["id"])
-        else:
-            table(COLUMNS, [{**key, "state": _state(key)} for key in found])
-            if not found:
-                hint(f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {place.place}")
+        found = place.all("/v1/keys", {"user": place.user(user)["id"]})
+        empty = f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {place.place}"
+        listed(found, COLUMNS, json, quiet, row=_with_state, empty=empty)
 
 
-def _state(key: Shown) -> str:
-    if key["revoked_at"] is not None:
-        return "revoked"
+def _with_state(key: Shown) -> Shown:
     is_over = key["expires_at"] is not None and clock.parse(key["expires_at"]) <= clock.now()
-    return "expired" if is_over else "active"
+    return {**key, "state": "revoked" if key["revoked_at"] is not None else "expired" if is_over else "active"}
 
 
 @app.command("get")
@@ -112,8 +94,8 @@ def _state(key: Shown) -> str:
 def get_key(server: options.Server, key_id: CurrentKey, json: options.Json = False) -> None:
     """Show an API key without the secret."""
     with server() as place:
-        key = place.key(key_id)
-        as_json(key) if json else details({**key, "state": _state(key)})
+        key = place.one("GET", at("keys", key_id))
+        shown(key if json else _with_state(key), json)
 
 
 @app.command("reveal")
@@ -130,7 +112,8 @@ def reveal_key(
 ) -> None:
     """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
     with server() as place:
-        _show(place.reveal_key(key_id, str(options.current_password(password))), place.address, json, quiet)
+        proof = {"password": options.current_password(password)}
+        _show(place.one("POST", at("keys", key_id, "reveal"), body=proof), place.address, json, quiet)
 
 
 @app.command("rotate")
@@ -146,7 +129,8 @@ def rotate_key(
 ) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as place:
-        _show(place.rotate_key(key_id, options.seconds(overlap, "--overlap")), place.address, json, quiet)
+        kept = {"overlap": options.seconds(overlap, "--overlap")}
+        _show(place.one("POST", at("keys", key_id, "rotate"), body=kept), place.address, json, quiet)
 
 
 @app.command("revoke")
@@ -158,7 +142,7 @@ def revoke_key(
 ) -> None:
     """Revoke an API key. It stops working within a second."""
     with server() as place:
-        place.revoke_key(key_id)
+        place.ask("DELETE", at("keys", key_id))
         if quiet:
             line(key_id)
         else:

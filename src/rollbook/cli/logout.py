@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rollbook.cli import options, profile_store
+from rollbook.cli.backends import at
 from rollbook.cli.output import Failure, hint
 from rollbook.cli.targets import running_server
 
@@ -28,7 +29,7 @@ def logout(
         if found.key_id is None:
             raise Failure(f"The scopes of this key don't allow revoking it. Revoke it at {found.url}/account/keys.")
         with running_server(None, None, profile) as server:
-            server.revoke_key(found.key_id)
+            server.ask("DELETE", at("keys", found.key_id))
     profile_store.remove(profile)
     if revoke:
         hint(f"Forgot the profile {profile}, and revoked its key.")

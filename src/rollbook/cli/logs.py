@@ -3,72 +3,48 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
 from rollbook.cli import options
-from rollbook.cli.backends import Backend, Shown
+from rollbook.cli.backends import PAGE, Backend, Shown, at
 from rollbook.cli.completion import emails
-from rollbook.cli.output import as_json, details, hint, json_line, line
+from rollbook.cli.output import Unreachable, hint, json_line, line, shown
+from rollbook.errors import DatabaseTimeout, StorageUnavailable
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
 
-Status = Annotated[
-    str | None,
-    typer.Option("--status", metavar="STATUS", help="Only this status, such as 404, or this class, such as 4xx.", show_default=False),
-]  # fmt: skip
-Method = Annotated[
-    str | None, typer.Option("--method", metavar="METHOD", help="Only this method, such as POST.", show_default=False)
-]
-PathStart = Annotated[
-    str | None,
-    typer.Option("--path", metavar="PATH", help="Only paths that begin with this one, such as /v1/users.", show_default=False),
-]
-PathMatch = Annotated[
-    str | None,
-    typer.Option(
-        "--path-match",
-        metavar="prefix|exact",
-        help="prefix: paths that begin with --path. exact: --path itself only.",
-        show_default="prefix",
-    ),
-]
-OfUser = Annotated[
-    str | None,
-    typer.Option(
-        "--user", metavar="EMAIL|ID", help="Only calls with the API keys of this user.", show_default=False, autocompletion=emails
-    ),
-]
-OfKey = Annotated[
-    str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only calls with this API key.", show_default=False)
-]
+LONGEST = 30
+"""Seconds that a call waits for the next request of the log."""
+
+FILTERS: dict[str, Any] = {
+    "status": options.text("--status", "STATUS", "Only this status, such as 404, or this class, such as 4xx."),
+    "method": options.text("--method", "METHOD", "Only this method, such as POST."),
+    "path": options.text("--path", "PATH", "Only paths that begin with this one, such as /v1/users."),
+    "path_match": options.text("--path-match", "prefix|exact", "prefix: paths that begin with --path. exact: --path itself only.", show_default="prefix"),
+    "user": options.text("--user", "EMAIL|ID", "Only calls with the API keys of this user.", autocompletion=emails),
+    "key_id": options.text("--key-id", "KEY_ID", "Only calls with this API key."),
+}  # fmt: skip
 Lines = Annotated[bool, typer.Option("--json", help="Print each request as a line of JSON.")]
 
 
 @app.command("list")
 @options.on_server
+@options.taking(FILTERS)
 def list_requests(
     server: options.Server,
-    status: Status = None,
-    method: Method = None,
-    path: PathStart = None,
-    path_match: PathMatch = None,
-    user: OfUser = None,
-    key_id: OfKey = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Only calls after this RFC 3339 time.", show_default=False)
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Only calls before this RFC 3339 time.", show_default=False)
-    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only calls after this RFC 3339 time.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only calls before this RFC 3339 time.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of requests.")] = 50,
     json: Lines = False,
+    **filters: str | None,
 ) -> None:
     """List requests, newest first."""
     with server() as place:
-        filters = _filters(place, status, method, path, path_match, user, key_id) | {"after": since, "before": until}
-        for request in place.linked("/v1/requests", {name: value for name, value in filters.items() if value}, limit):
+        for request in place.linked("/v1/requests", _asked(place, {**filters, "after": since, "before": until}), limit):
             json_line(request) if json else line(_sentence(request))
 
 
@@ -81,55 +57,55 @@ def get_request(
 ) -> None:
     """Show a request."""
     with server() as place:
-        request = place.request(request_id)
-        as_json(request) if json else details(request)
+        shown(place.one("GET", at("requests", request_id)), json)
 
 
 @app.command("tail")
 @options.on_server
+@options.taking(FILTERS)
 def tail(
     server: options.Server,
-    status: Status = None,
-    method: Method = None,
-    path: PathStart = None,
-    path_match: PathMatch = None,
-    user: OfUser = None,
-    key_id: OfKey = None,
     since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="TIME", help="Begin with the calls after this RFC 3339 time.", show_default=False),
+        str | None, typer.Option("--since", metavar="TIME", help="Begin with the calls after this RFC 3339 time.")
     ] = None,
     json: Lines = False,
+    **filters: str | None,
 ) -> None:
     """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in order."""
     with server() as place:
-        filters = _filters(place, status, method, path, path_match, user, key_id)
         if sys.stderr.isatty():
             hint(f"Following the request log of {place.address}. Press Ctrl+C to stop.")
-        for request in place.requests(filters, since):
+        for request in _as_logged(place, _asked(place, filters), since):
             json_line(request) if json else line(_sentence(request))
             sys.stdout.flush()
 
 
-def _filters(
-    place: Backend,
-    status: str | None,
-    method: str | None,
-    path: str | None,
-    path_match: str | None,
-    user: str | None,
-    key_id: str | None,
-) -> Shown:
-    about = place.user(user)["id"] if user else None
-    given = {
-        "status": status,
-        "method": method and method.upper(),
-        "path": path,
-        "path_match": path_match,
-        "user": about,
-        "key": key_id,
-    }
-    return {name: value for name, value in given.items() if value}
+def _as_logged(place: Backend, filters: Shown, after: str | None) -> Iterator[Shown]:
+    """Requests as they are logged, without end: from now on, or from the time `after`. What is lost for a while is tried again, and no
+    request is missed."""
+    position = after or place.ask("GET", "/v1/requests", {"limit": 1}).position
+    pause = 1.0
+    while True:
+        query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
+        try:
+            answer = place.ask("GET", "/v1/requests", query)
+        except (Unreachable, StorageUnavailable, DatabaseTimeout) as problem:
+            hint(f"{problem} Trying again.")
+            time.sleep(pause)
+            pause = min(2 * pause, 30.0)
+            continue
+        pause = 1.0
+        yield from place.page(answer)
+        if not answer.position:
+            raise place.stranger(answer.status)
+        position = answer.position
+
+
+def _asked(place: Backend, filters: dict[str, str | None]) -> Shown:
+    """The options of FILTERS as parameters of the API."""
+    user, method, key = (filters.pop(name) for name in ("user", "method", "key_id"))
+    asked = {**filters, "user": user and place.user(user)["id"], "method": method and method.upper(), "key": key}
+    return {name: value for name, value in asked.items() if value}
 
 
 def _sentence(request: Shown) -> str:

@@ -26,7 +26,6 @@ def migrate(
             "--database",
             metavar="URL",
             help="PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_DATABASE]",
-            show_default=False,
         ),
     ] = None,
 ) -> None:

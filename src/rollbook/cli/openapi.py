@@ -19,10 +19,7 @@ app = options.single()
 @app.command()
 def openapi(
     check: Annotated[
-        Path | None,
-        typer.Option(
-            "--check", metavar="FILE", help="Only compare with this file. Exit code 1 if it differs.", show_default=False
-        ),
+        Path | None, typer.Option("--check", metavar="FILE", help="Only compare with this file. Exit code 1 if it differs.")
     ] = None,
 ) -> None:
     """Print the OpenAPI description of the API."""

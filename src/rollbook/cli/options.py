@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial, wraps
 from getpass import getpass
@@ -51,17 +51,11 @@ single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, prett
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data",
-        metavar="DIR",
-        help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]",
-        show_default=False,
+        "--data", metavar="DIR", help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]"
     ),
 ]
 Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]", show_default=False
-    ),
+    str | None, typer.Option("--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]")
 ]
 Key = Annotated[
     str | None,
@@ -69,7 +63,6 @@ Key = Annotated[
         "--key",
         metavar="KEY",
         help="The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]",
-        show_default=False,
     ),
 ]
 Profile = Annotated[
@@ -78,7 +71,6 @@ Profile = Annotated[
         "--profile",
         metavar="NAME",
         help="Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
-        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -87,7 +79,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmati
 Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.", autocompletion=emails)]
 Password = Annotated[
     str | None,
-    typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.", show_default=False),
+    typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.")
 ]  # fmt: skip
 
 Server = Callable[..., AbstractContextManager[Backend]]
@@ -102,16 +94,13 @@ EventTypes = Annotated[
         "--type",
         metavar="TYPE",
         help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
-        show_default=False,
     ),
 ]
 AboutUser = Annotated[
-    str | None,
-    typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", show_default=False, autocompletion=emails),
+    str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", autocompletion=emails)
 ]
 Actor = Annotated[
-    str | None,
-    typer.Option("--actor", metavar="EMAIL|ID", help="Only what this user did, or the API key with this ID.", show_default=False),
+    str | None, typer.Option("--actor", metavar="EMAIL|ID", help="Only what this user did, or the API key with this ID.")
 ]
 Address = Annotated[
     str | None,
@@ -119,15 +108,31 @@ Address = Annotated[
         "--address",
         metavar="IP",
         help="Only what was done from this IP address; cli: the command line, system: the server itself.",
-        show_default=False,
     ),
 ]
 After = Annotated[
-    str | None,
-    typer.Option(
-        "--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]", show_default=False
-    ),
+    str | None, typer.Option("--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]")
 ]
+
+
+def text(flag: str, metavar: str, help: str, **more: Any) -> Any:
+    """The type of an option for a text, None if it isn't given."""
+    return Annotated[str | None, typer.Option(flag, metavar=metavar, help=help, **more)]
+
+
+def taking(added: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds these options, by parameter, to a command below `on_server`, before those of its output. They arrive as its `**given`, None if they
+    were not given."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        *own, _ = inspect.signature(command).parameters.values()
+        last = next((at for at, each in enumerate(own) if each.name == "json"), len(own))
+        more = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None) for name in added]
+        command.__signature__ = inspect.Signature([*own[:last], *more, *own[last:]])  # type: ignore[missing-attribute]
+        command.__annotations__ |= added
+        return command
+
+    return add
 
 
 def on_server(command: Callable[..., None]) -> Callable[..., None]:

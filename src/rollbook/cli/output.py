@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -83,6 +83,39 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     if kept < len(columns):
         left_out = ", ".join(name.replace("_", " ") for name in columns[kept:])
         hint(f"Hidden (terminal too narrow): {left_out}. Use --json to see everything.")
+
+
+def listed(
+    found: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    json: bool,
+    quiet: bool,
+    *,
+    id: str = "id",
+    row: Callable[[Any], Mapping[str, Any]] = dict,
+    empty: str = "",
+) -> None:
+    """The objects of a list, as JSON, with `quiet` only the field `id` of each, else as a table, of the rows that `row` makes of them. `empty` is
+    the hint beside a table without rows."""
+    if json:
+        as_json(found)
+    elif quiet:
+        for each in found:
+            line(each[id])
+    else:
+        table(columns, map(row, found))
+        if empty and not found:
+            hint(empty)
+
+
+def shown(found: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
+    """An object: as JSON, with `quiet` only its ID, else a line per value."""
+    if quiet:
+        line(found["id"])
+    elif json:
+        as_json(found)
+    else:
+        details(found)
 
 
 def details(values: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rollbook.cli import options, profile_store
-from rollbook.cli.output import as_json, hint, line, program, table
+from rollbook.cli.output import listed, program
 
 app = options.single()
 
@@ -21,12 +21,4 @@ def profiles(
 ) -> None:
     """List the profiles that `rollbook login` saved, without the keys."""
     found = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]
-    if json:
-        as_json(found)
-    elif quiet:
-        for profile in found:
-            line(profile["name"])
-    else:
-        table(COLUMNS, found)
-        if not found:
-            hint(f"No profiles yet. To create one: {program()} login")
+    listed(found, COLUMNS, json, quiet, id="name", empty=f"No profiles yet. To create one: {program()} login")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
-from rollbook.cli.backends import Answer, Backend, Exported, Shown, user_path
+from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
 from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, base_url, hint, program
 from rollbook.errors import Fault
 
@@ -48,7 +48,7 @@ class Remote(Backend):
     def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         if base is not None:
             raise Misuse("--public-url and --url can't be combined: a running server knows its own public_url.")
-        return self.one("POST", f"{user_path(id)}/password-link", body=body)
+        return self.one("POST", at("users", id, "password-link"), body=body)
 
     def import_users(self, asked: Import) -> None:
         from rollbook.cli.imports import send
@@ -64,8 +64,9 @@ class Remote(Backend):
 
     def import_report(self, id: str) -> str:
         """The refused records, an object of JSON in each line."""
-        with self._failures(f"/v1/imports/{id}/report"):
-            return self._client.request("GET", f"/v1/imports/{id}/report", headers=HEADERS).http_response.text
+        path = at("imports", id, "report")
+        with self._failures(path):
+            return self._client.request("GET", path, headers=HEADERS).http_response.text
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         """Waits for the rate limit, and tries again after a lost connection."""

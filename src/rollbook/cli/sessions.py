@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rollbook.cli import options
-from rollbook.cli.output import as_json, hint, line, table
+from rollbook.cli.backends import at
+from rollbook.cli.output import hint, line, listed
 
 app = options.group(help="List the browsers a user is signed in with, and sign them out.")
 
@@ -19,14 +20,7 @@ COLUMNS = ("id", "created_at", "last_seen_at", "address", "user_agent")
 def list_sessions(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the browsers a user is signed in with, newest first."""
     with server() as place:
-        found = place.sessions(place.user(user)["id"])
-        if json:
-            as_json(found)
-        elif quiet:
-            for session in found:
-                line(session["id"])
-        else:
-            table(COLUMNS, found)
+        listed(place.all("/v1/sessions", {"user": place.user(user)["id"]}), COLUMNS, json, quiet)
 
 
 @app.command("delete")
@@ -38,5 +32,5 @@ def delete_session(
 ) -> None:
     """Sign a browser out."""
     with server() as place:
-        place.end_session(session_id)
+        place.ask("DELETE", at("sessions", session_id))
         line(session_id) if quiet else hint(f"Signed out {session_id}.")

@@ -22,13 +22,9 @@ def show_usage(
     server: options.Server,
     user: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[USER]", help="ID or email. Default: the user of your API key.", show_default=False, autocompletion=emails
-        ),
+        typer.Argument(metavar="[USER]", help="ID or email. Default: the user of your API key.", autocompletion=emails),
     ] = None,
-    key_id: Annotated[
-        str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only requests with this API key.", show_default=False)
-    ] = None,
+    key_id: Annotated[str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only requests with this API key.")] = None,
     period: Annotated[
         str,
         typer.Option(
@@ -41,7 +37,8 @@ def show_usage(
     with server() as place:
         if user is None and place.is_operator:
             raise Misuse("Name a user: rollbook usage EMAIL")
-        found = place.usage(place.user(user)["id"] if user else None, key_id, period)
+        asked = {"user": place.user(user)["id"] if user else None, "key": key_id, "period": period}
+        found = place.one("GET", "/v1/usage", {name: value for name, value in asked.items() if value})
         if json:
             as_json(found)
             return

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +11,9 @@ import typer
 
 from rollbook import roles
 from rollbook.cli import options
-from rollbook.cli.backends import Backend, Shown
+from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
-from rollbook.cli.output import Failure, as_json, as_json_list, counted, details, hint, line, program, table, written
+from rollbook.cli.output import Failure, as_json, as_json_list, counted, hint, line, program, shown, table, written
 
 app = options.group(help="List, create and update users.")
 
@@ -26,34 +24,16 @@ STDOUT = Path("-")
 Search = Annotated[
     str | None,
     typer.Option(
-        "--search",
-        "-s",
-        metavar="TEXT",
-        help="Search for part of the name or email, or the beginning of an ID or external ID.",
-        show_default=False,
+        "--search", "-s", metavar="TEXT", help="Search for part of the name or email, or the beginning of an ID or external ID."
     ),
 ]
-Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.", show_default=False)]
-Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.", show_default=False)]
+Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.")]
+Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.")]
 Role = Annotated[
-    str | None,
-    typer.Option(
-        "--role",
-        metavar="ROLE",
-        **options.one_of(roles.ROLES),
-        help="member, viewer, admin or owner.",
-        show_default=False,
-    ),
+    str | None, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner.")
 ]
 Status = Annotated[
-    str | None,
-    typer.Option(
-        "--status",
-        metavar="STATUS",
-        **options.one_of(roles.STATUSES),
-        help="active or suspended.",
-        show_default=False,
-    ),
+    str | None, typer.Option("--status", metavar="STATUS", **options.one_of(roles.STATUSES), help="active or suspended.")
 ]
 StatusFilter = Annotated[
     str | None,
@@ -62,75 +42,45 @@ StatusFilter = Annotated[
         metavar="STATUS",
         **options.one_of((*roles.STATUSES, roles.DELETED)),
         help="active, suspended, or deleted: users you can restore, newest deletion first.",
-        show_default=False,
     ),
 ]
 UserLimit = Annotated[
     str | None,
-    typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.", show_default=False),
+    typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.")
 ]  # fmt: skip
 CurrentPassword = Annotated[
     str | None,
-    typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.", show_default=False),
+    typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.")
 ]  # fmt: skip
-
-
-def _filter(flag: str, metavar: str, help: str) -> Any:
-    return Annotated[str | None, typer.Option(flag, metavar=metavar, help=help, show_default=False)]
-
-
 MetadataOption = Annotated[
     list[str] | None,
-    typer.Option("--metadata", metavar="NAME=TEXT", help="Set a value of the metadata. `NAME=` removes it. Can be repeated.", show_default=False),
+    typer.Option("--metadata", metavar="NAME=TEXT", help="Set a value of the metadata. `NAME=` removes it. Can be repeated.")
 ]  # fmt: skip
 Verified = Annotated[
-    bool | None,
-    typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.", show_default=False),
+    bool | None, typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.")
 ]
 
 FILTERS: dict[str, Any] = {
     "q": Search,
-    "email": _filter("--email", "EMAIL", "Only the user with this email."),
-    "external_id": _filter("--external-id", "TEXT", "Only the user with this external ID."),
+    "email": options.text("--email", "EMAIL", "Only the user with this email."),
+    "external_id": options.text("--external-id", "TEXT", "Only the user with this external ID."),
     "role": Role,
-    "created_after": _filter("--created-after", "TIME", "Only users created after this RFC 3339 time, or the beginning of this day (UTC)."),
+    "created_after": options.text("--created-after", "TIME", "Only users created after this RFC 3339 time, or the beginning of this day (UTC)."),
     "metadata": Annotated[
         list[str] | None,
-        typer.Option("--metadata", metavar="KEY=VALUE", help="Only users with this value at the top level of their metadata. Can be repeated.", show_default=False),
+        typer.Option("--metadata", metavar="KEY=VALUE", help="Only users with this value at the top level of their metadata. Can be repeated.")
     ],
-    "created_before": _filter("--created-before", "TIME", "Only users created before this RFC 3339 time, or the beginning of this day (UTC)."),
+    "created_before": options.text("--created-before", "TIME", "Only users created before this RFC 3339 time, or the beginning of this day (UTC)."),
 }  # fmt: skip
 """What selects users, but for their status."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
-PLAIN_FIELDS = {"external_id": "Your own identifier for the user."}
-"""Optional texts of a user that `create` and `set` have an option for, each with its help."""
-
-
-def plain_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds an option for each of PLAIN_FIELDS to a command. They arrive as its `**plain`."""
-    texts = {
-        name: Annotated[str | None, typer.Option(f"--{name.replace('_', '-')}", metavar="TEXT", help=text, show_default=False)]
-        for name, text in PLAIN_FIELDS.items()
-    }
-    return _with_options(command, texts)
-
-
-def filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that select users to a command. They arrive as its `**filters`, and `filters_of` is what they ask for."""
-    return _with_options(command, FILTERS)
-
-
-def _with_options(command: Callable[..., None], added: dict[str, Any]) -> Callable[..., None]:
-    *own, _ = inspect.signature(command).parameters.values()
-    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added]
-    command.__signature__ = inspect.Signature([*own, *more])  # type: ignore[missing-attribute]  # read by `on_server`
-    command.__annotations__ |= added
-    return command
+PLAIN_OPTIONS = {"external_id": options.text("--external-id", "TEXT", "Your own identifier for the user.")}
+"""Optional texts of a user, for `create` and `set`."""
 
 
 def filters_of(given: dict[str, Any]) -> dict[str, str]:
-    """The options of `filter_options` as parameters of the API."""
+    """The options of FILTERS as parameters of the API."""
     found = {name: value for name, value in given.items() if value is not None and name != "metadata"}
     for each in given["metadata"] or ():
         key, equals, value = each.partition("=")
@@ -145,17 +95,14 @@ def filters_of(given: dict[str, Any]) -> dict[str, str]:
 
 @app.command("list")
 @options.on_server
-@filter_options
+@options.taking(FILTERS)
 def list_users(
     server: options.Server,
     status: StatusFilter = None,
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort",
-            metavar="FIELDS",
-            help="created_at, name or email. Prefix with - for descending order: `name,-created_at`.",
-            show_default=False,
+            "--sort", metavar="FIELDS", help="created_at, name or email. Prefix with - for descending order: `name,-created_at`."
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of users.")] = 50,
@@ -195,19 +142,18 @@ def get_user(
 ) -> None:
     """Show a user with all fields."""
     with server() as place:
-        _show(place.user(user), json, quiet)
+        shown(place.user(user), json, quiet)
 
 
 @app.command("create")
 @options.on_server
-@plain_options
+@options.taking(PLAIN_OPTIONS)
 def create_user(
     server: options.Server,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
     email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The user's email.")],
     role: Annotated[
-        str,
-        typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner."),
+        str, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner.")
     ] = "member",
     password: options.Password = None,
     rate_limit: UserLimit = None,
@@ -225,9 +171,24 @@ def create_user(
         fields["rate_limit"] = _limit(rate_limit)
     with server(make=True) as place:
         user = options.with_password(password, secret, lambda chosen: place.create_user(fields | {"password": chosen}))
-        _show(user, json, quiet)
+        shown(user, json, quiet)
         if not (json or quiet):
             hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {place.place}")
+
+
+NewName = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the email]")]
+NewRole = Annotated[
+    str | None,
+    typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="The role of a new user: member, viewer, admin or owner. [default: member]")
+]  # fmt: skip
+PublicUrl = Annotated[
+    str | None,
+    typer.Option("--public-url", metavar="URL", help="The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]")
+]  # fmt: skip
+RedirectUrl = Annotated[
+    str | None,
+    typer.Option("--redirect-url", metavar="URL", help="Where the person continues after setting the password: an https URL of your application. [default: the dashboard]")
+]  # fmt: skip
 
 
 @app.command("invite")
@@ -235,38 +196,10 @@ def create_user(
 def invite_user(
     server: options.Server,
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="The person's email.")],
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the email]", show_default=False),
-    ] = None,
-    role: Annotated[
-        str | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            **options.one_of(roles.ROLES),
-            help="The role of a new user: member, viewer, admin or owner. [default: member]",
-            show_default=False,
-        ),
-    ] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option(
-            "--public-url",
-            metavar="URL",
-            help="The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]",
-            show_default=False,
-        ),
-    ] = None,
-    redirect_url: Annotated[
-        str | None,
-        typer.Option(
-            "--redirect-url",
-            metavar="URL",
-            help="Where the person continues after setting the password: an https URL of your application. [default: the dashboard]",
-            show_default=False,
-        ),
-    ] = None,
+    name: NewName = None,
+    role: NewRole = None,
+    public_url: PublicUrl = None,
+    redirect_url: RedirectUrl = None,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the link.")] = False,
 ) -> None:
@@ -289,8 +222,9 @@ def invite_user(
         hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
         if not is_new and role not in (None, user["role"]):
             hint(f"Their role is unchanged. To change it: {_set(email)} --role {shlex.quote(str(role))} {place.place}")
+        opens = "can set the password" if redirect_url else "can set the password and is signed in"
         hint(
-            f"Whoever opens the link can set the password{'' if redirect_url else ' and is signed in'}. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
+            f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. Send it over a channel you trust."
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
             hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
@@ -322,7 +256,7 @@ def _set(email: str) -> str:
 
 @app.command("set")
 @options.on_server
-@plain_options
+@options.taking(PLAIN_OPTIONS)
 def set_user(
     server: options.Server,
     user: options.Named,
@@ -350,7 +284,7 @@ def set_user(
     if not changes and secret is None:
         raise typer.BadParameter(
             "Nothing to change: add at least one of --name, --email, --role, --status, --rate-limit, --metadata, --email-verified, --password"
-            + "".join(f", --{field.replace('_', '-')}" for field in PLAIN_FIELDS)
+            + "".join(f", --{field.replace('_', '-')}" for field in PLAIN_OPTIONS)
             + "."
         )
     with server() as place:
@@ -359,8 +293,8 @@ def set_user(
             current = options.with_password(password, secret, lambda chosen: _set_password(place, found["id"], chosen, current))
         if changes:
             proof = {} if current is None else {"current_password": current}
-            place.change_user(found["id"], changes | proof)
-        _show(place.user(found["id"]), json, quiet)
+            place.ask("PATCH", at("users", found["id"]), body=changes | proof)
+        shown(place.user(found["id"]), json, quiet)
 
 
 def _set_password(place: Backend, id: str, chosen: str, current: str | None) -> str | None:
@@ -405,7 +339,7 @@ def set_password(
 def suspend_user(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Suspend a user. They can't sign in or use their API keys until you activate them."""
     with server() as place:
-        _show(place.act_on_user(place.user(user)["id"], "suspend"), json, quiet)
+        shown(place.one("POST", at("users", place.user(user)["id"], "suspend"), WHOLE), json, quiet)
 
 
 @app.command("activate")
@@ -413,12 +347,12 @@ def suspend_user(server: options.Server, user: options.Named, json: options.Json
 def activate_user(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Activate a suspended user."""
     with server() as place:
-        _show(place.act_on_user(place.user(user)["id"], "activate"), json, quiet)
+        shown(place.one("POST", at("users", place.user(user)["id"], "activate"), WHOLE), json, quiet)
 
 
 @app.command("count")
 @options.on_server
-@filter_options
+@options.taking(FILTERS)
 def count_users(server: options.Server, status: StatusFilter = None, json: options.Json = False, **filters: str | None) -> None:
     """Count users."""
     with server() as place:
@@ -440,7 +374,7 @@ def delete_user(
         options.confirm(f"Erase {user} permanently? You can't restore them.", yes)
     with server() as place:
         id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
-        place.delete_user(id, purge)
+        place.ask("DELETE", at("users", id), {"purge": "true"} if purge else None)
         if quiet:
             line(id)
         elif purge:
@@ -461,7 +395,7 @@ def restore_user(
 ) -> None:
     """Restore a deleted user. Their API keys stay revoked. `users list --status deleted` lists those you can restore."""
     with server() as place:
-        _show(place.act_on_user(_deleted(place, user) if "@" in user else user, "restore"), json, quiet)
+        shown(place.one("POST", at("users", _deleted(place, user) if "@" in user else user, "restore"), WHOLE), json, quiet)
 
 
 def _deleted(place: Backend, email: str) -> str:
@@ -476,7 +410,7 @@ def _deleted(place: Backend, email: str) -> str:
 
 @app.command("export")
 @options.on_server
-@filter_options
+@options.taking(FILTERS)
 def export_users(
     server: options.Server,
     file: Annotated[
@@ -485,10 +419,7 @@ def export_users(
     format: Annotated[
         str | None,
         typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="`ndjson` or `csv`. [default: csv if FILE ends with .csv, otherwise ndjson]",
-            show_default=False,
+            "--format", metavar="FORMAT", help="`ndjson` or `csv`. [default: csv if FILE ends with .csv, otherwise ndjson]"
         ),
     ] = None,
     status: Status = None,
@@ -532,11 +463,11 @@ OnConflict = Annotated[
 ]
 Mapping = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.", show_default=False),
+    typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.")
 ]  # fmt: skip
 Delimiter = Annotated[
     str | None,
-    typer.Option("--delimiter", metavar="CHARACTER", help="The character between the columns of a CSV file. [default: detected]", show_default=False),
+    typer.Option("--delimiter", metavar="CHARACTER", help="The character between the columns of a CSV file. [default: detected]")
 ]  # fmt: skip
 ImportEvents = Annotated[
     str, typer.Option("--events", metavar="WHICH", help="each: an event for each user. summary: only import.finished.")
@@ -544,7 +475,7 @@ ImportEvents = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.", show_default=False),
+    typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.")
 ]  # fmt: skip
 
 
@@ -591,12 +522,3 @@ def import_users(
 
 def _limit(text: str) -> str | None:
     return None if text.strip().lower() == "default" else text
-
-
-def _show(user: Shown, json: bool, quiet: bool) -> None:
-    if quiet:
-        line(user["id"])
-    elif json:
-        as_json(user)
-    else:
-        details(user)

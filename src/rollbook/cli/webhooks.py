@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollbook.cli import forwarding, options
-from rollbook.cli.backends import Shown
-from rollbook.cli.output import Failure, as_json, details, hint, json_line, line, program, table
+from rollbook.cli.backends import Shown, at
+from rollbook.cli.output import Failure, as_json, hint, json_line, line, listed, program, shown
 from rollbook.cli.progress import bar, looks
 
 if TYPE_CHECKING:
@@ -22,16 +22,13 @@ COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "ne
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
 
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
-Owner = Annotated[
-    str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.", show_default=False)
-]
+Owner = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.")]
 Headers = Annotated[
     list[str] | None,
     typer.Option(
         "--header",
         metavar="NAME:VALUE",
         help="A header to send with each event, such as `Authorization: Bearer …`. Can be repeated. The server keeps values secret.",
-        show_default=False,
     ),
 ]
 Secret = Annotated[
@@ -40,7 +37,6 @@ Secret = Annotated[
         "--secret",
         metavar="SECRET",
         help="The secret to sign with, whsec_…; a new one is printed by default. [env: ROLLBOOK_WEBHOOK_SECRET]",
-        show_default=False,
     ),
 ]
 
@@ -53,26 +49,16 @@ Secret = Annotated[
 def list_webhooks(server: options.Server, user: Owner = None, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as place:
-        found = place.webhooks(None if user is None else place.user(user)["id"])
-        if json:
-            as_json(found)
-        elif quiet:
-            for webhook in found:
-                line(webhook["id"])
-        else:
-            table(COLUMNS, [{**webhook, **webhook["health"]} for webhook in found])
-            if not found:
-                hint(f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {place.place}")
+        found = place.all("/v1/webhooks", {} if user is None else {"user": place.user(user)["id"]})
+        empty = f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {place.place}"
+        listed(found, COLUMNS, json, quiet, row=_with_health, empty=empty)
 
 
 @app.command("create")
 @options.on_server
 def create_webhook(
     server: options.Server,
-    target: Annotated[
-        str,
-        typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.", show_default=False),
-    ],
+    target: Annotated[str, typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.")],
     type: options.EventTypes = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What you use the webhook for.")] = "",
     format: Annotated[
@@ -105,7 +91,7 @@ def create_webhook(
             raise Failure("Add --user: a webhook belongs to a user. It stops when they can no longer read events.")
         if user is not None:
             fields["user_id"] = place.user(user)["id"]
-        webhook = place.create_webhook(fields)
+        webhook = place.one("POST", "/v1/webhooks", body=fields)
         _show(webhook, json, quiet)
         if not json and not quiet:
             hint(f"\nSend a test event:\n\n  {program()} webhooks test {webhook['id']} {place.place}")
@@ -116,7 +102,7 @@ def create_webhook(
 def get_webhook(server: options.Server, webhook_id: WebhookId, json: options.Json = False) -> None:
     """Show a webhook and how its deliveries are going."""
     with server() as place:
-        _show(place.webhook(webhook_id), json, False)
+        _show(place.one("GET", at("webhooks", webhook_id)), json, False)
 
 
 def _headers(given: list[str]) -> dict[str, str | None]:
@@ -132,14 +118,10 @@ def _headers(given: list[str]) -> dict[str, str | None]:
 def set_webhook(
     server: options.Server,
     webhook_id: WebhookId,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="URL", help="Where to send events.", show_default=False)
-    ] = None,
+    target: Annotated[str | None, typer.Option("--target", metavar="URL", help="Where to send events.")] = None,
     type: options.EventTypes = None,
-    description: Annotated[
-        str | None, typer.Option("--description", metavar="TEXT", help="What you use it for.", show_default=False)
-    ] = None,
-    payload: Annotated[str | None, typer.Option("--payload", metavar="PAYLOAD", help="full or thin.", show_default=False)] = None,
+    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What you use it for.")] = None,
+    payload: Annotated[str | None, typer.Option("--payload", metavar="PAYLOAD", help="full or thin.")] = None,
     header: Headers = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -150,7 +132,7 @@ def set_webhook(
     if not changes:
         raise typer.BadParameter("Nothing to change: add --target, --type, --description, --payload or --header.")
     with server() as place:
-        _show(place.change_webhook(webhook_id, changes), json, quiet)
+        _show(place.one("PATCH", at("webhooks", webhook_id), body=changes), json, quiet)
 
 
 @app.command("rotate-secret")
@@ -167,7 +149,8 @@ def rotate_secret(
 ) -> None:
     """Rotate the secret of a webhook, and print the new one."""
     with server() as place:
-        webhook = place.rotate_webhook_secret(webhook_id, options.seconds(overlap, "--overlap"))
+        kept = {"overlap": options.seconds(overlap, "--overlap")}
+        webhook = place.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=kept)
         if quiet:
             line(webhook["secret"])
         else:
@@ -179,7 +162,7 @@ def rotate_secret(
 def delete_webhook(server: options.Server, webhook_id: WebhookId, quiet: options.Quiet = False) -> None:
     """Delete a webhook and its deliveries. To keep it for later, pause it instead."""
     with server() as place:
-        place.delete_webhook(webhook_id)
+        place.ask("DELETE", at("webhooks", webhook_id))
         line(webhook_id) if quiet else hint(f"Deleted {webhook_id}.")
 
 
@@ -190,7 +173,7 @@ def pause_webhook(
 ) -> None:
     """Pause a webhook. What happens meanwhile can be sent when you resume it."""
     with server() as place:
-        _show(place.pause_webhook(webhook_id), json, quiet)
+        _show(place.one("POST", at("webhooks", webhook_id, "pause")), json, quiet)
 
 
 @app.command("resume")
@@ -211,16 +194,16 @@ def resume_webhook(
 ) -> None:
     """Resume a webhook after a pause, or when it was disabled."""
     with server() as place:
-        _show(place.resume_webhook(webhook_id, start), json, quiet)
+        _show(place.one("POST", at("webhooks", webhook_id, "resume"), body={"from": start}), json, quiet)
 
 
 def _show(webhook: Shown, json: bool, quiet: bool) -> None:
-    if json:
-        as_json(webhook)
-    elif quiet:
-        line(webhook["id"])
-    else:
-        details({name: value for name, value in {**webhook, **webhook["health"]}.items() if name != "health"})
+    shown(webhook if json else _with_health(webhook), json, quiet)
+
+
+def _with_health(webhook: Shown) -> Shown:
+    """With the counts beside the fields."""
+    return {name: value for name, value in {**webhook, **webhook["health"]}.items() if name != "health"}
 
 
 # ---- deliveries
@@ -238,7 +221,7 @@ def send_test(
 ) -> None:
     """Send an example event to a webhook and show the answer. Exits with 1 if it was not delivered."""
     with server() as place:
-        _show_test(place.test_webhook(webhook_id, type), json)
+        _show_test(place.one("POST", at("webhooks", webhook_id, "test"), body={"type": type}), json)
 
 
 def _show_test(delivery: Shown, json: bool) -> None:
@@ -259,16 +242,9 @@ def list_deliveries(
     webhook_id: WebhookId,
     outcome: Annotated[
         str | None,
-        typer.Option(
-            "--outcome",
-            metavar="OUTCOME",
-            help="Only this outcome, such as timed_out, or failed for all failures.",
-            show_default=False,
-        ),
+        typer.Option("--outcome", metavar="OUTCOME", help="Only this outcome, such as timed_out, or failed for all failures."),
     ] = None,
-    type: Annotated[
-        str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.", show_default=False)
-    ] = None,
+    type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.")] = None,
     user: options.AboutUser = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
     json: options.Json = False,
@@ -277,16 +253,10 @@ def list_deliveries(
     """List the attempts to deliver events to a webhook, newest first."""
     with server() as place:
         given = {"outcome": outcome, "type": type, "user": None if user is None else place.user(user)["id"]}
-        found = place.deliveries(webhook_id, {**{name: value for name, value in given.items() if value}, "limit": limit})
-        if json:
-            as_json(found)
-        elif quiet:
-            for delivery in found:
-                line(delivery["id"])
-        else:
-            table(DELIVERY_COLUMNS, found)
-            if not found:
-                hint(f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {place.place}")
+        asked = {name: value for name, value in given.items() if value}
+        found = place.page(place.ask("GET", at("webhooks", webhook_id, "deliveries"), {**asked, "limit": limit}))
+        empty = f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {place.place}"
+        listed(found, DELIVERY_COLUMNS, json, quiet, empty=empty)
 
 
 @app.command("delivery")
@@ -299,8 +269,7 @@ def get_delivery(
 ) -> None:
     """Show a delivery with what was sent and answered."""
     with server() as place:
-        delivery = place.delivery(webhook_id, delivery_id)
-        as_json(delivery) if json else details(delivery)
+        shown(place.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id)), json)
 
 
 @app.command("resend")
@@ -314,7 +283,8 @@ def resend_delivery(
 ) -> None:
     """Send the event of a delivery again, and wait for the outcome. Exits with 1 if it was not delivered."""
     with server() as place:
-        _follow(place, webhook_id, place.resend(webhook_id, delivery_id), json, quiet)
+        made = place.one("POST", at("webhooks", webhook_id, "deliveries", delivery_id, "resend"))
+        _follow(place, webhook_id, made, json, quiet)
 
 
 @app.command("replay")
@@ -322,21 +292,12 @@ def resend_delivery(
 def replay(
     server: options.Running,
     webhook_id: WebhookId,
-    start: Annotated[
-        str,
-        typer.Option("--from", metavar="TIME|ID", help="The first event: an RFC 3339 time, or an event ID.", show_default=False),
-    ],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="TIME|ID", help="The last event. [default: the newest event]", show_default=False),
-    ] = None,
+    start: Annotated[str, typer.Option("--from", metavar="TIME|ID", help="The first event: an RFC 3339 time, or an event ID.")],
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME|ID", help="The last event. [default: the newest event]")] = None,
     type: options.EventTypes = None,
     user: options.AboutUser = None,
     only: Annotated[
-        str | None,
-        typer.Option(
-            "--only", metavar="SELECTION", help="failed or undelivered events only. [default: all events]", show_default=False
-        ),
+        str | None, typer.Option("--only", metavar="SELECTION", help="failed or undelivered events only. [default: all events]")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Don't wait until it is finished.")] = False,
     json: options.Json = False,
@@ -348,9 +309,10 @@ def replay(
     """
     with server() as place:
         given = {"from": start, "to": to, "types": type, "user": None if user is None else place.user(user)["id"], "only": only}
-        made = place.create_replay(webhook_id, {name: value for name, value in given.items() if value})
+        asked = {name: value for name, value in given.items() if value}
+        made = place.one("POST", at("webhooks", webhook_id, "replays"), body=asked)
         if detach:
-            line(made["id"]) if quiet else as_json(made) if json else details(made)
+            shown(made, json, quiet)
         else:
             _follow(place, webhook_id, made, json, quiet)
 
@@ -362,9 +324,9 @@ def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bo
         for _ in looks():
             if replay["status"] != "running":
                 break
-            replay = place.replay(webhook_id, id)
+            replay = place.one("GET", at("webhooks", webhook_id, "replays", id))
             show(replay["progress"], f"{replay['delivered']} delivered, {replay['failed']} failed")
-    line(id) if quiet else as_json(replay) if json else details(replay)
+    shown(replay, json, quiet)
     if replay["failed"] or replay["status"] != "done":
         raise typer.Exit(1)
 
@@ -382,7 +344,6 @@ def listen(
             "--forward-to",
             metavar="URL",
             help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.",
-            show_default=False,
         ),
     ],
     type: options.EventTypes = None,
@@ -413,15 +374,11 @@ def trigger(
     forward_to: Annotated[
         str | None,
         typer.Option(
-            "--forward-to",
-            metavar="URL",
-            help="Send it to this URL, such as http://127.0.0.1:3000/hook, without a server.",
-            show_default=False,
+            "--forward-to", metavar="URL", help="Send it to this URL, such as http://127.0.0.1:3000/hook, without a server."
         ),
     ] = None,
     webhook: Annotated[
-        str | None,
-        typer.Option("--webhook", metavar="WEBHOOK_ID", help="Have the server send it to this webhook.", show_default=False),
+        str | None, typer.Option("--webhook", metavar="WEBHOOK_ID", help="Have the server send it to this webhook.")
     ] = None,
     secret: Secret = None,
     json: options.Json = False,
@@ -431,7 +388,7 @@ def trigger(
         raise typer.BadParameter("Add --forward-to with a URL, or --webhook with the ID of a webhook.")
     if webhook is not None:
         with server() as place:
-            delivery = place.test_webhook(webhook, type)
+            delivery = place.one("POST", at("webhooks", webhook, "test"), body={"type": type})
     else:
         example = forwarding.example(type)
         with forwarding.to(str(forward_to), _secret(secret)) as forward:
