@@ -77,12 +77,6 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     return on.feeds.add(by, selection, seq, newest)
 
 
-async def position(on: Rollbook, by: Principal) -> int:
-    """Of the newest event: what happens from now on comes after it."""
-    require(by, "events:read")
-    return await events.newest(on.db)
-
-
 async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> EventPage:
     if asked.after is not None:
         selection = selection._replace(after=await events.place(queries, "after", asked.after))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from rollbook.auth.tokens import mint
-from rollbook.cli.output import Failure
+from rollbook.cli.output import Failure, Unreachable, hint
+from rollbook.errors import DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import Import
 
 Shown = dict[str, Any]
 PAGE = 1_000
+LONGEST = 30
+"""Seconds that a call waits for what comes next in a log."""
 WHOLE = {"fields": "*"}
 """The query of calls that return a user, with all fields."""
 
@@ -29,7 +33,7 @@ class Answer(NamedTuple):
     next: str = ""
     """The query of the next page."""
     position: str = ""
-    """The place in the request log up to where a list of requests goes."""
+    """The place in the log up to where a list of events or requests goes."""
 
 
 class Exported(NamedTuple):
@@ -119,6 +123,26 @@ class Backend(ABC):
                 return
             # A server may use another host name for itself: take only the query.
             answer = self.ask("GET", path, dict(parse_qsl(answer.next, keep_blank_values=True)))
+
+    def followed(self, path: str, filters: Mapping[str, Any], after: str | None) -> Iterator[Shown]:
+        """What a log gets, without end: from now on, or from the place `after`. What is lost for a while is tried again, and nothing is
+        missed."""
+        position = after or self.ask("GET", path, {"limit": 1, "order": "desc"}).position
+        pause = 1.0
+        while True:
+            query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
+            try:
+                answer = self.ask("GET", path, query)
+            except (Unreachable, StorageUnavailable, DatabaseTimeout) as problem:
+                hint(f"{problem} Trying again.")
+                time.sleep(pause)
+                pause = min(2 * pause, 30.0)
+                continue
+            pause = 1.0
+            yield from self.page(answer)
+            if not answer.position:
+                raise self.stranger(answer.status)
+            position = answer.position
 
     # ---- users
 

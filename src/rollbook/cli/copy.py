@@ -69,27 +69,24 @@ class Place(NamedTuple):
         return bulk.is_open(self.file) if self.file else await bulk.servers(self._address) > 0
 
 
+Source = Annotated[
+    str | None,
+    typer.Option("--from", metavar="PLACE", help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]")
+]  # fmt: skip
+Target = Annotated[str | None, typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]")]
+Verify = Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")]
+WithoutSecret = Annotated[
+    bool,
+    typer.Option("--without-secret", help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.")
+]  # fmt: skip
+
+
 @app.command()
 def copy(
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="PLACE",
-            help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]")
-    ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")] = False,
-    without_secret: Annotated[
-        bool,
-        typer.Option(
-            "--without-secret",
-            help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.",
-        ),
-    ] = False,
+    source: Source = None,
+    target: Target = None,
+    verify: Verify = False,
+    without_secret: WithoutSecret = False,
     json: options.Json = False,
 ) -> None:
     """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.

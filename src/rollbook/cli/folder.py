@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +13,18 @@ from urllib.parse import unquote, urlencode
 import msgspec
 
 from rollbook import config
-from rollbook.actions import events, exports, users
-from rollbook.actions.arguments import ExportUsers, ListEvents, UserCreate
+from rollbook.actions import exports, users
+from rollbook.actions.arguments import ExportUsers, UserCreate
 from rollbook.actions.checking import check, check_texts
 from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
-from rollbook.cli.output import Failure, counted, hint, where
+from rollbook.cli.output import Failure, counted, where
 from rollbook.config import Settings
-from rollbook.errors import DatabaseTimeout, NotFound, StorageUnavailable
+from rollbook.errors import NotFound
 from rollbook.first_start import open_database
-from rollbook.records import events as event_records
 from rollbook.records import users as user_records
 from rollbook.records.connect import address
 from rollbook.storage import migrate
@@ -37,12 +35,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PAGE = 1_000
-WAIT = 60
-"""Seconds until the event log is read again, though nothing was heard of it."""
-
 _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
-_POSITION = re.compile(rb"Request-Position: ([^\r]*)").search
+_POSITION = re.compile(rb"(?:Request|Event)-Position: ([^\r]*)").search
 
 
 class Folder(Backend):
@@ -98,23 +92,8 @@ class Folder(Backend):
         load(self._on, asked)
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
-        asked = check_texts(ListEvents, filters)
-        after = asked.after or str(self._run(events.position(self._on, CLI)))
-        lost = False
         try:
-            while True:
-                asked = msgspec.structs.replace(asked, after=after, limit=PAGE, wait=WAIT)
-                try:
-                    page = self._run(events.list_events(self._on, CLI, asked))
-                except (StorageUnavailable, DatabaseTimeout) as problem:
-                    if not lost:
-                        hint(f"{problem} Trying again.")
-                    lost = True
-                    time.sleep(1)
-                    continue
-                lost = False
-                yield from (msgspec.json.decode(msgspec.json.encode(event_records.public(event))) for event in page.events)
-                after = str(page.position)
+            yield from self.followed("/v1/events", filters, filters.get("after"))
         finally:
             self._run(_end_tasks())
 

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from rollbook.cli import options
-from rollbook.cli.backends import PAGE, Backend, Shown, at
+from rollbook.cli.backends import Backend, Shown, at
 from rollbook.cli.completion import emails
-from rollbook.cli.output import Unreachable, hint, json_line, line, shown
-from rollbook.errors import DatabaseTimeout, StorageUnavailable
+from rollbook.cli.output import hint, json_line, line, shown
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
-
-LONGEST = 30
-"""Seconds that a call waits for the next request of the log."""
 
 FILTERS: dict[str, Any] = {
     "status": options.text("--status", "STATUS", "Only this status, such as 404, or this class, such as 4xx."),
@@ -75,30 +69,9 @@ def tail(
     with server() as place:
         if sys.stderr.isatty():
             hint(f"Following the request log of {place.address}. Press Ctrl+C to stop.")
-        for request in _as_logged(place, _asked(place, filters), since):
+        for request in place.followed("/v1/requests", _asked(place, filters), since):
             json_line(request) if json else line(_sentence(request))
             sys.stdout.flush()
-
-
-def _as_logged(place: Backend, filters: Shown, after: str | None) -> Iterator[Shown]:
-    """Requests as they are logged, without end: from now on, or from the time `after`. What is lost for a while is tried again, and no
-    request is missed."""
-    position = after or place.ask("GET", "/v1/requests", {"limit": 1}).position
-    pause = 1.0
-    while True:
-        query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
-        try:
-            answer = place.ask("GET", "/v1/requests", query)
-        except (Unreachable, StorageUnavailable, DatabaseTimeout) as problem:
-            hint(f"{problem} Trying again.")
-            time.sleep(pause)
-            pause = min(2 * pause, 30.0)
-            continue
-        pause = 1.0
-        yield from place.page(answer)
-        if not answer.position:
-            raise place.stranger(answer.status)
-        position = answer.position
 
 
 def _asked(place: Backend, filters: dict[str, str | None]) -> Shown:

@@ -76,7 +76,8 @@ class Remote(Backend):
             next = "" if following is None else urlsplit(following["url"]).query
         if following is not None and not next:
             raise self.stranger(response.status_code)
-        return Answer(response.status_code, response.parsed, next, response.headers.get("request-position", ""))
+        position = response.headers.get("request-position") or response.headers.get("event-position", "")
+        return Answer(response.status_code, response.parsed, next, position)
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         types = filters["type"].split(",") if "type" in filters else None
