@@ -22,7 +22,6 @@ FILTERS: dict[str, Any] = {
     "user": options.text("--user", "EMAIL|ID", "Only calls with the API keys of this user.", autocompletion=emails),
     "key_id": options.text("--key-id", "KEY_ID", "Only calls with this API key."),
 }  # fmt: skip
-Lines = Annotated[bool, typer.Option("--json", help="Print each request as a line of JSON.")]
 
 
 @app.command("list")
@@ -33,7 +32,7 @@ def list_requests(
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only calls after this RFC 3339 time.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only calls before this RFC 3339 time.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of requests.")] = 50,
-    json: Lines = False,
+    json: options.JsonLines = False,
     **filters: str | None,
 ) -> None:
     """List requests, newest first."""
@@ -62,7 +61,7 @@ def tail(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Begin with the calls after this RFC 3339 time.")
     ] = None,
-    json: Lines = False,
+    json: options.JsonLines = False,
     **filters: str | None,
 ) -> None:
     """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in order."""

@@ -74,6 +74,7 @@ Profile = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print each item as a line of JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.", autocompletion=emails)]
@@ -98,17 +99,6 @@ EventTypes = Annotated[
 ]
 AboutUser = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", autocompletion=emails)
-]
-Actor = Annotated[
-    str | None, typer.Option("--actor", metavar="EMAIL|ID", help="Only what this user did, or the API key with this ID.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="IP",
-        help="Only what was done from this IP address; cli: the command line, system: the server itself.",
-    ),
 ]
 After = Annotated[
     str | None, typer.Option("--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]")

@@ -350,7 +350,7 @@ def listen(
     user: options.AboutUser = None,
     after: options.After = None,
     secret: Secret = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result of each event as a line of JSON.")] = False,
+    json: options.JsonLines = False,
 ) -> None:
     """Forward events to a program on this machine, as a webhook would send them, until you press Ctrl+C.
 
