@@ -10,7 +10,8 @@ import msgspec
 import typer
 
 from rollbook.cli import options
-from rollbook.cli.output import Misuse, as_json
+from rollbook.cli.failures import Misuse
+from rollbook.cli.output import as_json
 
 app = options.single()
 

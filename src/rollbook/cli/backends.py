@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from rollbook.auth.tokens import mint
-from rollbook.cli.output import Failure, Unreachable, hint
+from rollbook.cli.failures import Failure, Unreachable
+from rollbook.cli.output import hint
 from rollbook.errors import DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from rollbook import config, runner
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
-from rollbook.cli.output import Failure, Misuse, as_json, counted, hint, program, table
+from rollbook.cli.failures import Failure, Misuse
+from rollbook.cli.output import as_json, counted, hint, program, table
 from rollbook.cli.progress import bar
 from rollbook.records.connect import connect
 from rollbook.records.copying import transfer, unfinished

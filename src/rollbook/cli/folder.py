@@ -21,7 +21,8 @@ from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
-from rollbook.cli.output import Failure, counted, where
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import counted, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database

@@ -11,7 +11,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.cli.backends import Shown
-from rollbook.cli.output import Misuse
+from rollbook.cli.failures import Misuse
 from rollbook.config import Networks
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.addresses import Addresses

@@ -22,7 +22,8 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import cli_job
 from rollbook.cli.backends import at
-from rollbook.cli.output import Misuse, counted, hint
+from rollbook.cli.failures import Misuse
+from rollbook.cli.output import counted, hint
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError
 from rollbook.jobs.importing import Run

@@ -16,7 +16,8 @@ import typer
 from rollbook import clock, roles
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import Shown, at
-from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
+from rollbook.cli.failures import Failure, Refused
+from rollbook.cli.output import base_url, details, has_browser, hint, program
 from rollbook.cli.profile_store import Profile
 from rollbook.cli.targets import Target, backend, opened
 

@@ -8,7 +8,8 @@ import typer
 
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import at
-from rollbook.cli.output import Failure, hint
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import hint
 from rollbook.cli.targets import running_server
 
 app = options.single()

@@ -6,8 +6,8 @@ import os
 import sys
 
 from rollbook import clock
-from rollbook.cli import output
-from rollbook.cli.output import Failure, Misuse
+from rollbook.cli.failures import Failure, Misuse, wrong_values
+from rollbook.cli.output import hint
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
 from rollbook.storage.database import DatabaseUnusable
@@ -27,8 +27,8 @@ def main() -> None:
         sentence = _sentence(problem)
         if sentence is None:
             raise
-        output.hint(f"rollbook: {sentence}")
-        sys.exit(MISUSE if isinstance(problem, Misuse) or output.wrong_values(problem) else FAILURE)
+        hint(f"rollbook: {sentence}")
+        sys.exit(MISUSE if isinstance(problem, Misuse) or wrong_values(problem) else FAILURE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -10,7 +10,8 @@ import typer
 
 from rollbook.api import openapi as description
 from rollbook.cli import options
-from rollbook.cli.output import Failure, hint, program
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import hint, program
 from rollbook.config import Settings
 
 app = options.single()

@@ -18,7 +18,8 @@ from typer.core import TyperGroup
 from rollbook import clock, units
 from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails
-from rollbook.cli.output import Failure, Misuse, Refused, hint, wrong_values
+from rollbook.cli.failures import Failure, Misuse, Refused, wrong_values
+from rollbook.cli.output import hint
 from rollbook.cli.targets import backend, running_server
 from rollbook.errors import Fault, InvalidParameter
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from rollbook.cli.output import Failure, Misuse, program
+from rollbook.cli.failures import Failure, Misuse
+from rollbook.cli.output import program
 
 DEFAULT = "default"
 """The profile of commands that name nothing else."""

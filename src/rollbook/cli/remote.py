@@ -13,7 +13,8 @@ from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
-from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, base_url, hint, program
+from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
+from rollbook.cli.output import base_url, hint, program
 from rollbook.errors import Fault
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import typer
 from rollbook import clock, config
 from rollbook.cli import profile_store, server_address
 from rollbook.cli.backends import Backend
-from rollbook.cli.output import Failure, base_url, hint, program, where
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import base_url, hint, program, where
 from rollbook.cli.profile_store import Profile
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import typer
 from rollbook.actions.arguments import UsagePeriod
 from rollbook.cli import options
 from rollbook.cli.completion import emails
-from rollbook.cli.output import Misuse, as_json, counted, line, table
+from rollbook.cli.failures import Misuse
+from rollbook.cli.output import as_json, counted, line, table
 
 app = options.single()
 

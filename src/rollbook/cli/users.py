@@ -13,7 +13,8 @@ from rollbook import roles
 from rollbook.cli import options
 from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
-from rollbook.cli.output import Failure, as_json, as_json_list, counted, hint, line, program, shown, table, written
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, table, written
 
 app = options.group(help="List, create and update users.")
 

@@ -10,7 +10,8 @@ import typer
 
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import Shown, at
-from rollbook.cli.output import Failure, as_json, hint, json_line, line, listed, program, shown
+from rollbook.cli.failures import Failure
+from rollbook.cli.output import as_json, hint, json_line, line, listed, program, shown
 from rollbook.cli.progress import bar, looks
 
 if TYPE_CHECKING:
