@@ -92,6 +92,7 @@ class App:
 
     def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
         self.settings = settings
+        self.connections = self._answered = 0
         self._worker = worker
         self._limiter, self._metrics, self._sources = shared or common(settings)
         self._metrics.join(worker)
@@ -114,12 +115,15 @@ class App:
         self._route_index = {id(row): index for index, row in enumerate(rows)}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
-        self._dispatcher = Dispatcher(services, self._count_delivery) if worker == 0 or dialect(self._db).is_shared else None
+        self._dispatcher = (
+            Dispatcher(services, self._count_delivery, lambda: self._answered)
+            if worker == 0 or dialect(self._db).is_shared
+            else None
+        )
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
-        self.connections = 0
         self._spans: Spans | None = None
 
     def _mount(self, mounted: Mounted, services: Services) -> Mount:
@@ -198,6 +202,7 @@ class App:
 
     def finished(self, request: Request, status: int, size: int) -> None:
         microseconds = (time.perf_counter_ns() - request.started) // 1000
+        self._answered += 1
         route = request.route
         self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], status, microseconds)
         self._access_log.line(request, status, microseconds, size)

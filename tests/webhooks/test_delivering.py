@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import httpx2
 
@@ -226,6 +229,49 @@ def test_one_user_with_many_changes_at_once_gets_them_in_order(http: httpx2.Clie
     assert names(listener.messages, user) == [f"Name {number}" for number in range(60)]
     assert names(listener.messages[:40], other) == ["Other"], "it waited for another user"
     assert listener.overlaps == 0
+
+
+def test_deliveries_go_on_while_callers_keep_the_server_busy(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make
+) -> None:
+    users = [new_user(http) for _ in range(5)]
+    paths = "/one", "/two"
+    for path in paths:
+        make(path)
+    with kept_busy(server):
+        for number in range(20):
+            for user in users:
+                rename(http, user, f"Name {number}")
+        listener.wait_for(lambda: all(len(listener.delivered(path)) == 100 for path in paths))
+    for path in paths:
+        for user in users:
+            assert names(listener.at(path), user) == [f"Name {number}" for number in range(20)]
+    assert listener.overlaps == 0
+
+
+@contextmanager
+def kept_busy(server: Server) -> Iterator[None]:
+    """A caller sends more requests than the server can answer."""
+    request = f"GET /v1/users?limit=20 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode()
+    stopping = threading.Event()
+
+    def call() -> None:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection, connection.makefile("rb") as answers:
+            while not stopping.is_set():
+                connection.sendall(request * 20)
+                for _ in range(20):
+                    assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+                    fields = dict(line.split(b": ", 1) for line in iter(answers.readline, b"\r\n"))
+                    answers.read(int(fields[b"Content-Length"]))
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        yield
+        assert caller.is_alive()
+    finally:
+        stopping.set()
+        caller.join()
 
 
 def test_the_inbox_keeps_what_would_be_sent(server: Server, http: httpx2.Client) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
+import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +21,7 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
 from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
+from rollbook.jobs.webhooks.pace import LOOK, Pace
 from rollbook.jobs.webhooks.room import Room, lease_clock
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import database_clock, events, webhook_cursors, webhook_replays, webhook_results, webhook_senders, webhooks
@@ -67,12 +70,15 @@ class Seen(NamedTuple):
 
 
 class Dispatcher:
-    def __init__(self, on: Rollbook, count: Callable[[str], None] = lambda outcome: None) -> None:
-        """`count` is called with the outcome of each attempt."""
+    def __init__(
+        self, on: Rollbook, count: Callable[[str], None] = lambda outcome: None, answered: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`count` is called with the outcome of each attempt. `answered` is how many requests of callers this process has answered."""
         self._on = on
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
         self._room = Room(on.db, self._has_changed, count)
+        self._pace = Pace(answered)
         self._addresses = Addresses(on.settings.webhook_allow)
         self._owned: dict[str, Endpoint] = {}
         self._is_shared = dialect(on.db).is_shared
@@ -144,9 +150,12 @@ class Dispatcher:
             await self._scan()
         self._woken.clear()
         self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
+        if self._pace.look():
+            self._share_starts(self._pace.starts)
         pages, is_behind = 0, False
         for endpoint in list(self._owned.values()):
-            if endpoint.wants_more and endpoint.read < self._newest:
+            can_use = endpoint.wants_more if self._pace.starts is None else endpoint.is_hungry
+            if can_use and endpoint.read < self._newest:
                 types, now = endpoint.target.reads, asyncio.get_running_loop().time()
                 page = await self._room.pages.after(endpoint.read, self._newest, types, now)
                 if page.changed_webhooks_at > self._scanned:
@@ -160,10 +169,27 @@ class Dispatcher:
             endpoint.start()
             if endpoint.is_closing and not endpoint.tasks:
                 await self._release(endpoint)
-        if is_behind:
+        if self._pace.starts is not None:
+            await asyncio.sleep(LOOK)
+        elif is_behind:
             await asyncio.sleep(min(pages * PACE, MAX_PACE))
         else:
             await self._wait()
+
+    def _share_starts(self, starts: int | None) -> None:
+        """Among those that have something to send; by chance, where there are fewer than those. Others may begin with one."""
+        endpoints = list(self._owned.values())
+        random.shuffle(endpoints)
+        busy = sum(endpoint.is_busy for endpoint in endpoints)
+        given = 0
+        for endpoint in endpoints:
+            if starts is None:
+                endpoint.pace(math.inf)
+            elif endpoint.is_busy:
+                endpoint.pace(starts * (given + 1) // busy - starts * given // busy)
+                given += 1
+            else:
+                endpoint.pace(1)
 
     async def _follow(self) -> None:
         """Notice that the log has grown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Coroutine, Sequence
@@ -82,6 +83,8 @@ class Endpoint:
         self._replays: dict[str, Replay] = {}
         self._replaying = 0
         """Requests of replays on the wire."""
+        self._starts: float = math.inf
+        """Requests that may begin before `pace` is called again."""
         self._stalled_until = 0.0
 
     # ---- what the dispatcher asks and tells
@@ -133,6 +136,10 @@ class Endpoint:
             if self.target.wants(entry.event):
                 self._take(entry)
         self.read = page.last
+
+    def pace(self, starts: float) -> None:
+        """So many requests may begin before the next call."""
+        self._starts = starts
 
     def start(self) -> None:
         """Send what can be sent now."""
@@ -227,6 +234,7 @@ class Endpoint:
             not self.is_closing
             and not room.is_stopping
             and not room.is_stalled
+            and self._starts > 0
             and len(self.outbox.deliveries) < MAX_RESULTS
             and room.lasts(self.lease_ends)
         )
@@ -244,6 +252,7 @@ class Endpoint:
         return None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._starts -= 1
         self.tasks.add(self._loop.create_task(self._run(work)))
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -320,6 +329,7 @@ class Endpoint:
                 entry = await self._advance(lane)
                 if entry is None or not self._may_go_on():
                     return
+                self._starts -= 1
                 retry = await self._attempt(entry, 1, "event")
             lane.attempts += 1
             lane.next_at, lane.outcome = retry
