@@ -464,7 +464,7 @@ def test_memory_does_not_grow_with_the_database(kept: Kept, tmp_path: Path) -> N
     small = "from rollbook.storage import bulk; bulk.BATCH = 200"
     targets = {data: postgres.migrated_database() for data in (tmp_path / "data", kept.data)}
     peaks = [peak_of("copy", "--from", f"sqlite:{data}", "--to", target, first=small) for data, target in targets.items()]
-    assert peaks[1] < peaks[0] + 6_000
+    assert peaks[1] < peaks[0] + 8_000
 
 
 def test_a_terminal_shows_how_far_it_is(kept: Kept, empty: str) -> None:
