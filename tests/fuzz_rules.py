@@ -42,7 +42,7 @@ SENTENCES = {
     "is required to change your own": "the email or password: depends on whose it is",
     "ip_allow must be an IP address or a network": "a pattern for IPv6 would be longer than the parser",
     "address must be an IP address": "the same",
-    "actor must be the ID": "of a user or an API key, each in its form",
+    "actor must be me, or the ID": "of a user or an API key, each in its form",
     "expires_at must be in the future": "depends on the time",
     "which the role": "depends on whose key it is to be",
     "The name is blank": "Unicode tells by its tables what shows something",

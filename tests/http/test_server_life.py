@@ -244,7 +244,7 @@ class TestStart:
         with Server(f"tls_cert={missing}", f"tls_key={missing}", wait=False) as server:
             code, _, errors = server.end()
         assert code != 0
-        assert "ConfigurationError: tls_cert, tls_key" in errors
+        assert f"ConfigurationError: tls_cert: {missing} does not exist" in errors
 
 
 def _held(client: Client, folder: Path) -> Hold:
