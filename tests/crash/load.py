@@ -94,11 +94,11 @@ class Client(threading.Thread):
         try:
             while not self._told.is_set() and (self._persistent or not self.broken):
                 try:
-                    self._work()
-                except GONE:
-                    self.broken += 1
-                    if self._persistent:
+                    if self.unsure is not None:
                         settle(self._server, [self])
+                    self._work()
+                except GONE:  # also while it settles: a worker can be killed again
+                    self.broken += 1
         except BaseException as problem:
             self.problem = problem
 
