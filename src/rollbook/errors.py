@@ -90,7 +90,7 @@ class BadRequest(ApiError):
 
 
 class InvalidJson(BadRequest):
-    """The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone surrogates (RFC 8259 and I-JSON, RFC 7493)."""
+    """The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column."""
 
     code = "invalid_json"
     message = "The body is not valid JSON."

@@ -806,7 +806,7 @@ def test_a_new_user_has_metadata(http: httpx2.Client, browse: Callable[..., Page
         page.get_by_label("Metadata").fill('{"plan": "pro"')
         assert press(page, "Create user").status == 400
         expect(page.locator("#field-metadata-problem")).to_have_text(
-            "Metadata: line 1, column 15: a comma or a closing bracket is missing."
+            "Metadata is not valid JSON (line 1, column 15): a comma or a closing bracket is missing."
         )
         page.get_by_label("Metadata").fill('{"plan": "pro"}')
     press(page, "Create user")
@@ -851,12 +851,12 @@ def test_a_user_that_only_signed_in_meanwhile_is_changed_all_the_same(
 @pytest.mark.parametrize(
     ("label", "value", "field", "sentence"),
     [
-        ("Metadata", "{broken", "metadata", "Metadata: line 1, column 2: a name in double quotes is missing."),
+        ("Metadata", "{broken", "metadata", "Metadata is not valid JSON (line 1, column 2): a name in double quotes is missing."),
         (
             "Metadata",
             '{\n  "plan": "pro"\n  "n": 1}',
             "metadata",
-            "Metadata: line 3, column 3: a comma or a closing bracket is missing.",
+            "Metadata is not valid JSON (line 3, column 3): a comma or a closing bracket is missing.",
         ),
         ("Metadata", "[1]", "metadata", "Metadata must be a JSON object."),
         ("Rate limit", "many", "rate_limit", "not a rate limit"),

@@ -211,7 +211,7 @@ def test_passwords_are_hashed_and_not_too_many(http: httpx2.Client) -> None:
     ("body", "code", "sentence"),
     [
         ("", "invalid_json", "The body is empty. A JSON object is required."),
-        ("{", "invalid_json", "The body is not valid JSON."),
+        ("{", "invalid_json", "The body is not valid JSON (line 1, column 2): a name in double quotes is missing."),
         ("[]", "invalid_json", "The body must be a JSON object."),
         ("{}", "invalid_parameter", "operations is required."),
         ('{"operations": {}}', "invalid_parameter", "operations must be a list."),

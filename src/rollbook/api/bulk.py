@@ -97,7 +97,7 @@ def _outermost(body: bytes) -> tuple[bytes, bool]:
         message = f"{quoted(name[1])} is not a field of this request. Fields: operations, atomic."
         raise invalid([Fault(shortened(name[1]), message)]) from None
     except BROKEN as problem:
-        raise invalid_json(problem) from None
+        raise invalid_json(problem, body) from None
     operations, atomic = bytes(found.operations), bytes(found.atomic)
     if not operations:
         raise invalid([Fault("operations", "operations is required.")])

@@ -25,6 +25,23 @@ READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoder raises for what is not JSON."""
 
+LOCATED = 65_536
+"""Bytes up to which it is said where a body is not JSON: to find that takes another decoder, a millisecond for as many."""
+
+# What Python's decoder says where it stops.
+_SAYINGS = {
+    "Expecting value": "a value is missing or misspelled",
+    "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing",
+    "Extra data": "nothing can follow the closing bracket",
+    "Unterminated string starting at": "the closing quotation mark is missing",
+    "Invalid control character at": "write line breaks and tabs in text as \\n and \\t",
+    "Invalid \\escape": "write a backslash in text as \\\\",
+    "Illegal trailing comma before end of object": "remove the comma before the closing bracket",
+    "Illegal trailing comma before end of array": "remove the comma before the closing bracket",
+}
+
 _decode = msgspec.json.Decoder().decode
 _TOO_DEEP = f"nested too deeply, more than {MAX_DEPTH} levels"
 # `*+` doesn't backtrack: otherwise a long header with many spaces would take seconds.
@@ -51,7 +68,7 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
     try:
         found = _decode(body)
     except BROKEN as problem:
-        raise invalid_json(problem) from None
+        raise invalid_json(problem, body) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
     if (place := too_deep(found, body)) is not None:
@@ -107,12 +124,20 @@ def _no_nul(items: list[Any]) -> None:
             _no_nul(item)
 
 
-def invalid_json(problem: Exception) -> InvalidJson:
-    """What the JSON decoder's error means: one of BROKEN."""
+def invalid_json(problem: Exception, body: bytes) -> InvalidJson:
+    """What the JSON decoder's error means: one of BROKEN. The message says where, as far as LOCATED goes."""
     if isinstance(problem, RecursionError):
         return InvalidJson(f"The body is {_TOO_DEEP}.")
     if isinstance(problem, UnicodeDecodeError) or "utf-8" in str(problem).lower():
         return InvalidJson("The body is not valid UTF-8.")
+    try:
+        if len(body) <= LOCATED:
+            json.loads(body)
+    except json.JSONDecodeError as at:
+        saying = _SAYINGS.get(at.msg.partition(": ")[0], "this is not JSON")
+        return InvalidJson(f"The body is not valid JSON (line {at.lineno}, column {at.colno}): {saying}.")
+    except (ValueError, RecursionError):
+        pass  # not UTF-8, a number of thousands of digits, or too many levels
     return InvalidJson("The body is not valid JSON.")
 
 

@@ -176,7 +176,8 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         return read_object(text.strip(), None, None)
     except InvalidJson as problem:
-        raise InvalidJson(problem.message.replace("body", "record"), param=problem.param) from None
+        # It is a line of the file, whose number stands beside the message.
+        raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "("), param=problem.param) from None
 
 
 def _refused(line: int, field: str | None, code: str, reason: str) -> Record:

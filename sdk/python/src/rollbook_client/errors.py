@@ -94,7 +94,7 @@ class BadMessage(BadRequest):
 
 class InvalidJson(BadRequest):
     """`invalid_json`: The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters
-    or lone surrogates (RFC 8259 and I-JSON, RFC 7493).
+    or lone surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column.
     """
 
 

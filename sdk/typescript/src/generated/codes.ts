@@ -91,7 +91,7 @@ export class InternalError extends APIError {}
 
 /**
  * The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone surrogates (RFC
- * 8259 and I-JSON, RFC 7493).
+ * 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column.
  */
 export class InvalidJson extends BadRequest {}
 
