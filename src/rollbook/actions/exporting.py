@@ -20,8 +20,6 @@ PART = 65_536
 """Bytes that are sent at a time."""
 CHECKED = 32 << 20
 """Bytes after which the room on the disk is looked at again."""
-
-
 CHECK = 0.5
 """Seconds between two looks at whether the caller may still have an export."""
 

@@ -243,7 +243,7 @@ class Connection:
         """Raises OutcomeUnknown unless PostgreSQL says that the transaction is committed, and does not warn that a standby may not have it.
 
         Told to stop (by the driver when its time is over, for one), PostgreSQL no longer waits for its standby, and everybody sees what that
-        may never get. So this hangs up instead: PostgreSQL goes on waiting, and shows it to nobody before the standby has it.
+        may never get. So this hangs up instead: PostgreSQL goes on waiting, and shows the change only once the standby has it.
         """
         self._warned = False
         hang_up = asyncio.get_running_loop().call_later(self._timeout, self._leave)

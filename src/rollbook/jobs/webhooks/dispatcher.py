@@ -37,7 +37,7 @@ SCAN = 0.5
 GATHER, ENOUGH = 0.05, 200
 """Seconds that results wait for others before they are stored, and how many do not wait."""
 MOVED = 1.0
-"""Seconds after which a cursor is stored that went past events nobody asked for."""
+"""Seconds after which a cursor is stored that went past events of other types."""
 ANNOUNCE = 10.0
 """Seconds after which it says again that it is there, so that the others leave it its share."""
 RENEW = 20.0
