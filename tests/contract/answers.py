@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 import httpx2
 import msgspec
@@ -37,8 +37,9 @@ def _fits(content: Any, kind: Any) -> None:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         assert set(content) <= set(fields), "fields that the type does not have"
         assert {name for name, field in fields.items() if field.required} <= set(content), "fields that are missing"
+        types = get_type_hints(kind)
         for name, value in content.items():
-            _fits(value, fields[name].type)
+            _fits(value, types[name])
     elif kind is msgspec.Raw or msgspec.Raw in get_args(kind):
         assert isinstance(content, dict) or content is None
     else:

@@ -14,6 +14,7 @@ from msgspec.structs import FieldInfo
 
 from rollbook import clock, ids
 from rollbook.actions import arguments
+from rollbook.actions.arguments import MAX_IDS, MAX_TYPES
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
@@ -24,9 +25,7 @@ S = TypeVar("S", bound=Struct)
 Hook = Callable[[type, Any], Any]
 
 LIMIT_LENGTH = 100
-MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_PAIRS = 10
-MAX_TYPES = 50
 NO_EVENT_TYPE = "must be event types such as user.created, groups such as user.*, or *"
 MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes

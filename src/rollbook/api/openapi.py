@@ -17,12 +17,12 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
 from rollbook.api import routes, take, types
-from rollbook.api.openapi_tables import Schema
 from rollbook.api.routes import Route
 from rollbook.errors import ApiError, Fault
 from rollbook.http.wire import REASON
 from rollbook.records import event_types
 from rollbook.records.event_types import EventType
+from rollbook.schemas import Schema, text
 
 
 def document(server_url: str) -> bytes:
@@ -97,7 +97,7 @@ def query_parameters(route: Route) -> list[Schema]:
         return []
     _, found = _components([route.query])
     kind = route.query.__name__
-    return [_query_parameter(kind, name, schema) for name, schema in found[kind]["properties"].items()]
+    return [_query_parameter(name, schema) for name, schema in found[kind]["properties"].items()]
 
 
 def _paths() -> Schema:
@@ -161,14 +161,13 @@ def _request_headers(route: Route) -> list[str]:
     return found
 
 
-def _query_parameter(kind: str, name: str, schema: Schema) -> Schema:
+def _query_parameter(name: str, schema: Schema) -> Schema:
     schema = dict(schema)
     if schema.get("default", 0) is None:  # optional
         del schema["default"]
         schema = schema["anyOf"][0]
     if schema.get("type") == "string" and "pattern" not in schema:
-        schema = {**schema, "minLength": 1, "pattern": tables.ANY_TEXT}
-    schema = {**schema, **(tables.QUERIES.get(f"{kind}.{name}") or tables.QUERIES.get(name, {}))}
+        schema = {**schema, "minLength": 1, "pattern": arguments.ANY_TEXT}
     found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
     if schema.get("type") == "object":
         return {**found, "style": "deepObject", "explode": True}
@@ -226,11 +225,10 @@ def _success(route: Route) -> Schema:
     names += tables.PAGED.get(operation_id(route), ())
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}
     if route.answer is str:
-        kind, schema, example = tables.TEXTS[operation_id(route)]
-        found["content"] = {kind: {"schema": schema, "example": example}}
-        if operation_id(route) in tables.OTHER_TEXTS:
-            kind, schema, example = tables.OTHER_TEXTS[operation_id(route)]
-            found["content"][kind] = {"schema": schema, "example": example}
+        found["content"] = {
+            kind: {"schema": tables.string(text(about, 1 << 53)), "example": example}
+            for kind, about, example in tables.TEXTS[operation_id(route)]
+        }
     elif route.answer is not None:
         found["content"] = {"application/json": _content(route)}
     return found
@@ -353,10 +351,11 @@ def _schemas() -> Schema:
     bodies = {route.body for route in routes.ROUTES if route.body is not None}
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
-    _, leaving = _components([*answers, types.ErrorResponse])
-    found = {name: _arriving(name, schema) for name, schema in arriving.items()}
-    found |= {name: _leaving(name, schema) for name, schema in leaving.items()}
-    found |= tables.ENUMS | tables.OPEN_ENUMS | {"EventObject": _event_object(found), "NotReady": _not_ready_body(found)}
+    _, leaving = _components([*answers, types.ErrorResponse, types.EventObject])
+    found = {name: _arriving(schema) for name, schema in arriving.items()}
+    found |= {name: _leaving(schema) for name, schema in leaving.items()}
+    found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}
+    found["EventObject"]["properties"] = _of_event_objects(found)
     found["Problem"] = _problem(found["ErrorResponse"])
     for name in found:
         if name in tables.EXAMPLES:
@@ -372,17 +371,13 @@ def _components(kinds: Any) -> tuple[Any, Schema]:
 
 def _custom(kind: Any) -> Schema:
     """The schema of one of our own types: its docstring, and what its parser accepts."""
-    return {"description": inspect.getdoc(kind), **kind.schema, **tables.OF_TYPES.get(kind, {})}
+    return {"description": inspect.getdoc(kind), **kind.schema}
 
 
-def _arriving(type_name: str, schema: Schema) -> Schema:
-    properties = {}
-    needed = schema["required"]
-    # Required ones first.
-    for name, field in sorted(schema["properties"].items(), key=lambda item: item[0] not in needed):
-        more = tables.BODIES.get(f"{type_name}.{name}") or tables.BODIES.get(name) or {}
-        properties[name] = _named(_without_default({**more, **field}))
-    return {**schema, "properties": properties}
+def _arriving(schema: Schema) -> Schema:
+    """Required fields first."""
+    fields = sorted(schema["properties"].items(), key=lambda field: field[0] not in schema["required"])
+    return {**schema, "properties": {name: _named(_without_default(field)) for name, field in fields}}
 
 
 def _without_default(schema: Schema) -> Schema:
@@ -403,23 +398,16 @@ def _named(schema: Schema) -> Schema:
         if set(schema.get("enum", ())) == set(enum["enum"]):
             rest = {key: value for key, value in schema.items() if key not in ("enum", "type")}
             return tables.reference(name) | rest
-    if schema.get("pattern") == arguments.NO_CONTROLS:
-        return {**schema, "pattern": tables.NO_CONTROLS}
-    if schema.get("pattern") == arguments.CONTROL_FREE:
-        return {**schema, "pattern": tables.CONTROL_FREE}
-    return schema
+    return {**schema, "pattern": schema["pattern"].removesuffix(arguments.NO_LINE_BREAK)} if "pattern" in schema else schema
 
 
-def _leaving(type_name: str, schema: Schema) -> Schema:
-    properties = {}
-    for name, field in schema["properties"].items():
-        shown = tables.ANSWERS.get(f"{type_name}.{name}") or tables.ANSWERS.get(name)
-        properties[name] = _typed(field) if shown is None else _or_null(shown, field)
+def _leaving(schema: Schema) -> Schema:
+    properties = {name: _typed(field) for name, field in schema["properties"].items()}
     return {**schema, "properties": properties, "additionalProperties": True}
 
 
-def _event_object(found: Schema) -> Schema:
-    """What an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union would have generated clients refuse what later versions add."""
+def _of_event_objects(found: Schema) -> Schema:
+    """The fields of what an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
     for kind in ("User", "Key", "Session", "Webhook", "Import"):
         properties |= {
@@ -427,33 +415,29 @@ def _event_object(found: Schema) -> Schema:
             for name, field in found[kind]["properties"].items()
             if name not in properties and name not in ("key", "deleted_at", "secret", "health", "report_url")
         }
-    return {
-        "title": "EventObject",
-        "type": "object",
-        "description": tables.ABOUT_EVENT_OBJECTS,
-        "properties": properties | tables.EVENT_OBJECT,
-        "additionalProperties": True,
-    }
-
-
-def _or_null(shown: Schema, field: Schema) -> Schema:
-    if "oneOf" in shown or "$ref" in shown:
-        return shown
-    return _typed({"anyOf": [shown, {"type": "null"}]}) if {"type": "null"} in field.get("anyOf", ()) else _typed(shown)
+    return properties | found["EventObject"]["properties"]
 
 
 def _typed(schema: Schema) -> Schema:
-    """The same with a `type` for each `enum`, and `X or null` as one schema of two types."""
-    either = schema.get("anyOf", ())
-    if len(either) == 2 and either[1] == {"type": "null"} and "type" in (inner := _typed(either[0])):
-        schema = {**inner, **{name: value for name, value in schema.items() if name != "anyOf"}, "type": [inner["type"], "null"]}
+    """The same with a `type` for each `enum`, `X or null` as one schema of two types, and references by themselves."""
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    schema = dict(schema)
+    if "anyOf" in schema:
+        inner, null = _typed(schema["anyOf"][0]), {"type": "null"}
+        assert schema.pop("anyOf")[1:] == [null]
+        schema = {"oneOf": [inner, null], **schema} if "$ref" in inner else {**inner, **schema, "type": [inner["type"], "null"]}
     if "enum" in schema and "type" not in schema:
         schema = {"type": "string", **schema}
     if "items" in schema:
         schema = {**schema, "items": _typed(schema["items"])}
     if schema.get("type") == "integer":
-        schema = {"type": "integer", "format": "int64", **schema}
-    return schema
+        schema["format"] = schema.get("format", "int64")
+    return dict(sorted(schema.items(), key=lambda item: _ORDER.get(item[0], 0)))
+
+
+_ORDER = {"type": -2, "format": -1, "examples": 1}
+"""Of the keys of a schema: the others are between, as they come."""
 
 
 def _not_ready_body(found: Schema) -> Schema:
@@ -473,10 +457,10 @@ def _problem(error: Schema) -> Schema:
         "description": "The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`.",
         "properties": {
             "type": {
-                **tables.uri("The documentation of this error.", 2048),
+                **error["properties"]["doc_url"],
                 "examples": ["https://api.example.com/docs/errors/not_found"],
             },
-            "title": tables.string("The status as text.", 64, examples=["Not Found"]),
+            "title": tables.string(text("The status as text.", 64, examples=["Not Found"])),
             "status": {
                 "type": "integer",
                 "minimum": 400,
@@ -485,7 +469,7 @@ def _problem(error: Schema) -> Schema:
                 "description": "The HTTP status.",
             },
             "detail": error["properties"]["error"],
-            "instance": tables.string("This occurrence of the error.", 64),
+            "instance": tables.string(text("This occurrence of the error.", 64)),
             **error["properties"],
         },
         "required": ["type", "title", "status", "detail", "instance", *error["required"]],

@@ -5,29 +5,32 @@ Constraints are checked when a request arrives and shown in `/openapi.json`; bot
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from rollbook import roles
 from rollbook.actions import arguments
-from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, Schema, UserSelection
+from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, UserSelection
 from rollbook.actions.bulk import MAX_OPERATIONS, Verb
+from rollbook.delivery import outcomes
+from rollbook.records import examples, webhooks
+from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
 from rollbook.records.public_events import Event
 from rollbook.roles import Status
-
-
-class Fields(Names):
-    """Fields to return besides `id`, `name` and `email`, which every user has. `*`: all."""
+from rollbook.schemas import Schema, array, identifier, listed, moment, number, open_enum, reference, says, text, uri
 
 
 class Cursor(str):
     """The start of a page, taken from a `Link` header. Opaque."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 2048}
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 2048, "pattern": "^[A-Za-z0-9_-]+$"}
 
 
-# ---- what arrives, where it is more than the arguments of an action
+# ---- what arrives, where it is more than the arguments of an action; a field a line
+
+# fmt: off
 
 
 class UserCreate(arguments.UserCreate, kw_only=True):
@@ -52,20 +55,18 @@ class BulkOperation(arguments.UserFields, kw_only=True):
     """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`."""
 
     op: Verb
-    id: Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")] | UnsetType = UNSET  # fmt: skip
+    id: Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")] | UnsetType = UNSET
     password: NewPassword | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
+    status: Annotated[Status, says(arguments.ABOUT_STATUS)] | UnsetType = UNSET
     metadata: arguments.MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
     purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
-    if_match: Annotated[str, Meta(max_length=1024, description="With `update` and `delete`: only proceed if the user still has this `ETag`.", examples=['"3"'])] | UnsetType = UNSET  # fmt: skip
+    if_match: Annotated[str, Meta(max_length=1024, description="With `update` and `delete`: only proceed if the user still has this `ETag`.", examples=['"3"'])] | UnsetType = UNSET
 
 
 class Bulk(Body):
     """Operations on users. They are done in this order."""
 
-    operations: Annotated[
-        tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")
-    ]
+    operations: Annotated[tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")]
     atomic: Annotated[bool, Meta(description="Whether none is done if one fails.")] = False
 
 
@@ -78,20 +79,10 @@ class ListUsers(UserSelection):
     offset: Offset = 0
     cursor: Cursor | None = None
     fields: Fields | None = None
-    count: Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")] | None = (
-        None
-    )
-    consistency: (
-        Annotated[
-            Literal["strong", "eventual"],
-            Meta(description="`eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change."),
-        ]
-        | None
-    ) = None  # fmt: skip
+    count: Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")] | None = None
+    consistency: Annotated[Literal["strong", "eventual"], Meta(description="`eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change.")] | None = None
 
 
-MAX_FIELDS = 50
-"""Names in `fields`, counting those that are repeated."""
 LISTS = frozenset(("ids", "sort", "fields", "type"))
 """Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no other way."""
 
@@ -102,302 +93,329 @@ class DeleteUser(Query):
 
 # ---- what goes out
 
+_OUTCOMES = "How it ended. `http_` and the status for those from 400 to 599. " + listed(outcomes.DESCRIPTIONS)
+_REASONS = "Why it is disabled. " + listed(webhooks.REASONS)
+
 
 class User(Struct, frozen=True):
     """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose."""
 
-    id: str
-    name: str
-    email: str
-    role: str | UnsetType = UNSET
-    status: str | UnsetType = UNSET
-    external_id: Annotated[str, Meta(max_length=255, description="Your own identifier for the user.", examples=["crm-1042"])] | None | UnsetType = UNSET  # fmt: skip
-    metadata: msgspec.Raw | UnsetType = UNSET
-    email_verified: bool | UnsetType = UNSET
-    rate_limit: str | None | UnsetType = UNSET
-    created_at: str | UnsetType = UNSET
-    updated_at: str | UnsetType = UNSET
-    last_sign_in_at: str | None | UnsetType = UNSET
-    deleted_at: str | UnsetType = UNSET
+    id: Annotated[str, identifier("ID of the user. Never reused.", ALICE_ID)]
+    name: Annotated[str, text("The user's name.", 255, minLength=1, examples=["Alice Wonderland"])]
+    email: Annotated[str, text("The user's email.", 254, format="email", examples=["alice@example.com"])]
+    role: Annotated[str, open_enum(roles.ROLES, arguments.ABOUT_ROLE)] | UnsetType = UNSET
+    status: Annotated[str, open_enum(roles.STATUSES, arguments.ABOUT_STATUS)] | UnsetType = UNSET
+    external_id: Annotated[str, text("Your own identifier for the user.", 255, examples=["crm-1042"])] | None | UnsetType = UNSET
+    metadata: Annotated[msgspec.Raw, says("A JSON object with your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}])] | UnsetType = UNSET
+    email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
+    rate_limit: Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None | UnsetType = UNSET
+    created_at: Annotated[str, moment("When it was created.")] | UnsetType = UNSET
+    updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")] | UnsetType = UNSET
+    last_sign_in_at: Annotated[str, moment("When the user last signed in, or their password was last verified.")] | None | UnsetType = UNSET
+    deleted_at: Annotated[str, moment("When the user was deleted. Only in lists with `status=deleted`.")] | UnsetType = UNSET
 
 
 USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))
 ALWAYS = tuple(field.name for field in msgspec.structs.fields(User) if field.required)
 """The fields that every answer with a user has: generated clients can rely on them."""
+MAX_FIELDS = 50
+"""Names in `fields`, counting those that are repeated."""
+
+
+class Fields(Names):
+    """Fields to return besides `id`, `name` and `email`, which every user has. `*`: all."""
+
+    schema: ClassVar[Schema] = {**Names.schema, "maxItems": MAX_FIELDS, "items": {"type": "string", "enum": [*USER_FIELDS, "*"]}, "examples": [["role", "status"], ["*"]]}
 
 
 class Count(Struct, frozen=True):
     """The number of users."""
 
-    count: int
+    count: Annotated[int, number("The number of users.")]
 
 
 class BulkResult(Struct, frozen=True, omit_defaults=True):
     """What became of an operation: the `status` that a request of its own would have had, and the user, or the error."""
 
-    index: int
-    status: int
+    index: Annotated[int, number("The index of the operation, from 0.", maximum=MAX_OPERATIONS - 1)]
+    status: Annotated[int, says("The HTTP status of this operation.", minimum=200, maximum=599)]
     user: User | UnsetType = UNSET
-    etag: str | UnsetType = UNSET
+    etag: Annotated[str, text("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"'])] | UnsetType = UNSET
     error: ErrorResponse | UnsetType = UNSET
 
 
 class BulkResults(Struct, frozen=True):
     """A result for each operation, in their order."""
 
-    results: list[BulkResult]
+    results: Annotated[list[BulkResult], array("The results.", MAX_OPERATIONS)]
 
 
 class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key. `key`, the key itself, is only returned when you create, rotate or reveal it."""
 
-    id: str
-    user_id: str
-    name: str
-    masked: str
-    scopes: tuple[str, ...] | None
-    ip_allow: tuple[str, ...] | None
-    rate_limit: str | None
-    revealable: bool
-    created_at: str
-    expires_at: str | None
-    last_used_at: str | None
-    revoked_at: str | None
-    key: str | UnsetType = UNSET
+    id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
+    user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
+    name: Annotated[str, text("What the key is used for.", 100, minLength=1, examples=["billing service"])]
+    masked: Annotated[str, text("The beginning and end of the key, to tell keys apart.", 16, examples=["rbk_Exam…TtmI"])]
+    scopes: Annotated[tuple[Annotated[str, open_enum(roles.SCOPES, "A scope.")], ...], array("The scopes of the key. Null: everything its user can do.", 32)] | None
+    ip_allow: Annotated[tuple[Annotated[str, text("An IP address or network.", 43)], ...], array("IP addresses and networks that can use the key. Null: any.", 64)] | None
+    rate_limit: Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None
+    revealable: Annotated[bool, says("Whether the key can be revealed again.")]
+    created_at: Annotated[str, moment("When it was created.")]
+    expires_at: Annotated[str, moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z")] | None
+    last_used_at: Annotated[str, moment("When the key was last used, accurate to a few seconds. Null: never.")] | None
+    revoked_at: Annotated[str, moment("When the key was revoked. Null: it was not revoked.")] | None
+    key: Annotated[str, text("The API key itself.", 42, examples=[examples.KEY_TEXT])] | UnsetType = UNSET
 
 
 class WebhookHealth(Struct, frozen=True):
     """How deliveries of a webhook are going."""
 
-    delivered: int
-    failed: int
-    last_outcome: str | None
-    waiting: int
-    next_attempt_at: str | None
+    delivered: Annotated[int, number("Successful deliveries of the last 24 hours.")]
+    failed: Annotated[int, number("Failed deliveries of the last 24 hours.")]
+    last_outcome: Annotated[str, text("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"])] | None
+    waiting: Annotated[int, number("Events that the webhook has not processed yet, including those of other types, and failed ones that will be retried.")]
+    next_attempt_at: Annotated[str, moment("When what has failed is tried again. Null: nothing waits for that.")] | None
 
 
 class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret."""
 
-    id: str
-    user_id: str
-    url: str
-    description: str
-    types: tuple[str, ...]
-    format: str
-    payload: str
-    ordering: str
-    skip_imports: bool
-    headers: tuple[str, ...]
-    status: str
-    status_reason: str | None
+    id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
+    user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
+    url: Annotated[str, text("Where events are sent, or `inbox`.", 2048, examples=["https://app.example.com/hooks/rollbook"])]
+    description: Annotated[str, text("What the webhook is used for.", 255, examples=["Billing"])]
+    types: Annotated[tuple[Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])], ...], array("The events that are sent.", 64)]
+    format: Annotated[str, open_enum(get_args(arguments.WebhookFormat), arguments.ABOUT_FORMATS)]
+    payload: Annotated[str, open_enum(get_args(arguments.WebhookPayload), arguments.ABOUT_PAYLOADS)]
+    ordering: Annotated[str, open_enum(get_args(arguments.WebhookOrdering), arguments.ABOUT_ORDERINGS)]
+    skip_imports: Annotated[bool, says("Whether events of imports are left out, except `import.finished`.")]
+    headers: Annotated[tuple[Annotated[str, text("The name of a header.", 100, examples=["X-Tenant"])], ...], array("The names of the headers that are sent with each event. The values are never returned.", 20)]
+    status: Annotated[str, open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again.")]
+    status_reason: Annotated[str, open_enum(webhooks.REASONS, _REASONS)] | None
     health: WebhookHealth
-    created_at: str
-    updated_at: str
-    secret: str | UnsetType = UNSET
+    created_at: Annotated[str, moment("When it was created.")]
+    updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")]
+    secret: Annotated[str, text("The secret that signs the events (Standard Webhooks).", 64, examples=[examples.WEBHOOK_SECRET])] | UnsetType = UNSET
 
 
 class DeliveryRequest(Struct, frozen=True):
     """What was sent, made again from the event log."""
 
-    url: str
-    headers: dict[str, str]
-    body: str
+    url: Annotated[str, text("The current URL of the webhook.", 2048, examples=["https://app.example.com/hooks/rollbook"])]
+    headers: Annotated[dict[str, Annotated[str, text("A value.", 4096)]], says("The headers, without the values of signatures and of the webhook's own headers.", maxProperties=64)]
+    body: Annotated[str, text("The body.", 1 << 21)]
 
 
 class DeliveryResponse(Struct, frozen=True):
     """What the receiver answered, as far as it is kept."""
 
-    content_type: str | None
-    body: str
+    content_type: Annotated[str, text("The `Content-Type`. Null: there was none.", 255, examples=["text/plain"])] | None
+    body: Annotated[str, text("The first 4 KiB of the body.", 4096, examples=["ok"])]
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
     """An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery."""
 
-    id: str
-    webhook_id: str
-    event_id: str
-    type: str
-    user_id: str | None
-    trigger: str
-    attempt: int
-    created_at: str
-    duration_ms: int
-    outcome: str
-    detail: str | None
-    http_status: int | None
-    address: str | None
-    retry_at: str | None
-    request: DeliveryRequest | None | UnsetType = UNSET
-    response: DeliveryResponse | None | UnsetType = UNSET
+    id: Annotated[str, identifier("ID of the delivery.", examples.DELIVERY_ID)]
+    webhook_id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
+    event_id: Annotated[str, identifier("ID of the event, also in the header `webhook-id`. The same in every attempt.", examples.EVENT_ID)]
+    type: Annotated[str, reference("EventType")]
+    user_id: Annotated[str, identifier("ID of the user the event is about. Null: about none, or a test.", CHARLIE_ID)] | None
+    trigger: Annotated[str, open_enum(("event", "test", "resend", "replay"), "Why it was sent.")]
+    attempt: Annotated[int, says("1 for the first attempt to send this event for this reason.", minimum=1, maximum=1 << 31)]
+    created_at: Annotated[str, moment("When it was sent.")]
+    duration_ms: Annotated[int, number("Milliseconds until the response was complete.")]
+    outcome: Annotated[str, open_enum((*outcomes.DESCRIPTIONS, "http_500"), _OUTCOMES)]
+    detail: Annotated[str, text("What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake. Null otherwise.", 4096, examples=["The certificate was not accepted: certificate has expired."])] | None
+    http_status: Annotated[int, says("The status of the response. Null: there was none.", minimum=100, maximum=599)] | None
+    address: Annotated[str, text("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"])] | None
+    retry_at: Annotated[str, moment("When the next attempt is. Null: there is none.")] | None
+    request: Annotated[DeliveryRequest | None | UnsetType, says("What was sent. Null: the event was erased, or is past its retention.")] = UNSET
+    response: Annotated[DeliveryResponse | None | UnsetType, says("What the receiver responded. Null: nothing.")] = UNSET
 
 
 class Replay(Struct, frozen=True, kw_only=True):
     """A part of the event log that is sent to a webhook again."""
 
-    id: str
-    webhook_id: str
-    trigger: str
-    status: str
-    progress: float
-    delivered: int
-    failed: int
-    types: tuple[str, ...] | None
-    user_id: str | None
-    only: str | None
-    created_by: str | None
-    created_at: str
-    finished_at: str | None
+    id: Annotated[str, identifier("ID of the replay.", examples.REPLAY_ID)]
+    webhook_id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
+    trigger: Annotated[str, open_enum(("replay", "resend"), "`resend`: of one delivery.")]
+    status: Annotated[str, open_enum(("running", "done", "canceled"), "Whether it is under way.")]
+    progress: Annotated[float, says("How much of its part of the event log is done, from 0 to 1.", minimum=0, maximum=1)]
+    delivered: Annotated[int, number("Events that were delivered.")]
+    failed: Annotated[int, number("Events that failed. They are not retried.")]
+    types: Annotated[tuple[Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])], ...], array("The events that are sent. Null: the types of the webhook.", 64)] | None
+    user_id: Annotated[str, identifier("Only events about this user. Null: about all.", CHARLIE_ID)] | None
+    only: Annotated[str, open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all.")] | None
+    created_by: Annotated[str, identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID)] | None
+    created_at: Annotated[str, moment("When it was created.")]
+    finished_at: Annotated[str, moment("When it was done or canceled. Null: it is under way.")] | None
 
 
 class Import(Struct, frozen=True, kw_only=True):
     """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
 
-    id: str
-    user_id: str | None
-    key_id: str | None
-    status: str
-    error: str | None
-    source: str
-    format: str
-    match: str
-    on_conflict: str
-    dry_run: bool
-    events: str
-    mapping: str | None
-    delimiter: str | None
-    bytes: int
-    bytes_read: int
-    records: int
-    added: int
-    updated: int
-    unchanged: int
-    skipped: int
-    refused: int
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    report_url: str
+    id: Annotated[str, identifier("ID of the import.", examples.IMPORT_ID)]
+    user_id: Annotated[str, identifier("ID of the user who requested it. Null: from the command line.", ALICE_ID)] | None
+    key_id: Annotated[str, identifier("ID of the API key it was requested with. Null: none.", examples.KEY_ID)] | None
+    status: Annotated[str, open_enum(("waiting", "running", "finished", "failed", "canceled"), "`failed`: it stopped, for the reason in `error`. What was imported by then stays.")]
+    error: Annotated[str, text("Why it failed.", 4096)] | None
+    source: Annotated[str, open_enum(get_args(arguments.ImportSource), "The system that the file was exported from.")]
+    format: Annotated[str, open_enum(get_args(arguments.ImportFormat), "The file's format, as requested.")]
+    match: Annotated[str, open_enum(("email", "external_id"), "How users who exist are recognized.")]
+    on_conflict: Annotated[str, open_enum(("skip", "update", "fail"), "What happens to users who exist already.")]
+    dry_run: Annotated[bool, says("Whether nothing is changed.")]
+    events: Annotated[str, open_enum(("each", "summary"), "Which events are recorded.")]
+    mapping: Annotated[str, text("From the columns of a CSV file to fields: a JSON object.", 8192)] | None
+    delimiter: Annotated[str, text("The character between the columns of a CSV file. Null: what was detected.", 1)] | None
+    bytes: Annotated[int, number("Size of the file.")]
+    bytes_read: Annotated[int, number("Bytes of the file that are done.")]
+    records: Annotated[int, number("Records of the file that are done.")]
+    added: Annotated[int, number("Users who were added.")]
+    updated: Annotated[int, number("Users who existed and were changed.")]
+    unchanged: Annotated[int, number("Users who existed and were the same.")]
+    skipped: Annotated[int, number("Users who existed and were left alone.")]
+    refused: Annotated[int, number("Records that were refused. The report says why.")]
+    created_at: Annotated[str, moment("When it was requested.")]
+    started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
+    finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None
+    report_url: Annotated[str, uri("Where the report is: the records that were refused.")]
 
 
 class Session(Struct, frozen=True):
     """A browser a user is signed in to the dashboard with."""
 
-    id: str
-    user_id: str
-    created_at: str
-    last_seen_at: str
-    address: str
-    user_agent: str
+    id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
+    user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
+    created_at: Annotated[str, moment("When the user signed in.")]
+    last_seen_at: Annotated[str, moment("When the browser was last seen, accurate to about a minute.")]
+    address: Annotated[str, text("The IP address the user signed in from.", 64, examples=["203.0.113.7"])]
+    user_agent: Annotated[str, text("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"])]
 
 
 class ErrorDetail(Struct, frozen=True):
     """One problem with a request."""
 
-    param: str
-    message: str
+    param: Annotated[str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])]
+    message: Annotated[str, text("What is wrong with it.", 512)]
 
 
 class ErrorResponse(Struct, frozen=True, omit_defaults=True):
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
 
-    error: str
-    code: str
-    request_id: str
-    doc_url: str
-    param: str | UnsetType = UNSET
-    errors: tuple[ErrorDetail, ...] | UnsetType = UNSET
+    error: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
+    code: Annotated[str, reference("ErrorCode")]
+    request_id: Annotated[str, text("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID])]
+    doc_url: Annotated[str, uri("The documentation of this error.")]
+    param: Annotated[str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])] | UnsetType = UNSET
+    errors: Annotated[tuple[ErrorDetail, ...], array("Everything that is wrong with the request, as far as it fits into 4 KiB.", 100)] | UnsetType = UNSET
 
 
 class LoggedRequest(Struct, frozen=True, kw_only=True):
     """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
 
-    id: str
-    created_at: str
-    user_id: str
-    key_id: str
-    method: str
-    path: str
-    status: int
-    duration_ms: float
-    address: str
-    headers: dict[str, str]
-    query: list[str]
-    error: ErrorResponse | None
-    limited_by: str | None
-    more: int
+    id: Annotated[str, text("ID of the request: the `X-Request-Id` of its response.", 28, examples=[REQUEST_ID])]
+    created_at: Annotated[str, moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z", 32)]
+    user_id: Annotated[str, identifier("ID of the user whose API key was used.", CHARLIE_ID)]
+    key_id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
+    method: Annotated[str, text("The HTTP method.", 32, examples=["GET"])]
+    path: Annotated[str, text("The path, without the query, at most 200 characters before percent-encoding.", 2400, examples=["/v1/users"])]
+    status: Annotated[int, says("The HTTP status of the response.", minimum=100, maximum=599, examples=[200])]
+    duration_ms: Annotated[float, says("Milliseconds from the last byte of the request to the response.", minimum=0, maximum=1e9, examples=[0.412])]
+    address: Annotated[str, text("The client's IP address.", 64, examples=["203.0.113.7"])]
+    headers: Annotated[dict[str, Annotated[str, text("A value.", 400)]], says("Request headers that help with debugging. Keys and cookies are never stored.", examples=[{"user-agent": "curl/8.5.0"}])]
+    query: Annotated[list[Annotated[str, text("A name.", 200)]], array("The names of the query's parameters. `…` stands for an unusual one.", 100, examples=[["limit"]])]
+    error: Annotated[ErrorResponse | None, says("What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it.")]
+    limited_by: Annotated[str, text("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"])] | None
+    more: Annotated[int, number("How many more requests with this key and status came at the same moment and were only counted.", maximum=2**53 - 1, examples=[0])]
 
 
 class UsageCounts(Struct, frozen=True, kw_only=True):
     """Requests: all of them, and those that failed."""
 
-    requests: int
-    client_errors: int
-    rate_limited: int
-    server_errors: int
+    requests: Annotated[int, number("All requests.", examples=[1204])]
+    client_errors: Annotated[int, number("Requests answered with a 4xx status other than 429.", examples=[17])]
+    rate_limited: Annotated[int, number("Requests answered with 429.", examples=[12])]
+    server_errors: Annotated[int, number("Requests answered with a 5xx status.", examples=[0])]
 
 
 class UsageInterval(UsageCounts, frozen=True, kw_only=True):
     """Requests in an hour or a day."""
 
-    at: str
+    at: Annotated[str, moment("The beginning of the hour or day.", "2023-10-27T10:00:00Z")]
 
 
 class KeyUsage(UsageCounts, frozen=True, kw_only=True):
     """Requests with an API key."""
 
-    key_id: str
+    key_id: Annotated[str, identifier("ID of the API key, which may be revoked.", examples.KEY_ID)]
 
 
 class RouteUsage(UsageCounts, frozen=True, kw_only=True):
     """Requests to an endpoint."""
 
-    route: str
-    p50_ms: float
-    p95_ms: float
+    route: Annotated[str, text("Method and path of the endpoint.", 200, examples=["GET /v1/users/{userId}"])]
+    p50_ms: Annotated[float, says("Median duration in milliseconds, estimated from counts by duration. 1000 means a second or more.", minimum=0, maximum=1000, examples=[0.41])]
+    p95_ms: Annotated[float, says("95th percentile of the duration in milliseconds, estimated the same way.", minimum=0, maximum=1000, examples=[1.9])]
 
 
 class WindowUsage(Struct, frozen=True, kw_only=True):
     """Requests that a window of a rate limit refused."""
 
-    window: str
-    refused: int
+    window: Annotated[str, text("The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.", 64, examples=["minute"])]
+    refused: Annotated[int, number("Requests that it refused.", examples=[12])]
 
 
 class UsageReport(Struct, frozen=True, kw_only=True):
     """Requests that a user made with API keys."""
 
-    user_id: str
-    period: str
-    since: str
-    until: str
-    interval: str
+    user_id: Annotated[str, identifier("ID of the user.", CHARLIE_ID)]
+    period: Annotated[str, text("How far it looks back.", 8, examples=["7d"])]
+    since: Annotated[str, moment("The beginning of the first interval.", "2023-10-21T00:00:00Z")]
+    until: Annotated[str, moment("The end of the last interval, which is still running.", "2023-10-27T11:00:00Z")]
+    interval: Annotated[str, text("`hour` or `day`.", 8, examples=["hour"])]
     total: UsageCounts
-    intervals: list[UsageInterval]
-    keys: list[KeyUsage]
-    routes: list[RouteUsage]
-    rate_limits: list[WindowUsage]
+    intervals: Annotated[list[UsageInterval], array("The hours or days with requests, oldest first.", 200)]
+    keys: Annotated[list[KeyUsage], array("The same by API key, those with the most requests first.", 100)]
+    routes: Annotated[list[RouteUsage], array("The same by endpoint, those with the most requests first.", 200)]
+    rate_limits: Annotated[list[WindowUsage], array("The windows of rate limits that refused requests.", 100)]
 
 
 class PasswordLink(Struct, frozen=True):
     """A setup or password reset link. It works once."""
 
-    url: str
-    expires_at: str
+    url: Annotated[str, uri("The link. Only returned once.")]
+    expires_at: Annotated[str, moment("When the link expires.", "2023-10-30T10:20:00Z")]
 
 
 class Export(Struct, frozen=True):
     """All data about a user."""
 
     user: User
-    keys: list[Any]
-    sessions: list[Session]
-    events: list[Event]
+    keys: Annotated[list[Key], array("The user's API keys, without the secrets.", 1_000_000)]
+    sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
+    events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
     """Whether the server is alive or ready for requests."""
 
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, str] | UnsetType = UNSET
+    status: Annotated[Literal["ok", "unavailable"], says("Whether the server is healthy.")]
+    checks: Annotated[dict[str, Annotated[str, text("`ok`, or what is wrong.", 1024)]], says("The result of each check.", maxProperties=16)] | UnsetType = UNSET
+
+
+class EventObject(Struct, frozen=True):
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."""
+
+    # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
+    id: Annotated[str, text("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID])] | UnsetType = UNSET
+    name: Annotated[str, text("The name of the user or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType = UNSET
+    user_id: Annotated[str, identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID)] | UnsetType = UNSET
+    created_at: Annotated[str, moment("When the user, API key, session or webhook was created.")] | UnsetType = UNSET
+    url: Annotated[str, text("The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.", 2048, examples=["https://app.example.com/…"])] | UnsetType = UNSET
+    key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = UNSET
+    window: Annotated[str, text("The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.", 64, examples=["minute"])] | UnsetType = UNSET
+    limit: Annotated[int, number("Requests that the window allows.", minimum=1)] | UnsetType = UNSET
+    resets_at: Annotated[str, moment("When the window ends.", "2023-10-27T11:01:00Z")] | UnsetType = UNSET
+    message: Annotated[str, text("What a test delivery says.", 255)] | UnsetType = UNSET

@@ -16,8 +16,13 @@ SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
 IMPORT_ID = "imp_065n1c7m8h1u9f3s6d2q5b8k4g"
 EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
+DELIVERY_ID = "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
+REPLAY_ID = "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
 REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+# In the right format, and not those of any server.
+WEBHOOK_SECRET = "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
+KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 _CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
 _USER = User(

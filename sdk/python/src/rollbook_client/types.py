@@ -246,7 +246,7 @@ class BulkOperation(TypedDict):
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
     requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
-    access, except to owners. `owner`: Full access.
+    access, except to owners. `owner`: Full access. Default for a new user: `member`.
     """
     external_id: NotRequired[str | None]
     """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""

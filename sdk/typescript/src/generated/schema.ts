@@ -55,7 +55,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -1751,7 +1751,7 @@ export interface components {
             /**
              * Format: int64
              * @description All requests.
-             * @example 96
+             * @example 1204
              */
             requests: number;
             /**
@@ -1984,7 +1984,7 @@ export interface components {
              * @example securepassword123
              */
             password: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -2028,7 +2028,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -2054,7 +2054,7 @@ export interface components {
             status?: components["schemas"]["Status"];
             /**
              * Format: password
-             * @description The user's current password.
+             * @description Your current password. Required to change your own email, unless you can change all users.
              */
             current_password?: string;
         };
@@ -2078,7 +2078,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -2102,7 +2102,7 @@ export interface components {
             status?: components["schemas"]["Status"];
             /**
              * Format: password
-             * @description The user's current password.
+             * @description Your current password. Required to change your own email, unless you can change all users.
              */
             current_password?: string;
         };
@@ -2255,10 +2255,10 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             };
-            /** @description `paused`: nothing is sent until you resume it. Default: `enabled`. */
+            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
             /**
-             * @description ID of the user the webhook belongs to.
+             * @description ID of the user the webhook belongs to. Default for a new webhook: yourself.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
@@ -2411,10 +2411,10 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             };
-            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. */
+            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
             /**
-             * @description ID of the user the webhook belongs to.
+             * @description ID of the user the webhook belongs to. Default for a new webhook: yourself.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;

@@ -1236,7 +1236,8 @@ class AsyncUsers(AsyncResource):
                 nothing is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
                 log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access. Default: `member`.
+                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
+                `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
@@ -1460,7 +1461,8 @@ class AsyncUsers(AsyncResource):
                 case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
                 log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access.
+                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
+                `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
@@ -1468,7 +1470,8 @@ class AsyncUsers(AsyncResource):
                 characters.
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
-            current_password: The user's current password. At most 1,024 characters.
+            current_password: Your current password. Required to change your own email, unless you can change all
+                users. At most 1,024 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1546,7 +1549,8 @@ class AsyncUsers(AsyncResource):
                 case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
                 log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access.
+                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
+                `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects
                 are merged, and others stay. The result has at most 16 KiB.
@@ -1555,7 +1559,8 @@ class AsyncUsers(AsyncResource):
                 characters.
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
-            current_password: The user's current password. At most 1,024 characters.
+            current_password: Your current password. Required to change your own email, unless you can change all
+                users. At most 1,024 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1908,8 +1913,10 @@ class AsyncWebhooks(AsyncResource):
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
-            status: `paused`: nothing is sent until you resume it. Default: `enabled`.
-            user_id: ID of the user the webhook belongs to. At most 40 characters.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for
+                a new webhook: `enabled`.
+            user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
+                characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
                 kept over retries.
 
@@ -2006,8 +2013,10 @@ class AsyncWebhooks(AsyncResource):
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
-            user_id: ID of the user the webhook belongs to. At most 40 characters.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for
+                a new webhook: `enabled`.
+            user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
+                characters.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:

@@ -1,0 +1,56 @@
+"""Annotations of fields: what `/openapi.json` says about them besides their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Meta
+
+Schema = dict[str, Any]
+
+
+def says(description: str, **more: Any) -> Meta:
+    """Any field. `more` is JSON Schema."""
+    return Meta(extra_json_schema={**more, "description": description})
+
+
+def text(description: str, longest: int, **more: Any) -> Meta:
+    """A string of up to `longest` characters."""
+    return says(description, maxLength=longest, **more)
+
+
+def open_enum(values: Iterable[str], description: str) -> Meta:
+    """A string that has one of these values today, and others in later versions: an `enum` would make generated clients refuse those."""
+    known = list(values)
+    return text(description, 64, examples=known[:1], **{"x-extensible-enum": known})
+
+
+def uri(description: str) -> Meta:
+    return text(description, 2048, format="uri")
+
+
+def identifier(description: str, example: str) -> Meta:
+    return text(description, 34, examples=[example])
+
+
+def moment(description: str, example: str = "2023-10-27T10:00:00Z", longest: int = 20) -> Meta:
+    return text(description, longest, examples=[example], format="date-time")
+
+
+def number(description: str, minimum: int = 0, maximum: int = 1 << 53, **more: Any) -> Meta:
+    return says(description, minimum=minimum, maximum=maximum, **more)
+
+
+def array(description: str, longest: int, **more: Any) -> Meta:
+    return says(description, maxItems=longest, **more)
+
+
+def reference(name: str) -> Meta:
+    """A schema of the components, instead of that of the type."""
+    return Meta(extra_json_schema={"$ref": f"#/components/schemas/{name}"})
+
+
+def listed(meanings: Mapping[str, str]) -> str:
+    """What each value means, as part of a description."""
+    return " ".join(f"`{value}`: {meaning}" for value, meaning in meanings.items())
