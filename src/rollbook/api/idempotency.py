@@ -19,7 +19,7 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.records import idempotency_keys
 from rollbook.records.idempotency_keys import Claim, Reply
-from rollbook.storage.database import Database, Tx
+from rollbook.storage.database import Tx
 
 PURPOSE = "replies"
 LONGEST_KEY = 255
@@ -43,18 +43,35 @@ async def once(
     call: Call, key: str, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
 ) -> Response:
     """The action's response, or the stored one if the same request was answered before. Raises KeyReused, StillRunning."""
-    request, by, services = call.request, call.by, call.services
-    secret, db = services.secret, services.db
+    request, by, db = call.request, call.by, call.services.db
     # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one, such as a new key.
     asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
-    claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
-    bound = f"{claim.user_id} {key}".encode()
+    claim = Claim(by.user_id, key, call.services.secret.mac(PURPOSE, asked), request.id)
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
     if reply is not None:
-        return _replayed(secret, reply, claim, bound)
+        return _replayed(call.services.secret, reply, claim)
+    call.services.claims.add(claim)
+    try:
+        return await _kept(call, claim, act, shows)
+    except BaseException:
+        # Return the original error whatever happens to the claim, above all that the outcome is unknown.
+        with suppress(ApiError):
+            await db.write(idempotency_keys.release, claim)
+        raise
+    finally:
+        call.services.claims.discard(claim)
+
+
+async def _kept(
+    call: Call, claim: Claim, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
+) -> Response:
+    """The action's response, which is stored in the transaction of its change; or its refusal, if it would be the same again."""
+    request, services = call.request, call.services
+    kept: Response | None = None
 
     async def keep(tx: Tx, response: Response) -> None:
-        await idempotency_keys.finish(tx, claim, response.status, response.head, secret.seal(PURPOSE, response.body, bound))
+        sealed = services.secret.seal(PURPOSE, response.body, _bound(claim))
+        await idempotency_keys.finish(tx, claim, response.status, response.head, sealed)
 
     async def work(tx: Tx, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, Response]:
         result = await fn(tx, *args)
@@ -62,38 +79,34 @@ async def once(
         await keep(tx, response)
         return result, response
 
-    kept: Response | None = None
-
     async def write(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         nonlocal kept
-        result, kept = await db.write(work, fn, args)
+        result, kept = await services.db.write(work, fn, args)
         return result
 
-    services.claims.add(claim)
     try:
         result = await act(services.writing(write))
-        if kept is None:  # nothing was written
-            kept = shows(call, result)
-            await db.write(keep, kept)
-        return kept
     except ApiError as error:
-        if kept is None and 400 <= error.status < 500 and error.status not in (401, 409, 429):
-            response = render(error, request.id, services.url, request.headers.get(b"accept"))
-            await db.write(keep, response)
-            return response
-        await _release(db, claim)
-        raise
-    except BaseException:
-        await _release(db, claim)
-        raise
-    finally:
-        services.claims.discard(claim)
+        if kept is not None or not 400 <= error.status < 500 or error.status in (401, 409, 429):
+            raise
+        refusal = render(error, request.id, services.url, request.headers.get(b"accept"))
+        await services.db.write(keep, refusal)
+        return refusal
+    if kept is None:  # nothing was written
+        kept = shows(call, result)
+        await services.db.write(keep, kept)
+    return kept
 
 
-def _replayed(secret: Secret, reply: Reply, claim: Claim, bound: bytes) -> Response:
+def _bound(claim: Claim) -> bytes:
+    """What a stored response is sealed for."""
+    return f"{claim.user_id} {claim.key}".encode()
+
+
+def _replayed(secret: Secret, reply: Reply, claim: Claim) -> Response:
     """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is the same."""
     try:
-        body = secret.unseal(PURPOSE, reply.sealed, bound)
+        body = secret.unseal(PURPOSE, reply.sealed, _bound(claim))
     except ValueError:
         raise KeyReused(
             "The response to this Idempotency-Key can no longer be decrypted: the server's secret has changed. "
@@ -109,9 +122,3 @@ async def renew_claims(services: Services) -> bool:
     if services.claims:
         await services.db.write(idempotency_keys.renew, tuple(services.claims))
     return False
-
-
-async def _release(db: Database, claim: Claim) -> None:
-    # Return the original error whatever happens to the claim, above all that the outcome is unknown.
-    with suppress(ApiError):
-        await db.write(idempotency_keys.release, claim)
