@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 from rollbook import clock
-from rollbook.actions.event_tail import Tail
+from rollbook.actions.event_tail import Tail, settle
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import ApiError, ExpiredKey, Forbidden, InsufficientScope, Overloaded, Stopping, TooManyStreams, Unauthorized
 from rollbook.records import auth_version, events
@@ -94,7 +94,7 @@ class Feed:
             return True
         loop = asyncio.get_running_loop()
         self._waits = loop.create_future()
-        timer = loop.call_later(seconds, _settle, self._waits, False)
+        timer = loop.call_later(seconds, settle, self._waits, False)
         try:
             return await self._waits
         finally:
@@ -110,7 +110,7 @@ class Feed:
 
     def wake(self) -> None:
         if self._waits is not None:
-            _settle(self._waits, True)
+            settle(self._waits, True)
 
     def offer(self, before: int, types: set[str], user_ids: set[str]) -> None:
         """There are new events after `before`, of these types and about these users: it is woken, or has read them if it wants none."""
@@ -301,8 +301,3 @@ class Feeds:
 
 def _seq(item: Item) -> int:
     return item.event.seq
-
-
-def _settle(future: asyncio.Future[bool], value: bool) -> None:
-    if not future.done():
-        future.set_result(value)

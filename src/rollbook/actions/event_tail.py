@@ -38,7 +38,7 @@ class Tail:
         is none within so many seconds. Needs no task around it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(seconds, _settle, future, False)
+        timer = loop.call_later(seconds, settle, future, False)
         self._waiting[future] = seq
         if self._task is None:
             self._task = loop.create_task(self._watch())
@@ -79,14 +79,14 @@ class Tail:
             return False
         for future, seq in self._waiting.items():
             if self._newest > seq:
-                _settle(future, True)
+                settle(future, True)
         return True
 
     async def _rest(self, seconds: float) -> None:
         """Until so many seconds have passed, or something was committed here."""
         loop = asyncio.get_running_loop()
         self._pause = loop.create_future()
-        timer = loop.call_later(0 if self._woken else seconds, _settle, self._pause, True)
+        timer = loop.call_later(0 if self._woken else seconds, settle, self._pause, True)
         try:
             await self._pause
         finally:
@@ -98,9 +98,9 @@ class Tail:
         if self._task is not None and not self._woken:
             self._woken = True
             if self._pause is not None:
-                _settle(self._pause, True)
+                settle(self._pause, True)
 
 
-def _settle(future: asyncio.Future[bool], value: bool) -> None:
+def settle(future: asyncio.Future[bool], value: bool) -> None:
     if not future.done():
         future.set_result(value)

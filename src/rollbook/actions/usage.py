@@ -53,14 +53,9 @@ def span(period: str, now: int) -> tuple[int, int, int]:
     return now - now % clock.DAY - (days - 1) * clock.DAY, until, clock.HOUR if days <= 7 else clock.DAY
 
 
-def total(hours: list[Hour]) -> Hour:
-    """The sum; its time is 0."""
-    return Hour(0, *(sum(hour[column] for hour in hours) for column in range(1, len(Hour._fields))))
-
-
 async def _read(queries: Queries, user_id: str, since: int, key_id: str | None) -> Usage:
     hours = await records.hours(queries, user_id, since, key_id)
-    whole = total(hours)
+    whole = records.total(hours)
     of_key = [OfKey(key_id, *whole[1:])] if key_id and hours else []
     windows = await records.hit(queries, user_id, since, key_id)
     return Usage(
@@ -82,4 +77,4 @@ def _by(step: int, hours: list[Hour]) -> list[Hour]:
     found: dict[int, list[Hour]] = {}
     for hour in hours:
         found.setdefault(hour.at - hour.at % step, []).append(hour)
-    return [total(some)._replace(at=at) for at, some in found.items()]
+    return [records.total(some)._replace(at=at) for at, some in found.items()]

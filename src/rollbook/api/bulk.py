@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, Result, Verb
 from rollbook.actions.checking import check, fields_of, invalid, refuse
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.parsing import BROKEN, READ_ONLY, check_kind, invalid_json, read_object
-from rollbook.api.show import answer
+from rollbook.api.show import answer, listed
 from rollbook.api.take import versions_in
 from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
 from rollbook.http.boundary import describe
@@ -201,12 +200,5 @@ def _result(call: Call, at: int, result: Result) -> types.BulkResult:
     user = result.user
     if user is None:
         return types.BulkResult(at, 204)
-    is_new = result.op in ("create", "restore")
-    listed = types.User(
-        user.id,
-        user.name,
-        user.email,
-        created_at=clock.format_time(user.created_at) if is_new else UNSET,
-        updated_at=UNSET if is_new else clock.format_time(user.updated_at),
-    )
-    return types.BulkResult(at, 201 if result.op == "create" else 200, listed, f'"{user.version}"')
+    shown = listed(user, is_new=result.op in ("create", "restore"))
+    return types.BulkResult(at, 201 if result.op == "create" else 200, shown, f'"{user.version}"')

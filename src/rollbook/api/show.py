@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import arguments
@@ -105,19 +105,24 @@ def user(call: Call, found: User) -> Response:
 
 
 def user_listed(call: Call, user: User) -> Response:
-    return _user(call, user, created_at=clock.format_time(user.created_at))
+    return _user(call, user, is_new=True)
 
 
 def user_updated(call: Call, user: User) -> Response:
-    return _user(call, user, updated_at=clock.format_time(user.updated_at))
+    return _user(call, user, is_new=False)
 
 
-def _user(call: Call, user: User, created_at: str | UnsetType = UNSET, updated_at: str | UnsetType = UNSET) -> Response:
-    """The fields that were asked for, or else the usual ones with this time."""
-    if call.query is not None and call.query.fields is not None:
-        return answer(200, _fields(user, call.query.fields), etag(user.version))
-    listed = types.User(user.id, user.name, user.email, created_at=created_at, updated_at=updated_at)
-    return answer(200, listed, etag(user.version))
+def _user(call: Call, user: User, is_new: bool) -> Response:
+    """The fields that were asked for, or else the usual ones."""
+    fields = None if call.query is None else call.query.fields
+    return answer(200, listed(user, is_new) if fields is None else _fields(user, fields), etag(user.version))
+
+
+def listed(user: User, is_new: bool) -> types.User:
+    """The usual fields, with when the user was created, or else updated."""
+    if is_new:
+        return types.User(user.id, user.name, user.email, created_at=clock.format_time(user.created_at))
+    return types.User(user.id, user.name, user.email, updated_at=clock.format_time(user.updated_at))
 
 
 def user_created(call: Call, user: User) -> Response:

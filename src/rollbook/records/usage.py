@@ -314,6 +314,11 @@ async def server_hours(queries: Queries, since: int) -> list[Hour]:
     return [Hour._make(row) for row in await queries.all(SERVER_HOURS, since - since % clock.HOUR)]
 
 
+def total(hours: Sequence[Hour]) -> Hour:
+    """The sum; its time is 0."""
+    return Hour(0, *(sum(hour[column] for hour in hours) for column in range(1, len(Hour._fields))))
+
+
 async def hit(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> dict[str, int]:
     """Which windows refused the user's requests, or those with one of its keys, and how many: `minute`, `key-minute` (a key's own),
     `attempts` (wrong passwords)."""

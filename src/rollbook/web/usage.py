@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook import clock, quota, units
 from rollbook.quota import Limit
-from rollbook.records.usage import Hour
 from rollbook.web.page_request import PageRequest
 
 HOURS = 7 * 24
@@ -27,11 +25,6 @@ def last_week() -> tuple[int, int]:
     now = clock.now()
     until = now - now % clock.HOUR + clock.HOUR
     return until - HOURS * clock.HOUR, until
-
-
-def totals(hours: Sequence[Hour]) -> Hour:
-    """The sum; its time is 0."""
-    return Hour(0, *(sum(hour[column] for hour in hours) for column in range(1, len(Hour._fields))))
 
 
 async def gauges(page: PageRequest, bucket: str, limit: Limit) -> list[Gauge]:

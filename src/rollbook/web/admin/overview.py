@@ -47,7 +47,7 @@ async def show(page: PageRequest) -> Response:
     created = board.created[:DAYS]
     on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
-    total, week = await users.count_users(page.on, page.by), usage.totals(board.hours)
+    total, week = await users.count_users(page.on, page.by), usage_records.total(board.hours)
     steps: list[Step] = []
     if page.may("users:write") and not first_steps.are_dismissed(page):
         steps = await page.on.read(first_steps.find, page.me.user.id, total)
@@ -63,7 +63,7 @@ async def show(page: PageRequest) -> Response:
         few=board.few,
         most_counted=MAX_COUNTED,
         deleted=board.deleted,
-        day=usage.totals(lately),
+        day=usage_records.total(lately),
         week=week,
         day_plot=plots.requests_by_hour(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", "day"),
         week_plot=plots.requests_by_hour(board.hours, since, until, "Requests per hour, last 7 days", "week"),

@@ -76,6 +76,6 @@ async def _page(
         overlaps=OVERLAPS,
         scopes=roles.SCOPES,
         gauges=await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)),
-        total=usage.totals(hours).requests,
+        total=records.total(hours).requests,
         plot=plots.requests_by_hour(hours, since, until) if hours else None,
     )
