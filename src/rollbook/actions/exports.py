@@ -43,7 +43,8 @@ async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Fo
 
     Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you import it, you get the
     same users in the same order. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or password
-    hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export at a time.
+    hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export
+    at a time on each worker of the server.
     """
     require(by, "users:export")
     if with_hashes and not by.is_operator:

@@ -431,7 +431,7 @@ class Exports(Resource):
         Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you
         import it, you get the same users in the same order. Follow the event log from its `Event-Position`. The
         export contains no API keys, sessions or password hashes; on the server's machine, `rollbook users export
-        --with-hashes` includes the hashes. You can run one export at a time.
+        --with-hashes` includes the hashes. You can run one export at a time on each worker of the server.
 
         Scope: `users:export`.
 
@@ -1787,7 +1787,7 @@ class Users(Resource):
         """Export a user.
 
         Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made
-        by others don't say who made them. You can run one export at a time.
+        by others don't say who made them. You can run one export at a time on each worker of the server.
 
         Scope: `users:export`. Members can only access themselves.
 
