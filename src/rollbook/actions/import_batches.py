@@ -58,12 +58,12 @@ class Row(NamedTuple):
 
     line: int
     user: ImportedUser
-    hash: str | None
-    """The hash that the file has, in the form in which it is stored."""
+    prepared: Prepared | None
+    """None: the file has a password, which is hashed with those of the batch."""
 
     @property
     def has_password(self) -> bool:
-        return self.hash is not None or self.user.password is not UNSET
+        return self.prepared is None or self.prepared.password_hash is not None
 
 
 class Step(NamedTuple):
@@ -124,10 +124,12 @@ class Importer:
     def add(self, by: Principal, line: int, user: ImportedUser) -> None:
         """The next record of the file holds this user."""
         try:
-            row = Row(line, user, self._check(by, user))
+            hash = self._check(by, user)
         except ApiError as problem:
             self._refusals.append(_refusal(line, problem))
             return
+        # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
+        row = Row(line, user, _prepare(user, hash) if user.password is UNSET else None)
         if self._options.on_conflict == "update":
             key = self._key(user)
             if key in self._keys:
@@ -188,24 +190,21 @@ class Importer:
 
     async def _prepared(self, rows: list[Row]) -> list[Prepared | None]:
         """The users as they are added. None: a user whose password was not hashed, since they have one already."""
-        known: dict[str, Existing] = {}
-        if any(row.user.password is not UNSET for row in rows):
-            keys = [self._key(row.user) for row in rows]
-            known = await self._on.read_aside(dialect(self._on.db).user_imports.existing, self._options.match, keys)
+        prepared = [row.prepared for row in rows]
+        with_password = {at: self._key(row.user) for at, row in enumerate(rows) if row.prepared is None}
+        if not with_password:
+            return prepared
+        existing = dialect(self._on.db).user_imports.existing
+        known = await self._on.read_aside(existing, self._options.match, list(with_password.values()))
         hash, loop = self._on.passwords.hash_now, asyncio.get_running_loop()
         waiting = {
-            at: loop.run_in_executor(self._pool, hash, str(row.user.password))
-            for at, row in enumerate(rows)
-            if row.user.password is not UNSET and self._needs_password(known.get(self._key(row.user)))
+            at: loop.run_in_executor(self._pool, hash, str(rows[at].user.password))
+            for at, key in with_password.items()
+            if self._needs_password(known.get(key))
         }
-        hashed = dict(zip(waiting, await asyncio.gather(*waiting.values()), strict=True)) if waiting else {}
-        now = clock.now()
-        return [
-            None
-            if row.user.password is not UNSET and at not in hashed
-            else user_imports.prepare(_record(row.user, now), hashed.get(at, row.hash), row.user.id is not UNSET)
-            for at, row in enumerate(rows)
-        ]
+        for at, hashed in zip(waiting, await asyncio.gather(*waiting.values()), strict=True):
+            prepared[at] = _prepare(rows[at].user, hashed)
+        return prepared
 
     def _needs_password(self, known: Existing | None) -> bool:
         return known is None or (self._options.on_conflict == "update" and not known.has_password)
@@ -328,11 +327,17 @@ async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
             raise ExternalIdTaken()
 
 
-def _record(user: ImportedUser, now: int) -> User:
+def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
+    """With the hash of their password in the form in which it is stored."""
+    return user_imports.prepare(_record(user), hash, user.id is not UNSET)
+
+
+def _record(user: ImportedUser) -> User:
     """What is stored of a new user, apart from the password. Times of the future become the present."""
     new = user_records.new(**changes_of(user))
     if user.created_at is user.updated_at is user.last_sign_in_at is user.id is UNSET:
         return new
+    now = clock.now()
     times = {
         name: min(int(value), now)
         for name in ("created_at", "updated_at", "last_sign_in_at")

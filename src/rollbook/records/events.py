@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -157,7 +157,7 @@ async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> 
     return _encode(object).decode()
 
 
-async def record_many(tx: Tx, events: Sequence[Row]) -> None:
+async def record_many(tx: Tx, events: Iterable[Row]) -> None:
     """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can number events."""
     await dialect(tx).event_log.append_many(tx, events)
     tx.notify(CHANNEL)

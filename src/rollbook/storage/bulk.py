@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class SQLiteSession(Reads):
     async def run(self, sql: str, *values: Any) -> int:
         return self._connection.execute(sql, values).rowcount
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
         self._connection.executemany(sql, rows)
 
     async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -110,7 +110,7 @@ class PostgresSession:
         await self._connection.execute(numbered(sql), *values)
         return 0
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
         await self._connection.executemany(numbered(sql), rows)
 
     async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:

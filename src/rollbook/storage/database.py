@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 Row = Sequence[Any]
@@ -65,7 +65,7 @@ class Statements(Queries, Protocol):
         """Execute the statement; the number of rows it changed."""
         ...
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
         """The same statement for each row."""
         ...
 
@@ -82,7 +82,7 @@ class Tx(Statements, Protocol):
         can go on. After others the transaction is lost."""
         ...
 
-    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """On PostgreSQL only: add many rows. Raises Duplicate."""
         ...
 

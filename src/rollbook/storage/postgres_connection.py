@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -146,7 +146,7 @@ def translate_error(problem: BaseException) -> BaseException:
     return meant
 
 
-async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Add rows to a table by COPY, which costs half as much as an INSERT for each. Raises what asyncpg raises."""
     # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32), also when asyncpg ends it
     # because PostgreSQL is silent.
@@ -232,11 +232,11 @@ class Connection:
         count = (self._prepared[sql].get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
-    async def run_many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def run_many(self, sql: str, rows: Iterable[Row]) -> None:
         """The same statement for each row, sent without waiting for the answers in between."""
         await self._with(sql, PreparedStatement.executemany, rows)
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         await copy_rows(self._connection, table, columns, rows)
 
     async def commit(self) -> None:

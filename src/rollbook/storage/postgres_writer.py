@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from rollbook.errors import ApiError, Overloaded, Stopping, StorageUnavailable, Unavailable
@@ -57,7 +57,7 @@ class Transaction:
     async def run(self, sql: str, *values: Any) -> int:
         return (await self._run(sql, values))[1]
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
         if not rows:
             return
         connection = self._connection or await self._open()
@@ -66,7 +66,7 @@ class Transaction:
         except Exception as problem:
             self._fail(problem)
 
-    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         if not rows:
             return
         connection = self._connection or await self._open()

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -76,7 +76,7 @@ class Transaction:
         self.wrote = True
         return changed
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
         if self.failure is not None:
             raise self.failure
         self.wrote = True  # beforehand: the rows before one that is refused are in

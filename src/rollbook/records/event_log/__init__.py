@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
@@ -24,7 +24,7 @@ class EventLog(Protocol):
         """Values of COLUMNS."""
         ...
 
-    async def append_many(self, tx: Tx, events: Sequence[Row]) -> None:
+    async def append_many(self, tx: Tx, events: Iterable[Row]) -> None:
         """To be done last: until the commit, no one else on PostgreSQL can number events."""
         ...
 

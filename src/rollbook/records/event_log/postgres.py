@@ -6,7 +6,8 @@ So each appends to `events_new`, without a number. Whoever reads moves what is c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import count
 
 from rollbook.errors import OutcomeUnknown, StorageUnavailable
 from rollbook.records.event_log import COLUMNS
@@ -38,12 +39,12 @@ async def append(tx: Tx, event: Row) -> None:
     await tx.run(APPEND, *event)
 
 
-async def append_many(tx: Tx, events: Sequence[Row]) -> None:
+async def append_many(tx: Tx, events: Iterable[Row]) -> None:
     # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
     await settle_in(tx)
-    first = await scalar(tx, NEXT)
-    await tx.insert("events", NUMBERED_COLUMNS, [(first + at, *values) for at, values in enumerate(events)])
-    await tx.run(NUMBERED, first + len(events))
+    numbers = count(await scalar(tx, NEXT))
+    await tx.insert("events", NUMBERED_COLUMNS, ((next(numbers), *values) for values in events))
+    await tx.run(NUMBERED, next(numbers))
 
 
 async def settle(db: Database) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from rollbook.records.event_log import COLUMNS
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
@@ -31,7 +31,7 @@ async def append(tx: Tx, event: Row) -> None:
     await tx.run(APPEND, *event)
 
 
-async def append_many(tx: Tx, events: Sequence[Row]) -> None:
+async def append_many(tx: Tx, events: Iterable[Row]) -> None:
     await tx.many(APPEND, events)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -70,7 +70,8 @@ class Prepared(NamedTuple):
     def at(self, seq: int, at: int) -> User:
         """The user as added with this number, at this time. Where they were created later than the file says, they can't have been updated
         before."""
-        return self.new._replace(seq=seq, created_at=at, updated_at=max(at, self.new.updated_at))
+        new = self.new
+        return User._make((seq, *new[1:-3], at, max(at, new.updated_at), new.last_sign_in_at))  # a third of what `_replace` takes
 
 
 def prepare(new: User, password_hash: str | None, has_own_id: bool = False) -> Prepared:
@@ -103,9 +104,8 @@ def times(new: Sequence[Prepared], newest: int, now: int) -> list[int]:
     return found
 
 
-def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> list[Row]:
+def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> Iterator[Row]:
     """An event for each of these users."""
-    rows: list[Row] = []
     key: tuple[int, int, int | None] | None = None
     text = ""
     at = clock.now()
@@ -113,8 +113,7 @@ def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> list[Row]:
         seconds = user.created_at // clock.SECOND, user.updated_at // clock.SECOND, user.last_sign_in_at
         if seconds != key:
             key, text = seconds, _times(user)
-        rows.append((prepared.event_id, "user.created", user.id, at, *by, prepared.object + text, None))
-    return rows
+        yield prepared.event_id, "user.created", user.id, at, *by, prepared.object + text, None
 
 
 def _times(user: User) -> str:

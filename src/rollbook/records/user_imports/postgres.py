@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
@@ -14,7 +14,7 @@ from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Ta
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
-from rollbook.storage.database import Statement, Tx
+from rollbook.storage.database import Row, Statement, Tx
 
 ALL_COLUMNS = (*KEPT, *user_search.COLUMNS)
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
@@ -49,10 +49,17 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     external_ids = sorted((user.new.external_id, user.new.id) for user in free if user.new.external_id is not None)
     await tx.insert("external_id_claims", EXTERNAL_ID_CLAIM, external_ids)
     first, at = await _numbers(tx, free)
-    added = [(user, user.at(first + number, at[number])) for number, user in enumerate(free)]
-    rows = [(*values(user, prepared), searched_text(user.name, user.email)) for prepared, user in added]
-    await tx.insert("users", ALL_COLUMNS, rows)
-    await user_counts.adjust(tx, range(first, first + len(added)), +1)
+    added: list[tuple[Prepared, User]] = []
+
+    def rows() -> Iterator[Row]:
+        """Made as they are sent: PostgreSQL has the first ones while the last ones are made."""
+        for number, prepared in enumerate(free):
+            user = prepared.at(first + number, at[number])
+            added.append((prepared, user))
+            yield (*values(user, prepared), searched_text(user.name, user.email))
+
+    await tx.insert("users", ALL_COLUMNS, rows())
+    await user_counts.adjust(tx, range(first, first + len(free)), +1)
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
     if tells:
         await events.record_many(tx, created(added, by))

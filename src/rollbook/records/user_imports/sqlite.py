@@ -32,6 +32,7 @@ from rollbook.storage.database import Tx
 CACHE = "PRAGMA cache_size = -262144"  # KiB
 ADD = f"INSERT INTO users ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))}) ON CONFLICT DO NOTHING"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
+TO_SEARCH = "INSERT INTO user_search_pending (seq) SELECT seq FROM users WHERE seq >= ? ORDER BY seq"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
@@ -73,7 +74,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         wanted = [each for each in wanted if each[1].seq in added]
     if added:
         await user_counts.adjust(tx, added, +1)
-        await user_search.changed(tx, [user.seq for _, user in wanted])
+        await tx.run(TO_SEARCH, first)
         await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
         if tells:
             await events.record_many(tx, created(wanted, by))
