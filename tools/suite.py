@@ -45,9 +45,9 @@ def summary(report: Path, wall: float, core_seconds: float) -> dict[str, Any]:
     files: defaultdict[str, float] = defaultdict(float)
     tests: dict[str, float] = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        file = case.attrib["classname"].replace(".", "/") + ".py"
+        file, name = _place(case.attrib["classname"], case.attrib["name"])
         files[file] += float(case.attrib["time"])
-        tests[f"{file}::{case.attrib['name']}"] = float(case.attrib["time"])
+        tests[f"{file}::{name}"] = float(case.attrib["time"])
     return {
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": os.cpu_count(),
@@ -57,6 +57,13 @@ def summary(report: Path, wall: float, core_seconds: float) -> dict[str, Any]:
         "files": {file: round(seconds, 1) for file, seconds in _longest_first(files)},
         "slowest": {name: round(seconds, 1) for name, seconds in _longest_first(tests)[:SLOWEST]},
     }
+
+
+def _place(module: str, name: str) -> tuple[str, str]:
+    """The file of a test, and its name there: `tests.http.test_wire.TestHead` is a class of a file."""
+    path, _, rest = module.partition(".test_")
+    file, *classes = rest.split(".")
+    return f"{path.replace('.', '/')}/test_{file}.py", "::".join([*classes, name])
 
 
 def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
