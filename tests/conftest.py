@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
 def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # until the tests are collected, of which all stay
     worker = getattr(config, "workerinput", None)
     if worker and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         # Each process begins elsewhere to collect, so that most files are compiled by one of them and not by all at the same moment.
@@ -43,6 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return -seconds.get(file, 1e9), file
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 ROLES = ("member", "viewer", "admin", "owner")
