@@ -35,7 +35,14 @@ from rollbook.records import rules
 from rollbook.web import docs, templates
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("rollbook.cli.main", "tests.patient", "tests.http.echo", "tests.http.mounted", "tests.http.rows")
+PROGRAMS = (
+    "rollbook.cli.main",
+    "tests.patient",
+    "tests.cli.small_batches",
+    "tests.http.echo",
+    "tests.http.mounted",
+    "tests.http.rows",
+)
 """Modules that run the command, or a server of their own, each by its function `main`."""
 
 INSTALLED = str(Path(sys.executable).with_name("rollbook"))

@@ -20,10 +20,15 @@ PASSWORD = "correct horse battery staple"
 
 
 def rollbook(
-    *arguments: str, input: str | None = None, cwd: Path | None = None, config: Path | str = NO_PROFILES, **variables: Any
+    *arguments: str,
+    input: str | None = None,
+    cwd: Path | None = None,
+    config: Path | str = NO_PROFILES,
+    program: str = "rollbook.cli.main",
+    **variables: Any,
 ) -> subprocess.CompletedProcess[str]:
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
-    command = [sys.executable, "-m", "rollbook.cli.main", *arguments]
+    command = [sys.executable, "-m", program, *arguments]
     return processes.run(command, env=_environment(variables, config), cwd=cwd, input=input)
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
-from rollbook.records.user_imports import BATCH
 from tests import harness, processes
 from tests.cli.command import PASSWORD, good, peak_of, rollbook
+from tests.cli.small_batches import BATCH, SMALL_BATCHES
 from tests.engines import engine
 from tests.harness import Server, database_of, running
 
@@ -45,7 +45,8 @@ def data(tmp_path: Path) -> Path:
 
 def load(data: Path, text: str, code: int = 0) -> tuple[dict[str, Any], list[str]]:
     """The summary, and what was said of bad lines."""
-    done = rollbook("users", "import", "-", "--json", "--data", str(data), input=text, database=database_of(data))
+    command = ("users", "import", "-", "--json", "--data", str(data))
+    done = rollbook(*command, input=text, database=database_of(data), program=SMALL_BATCHES)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout), done.stderr.splitlines()
 
@@ -238,7 +239,7 @@ def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path
 
 
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
-    command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", "-", "--data", str(data)]
+    command = [sys.executable, "-m", SMALL_BATCHES, "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}
     process = processes.start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     assert process.stdin and process.stderr
@@ -297,7 +298,7 @@ sqlite.CACHE = "PRAGMA cache_size = -2048"
 
 def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
     peaks = []
-    for count in (BATCH // 10, BATCH):
+    for count in (BATCH, 10 * BATCH):
         file = tmp_path / "users.ndjson"
         file.write_text(many(count))
         into = tmp_path / f"data{count}"
