@@ -1,6 +1,6 @@
 """kill -9 of a server and the process that imports for it, in the middle of an import: nothing is lost, doubled or half-written.
 
-Three rounds in `make test`, more with ROLLBOOK_ROUNDS.
+Two rounds in `make test`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.harness import Server, running
 
 __all__ = ["engine"]
 
-ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "2"))
 USERS, BAD = 8_000, 7
 """Records that hold a user, and every how many there is one that holds none."""
 

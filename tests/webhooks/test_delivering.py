@@ -129,7 +129,7 @@ def test_what_happens_while_it_is_paused_is_sent_later(http: httpx2.Client, list
 
 
 def test_a_change_while_an_event_is_on_the_wire_holds_from_the_next_one_on(
-    http: httpx2.Client, listener: Listener, make: Make, later: Time
+    server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     user = new_user(http)
     listener.answer = lambda message: (500 if message.number == 1 and message.path == "/hook" else 200, 0.3)
@@ -138,6 +138,7 @@ def test_a_change_while_an_event_is_on_the_wire_holds_from_the_next_one_on(
     listener.wait_for(lambda: listener.messages)
     answer = http.patch(f"/v1/webhooks/{webhook['id']}", json={"url": listener.url("/new")})
     assert answer.status_code == 200, answer.text
+    listener.wait_for(lambda: lanes(server, webhook) == 1)
     later(10)
     listener.wait_for(lambda: listener.delivered("/new"))
     assert names(listener.at(), user) == names(listener.at("/new"), user) == ["Once"]
@@ -158,13 +159,13 @@ def test_a_webhook_that_is_deleted_while_its_event_is_on_the_wire_is_gone(
 
 
 def test_a_secret_that_is_rotated_between_two_tries_signs_the_second_beside_the_old_one(
-    http: httpx2.Client, listener: Listener, make: Make, later: Time
+    server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     user = new_user(http)
     listener.answer = lambda message: (500 if message.number == 1 else 200, 0)
     webhook = make()
     rename(http, user, "Once")
-    listener.wait_for(lambda: listener.messages and listener.messages[-1].status)
+    listener.wait_for(lambda: lanes(server, webhook) == 1)
     rotated = http.post(f"/v1/webhooks/{webhook['id']}/rotate-secret", json={"overlap": 3600}).json()
     later(10)
     listener.wait_for(lambda: listener.delivered())
