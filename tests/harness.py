@@ -12,13 +12,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from socketserver import BaseServer
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -279,6 +281,22 @@ def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+AnyServer = TypeVar("AnyServer", bound=BaseServer)
+
+
+@contextmanager
+def serving(server: AnyServer) -> Iterator[AnyServer]:
+    """A server of the standard library's answers in a thread of its own. It looks often whether it is to end: it would take half a second."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.harness import running
+from tests.harness import running, serving
 
 CALL = """async ([url, key]) => {
     const headers = {Authorization: `Bearer ${key}`, "Idempotency-Key": "once", "Content-Type": "application/json"};
@@ -38,10 +37,8 @@ class Page(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as listening:
         yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
 
 
 def test_only_a_listed_origin_calls_the_api_and_any_reads_the_description(browser: Browser, site: str, tmp_path: Path) -> None:

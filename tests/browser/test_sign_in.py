@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import Watch, axe_in_both_themes, sign_in
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
 NEW = "a few random words"
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -206,16 +205,13 @@ def elsewhere() -> Iterator[Callable[[str], int]]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=found.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as found:
 
-    def show(body: str) -> int:
-        shown["body"] = f"<!doctype html><title>Win a prize</title>{body}"
-        return found.server_address[1]
+        def show(body: str) -> int:
+            shown["body"] = f"<!doctype html><title>Win a prize</title>{body}"
+            return found.server_port
 
-    yield show
-    found.shutdown()
-    found.server_close()
+        yield show
 
 
 # To a browser another port of 127.0.0.1 is the same site, so that our cookie goes along; `localhost` is another site.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests import typescript_sdk
-from tests.harness import running
+from tests.harness import running, serving
 
 PROGRAM = """async ([url, key]) => {
     const { EmailTaken, Rollbook } = await import("/index.js");
@@ -39,10 +38,9 @@ class Files(SimpleHTTPRequestHandler):
 @pytest.fixture
 def site() -> Iterator[str]:
     """The compiled SDK as files."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(typescript_sdk.built() / "dist"))) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+    files = partial(Files, directory=str(typescript_sdk.built() / "dist"))
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), files)) as listening:
         yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
 
 
 def test_a_page_of_another_origin_uses_the_sdk(browser: Browser, site: str, tmp_path: Path) -> None:

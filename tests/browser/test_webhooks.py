@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.chromium import sign_in, take_session
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import sign_in_by_form
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
 URL = "https://hooks.invalid/rollbook"
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -57,12 +56,8 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as started:
-        thread = threading.Thread(target=started.serve_forever, daemon=True)
-        thread.start()
+    with serving(Receiver()) as started:
         yield started
-        started.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests import processes
 from tests.cli.command import PASSWORD, good, refused, rollbook
-from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
+from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -181,10 +180,8 @@ def stranger(status: int, body: bytes, **headers: str) -> Iterator[str]:
         def log_message(self, format: str, *values: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +19,7 @@ from standardwebhooks import Webhook
 from rollbook.delivery import signing
 from tests import processes
 from tests.cli.command import good, refused, rollbook
-from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running
+from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running, serving
 
 
 class Receiver(ThreadingHTTPServer):
@@ -55,10 +54,8 @@ class Receiver(ThreadingHTTPServer):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    with serving(Receiver()) as receiver:
         yield receiver
-        receiver.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.harness import PLAIN, Server
+from tests.harness import PLAIN, Server, serving
 
 NEW = {"role": "manager", "status": "away", "type": "user.merged", "code": "later_code"}
 
@@ -47,12 +46,8 @@ def later(server: Server) -> Iterator[str]:
         def log_message(self, format: str, *values: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{proxy.server_port}"
-        finally:
-            proxy.shutdown()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as proxy:
+        yield f"http://127.0.0.1:{proxy.server_port}"
 
 
 def _grown(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +16,7 @@ from rollbook.delivery import signing
 from rollbook.roles import SCOPES
 from tests.contract.answers import Log, refused
 from tests.contract.expect import links
-from tests.harness import Server, new_key, new_user, running
+from tests.harness import Server, new_key, new_user, running, serving
 from tests.nodes.pair import wait_until
 
 WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--webhook-allow", "127.0.0.1/32")
@@ -59,10 +58,8 @@ class Receiver(ThreadingHTTPServer):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Receiver()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +10,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from tests.harness import Server, free_port, new_user, running
+from tests.harness import Server, free_port, new_user, running, serving
 
 HOUR = 3600
 
@@ -63,12 +62,10 @@ def test_failures_are_counted_grow_old_and_are_over_when_the_receiver_is_back(se
     assert (found["delivered"], found["s_enabled"], found["s_disabled"]) == (0, 1, 0)
     server.pass_time(2 * HOUR)
     until(http, lambda found: 2 * HOUR <= found["oldest_waiting_seconds"] < 3 * HOUR)
-    with ThreadingHTTPServer(("127.0.0.1", port), Accepts) as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", port), Accepts)):
         server.pass_time(4 * HOUR)
         found = until(http, lambda found: found["delivered"] == 3)
         until(http, lambda found: found["events_failing"] == found["oldest_waiting_seconds"] == found["events_waiting"] == 0)
-        receiver.shutdown()
     http.post(f"/v1/webhooks/{id}/pause")
     new_user(http)
     assert metrics(http)["events_waiting"] == metrics(http)["s_enabled"] == 0  # what is paused is not behind

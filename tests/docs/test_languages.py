@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, redirect_stdout
 from html import unescape
@@ -23,7 +22,7 @@ from rollbook.docs_site import examples, guide, markdown
 from rollbook.web import templates
 from tests.docs.examples import PAGE_URL, Runner
 from tests.docs.examples import examples as examples_of
-from tests.harness import Server, running
+from tests.harness import Server, running, serving
 
 LANGUAGES = ("curl", "Python", "JavaScript")
 PAGES = [name for name in guide.CHAPTERS if "```sh\ncurl" in guide.source(name, PAGE_URL)]
@@ -159,10 +158,10 @@ def find_node() -> str:
 class Between(ThreadingHTTPServer):
     """Passes requests on to a server, and keeps the answers."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         super().__init__(("127.0.0.1", 0), Passing)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.client = server.http(None)
+        self.client = client
         self.seen: list[httpx2.Response] = []
 
 
@@ -193,16 +192,8 @@ class Passing(BaseHTTPRequestHandler):
 
 @contextmanager
 def listening(server: Server) -> Iterator[Between]:
-    between = Between(server)
-    thread = threading.Thread(target=between.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with server.http(None) as client, serving(Between(client)) as between:
         yield between
-    finally:
-        between.shutdown()
-        between.server_close()
-        between.client.close()
-        thread.join()
 
 
 # ---- what the languages write, at their edges

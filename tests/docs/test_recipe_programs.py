@@ -10,7 +10,6 @@ import shlex
 import socketserver
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +21,7 @@ import pytest
 
 from rollbook import roles
 from tests import postgres
-from tests.harness import PLAIN, Server, free_port, new_key, new_user, running
+from tests.harness import PLAIN, Server, free_port, new_key, new_user, running, serving
 from tests.nodes.pair import wait_until
 from tests.typescript_sdk import ROOT
 from tests.visitor import set_password, visitor
@@ -90,9 +89,8 @@ def test_a_person_resets_their_password_from_the_application(server: Server, tmp
     (tmp_path / "reset.py").write_text(program("password-reset.md", "reset.py"))
     port = free_port()
     url = f"http://localhost:{port}"
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as smtp, server.http() as http:
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
         smtp.emails = emails = []  # type: ignore[attr-defined]
-        threading.Thread(target=smtp.serve_forever, daemon=True).start()
         user = new_user(http)
         scopes = re.findall(r"--scopes (\S+)", (DOCS / "password-reset.md").read_text())[0].split(",")
         admin = new_user(http, role="admin")
@@ -107,7 +105,6 @@ def test_a_person_resets_their_password_from_the_application(server: Server, tmp
 
             assert asks("no-one@example.com") == asks(user["email"].upper())
             wait_until(lambda: emails)
-        smtp.shutdown()
         assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
         [link] = re.findall(r"http://\S+token=\S+", emails[0].replace("=\r\n", "").replace("=3D", "="))
         with visitor(server) as person:
@@ -161,10 +158,8 @@ def fake_crm() -> Iterator[tuple[str, dict[str, Any]]]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as crm:
-        threading.Thread(target=crm.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{crm.server_address[1]}", contacts
-        crm.shutdown()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as crm:
+        yield f"http://127.0.0.1:{crm.server_port}", contacts
 
 
 def test_a_crm_has_every_user_whoever_was_away(server: Server, tmp_path: Path) -> None:
@@ -308,9 +303,8 @@ def test_the_requests_of_the_n8n_workflows_do_what_the_page_says(tmp_path: Path)
     with (
         running(tmp_path / "data", "--rate-limit", "none", "--webhook-allow", "127.0.0.0/8") as server,
         server.http() as http,
-        ThreadingHTTPServer(("127.0.0.1", 0), Handler) as n8n,
+        serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as n8n,
     ):
-        threading.Thread(target=n8n.serve_forever, daemon=True).start()
         scopes = re.findall(r"--scopes (\S+)", page)[0].split(",")
         key = new_key(http, user_id=new_user(http, role="admin")["id"], scopes=scopes)
 

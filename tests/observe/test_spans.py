@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from counted import until
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.cli.command import refused
-from tests.harness import Server, free_port, running
+from tests.harness import Server, free_port, running, serving
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}
@@ -54,21 +51,9 @@ def attributes(span: Any) -> dict[str, Any]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
 
 
-@contextmanager
-def receiving() -> Iterator[Collector]:
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield collector
-        finally:
-            collector.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_each_sampled_request_is_a_span_in_its_callers_trace(tmp_path: Path, workers: str) -> None:
-    with receiving() as collector:
+    with serving(Collector()) as collector:
         flags = ("--otlp-endpoint", collector.url, "--workers", workers)
         with running(tmp_path / "data", *flags, environment=SOON) as server, server.http() as http:
             me = http.get("/v1/users/me").json()["id"]

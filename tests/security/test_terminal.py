@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.harness import Server, new_user
+from tests.harness import Server, new_user, serving
 
 
 @pytest.mark.parametrize("folder", [True, False])
@@ -54,10 +53,8 @@ class Hostile(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hostile() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Hostile)) as listening:
         yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
 
 
 @pytest.mark.parametrize("command", ["users list", "users list -q", "users list --json", "users get refused"])
