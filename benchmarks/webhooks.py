@@ -1,25 +1,25 @@
-"""Webhooks of a whole server on SQLite: deliveries a second, memory with a million events waiting, delay, and what they cost the callers.
+"""Webhooks of a whole server: deliveries a second, memory with a million events waiting, delay, and what they cost the callers.
 
-    .venv/bin/python benchmarks/webhooks.py [throughput memory delay callers]
+    .venv/bin/python benchmarks/webhooks.py [--engine sqlite|postgresql] [throughput memory delay hanging updates reads]
 
-Server and receiver have a core each; callers (wrk) share that of the receiver.
+Server and receiver have a core each; callers (wrk) share that of the receiver. PostgreSQL is the one that the tests use, on both cores.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import random
 import re
 import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from deliveries import KEPT, receive
 
 from rollbook.auth import key_format
+from tests import harness
 from tests.delivery.receiver import Authority
 from tests.harness import Server, new_user
-from tests.webhooks.listener import Listener, listening
+from tests.webhooks.listener import Listener, Message, listening
 
 FLAGS = ("--webhook-allow", "127.0.0.0/8", "--rate-limit", "none", "--unauthenticated-limit", "none", "--no-access-log")
 WAITING, MILLION = 30_000, 1_000_000
 KEY = key_format.mint()
+HANGS = "/0"
 SECONDS = 5
 ROUNDS = 3
-COPY = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, object, before"
+COPIED = "type, created_at, actor_user, actor_key, address, request_id, object, before"
 
 
 @contextmanager
@@ -76,13 +78,15 @@ def hook(http: Any, url: str, **fields: Any) -> dict[str, Any]:
 
 def fill(server: Server, count: int) -> None:
     """So many updates of a thousand users, in the log of a server that is down."""
-    with closing(sqlite3.connect(server.data / "rollbook.db")) as database:
-        row = database.execute(f"SELECT {COPY} FROM events WHERE type = 'user.updated' LIMIT 1").fetchone()
-        database.executemany(
-            f"INSERT INTO events ({COPY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((f"evt_{n:026}", row[1], f"user_{n % 1000:026}", *row[3:]) for n in range(count)),
-        )
-        database.commit()
+
+    def id(prefix: str, number: str) -> str:
+        return f"'{prefix}_' || substr('{'0' * 26}', 1, 26 - length(CAST({number} AS text))) || CAST({number} AS text)"
+
+    server.ask(f"""
+        WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count}),
+            event AS (SELECT {COPIED} FROM events WHERE type = 'user.updated' LIMIT 1)
+        INSERT INTO {"events_new" if server.database else "events"} (id, user_id, {COPIED})
+        SELECT {id("evt", "i")}, {id("user", "i % 1000")}, {COPIED} FROM numbers, event""")
 
 
 def cpu(server: Server) -> float:
@@ -166,70 +170,115 @@ def waiting(folder: Path) -> None:
 
 
 def delay(folder: Path) -> None:
-    """From the answer to the caller to the arrival at the receiver, for single changes; alone, and beside callers who change others."""
-    with serving(folder / "delay") as server, listening() as listener, server.http() as http:
-        user, others = new_user(http), [new_user(http)["id"] for _ in range(50)]
-        hook(http, listener.url(), types=["user.updated"])
-        for name in ("idle", "beside updates"):
-            load = wrk(server, "PATCH", others, folder, connections=2, seconds=12) if name != "idle" else None
-            found = sorted(delays(http, user, listener))
-            rate = load and requests(load)[0]
-            print(
-                f"delay {name}: p50 {statistics.median(found):.1f} ms, p99 {found[int(len(found) * 0.99)]:.1f} ms{f', {rate:,.0f} updates/s' if rate else ''}"
-            )
+    """From the answer to a caller to the arrival at one of three endpoints: alone, beside updates at half of what the server can do with them,
+    and beside callers who never pause."""
+    with receiving() as url, serving(folder / "delay") as server, listening() as listener, server.http() as http:
+        user, others = new_user(http), [new_user(http)["id"] for _ in range(200)]
+        for each in (listener.url(), url, url):
+            hook(http, each)
+        most = requests(wrk(server, "PATCH", others, folder))[0]
+        listener.wait_for(lambda: is_settled(server))
+        for name, rate in (("idle", 0.0), ("half load", most / 2), ("without pause", None)):
+            load = None if rate == 0 else wrk(server, "PATCH", others, folder, rate=rate, seconds=2 * SECONDS + 2)
+            time.sleep(1)
+            found = delays(http, user, listener)
+            print(f"delay {name}: {quantiles(found)}{f'; {requests(load)[0]:,.0f} updates/s' if load else ''}", flush=True)
+            listener.wait_for(lambda: is_settled(server))
 
 
-def delays(http: Any, user: dict[str, Any], listener: Listener) -> Iterator[float]:
-    until = time.monotonic() + 8
-    number = 0
+def is_settled(server: Server) -> bool:
+    """Whether nothing waits."""
+    if server.database and server.ask("SELECT 1 FROM events_new LIMIT 1"):
+        return False
+    ((newest, cursor),) = server.ask("SELECT (SELECT max(seq) FROM events), (SELECT min(seq) FROM webhook_cursors)")
+    return newest == cursor
+
+
+def delays(http: Any, user: dict[str, Any], listener: Listener, pause: float = 0.05) -> list[float]:
+    """Milliseconds of each message about some changes of a user, but for those to `/0` where that never answers."""
+    first, until, answered = len(listener.messages), time.monotonic() + 2 * SECONDS, dict[str, float]()
     while time.monotonic() < until:
-        number += 1
         name = f"Delay {time.perf_counter_ns()}"
         http.patch(f"/v1/users/{user['id']}", json={"name": name})
-        answered = time.monotonic()
-        listener.wait_for(lambda: any(message.event["object"]["name"] == name for message in listener.messages[-500:]))  # noqa: B023
-        arrived = next(message.at for message in listener.messages[-500:] if message.event["object"]["name"] == name)
-        yield max(0.0, arrived - answered) * 1000
-        time.sleep(random.uniform(0.01, 0.05))
+        answered[name] = time.monotonic()
+        time.sleep(random.uniform(0.5, 1.5) * pause)
+    paths = {message.path for message in listener.messages[first:]} - {HANGS}
+
+    def of_user() -> list[Message]:
+        return [message for message in listener.messages[first:] if message.user_id == user["id"] and message.path != HANGS]
+
+    listener.wait_for(lambda: len(of_user()) == len(paths) * len(answered))
+    return [max(0.0, message.at - answered[message.event["object"]["name"]]) * 1000 for message in of_user()]
 
 
-def callers(folder: Path) -> None:
-    """What callers notice: updates with three endpoints against none, and reads while a backlog is sent."""
-    with receiving() as url:
-        with serving(folder / "callers") as server, server.http() as http:
-            ids = [new_user(http)["id"] for _ in range(200)]
-            with_none, with_three = [], []
-            for _ in range(ROUNDS):
-                with_none.append(requests(wrk(server, "PATCH", ids, folder))[0])
-                made = [hook(http, url) for _ in range(3)]
-                with_three.append(requests(wrk(server, "PATCH", ids, folder))[0])
-                for webhook in made:
-                    http.delete(f"/v1/webhooks/{webhook['id']}")
-            print(
-                f"W3: {statistics.median(with_none):,.0f}/s with no endpoint, {statistics.median(with_three):,.0f}/s with three"
-            )
-            hook(http, url, status="paused")
-        fill(server, 150_000)
-        with serving(folder / "callers") as server:
-            alone = requests(wrk(server, "GET", ids, folder, connections=1))
-            resume(server)
+def quantiles(found: list[float]) -> str:
+    cuts = statistics.quantiles(found, n=100)
+    return f"p50 {cuts[49]:,.1f} ms, p90 {cuts[89]:,.1f}, p99 {cuts[98]:,.1f}, longest {max(found):,.1f} of {len(found):,}"
+
+
+def hanging(folder: Path) -> None:
+    """Delay at 99 endpoints, beside one more that answers, and one that never does."""
+    with serving(folder / "hanging") as server, listening() as listener, server.http() as http:
+        user, other = new_user(http), new_user(http, role="admin")
+        for number in range(100):
+            hook(http, listener.url(f"/{number}"), **({"user_id": other["id"]} if number % 2 else {}))
+        for name in ("answers", "never answers"):
+            if name == "never answers":
+                listener.answer = lambda message: None if message.path == HANGS else (200, 0)
+            print(f"99 endpoints, while another one {name}: {quantiles(delays(http, user, listener, 0.2))}", flush=True)
+
+
+def updates(folder: Path) -> None:
+    """Updates a second from callers who never pause, with no endpoint and with three, in turns."""
+    with receiving() as url, serving(folder / "updates") as server, server.http() as http:
+        ids = [new_user(http)["id"] for _ in range(200)]
+        for _ in range(ROUNDS):
+            alone = requests(wrk(server, "PATCH", ids, folder, seconds=2 * SECONDS))[0]
+            made = [hook(http, url) for _ in range(3)]
             first = delivered(server)
-            beside = requests(wrk(server, "GET", ids, folder, connections=1))
-            sent = (delivered(server) - first) / SECONDS
-            print(
-                f"W2 on one connection: {alone[0]:,.0f}/s, p99 {alone[1]:.2f} ms alone; {beside[0]:,.0f}/s, p99 {beside[1]:.2f} ms beside {sent:,.0f} deliveries/s"
-            )
+            beside = requests(wrk(server, "PATCH", ids, folder, seconds=2 * SECONDS))[0]
+            sent = (delivered(server) - first) / (2 * SECONDS)
+            print(f"W3: {alone:,.0f}/s with no endpoint, {beside:,.0f}/s with three and {sent:,.0f} deliveries/s", flush=True)
+            for webhook in made:
+                http.delete(f"/v1/webhooks/{webhook['id']}")
+
+
+def reads(folder: Path) -> None:
+    """Reads at half of what the server can do, alone and while a backlog is sent, in turns."""
+    with receiving() as url:
+        with serving(folder / "reads") as server:
+            prepared(server, url)
+        fill(server, 150_000)
+        with serving(folder / "reads") as server, server.http() as http:
+            ids = [new_user(http)["id"] for _ in range(200)]
+            most = requests(wrk(server, "GET", ids, folder))[0]
+            for _ in range(ROUNDS):
+                alone = requests(wrk(server, "GET", ids, folder, rate=most / 2))
+                resume(server)
+                first = delivered(server)
+                beside = requests(wrk(server, "GET", ids, folder, rate=most / 2))
+                sent = (delivered(server) - first) / SECONDS
+                for (id,) in server.ask("SELECT id FROM webhooks"):
+                    http.post(f"/v1/webhooks/{id}/pause")
+                print(
+                    f"W2 of {most:,.0f}/s at most: {alone[0]:,.0f}/s, p99 {alone[1]:.2f} ms alone; "
+                    f"{beside[0]:,.0f}/s, p99 {beside[1]:.2f} ms = {beside[1] / alone[1]:.2f} x beside {sent:,.0f} deliveries/s",
+                    flush=True,
+                )
 
 
 def wrk(
-    server: Server, method: str, ids: list[str], folder: Path, *, connections: int = 8, seconds: int = SECONDS
+    server: Server, method: str, ids: list[str], folder: Path, *, rate: float | None = None, seconds: int = SECONDS
 ) -> subprocess.Popen[str]:
+    """Callers who never pause, or so many requests a second from more of them."""
     (folder / "ids").write_text("".join(f"{id}\n" for id in ids))
     body = '{"name": "Name @N@"}' if method == "PATCH" else ""
+    connections = 8 if rate is None else 32
+    pause = 0 if rate is None else round(connections / rate * 1000)
     return subprocess.Popen(
         ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(Path(__file__).parent / "wrk.lua"),
          "-H", f"Authorization: Bearer {server.key}", "-H", "Content-Type: application/json", server.url, "--", method, "/v1/users/@ID@", body,
-         str(folder / "ids"), f"{time.time_ns()}-"],
+         str(folder / "ids"), f"{time.time_ns()}-", str(pause)],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -242,9 +291,19 @@ def requests(load: subprocess.Popen[str]) -> tuple[float, float]:
     return float(found[1]) / float(found[2]), float(found[3])
 
 
-PARTS = {"throughput": throughput, "memory": waiting, "delay": delay, "callers": callers}
+PARTS = {"throughput": throughput, "memory": waiting, "delay": delay, "hanging": hanging, "updates": updates, "reads": reads}
 
-if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("parts", nargs="*", default=PARTS)
+    asked = parser.parse_args(words)
+    harness.engine = asked.engine
+    for part in asked.parts:
         with tempfile.TemporaryDirectory() as work:
             PARTS[part](Path(work))
+
+
+if __name__ == "__main__":
+    main()

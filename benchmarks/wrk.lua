@@ -1,5 +1,6 @@
--- What wrk sends. Arguments: METHOD PATH BODY IDS TAG. "@ID@" in PATH becomes the next line of the file IDS, "@N@" in BODY a text that no
--- other request of any run has. Header fields come from wrk's own -H.
+-- What wrk sends. Arguments: METHOD PATH BODY IDS TAG [PAUSE]. "@ID@" in PATH becomes the next line of the file IDS, "@N@" in BODY a text
+-- that no other request of any run has. A connection waits PAUSE milliseconds on average before each request. Header fields come from wrk's
+-- own -H.
 local method, path, rest, body, ids, tag
 local line, count = 0, 0
 local fixed
@@ -13,6 +14,8 @@ function init(args)
   end
   if body == "" then body = nil end
   if not ids and not body then fixed = wrk.format(method, path) end
+  local pause = tonumber(args[6] or 0)
+  if pause > 0 then delay = function() return math.random(0, 2 * pause) end end
 end
 
 function request()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
-import random
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from math import ceil
@@ -78,7 +77,8 @@ class Dispatcher:
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
         self._room = Room(on.db, self._has_changed, count)
-        self._pace = Pace(answered)
+        self._pace = Pace()
+        self._answered = answered
         self._addresses = Addresses(on.settings.webhook_allow)
         self._owned: dict[str, Endpoint] = {}
         self._is_shared = dialect(on.db).is_shared
@@ -150,11 +150,11 @@ class Dispatcher:
             await self._scan()
         self._woken.clear()
         self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
-        if self._pace.look():
-            self._share_starts(self._pace.starts)
+        if self._pace.look(time.monotonic(), time.process_time(), self._answered()):
+            self._set_pace()
         pages, is_behind = 0, False
         for endpoint in list(self._owned.values()):
-            can_use = endpoint.wants_more if self._pace.starts is None else endpoint.is_hungry
+            can_use = endpoint.is_hungry if self._pace.makes_way else endpoint.wants_more
             if can_use and endpoint.read < self._newest:
                 types, now = endpoint.target.reads, asyncio.get_running_loop().time()
                 page = await self._room.pages.after(endpoint.read, self._newest, types, now)
@@ -169,27 +169,17 @@ class Dispatcher:
             endpoint.start()
             if endpoint.is_closing and not endpoint.tasks:
                 await self._release(endpoint)
-        if self._pace.starts is not None:
+        if self._pace.makes_way:
             await asyncio.sleep(LOOK)
         elif is_behind:
             await asyncio.sleep(min(pages * PACE, MAX_PACE))
         else:
             await self._wait()
 
-    def _share_starts(self, starts: int | None) -> None:
-        """Among those that have something to send; by chance, where there are fewer than those. Others may begin with one."""
-        endpoints = list(self._owned.values())
-        random.shuffle(endpoints)
-        busy = sum(endpoint.is_busy for endpoint in endpoints)
-        given = 0
-        for endpoint in endpoints:
-            if starts is None:
-                endpoint.pace(math.inf)
-            elif endpoint.is_busy:
-                endpoint.pace(starts * (given + 1) // busy - starts * given // busy)
-                given += 1
-            else:
-                endpoint.pace(1)
+    def _set_pace(self) -> None:
+        busy = sum(endpoint.is_busy for endpoint in self._owned.values())
+        for endpoint in self._owned.values():
+            endpoint.pace(self._pace.starts(endpoint.waiting(self._newest), busy))
 
     async def _follow(self) -> None:
         """Notice that the log has grown."""

@@ -137,9 +137,13 @@ class Endpoint:
                 self._take(entry)
         self.read = page.last
 
+    def waiting(self, newest: int) -> int:
+        """Events up to this number that nothing but `pace` may keep from being sent, and those of other types that were not read yet."""
+        return max(0, newest - self.read) + len(self._queue)
+
     def pace(self, starts: float) -> None:
-        """So many requests may begin before the next call."""
-        self._starts = starts
+        """So many requests may begin before the next call. A part of one counts then; more than one that was not used does not."""
+        self._starts = min(self._starts, 1.0) + starts
 
     def start(self) -> None:
         """Send what can be sent now."""
@@ -234,7 +238,7 @@ class Endpoint:
             not self.is_closing
             and not room.is_stopping
             and not room.is_stalled
-            and self._starts > 0
+            and self._starts >= 1
             and len(self.outbox.deliveries) < MAX_RESULTS
             and room.lasts(self.lease_ends)
         )

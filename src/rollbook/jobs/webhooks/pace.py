@@ -1,40 +1,38 @@
-"""How many requests to endpoints may begin, so that those who call the API don't notice them."""
+"""How many requests to endpoints may begin, so that those who call the API hardly notice them, and events are late by a bounded time."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import math
 
 LOOK = 0.02
 """Seconds between two looks at how busy the process is."""
 BUSY = 0.6
 """Of a core: beyond it, and with more than CALLS a second, callers would have to wait for deliveries."""
 CALLS = 200
-LEAST, MOST = 10, 160
-"""Requests that may begin between two looks while callers keep the server busy: a twentieth of a core, so that deliveries go on. Beyond MOST
-their number is not limited."""
+LEAST = 500
+"""Requests a second that may begin while callers keep the process busy, to all endpoints together: a twentieth of a core."""
+LAG = 1.0
+"""Seconds that events wait meanwhile, however many come: in this time, as many requests may begin beyond LEAST as events wait."""
 
 
 class Pace:
-    def __init__(self, answered: Callable[[], int]) -> None:
-        """`answered` is how many requests of callers this process has answered so far."""
-        self.starts: int | None = None
-        """Requests that may begin until the next look, of all webhooks. None: any number."""
-        self._answered = answered
-        self._last = self._read()
+    def __init__(self) -> None:
+        self.makes_way = False
+        """Whether callers keep the process busy."""
+        self._last = (0.0, 0.0, 0)
+        self._seconds = 0.0
 
-    def look(self) -> bool:
-        """False if it is too early for a look."""
-        read = self._read()
-        seconds, used, answered = (now - before for now, before in zip(read, self._last, strict=True))
+    def look(self, now: float, used: float, answered: int) -> bool:
+        """By a clock, the CPU time and the answered calls of this process, all of them rising: seconds, seconds, a number. False if it is too
+        early for a look."""
+        read = now, used, answered
+        seconds, cpu, calls = (new - old for new, old in zip(read, self._last, strict=True))
         if seconds < LOOK:
             return False
-        self._last = read
-        if used > BUSY * seconds and answered > CALLS * seconds:
-            self.starts = max(LEAST, (self.starts or MOST) // 2)
-        elif self.starts is not None:
-            self.starts = self.starts + LEAST if self.starts < MOST else None
+        self._last, self._seconds = read, seconds
+        self.makes_way = cpu > BUSY * seconds and calls > CALLS * seconds
         return True
 
-    def _read(self) -> tuple[float, float, int]:
-        return time.monotonic(), time.process_time(), self._answered()
+    def starts(self, waiting: int, busy: int) -> float:
+        """Requests to one of so many busy endpoints that may begin until the next look, with so many events waiting for it."""
+        return (LEAST / max(1, busy) + waiting / LAG) * self._seconds if self.makes_way else math.inf
