@@ -14,6 +14,7 @@ from typing import Any
 
 from rollbook.api import openapi, openapi_tables
 from rollbook.api.routes import ROUTES, Route
+from rollbook.docs_site.markdown import slug
 from rollbook.errors import ApiError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,13 +214,8 @@ def _places() -> dict[tuple[str, str], str]:
         for marker in _MARKER.finditer(text):
             heading = [each[1] for each in _HEADING.finditer(text, 0, marker.start())][-1]
             for name in marker[2].split("__"):
-                found[marker[1], name] = f"{page.name}#{anchor(heading)}"
+                found[marker[1], name] = f"{page.name}#{slug(heading)}"
     return found
-
-
-def anchor(heading: str) -> str:
-    """The anchor that GitHub gives to a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _schema(name: str) -> dict[str, Any]:

@@ -80,6 +80,11 @@ def codes(answer: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def pascal(name: str) -> str:
+    """A name with underscores as that of a class."""
+    return "".join(part[0].upper() + part[1:] for part in name.split("_"))
+
+
 @cache
 def general_codes() -> set[str]:
     """Errors of nearly every call, which none needs to name."""

@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, resolve
+from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
 from sdk_names import NAMES, RENAMED
 
 PACKAGE = ROOT / "sdk" / "python" / "src" / "rollbook_client"
@@ -256,15 +256,15 @@ def errors() -> str:
         family = FAMILIES[status]
         by_status[status] = family
         own = found[status]
-        alone = next((about for code, about in own.items() if camel(code) == family), "")
+        alone = next((about for code, about in own.items() if pascal(code) == family), "")
         parent = "ServerError" if status >= 500 else "APIError"
         lines += [f"\n\nclass {family}({parent}):", docstring([f"{status}. {alone}"], "    ")]
         exported.append(family)
         for code, about in own.items():
-            by_code[code] = camel(code)
-            if camel(code) != family:
-                lines += [f"\n\nclass {camel(code)}({family}):", docstring([f"`{code}`: {about}"], "    ")]
-                exported.append(camel(code))
+            by_code[code] = pascal(code)
+            if pascal(code) != family:
+                lines += [f"\n\nclass {pascal(code)}({family}):", docstring([f"`{code}`: {about}"], "    ")]
+                exported.append(pascal(code))
     lines += [
         "",
         f"BY_STATUS: dict[int, type[APIError]] = {{{', '.join(f'{status}: {name}' for status, name in by_status.items())}}}",
@@ -294,10 +294,6 @@ FAMILIES = {
     500: "InternalServerError",
     503: "Unavailable",
 }
-
-
-def camel(code: str) -> str:
-    return "".join(part.capitalize() for part in code.split("_"))
 
 
 # ---- resources
@@ -562,7 +558,8 @@ def documentation(operation: Operation, parameters: list[Parameter], by: str) ->
     }
     if own:
         parts.append(
-            "Raises:\n" + "\n".join(hanging(f"{camel(code)}: {about.split('. ')[0].rstrip('.')}.") for code, about in own.items())
+            "Raises:\n"
+            + "\n".join(hanging(f"{pascal(code)}: {about.split('. ')[0].rstrip('.')}.") for code, about in own.items())
         )
     parts.append("Example:\n" + textwrap.indent("\n".join(example(operation, by)), "    "))
     return docstring(parts, "        ")

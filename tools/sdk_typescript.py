@@ -14,7 +14,7 @@ import textwrap
 from collections import defaultdict
 from typing import Any
 
-from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, resolve
+from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
 from sdk_names import NAMES, RENAMED
 
 SDK = ROOT / "sdk" / "typescript"
@@ -451,10 +451,6 @@ def class_name(resource: str) -> str:
 
 def singular(name: str) -> str:
     return name.removesuffix("ies") + "y" if name.endswith("ies") else name.removesuffix("s")
-
-
-def pascal(name: str) -> str:
-    return "".join(part[0].upper() + part[1:] for part in name.split("_"))
 
 
 def camel(name: str) -> str:
