@@ -1,4 +1,4 @@
-"""Everything in the OpenAPI description that doesn't come from routes, types and errors: patterns, descriptions, headers, examples."""
+"""Everything in the OpenAPI description that doesn't come from routes, types and errors: parameters, headers, examples, and what is said of the whole."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from rollbook.actions.arguments import UsagePeriod
 from rollbook.cli import options
 from rollbook.cli.completion import emails
 from rollbook.cli.failures import Misuse
@@ -26,12 +25,7 @@ def show_usage(
         typer.Argument(metavar="[USER]", help="ID or email. Default: the user of your API key.", autocompletion=emails),
     ] = None,
     key_id: Annotated[str | None, typer.Option("--key-id", metavar="KEY_ID", help="Only requests with this API key.")] = None,
-    period: Annotated[
-        str,
-        typer.Option(
-            metavar="PERIOD", help="How far to look back: 24h, 7d, 30d or 90d.", **options.one_of(get_args(UsagePeriod))
-        ),
-    ] = "7d",
+    period: Annotated[str, typer.Option(metavar="PERIOD", help="How far to look back: 24h, 7d, 30d or 90d.")] = "7d",
     json: options.Json = False,
 ) -> None:
     """Show a user's requests by endpoint and by API key, and how long they took."""

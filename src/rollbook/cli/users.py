@@ -449,52 +449,47 @@ def export_users(
     )
 
 
-ImportFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.", allow_dash=True)
-]  # fmt: skip
-ImportFrom = Annotated[
-    str, typer.Option("--from", metavar="SYSTEM", help="The system it was exported from: rollbook, auth0, firebase, supabase, keycloak, clerk, django, fastapi-users or pocketbase.")
-]  # fmt: skip
-ImportFormat = Annotated[str, typer.Option("--format", metavar="FORMAT", help="auto, ndjson, json or csv.")]
-Match = Annotated[
-    str, typer.Option("--match", metavar="FIELD", help="How to recognize users who exist: by email or external_id.")
-]
-OnConflict = Annotated[
-    str, typer.Option("--on-conflict", metavar="ACTION", help="What to do with users who exist already: skip, update or fail.")
-]
-Mapping = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.")
-]  # fmt: skip
-Delimiter = Annotated[
-    str | None,
-    typer.Option("--delimiter", metavar="CHARACTER", help="The character between the columns of a CSV file. [default: detected]")
-]  # fmt: skip
-ImportEvents = Annotated[
-    str, typer.Option("--events", metavar="WHICH", help="each: an event for each user. summary: only import.finished.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.")
-]  # fmt: skip
+IMPORT: dict[str, Any] = {
+    "source": options.text("--from", "SYSTEM", "The system it was exported from: rollbook, auth0, firebase, supabase, keycloak, clerk, django, fastapi-users or pocketbase. [default: rollbook]"),
+    "format": options.text("--format", "FORMAT", "auto, ndjson, json or csv. [default: auto]"),
+    "match": options.text("--match", "FIELD", "How to recognize users who exist: by email or external_id. [default: email]"),
+    "on_conflict": options.text("--on-conflict", "ACTION", "What to do with users who exist already: skip, update or fail. [default: skip]"),
+    "mapping": Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.")
+    ],
+    "delimiter": options.text("--delimiter", "CHARACTER", "The character between the columns of a CSV file. [default: detected]"),
+    "events": options.text("--events", "WHICH", "each: an event for each user. summary: only import.finished. [default: each]"),
+}  # fmt: skip
+"""How a file is read: parameters of the API."""
 
 
 @app.command("import")
 @options.on_server
+@options.taking(IMPORT)
 def import_users(
     server: options.Server,
-    file: ImportFile,
-    source: ImportFrom = "rollbook",
-    format: ImportFormat = "auto",
-    match: Match = "email",
-    on_conflict: OnConflict = "skip",
-    mapping: Mapping = None,
-    delimiter: Delimiter = None,
-    events: ImportEvents = "each",
-    dry_run: DryRun = False,
-    report: Report = None,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.",
+            allow_dash=True,
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write refused records to this file, one JSON object per line, instead of printing them.",
+        ),
+    ] = None,
     json: options.Json = False,
+    **given: Any,
 ) -> None:
     """Import users from a file, with their password hashes.
 
@@ -504,9 +499,8 @@ def import_users(
     # Imported here: only this command needs it.
     from rollbook.cli.imports import Import, import_options, report_to
 
-    texts = {"source": source, "format": format, "match": match, "on_conflict": on_conflict, "events": events}
-    texts |= {"delimiter": delimiter, "dry_run": str(dry_run).lower()}
-    wanted = import_options(texts, mapping or ())
+    columns = given.pop("mapping") or ()
+    wanted = import_options({**given, "dry_run": str(dry_run).lower()}, columns)
     if str(file) != "-":
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as place, report_to(report) as written:

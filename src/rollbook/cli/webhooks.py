@@ -23,6 +23,7 @@ COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "ne
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
 
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
+DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")]
 Owner = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.")]
 Headers = Annotated[
     list[str] | None,
@@ -30,6 +31,14 @@ Headers = Annotated[
         "--header",
         metavar="NAME:VALUE",
         help="A header to send with each event, such as `Authorization: Bearer …`. Can be repeated. The server keeps values secret.",
+    ),
+]
+ForwardTo = Annotated[
+    str,
+    typer.Option(
+        "--forward-to",
+        metavar="URL",
+        help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.",
     ),
 ]
 Secret = Annotated[
@@ -265,7 +274,7 @@ def list_deliveries(
 def get_delivery(
     server: options.Server,
     webhook_id: WebhookId,
-    delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")],
+    delivery_id: DeliveryId,
     json: options.Json = False,
 ) -> None:
     """Show a delivery with what was sent and answered."""
@@ -278,7 +287,7 @@ def get_delivery(
 def resend_delivery(
     server: options.Running,
     webhook_id: WebhookId,
-    delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")],
+    delivery_id: DeliveryId,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -339,14 +348,7 @@ def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bo
 @options.on_server
 def listen(
     server: options.Server,
-    forward_to: Annotated[
-        str,
-        typer.Option(
-            "--forward-to",
-            metavar="URL",
-            help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.",
-        ),
-    ],
+    forward_to: ForwardTo,
     type: options.EventTypes = None,
     user: options.AboutUser = None,
     after: options.After = None,
@@ -368,35 +370,18 @@ def listen(
 
 
 @app.command("trigger")
-@options.on_running_server
 def trigger(
-    server: options.Running,
     type: Annotated[str, typer.Argument(metavar="TYPE", help="The type of the event, such as user.created.")],
-    forward_to: Annotated[
-        str | None,
-        typer.Option(
-            "--forward-to", metavar="URL", help="Send it to this URL, such as http://127.0.0.1:3000/hook, without a server."
-        ),
-    ] = None,
-    webhook: Annotated[
-        str | None, typer.Option("--webhook", metavar="WEBHOOK_ID", help="Have the server send it to this webhook.")
-    ] = None,
+    forward_to: ForwardTo,
     secret: Secret = None,
     json: options.Json = False,
 ) -> None:
-    """Send an example event, and show the answer. Nothing happens to users. Exits with 1 if it was not delivered."""
-    if (forward_to is None) == (webhook is None):
-        raise typer.BadParameter("Add --forward-to with a URL, or --webhook with the ID of a webhook.")
-    if webhook is not None:
-        with server() as place:
-            delivery = place.one("POST", at("webhooks", webhook, "test"), body={"type": type})
-    else:
-        example = forwarding.example(type)
-        with forwarding.to(str(forward_to), _secret(secret)) as forward:
-            if _secret(secret) is None and not json:
-                hint(f"Secret: {forward.secret}")
-            delivery = forward.send(example)
-    _show_test(delivery, json)
+    """Send an example event to a program on this machine, without a server, and show the answer. Exits with 1 if it was not delivered."""
+    example = forwarding.example(type)
+    with forwarding.to(forward_to, _secret(secret)) as forward:
+        if _secret(secret) is None and not json:
+            hint(f"Secret: {forward.secret}")
+        _show_test(forward.send(example), json)
 
 
 def _secret(given: str | None) -> str | None:
