@@ -26,8 +26,8 @@ def open_enum(values: Iterable[str], description: str) -> Meta:
     return text(description, 64, examples=known[:1], **{"x-extensible-enum": known})
 
 
-def uri(description: str) -> Meta:
-    return text(description, 2048, format="uri")
+def uri(description: str, **more: Any) -> Meta:
+    return text(description, 2048, format="uri", **more)
 
 
 def identifier(description: str, example: str) -> Meta:

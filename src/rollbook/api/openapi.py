@@ -351,12 +351,11 @@ def _schemas() -> Schema:
     bodies = {route.body for route in routes.ROUTES if route.body is not None}
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
-    _, leaving = _components([*answers, types.ErrorResponse, types.EventObject])
+    _, leaving = _components([*answers, types.Problem, types.EventObject])
     found = {name: _arriving(schema) for name, schema in arriving.items()}
     found |= {name: _leaving(schema) for name, schema in leaving.items()}
     found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}
     found["EventObject"]["properties"] = _of_event_objects(found)
-    found["Problem"] = _problem(found["ErrorResponse"])
     for name in found:
         if name in tables.EXAMPLES:
             found[name]["examples"] = [tables.EXAMPLES[name]]
@@ -447,30 +446,4 @@ def _not_ready_body(found: Schema) -> Schema:
         "description": "Why the server is not ready: its checks, or the error that any request can get.",
         "properties": found["Health"]["properties"] | found["ErrorResponse"]["properties"],
         "additionalProperties": True,
-    }
-
-
-def _problem(error: Schema) -> Schema:
-    return {
-        **error,
-        "title": "Problem",
-        "description": "The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`.",
-        "properties": {
-            "type": {
-                **error["properties"]["doc_url"],
-                "examples": ["https://api.example.com/docs/errors/not_found"],
-            },
-            "title": tables.string(text("The status as text.", 64, examples=["Not Found"])),
-            "status": {
-                "type": "integer",
-                "minimum": 400,
-                "maximum": 599,
-                "format": "int32",
-                "description": "The HTTP status.",
-            },
-            "detail": error["properties"]["error"],
-            "instance": tables.string(text("This occurrence of the error.", 64)),
-            **error["properties"],
-        },
-        "required": ["type", "title", "status", "detail", "instance", *error["required"]],
     }

@@ -312,6 +312,16 @@ class ErrorResponse(Struct, frozen=True, omit_defaults=True):
     errors: Annotated[tuple[ErrorDetail, ...], array("Everything that is wrong with the request, as far as it fits into 4 KiB.", 100)] | UnsetType = UNSET
 
 
+class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
+    """The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`."""
+
+    type: Annotated[str, uri("The documentation of this error.", examples=["https://api.example.com/docs/errors/not_found"])]
+    title: Annotated[str, text("The status as text.", 64, examples=["Not Found"])]
+    status: Annotated[int, says("The HTTP status.", minimum=400, maximum=599, format="int32")]
+    detail: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
+    instance: Annotated[str, text("This occurrence of the error.", 64)]
+
+
 class LoggedRequest(Struct, frozen=True, kw_only=True):
     """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
 

@@ -1440,29 +1440,6 @@ export interface components {
          */
         Problem: {
             /**
-             * Format: uri
-             * @description The documentation of this error.
-             * @example https://api.example.com/docs/errors/not_found
-             */
-            type: string;
-            /**
-             * @description The status as text.
-             * @example Not Found
-             */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status.
-             */
-            status: number;
-            /**
-             * @description What went wrong, for people.
-             * @example Email address is already in use.
-             */
-            detail: string;
-            /** @description This occurrence of the error. */
-            instance: string;
-            /**
              * @description What went wrong, for people.
              * @example Email address is already in use.
              */
@@ -1485,6 +1462,29 @@ export interface components {
             param?: string;
             /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
+            /**
+             * Format: uri
+             * @description The documentation of this error.
+             * @example https://api.example.com/docs/errors/not_found
+             */
+            type: string;
+            /**
+             * @description The status as text.
+             * @example Not Found
+             */
+            title: string;
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /**
+             * @description What went wrong, for people.
+             * @example Email address is already in use.
+             */
+            detail: string;
+            /** @description This occurrence of the error. */
+            instance: string;
         };
         /**
          * Replay
