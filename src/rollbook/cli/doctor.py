@@ -40,27 +40,13 @@ from rollbook.storage.sqlite_connection import check_version, connect_reader
 
 app = options.single()
 
-MEBIBYTE = 1 << 20
-GIBIBYTE = 1 << 30
 # Above this size, checking every page takes too long, and requires --deep.
-LARGE = GIBIBYTE
-LONG_LOG = 256 * MEBIBYTE
-LITTLE_SPACE, NO_SPACE = GIBIBYTE, 100 * MEBIBYTE
-NOT_SETTINGS = {
-    "CONFIG",
-    "URL",
-    "KEY",
-    "PROFILE",
-    "OWNER_EMAIL",
-    "OWNER_PASSWORD",
-    "OWNER_KEY",
-    "SECRET",
-    "SECRET_FILE",
-    "CLOCK_FILE",
-    "COPY_FROM",
-    "COPY_TO",
-    "WEBHOOK_SECRET",
-}
+LARGE = 1024 * units.MEBIBYTE
+LONG_LOG = 256 * units.MEBIBYTE
+LITTLE_SPACE, NO_SPACE = 1024 * units.MEBIBYTE, 100 * units.MEBIBYTE
+NOT_SETTINGS = set(
+    "CONFIG URL KEY PROFILE OWNER_EMAIL OWNER_PASSWORD OWNER_KEY SECRET SECRET_FILE CLOCK_FILE COPY_FROM COPY_TO WEBHOOK_SECRET".split()
+)
 OLDEST_SEALED = "SELECT id, sealed FROM keys WHERE sealed IS NOT NULL ORDER BY id LIMIT 1"
 
 
@@ -313,7 +299,7 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
     if event_actions.is_log_large(settings, size):
         fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
         yield warning(
-            "event log", f"about {units.size(size)}, more than {units.size(settings.event_log_warning * MEBIBYTE)}", fix
+            "event log", f"about {units.size(size)}, more than {units.size(settings.event_log_warning * units.MEBIBYTE)}", fix
         )
     else:
         yield ok("event log", f"about {units.size(size)}")
