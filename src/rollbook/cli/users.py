@@ -449,6 +449,14 @@ def export_users(
     )
 
 
+ImportFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.", allow_dash=True)
+]  # fmt: skip
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.")
+]  # fmt: skip
 IMPORT: dict[str, Any] = {
     "source": options.text("--from", "SYSTEM", "The system it was exported from: rollbook, auth0, firebase, supabase, keycloak, clerk, django, fastapi-users or pocketbase. [default: rollbook]"),
     "format": options.text("--format", "FORMAT", "auto, ndjson, json or csv. [default: auto]"),
@@ -469,25 +477,9 @@ IMPORT: dict[str, Any] = {
 @options.taking(IMPORT)
 def import_users(
     server: options.Server,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.",
-            allow_dash=True,
-        ),
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            help="Write refused records to this file, one JSON object per line, instead of printing them.",
-        ),
-    ] = None,
+    file: ImportFile,
+    dry_run: DryRun = False,
+    report: Report = None,
     json: options.Json = False,
     **given: Any,
 ) -> None:
