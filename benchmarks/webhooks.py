@@ -104,7 +104,7 @@ def memory(server: Server) -> float:
 
 
 def delivered(server: Server) -> int:
-    return server.ask("SELECT coalesce(sum(delivered), 0) FROM webhook_hours")[0][0]
+    return int(server.ask("SELECT coalesce(sum(delivered), 0) FROM webhook_hours")[0][0])
 
 
 def prepared(server: Server, url: str) -> None:

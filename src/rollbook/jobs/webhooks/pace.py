@@ -12,7 +12,7 @@ CALLS = 200
 LEAST = 500
 """Requests a second that may begin while callers keep the process busy, to all endpoints together: a twentieth of a core."""
 LAG = 1.0
-"""Seconds that events wait meanwhile, however many come: in this time, as many requests may begin beyond LEAST as events wait."""
+"""Seconds that events wait meanwhile at most, however many come: in this time, as many requests may begin beyond LEAST as events wait."""
 
 
 class Pace:
