@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from tests.contract.expect import refused
+from tests.engines import once
 
 
 def test_the_etag_changes_with_the_user_and_only_then(http: httpx2.Client, user: dict) -> None:
@@ -72,6 +73,7 @@ def test_a_fresh_if_match_lets_the_change_through(http: httpx2.Client, user: dic
     refused(http.put(path, json={"name": "Late"}, headers={"If-Match": "*"}), 404, "not_found")
 
 
+@once
 @pytest.mark.parametrize("tag", ["3", '"3', '"3*', "abc", "", '"1" "2"', "**", '*, "1"'])
 def test_a_mistyped_if_match_is_400_and_not_taken_for_any_version(http: httpx2.Client, user: dict, tag: str) -> None:
     path = f"/v1/users/{user['id']}"

@@ -12,6 +12,7 @@ import pytest
 from rollbook import errors
 from tests.contract.answers import Log, refused
 from tests.contract.expect import links, pages
+from tests.engines import once
 from tests.harness import Server, new_user, running
 from tests.visitor import signed_in
 
@@ -92,6 +93,7 @@ def test_only_whoever_can_restore_them_sees_them(as_role: Callable[..., httpx2.C
     assert as_role("admin", ["users:read", "users:write"]).get(DELETED).status_code == 200
 
 
+@once
 @pytest.mark.parametrize(
     "more", ["q=alice", "sort=name", "created_after=2023-10-27T10:00:00Z", "created_before=2023-10-27T10:00:00Z"]
 )

@@ -10,6 +10,7 @@ import pytest
 
 from rollbook import clock, errors
 from tests.contract.answers import refused
+from tests.engines import once
 from tests.event_stream import Follower
 from tests.harness import Server, new_user
 
@@ -70,6 +71,7 @@ def test_a_filtered_reader_comes_along_without_events_of_its_own(http: httpx2.Cl
     assert second["object"]["name"] == "Not asked for"
 
 
+@once
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "٣", "9" * 18, "9" * 40, "evt_", "user_06h15iau59rth0k51t0sbk84b4"])
 def test_what_never_was_a_position_is_400(http: httpx2.Client, after: str) -> None:
     for name in ("after", "before"):
@@ -178,6 +180,7 @@ def test_both_bounds_together(http: httpx2.Client, busy: dict) -> None:
     assert log(http, user=busy["id"], after=whole[-1]["id"], before=whole[0]["id"]) == []
 
 
+@once
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -16,6 +16,7 @@ import pytest
 from rollbook import clock, errors, ids
 from rollbook.records.event_types import TYPES
 from tests.contract.answers import Log, refused
+from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_user, running
 from tests.visitor import signed_in
 
@@ -325,6 +326,7 @@ def test_a_reader_beside_writers_of_several_workers_misses_nothing_and_sees_noth
         assert [event["id"] for event in from_the_start][-240:] == [event["id"] for event in seen]
 
 
+@once
 @pytest.mark.parametrize(("parameter", "value"), [("type", "user.exploded"), ("type", ""), ("after", "evt_1"), ("after", "evt_06h15iau59rth0k51t0sbk84b4"), ("after", ""), ("limit", "0"), ("limit", "1001"), ("offset", "1"), ("user", "")])  # fmt: skip
 def test_a_bad_parameter_is_400(http: httpx2.Client, parameter: str, value: str) -> None:
     assert refused(http.get("/v1/events", params={parameter: value}), errors.InvalidParameter)["param"] == parameter

@@ -12,6 +12,7 @@ import pytest
 
 from rollbook.auth import key_format
 from tests.contract.expect import TIME, USER_ID, refused
+from tests.engines import once
 from tests.harness import Server, running
 
 LIST = """GET /v1/users?limit=2&offset=0 HTTP/1.1
@@ -111,6 +112,7 @@ def test_each_error_of_the_guide_is_json_with_its_status(http: httpx2.Client, an
     refused(http.get("/v1/nothing"), 404, "not_found")
 
 
+@once
 @pytest.mark.parametrize("key", ["YOUR_API_KEY", "rbk_short", "x" * 500])
 def test_what_is_no_key_is_an_invalid_key_and_is_not_echoed(anonymous: httpx2.Client, key: str) -> None:
     answer = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key}"})
@@ -120,6 +122,7 @@ def test_what_is_no_key_is_an_invalid_key_and_is_not_echoed(anonymous: httpx2.Cl
     assert key not in answer.text
 
 
+@once
 def test_a_hundred_requests_a_minute_and_5000_an_hour_unless_set_otherwise(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server, server.http() as http:
         for left in range(99, -1, -1):

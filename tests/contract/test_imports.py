@@ -233,7 +233,11 @@ def test_a_server_without_a_data_folder_imports(tmp_path: Path) -> None:
 @once
 def test_the_oldest_imports_go_where_more_refused_records_are_kept_than_a_million(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
-        jobs = [done(http, user(email="nobody"))["id"] for _ in range(11)]
+        jobs = [done(http, user(email="nobody"))["id"], *(ids.new("imp") for _ in range(10))]
+        for table, name in (("imports", "id"), ("import_refusals", "import_id")):
+            same = ", ".join(column for _, column, *_ in server.ask(f"PRAGMA table_info({table})") if column != name)
+            for job in jobs[1:]:  # imports like the first one
+                server.ask(f"INSERT INTO {table} ({name}, {same}) SELECT '{job}', {same} FROM {table} WHERE {name} = '{jobs[0]}'")
         server.ask("UPDATE imports SET refused = 200000")  # of which each keeps 100,000
         wait_until(lambda: [each["id"] for each in http.get("/v1/imports").json()] == jobs[:0:-1])
         refused(http.get(f"/v1/imports/{jobs[0]}"), errors.NotFound)

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.contract.expect import faults, ids, links, pages, refused
+from tests.engines import once
 from tests.harness import Server, new_user, running
 
 NAMES = ["Ann", "ann", "Bob", "Zoë", "Zoe", "Łukasz", "Ann", "李雷", "a%b_c", "Bob", "😀", "Bob", "Ann"]
@@ -373,6 +374,7 @@ def test_times_filter_to_the_microsecond_and_in_any_offset(several: tuple[httpx2
     assert http.get("/v1/users", params={"created_before": "1970-01-01T00:00:00Z"}).json() == []
 
 
+@once
 @pytest.mark.parametrize(
     "value",
     ["yesterday", "2023-10-27", "2023-10-27T10:00:00", "2023-W01-1T10:00:00Z", "2023-13-01T00:00:00Z", "2023-10-27T25:00:00Z", "1698400800", "0001-01-01T00:00:00Z",
@@ -416,6 +418,7 @@ def cursor(several: tuple[httpx2.Client, list[User]]) -> str:
     return httpx2.URL(links(answer)["next"]).params["cursor"]
 
 
+@once
 def test_a_cursor_that_was_changed_in_any_place_is_refused(several: tuple[httpx2.Client, list[User]], cursor: str) -> None:
     http, _ = several
     assert http.get(f"/v1/users?sort=name&cursor={cursor}").status_code == 200
@@ -439,6 +442,7 @@ def test_a_cursor_that_was_changed_in_any_place_is_refused(several: tuple[httpx2
         assert text == "A" or text not in answer.text
 
 
+@once
 def test_a_cursor_of_another_order_or_another_server_is_refused(
     http: httpx2.Client, several: tuple[httpx2.Client, list[User]], cursor: str
 ) -> None:
@@ -448,6 +452,7 @@ def test_a_cursor_of_another_order_or_another_server_is_refused(
     assert faults(http.get(f"/v1/users?sort=name&cursor={cursor}")) == ["cursor"]
 
 
+@once
 def test_cursor_and_offset_do_not_go_together(several: tuple[httpx2.Client, list[User]], cursor: str) -> None:
     refused(several[0].get(f"/v1/users?sort=name&offset=1&cursor={cursor}"), 400, "invalid_parameter", param="cursor")
 

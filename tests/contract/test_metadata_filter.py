@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from tests.contract.expect import links
+from tests.engines import once
 from tests.harness import Server, new_user
 
 VALUES: list[tuple[Any, str]] = [
@@ -93,6 +94,7 @@ def test_links_repeat_the_filter(http: httpx2.Client) -> None:
     assert [user["id"] for user in http.get(links(following)["prev"]).json()] == users[:0:-1]
 
 
+@once
 @pytest.mark.parametrize(
     "query",
     [

@@ -13,6 +13,7 @@ import pytest
 from rollbook import errors
 from tests.callers import together
 from tests.contract.answers import Log, refused
+from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import is_signed_in, set_password, sign_in, signed_in, visitor
 
@@ -289,6 +290,7 @@ def test_no_one_can_change_where_a_link_leads(http: httpx2.Client, user: dict, p
     assert send(person, url).headers["location"] == HOME
 
 
+@once
 @pytest.mark.parametrize(
     "url", ["https://app.example.com", "https://10.0.0.1:8443/x", "http://localhost:3000/", "http://127.0.0.1:5000?a"]
 )
@@ -296,6 +298,7 @@ def test_where_a_link_may_lead(http: httpx2.Client, user: dict, person: httpx2.C
     assert send(person, leads_to(http, user, url)).headers["location"] == url
 
 
+@once
 @pytest.mark.parametrize(
     "url",
     [

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 
 
@@ -123,6 +124,7 @@ def test_the_log_is_followed_without_a_gap_or_a_repetition(member: httpx2.Client
     assert seen == sent
 
 
+@once
 @pytest.mark.parametrize(
     "query", ["wait=5", "status=4x", "status=600", "after=yesterday", "limit=0", "order=up", "wait=61&order=asc", "colour=red"]
 )

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.contract.expect import faults, ids, pages
+from tests.engines import once
 from tests.harness import Server, new_user, running
 
 
@@ -244,6 +245,7 @@ def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> No
         assert [id for page in reversed(back) for id in ids([page])] == ids(forth), sort
 
 
+@once
 @pytest.mark.parametrize("q", ["", "x" * 256, "\n", "a\n", "a\tbc", "a\nbc", "abc\x7f", "abc\x00", "\u2028abc", "a\x85bc"])
 def test_what_no_name_can_hold_is_400(http: httpx2.Client, q: str) -> None:
     assert faults(http.get("/v1/users", params={"q": q})) == ["q"]

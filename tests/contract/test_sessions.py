@@ -14,6 +14,7 @@ import pytest
 from rollbook import errors
 from tests.callers import Connection, of_each_worker, together
 from tests.contract.answers import Log, refused
+from tests.engines import once
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import cookie, is_signed_in, sign_in, signed_in, visitor
 
@@ -38,6 +39,7 @@ def timed(tmp_path: Path) -> Iterator[Server]:
 # ---- how it begins
 
 
+@once
 def test_a_good_sign_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(server: Server, user: dict) -> None:
     with visitor(server) as person:
         answer = sign_in(person, user["email"], user["password"])
@@ -53,6 +55,7 @@ def test_a_good_sign_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(se
         assert is_signed_in(person)
 
 
+@once
 def test_over_tls_the_cookie_is_bound_to_the_host_and_to_tls(tmp_path: Path) -> None:
     with (
         running(tmp_path / "data", "--trusted-proxy", "127.0.0.1/32") as server,
@@ -72,6 +75,7 @@ def test_over_tls_the_cookie_is_bound_to_the_host_and_to_tls(tmp_path: Path) -> 
         assert not is_signed_in(person)
 
 
+@once
 def test_under_an_https_public_url_the_cookie_is_for_tls_whatever_the_proxy_says(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--public-url", "https://users.example.com") as server, visitor(server) as person:
         person.headers["Host"] = "users.example.com"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from tests.engines import once
 from tests.harness import Server, new_user, running
 
 
@@ -93,6 +94,7 @@ def test_own_usage_is_the_default_and_counted_by_the_day_over_months(member: Som
     assert usage(member.http)["user_id"] == member.id
 
 
+@once
 @pytest.mark.parametrize("query", [{"period": "week"}, {"days": "7"}, {"period": ""}])
 def test_what_it_does_not_know_is_refused(member: Someone, http: httpx2.Client, query: dict[str, str]) -> None:
     answer = http.get("/v1/usage", params={"user": member.id, **query})

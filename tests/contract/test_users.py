@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.answers import Log
 from tests.contract.expect import TIME, USER_ID, faults, links, refused
+from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 
 WHOLE = [
@@ -166,6 +167,7 @@ def test_what_the_server_keeps_itself_is_ignored_not_changed(http: httpx2.Client
     assert created.json()["id"] != foreign["id"] and created.json()["created_at"] != foreign["created_at"]
 
 
+@once
 @pytest.mark.parametrize("name", ["name", "email", "role", "status", "metadata", "email_verified"])
 def test_null_where_a_value_must_be_is_400(http: httpx2.Client, user: dict, name: str) -> None:
     assert faults(http.put(f"/v1/users/{user['id']}", json={name: None})) == [name]
@@ -497,6 +499,7 @@ def test_right_passwords_are_never_slowed(http: httpx2.Client, user: dict) -> No
     assert {verify(http, user["email"], user["password"]).status_code for _ in range(15)} == {200}
 
 
+@once
 @pytest.mark.parametrize(
     "body",
     [
