@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, redirect_stdout
+from functools import cache
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,22 +34,19 @@ _SHOWN = re.compile(r'<div class="panel">.*?<code>(.*?)</code>', re.DOTALL)
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", PAGES)
-def test_the_examples_that_a_page_shows_run_in_every_language(name: str, language: str, tmp_path: Path) -> None:
-    run_page(name, language, tmp_path, lambda program: program)
+def test_the_examples_that_a_page_shows_run_in_every_language(name: str, language: str, tmp_path: Path, node: Node) -> None:
+    run_page(name, language, tmp_path, node, lambda program: program)
 
 
-def test_python_readers_may_use_requests_as_the_conventions_say(tmp_path: Path) -> None:
+def test_python_readers_may_use_requests_as_the_conventions_say(tmp_path: Path, node: Node) -> None:
     assert "The code also works with `requests`" in guide.source("conventions", PAGE_URL)
-    run_page("users", "Python", tmp_path, lambda program: program.replace("httpx2", "requests"))
+    run_page("users", "Python", tmp_path, node, lambda program: program.replace("httpx2", "requests"))
 
 
-def run_page(name: str, language: str, folder: Path, change: Callable[[str], str]) -> None:
-    programs = iter(shown(name, language))
-    with (
-        running(folder / "data") as server,
-        listening(server) as between,
-        closing(ProgramRunner(server, guide.folder() / f"{name}.md", folder, language, between)) as runner,
-    ):
+def run_page(name: str, language: str, folder: Path, node: Node, change: Callable[[str], str]) -> None:
+    programs = iter(shown(name)[language])
+    with running(folder / "data") as server, listening(server) as between:
+        runner = ProgramRunner(server, guide.folder() / f"{name}.md", folder, language, between, node)
         for example in examples_of(guide.source(name, PAGE_URL)):
             for command in example.commands:
                 if command[0] == "curl":
@@ -59,24 +58,25 @@ def run_page(name: str, language: str, folder: Path, change: Callable[[str], str
     assert next(programs, None) is None, "an example was shown that did not run"
 
 
-def shown(name: str, language: str) -> list[str]:
-    """The code of all examples on a page."""
+@cache
+def shown(name: str) -> dict[str, list[str]]:
+    """The code of all examples on a page, by its language."""
     html = markdown.render(guide.source(name, PAGE_URL), str, templates.render, guide.CHAPTERS[name].columns).html
     found = [unescape(re.sub(r"<[^>]*>", "", code)) for code in _SHOWN.findall(str(html))]
     # The raw message comes after them.
-    return found[LANGUAGES.index(language) :: len(LANGUAGES) + 1]
+    return {language: found[number :: len(LANGUAGES) + 1] for number, language in enumerate(LANGUAGES)}
 
 
 class ProgramRunner(Runner):
     """Runs what the page shows instead of sending its curl lines itself. The answer is seen by a listener between program and server."""
 
-    def __init__(self, server: Server, page: Path, folder: Path, language: str, between: Between) -> None:
+    def __init__(self, server: Server, page: Path, folder: Path, language: str, between: Between, node: Node) -> None:
         super().__init__(server, page)
         self.programs: list[str] = []
         self._folder = folder
         self._language = language
         self._between = between
-        self._node: subprocess.Popen[str] | None = None
+        self._node = node
         self._count = 0
         # Nothing speaks TLS here, and to load the certificates of all authorities takes longer than the request.
         no_certificates = folder / "certificates"
@@ -113,46 +113,57 @@ class ProgramRunner(Runner):
         return done.stdout
 
     def _javascript(self, program: str) -> str:
-        if self._node is None:
-            self._node = subprocess.Popen(
-                [find_node(), "--input-type=module", "-e", RUN_EACH],
-                env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
-        assert self._node.stdin and self._node.stdout
         self._count += 1
         file = self._folder / f"example{self._count}.mjs"
         file.write_text(program)
-        self._node.stdin.write(f"{file}\n")
-        self._node.stdin.flush()
+        return self._node.run(file, self._environment)
+
+
+class Node:
+    """One Node.js for all examples: each is a module of its own."""
+
+    def __init__(self) -> None:
+        node = shutil.which("node")
+        assert node, "the examples in JavaScript need Node.js"
+        command = [node, "--input-type=module", "-e", RUN_EACH]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, file: Path, environment: dict[str, str]) -> str:
+        """What it prints."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps({"file": str(file), "environment": environment}) + "\n")
+        self._process.stdin.flush()
         printed = ""
-        while (line := self._node.stdout.readline()) != OVER:
-            assert line, f"{program}\n{printed}"
+        while (line := self._process.stdout.readline()) != OVER:
+            assert line, f"{file.read_text()}\n{printed}"
             printed += line
         return printed
 
     def close(self) -> None:
-        if self._node is not None:
-            with self._node as node:  # which ends at the end of its input
-                assert node.stdin
-                node.stdin.close()
-                assert node.wait(60) == 0
+        with self._process as node:  # which ends at the end of its input
+            assert node.stdin
+            node.stdin.close()
+            assert node.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with closing(Node()) as node:
+        yield node
 
 
 OVER = "the example is over\n"
-# One Node.js for all examples of a page: each is a module of its own.
 RUN_EACH = f"""
 import {{ createInterface }} from "node:readline";
-for await (const file of createInterface({{ input: process.stdin }})) {{
+for await (const line of createInterface({{ input: process.stdin }})) {{
+    const {{ file, environment }} = JSON.parse(line);
+    process.env = environment;
     await import(file);
     console.log({OVER.strip()!r});
 }}
 """
-
-
-def find_node() -> str:
-    node = shutil.which("node")
-    assert node, "the examples in JavaScript need Node.js"
-    return node
 
 
 class Between(ThreadingHTTPServer):
@@ -203,15 +214,15 @@ TRICKY = """curl -i -X PUT -H "Authorization: Bearer $ROLLBOOK_KEY" -H 'If-Match
   --json '{"name": "Žofie \\"the \\\\ bold\\" O'\\''Neil", "external_id": null, "metadata": {"a": [true, false, 1.5, {"b": ""}], "c-d": "${x} `y` {z}"}}'"""
 
 
-def test_a_body_with_everything_that_needs_care_arrives_as_it_stands(tmp_path: Path) -> None:
+def test_a_body_with_everything_that_needs_care_arrives_as_it_stands(tmp_path: Path, node: Node) -> None:
     request = examples.parse(TRICKY)
     programs = (examples.curl(request), examples.python(request, "json"), examples.javascript(request, "json"))
     with running(tmp_path / "data") as server, listening(server) as between:
         for language, program in zip(LANGUAGES, programs, strict=True):
             (folder := tmp_path / language).mkdir()
-            with closing(ProgramRunner(server, tmp_path, folder, language, between)) as runner:
-                runner.programs.append(program.replace('"1"', "*"))
-                answer = runner.send([])
+            runner = ProgramRunner(server, tmp_path, folder, language, between, node)
+            runner.programs.append(program.replace('"1"', "*"))
+            answer = runner.send([])
             assert answer.status_code == 200, answer.text
             kept = {name: answer.json()[name] for name in request.body}
             assert kept == request.body
