@@ -162,7 +162,7 @@ def test_a_secret_that_is_rotated_between_two_tries_signs_the_second_beside_the_
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     user = new_user(http)
-    listener.answer = lambda message: (500 if message.number == 1 else 200, 0)
+    listener.answer = lambda message: (500 if message is listener.messages[0] else 200, 0)
     webhook = make()
     rename(http, user, "Once")
     listener.wait_for(lambda: lanes(server, webhook) == 1)
