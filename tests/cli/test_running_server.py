@@ -12,6 +12,7 @@ import pytest
 from rollbook.cli import server_address
 from tests.cli.command import good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, running
+from tests.nodes.pair import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,20 @@ def test_open_prints_the_dashboard_of_the_server(server: Server, tmp_path: Path)
     assert "No server is running" in refused("open", "--data", str(tmp_path))
 
 
-def test_a_second_server_on_a_folder_names_the_first(tmp_path: Path) -> None:
+def test_a_second_server_on_a_folder_names_the_first_and_each_is_found_without_the_other(tmp_path: Path) -> None:
     with running(tmp_path / "data") as first, running(first.data) as second:
         assert first.log == second.log
         deadline = time.monotonic() + 60
         while f"Another server runs on this folder, at {first.url}." not in first.log.read_text():
             assert time.monotonic() < deadline, first.log.read_text()
             time.sleep(0.05)
+        assert good("open", "--data", str(first.data)) == f"{first.url}\n"
+        second.stop()
+        assert good("open", "--data", str(first.data)) == f"{first.url}\n", "the end of the second changes nothing"
+        second.start()
+        wait_until((first.data / f"{server_address.NAME}.2").exists)
+        first.stop()
+        assert good("open", "--data", str(first.data)) == f"{second.url}\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])

@@ -6,21 +6,25 @@ The server holds a lock on the file while it runs, so that one which was killed 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 from contextlib import suppress
 from pathlib import Path
 
 NAME = "server.url"
+"""The file. A second server that runs on the folder has `server.url.2`."""
 
 
 class Published:
-    """The address in the file, until `withdraw`. Nothing happens in a folder that isn't there or can't be written: links then use the settings."""
+    """The address in the first file that no other server has, until `withdraw`. Nothing happens in a folder that isn't there or can't be
+    written: links then use the settings."""
 
     def __init__(self, data: Path, url: str) -> None:
-        self._path = data.absolute() / NAME
+        names = itertools.chain([NAME], (f"{NAME}.{number}" for number in itertools.count(2)))
+        self._path = next(path for name in names if _address(path := data.absolute() / name) is None)
         self._file: int | None = None
         # Written and locked under another name first: a reader sees either nothing or all of it.
-        new = self._path.with_name(f"{NAME}.{os.getpid()}")
+        new = self._path.with_name(f".{NAME}.{os.getpid()}")
         with suppress(OSError):
             self._file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -28,7 +32,7 @@ class Published:
             new.replace(self._path)
 
     def withdraw(self) -> None:
-        """Remove the file, unless another server on this folder has replaced it."""
+        """Remove the file, unless a server that started at the same moment has replaced it."""
         if self._file is None:
             return
         with suppress(OSError):
@@ -39,9 +43,14 @@ class Published:
 
 
 def find(data: Path) -> str | None:
-    """The address that people and programs use for the server that runs on this folder; None if none does."""
+    """The address that people and programs use for the server that runs on this folder; of several, for the first. None if none does."""
+    return next(filter(None, map(_address, sorted(data.glob(f"{NAME}*")))), None)
+
+
+def _address(path: Path) -> str | None:
+    """What is in a file whose server runs."""
     try:
-        with (data / NAME).open() as file:
+        with path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
