@@ -185,6 +185,15 @@ def test_any_call_is_sent_as_it_is(place: Place, new: Callable[..., dict[str, An
     assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place, code=2)
 
 
+def test_a_call_says_how_many_requests_are_left(server: Server) -> None:
+    with server.http() as http:
+        key = new_key(http, user_id=new_user(http, rate_limit="9/day")["id"])
+    for left in (8, 7):
+        said = rollbook("api", "GET", "/v1/users/me", "--url", server.url, "--key", key).stderr
+        assert re.fullmatch(rf"{left} of 9 requests left\. Resets in 24 hours\.\n", said), said
+    assert rollbook("api", "GET", "/v1/users/count", "--data", str(server.data)).stderr == "", "a folder has no limit"
+
+
 def test_a_deleted_user_is_gone_and_can_be_restored(place: Place, new: Callable[..., dict[str, Any]]) -> None:
     user = new()
     done = rollbook("users", "delete", user["email"], *place)
@@ -252,12 +261,14 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
 
 
-def test_lists_of_keys_say_which_work(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+def test_lists_of_keys_say_which_work_at_any_width(place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     user = new()["email"]
     first, second = (json.loads(good("keys", "create", user, "--json", *place))["id"] for _ in range(2))
     good("keys", "revoke", first, *place)
     states = {line.split("\t")[0]: line.split("\t")[2] for line in good("keys", "list", user, *place).splitlines()}
     assert states == {first: "revoked", second: "active"}
+    code, shown = at_terminal("keys", "list", user, *place, answers=(), cwd=tmp_path, columns=60)
+    assert code == 0 and "revoked" in shown and "active" in shown and "created at" in shown.partition("Hidden")[2], shown
     assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rollbook.cli import options
 from rollbook.cli.failures import Misuse
-from rollbook.cli.output import as_json
+from rollbook.cli.output import as_json, hint
 
 app = options.single()
 
@@ -26,7 +26,7 @@ def api(
         str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.")
     ] = None,
 ) -> None:
-    """Send any API call and print the response."""
+    """Send any API call and print the response. Shows how many requests are left of the rate limit."""
     if not path.startswith("/"):
         raise typer.BadParameter("PATH must begin with a slash, such as /v1/users.")
     path, _, query = path.partition("?")
@@ -34,6 +34,8 @@ def api(
         answer = place.ask(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body))
         if answer.value is not None:
             as_json(answer.value)
+        if answer.limit:
+            hint(answer.limit)
 
 
 def _parsed(body: str | None) -> Any:

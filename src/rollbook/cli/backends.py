@@ -35,6 +35,8 @@ class Answer(NamedTuple):
     """The query of the next page."""
     position: str = ""
     """The place in the log up to where a list of events or requests goes."""
+    limit: str = ""
+    """What is left of the rate limit, for people; empty where there is none."""
 
 
 class Exported(NamedTuple):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from rollbook_client import OMIT, Rollbook, errors
 
-from rollbook import __version__
+from rollbook import __version__, units
 from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
 from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import base_url, hint, program
@@ -78,7 +78,7 @@ class Remote(Backend):
         if following is not None and not next:
             raise self.stranger(response.status_code)
         position = response.headers.get("request-position") or response.headers.get("event-position", "")
-        return Answer(response.status_code, response.parsed, next, position)
+        return Answer(response.status_code, response.parsed, next, position, _limit(response.headers))
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         types = filters["type"].split(",") if "type" in filters else None
@@ -159,3 +159,10 @@ def _tell_of_waiting() -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.handlers = [_Hints()]
+
+
+def _limit(headers: Mapping[str, str]) -> str:
+    limit, left, reset = (headers.get(f"ratelimit-{name}", "") for name in ("limit", "remaining", "reset"))
+    if not (limit.isdecimal() and left.isdecimal() and reset.isdecimal()):
+        return ""
+    return f"{int(left):,} of {int(limit):,} requests left. Resets in {units.duration(int(reset))}."
