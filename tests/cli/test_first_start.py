@@ -79,6 +79,8 @@ def test_the_first_start_makes_an_owner_and_prints_a_line_that_works_when_pasted
         said = start.ready()
         assert str(tmp_path / "data") in said
         assert "owner@example.com" in said
+        [url] = set(re.findall(r"Rollbook listens at (\S+)", said))
+        assert re.search(rf"Dashboard +{url}\n", said) and re.search(rf"Docs +{url}/docs\n", said)
         assert '"email":"owner@example.com"' in call(said)
         assert "\x1b" not in said
         # What it logs may be read by others.

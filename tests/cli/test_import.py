@@ -223,7 +223,10 @@ def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path
     )
     with running(data) as server, server.http() as http:
         place = ("--url", server.url, "--key", server.key, "--json", "--map", "Full name=name")
-        tried = rollbook("users", "import", str(file), "--dry-run", *place)
+        elsewhere: dict[str, Any] = {"url": server.url, "key": server.key, "cwd": tmp_path / "empty"}
+        elsewhere["cwd"].mkdir()
+        tried = rollbook("users", "import", str(file), "--dry-run", *place[4:], **elsewhere)
+        assert not any(elsewhere["cwd"].iterdir()), "the variables name the server: no database is created here"
         assert (tried.returncode, json.loads(tried.stdout)["added"]) == (1, 2)
         assert tried.stderr.startswith("line 3: name ")
         done = rollbook("users", "import", "-", "--report", str(report), *place, input=file.read_text())
