@@ -77,7 +77,7 @@ INSIDE = {
     ): "redis-py is 0.1 s of the start, and needed for few addresses only",
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
     ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
-    ("rollbook.web.docs", "rollbook.docs_site.search"): "needs the renderer",
+    ("rollbook.web.docs", "rollbook.docs_site.search"): "needs markupsafe, which comes with jinja2",
     (
         "rollbook.web.docs",
         "rollbook.docs_site.markdown",

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollbook.api import openapi, openapi_tables
 from rollbook.api.routes import ROUTES, Route
-from rollbook.docs_site.markdown import slug
+from rollbook.docs_site.passages import slug
 from rollbook.errors import ApiError
 
 ROOT = Path(__file__).resolve().parent.parent

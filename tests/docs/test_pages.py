@@ -14,7 +14,7 @@ import pytest
 
 from rollbook import errors
 from rollbook.auth import key_format
-from rollbook.docs_site import guide, markdown, search
+from rollbook.docs_site import guide, markdown, passages, search
 from rollbook.web import templates
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -83,7 +83,7 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
     page = browser.get(path)
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert f'<h1 id="{markdown.slug(guide.title(name))}">{guide.title(name)}' in page.text
+    assert f'<h1 id="{passages.slug(guide.title(name))}">{guide.title(name)}' in page.text
     text = (guide.folder() / f"{name}.md").read_text()
     for answer in (
         program.get(path),
@@ -241,6 +241,16 @@ QUESTIONS = {
     "2fa": "/docs/authentication#sign-in-to-the-dashboard",
     "lost api key": "/docs/quickstart#next-steps",
     "delete account": "/docs/users#delete-and-restore",
+    "log format": "/docs/operations#logs",
+    "max body size": "/docs/conventions#maximum-sizes",
+    "timezone": "/docs/conventions#times-and-time-zones",
+    "date format": "/docs/conventions#times-and-time-zones",
+    "413": "/docs/errors/content_too_large",
+    "disable access log": "/docs/operations#logs",
+    "sso": "/docs/authentication#sign-in-to-the-dashboard",
+    "downgrade": "/docs/upgrade#go-back",
+    "license": "/docs#license",
+    "licence": "/docs#license",
     # The last word may not be complete.
     "webho": "/docs/webhooks",
     "create a web": "/docs/webhooks#create-a-webhook",
@@ -255,6 +265,13 @@ def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, s
     assert "<mark>" in page and "```" not in page and "**" not in page
     assert not re.search(r"</mark> [.,:;]", page)
     assert guide.PAGE_URL not in page.replace(server.url, "")
+
+
+def test_results_lead_to_the_headings_that_the_pages_have(pages: Callable[[str], httpx2.Response]) -> None:
+    for name, chapter in guide.CHAPTERS.items():
+        known = [heading.anchor for heading, *_ in passages.read(guide.searchable(name)) if heading.anchor not in guide.codes()]
+        shown = re.findall(r'<h\d id="([^"]+)"', pages(chapter.path).text.partition('<article class="docs-article">')[2])
+        assert known == [anchor for anchor in shown if anchor != "shortcuts-title"], name
 
 
 def test_every_page_is_found_by_its_title() -> None:
@@ -321,7 +338,7 @@ def _broken(path: str) -> str:
 def _section(text: str, anchor: str) -> str:
     """What stands under a heading, up to the next of its kind."""
     for part in re.split(r"^(?=#{2} )", text, flags=re.MULTILINE):
-        if markdown.slug(part.partition("\n")[0].lstrip("# ")) == anchor:
+        if passages.slug(part.partition("\n")[0].lstrip("# ")) == anchor:
             return part
     raise AssertionError(anchor)
 

@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rollbook.docs_site import examples
-from rollbook.docs_site.guide import BEGIN, END
+from rollbook.docs_site.passages import Anchors, Heading
 
 # What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to color.
 LEXERS = {"sh": "bash", "console": "text", "http": "http"}
@@ -38,24 +38,10 @@ Template = Callable[..., str]
 """Renders a template of the site by its name and context: `docs/code.html` and `docs/example.html` show what is defined here."""
 
 
-class Heading(NamedTuple):
-    level: int
-    text: str
-    anchor: str
-
-
 class Rendered(NamedTuple):
     title: str
     html: Markup
     headings: list[Heading]
-
-
-class Passages(NamedTuple):
-    """A section as plain text: paragraphs and rows of tables, and beside them its code and the tables of calls and objects."""
-
-    heading: Heading
-    text: list[str]
-    code: list[str]
 
 
 class Shown(NamedTuple):
@@ -155,40 +141,6 @@ def _split(tokens: Sequence[Token]) -> Iterator[Token | Example]:
             yield token
 
 
-def plain(text: str) -> list[Passages]:
-    """The sections of a page of `guide.searchable`, for the search."""
-    tokens = _parser().parse(text)
-    headings = iter(_prepare(tokens, str))
-    found: list[Passages] = []
-    row: list[str] | None = None
-    within = is_list = False
-    for token in tokens:
-        if token.type == "heading_open":
-            found.append(Passages(next(headings), [], []))
-        within = token.type == "heading_open" or (within and token.type != "heading_close")
-        if within or not found:
-            continue
-        if token.type == "fence":
-            found[-1].code.append(token.content)
-        elif token.type == "tr_open":
-            row = []
-        elif token.type == "tr_close" and row is not None:
-            (found[-1].code if is_list else found[-1].text).append(
-                ": ".join((row[0], " · ".join(row[1:]))) if len(row) > 1 else "".join(row)
-            )
-            row = None
-        elif token.type == "inline" and token.content in (BEGIN, END):
-            is_list = token.content == BEGIN
-        elif token.type == "inline":
-            words = "".join(
-                " " if child.type == "softbreak" else child.content.replace("<br>", " ") for child in token.children or ()
-            )
-            if words.strip():
-                place = found[-1].code if is_list else found[-1].text
-                (place if row is None else row).append(" ".join(words.split()))
-    return found
-
-
 # ---- the parser, and changes to its tokens
 
 
@@ -209,16 +161,13 @@ def _html(tokens: Sequence[Token], template: Template) -> str:
 def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
     """Adds anchors to headings, URLs to links, frames to tables, and a class to lines that name an endpoint."""
     headings: list[Heading] = []
-    seen: dict[str, int] = {}
+    anchors = Anchors()
     tables: dict[str, int] = {}
     for at, token in enumerate(tokens):
         if token.type == "heading_open":
             inline = tokens[at + 1]
             text = "".join(child.content for child in inline.children or ())
-            anchor = slug(text)
-            seen[anchor] = seen.get(anchor, 0) + 1
-            if seen[anchor] > 1:
-                anchor = f"{anchor}-{seen[anchor] - 1}"
+            anchor = anchors.of(text)
             headings.append(Heading(int(token.tag[1]), text, anchor))
             token.attrSet("id", anchor)
             if token.tag != "h1":
@@ -238,11 +187,6 @@ def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
     _drop_empty_heads(tokens)
     _frame_tables(tokens)
     return headings
-
-
-def slug(heading: str) -> str:
-    """The anchor of a heading, as on GitHub."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _own_link(anchor: str, text: str) -> Iterator[Token]:

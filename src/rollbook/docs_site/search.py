@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from rollbook.docs_site import guide, markdown
+from rollbook.docs_site import guide, passages
 
 MAX_WORDS = 12
 MAX_RESULTS = 30
@@ -67,7 +67,7 @@ SYNONYMS = {
     "undo": "restore",
     "ban": "suspend",
     "block": "suspend",
-    "disable": "suspend",
+    "disable": "suspend off",
     "edit": "update",
     "modify": "update",
     "add": "create",
@@ -126,6 +126,15 @@ SYNONYMS = {
     "cookie": "session",
     "bcrypt": "hash",
     "argon2": "hash",
+    "licence": "license",
+    "timezone": "zone utc",
+    "payload": "body",
+    "date": "time",
+    "rename": "update",
+    "requirements": "sizing",
+    "performance": "sizing scaling",
+    "lockout": "attempts wrong",
+    "unlock": "attempts wrong",
 }
 
 # Words that mean something else together.
@@ -137,6 +146,8 @@ PHRASES = {
     "rest api": "api",
     "lost password": "forgot password",
     "api reference": "reference",
+    "access log": "request log",
+    "date format": "time zone",
 }
 
 _WORD = re.compile(r"\w+(?:[-.']\w+)*")
@@ -196,6 +207,11 @@ def search(query: str, url: str = guide.PAGE_URL) -> list[Result]:
     return [Result(each.chapter, each.heading, each.path, _excerpt(each.text, stems, url)) for each in sections]
 
 
+def prepare() -> None:
+    """Read all pages, which the first search would otherwise wait for: a tenth of a second."""
+    _index()
+
+
 # ---- the query
 
 
@@ -244,7 +260,7 @@ def _scores(index: Index, stem: str, within: int = 0) -> Iterator[tuple[int, flo
 
 @cache
 def _index() -> Index:
-    """All sections of all chapters, in order. Takes tenths of a second, once per process."""
+    """All sections of all chapters, in order."""
     sections: list[Section] = []
     places: dict[str, dict[int, float]] = defaultdict(dict)
     stems: dict[str, str] = {}
@@ -266,9 +282,9 @@ def _index() -> Index:
 def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
     """Each section with its texts, and how much a word in them counts."""
     for name, chapter in guide.CHAPTERS.items():
-        if name == guide.LANDING:
-            continue
-        for heading, text, code in markdown.plain(guide.searchable(name)):
+        for heading, text, code in passages.read(guide.searchable(name)):
+            if name == guide.LANDING and heading.anchor != "license":
+                continue  # the table of contents, and what the quickstart says too
             is_error = name == "errors" and heading.anchor in guide.codes()
             path = f"/docs/errors/{heading.anchor}" if is_error else chapter.path
             if not is_error and heading.level > 1:
@@ -278,10 +294,11 @@ def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
             section = Section(guide.title(name), heading.text, path, text, title, heading.level == 1, factor)
             # What the table of contents says about a page is about its beginning.
             about = [(guide.about(name), TEXT)] if heading.level == 1 else []
+            status = text[0].partition(" ")[0] if is_error else ""
             yield (
                 section,
                 [
-                    (heading.text, TITLE if heading.level == 1 else HEADING),
+                    (f"{heading.text} {status}", TITLE if heading.level == 1 else HEADING),
                     (section.chapter, CHAPTER),
                     (" ".join(text), TEXT),
                     (" ".join(code), CODE),
@@ -294,9 +311,8 @@ def _words(text: str) -> Iterable[str]:
     """Words, and the parts of those that are put together: `email_taken`, `email`, `taken`."""
     for word in _WORD.findall(text.casefold()):
         yield word
-        parts = re.split(r"[-._']", word)
-        if len(parts) > 1:
-            yield from filter(None, parts)
+        if not word.isalnum():
+            yield from filter(None, re.split(r"[-._']", word))
 
 
 @cache

@@ -126,6 +126,13 @@ def prepare(url: str) -> None:
         templates.environment().get_template(f"docs/{template}.html")
 
 
+def prepare_search() -> None:
+    """Read what the search of the docs finds."""
+    from rollbook.docs_site import search
+
+    search.prepare()
+
+
 def _render(text: str, columns: bool = False) -> Rendered:
     from rollbook.docs_site import markdown
 

@@ -18,7 +18,7 @@ from rollbook.http.routing import Ids
 from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
 from rollbook.records import sessions, users
-from rollbook.web import templates
+from rollbook.web import docs, templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest, Person, cookie_of, header_lines
 from rollbook.web.pages import Page
@@ -71,8 +71,9 @@ class Site:
             return _error(page, error)
 
     def _compile_rest(self) -> None:
-        """A browser has come: compile the other pages, which takes a third of a second, beside other requests."""
+        """A browser has come: compile the other pages and index the docs, which takes half a second, beside other requests."""
         asyncio.get_running_loop().run_in_executor(None, templates.compile_all)
+        asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
         """Which pages exist is no secret."""
