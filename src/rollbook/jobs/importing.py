@@ -44,8 +44,9 @@ class Run:
         self._on = on
         self._importer = Importer(on, options, id, runner, counts, batch)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
-        # SQLite would share the interpreter with the reader, row by row. Of a pipe, a read may take longer than a transaction can.
-        self._reads_ahead = dialect(on.db).is_shared and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        # Of a pipe, a read may take longer than a transaction can. A job on SQLite holds the lock that all of its server's writes wait for.
+        is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        self._reads_ahead = is_regular and (runner is None or dialect(on.db).is_shared)
         self._problem: ApiError | None = None
         """Why the file can't be read on."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollbook.records.event_log import COLUMNS
+from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 
 
@@ -32,7 +31,7 @@ async def append(tx: Tx, event: Row) -> None:
 
 
 async def append_many(tx: Tx, events: Iterable[Row]) -> None:
-    await tx.many(APPEND, events)
+    await sqlite_rows.insert(tx, f"INSERT INTO events ({COLUMNS})", 11, events)
 
 
 async def settle(db: Database) -> None: ...

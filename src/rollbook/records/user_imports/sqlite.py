@@ -26,11 +26,12 @@ from rollbook.records.user_imports import (
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.user_search.sqlite import FOLDED, FORGET, FORGET_WORDS, OLDEST
 from rollbook.records.users import COLUMNS, KEPT, User
+from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Tx
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-ADD = f"INSERT INTO users ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))}) ON CONFLICT DO NOTHING"
+ADD = f"INSERT INTO users ({', '.join(KEPT)})"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 TO_SEARCH = "INSERT INTO user_search_pending (seq) SELECT seq FROM users WHERE seq >= ? ORDER BY seq"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
@@ -64,7 +65,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         newest = await tx.one(NEWEST)
         at = times(new, newest[0] if newest else 0, clock.now())
     wanted = [(user, user.at(first + number, at[number])) for number, user in enumerate(new)]
-    await tx.many(ADD, [values(user, prepared) for prepared, user in wanted if user.id not in deleted])
+    rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
+    await sqlite_rows.insert(tx, ADD, len(KEPT), rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[Refused] = []
     if len(added) < len(new):
