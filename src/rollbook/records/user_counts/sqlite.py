@@ -19,6 +19,7 @@ NEWEST = """
     SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
            (SELECT created_at FROM users WHERE seq = (SELECT max(seq) FROM users))"""
 TOP = "SELECT block, n FROM user_blocks WHERE level = 3 ORDER BY block"
+TOTAL = "SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
 WITHIN = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
 PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
@@ -55,7 +56,7 @@ async def adjust(tx: Statements, seqs: Iterable[int], change: int) -> None:
 
 
 async def total(queries: Queries) -> int:
-    return _sum(await queries.all(TOP))
+    return int(await scalar(queries, TOTAL))
 
 
 async def seek(queries: Queries, offset: int) -> Place:

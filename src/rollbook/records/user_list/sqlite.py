@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rollbook.records import event_log
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_list import Page, read
 from rollbook.records.user_list.query import Filters, Order, Position, Query
-from rollbook.storage.database import Database, Queries
+from rollbook.storage.database import Database, Queries, Row
 
 BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
 INDEX_METADATA = """
@@ -16,19 +15,27 @@ BY_NAME = "users INDEXED BY users_name"
 NEAR = 1_000
 """Rows that may be skipped on the event loop."""
 
-# Made into JSON by SQLite: one value instead of a hundred crosses over to Python, which halves the cost of a page.
-PAGE_AT = f"""
-    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq), {NEWEST}
-    FROM (SELECT seq, id, name, email, created FROM users WHERE seq >= ? ORDER BY seq LIMIT ? OFFSET ?)"""
-PAGE_AFTER = f"""
-    SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq), {NEWEST}
-    FROM (SELECT seq, id, name, email, created FROM users WHERE seq > ? ORDER BY seq LIMIT ?)"""
+
+def _made_json(users: str) -> str:
+    """Made into JSON by SQLite: one value instead of a hundred crosses over to Python, which halves the cost of a page."""
+    return f"""
+        SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq),
+               {NEWEST}, ({user_counts.TOTAL})
+        FROM (SELECT seq, id, name, email, created FROM users WHERE {users})"""
+
+
+PAGE_AT = _made_json("seq >= ? ORDER BY seq LIMIT ? OFFSET ?")
+PAGE_AFTER = _made_json("seq > ? ORDER BY seq LIMIT ?")
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 
 
 async def page(db: Database, query: Query) -> Page:
     if query.is_plain:
-        return await db.read(_as_json if query.listed and not query.is_backwards else read, query)
+        if not query.listed or query.is_backwards:
+            return await db.read(read, query)
+        if query.position is None and query.offset <= user_counts.NEAR:  # one statement is a snapshot by itself
+            return _page(query, await db.one(PAGE_AT, 0, query.limit, query.offset))
+        return await db.read(_as_json, query)
     is_short = (
         query.filters.q is None
         and query.filters.metadata is None
@@ -40,24 +47,21 @@ async def page(db: Database, query: Query) -> Page:
 
 
 async def _as_json(queries: Queries, query: Query) -> Page:
-    if query.position is not None:
-        row = await queries.one(PAGE_AFTER, *query.position.values, query.limit)
-        assert row is not None  # an aggregate always has a row
-        json, users, first, last, position = row
-        total = await user_counts.total(queries)
-        if not users:
-            return Page([], json, total, None, None, position)
-        more = users == query.limit and await queries.one(ANY_AFTER, last) is not None
-        return Page([], json, total, Position((first,), True), Position((last,), False) if more else None, position)
-    place = await user_counts.seek(queries, query.offset)
-    if place.seq is None:
-        return Page([], b"[]", place.total, None, None, await event_log.position(queries))
-    row = await queries.one(PAGE_AT, place.seq, query.limit, place.skip)
+    if query.position is None:
+        place = await user_counts.seek(queries, query.offset)
+        return _page(query, await queries.one(PAGE_AT, place.seq, query.limit, place.skip))
+    found = _page(query, await queries.one(PAGE_AFTER, *query.position.values, query.limit))
+    is_last = found.after is None or await queries.one(ANY_AFTER, *found.after.values) is None
+    return found._replace(after=None) if is_last else found
+
+
+def _page(query: Query, row: Row | None) -> Page:
+    """Of PAGE_AT; of PAGE_AFTER, a full page may be the last one."""
     assert row is not None  # an aggregate always has a row
-    json, users, first, last, position = row
-    before = Position((first,), True) if query.offset else None
-    after = Position((last,), False) if query.offset + users < place.total else None
-    return Page([], json, place.total, before, after, position)
+    json, users, first, last, position, total = row
+    before = Position((first,), True) if users and (query.position is not None or query.offset) else None
+    has_after = query.offset + users < total if query.position is None else users == query.limit
+    return Page([], json, total, before, Position((last,), False) if has_after else None, position)
 
 
 def _is_indexed(filters: Filters, order: tuple[Order, ...]) -> bool:
