@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -55,7 +56,11 @@ class Traced(Server):
     def since(self, mark: int, answers: int) -> list[str]:
         """fsyncs and what was sent to clients since then, as `fsync` and `answer`, of which there must be so many."""
         tcp = {f"socket:[{line.split()[9]}]" for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]}
-        clients = {entry.name for entry in Path(f"/proc/{self.pid}/fd").iterdir() if os.readlink(entry) in tcp}
+        clients = set()
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                if os.readlink(entry) in tcp:
+                    clients.add(entry.name)
         until = time.monotonic() + 30
         while True:
             calls = [line.split() for line in self._lines()[mark:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 
 from rollbook.storage.database import Row, Tx
@@ -11,10 +11,11 @@ VALUES = 8_000
 """Of one statement. SQLite takes 32,766."""
 
 
-async def insert(tx: Tx, start: str, columns: int, rows: Iterable[Row], end: str = "") -> None:
-    """`start` is the statement in front of VALUES, `end` a clause behind it."""
-    row = f"({', '.join('?' * columns)})"
-    together = VALUES // columns
+async def insert(tx: Tx, table: str, columns: Sequence[str], rows: Iterable[Row], end: str = "") -> None:
+    """`end` is a clause behind VALUES."""
+    start = f"INSERT INTO {table} ({', '.join(columns)})"
+    row = f"({', '.join('?' * len(columns))})"
+    together = VALUES // len(columns)
     left = iter(rows)
     while len(part := list(islice(left, together))) == together:
         await tx.run(f"{start} VALUES {', '.join([row] * together)} {end}", *chain.from_iterable(part))

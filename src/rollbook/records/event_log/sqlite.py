@@ -31,7 +31,7 @@ async def append(tx: Tx, event: Row) -> None:
 
 
 async def append_many(tx: Tx, events: Iterable[Row]) -> None:
-    await sqlite_rows.insert(tx, f"INSERT INTO events ({COLUMNS})", 11, events)
+    await sqlite_rows.insert(tx, "events", COLUMNS.split(", "), events)
 
 
 async def settle(db: Database) -> None: ...

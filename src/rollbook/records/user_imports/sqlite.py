@@ -31,7 +31,6 @@ from rollbook.storage.database import Tx
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
-ADD = f"INSERT INTO users ({', '.join(KEPT)})"
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 TO_SEARCH = "INSERT INTO user_search_pending (seq) SELECT seq FROM users WHERE seq >= ? ORDER BY seq"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
@@ -66,7 +65,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         at = times(new, newest[0] if newest else 0, clock.now())
     wanted = [(user, user.at(first + number, at[number])) for number, user in enumerate(new)]
     rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
-    await sqlite_rows.insert(tx, ADD, len(KEPT), rows, "ON CONFLICT DO NOTHING")
+    await sqlite_rows.insert(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[Refused] = []
     if len(added) < len(new):
