@@ -71,6 +71,9 @@ async def show_one(page: PageRequest) -> Response:
     """Raises NotFound."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
+    explained = whole.delivery.detail or outcomes.describe(whole.delivery.outcome).replace("`", "")
+    if whole.delivery.outcome == outcomes.DELIVERED and not whole.delivery.http_status:
+        explained = "The inbox accepted it."
     return page.render(
         "account/webhook_delivery.html",
         section=section(page, seen.webhook),
@@ -78,7 +81,7 @@ async def show_one(page: PageRequest) -> Response:
         request=whole.request,
         request_body=pretty(whole.request.body) if whole.request else "",
         response_body=pretty(whole.delivery.response or "") if whole.delivery.http_status else "",
-        explained=whole.delivery.detail or outcomes.describe(whole.delivery.outcome).replace("`", ""),
+        explained=explained,
         **await _attempts(page, seen, whole.delivery, 0),
     )
 

@@ -24,7 +24,7 @@ MAX_LISTED = 500
 LATEST, LATEST_REPLAYS = 10, 5
 OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
 STARTS = (
-    ("cursor", "Where it stopped: send everything since"),
+    ("cursor", "Where it stopped"),
     ("now", "Now: skip what happened meanwhile"),
     ("time", "At a time"),
     ("event", "At an event"),
@@ -207,7 +207,7 @@ async def _page(
         starts=STARTS,
         overlaps=OVERLAPS,
         groups=event_choices.groups(),
-        type_patterns=[("", "As set"), *((pattern, pattern) for pattern in event_types.patterns())],
+        type_patterns=[("", "Same as the webhook"), *((pattern, pattern) for pattern in event_types.patterns())],
         plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
         **await _live(page, seen, 0),
     )

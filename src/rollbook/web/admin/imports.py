@@ -19,7 +19,7 @@ from rollbook.web.page_request import SAFE, PageRequest
 SECTION = "admin/imports"
 PAGE = 50
 SOURCES = (
-    ("rollbook", "A file of your own, or a Rollbook export"),
+    ("rollbook", "Own file or Rollbook export"),
     ("auth0", "Auth0"),
     ("clerk", "Clerk"),
     ("django", "Django"),
