@@ -1286,7 +1286,7 @@ def test_the_server_page_knows_all_workers_and_the_file(tmp_path: Path) -> None:
         with server.http(None, cookies=cookies) as client:
             text = client.get("/admin/server").text
     assert "2 workers." in text
-    assert re.search(r"password_min_length</th><td[^>]*>9</td><td[^>]*>rollbook.toml<", text)
+    assert re.search(r"password_min_length</th><td[^>]*><span[^>]*>9</span><div[^>]*>rollbook.toml<", text)
     assert re.search(r"Each admin</th><td[^>]*>7/minute</td>", text)
     assert "Worker 0" in text and "Worker 1" in text and "Parent" in text
     assert "hunter2hunter2" not in text and "ROLLBOOK_PUBLIC_URL" in text

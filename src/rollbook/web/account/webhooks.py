@@ -207,7 +207,7 @@ async def _page(
         starts=STARTS,
         overlaps=OVERLAPS,
         groups=event_choices.groups(),
-        type_patterns=[("", "Same as the webhook"), *((pattern, pattern) for pattern in event_types.patterns())],
+        type_patterns=[("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())],
         plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
         **await _live(page, seen, 0),
     )

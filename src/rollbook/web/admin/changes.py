@@ -69,7 +69,8 @@ def _about(type: str, object: dict[str, Any]) -> str:
     if type.startswith("webhook."):
         return " ".join(str(object.get(name) or "") for name in ("description", "url")).strip()
     if type == "limit.exceeded":
-        return f"{object.get('limit', '')} per {object.get('window', '')}"
+        window = str(object.get("window", ""))
+        return f"{object.get('limit', '')} per {window.removeprefix('key-')}{', one key' if window.startswith('key-') else ''}"
     return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 
