@@ -94,7 +94,8 @@ def errors_part() -> str:
         calls = [route for route in ROUTES if error in route.errors]
         if calls:
             links = [f"[`{route.method} {route.path}`]({docs_calls.place(route.method, route.path)})" for route in calls]
-            found.append(f"Returned by {', '.join(links)}.")
+            many = f"{len(calls)} calls of the [API](api.md#endpoints)"
+            found.append(f"Returned by {', '.join(links) if len(calls) <= docs_calls.MAX_VALUES else many}.")
         if error.code in examples:
             body = json.dumps(examples[error.code]["value"], indent=2, ensure_ascii=False)
             found.append(f"```http\nHTTP/1.1 {error.status} {REASON[error.status]}\n\n{body}\n```")
@@ -107,8 +108,9 @@ def settings_part() -> str:
     for name, hint in get_type_hints(Settings, include_extras=True).items():
         kind, meta = config.written_type(hint), get_args(hint)[1]
         names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"
-        rows.append((names, _value(config.written(defaults[name])), _range(kind, meta), meta.description))
-    return table(("setting, flag, variable", "default", "values", ""), rows)
+        value = _value(config.written(defaults[name]))
+        rows.append((names, docs_calls.cell([_range(kind, meta), f"default {value}" if value else ""], meta.description or "")))
+    return table(("setting, flag, variable", ""), rows)
 
 
 def roles_part() -> str:

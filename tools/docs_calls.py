@@ -32,7 +32,7 @@ def part(name: str) -> str:
     """The generated part of a page. Raises KeyError."""
     kind, _, what = name.partition("_")
     if kind == "object":
-        return table(("Field", ""), list(_fields(_schema(what), ())))
+        return table(("field", ""), list(_fields(_schema(what), ())))
     return "\n\n".join(_calls([_route(each) for each in what.split("__")]))
 
 
@@ -41,7 +41,7 @@ def calls_part() -> str:
     found = []
     for tag, about in openapi_tables.TAGS.items():
         rows = [(_link(route), _operation(route)["summary"]) for route in ROUTES if openapi.tag(route) == tag]
-        found += [f"### {tag}", about, table(("Call", ""), rows)]
+        found += [f"### {tag}", about, table(("call", ""), rows)]
     return "\n\n".join(found)
 
 
@@ -86,15 +86,15 @@ def _calls(routes: list[Route]) -> Iterator[str]:
     parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
     if parameters:
         rows = [
-            (f"`{each['name']}`", _cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)))
+            (f"`{each['name']}`", cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)))
             for each in parameters
         ]
-        yield table(("Parameter", ""), rows)
+        yield table(("parameter", ""), rows)
     for kind, body in first.get("requestBody", {}).get("content", {}).items():
         if kind == "application/json":
-            yield table(("Body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
+            yield table(("body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
         elif not kind.startswith("application/merge"):
-            yield f"The body is `{kind}`: {body['schema'].get('description', 'a file')}"
+            yield f"The body is `{kind}`. {body['schema'].get('description', '')}".rstrip()
     yield from dict.fromkeys(_answer(route) for route in routes)
     yield from dict.fromkeys(filter(None, (_access(route) for route in routes)))
     own = dict.fromkeys(error for route in routes for error in route.errors)
@@ -137,7 +137,7 @@ def _fields(schema: dict[str, Any], marks: tuple[str, ...], before: str = "") ->
         text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
         # How long a value of ours can get is of interest to generated clients only.
         kind = _kind(field) if marks else [each for each in _kind(field) if "character" not in each]
-        yield f"`{before}{name}`", _cell([*said, *kind], text)
+        yield f"`{before}{name}`", cell([*said, *kind], text)
         if inner is not None and inner["title"] not in MANY and not before:
             yield from _fields(inner, marks, f"{name}{'[]' if 'items' in field else ''}.")
 
@@ -151,7 +151,8 @@ def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _cell(kind: list[str], text: str, required: bool = False) -> str:
+def cell(kind: list[str], text: str, required: bool = False) -> str:
+    """What a table says of a field, parameter or setting: `kind` in words, and below it the text."""
     words = [*kind, *(["required"] if required and "path" not in kind else [])]
     return f"*{' · '.join(filter(None, words))}*<br>{text}" if any(words) else text
 
@@ -179,7 +180,11 @@ def _kind(schema: dict[str, Any]) -> list[str]:
         said = ", ".join(f"`{value}`" for value in values if value is not None) + (" or null" if "null" in types else "")
     if "format" in schema and schema["format"] not in ("int64", "password", "double"):
         said += f" ({schema['format']})"
-    return [said, _bounds(schema), f"default `{schema['default']}`" if schema.get("default") not in (None, "") else ""]
+    return [said, _bounds(schema), _default(schema.get("default"))]
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, "") else f"default `{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _bounds(schema: dict[str, Any]) -> str:

@@ -105,7 +105,7 @@ def _pairs(tokens: Sequence[Token], template: Template) -> Iterator[str]:
 
     for part in _split(tokens):
         if isinstance(part, Example):
-            found.append((_lead(prose) if found else "", part))
+            found.append((_lead(prose), part))
             continue
         is_call = part.attrGet("class") == "calls"
         if (prose or found) and ((part.type == "heading_open" and part.tag in ("h1", "h2")) or (is_call and has_call)):

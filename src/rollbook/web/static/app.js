@@ -336,7 +336,11 @@
     toast();
     setInterval(relate, 30000);
     // Scroll navigation bars to the current page.
-    for (const here of document.querySelectorAll("nav [aria-current]")) here.closest("nav").scrollLeft = here.getBoundingClientRect().left - 60;
+    for (const here of document.querySelectorAll("nav [aria-current]")) {
+      const nav = here.closest("nav"), { left, top } = here.getBoundingClientRect();
+      nav.scrollLeft = left - 60;
+      nav.scrollTop = top - nav.getBoundingClientRect().top - nav.clientHeight / 2;
+    }
   });
   document.addEventListener("htmx:after:swap", dress);
 })();

@@ -982,8 +982,8 @@ class AsyncServer(AsyncResource):
     async def ready(self) -> Health:
         """Check that the server is ready.
 
-        Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and limits are
-        `closed`. Doesn't count toward a rate limit.
+        Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and
+        `limits_when_away` is `closed`. Doesn't count toward a rate limit.
 
         Requires no API key.
 
