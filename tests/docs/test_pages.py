@@ -209,6 +209,13 @@ def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages_an
         assert page.count('class="panel"') == 4 * examples
 
 
+def test_a_sentence_that_leads_to_an_example_stands_with_it(pages: Callable[[str], httpx2.Response]) -> None:
+    for chapter in guide.CHAPTERS.values():
+        # A colon before the next paragraph, unless that lists code, or at the end of the text.
+        assert not re.findall(r"[^>]*:</p>\s*<(?:p\b(?!><code)|/div)", pages(chapter.path).text), chapter.path
+    assert '<p class="docs-lead">For example, when you count users</p>' in pages("/docs/limits").text
+
+
 # ---- search
 
 
