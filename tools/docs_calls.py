@@ -174,7 +174,10 @@ def _kind(schema: dict[str, Any]) -> list[str]:
     if said.startswith("array"):
         items = _kind(schema["items"])[0]
         said = said.replace(
-            "array", "list of strings" if "string" in items or ("`" in items and "[" not in items) else f"list of {items}"
+            "array",
+            "list of strings"
+            if "string" in items or ("`" in items and "[" not in items)
+            else f"list of {'objects' if items == 'object' else items}",
         )
     if 0 < len(values) <= MAX_VALUES:
         said = ", ".join(f"`{value}`" for value in values if value is not None) + (" or null" if "null" in types else "")
@@ -190,7 +193,7 @@ def _default(value: Any) -> str:
 def _bounds(schema: dict[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None:
-        return f"{low:,} to {high:,}" if high is not None and high < 2**53 - 1 else f"from {low:,}"
+        return f"{low:,} to {high:,.0f}" if high is not None and high < 2**53 - 1 else f"from {low:,}"
     if "maxItems" in schema:
         return f"up to {schema['maxItems']:,}"
     if "maxLength" in schema and schema.get("format", "password") == "password" and "enum" not in schema:
