@@ -1217,6 +1217,12 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     expect(changed.locator("del")).to_have_text([f'"{user["name"]}"', "{}"])
     expect(changed.locator("ins")).to_have_text(['"Changed by an admin"', '{\n  "plan": "pro"\n}'])
     assert json.loads(page.locator("code.language-json").inner_text()) == theirs
+    # What the type says names fields of the JSON, as plain words.
+    expect(page.locator(".lead")).to_have_text("A user was updated.")
+    [signed_in] = http.get("/v1/events", params={"type": "user.signed_in", "limit": 1}).json()
+    page.goto(f"/admin/events/{signed_in['id']}")
+    expect(page.locator(".lead")).to_contain_text("actor.address is theirs, if it is known.")
+    expect(page.locator(".lead")).not_to_contain_text("`")
 
 
 def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server: Server) -> None:

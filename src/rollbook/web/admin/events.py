@@ -66,7 +66,7 @@ async def show_one(page: PageRequest) -> Response:
         section=SECTION,
         change=change,
         event=event,
-        says="" if about is None else about.says.removesuffix(" `before` has the previous values."),
+        says="" if about is None else about.says.removesuffix(" `before` has the previous values.").replace("`", ""),
         rows=event_diff.rows(event),
         document=for_people(_encode(events.public(event))).decode(),
     )
