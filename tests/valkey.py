@@ -18,6 +18,8 @@ from tests.harness import free_port
 # Seconds that a limiter gives Valkey in tests: a busy machine may hold it up for longer than it has where it ships.
 # There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not reply.
 TIMEOUTS = Timeouts(reply=2.0, connect=10.0)
+# For tests in which thousands of calls at once are all to be answered, and in which those that are not are refused a connection.
+LONG_TIMEOUTS = Timeouts(reply=60.0, connect=60.0)
 
 PROGRAMS = ("valkey-server", "redis-server")
 MISSING = "These tests need valkey-server or redis-server on PATH. On Debian or Ubuntu: sudo apt-get install valkey-server"
@@ -54,7 +56,7 @@ class ValkeyServer:
                 f"dir {self.folder}",
                 f"sentinel monitor limits 127.0.0.1 {self.monitors} 2",
             ]
-            lines += ["sentinel down-after-milliseconds limits 1000", "sentinel failover-timeout limits 5000"]
+            lines += ["sentinel down-after-milliseconds limits 3000", "sentinel failover-timeout limits 5000"]
             file.write_text("\n".join(lines))
             command = [program(), str(file), "--sentinel"]
         with open(self.folder / "log", "ab") as log:
@@ -104,7 +106,7 @@ def running_valkey(folder: Path, *options: str, port: int | None = None) -> Iter
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[list[ValkeyServer]]:
     """Three primaries and a replica of each, as `valkey-cli --cluster create` joins them. The ports of primaries come first."""
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"]
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--repl-diskless-sync-delay", "0"]
     servers = [ValkeyServer(folder / f"valkey{number}", *options, port=free_pair()) for number in range(6)]
     try:
         for server in servers:
