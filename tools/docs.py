@@ -129,7 +129,7 @@ def scopes_part() -> str:
 def events_part() -> str:
     return table(
         ("type", "object", ""),
-        [(f"`{name}`", type.kind.replace("_", " "), type.says) for name, type in event_types.TYPES.items()],
+        [(f"`{name}`", event_types.kind(name).replace("_", " "), type.description) for name, type in event_types.TYPES.items()],
     )
 
 

@@ -157,225 +157,86 @@ def written(value: Any) -> Any:
     return tuple(map(str, value)) if isinstance(value, tuple) else value
 
 
+def says(description: str, **bounds: Any) -> Meta:
+    return Meta(description=description, **bounds)
+
+
+# fmt: off
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a server. Read once, never changed."""
 
-    data: Annotated[Path, Meta(description="Folder of the database and the server's secret. Created on first start.")] = Path(
-        "data"
-    )
-    database: Annotated[
-        str, Meta(description="Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: PostgreSQL, for any number of servers.")
-    ] = ""  # fmt: skip
-    database_direct: Annotated[
-        str, Meta(description="URL of PostgreSQL itself, for migrations, if `database` goes through a pooler such as PgBouncer. Empty: same as `database`.")
-    ] = ""  # fmt: skip
-    database_replicas: Annotated[
-        tuple[str, ...],
-        Meta(description="URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`."),
-    ] = ()
-    database_connections: Annotated[
-        int, Meta(ge=3, le=64, description="Connections to PostgreSQL per worker. Two thirds are for writes, which hold one each until they commit.")
-    ] = 12  # fmt: skip
-    database_timeout: Annotated[
-        float, Meta(gt=0, le=600, description="Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.")
-    ] = 5.0  # fmt: skip
-    limits: Annotated[
-        str, Meta(description="Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary that Sentinel monitors.")
-    ] = ""  # fmt: skip
-    limits_when_away: Annotated[
-        Literal["local", "closed"],
-        Meta(
-            description="What to do while Valkey is unavailable. `local`: each server counts by itself, with the same limits. `closed`: return 503 with `Retry-After`."
-        ),
-    ] = "local"
-    host: Annotated[str, Meta(description="IP address to listen on. The default is only reachable from this machine.")] = (
-        "127.0.0.1"
-    )
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on. 0 selects a free port and prints it.")] = 8000
-    workers: Annotated[
-        int, Meta(ge=1, le=256, description="Worker processes. They share the port, the database and the rate limits.")
-    ] = 1
-    public_url: Annotated[
-        str, Meta(description="The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if it is an IP address or a private name.")
-    ] = ""  # fmt: skip
+    data: Annotated[Path, says("Folder of the database and the server's secret. Created on first start.")] = Path("data")
+    database: Annotated[str, says("Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: PostgreSQL, for any number of servers.")] = ""
+    database_direct: Annotated[str, says("URL of PostgreSQL itself, for migrations, if `database` goes through a pooler such as PgBouncer. Empty: same as `database`.")] = ""
+    database_replicas: Annotated[tuple[str, ...], says("URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`.")] = ()
+    database_connections: Annotated[int, says("Connections to PostgreSQL per worker. Two thirds are for writes, which hold one each until they commit.", ge=3, le=64)] = 12
+    database_timeout: Annotated[float, says("Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.", gt=0, le=600)] = 5.0
+    limits: Annotated[str, says("Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary that Sentinel monitors.")] = ""
+    limits_when_away: Annotated[Literal["local", "closed"], says("What to do while Valkey is unavailable. `local`: each server counts by itself, with the same limits. `closed`: return 503 with `Retry-After`.")] = "local"
+    host: Annotated[str, says("IP address to listen on. The default is only reachable from this machine.")] = "127.0.0.1"
+    port: Annotated[int, says("Port to listen on. 0 selects a free port and prints it.", ge=0, le=65535)] = 8000
+    workers: Annotated[int, says("Worker processes. They share the port, the database and the rate limits.", ge=1, le=256)] = 1
+    public_url: Annotated[str, says("The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if it is an IP address or a private name.")] = ""
 
-    rate_limit: Annotated[
-        Limit,
-        Meta(
-            description="Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, or `none`."
-        ),
-    ] = Limit.parse("100/minute,5000/hour")
-    role_limits: Annotated[
-        RoleLimits,
-        Meta(
-            description="Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."
-        ),
-    ] = RoleLimits()
-    bulk_counts_as_one: Annotated[
-        bool,
-        Meta(
-            description="Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if rate limits should protect you from too many requests, not from too many changes."
-        ),
-    ] = False
-    unauthenticated_limit: Annotated[
-        Limit, Meta(description="Rate limit of requests without a valid API key, per client IP address, or `none`.")
-    ] = Limit.parse("60/minute,1000/hour")
-    attempts_limit: Annotated[
-        Limit,
-        Meta(
-            description="Wrong passwords per account from one origin before further attempts are refused, or `none`. Origins: each IP address, each browser that has signed in before, the user's sessions, their API keys."
-        ),
-    ] = Limit.parse("10/minute,50/hour")
-    account_attempts_limit: Annotated[
-        Limit,
-        Meta(
-            description="Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if passwords may be weak; raise it if attackers with many addresses keep users from signing in with a new browser."
-        ),
-    ] = Limit.parse("300/hour")
+    rate_limit: Annotated[Limit, says("Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, or `none`.")] = Limit.parse("100/minute,5000/hour")
+    role_limits: Annotated[RoleLimits, says("Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role.")] = RoleLimits()
+    bulk_counts_as_one: Annotated[bool, says("Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if rate limits should protect you from too many requests, not from too many changes.")] = False
+    unauthenticated_limit: Annotated[Limit, says("Rate limit of requests without a valid API key, per client IP address, or `none`.")] = Limit.parse("60/minute,1000/hour")
+    attempts_limit: Annotated[Limit, says("Wrong passwords per account from one origin before further attempts are refused, or `none`. Origins: each IP address, each browser that has signed in before, the user's sessions, their API keys.")] = Limit.parse("10/minute,50/hour")
+    account_attempts_limit: Annotated[Limit, says("Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if passwords may be weak; raise it if attackers with many addresses keep users from signing in with a new browser.")] = Limit.parse("300/hour")
 
-    password_min_length: Annotated[
-        int,
-        Meta(
-            ge=8,
-            le=256,
-            description="Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP 800-63B-4).",
-        ),
-    ] = 8
-    password_memory: Annotated[int, Meta(ge=8, le=4_194_304, description="Memory of one argon2id hash, in KiB.")] = 19_456
-    password_time_cost: Annotated[int, Meta(ge=1, le=100, description="Passes of argon2id over the memory.")] = 2
-    password_parallelism: Annotated[int, Meta(ge=1, le=64, description="Lanes of argon2id.")] = 1
-    password_threads: Annotated[
-        int, Meta(ge=0, le=64, description="Threads per worker that hash passwords, at the lowest priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.")
-    ] = 0  # fmt: skip
-    password_queue: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=100_000,
-            description="Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.",
-        ),
-    ] = 64
+    password_min_length: Annotated[int, says("Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP 800-63B-4).", ge=8, le=256)] = 8
+    password_memory: Annotated[int, says("Memory of one argon2id hash, in KiB.", ge=8, le=4_194_304)] = 19_456
+    password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
+    password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
+    password_threads: Annotated[int, says("Threads per worker that hash passwords, at the lowest priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
+    password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.", ge=1, le=100_000)] = 64
 
-    sign_in_roles: Annotated[
-        RoleNames,
-        Meta(description="Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys."),
-    ] = RoleNames(ROLES)
-    session_lifetime: Annotated[int, Meta(ge=1, le=8760, description="Hours after which people must sign in again.")] = 336
-    session_idle_timeout: Annotated[int, Meta(ge=1, le=8760, description="Hours of inactivity after which a session ends.")] = 24
-    address_attempts_limit: Annotated[
-        Limit, Meta(description="Wrong passwords per client IP address, for all accounts together, or `none`.")
-    ] = Limit.parse("30/minute,200/hour")
-    page_limit: Annotated[
-        Limit, Meta(description="Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
-    ] = Limit.parse("600/minute")
+    sign_in_roles: Annotated[RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")] = RoleNames(ROLES)
+    session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
+    session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24
+    address_attempts_limit: Annotated[Limit, says("Wrong passwords per client IP address, for all accounts together, or `none`.")] = Limit.parse("30/minute,200/hour")
+    page_limit: Annotated[Limit, says("Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")] = Limit.parse("600/minute")
 
-    synchronous: Annotated[
-        Literal["full", "normal"], Meta(description="SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")
-    ] = "full"  # fmt: skip
-    deleted_retention: Annotated[
-        int, Meta(ge=0, le=3650, description="Days a deleted user can be restored. After that the user is permanently erased.")
-    ] = 30
-    event_retention: Annotated[
-        int, Meta(ge=0, le=36500, description="Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a million events take about 0.6 GB, more with large metadata.")
-    ] = 0  # fmt: skip
-    event_log_warning: Annotated[
-        int, Meta(ge=0, le=1 << 30, description="Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if you want to keep a larger log.")
-    ] = 10_240  # fmt: skip
+    synchronous: Annotated[Literal["full", "normal"], says("SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")] = "full"
+    deleted_retention: Annotated[int, says("Days a deleted user can be restored. After that the user is permanently erased.", ge=0, le=3650)] = 30
+    event_retention: Annotated[int, says("Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a million events take about 0.6 GB, more with large metadata.", ge=0, le=36500)] = 0
+    event_log_warning: Annotated[int, says("Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if you want to keep a larger log.", ge=0, le=1 << 30)] = 10_240
 
-    backup_every: Annotated[
-        Duration, Meta(description="How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on unless something else backs up the data folder.")
-    ] = Duration()  # fmt: skip
-    backup_keep: Annotated[
-        int, Meta(ge=1, le=10_000, description="How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the disk is small.")
-    ] = 7  # fmt: skip
-    backup_folder: Annotated[
-        str, Meta(description="Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, so that you don't lose both at once.")
-    ] = ""  # fmt: skip
+    backup_every: Annotated[Duration, says("How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on unless something else backs up the data folder.")] = Duration()
+    backup_keep: Annotated[int, says("How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the disk is small.", ge=1, le=10_000)] = 7
+    backup_folder: Annotated[str, says("Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, so that you don't lose both at once.")] = ""
 
-    webhook_allow: Annotated[
-        Networks,
-        Meta(description="Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. Set it if receivers run in your own network, and as narrowly as you can: anyone who can create webhooks can send requests there.")
-    ] = Networks()  # fmt: skip
-    webhook_retention: Annotated[
-        int, Meta(ge=1, le=3650, description="Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look into failures later than that.")
-    ] = 14  # fmt: skip
+    webhook_allow: Annotated[Networks, says("Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. Set it if receivers run in your own network, and as narrowly as you can: anyone who can create webhooks can send requests there.")] = Networks()
+    webhook_retention: Annotated[int, says("Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look into failures later than that.", ge=1, le=3650)] = 14
 
-    usage_retention: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=3650,
-            description="Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days (endpoints: 2), then by the day.",
-        ),
-    ] = 90
-    request_retention: Annotated[int, Meta(ge=0, le=3650, description="Days that the request log is kept. 0 turns it off.")] = 7
-    request_log_size: Annotated[
-        int, Meta(ge=1, le=1 << 20, description="Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it if busy servers keep fewer days than `request_retention`.")
-    ] = 2048  # fmt: skip
+    usage_retention: Annotated[int, says("Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days (endpoints: 2), then by the day.", ge=1, le=3650)] = 90
+    request_retention: Annotated[int, says("Days that the request log is kept. 0 turns it off.", ge=0, le=3650)] = 7
+    request_log_size: Annotated[int, says("Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it if busy servers keep fewer days than `request_retention`.", ge=1, le=1 << 20)] = 2048
 
-    trusted_proxy: Annotated[
-        Networks,
-        Meta(description="Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted."),
-    ] = Networks()
-    tls_cert: Annotated[
-        str, Meta(description="File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")
-    ] = ""
-    tls_key: Annotated[str, Meta(description="File with the certificate's private key (PEM).")] = ""
-    security_contact: Annotated[
-        str,
-        Meta(
-            description="Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: no such file."
-        ),
-    ] = ""
-    cors_origins: Annotated[
-        Origins,
-        Meta(
-            description="Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in a public web page."
-        ),
-    ] = Origins()
+    trusted_proxy: Annotated[Networks, says("Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.")] = Networks()
+    tls_cert: Annotated[str, says("File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")] = ""
+    tls_key: Annotated[str, says("File with the certificate's private key (PEM).")] = ""
+    security_contact: Annotated[str, says("Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: no such file.")] = ""
+    cors_origins: Annotated[Origins, says("Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in a public web page.")] = Origins()
 
-    header_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds a client has to send the headers of a request.")
-    ] = 10.0
-    body_timeout: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=3600,
-            description="Seconds a client has to send the body of a request. Where a body is streamed, in either direction: seconds without progress.",
-        ),
-    ] = 30.0
-    keep_alive_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds an idle connection stays open between requests.")
-    ] = 30.0
-    drain_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds that running requests have to finish after SIGTERM.")
-    ] = 8.0
-    max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="Maximum size of a request body, in bytes.")] = 65_536
-    import_max_size: Annotated[
-        int,
-        Meta(ge=1024, le=1 << 40, description="Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it is imported. Raise it if a larger file is refused with 413."),
-    ] = 4 << 30  # fmt: skip
-    max_target: Annotated[int, Meta(ge=256, le=65_536, description="Maximum length of path and query, in bytes.")] = 8_192
-    max_header_fields: Annotated[int, Meta(ge=8, le=1000, description="Maximum number of headers in a request.")] = 100
-    max_header_bytes: Annotated[
-        int, Meta(ge=1024, le=1 << 20, description="Maximum size of all headers of a request, in bytes.")
-    ] = 32_768
-    max_connections: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Maximum connections per worker. Further ones get 503.")
-    ] = 10_000
+    header_timeout: Annotated[float, says("Seconds a client has to send the headers of a request.", gt=0, le=3600)] = 10.0
+    body_timeout: Annotated[float, says("Seconds a client has to send the body of a request. Where a body is streamed, in either direction: seconds without progress.", gt=0, le=3600)] = 30.0
+    keep_alive_timeout: Annotated[float, says("Seconds an idle connection stays open between requests.", gt=0, le=3600)] = 30.0
+    drain_timeout: Annotated[float, says("Seconds that running requests have to finish after SIGTERM.", gt=0, le=3600)] = 8.0
+    max_body: Annotated[int, says("Maximum size of a request body, in bytes.", ge=1024, le=1 << 30)] = 65_536
+    import_max_size: Annotated[int, says("Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it is imported. Raise it if a larger file is refused with 413.", ge=1024, le=1 << 40)] = 4 << 30
+    max_target: Annotated[int, says("Maximum length of path and query, in bytes.", ge=256, le=65_536)] = 8_192
+    max_header_fields: Annotated[int, says("Maximum number of headers in a request.", ge=8, le=1000)] = 100
+    max_header_bytes: Annotated[int, says("Maximum size of all headers of a request, in bytes.", ge=1024, le=1 << 20)] = 32_768
+    max_connections: Annotated[int, says("Maximum connections per worker. Further ones get 503.", ge=1, le=1_000_000)] = 10_000
 
-    log: Annotated[
-        Literal["auto", "json", "pretty", "none"], Meta(description="Log format: `json` lines, `pretty` for people (without IDs), `auto` (pretty on a terminal, otherwise JSON) or `none`.")
-    ] = "auto"  # fmt: skip
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Minimum level of log messages.")] = (
-        "info"
-    )
-    otlp_endpoint: Annotated[
-        str, Meta(description="URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that gets a span for each request. Needs `rollbook[otel]`. Empty: off.")
-    ] = ""  # fmt: skip
-    access_log: Annotated[bool, Meta(description="Write a log line for each request.")] = True
+    log: Annotated[Literal["auto", "json", "pretty", "none"], says("Log format: `json` lines, `pretty` for people (without IDs), `auto` (pretty on a terminal, otherwise JSON) or `none`.")] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], says("Minimum level of log messages.")] = "info"
+    otlp_endpoint: Annotated[str, says("URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that gets a span for each request. Needs `rollbook[otel]`. Empty: off.")] = ""
+    access_log: Annotated[bool, says("Write a log line for each request.")] = True
 
+    # fmt: on
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")

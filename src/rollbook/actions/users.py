@@ -121,17 +121,6 @@ async def get(on: Rollbook, by: Principal, id: str) -> User:
     return await users.get(on.db, id)
 
 
-async def find(on: Rollbook, by: Principal, named: str) -> User:
-    """By email when there is an @ in it, else by id. Raises NotFound."""
-    if "@" not in named:
-        return await get(on, by, named)
-    require(by, "users:read")
-    user = await users.by_email(on.db, named)
-    if user is None:
-        raise NotFound()
-    return user
-
-
 class Export(NamedTuple):
     """All that is held about a user. All but the user can be much, and is read in parts."""
 

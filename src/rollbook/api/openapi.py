@@ -184,7 +184,7 @@ def _webhook(name: str, type: EventType) -> Schema:
             "x-internal": True,
             "tags": ["Events"],
             "summary": name,
-            "description": f"{type.says}\n\n{tables.ABOUT_WEBHOOKS}",
+            "description": f"{type.description}\n\n{tables.ABOUT_WEBHOOKS}",
             "security": [],
             "parameters": [
                 {"$ref": f"#/components/parameters/{header}"}

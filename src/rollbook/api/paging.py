@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hmac import compare_digest
 from typing import Any
 from urllib.parse import quote
 
@@ -32,7 +31,7 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         size = len(secret.sign(PURPOSE, b""))
         signature, content = raw[:size], raw[size:]
-        if not compare_digest(secret.sign(PURPOSE, content), signature):
+        if not secret.signed(PURPOSE, content, signature):
             raise ValueError("signature")
         if _text(raw) != text:  # the decoder ignores characters that are not base64
             raise ValueError("form")

@@ -102,9 +102,9 @@ class Secret:
 SECRET, SECRET_FILE = "ROLLBOOK_SECRET", "ROLLBOOK_SECRET_FILE"
 
 
-def is_given(environment: Mapping[str, str] = os.environ) -> bool:
+def is_given() -> bool:
     """Whether the secret comes from the environment, so no file in the data folder is needed."""
-    return bool(environment.get(SECRET) or environment.get(SECRET_FILE))
+    return bool(os.environ.get(SECRET) or os.environ.get(SECRET_FILE))
 
 
 def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:

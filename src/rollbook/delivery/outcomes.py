@@ -33,11 +33,6 @@ DESCRIPTIONS: dict[str, str] = {
 }
 """All outcomes but `http_400` to `http_599`."""
 
-UNREACHABLE = frozenset(
-    {REFUSED_ADDRESS, DNS_FAILED, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, DISCONNECTED},
-)
-"""The receiver did not answer at all."""
-
 
 def of_status(status: int) -> str:
     """The outcome of an answer with this status."""

@@ -147,7 +147,7 @@ def _sentences(event: Event) -> Iterator[str]:
     """Lines of plain text, each of a bounded length: what happened, to whom, what changed, by whom."""
     about = _about(event)
     found = TYPES.get(event.type)
-    says = found.says.partition(". ")[0].rstrip(".") if found is not None else event.type
+    says = event.type if found is None else found.says.removesuffix(".")
     subject = next(filter(None, map(_plain, (about.name, about.description, about.message, about.url, about.id))), "")
     if subject and (address := _plain(about.email)):
         subject = f"{subject} ({address})"

@@ -170,19 +170,7 @@ class Metrics:
         text.family("gauge", "rollbook_start_time_seconds", "When the server started, in seconds since 1970.")
         text.sample("rollbook_start_time_seconds", "", round(self._started, 3))
 
-        routes = [(label, _ROUTES_AT + number * _ROUTE_WIDTH) for number, label in enumerate(self._labels)]
-        text.family("counter", "rollbook_http_requests_total", "Requests answered.")
-        for label, at in routes:
-            for status, count in zip((*STATUSES, "other"), totals[at : at + _DURATIONS_AT], strict=True):
-                if count:
-                    text.sample("rollbook_http_requests_total", f'{label},status="{status}"', count)
-        name = "rollbook_http_request_duration_seconds"
-        text.family("histogram", name, "Time from the last byte of a request to its answer.")
-        for label, at in routes:
-            buckets = totals[at + _DURATIONS_AT : at + _DURATIONS_SUM]
-            if any(buckets):
-                text.histogram(name, label, _SECONDS, buckets, totals[at + _DURATIONS_SUM] / 1e6)
-
+        self._requests(text, totals)
         name = "rollbook_storage_commit_writes"
         text.family("histogram", name, "Writes that share a commit: the count is that of commits, the sum that of writes.")
         buckets = totals[_COMMITS_AT : _COMMITS_AT + _COMMITS_SUM]
@@ -197,6 +185,21 @@ class Metrics:
             text.sample(name, "", size)
         self._processes(text)
         return text.encode()
+
+    def _requests(self, text: _Text, totals: list[int]) -> None:
+        routes = [(label, _ROUTES_AT + number * _ROUTE_WIDTH) for number, label in enumerate(self._labels)]
+        name = "rollbook_http_requests_total"
+        text.family("counter", name, "Requests answered.")
+        for label, at in routes:
+            for status, count in zip((*STATUSES, "other"), totals[at : at + _DURATIONS_AT], strict=True):
+                if count:
+                    text.sample(name, f'{label},status="{status}"', count)
+        name = "rollbook_http_request_duration_seconds"
+        text.family("histogram", name, "Time from the last byte of a request to its answer.")
+        for label, at in routes:
+            buckets = totals[at + _DURATIONS_AT : at + _DURATIONS_SUM]
+            if any(buckets):
+                text.histogram(name, label, _SECONDS, buckets, totals[at + _DURATIONS_SUM] / 1e6)
 
     def _processes(self, text: _Text) -> None:
         """By the names that all of Prometheus' client libraries use, which dashboards expect."""

@@ -107,7 +107,6 @@ EXPIRING = f"""
     SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? AND created_at <= expires_at - ?
     ORDER BY expires_at, id"""
 NTH_EXPIRING = "SELECT expires_at FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT 1 OFFSET ?"
-ALL = 1 << 62
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
 

@@ -31,5 +31,5 @@ def groups(without: Iterable[str] = ()) -> list[Group]:
     found: dict[str, list[tuple[str, str]]] = {}
     for type, about in event_types.TYPES.items():
         if type not in without:
-            found.setdefault(type.partition(".")[0], []).append((type, about.says.replace("`", "")))
+            found.setdefault(event_types.kind(type), []).append((type, about.description.replace("`", "")))
     return [Group(NAMES.get(name, name), f"{name}.*", types) for name, types in found.items()]

@@ -42,6 +42,9 @@ LABELS = {
 EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year"), ("never", "Never"))
 """When a new API key expires."""
 
+OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
+"""How long what is rotated keeps working: seconds."""
+
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 
 
@@ -73,6 +76,12 @@ def sentence(error: ApiError) -> str:
     """The error message, and when to try again."""
     wait = error.headers.get("Retry-After")
     return f"{error.message} Try again in {units.duration(int(wait))}." if wait else error.message
+
+
+def overlap(form: Mapping[str, str]) -> int:
+    """The seconds of one of OVERLAPS."""
+    chosen = form.get("overlap", "0")
+    return int(chosen) if chosen in dict(OVERLAPS) else 0
 
 
 def expiry(choice: str) -> str | None:

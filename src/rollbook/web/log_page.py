@@ -19,7 +19,7 @@ from rollbook.http.response import Response
 from rollbook.records.request_log import Logged
 from rollbook.web import forms, polling, usage
 from rollbook.web.json_text import pretty
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 50
 MAX_STEPS = 40
@@ -111,12 +111,10 @@ async def find(page: PageRequest, place: Place, id: str) -> Logged | None:
     return None
 
 
-async def _list(page: PageRequest, place: Place, wanted: str, polls: int) -> dict[str, Any]:
+async def _list(page: PageRequest, place: Place, wanted: str, polls: int | None) -> dict[str, Any]:
     given = {name: page.query.get(name, "").strip() for name in FILTERS}
     kept = {name: value for name, value in given.items() if value}
-    trail = [
-        int(part) for part in page.query.get("turned", "").split(".") if part.isascii() and part.isdigit() and len(part) < 19
-    ]
+    trail = [time for part in page.query.get("turned", "").split(".") if (time := whole_number(part)) is not None]
     found, following, problems = list[Logged](), None, dict[str, str]()
     try:
         asked = _asked(page, place, kept, trail)
@@ -143,7 +141,6 @@ async def _list(page: PageRequest, place: Place, wanted: str, polls: int) -> dic
         "paused": url([]),
         "refresh": f"{place.path}/live?{urlencode({**kept, 'live': 'on', 'n': str(polls)})}",
         "polls": polls,
-        "most_polls": polling.MAX_POLLS,
     }
 
 

@@ -19,7 +19,7 @@ from rollbook.config import Settings
 from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
 from rollbook.http import coding, origins
 from rollbook.http.request import Request
-from rollbook.http.response import Response, line
+from rollbook.http.response import PRIVATE, Chunks, Response, Stream, line
 from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
@@ -43,7 +43,6 @@ GUARDS = (
 SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
 # For pages whose URL may hold a secret: it is not sent with the requests for our own files either, which a proxy may log.
 SAFE_SECRET = SAFE.replace(b"Referrer-Policy: same-origin", b"Referrer-Policy: strict-origin")
-PRIVATE = b"Cache-Control: no-store\r\n"
 # Compressing anything shorter saves no packet.
 MIN_COMPRESSED = 1000
 
@@ -232,6 +231,22 @@ def cookie_named(request: Request, name: str) -> str | None:
     parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
     found = [value for key, _, value in parts if key == name]
     return found[0] if len(found) == 1 and found[0] else None
+
+
+def download(name: str, content_type: str, content: bytes | Chunks) -> Response:
+    """A file to save."""
+    head = line("Content-Type", content_type) + line("Content-Disposition", f'attachment; filename="{name}"') + PRIVATE + SAFE
+    return Response(200, head, content) if isinstance(content, bytes) else Response(200, head, stream=Stream(content))
+
+
+def minute() -> str:
+    """The current one, for the name of a file: `2023-10-27T1000` (UTC)."""
+    return clock.format_time(clock.now())[:16].replace(":", "")
+
+
+def whole_number(text: str, digits: int = 18) -> int | None:
+    """The number that a URL or a form has; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def header_lines(error: ApiError) -> bytes:

@@ -72,36 +72,34 @@ class Log(NamedTuple):
         return f"{self.url}{'&' if '?' in self.url else '?'}after={_local(at)}&before={_local(at + step)}"
 
 
-def requests_by_hour(
-    hours: Sequence[Hour], since: int, until: int, label: str = "Requests per hour", id: str = "plot", log: Log | None = None
+def requests(
+    hours: Sequence[Hour],
+    since: int,
+    until: int,
+    label: str = "Requests per hour",
+    id: str = "plot",
+    *,
+    step: int = clock.HOUR,
+    log: Log | None = None,
 ) -> Markup:
-    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, one above the other."""
-    return _requests(hours, since - since % clock.HOUR, until, clock.HOUR, label, id, log)
-
-
-def requests_by_day(
-    days: Sequence[Hour], since: int, until: int, label: str = "Requests per day", id: str = "plot", log: Log | None = None
-) -> Markup:
-    """The same by the day."""
-    return _requests(days, since, -(-until // clock.DAY) * clock.DAY, clock.DAY, label, id, log)
-
-
-def _requests(hours: Sequence[Hour], start: int, until: int, step: int, label: str, id: str, log: Log | None) -> Markup:
-    bars = [_answered(hour, step, log) for hour in hours if start <= hour.at < until]
+    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, or day, one above the other."""
+    until = -(-until // step) * step
+    bars = [_answered(hour, step, log) for hour in hours if since <= hour.at < until]
     columns = ("Hour (UTC)" if step == clock.HOUR else "Day (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
     total = sum(bar.numbers[0] for bar in bars)
     summary = f"{total:,} {'request' if total == 1 else 'requests'} in total."
-    return _figure(id, label, summary, bars, start, until, step, columns, ANSWERED)
+    return _figure(id, label, summary, bars, since, until, step, columns, ANSWERED)
 
 
-def users_by_day(days: Sequence[tuple[int, int]], label: str = "New users per day", id: str = "joined") -> Markup:
+def users_by_day(days: Sequence[tuple[int, int]]) -> Markup:
     """The beginning of each day, one after the other, and how many users were created on it."""
     bars = [Bar(at, _day(at), f"{_day(at)}: {count:,} new", [("bar", count)], (count,)) for at, count in days]
     summary = f"{sum(count for _, count in days):,} new users in total."
-    return _figure(id, label, summary, bars, days[0][0], days[-1][0] + clock.DAY, clock.DAY, ("Day (UTC)", "New users"))
+    until = days[-1][0] + clock.DAY
+    return _figure("joined", "New users per day", summary, bars, days[0][0], until, clock.DAY, ("Day (UTC)", "New users"))
 
 
-def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int, id: str = "deliveries") -> Markup:
+def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
     """Attempts to deliver events in each hour: those that succeeded, and those that failed."""
     bars = [
         Bar(
@@ -113,10 +111,8 @@ def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int, id: 
         )
         for at, delivered, failed in hours
     ]
-    label = "Deliveries per hour, last 24 hours"
-    return _figure(
-        id, label, delivery_summary(hours), bars, since, until, clock.HOUR, ("Hour (UTC)", "Deliveries", "Failed"), DELIVERED
-    )
+    label, columns = "Deliveries per hour, last 24 hours", ("Hour (UTC)", "Deliveries", "Failed")
+    return _figure("deliveries", label, delivery_summary(hours), bars, since, until, clock.HOUR, columns, DELIVERED)
 
 
 def delivery_summary(hours: Sequence[Deliveries]) -> str:

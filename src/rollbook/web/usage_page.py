@@ -13,39 +13,42 @@ from rollbook.actions.arguments import ReadUsage
 from rollbook.actions.principal import key_bucket
 from rollbook.actions.usage import Usage
 from rollbook.api import spreadsheets
-from rollbook.http.response import PRIVATE, Response, line
-from rollbook.quota import Limit
+from rollbook.http.response import Response
 from rollbook.records.keys import Key
 from rollbook.records.usage import Hour, OfKey, OfRoute
+from rollbook.records.users import User
 from rollbook.web import plots, polling, usage
-from rollbook.web.page_request import SAFE, PageRequest
+from rollbook.web.account import own_keys
+from rollbook.web.page_request import PageRequest, download
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))
 COLUMNS = ("of", "name", "requests", "client_errors", "rate_limited", "server_errors", "p50_ms", "p95_ms")
 
 
 class Place(NamedTuple):
-    """Whose usage a page shows, and where."""
+    """Whose usage a page shows: one's own, or a user's that an admin looks at."""
 
-    user_id: str
-    limit: Limit
-    path: str
-    log: str
-    """The page of the request log."""
-    logged: dict[str, str]
-    """What it is asked for, to show this user's."""
-    key: Key | None = None
+    user: User
+    is_own: bool
+    key: Key | None
     """The one whose usage is asked for."""
 
-    def url(self, **given: str) -> str:
-        chosen = {name: value for name, value in given.items() if value}
-        return f"{self.path}?{urlencode(chosen)}" if chosen else self.path
+    @property
+    def path(self) -> str:
+        return "/account/usage" if self.is_own else f"/admin/users/{self.user.id}/usage"
+
+    def url(self, below: str = "", **given: str) -> str:
+        return _url(self.path + below, given)
 
     def requests(self, **given: str) -> str:
-        """The requests like this."""
-        chosen = {**self.logged, "key": self.key.id if self.key else "", **given}
-        query = urlencode({name: value for name, value in chosen.items() if value})
-        return f"{self.log}?{query}" if query else self.log
+        """The requests like this, in the log."""
+        whose = {"key": self.key.id if self.key else "", **given}
+        return _url("/account/requests", whose) if self.is_own else _url("/admin/requests", {"user": self.user.id, **whose})
+
+
+def _url(path: str, given: dict[str, str]) -> str:
+    query = urlencode({name: value for name, value in given.items() if value})
+    return f"{path}?{query}" if query else path
 
 
 class Row(NamedTuple):
@@ -57,8 +60,25 @@ class Row(NamedTuple):
     of: OfKey | OfRoute
 
 
-async def context(page: PageRequest, place: Place, names: dict[str, str]) -> dict[str, Any]:
-    """What the template shows; `names` are those of the user's keys. Raises InvalidParameter."""
+async def show(page: PageRequest, place: Place, keys: list[Key]) -> Response:
+    """`keys` are the user's. Raises InvalidParameter."""
+    return page.render(
+        "account/usage.html",
+        section="account/usage" if place.is_own else "admin/users",
+        about=None if place.is_own else place.user,
+        keys=own_keys.options(keys),
+        **await _context(page, place, {key.id: own_keys.label(key) for key in keys}),
+    )
+
+
+async def show_live(page: PageRequest, place: Place) -> Response:
+    """The windows alone, for a page that is open."""
+    if not page.is_htmx:
+        return page.redirect(place.path)
+    return page.render("account/live.html", place=place, gauges=await _gauges(page, place), polls=polling.next_poll(page))
+
+
+async def _context(page: PageRequest, place: Place, names: dict[str, str]) -> dict[str, Any]:
     found = await _read(page, place)
     key = place.key.id if place.key else ""
     return {
@@ -66,44 +86,43 @@ async def context(page: PageRequest, place: Place, names: dict[str, str]) -> dic
         "period": found.period,
         "periods": [(name, text, place.url(period=name, key=key)) for name, text in PERIODS],
         "span": dict(PERIODS)[found.period],
-        "gauges": await gauges(page, place),
+        "gauges": await _gauges(page, place),
         "polls": 0,
-        "most_polls": polling.MAX_POLLS,
         "totals": found.total,
         "plot": _plot(page, place, found) if found.intervals else None,
         "hit": [(usage.window_name(name), count) for name, count in found.windows],
         "by_key": [_of_key(place, each, names, found.period) for each in found.keys],
         "by_route": [Row(each.route, "", _requests_to(place, each.route), each) for each in found.routes],
-        "file": place._replace(path=f"{place.path}/export").url(period=found.period, key=key),
+        "file": place.url("/export", period=found.period, key=key),
     }
 
 
-async def export(page: PageRequest, place: Place, names: dict[str, str]) -> Response:
+async def export(page: PageRequest, place: Place, keys: list[Key]) -> Response:
     """The numbers of the page as CSV."""
+    names = {key.id: key.name for key in keys}
     found = await _read(page, place)
     name = f"rollbook-usage-{found.period}-{clock.format_time(found.until)[:10]}.csv"
-    head = line("Content-Type", spreadsheets.CONTENT_TYPE) + line("Content-Disposition", f'attachment; filename="{name}"')
-    return Response(200, head + PRIVATE + SAFE, spreadsheets.rows([COLUMNS, *_rows(found, names)]))
+    return download(name, spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS, *_rows(found, names)]))
 
 
-async def gauges(page: PageRequest, place: Place) -> list[usage.Gauge]:
+async def _gauges(page: PageRequest, place: Place) -> list[usage.Gauge]:
     """The windows of the user's limit, or of the key's own."""
-    if place.key is None:
-        return await usage.gauges(page, place.user_id, place.limit)
-    key = place.key
+    user, key = place.user, place.key
+    if key is None:
+        return await usage.gauges(page, user.id, page.on.policy.limit_for(user.role, user.rate_limit))
     return await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit))
 
 
 async def _read(page: PageRequest, place: Place) -> Usage:
     """Raises InvalidParameter: also for what a page doesn't know."""
     given = {name: value for name, value in page.query.items() if value and name != "n"}
-    return await actions.get_usage(page.on, page.by, page.arguments(ReadUsage, {**given, "user": place.user_id}))
+    return await actions.get_usage(page.on, page.by, page.arguments(ReadUsage, {**given, "user": place.user.id}))
 
 
 def _plot(page: PageRequest, place: Place, found: Usage) -> object:
-    draw, unit = (plots.requests_by_hour, "hour") if found.step == clock.HOUR else (plots.requests_by_day, "day")
-    kept = clock.now() - page.on.settings.request_retention * clock.DAY
-    return draw(found.intervals, found.since, found.until, f"Requests per {unit}", log=plots.Log(place.requests(), kept))
+    log = plots.Log(place.requests(), clock.now() - page.on.settings.request_retention * clock.DAY)
+    label = "Requests per hour" if found.step == clock.HOUR else "Requests per day"
+    return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log)
 
 
 def _of_key(place: Place, of: OfKey, names: dict[str, str], period: str) -> Row:

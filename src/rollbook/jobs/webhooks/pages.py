@@ -51,7 +51,7 @@ class Page(NamedTuple):
 
 
 class Pages:
-    def __init__(self, db: Database, now: float = 0.0) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
         self._shared: deque[Entry] = deque()
         self._size = 0

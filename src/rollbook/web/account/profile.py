@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from rollbook import clock, roles
 from rollbook.actions import passwords, sessions, users
@@ -11,9 +10,9 @@ from rollbook.actions.arguments import PasswordChange, UserUpdate
 from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
-from rollbook.http.response import JSON, Response, Stream, line
+from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.page_request import PRIVATE, SAFE, PageRequest, header_lines
+from rollbook.web.page_request import PageRequest, download, header_lines
 
 
 async def show(page: PageRequest) -> Response:
@@ -47,9 +46,8 @@ async def change_password(page: PageRequest) -> Response:
 async def export(page: PageRequest) -> Response:
     """Everything that is stored about the person, as a file."""
     held = await users.export(page.on, page.by, page.me.user.id)
-    name = f"rollbook-{page.me.user.id}-{datetime.fromtimestamp(clock.now() / clock.SECOND, UTC):%Y-%m-%d}.json"
-    head = JSON + PRIVATE + SAFE + line("Content-Disposition", f'attachment; filename="{name}"')
-    return Response(200, head, stream=Stream(export_document(held, indented=True)))
+    name = f"rollbook-{page.me.user.id}-{clock.format_time(clock.now())[:10]}.json"
+    return download(name, "application/json", export_document(held, indented=True))
 
 
 def _page(

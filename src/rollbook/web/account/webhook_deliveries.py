@@ -110,7 +110,7 @@ async def test(page: PageRequest) -> Response:
     return page.redirect(f"/account/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
 
 
-async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int) -> dict[str, Any]:
+async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int | None) -> dict[str, Any]:
     asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
     found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
     last = next((each for each in found.deliveries if each.trigger == "event"), delivery)
@@ -121,7 +121,6 @@ async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: in
         "next_at": _next(seen, last),
         "why": why(seen, last),
         "polls": polls,
-        "most_polls": polling.MAX_POLLS,
     }
 
 

@@ -15,7 +15,7 @@ from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import event_choices, forms
 from rollbook.web.account import webhook_secret
 from rollbook.web.account.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, section, title
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 TEXTS = ("url", "description", "format", "payload", "ordering")
 BLANK: dict[str, Any] = {
@@ -82,8 +82,8 @@ async def save(page: PageRequest) -> Response:
     given = _given(page)
     wanted = _wanted(given)
     wanted["headers"] = {**dict.fromkeys(given["remove"]), **wanted["headers"]}
-    version = given["version"]
-    versions = frozenset({int(version)}) if version.isdecimal() and version.isascii() and len(version) < 10 else None
+    version = whole_number(given["version"])
+    versions = None if version is None else frozenset({version})
     try:
         await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, wanted), versions)
     except ApiError as error:

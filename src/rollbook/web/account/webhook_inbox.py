@@ -59,13 +59,12 @@ def _chosen(page: PageRequest, found: list[Webhook]) -> Webhook:
     return chosen
 
 
-async def _live(page: PageRequest, webhook: Webhook, polls: int) -> dict[str, Any]:
+async def _live(page: PageRequest, webhook: Webhook, polls: int | None) -> dict[str, Any]:
     found = await webhook_inbox.arrivals(page.on, page.by, webhook.id, SHOWN)
     return {
         "webhook": webhook,
         "arrivals": [(each, _type(each.message.body), pretty(each.message.body)) for each in found],
         "polls": polls,
-        "most_polls": polling.MAX_POLLS,
     }
 
 

@@ -7,8 +7,8 @@ from rollbook.actions.arguments import PasswordProof, WebhookRotation
 from rollbook.actions.webhooks import Seen
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.web import shown_once
-from rollbook.web.account.webhooks import OVERLAPS, path, refused, section, title
+from rollbook.web import forms, shown_once
+from rollbook.web.account.webhooks import path, refused, section, title
 from rollbook.web.page_request import PageRequest
 
 
@@ -46,6 +46,5 @@ async def reveal(page: PageRequest) -> Response:
 
 
 async def rotate(page: PageRequest) -> Response:
-    overlap = page.form.get("overlap", "0")
-    rotation = WebhookRotation(overlap=int(overlap) if overlap in dict(OVERLAPS) else 0)
+    rotation = WebhookRotation(overlap=forms.overlap(page.form))
     return redirect(page, await webhooks.rotate_secret(page.on, page.by, page.ids[0], rotation), "rotated")

@@ -22,7 +22,6 @@ SECTION = "account/webhooks"
 MAX_LISTED = 500
 """As many as a server has."""
 LATEST, LATEST_REPLAYS = 10, 5
-OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
 STARTS = (
     ("cursor", "Where it stopped"),
     ("now", "Now: skip what happened meanwhile"),
@@ -161,7 +160,7 @@ async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], pr
     return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
 
 
-async def _live(page: PageRequest, seen: Seen, polls: int) -> dict[str, Any]:
+async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, Any]:
     """What changes while the page is open."""
     webhook = seen.webhook
     latest = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, ListDeliveries(limit=LATEST))
@@ -173,7 +172,6 @@ async def _live(page: PageRequest, seen: Seen, polls: int) -> dict[str, Any]:
         "deliveries": latest.deliveries,
         "replays": replays.replays,
         "polls": polls,
-        "most_polls": polling.MAX_POLLS,
     }
 
 
@@ -205,7 +203,7 @@ async def _page(
         payloads=PAYLOADS,
         orderings=ORDERINGS,
         starts=STARTS,
-        overlaps=OVERLAPS,
+        overlaps=forms.OVERLAPS,
         groups=event_choices.groups(),
         type_patterns=[("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())],
         plot=plots.deliveries_by_hour(hours, since, until) if hours else None,

@@ -7,7 +7,7 @@ from rollbook.actions import users
 from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response
 from rollbook.web.admin.permitted import may_touch
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 50
 
@@ -35,6 +35,7 @@ def _before(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     at, _, seq = text.partition("-")
-    if not (at.isdigit() and seq.isdigit() and text.isascii() and len(at) < 18 and len(seq) < 18):
+    deleted_at, number = whole_number(at), whole_number(seq)
+    if deleted_at is None or number is None:
         raise InvalidParameter("This link is invalid. Start from the newest.", param="before")
-    return int(at), int(seq)
+    return deleted_at, number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +11,10 @@ import msgspec
 from rollbook import clock
 from rollbook.actions.audit import Export
 from rollbook.api import spreadsheets
-from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records.events import Event
-from rollbook.web.page_request import SAFE
+from rollbook.web import page_request
 
 COLUMNS = (
     "id", "type", "created_at", "user_id", "actor_user_id", "actor_key_id", "address", "request_id", "trace_id", "object", "before",
@@ -32,10 +31,9 @@ class Kind(NamedTuple):
 
 
 def download(export: Export, kind: Kind) -> Response:
-    now = datetime.fromtimestamp(clock.now() / clock.SECOND, UTC)
-    name = f"rollbook-events-{now:%Y-%m-%dT%H%M}.{kind.ending}"
-    head = line("Content-Type", kind.content_type) + line("Content-Disposition", f'attachment; filename="{name}"')
-    return Response(200, head + PRIVATE + SAFE, stream=Stream(_chunks(export, kind)))
+    return page_request.download(
+        f"rollbook-events-{page_request.minute()}.{kind.ending}", kind.content_type, _chunks(export, kind)
+    )
 
 
 async def _chunks(export: Export, kind: Kind) -> AsyncGenerator[bytes, None]:

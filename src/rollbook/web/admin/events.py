@@ -16,7 +16,7 @@ from rollbook.http.response import Response
 from rollbook.records import event_types, events
 from rollbook.web import event_choices, forms
 from rollbook.web.admin import changes, event_diff, event_files
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 SECTION = "admin/events"
 PAGE = 50
@@ -66,7 +66,7 @@ async def show_one(page: PageRequest) -> Response:
         section=SECTION,
         change=change,
         event=event,
-        says="" if about is None else about.says.removesuffix(" `before` has the previous values.").replace("`", ""),
+        says="" if about is None else f"{about.says} {about.more}".strip().replace("`", ""),
         rows=event_diff.rows(event),
         document=for_people(_encode(events.public(event))).decode(),
     )
@@ -99,11 +99,10 @@ def _all(values: str | list[str]) -> list[str]:
 
 def _number(page: PageRequest, name: str) -> int | None:
     text = page.query.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    number = whole_number(text)
+    if text and number is None:
         raise wrong(name, "This link is invalid. Start from the newest events.")
-    return int(text)
+    return number
 
 
 def wrong(name: str, message: str) -> ApiError:

@@ -9,12 +9,12 @@ from rollbook.actions import imports
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts
 from rollbook.api import show, spreadsheets
-from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.http.response import Response
 from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.storage.database import Queries
 from rollbook.web import polling
-from rollbook.web.page_request import SAFE, PageRequest
+from rollbook.web.page_request import PageRequest, download
 
 SECTION = "admin/imports"
 PAGE = 50
@@ -97,9 +97,7 @@ async def report(page: PageRequest) -> Response:
     asked = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
     kind, encode = REPORTS[asked.format]
     found = await imports.report(page.on, page.by, page.ids[0], asked)
-    name = f"rollbook-{page.ids[0]}-report.{asked.format}"
-    head = line("Content-Type", kind) + line("Content-Disposition", f'attachment; filename="{name}"')
-    return Response(200, head + PRIVATE + SAFE, stream=Stream(encode(found)))
+    return download(f"rollbook-{page.ids[0]}-report.{asked.format}", kind, encode(found))
 
 
 async def cancel(page: PageRequest) -> Response:
@@ -107,14 +105,13 @@ async def cancel(page: PageRequest) -> Response:
     return page.redirect(f"/admin/imports/{page.ids[0]}", "import-canceled")
 
 
-async def live(page: PageRequest, id: str, polls: int = 0, in_form: bool = False) -> dict[str, Any]:
+async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool = False) -> dict[str, Any]:
     """What the part of a page that refreshes itself shows. `in_form`: below the form that has the file, so that it can be sent again."""
     [shown] = await page.on.read(_with_names, [await imports.get(page.on, page.by, id)])
     return {
         "shown": shown,
         "kinds": KINDS,
         "polls": polls,
-        "most_polls": polling.MAX_POLLS,
         "in_form": in_form or "form" in page.query,
         "most_refused": MAX_REFUSALS,
     }

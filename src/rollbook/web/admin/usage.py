@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from rollbook.actions import keys as key_actions
-from rollbook.actions import users
+from rollbook.actions import keys
 from rollbook.actions.arguments import ListKeys
-from rollbook.errors import NotFound
 from rollbook.http.response import Response
 from rollbook.records.keys import Key
-from rollbook.records.users import User
-from rollbook.web import polling, usage_page
+from rollbook.web import usage_page
 from rollbook.web.account import own_keys
+from rollbook.web.admin import user_frame
+from rollbook.web.keys.holder import find, theirs
 from rollbook.web.page_request import PageRequest
 from rollbook.web.usage_page import Place
 
 
-class Whose(NamedTuple):
-    user: User
-    keys: list[Key]
-    place: Place
-
-
 async def show(page: PageRequest) -> Response:
-    user, keys, place = await _whose(page)
-    return page.render(
-        "account/usage.html",
-        section="admin/users",
-        about=user,
-        keys=own_keys.options(keys),
-        **await usage_page.context(page, place, {key.id: own_keys.label(key) for key in keys}),
-    )
+    place = await _place(page)
+    return await usage_page.show(page, place, await _keys(page, place))
 
 
 async def show_live(page: PageRequest) -> Response:
-    """The windows alone, for a page that is open."""
-    _, _, place = await _whose(page)
-    if not page.is_htmx:
-        return page.redirect(place.path)
-    found = await usage_page.gauges(page, place)
-    return page.render(
-        "account/live.html", place=place, gauges=found, polls=polling.next_poll(page), most_polls=polling.MAX_POLLS
-    )
+    return await usage_page.show_live(page, await _place(page))
 
 
 async def export(page: PageRequest) -> Response:
-    _, keys, place = await _whose(page)
-    return await usage_page.export(page, place, {key.id: key.name for key in keys})
+    place = await _place(page)
+    return await usage_page.export(page, place, await _keys(page, place))
 
 
-async def _whose(page: PageRequest) -> Whose:
+async def _place(page: PageRequest) -> Place:
     """Raises NotFound."""
-    user = await users.get(page.on, page.by, page.ids[0])
-    found = await key_actions.list_keys(page.on, page.by, ListKeys(user=user.id, limit=own_keys.MAX_OPTIONS), newest_first=True)
-    key = None
-    if id := page.query.get("key"):
-        key = await key_actions.get(page.on, page.by, id)
-        if key.user_id != user.id:
-            raise NotFound()
-    limit = page.on.policy.limit_for(user.role, user.rate_limit)
-    path = f"/admin/users/{user.id}/usage"
-    return Whose(user, found.keys, Place(user.id, limit, path, "/admin/requests", {"user": user.id}, key))
+    user = await user_frame.user(page)
+    return Place(user, False, await find(page, theirs(user), id) if (id := page.query.get("key")) else None)
+
+
+async def _keys(page: PageRequest, place: Place) -> list[Key]:
+    asked = ListKeys(user=place.user.id, limit=own_keys.MAX_OPTIONS)
+    return (await keys.list_keys(page.on, page.by, asked, newest_first=True)).keys

@@ -20,7 +20,7 @@ from rollbook.web.admin import changes, links, user_frame
 from rollbook.web.admin.changes import Change
 from rollbook.web.admin.permitted import may_touch, roles_to_give
 from rollbook.web.admin.user_filters import back_url
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 LATEST = 20
 """Events on the page of a deleted user."""
@@ -54,8 +54,8 @@ async def edit(page: PageRequest) -> Response:
 async def _update(page: PageRequest, wanted: UserUpdate) -> None:
     """Raises PreconditionFailed when the user was changed since the form was made. To sign in is no such change."""
     id, form = page.ids[0], page.form
-    version = form.get("version", "")
-    versions = frozenset([int(version)] if version.isascii() and version.isdigit() and len(version) < 19 else [])
+    version = whole_number(form.get("version", ""))
+    versions = frozenset([] if version is None else [version])
     try:
         await users.update(page.on, page.by, id, wanted, versions)
     except PreconditionFailed:

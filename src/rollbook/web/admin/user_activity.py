@@ -12,7 +12,7 @@ from rollbook.web.account import own_keys
 from rollbook.web.admin import changes, user_frame
 from rollbook.web.keys.holder import find, theirs
 from rollbook.web.log_page import KeyLink, Place
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 20
 
@@ -20,7 +20,7 @@ PAGE = 20
 async def show_requests(page: PageRequest) -> Response:
     """Newest first: of all keys, or of the one that the URL asks for."""
     user = await user_frame.user(page)
-    key_id, before = page.query.get("key") or None, _number(page)
+    key_id, before = page.query.get("key") or None, whole_number(page.query.get("before", ""))
     key = None if key_id is None else await find(page, theirs(user), key_id)
     asked = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
     found = await requests.list_requests(page.on, page.by, asked)
@@ -33,7 +33,7 @@ async def show_requests(page: PageRequest) -> Response:
         key=key,
         newest=before is None,
         older=None if found.next is None else f"{user_frame.path(page, 'requests')}?before={found.next}{more}",
-        plot=plots.requests_by_hour(hours, since, until, "Requests per hour over 7 days") if hours else None,
+        plot=plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None,
         retention=page.on.settings.request_retention,
         **user_frame.context(page, user, "requests"),
     )
@@ -53,7 +53,7 @@ async def show_request(page: PageRequest) -> Response:
 
 async def show_events(page: PageRequest) -> Response:
     user = await user_frame.user(page)
-    before = _number(page)
+    before = whole_number(page.query.get("before", ""))
     found = await audit.search(page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before)
     return page.render(
         "admin/user_events.html",
@@ -63,9 +63,3 @@ async def show_events(page: PageRequest) -> Response:
         searched_to=found.searched_to,
         **user_frame.context(page, user, "events"),
     )
-
-
-def _number(page: PageRequest) -> int | None:
-    """Where the page before this one ended."""
-    text = page.query.get("before", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from rollbook import clock
 from rollbook.actions import exports, users
 from rollbook.actions.arguments import ExportUsers
 from rollbook.actions.checking import check_texts
 from rollbook.api import exports as export_files
 from rollbook.api import paging
 from rollbook.errors import InvalidParameter
-from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
 from rollbook.roles import DELETED
@@ -30,7 +28,7 @@ from rollbook.web.admin.user_filters import (
     list_url,
     selection_of,
 )
-from rollbook.web.page_request import SAFE, PageRequest
+from rollbook.web.page_request import PageRequest, download, minute, whole_number
 
 PAGE = 50
 SORTS = [
@@ -68,26 +66,18 @@ async def show(page: PageRequest) -> Response:
         problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
+        **_filters(asked),
         "section": "admin/users",
-        "asked": asked,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
         "may_touch": lambda role: may_touch(page, role),
         "places": {name: query.get(name, "") for name in PLACES},
         "listed": listed,
-        "plain": not any(value for name, value in asked.items() if name != "sort" or value not in ("", "created_at")),
-        "filtered": any(value for name, value in asked.items() if name != "sort"),
-        "chips": chips(asked),
-        "more_asked": any(value and name not in ("q", "role", "status", "sort") for name, value in asked.items()),
         "retention_days": page.on.settings.deleted_retention,
         "number": number,
         "pages": pages,
         "problems": problems,
-        "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
-        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or NEWEST_FIRST),
-        "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
-        "count_link": list_url(asked, count="exact"),
         "last_link": None if pages is None else list_url(asked, page=pages),
     }
     if page.is_htmx:
@@ -101,10 +91,23 @@ async def export(page: PageRequest) -> Response:
     format = page.query.get("format", "").strip()
     asked = check_texts(ExportUsers, filters_of(asked_of(page.query)) | ({"format": format} if format else {}))
     found = await exports.export_users(page.on, page.by, asked, export_files.form_of(asked.format))
-    now = datetime.fromtimestamp(clock.now() / clock.SECOND, UTC)
-    disposition = line("Content-Disposition", f'attachment; filename="rollbook-users-{now:%Y-%m-%dT%H%M}.{asked.format}"')
-    head = line("Content-Type", export_files.CONTENT_TYPES[asked.format]) + disposition
-    return Response(200, head + PRIVATE + SAFE, stream=Stream(found.parts))
+    return download(f"rollbook-users-{minute()}.{asked.format}", export_files.CONTENT_TYPES[asked.format], found.parts)
+
+
+def _filters(asked: dict[str, str]) -> dict[str, Any]:
+    """The filters and the order, and the links that change them."""
+    filtered = [name for name, value in asked.items() if value and name != "sort"]
+    return {
+        "asked": asked,
+        "filtered": bool(filtered),
+        "plain": not filtered and asked["sort"] in ("", "created_at"),
+        "more_asked": any(name not in ("q", "role", "status") for name in filtered),
+        "chips": chips(asked),
+        "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
+        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or NEWEST_FIRST),
+        "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
+        "count_link": list_url(asked, count="exact"),
+    }
 
 
 async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
@@ -136,8 +139,7 @@ def _turned(sort: str, name: str) -> str:
 
 
 def _page_number(text: str) -> int:
-    if not text:
-        return 1
-    if not (text.isascii() and text.isdigit() and int(text[:13]) > 0 and len(text) < 13):
+    number = whole_number(text or "1", 12)
+    if not number:
         raise wrong("page", "The page must be a whole number, 1 or higher.")
-    return int(text)
+    return number

@@ -8,7 +8,7 @@ from rollbook import clock
 from rollbook.actions import keys
 from rollbook.records.keys import Key
 from rollbook.web.keys.holder import Holder
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 20
 SOON = 7 * clock.DAY
@@ -38,8 +38,7 @@ def state(key: Key) -> State:
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     """What `keys/list.html` shows."""
     ended = page.query.get("show") == "ended"
-    text = page.query.get("page", "")
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) else 1
+    number = whole_number(page.query.get("page", ""), 9) or 1
     shown = await _page(page, holder, not ended, number)
     last = max(1, -(-shown.total // PAGE))
     if number > last:

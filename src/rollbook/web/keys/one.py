@@ -17,8 +17,6 @@ from rollbook.web.keys import listing, secret
 from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest, header_lines
 
-OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
-
 
 async def show(page: PageRequest, holder: Holder, id: str, may_change: bool = True) -> Response:
     return await _page(page, holder, await find(page, holder, id), may_change=may_change)
@@ -37,10 +35,8 @@ async def reveal(page: PageRequest, holder: Holder, id: str) -> Response:
 
 async def rotate(page: PageRequest, holder: Holder, id: str) -> Response:
     key = await find(page, holder, id)
-    overlap = page.form.get("overlap", "0")
-    rotation = KeyRotation(overlap=int(overlap) if overlap in dict(OVERLAPS) else 0)
     try:
-        issued = await keys.rotate(page.on, page.by, key.id, rotation)
+        issued = await keys.rotate(page.on, page.by, key.id, KeyRotation(overlap=forms.overlap(page.form)))
     except ApiError as error:
         return await _page(page, holder, key, error.status, problems=forms.problems(page, error))
     return secret.redirect(page, holder, issued, old=key)
@@ -73,9 +69,9 @@ async def _page(
         state=listing.state(key),
         may_change=may_change,
         problems=problems,
-        overlaps=OVERLAPS,
+        overlaps=forms.OVERLAPS,
         scopes=roles.SCOPES,
         gauges=await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)),
         total=records.total(hours).requests,
-        plot=plots.requests_by_hour(hours, since, until) if hours else None,
+        plot=plots.requests(hours, since, until) if hours else None,
     )
