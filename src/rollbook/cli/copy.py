@@ -70,16 +70,12 @@ class Place(NamedTuple):
         return bulk.is_open(self.file) if self.file else await bulk.servers(self._address) > 0
 
 
-Source = Annotated[
-    str | None,
-    typer.Option("--from", metavar="PLACE", help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]")
-]  # fmt: skip
+# fmt: off
+Source = Annotated[str | None, typer.Option("--from", metavar="PLACE", help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]")]
 Target = Annotated[str | None, typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]")]
 Verify = Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")]
-WithoutSecret = Annotated[
-    bool,
-    typer.Option("--without-secret", help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.")
-]  # fmt: skip
+WithoutSecret = Annotated[bool, typer.Option("--without-secret", help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.")]
+# fmt: on
 
 
 @app.command()

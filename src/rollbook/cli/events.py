@@ -42,12 +42,7 @@ def list_events(
 @app.command("tail")
 @options.on_server
 @options.taking(FILTERS)
-def tail(
-    server: options.Server,
-    after: options.After = None,
-    json: options.JsonLines = False,
-    **filters: Any,
-) -> None:
+def tail(server: options.Server, after: options.After = None, json: options.JsonLines = False, **filters: Any) -> None:
     """Print events as they happen, until you press Ctrl+C. Lost connections are restored; no event is missed."""
     with server() as place:
         asked = _asked(place, {**filters, "after": after})

@@ -67,10 +67,7 @@ class Import(Struct):
     @property
     def sentence(self) -> str:
         others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
-        parts = [
-            f"{counted(self.counts.added, 'user')} added",
-            *(f"{count:,} {name}" for name, count in others if count),
-        ]
+        parts = [f"{counted(self.counts.added, 'user')} added", *(f"{count:,} {name}" for name, count in others if count)]
         refused = counted(self.counts.refused, "record")
         done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done

@@ -17,13 +17,17 @@ app = options.group(help="Create, list, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "state", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 
+# fmt: off
 QuietKey = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the new key.")]
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The ID of the key, as shown by `keys list`.")]
-
-
-CurrentKey = Annotated[
-    str, typer.Argument(metavar="KEY_ID", help="The ID, as shown by `keys list`, or `current` for the key that you use.")
-]
+CurrentKey = Annotated[str, typer.Argument(metavar="KEY_ID", help="The ID, as shown by `keys list`, or `current` for the key that you use.")]
+Scopes = Annotated[str | None, typer.Option("--scopes", metavar="A,B", **options.one_of(roles.SCOPES), help="The scopes of the key, such as `users:read,users:write`. [default: everything the user can do]")]
+KeyLimit = Annotated[str | None, typer.Option("--rate-limit", metavar="LIMIT", help="A rate limit for this key, in addition to its user's.")]
+Expires = Annotated[str | None, typer.Option("--expires", metavar="TIME", help="When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.")]
+IpAllow = Annotated[str | None, typer.Option("--ip-allow", metavar="A,B", help="The IP addresses and networks that can use the key.")]
+OwnPassword = Annotated[str, typer.Option("--password", metavar="PASSWORD", help="Your password. `-` asks for it or reads it from standard input.")]
+Overlap = Annotated[str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working, such as 1h; at most 30d.")]
+# fmt: on
 
 
 @app.command("create")
@@ -32,27 +36,10 @@ def create_key(
     server: options.Server,
     user: options.Named,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What you use the key for.")] = "command line",
-    scopes: Annotated[
-        str | None,
-        typer.Option(
-            "--scopes",
-            metavar="A,B",
-            **options.one_of(roles.SCOPES),
-            help="The scopes of the key, such as `users:read,users:write`. [default: everything the user can do]",
-        ),
-    ] = None,
-    rate_limit: Annotated[
-        str | None, typer.Option("--rate-limit", metavar="LIMIT", help="A rate limit for this key, in addition to its user's.")
-    ] = None,
-    expires: Annotated[
-        str | None,
-        typer.Option(
-            "--expires", metavar="TIME", help="When the key expires: a duration such as 30d or 12h, or an RFC 3339 time."
-        ),
-    ] = None,
-    ip_allow: Annotated[
-        str | None, typer.Option("--ip-allow", metavar="A,B", help="The IP addresses and networks that can use the key.")
-    ] = None,
+    scopes: Scopes = None,
+    rate_limit: KeyLimit = None,
+    expires: Expires = None,
+    ip_allow: IpAllow = None,
     json: options.Json = False,
     quiet: QuietKey = False,
 ) -> None:
@@ -71,12 +58,7 @@ def create_key(
 
 @app.command("list")
 @options.on_server
-def list_keys(
-    server: options.Server,
-    user: options.Named,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+def list_keys(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List a user's API keys, oldest first, without the secrets."""
     with server() as place:
         found = place.all("/v1/keys", {"user": place.user(user)["id"]})
@@ -101,14 +83,7 @@ def get_key(server: options.Server, key_id: CurrentKey, json: options.Json = Fal
 @app.command("reveal")
 @options.on_running_server
 def reveal_key(
-    server: options.Running,
-    key_id: CurrentKey,
-    password: Annotated[
-        str,
-        typer.Option("--password", metavar="PASSWORD", help="Your password. `-` asks for it or reads it from standard input."),
-    ] = "-",
-    json: options.Json = False,
-    quiet: QuietKey = False,
+    server: options.Running, key_id: CurrentKey, password: OwnPassword = "-", json: options.Json = False, quiet: QuietKey = False
 ) -> None:
     """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
     with server() as place:
@@ -119,13 +94,7 @@ def reveal_key(
 @app.command("rotate")
 @options.on_server
 def rotate_key(
-    server: options.Server,
-    key_id: KeyId,
-    overlap: Annotated[
-        str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working, such as 1h; at most 30d.")
-    ] = "0s",
-    json: options.Json = False,
-    quiet: QuietKey = False,
+    server: options.Server, key_id: KeyId, overlap: Overlap = "0s", json: options.Json = False, quiet: QuietKey = False
 ) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as place:
@@ -135,11 +104,7 @@ def rotate_key(
 
 @app.command("revoke")
 @options.on_server
-def revoke_key(
-    server: options.Server,
-    key_id: KeyId,
-    quiet: options.Quiet = False,
-) -> None:
+def revoke_key(server: options.Server, key_id: KeyId, quiet: options.Quiet = False) -> None:
     """Revoke an API key. It stops working within a second."""
     with server() as place:
         place.ask("DELETE", at("keys", key_id))

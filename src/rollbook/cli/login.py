@@ -31,33 +31,16 @@ CHOICES = (7, 30, 90, 365)
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-ProfileName = Annotated[
-    str, typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True)
-]
-Url = Annotated[
-    str | None,
-    typer.Option("--url", metavar="URL", help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]")
-]  # fmt: skip
-Key = Annotated[
-    str | None,
-    typer.Option("--key", metavar="KEY", help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]")
-]  # fmt: skip
-Scopes = Annotated[
-    str | None,
-    typer.Option(
-        "--scopes",
-        metavar="A,B",
-        **options.one_of(roles.SCOPES),
-        help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
-    ),
-]
+# fmt: off
+ProfileName = Annotated[str, typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True)]
+Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]")]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]")]
+Scopes = Annotated[str | None, typer.Option("--scopes", metavar="A,B", **options.one_of(roles.SCOPES), help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]")]
 Expires = Annotated[str, typer.Option("--expires", metavar="TIME", help="When the new key expires, such as 30d.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link in a browser, if there is one.")]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="On the server's machine: create the key in its data folder, for the user of --user.")
-]  # fmt: skip
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="On the server's machine: create the key in its data folder, for the user of --user.")]
 KeyUser = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user of the key, with --data.")]
+# fmt: on
 
 
 @app.command()
@@ -160,12 +143,7 @@ def _created(data: Path, user: str, url: str | None, fields: Shown) -> Profile:
 
 def _profile(address: str, key: str, user: str | None, found: Shown) -> Profile:
     return Profile(
-        url=address,
-        key=key,
-        key_id=found.get("id"),
-        user=user,
-        scopes=found.get("scopes"),
-        expires_at=found.get("expires_at"),
+        url=address, key=key, key_id=found.get("id"), user=user, scopes=found.get("scopes"), expires_at=found.get("expires_at")
     )
 
 

@@ -14,20 +14,17 @@ from rollbook.storage import migrate as migrations
 
 app = options.single()
 
+# fmt: off
+DatabaseUrl = Annotated[str | None, typer.Option("--database", metavar="URL", help="PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_DATABASE]")]
+# fmt: on
+
 
 @app.command()
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only list pending migrations. Exit code 1 if there are any.")] = False,
     json: options.Json = False,
     data: options.Data = None,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            metavar="URL",
-            help="PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_DATABASE]",
-        ),
-    ] = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Apply pending migrations to the database. The server does this at every start."""
     settings, _ = config.load({"data": data, "database": database})

@@ -49,61 +49,27 @@ group = partial(
 )
 single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", metavar="DIR", help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]"
-    ),
-]
-Url = Annotated[
-    str | None, typer.Option("--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]")
-]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        help="The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]",
-    ),
-]
-Profile = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        metavar="NAME",
-        help="Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
-    ),
-]
+# fmt: off
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]")]
+Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]")]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]")]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print each item as a line of JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.", autocompletion=emails)]
-Password = Annotated[
-    str | None,
-    typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.")
-]  # fmt: skip
+Password = Annotated[str | None, typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.")]
+EventTypes = Annotated[list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.")]
+AboutUser = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", autocompletion=emails)]
+After = Annotated[str | None, typer.Option("--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]")]
+# fmt: on
+
 
 Server = Callable[..., AbstractContextManager[Backend]]
 """Opens what a command was pointed at; `make=True` for one that may be new."""
 Running = Callable[[], AbstractContextManager[Any]]
 """Opens the running server a command was pointed at, a `Remote`: whoever imports that waits for the HTTP client."""
-
-
-EventTypes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type",
-        metavar="TYPE",
-        help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.",
-    ),
-]
-AboutUser = Annotated[
-    str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", autocompletion=emails)
-]
-After = Annotated[
-    str | None, typer.Option("--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]")
-]
 
 
 def text(flag: str, metavar: str, help: str, **more: Any) -> Any:

@@ -16,8 +16,7 @@ COLUMNS = ("name", "url", "user", "expires_at", "scopes", "key_id")
 
 @app.command()
 def profiles(
-    json: options.Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the names.")] = False,
+    json: options.Json = False, quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the names.")] = False
 ) -> None:
     """List the profiles that `rollbook login` saved, without the keys."""
     found = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]

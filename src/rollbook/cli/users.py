@@ -22,44 +22,31 @@ COLUMNS = ("id", "name", "email", "role", "status", "created_at")
 
 STDOUT = Path("-")
 
-Search = Annotated[
-    str | None,
-    typer.Option(
-        "--search", "-s", metavar="TEXT", help="Search for part of the name or email, or the beginning of an ID or external ID."
-    ),
-]
+# fmt: off
+Search = Annotated[str | None, typer.Option("--search", "-s", metavar="TEXT", help="Search for part of the name or email, or the beginning of an ID or external ID.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The user's name.")]
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="The user's email.")]
-Role = Annotated[
-    str | None, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner.")
-]
-Status = Annotated[
-    str | None, typer.Option("--status", metavar="STATUS", **options.one_of(roles.STATUSES), help="active or suspended.")
-]
-StatusFilter = Annotated[
-    str | None,
-    typer.Option(
-        "--status",
-        metavar="STATUS",
-        **options.one_of((*roles.STATUSES, roles.DELETED)),
-        help="active, suspended, or deleted: users you can restore, newest deletion first.",
-    ),
-]
-UserLimit = Annotated[
-    str | None,
-    typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.")
-]  # fmt: skip
-CurrentPassword = Annotated[
-    str | None,
-    typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.")
-]  # fmt: skip
-MetadataOption = Annotated[
-    list[str] | None,
-    typer.Option("--metadata", metavar="NAME=TEXT", help="Set a value of the metadata. `NAME=` removes it. Can be repeated.")
-]  # fmt: skip
-Verified = Annotated[
-    bool | None, typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.")
-]
+Role = Annotated[str | None, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner.")]
+Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", **options.one_of(roles.STATUSES), help="active or suspended.")]
+StatusFilter = Annotated[str | None, typer.Option("--status", metavar="STATUS", **options.one_of((*roles.STATUSES, roles.DELETED)), help="active, suspended, or deleted: users you can restore, newest deletion first.")]
+UserLimit = Annotated[str | None, typer.Option("--rate-limit", metavar="LIMIT", help="The user's rate limit: `100/minute,5000/hour`, `none` for no limit, or `default` for the limit of the role.")]
+CurrentPassword = Annotated[str | None, typer.Option("--current-password", metavar="PASSWORD", help="Your current password, to change your own email or password without being an admin. `-` reads it from standard input.")]
+MetadataOption = Annotated[list[str] | None, typer.Option("--metadata", metavar="NAME=TEXT", help="Set a value of the metadata. `NAME=` removes it. Can be repeated.")]
+Verified = Annotated[bool | None, typer.Option("--email-verified/--email-unverified", help="Whether the email is known to be theirs.")]
+NewName = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the email]")]
+NewRole = Annotated[str | None, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="The role of a new user: member, viewer, admin or owner. [default: member]")]
+PublicUrl = Annotated[str | None, typer.Option("--public-url", metavar="URL", help="The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]")]
+RedirectUrl = Annotated[str | None, typer.Option("--redirect-url", metavar="URL", help="Where the person continues after setting the password: an https URL of your application. [default: the dashboard]")]
+ImportFile = Annotated[Path, typer.Argument(metavar="FILE", help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.", allow_dash=True)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.")]
+Sort = Annotated[str | None, typer.Option("--sort", metavar="FIELDS", help="created_at, name or email. Prefix with - for descending order: `name,-created_at`.")]
+DeletedUser = Annotated[str, typer.Argument(metavar="USER", help="The email or ID of the deleted user.", autocompletion=deleted_emails)]
+ExportFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. Default or `-`: standard output.", allow_dash=True)]
+ExportFormat = Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="`ndjson` or `csv`. [default: csv if FILE ends with .csv, otherwise ndjson]")]
+WithHashes = Annotated[bool, typer.Option("--with-hashes", help="Include password hashes. Only for a data folder. Keep the file secret.")]
+# fmt: on
+
 
 FILTERS: dict[str, Any] = {
     "q": Search,
@@ -100,12 +87,7 @@ def filters_of(given: dict[str, Any]) -> dict[str, str]:
 def list_users(
     server: options.Server,
     status: StatusFilter = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            "--sort", metavar="FIELDS", help="created_at, name or email. Prefix with - for descending order: `name,-created_at`."
-        ),
-    ] = None,
+    sort: Sort = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of users.")] = 50,
     offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Number of users to skip.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="List all users.")] = False,
@@ -135,12 +117,7 @@ def list_users(
 
 @app.command("get")
 @options.on_server
-def get_user(
-    server: options.Server,
-    user: options.Named,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+def get_user(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Show a user with all fields."""
     with server() as place:
         shown(place.user(user), json, quiet)
@@ -153,9 +130,7 @@ def create_user(
     server: options.Server,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")],
     email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The user's email.")],
-    role: Annotated[
-        str, typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="member, viewer, admin or owner.")
-    ] = "member",
+    role: Role = "member",
     password: options.Password = None,
     rate_limit: UserLimit = None,
     metadata: MetadataOption = None,
@@ -175,21 +150,6 @@ def create_user(
         shown(user, json, quiet)
         if not (json or quiet):
             hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {place.place}")
-
-
-NewName = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The name of a new user. [default: from the email]")]
-NewRole = Annotated[
-    str | None,
-    typer.Option("--role", metavar="ROLE", **options.one_of(roles.ROLES), help="The role of a new user: member, viewer, admin or owner. [default: member]")
-]  # fmt: skip
-PublicUrl = Annotated[
-    str | None,
-    typer.Option("--public-url", metavar="URL", help="The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]")
-]  # fmt: skip
-RedirectUrl = Annotated[
-    str | None,
-    typer.Option("--redirect-url", metavar="URL", help="Where the person continues after setting the password: an https URL of your application. [default: the dashboard]")
-]  # fmt: skip
 
 
 @app.command("invite")
@@ -386,14 +346,7 @@ def delete_user(
 
 @app.command("restore")
 @options.on_server
-def restore_user(
-    server: options.Server,
-    user: Annotated[
-        str, typer.Argument(metavar="USER", help="The email or ID of the deleted user.", autocompletion=deleted_emails)
-    ],
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+def restore_user(server: options.Server, user: DeletedUser, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Restore a deleted user. Their API keys stay revoked. `users list --status deleted` lists those you can restore."""
     with server() as place:
         shown(place.one("POST", at("users", _deleted(place, user) if "@" in user else user, "restore"), WHOLE), json, quiet)
@@ -414,19 +367,10 @@ def _deleted(place: Backend, email: str) -> str:
 @options.taking(FILTERS)
 def export_users(
     server: options.Server,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file to write. Default or `-`: standard output.", allow_dash=True)
-    ] = STDOUT,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="FORMAT", help="`ndjson` or `csv`. [default: csv if FILE ends with .csv, otherwise ndjson]"
-        ),
-    ] = None,
+    file: ExportFile = STDOUT,
+    format: ExportFormat = None,
     status: Status = None,
-    with_hashes: Annotated[
-        bool, typer.Option("--with-hashes", help="Include password hashes. Only for a data folder. Keep the file secret.")
-    ] = False,
+    with_hashes: WithHashes = False,
     **filters: str | None,
 ) -> None:
     """Export all users to a file, oldest first: a snapshot of one moment.
@@ -449,14 +393,6 @@ def export_users(
     )
 
 
-ImportFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="NDJSON, a JSON array or CSV, also compressed with gzip or zstd; `-` reads standard input.", allow_dash=True)
-]  # fmt: skip
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work and report what would happen, but change nothing.")]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Write refused records to this file, one JSON object per line, instead of printing them.")
-]  # fmt: skip
 IMPORT: dict[str, Any] = {
     "source": options.text("--from", "SYSTEM", "The system it was exported from: rollbook, auth0, firebase, supabase, keycloak, clerk, django, fastapi-users or pocketbase. [default: rollbook]"),
     "format": options.text("--format", "FORMAT", "auto, ndjson, json or csv. [default: auto]"),

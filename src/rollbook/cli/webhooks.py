@@ -22,33 +22,23 @@ app = options.group(help="Create and test webhooks, send their events again, and
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
 
+# fmt: off
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK_ID", help="The ID of the webhook, as shown by `webhooks list`.")]
 DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="The ID, as shown by `webhooks deliveries`.")]
 Owner = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user the webhooks belong to.")]
-Headers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        metavar="NAME:VALUE",
-        help="A header to send with each event, such as `Authorization: Bearer …`. Can be repeated. The server keeps values secret.",
-    ),
-]
-ForwardTo = Annotated[
-    str,
-    typer.Option(
-        "--forward-to",
-        metavar="URL",
-        help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.",
-    ),
-]
-Secret = Annotated[
-    str | None,
-    typer.Option(
-        "--secret",
-        metavar="SECRET",
-        help="The secret to sign with, whsec_…; a new one is printed by default. [env: ROLLBOOK_WEBHOOK_SECRET]",
-    ),
-]
+Headers = Annotated[list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="A header to send with each event, such as `Authorization: Bearer …`. Can be repeated. The server keeps values secret.")]
+ForwardTo = Annotated[str, typer.Option("--forward-to", metavar="URL", help="Where to send events, such as http://127.0.0.1:3000/hook. Plain http to this machine and private networks only.")]
+Secret = Annotated[str | None, typer.Option("--secret", metavar="SECRET", help="The secret to sign with, whsec_…; a new one is printed by default. [env: ROLLBOOK_WEBHOOK_SECRET]")]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="standard, cloudevents, slack, discord or teams.")]
+Payload = Annotated[str, typer.Option("--payload", metavar="PAYLOAD", help="full, or thin: IDs only, so that no personal data is sent.")]
+Ordering = Annotated[str, typer.Option("--ordering", metavar="ORDERING", help="user: the events of a user in order. none: in no order.")]
+SkipImports = Annotated[bool, typer.Option("--skip-imports", help="Skip the events of imports, except import.finished.")]
+Overlap = Annotated[str, typer.Option("--overlap", metavar="TIME", help="How long events are signed with the old secret as well; at most 30d.")]
+Start = Annotated[str, typer.Option("--from", metavar="PLACE", help="cursor: send everything that happened in the meantime. now: skip it. Or an RFC 3339 time, or the ID of the first event to send.")]
+ExampleType = Annotated[str, typer.Option("--type", metavar="TYPE", help="The type of the example event, such as user.created.")]
+Outcome = Annotated[str | None, typer.Option("--outcome", metavar="OUTCOME", help="Only this outcome, such as timed_out, or failed for all failures.")]
+Only = Annotated[str | None, typer.Option("--only", metavar="SELECTION", help="failed or undelivered events only. [default: all events]")]
+# fmt: on
 
 
 # ---- the webhooks of a server
@@ -71,19 +61,11 @@ def create_webhook(
     target: Annotated[str, typer.Argument(metavar="URL", help="Where to send events; `inbox` for the inbox in the dashboard.")],
     type: options.EventTypes = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What you use the webhook for.")] = "",
-    format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="standard, cloudevents, slack, discord or teams.")
-    ] = "standard",
-    payload: Annotated[
-        str, typer.Option("--payload", metavar="PAYLOAD", help="full, or thin: IDs only, so that no personal data is sent.")
-    ] = "full",
-    ordering: Annotated[
-        str, typer.Option("--ordering", metavar="ORDERING", help="user: the events of a user in order. none: in no order.")
-    ] = "user",
+    format: Format = "standard",
+    payload: Payload = "full",
+    ordering: Ordering = "user",
     header: Headers = None,
-    skip_imports: Annotated[
-        bool, typer.Option("--skip-imports", help="Skip the events of imports, except import.finished.")
-    ] = False,
+    skip_imports: SkipImports = False,
     user: Owner = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -150,10 +132,7 @@ def set_webhook(
 def rotate_secret(
     server: options.Server,
     webhook_id: WebhookId,
-    overlap: Annotated[
-        str,
-        typer.Option("--overlap", metavar="TIME", help="How long events are signed with the old secret as well; at most 30d."),
-    ] = "1d",
+    overlap: Overlap = "1d",
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the new secret.")] = False,
 ) -> None:
@@ -191,14 +170,7 @@ def pause_webhook(
 def resume_webhook(
     server: options.Server,
     webhook_id: WebhookId,
-    start: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="PLACE",
-            help="cursor: send everything that happened in the meantime. now: skip it. Or an RFC 3339 time, or the ID of the first event to send.",
-        ),
-    ] = "cursor",
+    start: Start = "cursor",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -222,12 +194,7 @@ def _with_health(webhook: Shown) -> Shown:
 @app.command("test")
 @options.on_running_server
 def send_test(
-    server: options.Running,
-    webhook_id: WebhookId,
-    type: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="The type of the example event, such as user.created.")
-    ] = "server.test",
-    json: options.Json = False,
+    server: options.Running, webhook_id: WebhookId, type: ExampleType = "server.test", json: options.Json = False
 ) -> None:
     """Send an example event to a webhook and show the answer. Exits with 1 if it was not delivered."""
     with server() as place:
@@ -250,10 +217,7 @@ def _show_test(delivery: Shown, json: bool) -> None:
 def list_deliveries(
     server: options.Server,
     webhook_id: WebhookId,
-    outcome: Annotated[
-        str | None,
-        typer.Option("--outcome", metavar="OUTCOME", help="Only this outcome, such as timed_out, or failed for all failures."),
-    ] = None,
+    outcome: Outcome = None,
     type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type.")] = None,
     user: options.AboutUser = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Maximum number of deliveries.")] = 50,
@@ -271,12 +235,7 @@ def list_deliveries(
 
 @app.command("delivery")
 @options.on_server
-def get_delivery(
-    server: options.Server,
-    webhook_id: WebhookId,
-    delivery_id: DeliveryId,
-    json: options.Json = False,
-) -> None:
+def get_delivery(server: options.Server, webhook_id: WebhookId, delivery_id: DeliveryId, json: options.Json = False) -> None:
     """Show a delivery with what was sent and answered."""
     with server() as place:
         shown(place.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id)), json)
@@ -306,9 +265,7 @@ def replay(
     to: Annotated[str | None, typer.Option("--to", metavar="TIME|ID", help="The last event. [default: the newest event]")] = None,
     type: options.EventTypes = None,
     user: options.AboutUser = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="SELECTION", help="failed or undelivered events only. [default: all events]")
-    ] = None,
+    only: Only = None,
     detach: Annotated[bool, typer.Option("--detach", help="Don't wait until it is finished.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,

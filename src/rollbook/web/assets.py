@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest
 
 FOLDER = Path(__file__).parent / "static"
-KINDS = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-}
+KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
 FOREVER = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 SHORTLY = b"Cache-Control: public, max-age=300\r\n"
 

@@ -154,12 +154,7 @@ class PageRequest:
         content (BREACH), and its URL is not sent as a referrer. `cache` is the Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
         notice = self._notice if cache is PRIVATE else None
         body = templates.render(
-            template,
-            page=self,
-            person=self.person,
-            url=self.on.url,
-            notice=notice,
-            **{"section": "", **context},
+            template, page=self, person=self.person, url=self.on.url, notice=notice, **{"section": "", **context}
         ).encode()
         safe = SAFE_SECRET if secret else SAFE
         if leads_to:

@@ -44,13 +44,7 @@ async def set_password(page: PageRequest) -> Response:
 
 
 def _form(
-    page: PageRequest,
-    token: str,
-    user: User,
-    status: int = 200,
-    *,
-    headers: bytes = b"",
-    problems: dict[str, str] | None = None,
+    page: PageRequest, token: str, user: User, status: int = 200, *, headers: bytes = b"", problems: dict[str, str] | None = None
 ) -> Response:
     parts = urlsplit(tokens.redirect_url(token))
     return page.render(

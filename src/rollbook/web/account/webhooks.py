@@ -176,12 +176,7 @@ async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, A
 
 
 async def _page(
-    page: PageRequest,
-    seen: Seen,
-    status: int = 200,
-    *,
-    headers: bytes = b"",
-    problems: Mapping[str, str] = {},
+    page: PageRequest, seen: Seen, status: int = 200, *, headers: bytes = b"", problems: Mapping[str, str] = {}
 ) -> Response:
     webhook = seen.webhook
     since, until = last_day()

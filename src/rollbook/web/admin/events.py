@@ -82,10 +82,7 @@ async def export(page: PageRequest) -> Response:
 
 def _given(page: PageRequest) -> dict[str, Any]:
     """What is filtered by, as it was typed."""
-    return {
-        "type": [type for type in page.queried("type") if type],
-        **{name: page.query.get(name, "").strip() for name in TEXTS},
-    }
+    return {"type": [type for type in page.queried("type") if type], **{name: page.query.get(name, "").strip() for name in TEXTS}}
 
 
 def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:

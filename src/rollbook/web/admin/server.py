@@ -102,11 +102,7 @@ _MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hint
 def _allowances(settings: Settings) -> list[Allowance]:
     own = dict(settings.role_limits)
     of_roles = [
-        Allowance(
-            f"Each {role}",
-            str(own.get(role, settings.rate_limit)),
-            "role_limits" if role in own else "rate_limit",
-        )
+        Allowance(f"Each {role}", str(own.get(role, settings.rate_limit)), "role_limits" if role in own else "rate_limit")
         for role in roles.ROLES
     ]
     return [

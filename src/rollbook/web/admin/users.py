@@ -18,16 +18,7 @@ from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.permitted import ROLES, may_touch
-from rollbook.web.admin.user_filters import (
-    LABELS,
-    NEWEST_FIRST,
-    PLACES,
-    asked_of,
-    chips,
-    filters_of,
-    list_url,
-    selection_of,
-)
+from rollbook.web.admin.user_filters import LABELS, NEWEST_FIRST, PLACES, asked_of, chips, filters_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest, download, minute, whole_number
 
 PAGE = 50
