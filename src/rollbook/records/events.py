@@ -13,7 +13,7 @@ from rollbook.records import event_metadata, examples, marks, public_events
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, position
 from rollbook.records.event_types import TYPES
-from rollbook.storage.database import Database, Queries, Row, Tx
+from rollbook.storage.database import Database, Queries, Row, Tx, first
 
 
 class Actor(NamedTuple):
@@ -198,8 +198,7 @@ def _unknown(param: str) -> InvalidParameter:
 
 
 async def _oldest(queries: Queries) -> int:
-    row = await queries.one(OLDEST)
-    return row[0] if row else 0
+    return await first(queries, OLDEST) or 0
 
 
 async def expired_to(queries: Queries) -> int:

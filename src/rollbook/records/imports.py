@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import NotFound
-from rollbook.storage.database import Queries, Statement, Tx
+from rollbook.storage.database import Queries, Statement, Tx, existing, first
 
 MAX_REFUSALS = 100_000
 """Refused records that are kept of an import. The others are only counted."""
@@ -119,10 +118,7 @@ async def add(tx: Tx, new: Import) -> None:
 
 async def get(queries: Queries, id: str) -> Import:
     """Raises NotFound."""
-    row = await queries.one(BY_ID, id)
-    if row is None:
-        raise NotFound()
-    return Import._make(row)
+    return Import._make(await existing(queries, BY_ID, id))
 
 
 async def latest(queries: Queries, limit: int, before: str | None = None) -> list[Import]:
@@ -181,8 +177,7 @@ async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tu
 
 async def expired(queries: Queries, before: int) -> str | None:
     """The oldest that is finished and was created before this time, or is beyond what is kept."""
-    row = await queries.one(EXPIRED, ids.first("imp", before))
-    return row[0] if row else None
+    return await first(queries, EXPIRED, ids.first("imp", before))
 
 
 async def remove(tx: Tx, id: str, limit: int) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids
-from rollbook.errors import NotFound
 from rollbook.records import auth_version
-from rollbook.storage.database import Queries, Statement, Tx, scalar
+from rollbook.storage.database import Queries, Statement, Tx, existing, first, scalar
 
 
 class Key(NamedTuple):
@@ -130,10 +129,7 @@ async def add(tx: Tx, new: NewKey) -> Key:
 
 async def get(queries: Queries, id: str) -> Key:
     """Raises NotFound."""
-    row = await queries.one(BY_ID, id)
-    if row is None:
-        raise NotFound()
-    return Key._make(row)
+    return Key._make(await existing(queries, BY_ID, id))
 
 
 async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0, newest_first: bool = False) -> list[Key]:
@@ -169,26 +165,21 @@ async def count_live(queries: Queries, user_id: str, limit: int) -> int:
 
 
 async def sealed(queries: Queries, id: str) -> bytes | None:
-    row = await queries.one(SEALED, id)
-    return row[0] if row else None
+    return await first(queries, SEALED, id)
 
 
 async def revoke(tx: Tx, id: str) -> Key:
     """It stops at once. Raises NotFound when it already has."""
-    row = await tx.one(REVOKE, clock.now(), id)
-    if row is None:
-        raise NotFound()
+    key = Key._make(await existing(tx, REVOKE, clock.now(), id))
     await auth_version.bump(tx)
-    return Key._make(row)
+    return key
 
 
 async def end_at(tx: Tx, key: Key, at: int) -> Key:
     """It stops at this time, or when it would have, if that is earlier. Raises NotFound."""
-    row = await tx.one(EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id)
-    if row is None:
-        raise NotFound()
+    key = Key._make(await existing(tx, EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id))
     await auth_version.bump(tx)
-    return Key._make(row)
+    return key
 
 
 async def revoke_all(tx: Tx, user_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.storage.database import Queries, Statement, Tx
+from rollbook.storage.database import Queries, Statement, Tx, first
 
 GET = "SELECT number FROM marks WHERE name = ?"
 LOCK = Statement(GET, locks=True)
@@ -13,14 +13,12 @@ ADVANCE = """
 
 async def get(queries: Queries, name: str) -> int:
     """0 if it was never set."""
-    row = await queries.one(GET, name)
-    return row[0] if row else 0
+    return await first(queries, GET, name) or 0
 
 
 async def lock(tx: Tx, name: str) -> int:
     """The same, for who advances it: others who do so wait."""
-    row = await tx.one(LOCK, name)
-    return row[0] if row else 0
+    return await first(tx, LOCK, name) or 0
 
 
 async def advance(tx: Tx, name: str, number: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollbook import clock
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, first
 
 VALID = 3 * clock.DAY
 """How long a link can be used, in microseconds."""
@@ -32,14 +32,12 @@ def public(user_id: str, expires_at: int) -> dict[str, str]:
 
 async def user_of(queries: Queries, digest: bytes) -> str | None:
     """Whose link this is, None when it was used, replaced or is too old."""
-    row = await queries.one(USER, digest, clock.now())
-    return row[0] if row else None
+    return await first(queries, USER, digest, clock.now())
 
 
 async def use(tx: Tx, digest: bytes) -> str | None:
     """The same, once: the link is gone with it."""
-    row = await tx.one(USE, digest, clock.now())
-    return row[0] if row else None
+    return await first(tx, USE, digest, clock.now())
 
 
 async def drop(tx: Tx, user_id: str) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids
-from rollbook.errors import NotFound
-from rollbook.storage.database import Queries, Statement, Tx, scalar
+from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -78,10 +77,7 @@ async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session |
 
 async def get(queries: Queries, id: str) -> Session:
     """Raises NotFound."""
-    row = await queries.one(BY_ID, id)
-    if row is None:
-        raise NotFound()
-    return Session._make(row)
+    return Session._make(await existing(queries, BY_ID, id))
 
 
 async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0) -> list[Session]:
@@ -107,10 +103,7 @@ async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
 
 async def end(tx: Tx, id: str) -> Session:
     """The session no longer signs anyone in. Raises NotFound."""
-    row = await tx.one(END, id)
-    if row is None:
-        raise NotFound()
-    return Session._make(row)
+    return Session._make(await existing(tx, END, id))
 
 
 async def end_by_digest(tx: Tx, digest: bytes) -> Session | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -12,9 +13,10 @@ from msgspec import structs
 from rollbook import clock
 from rollbook.observe.lines import masked
 from rollbook.observe.usage_buffer import DURATIONS, Client, Line, Problem, UsageBucket
-from rollbook.storage.database import Queries, Tx, scalar
+from rollbook.storage.database import Queries, Tx, first, scalar
 
-K = TypeVar("K")
+Key = tuple[Any, ...]
+"""Of a row."""
 
 
 class Hour(NamedTuple):
@@ -66,31 +68,35 @@ ROW_BYTES = 256
 ROWS = 64
 """Rows written by one statement: each statement costs the writer's thread the interpreter's lock, which the event loop wants."""
 
-COUNT = (
-    "INSERT INTO usage (hour, user_id, key_id, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id) "
-    "DO UPDATE SET requests = usage.requests + excluded.requests, errors = usage.errors + excluded.errors, refused = usage.refused + excluded.refused, "
-    "limited = usage.limited + excluded.limited"
-)
-COUNT_LIMITS = (
-    "INSERT INTO usage_limits (hour, user_id, key_id, name, limited) VALUES {rows} ON CONFLICT (hour, user_id, key_id, name) "
-    "DO UPDATE SET limited = usage_limits.limited + excluded.limited"
-)
 _TIMES = [f"t{number}" for number in range(len(DURATIONS) + 1)]
 _NUMBERS = ["requests", "errors", "refused", "limited"]
-COUNT_ROUTES = (
-    f"INSERT INTO usage_routes (hour, user_id, key_id, route, {', '.join(_NUMBERS + _TIMES)}) VALUES {{rows}} "
-    "ON CONFLICT (hour, user_id, key_id, route) DO UPDATE SET "
-    + ", ".join([f"{name} = usage_routes.{name} + excluded.{name}" for name in _NUMBERS + _TIMES])
-)
-COUNT_SERVER = (
-    "INSERT INTO server_usage (hour, requests, errors, refused, limited) VALUES {rows} ON CONFLICT (hour) "
-    "DO UPDATE SET requests = server_usage.requests + excluded.requests, errors = server_usage.errors + excluded.errors, refused = server_usage.refused + excluded.refused, "
-    "limited = server_usage.limited + excluded.limited"
-)
-COUNT_BYTES = (
-    "INSERT INTO request_log_sizes (hour, bytes) VALUES {rows} ON CONFLICT (hour) "
-    "DO UPDATE SET bytes = request_log_sizes.bytes + excluded.bytes"
-)
+_KEYS = {
+    "usage": "hour, user_id, key_id",
+    "usage_limits": "hour, user_id, key_id, name",
+    "usage_routes": "hour, user_id, key_id, route",
+    "server_usage": "hour",
+    "request_log_sizes": "hour",
+    "request_log": "id",
+}
+
+
+def _count(table: str, *numbers: str) -> str:
+    """Adds to the numbers of many rows."""
+    sums = ", ".join([f"{name} = {table}.{name} + excluded.{name}" for name in numbers])
+    columns = f"{_KEYS[table]}, {', '.join(numbers)}"
+    return f"INSERT INTO {table} ({columns}) VALUES {{rows}} ON CONFLICT ({_KEYS[table]}) DO UPDATE SET {sums}"
+
+
+def _delete(table: str, which: str) -> str:
+    """Deletes up to so many rows."""
+    return f"DELETE FROM {table} WHERE ({_KEYS[table]}) IN (SELECT {_KEYS[table]} FROM {table} WHERE {which} LIMIT ?)"
+
+
+COUNT = _count("usage", *_NUMBERS)
+COUNT_LIMITS = _count("usage_limits", "limited")
+COUNT_ROUTES = _count("usage_routes", *_NUMBERS, *_TIMES)
+COUNT_SERVER = _count("server_usage", *_NUMBERS)
+COUNT_BYTES = _count("request_log_sizes", "bytes")
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
 
@@ -106,20 +112,10 @@ ROUTES = f"""
     SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited), {", ".join([f"sum({name})" for name in _TIMES])}
     FROM usage_routes WHERE user_id = ? AND key_id = ? AND hour >= ? GROUP BY route ORDER BY total DESC, route"""
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
-EXPIRE_USAGE = """
-    DELETE FROM usage WHERE (hour, user_id, key_id) IN (
-        SELECT hour, user_id, key_id FROM usage WHERE hour < ? ORDER BY hour LIMIT ?)"""
-EXPIRE_LIMITS = """
-    DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
-        SELECT hour, user_id, key_id, name FROM usage_limits WHERE hour < ? ORDER BY hour LIMIT ?)"""
-EXPIRE_ROUTES = """
-    DELETE FROM usage_routes WHERE (hour, user_id, key_id, route) IN (
-        SELECT hour, user_id, key_id, route FROM usage_routes WHERE hour < ? ORDER BY hour LIMIT ?)"""
-EXPIRE_SERVER = "DELETE FROM server_usage WHERE hour IN (SELECT hour FROM server_usage WHERE hour < ? ORDER BY hour LIMIT ?)"
+EXPIRE_OF_USERS = [_delete(table, "hour < ? ORDER BY hour") for table in ("usage", "usage_limits", "usage_routes")]
+EXPIRE_SERVER = _delete("server_usage", "hour < ? ORDER BY hour")
 OLDEST_LINES = "SELECT last FROM request_log ORDER BY last LIMIT 1"
-EXPIRE_LOG = """
-    DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE last < ? ORDER BY last LIMIT ?)
-    RETURNING last, length(lines)"""
+EXPIRE_LOG = f"{_delete('request_log', 'last < ? ORDER BY last')} RETURNING last, length(lines)"
 LOG_SIZE = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM request_log_sizes WHERE hour > ?"
 LESS_BYTES = "UPDATE request_log_sizes SET bytes = bytes - ? WHERE hour = ?"
 # Those of hours before the oldest line's: what users left who were erased.
@@ -128,15 +124,7 @@ FORGET_SIZES = "DELETE FROM request_log_sizes WHERE hour < coalesce((SELECT min(
 NOTE_ERASED = "INSERT INTO erased_usage (user_id, erased_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 ERASED = "SELECT user_id FROM erased_usage WHERE erased_at < ? ORDER BY erased_at LIMIT 1"
 FORGET_ERASED = "DELETE FROM erased_usage WHERE user_id = ?"
-ERASE_USAGE = """
-    DELETE FROM usage WHERE (hour, user_id, key_id) IN (SELECT hour, user_id, key_id FROM usage WHERE user_id = ? LIMIT ?)"""
-ERASE_LIMITS = """
-    DELETE FROM usage_limits WHERE (hour, user_id, key_id, name) IN (
-        SELECT hour, user_id, key_id, name FROM usage_limits WHERE user_id = ? LIMIT ?)"""
-ERASE_ROUTES = """
-    DELETE FROM usage_routes WHERE (hour, user_id, key_id, route) IN (
-        SELECT hour, user_id, key_id, route FROM usage_routes WHERE user_id = ? LIMIT ?)"""
-ERASE_LOG = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE user_id = ? LIMIT ?)"
+ERASE = [_delete(table, "user_id = ?") for table in ("usage", "usage_limits", "usage_routes", "request_log")]
 
 # The column `request_log.lines`: MessagePack of the clients of a bucket and its lines, oldest first.
 _encode = msgspec.msgpack.Encoder().encode
@@ -151,64 +139,58 @@ class Batch:
 
     def __init__(self) -> None:
         # Each row once: PostgreSQL changes no row twice in one statement.
-        self._counts: dict[tuple[int, str, str], list[int]] = {}
-        self._limits: dict[tuple[int, str, str, str], list[int]] = {}
-        self._routes: dict[tuple[int, str, str, str], list[int]] = {}
+        self._sums: dict[str, dict[Key, list[int]]] = {
+            text: {} for text in (COUNT, COUNT_LIMITS, COUNT_ROUTES, COUNT_SERVER, COUNT_BYTES)
+        }
+        """By statement and key."""
         self._log: list[Any] = []
-        self._bytes: dict[int, list[int]] = {}
-        self._server: dict[int, list[int]] = {}
         self.retried: list[tuple[str, list[tuple[str, list[Any]]]]] = []
         """Users, and what is counted for those who still exist: statements with their values."""
 
     def add(self, bucket: UsageBucket) -> None:
-        hour, user_id, key_id, limited_by = bucket.hour, bucket.user_id, bucket.key_id, bucket.limited_by
-        numbers = _numbers(bucket.status, bucket.count)
-        _add(self._server, hour, numbers)
-        if user_id is None or key_id is None:
+        self._add(COUNT_SERVER, (bucket.hour,), _numbers(bucket.status, bucket.count))
+        if bucket.user_id is None or bucket.key_id is None:
             return
         if bucket.retried:
-            self._add_retried(bucket, user_id, key_id, numbers)
+            values: dict[str, list[Any]] = {}
+            for text, key, numbers in _counts(bucket, bucket.user_id, bucket.key_id):
+                values.setdefault(text, []).extend((*key, *numbers))
+            self.retried.append((bucket.user_id, list(values.items())))
             return
-        for whose in (key_id, ALL_KEYS):
-            _add(self._counts, (hour, user_id, whose), numbers)
-            for route, times in bucket.routes.values():
-                _add(self._routes, (hour, user_id, whose, route), (*_numbers(bucket.status, sum(times)), *times))
-        if limited_by is not None:
-            _add(self._limits, (hour, user_id, key_id, limited_by), (bucket.count,))
+        for count in _counts(bucket, bucket.user_id, bucket.key_id):
+            self._add(*count)
         if lines := bucket.lines:
             packed = pack(bucket.clients, lines)
-            _add(self._bytes, hour, (len(packed) + ROW_BYTES,))
+            self._add(COUNT_BYTES, (bucket.hour,), (len(packed) + ROW_BYTES,))
             self._log += (
-                user_id,
-                key_id,
-                bucket.status,
-                limited_by,
-                lines[0].at,
-                lines[-1].at,
-                bucket.count - len(lines),
-                packed,
-            )
+                bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, lines[0].at, lines[-1].at, bucket.count - len(lines), packed,
+            )  # fmt: skip
 
-    def _add_retried(self, bucket: UsageBucket, user_id: str, key_id: str, numbers: Sequence[int]) -> None:
-        counts, routes = [], []
-        for whose in ((bucket.hour, user_id, key_id), (bucket.hour, user_id, ALL_KEYS)):
-            counts += [*whose, *numbers]
-            for route, times in bucket.routes.values():
-                routes += [*whose, route, *_numbers(bucket.status, sum(times)), *times]
-        limits = [] if bucket.limited_by is None else [bucket.hour, user_id, key_id, bucket.limited_by, bucket.count]
-        self.retried.append((user_id, [(COUNT, counts), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes)]))
+    def _add(self, text: str, key: Key, numbers: Sequence[int]) -> None:
+        found = self._sums[text].get(key)
+        if found is None:
+            self._sums[text][key] = list(numbers)
+        else:
+            for at, number in enumerate(numbers):
+                found[at] += number
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
-        # In the order of their keys: two workers that count for the same ones cannot wait for each other.
-        server = [value for hour, numbers in sorted(self._server.items()) for value in (hour, *numbers)]
-        counts = [value for key, numbers in sorted(self._counts.items()) for value in (*key, *numbers)]
-        limits = [value for name, numbers in sorted(self._limits.items()) for value in (*name, *numbers)]
-        sizes = [value for hour, numbers in sorted(self._bytes.items()) for value in (hour, *numbers)]
-        routes = [value for name, numbers in sorted(self._routes.items()) for value in (*name, *numbers)]
-        for text, values in (
-            (COUNT, counts), (COUNT_LIMITS, limits), (COUNT_ROUTES, routes), (COUNT_SERVER, server), (COUNT_BYTES, sizes), (LOG, self._log),
-        ):  # fmt: skip
-            yield from in_rows(text, values)
+        for text, sums in self._sums.items():
+            # In the order of their keys: two workers that count for the same ones cannot wait for each other.
+            yield from in_rows(text, [value for key, numbers in sorted(sums.items()) for value in (*key, *numbers)])
+        yield from in_rows(LOG, self._log)
+
+
+def _counts(bucket: UsageBucket, user_id: str, key_id: str) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
+    """What is counted for the user: statement, key and numbers."""
+    hour, keys = bucket.hour, (key_id, ALL_KEYS)
+    for whose in keys:
+        yield COUNT, (hour, user_id, whose), _numbers(bucket.status, bucket.count)
+    if bucket.limited_by is not None:
+        yield COUNT_LIMITS, (hour, user_id, key_id, bucket.limited_by), (bucket.count,)
+    for whose in keys:
+        for route, times in bucket.routes.values():
+            yield COUNT_ROUTES, (hour, user_id, whose, route), (*_numbers(bucket.status, sum(times)), *times)
 
 
 def _numbers(status: int, count: int) -> tuple[int, int, int, int]:
@@ -221,28 +203,23 @@ def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
     """The column for these lines, without anything that looks like an API key or a password hash."""
     try:
         packed = _encode((list(clients), lines))
-        if (
-            b"rbk_" not in packed and b"$argon2" not in packed
-        ):  # two looks at the bytes of all lines; almost always neither finds any
+        # Two looks at the bytes of all lines; almost always neither finds any.
+        if b"rbk_" not in packed and b"$argon2" not in packed:
             return packed
     except UnicodeEncodeError:  # a lone surrogate, which no transport lets through
         pass
     safe = [Client(client.address, _safe_headers(client.headers)) for client in clients]
-    return _encode(
-        (
-            safe,
-            [
-                structs.replace(
-                    line,
-                    method=_safe(line.method),
-                    path=_safe(line.path),
-                    headers=_safe_headers(line.headers),
-                    query=_safe(line.query),
-                    error=_safe_error(line.error) if isinstance(line.error, Problem) else line.error,
-                )
-                for line in lines
-            ],
-        )
+    return _encode((safe, [_safe_line(line) for line in lines]))
+
+
+def _safe_line(line: Line) -> Line:
+    return structs.replace(
+        line,
+        method=_safe(line.method),
+        path=_safe(line.path),
+        headers=_safe_headers(line.headers),
+        query=_safe(line.query),
+        error=_safe_error(line.error) if isinstance(line.error, Problem) else line.error,
     )
 
 
@@ -261,15 +238,6 @@ def _safe_error(error: Problem) -> Problem:
 
 def _safe_headers(headers: bytes) -> bytes:
     return masked(headers.decode("latin-1")).encode("latin-1")
-
-
-def _add(sums: dict[K, list[int]], key: K, numbers: Sequence[int]) -> None:
-    found = sums.get(key)
-    if found is None:
-        sums[key] = list(numbers)
-    else:
-        for at, number in enumerate(numbers):
-            found[at] += number
 
 
 async def add(tx: Tx, batch: Batch) -> None:
@@ -348,7 +316,7 @@ async def is_older(queries: Queries, before: int) -> bool:
 
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most did."""
-    gone = [await tx.run(statement, before, limit) for statement in (EXPIRE_USAGE, EXPIRE_LIMITS, EXPIRE_ROUTES)]
+    gone = [await tx.run(statement, before, limit) for statement in EXPIRE_OF_USERS]
     if max(gone) < limit:  # the server's counts last: they tell whether there is anything left
         gone.append(await tx.run(EXPIRE_SERVER, before, limit))
     return max(gone)
@@ -362,10 +330,10 @@ async def is_log_older(queries: Queries, before: int) -> bool:
 async def expire_log(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` pieces of the log from before this time, the oldest first. Returns how many went."""
     gone = await tx.all(EXPIRE_LOG, before, limit)
-    sizes: dict[int, list[int]] = {}
+    sizes: Counter[int] = Counter()
     for last, size in gone:
-        _add(sizes, last - last % clock.HOUR, (size + ROW_BYTES,))
-    for hour, (size,) in sorted(sizes.items()):
+        sizes[last - last % clock.HOUR] += size + ROW_BYTES
+    for hour, size in sorted(sizes.items()):
         await tx.run(LESS_BYTES, size, hour)
     await tx.run(FORGET_SIZES, before, clock.HOUR)
     return len(gone)
@@ -378,7 +346,7 @@ async def log_size(queries: Queries, since: int) -> int:
 
 async def erase(tx: Tx, user_id: str, limit: int) -> bool:
     """Erase up to `limit` rows of each kind about a user. False when none is left."""
-    gone = [await tx.run(statement, user_id, limit) for statement in (ERASE_USAGE, ERASE_LIMITS, ERASE_ROUTES, ERASE_LOG)]
+    gone = [await tx.run(statement, user_id, limit) for statement in ERASE]
     return max(gone) == limit
 
 
@@ -390,8 +358,7 @@ async def erased(tx: Tx, user_id: str, limit: int) -> None:
 
 async def erased_before(queries: Queries, before: int) -> str | None:
     """A user that was erased before this time and of whom something may be left."""
-    row = await queries.one(ERASED, before)
-    return row[0] if row else None
+    return await first(queries, ERASED, before)
 
 
 async def forget_erased(tx: Tx, user_id: str, limit: int) -> bool:

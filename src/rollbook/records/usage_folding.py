@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.records import marks, usage
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, first
 
 
 class Folded(NamedTuple):
@@ -48,8 +48,7 @@ TABLES = (
 
 async def next_hour(queries: Queries, table: Folded, now: int) -> int | None:
     """The oldest hour that is to be folded, if any."""
-    row = await queries.one(table.next, await marks.get(queries, table.mark), now - table.kept)
-    return row[0] if row else None
+    return await first(queries, table.next, await marks.get(queries, table.mark), now - table.kept)
 
 
 async def fold(tx: Tx, table: Folded, now: int, limit: int) -> bool:

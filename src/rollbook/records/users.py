@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, scalar
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
 
 
 class User(NamedTuple):
@@ -104,8 +104,7 @@ async def sign_in(queries: Queries, email: str) -> tuple[User | None, str | None
 
 
 async def password_hash(queries: Queries, id: str) -> str | None:
-    row = await queries.one(PASSWORD_HASH, id)
-    return row[0] if row else None
+    return await first(queries, PASSWORD_HASH, id)
 
 
 def new(name: str, email: str, **fields: Any) -> User:
@@ -185,10 +184,7 @@ async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
 
 async def signed_in(tx: Tx, id: str) -> User:
     """A right password was given just now. Raises NotFound."""
-    row = await tx.one(SIGNED_IN, clock.now(), id)
-    if row is None:
-        raise NotFound()
-    return User._make(row)
+    return User._make(await existing(tx, SIGNED_IN, clock.now(), id))
 
 
 async def take_turns(tx: Tx, id: str) -> None:
@@ -289,8 +285,7 @@ async def count_lately_deleted(queries: Queries, since: int, limit: int) -> int:
 
 async def name(queries: Queries, id: str) -> str | None:
     """Of a living or deleted user; None of one that is gone for good."""
-    row = await queries.one(NAME, id, id)
-    return row[0] if row else None
+    return await first(queries, NAME, id, id)
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

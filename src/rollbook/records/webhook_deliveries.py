@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.errors import NotFound
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Queries, Tx, existing
 
 MAX_KEPT = 10_000
 """Deliveries of each webhook: the newest."""
@@ -99,10 +98,7 @@ async def some(queries: Queries, webhook_id: str, asked: Filters, limit: int) ->
 
 async def get(queries: Queries, webhook_id: str, id: str) -> Delivery:
     """Raises NotFound."""
-    row = await queries.one(ONE, webhook_id, id)
-    if row is None:
-        raise NotFound()
-    return Delivery._make(row)
+    return Delivery._make(await existing(queries, ONE, webhook_id, id))
 
 
 async def add(tx: Tx, deliveries: Sequence[Delivery]) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook import clock, ids
-from rollbook.errors import NotFound
 from rollbook.records import webhooks
-from rollbook.storage.database import Queries, Tx, scalar
+from rollbook.storage.database import Queries, Tx, existing, scalar
 
 
 class Replay(NamedTuple):
@@ -72,10 +71,7 @@ async def add(tx: Tx, new: Replay) -> None:
 
 async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
     """Raises NotFound."""
-    row = await queries.one(BY_ID, webhook_id, id)
-    if row is None:
-        raise NotFound()
-    return Replay._make(row)
+    return Replay._make(await existing(queries, BY_ID, webhook_id, id))
 
 
 async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import NotFound
 from rollbook.records import webhook_cursors
-from rollbook.storage.database import Queries, Statement, Tx, scalar
+from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
@@ -75,10 +74,7 @@ _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 async def get(queries: Queries, id: str) -> Webhook:
     """Raises NotFound."""
-    row = await queries.one(BY_ID, id)
-    if row is None:
-        raise NotFound()
-    return Webhook._make(row)
+    return Webhook._make(await existing(queries, BY_ID, id))
 
 
 async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 0) -> list[Webhook]:

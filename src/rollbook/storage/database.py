@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
+from rollbook.errors import NotFound
+
 Row = Sequence[Any]
 T = TypeVar("T")
 Engine = Literal["sqlite", "postgresql"]
@@ -164,3 +166,17 @@ async def scalar(queries: Queries, sql: str, *values: Any) -> Any:
     row = await queries.one(sql, *values)
     assert row is not None
     return row[0]
+
+
+async def first(queries: Queries, sql: str, *values: Any) -> Any:
+    """The first column of the first row. None: there is none."""
+    row = await queries.one(sql, *values)
+    return row[0] if row else None
+
+
+async def existing(queries: Queries, sql: str, *values: Any) -> Row:
+    """The first row. Raises NotFound."""
+    row = await queries.one(sql, *values)
+    if row is None:
+        raise NotFound()
+    return row
