@@ -1,43 +1,5 @@
 """All errors a client can get, as one tree. `http/boundary` turns each into `{"error": message, "code": code, ...}`.
 
-ApiError 500
-  x BadRequest 400                 the request or a parameter is malformed
-    - InvalidJson                  the body is not valid JSON
-    - InvalidParameter             a query parameter or a field of the body is invalid (`param`, `errors`)
-    - EmailTaken                   another user has the email
-    - ExternalIdTaken              another user has the external ID
-    - BadMessage                   the HTTP message itself is malformed
-  x Unauthorized 401               no valid key
-    - MissingKey                   no key was sent
-    - MalformedKey                 not a Bearer token in the format of our keys
-    - InvalidKey                   no such key exists
-    - ExpiredKey  - RevokedKey
-    - WrongPassword                unknown email, or wrong password
-  x Forbidden 403                  a valid key without permission
-    - InsufficientScope            the key, or the role of its user, lacks permission
-    - UserSuspended  - AddressNotAllowed  - LastOwner  - NotYourself
-  x NotFound 404
-  x MethodNotAllowed 405           carries `Allow`
-  x RequestTimeout 408
-  x StillRunning 409               the first request with this Idempotency-Key is still running
-  x PreconditionFailed 412         If-Match names an outdated version
-  x ContentTooLarge 413
-  x UriTooLong 414
-  x UnsupportedMediaType 415
-  x KeyReused 422                  the Idempotency-Key was used with a different request
-  x BulkRefused 422                an operation of an atomic bulk call failed
-  x TooManyRequests 429            carries `Retry-After`
-    - TooManyAttempts              too many wrong passwords for this account or from this IP address
-    - TooManyStreams               too many requests of a user wait for events
-  x HeadersTooLarge 431
-  x Unavailable 503                carries `Retry-After`
-    - Overloaded                   a queue is full: of passwords to hash, of writes, of searches
-    - StorageUnavailable           the database cannot accept writes (a full or failing disk)
-    - DatabaseTimeout              the database took too long, and was told to stop
-    - LimitsUnavailable            requests cannot be counted, and the server refuses uncounted ones
-    - OutcomeUnknown               the database did not confirm a commit
-    - Stopping                     the server is shutting down
-
 The docstring of each class says when it happens and how to fix it. `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
 """
 
@@ -60,6 +22,7 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     message = "An unexpected error occurred on the server."
+    param: str | None = None
 
     def __init__(
         self,
@@ -70,7 +33,7 @@ class ApiError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         self.message = _fitting(message or self.message)
-        self.param = param
+        self.param = param or self.param
         self.faults = _first(faults) if faults else faults
         self.headers = headers or {}
         super().__init__(self.message)
@@ -107,9 +70,7 @@ class EmailTaken(BadRequest):
 
     code = "email_taken"
     message = "Email address is already in use."
-
-    def __init__(self) -> None:
-        super().__init__(param="email")
+    param = "email"
 
 
 class ExternalIdTaken(BadRequest):
@@ -117,9 +78,7 @@ class ExternalIdTaken(BadRequest):
 
     code = "external_id_taken"
     message = "External ID is already in use."
-
-    def __init__(self) -> None:
-        super().__init__(param="external_id")
+    param = "external_id"
 
 
 class IdTaken(BadRequest):
@@ -127,9 +86,7 @@ class IdTaken(BadRequest):
 
     code = "id_taken"
     message = "ID is already in use."
-
-    def __init__(self) -> None:
-        super().__init__(param="id")
+    param = "id"
 
 
 class BadMessage(BadRequest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,67 +29,19 @@ class Chapter(NamedTuple):
         return "/docs" if self.name == LANDING else f"/docs/{self.name}"
 
 
-GROUPS: dict[str, tuple[Chapter, ...]] = {
-    "Get started": (
-        Chapter("quickstart"),
-        Chapter("authentication", columns=True),
-        Chapter("conventions", columns=True),
-        Chapter("limits", columns=True),
-        Chapter("errors", columns=True),
-        Chapter("glossary"),
-    ),
-    "API": (
-        Chapter("api"),
-        Chapter("users", columns=True),
-        Chapter("keys", columns=True),
-        Chapter("sessions", columns=True),
-        Chapter("events", columns=True),
-        Chapter("requests", columns=True),
-        Chapter("usage", columns=True),
-        Chapter("imports", columns=True),
-        Chapter("exports", columns=True),
-        Chapter("health", columns=True),
-    ),
-    "Integrations": (
-        Chapter("integrations"),
-        Chapter("sign-in"),
-        Chapter("password-reset"),
-        Chapter("crm-sync"),
-        Chapter("handle-rate-limits"),
-        Chapter("least-privilege"),
-        Chapter("n8n"),
-        Chapter("sdk-python"),
-        Chapter("sdk-typescript"),
-        Chapter("webhooks", columns=True),
-        Chapter("follow"),
-        Chapter("directory-copy"),
-    ),
-    "Move in": (
-        Chapter("import"),
-        Chapter("migrate"),
-        Chapter("migrate-auth0"),
-        Chapter("migrate-clerk"),
-        Chapter("migrate-django"),
-        Chapter("migrate-fastapi-users"),
-        Chapter("migrate-firebase"),
-        Chapter("migrate-keycloak"),
-        Chapter("migrate-pocketbase"),
-        Chapter("migrate-supabase"),
-        Chapter("password-hashes"),
-    ),
-    "Run it": (
-        Chapter("configuration"),
-        Chapter("cli"),
-        Chapter("deployment"),
-        Chapter("scaling"),
-        Chapter("operations"),
-        Chapter("backup-restore"),
-        Chapter("upgrade"),
-    ),
+_GROUPS = {
+    "Get started": "quickstart authentication conventions limits errors glossary",
+    "API": "api users keys sessions events requests usage imports exports health",
+    "Integrations": "integrations sign-in password-reset crm-sync handle-rate-limits least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
+    "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
+    "Run it": "configuration cli deployment scaling operations backup-restore upgrade",
 }
-CHAPTERS: dict[str, Chapter] = {
-    chapter.name: chapter for chapter in (Chapter(LANDING), *(each for group in GROUPS.values() for each in group))
-}
+# Chapters with `columns`.
+_COLUMNS = (
+    "authentication conventions limits errors users keys sessions events requests usage imports exports health webhooks".split()
+)
+GROUPS = {group: tuple(Chapter(name, name in _COLUMNS) for name in names.split()) for group, names in _GROUPS.items()}
+CHAPTERS = {chapter.name: chapter for chapter in (Chapter(LANDING), *chain(*GROUPS.values()))}
 
 
 def url(target: str) -> str:
