@@ -21,22 +21,9 @@ class Caller:
     """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate remembers it."""
 
     __slots__ = (
-        "created_by",
-        "ends_at",
-        "key_bucket",
-        "key_id",
-        "key_limit",
-        "limit",
-        "limited_with",
-        "networks",
-        "privileges",
-        "role",
-        "scopes",
-        "scopes_on_all",
-        "scopes_on_self",
-        "suspended",
-        "user_id",
-    )
+        "created_by", "ends_at", "key_bucket", "key_id", "key_limit", "limit", "limited_with", "networks", "privileges", "role", "scopes",
+        "scopes_on_all", "scopes_on_self", "suspended", "user_id",
+    )  # fmt: skip
 
     def __init__(self, holder: Holder, limit: Limit) -> None:
         self.key_id = holder.key_id

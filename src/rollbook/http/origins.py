@@ -95,12 +95,7 @@ def _called(request: Request, settings: Settings) -> Origin:
 
 
 def _public(settings: Settings) -> Origin | None:
-    return _parse_public(settings.public_url)
-
-
-@lru_cache(maxsize=4)
-def _parse_public(url: str) -> Origin | None:
-    return _parse(url)
+    return _parsed_once(settings.public_url)
 
 
 def _parse(url: str) -> Origin | None:
@@ -112,6 +107,9 @@ def _parse(url: str) -> Origin | None:
     if parts.scheme not in PORTS or not parts.netloc or "@" in parts.netloc:
         return None
     return _origin(parts.scheme, *_split(parts.netloc.lower()))
+
+
+_parsed_once = lru_cache(maxsize=4)(_parse)
 
 
 def _origin(scheme: str, host: str, port: str) -> Origin:

@@ -29,7 +29,10 @@ Build = Callable[[Settings, int], Application]
 
 
 def serve(
-    settings: Settings, build: Build, ready: Callable[[str], None] | None = None, restarted: Callable[[], None] = lambda: None
+    settings: Settings,
+    build: Build,
+    ready: Callable[[str], None] = lambda url: None,
+    restarted: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
@@ -43,16 +46,12 @@ def serve(
     url = _url(settings, sockets[0])
     _raise_file_limit(settings.max_connections)
 
-    def announce() -> None:
-        if ready is not None:
-            ready(url)
-
     try:
         if settings.workers > 1:
             from rollbook.http.supervisor import Supervisor
 
-            return Supervisor(settings, build, sockets, announce, restarted).run()
-        run_worker(settings, build, 0, sockets, announce)
+            return Supervisor(settings, build, sockets, lambda: ready(url), restarted).run()
+        run_worker(settings, build, 0, sockets, lambda: ready(url))
         return 0
     finally:
         for listener in sockets:

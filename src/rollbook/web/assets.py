@@ -41,18 +41,14 @@ def url(name: str) -> str:
     return f"/static/{name}?v={load(FOLDER, name).content.digest}"
 
 
+@cache
 def load(folder: Path, name: str) -> File:
     """A file by its plain name: read once. Raises NotFound, also for names that lead elsewhere."""
     if name not in _names(folder):
         raise NotFound()
-    return _load(folder, name)
+    return File(KINDS[Path(name).suffix].encode(), Fixed((folder / name).read_bytes()))
 
 
 @cache
 def _names(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in folder.iterdir() if path.suffix in KINDS)
-
-
-@cache
-def _load(folder: Path, name: str) -> File:
-    return File(KINDS[Path(name).suffix].encode(), Fixed((folder / name).read_bytes()))

@@ -6,29 +6,14 @@ import re
 
 # The order matters: each browser also sends the names of those below.
 BROWSERS = (
-    ("Edg/", "Edge"),
-    ("EdgA/", "Edge"),
-    ("EdgiOS/", "Edge"),
-    ("OPR/", "Opera"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("Vivaldi/", "Vivaldi"),
-    ("FxiOS/", "Firefox"),
-    ("Firefox/", "Firefox"),
-    ("CriOS/", "Chrome"),
-    ("HeadlessChrome/", "Chrome"),
-    ("Chrome/", "Chrome"),
-    ("Version/", "Safari"),
-)
+    ("Edg/", "Edge"), ("EdgA/", "Edge"), ("EdgiOS/", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser/", "Samsung Internet"),
+    ("Vivaldi/", "Vivaldi"), ("FxiOS/", "Firefox"), ("Firefox/", "Firefox"), ("CriOS/", "Chrome"), ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"), ("Version/", "Safari"),
+)  # fmt: skip
 SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("CrOS", "ChromeOS"),
-    ("Windows", "Windows"),
-    ("Macintosh", "macOS"),
-    ("Linux", "Linux"),
-    ("FreeBSD", "FreeBSD"),
-)
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrOS", "ChromeOS"), ("Windows", "Windows"), ("Macintosh", "macOS"),
+    ("Linux", "Linux"), ("FreeBSD", "FreeBSD"),
+)  # fmt: skip
 UNKNOWN = "Unknown browser"
 
 _PROGRAM = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,39})(?:/[0-9][0-9A-Za-z.+-]{0,20})?(?: |$)").match

@@ -201,10 +201,6 @@ class PageRequest:
         session = self.set_cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
         return session + self.set_cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE)
 
-    def no_cookie(self) -> bytes:
-        """The header line that deletes the session's cookie."""
-        return self.set_cookie("", 0)
-
     def set_cookie(self, text: str, seconds: int, of: str = "") -> bytes:
         """The header line that sets a cookie of ours for this long; `of` is the end of its name."""
         secure = origins.is_secure(self.request, self.on.settings)

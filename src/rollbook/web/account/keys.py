@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from rollbook.http.response import Response
 from rollbook.web.keys import calls, form, listing, one, secret
 from rollbook.web.keys.holder import mine
@@ -14,29 +16,10 @@ async def show(page: PageRequest) -> Response:
     return page.render("account/keys.html", section=holder.section, call=calls.example(page, holder), **found)
 
 
-async def show_form(page: PageRequest) -> Response:
-    return await form.show(page, mine(page))
+def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
+    return lambda page: handler(page, mine(page), *page.ids)
 
 
-async def create(page: PageRequest) -> Response:
-    return await form.create(page, mine(page))
-
-
-async def show_one(page: PageRequest) -> Response:
-    return await one.show(page, mine(page), page.ids[0])
-
-
-async def show_secret(page: PageRequest) -> Response:
-    return await secret.show(page, mine(page), page.ids[0])
-
-
-async def reveal(page: PageRequest) -> Response:
-    return await one.reveal(page, mine(page), page.ids[0])
-
-
-async def rotate(page: PageRequest) -> Response:
-    return await one.rotate(page, mine(page), page.ids[0])
-
-
-async def revoke(page: PageRequest) -> Response:
-    return await one.revoke(page, mine(page), page.ids[0])
+show_form, create = _mine(form.show), _mine(form.create)
+show_one, show_secret = _mine(one.show), _mine(secret.show)
+reveal, rotate, revoke = _mine(one.reveal), _mine(one.rotate), _mine(one.revoke)

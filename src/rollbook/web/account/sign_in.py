@@ -47,7 +47,7 @@ async def sign_out(page: PageRequest) -> Response:
     """Ends this session only."""
     if (digest := page.cookie_digest) is not None:
         await sessions.sign_out(page.on, page.by, digest)
-    return page.redirect("/account/sign-in", "signed-out", page.no_cookie())
+    return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0))
 
 
 def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from rollbook.http.response import Response
 from rollbook.web.admin import user_frame
 from rollbook.web.admin.permitted import may_touch
 from rollbook.web.keys import form, listing, one, secret
-from rollbook.web.keys.holder import Holder, theirs
+from rollbook.web.keys.holder import theirs
 from rollbook.web.page_request import PageRequest
 
 
 async def show(page: PageRequest) -> Response:
-    holder = await _holder(page)
+    holder = theirs(await user_frame.user(page))
     found = await listing.listed(page, holder)
     return page.render("admin/user_keys.html", **user_frame.context(page, holder.user, "keys"), **found)
 
 
-async def show_form(page: PageRequest) -> Response:
-    return await form.show(page, await _holder(page))
-
-
-async def create(page: PageRequest) -> Response:
-    return await form.create(page, await _holder(page))
-
-
 async def show_one(page: PageRequest) -> Response:
-    holder = await _holder(page)
+    holder = theirs(await user_frame.user(page))
     return await one.show(page, holder, page.ids[1], may_touch(page, holder.user.role))
 
 
-async def show_secret(page: PageRequest) -> Response:
-    return await secret.show(page, await _holder(page), page.ids[1])
+def _theirs(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
+    async def handle(page: PageRequest) -> Response:
+        return await handler(page, theirs(await user_frame.user(page)), *page.ids[1:])
+
+    return handle
 
 
-async def rotate(page: PageRequest) -> Response:
-    return await one.rotate(page, await _holder(page), page.ids[1])
-
-
-async def revoke(page: PageRequest) -> Response:
-    return await one.revoke(page, await _holder(page), page.ids[1])
-
-
-async def _holder(page: PageRequest) -> Holder:
-    """Raises NotFound."""
-    return theirs(await user_frame.user(page))
+show_form, create = _theirs(form.show), _theirs(form.create)
+show_secret, rotate, revoke = _theirs(secret.show), _theirs(one.rotate), _theirs(one.revoke)
