@@ -33,7 +33,8 @@ class ApiError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         self.message = _fitting(message or self.message)
-        self.param = param or self.param
+        if param is not None:
+            self.param = param
         self.faults = _first(faults) if faults else faults
         self.headers = headers or {}
         super().__init__(self.message)
