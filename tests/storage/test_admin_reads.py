@@ -27,6 +27,7 @@ from rollbook.http.response import Response
 from rollbook.quota import NO_LIMIT
 from rollbook.records import engines, event_search, events, user_list, users
 from rollbook.records.dialect import dialect
+from rollbook.records.events import Selection
 from rollbook.records.user_counts import postgres as user_counts_postgres
 from rollbook.records.user_list.query import OLDEST_FIRST, Filters, Order, Query
 from rollbook.records.user_search import sqlite as user_search
@@ -154,10 +155,11 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
     assert [event.seq for event in whole] == list(range(40, 0, -1))
     for type, user_id in ((None, None), ("user.updated", None), (None, "user_1"), ("user.updated", "user_1")):
         wanted = [event for event in whole if type in (None, event.type) and user_id in (None, event.user_id)]
-        first = (await events.latest(people, 5, type, user_id)).events
-        second = (await events.latest(people, 5, type, user_id, before=first[-1].seq)).events
+        asked = Selection(None if type is None else frozenset((type,)), user_id)
+        first = (await events.page(people, asked, 5, newest_first=True)).events
+        second = (await events.page(people, asked._replace(before=first[-1].seq), 5, newest_first=True)).events
         assert first + second == wanted[:10]
-        assert (await events.latest(people, 5, type, user_id, after=second[0].seq)).events == first
+        assert (await events.page(people, asked._replace(after=second[0].seq), 5)).events == first[::-1]
 
 
 async def happen(tx: Tx, made: list[tuple[str, str, str, str, int]]) -> None:

@@ -148,7 +148,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
-    newest = await events.latest(queries, 1, user_id=id)
+    newest = await events.latest(queries, 1, id)
     return await users.get(queries, id), newest.events[0].seq if newest.events else 0, newest.position
 
 

@@ -50,7 +50,7 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")
     newest = await events.newest(on.db)
-    first = await on.read(place_before, "from", str(new.start)) + 1
+    first = await on.read(place_before, str(new.start)) + 1
     last = newest if new.to is UNSET else min(newest, await on.read(place_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")

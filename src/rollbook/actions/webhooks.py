@@ -212,7 +212,7 @@ async def _place(on: Rollbook, start: str) -> int | None:
     if start == "now":
         return await events.newest(on.db)
     await events.settle(on.db)
-    return await on.read(place_before, "from", start)
+    return await on.read(place_before, start)
 
 
 async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:

@@ -14,7 +14,6 @@ import hmac
 import os
 import re
 import stat
-from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -107,16 +106,16 @@ def is_given() -> bool:
     return bool(os.environ.get(SECRET) or os.environ.get(SECRET_FILE))
 
 
-def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Secret:
+def load(folder: Path) -> Secret:
     """The secret from the environment, otherwise from `folder/secret`, which is created if it doesn't exist.
 
     Raises ConfigurationError if it is damaged or other users can read it.
     """
-    if text := environment.get(SECRET):
+    if text := os.environ.get(SECRET):
         if not _FORM(text.strip().encode()):
             raise ConfigurationError(f"{SECRET} must be 64 hexadecimal digits. Create one with: openssl rand -hex 32")
         return Secret(bytes.fromhex(text.strip()))
-    if named := environment.get(SECRET_FILE):
+    if named := os.environ.get(SECRET_FILE):
         try:
             # Its group may read it: containers get their secrets this way.
             return Secret(_read(Path(named), others=0o037, hint="Create one with: openssl rand -hex 32"))

@@ -49,7 +49,7 @@ def create_key(
         "scopes": None if scopes is None else _parts(scopes),
         "ip_allow": None if ip_allow is None else _parts(ip_allow),
         "rate_limit": rate_limit,
-        "expires_at": None if expires is None else options.moment(expires, "--expires"),
+        "expires_at": None if expires is None else options.expiry(expires),
     }
     with server() as place:
         fields = {"user_id": place.user(user)["id"], **given}
@@ -98,7 +98,7 @@ def rotate_key(
 ) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as place:
-        kept = {"overlap": options.seconds(overlap, "--overlap")}
+        kept = {"overlap": options.overlap(overlap)}
         _show(place.one("POST", at("keys", key_id, "rotate"), body=kept), place.address, json, quiet)
 
 

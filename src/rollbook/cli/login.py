@@ -61,7 +61,7 @@ def login(
     """
     profile_store.check(profile)
     chosen = [part.strip() for part in (scopes or "").split(",") if part.strip()]
-    until = options.moment(expires, "--expires")
+    until = options.expiry(expires)
     name = f"Command line on {platform.node() or 'a computer'}"[:100]
     if (data is None) != (user is None) or (data is not None and key is not None):
         raise typer.BadParameter("Use --data together with --user, and without --key: it creates the key.")

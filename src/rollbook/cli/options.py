@@ -222,23 +222,23 @@ def confirm(question: str, yes: bool) -> None:
         raise Failure("Nothing was changed.")
 
 
-def seconds(text: str, option: str) -> int:
+def overlap(text: str) -> int:
     """`90s`, `15m`, `12h`, `30d`, `2w`."""
     found = units.seconds(text)
     if found is None:
-        raise typer.BadParameter(f"{option}: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
+        raise typer.BadParameter(f"--overlap: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
     return found
 
 
-def moment(text: str, option: str) -> str:
+def expiry(text: str) -> str:
     """A duration from now (`30d`) or an RFC 3339 time, as RFC 3339."""
     if (length := units.seconds(text)) is not None:
         at = clock.now() + length * clock.SECOND
         if at > clock.LATEST:
-            raise typer.BadParameter(f"{option}: {text} is later than the year 9999.")
+            raise typer.BadParameter(f"--expires: {text} is later than the year 9999.")
         return clock.format_time(at)
     try:
         clock.parse(text)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{option}: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
+        raise typer.BadParameter("--expires: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
     return text

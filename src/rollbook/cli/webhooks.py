@@ -138,7 +138,7 @@ def rotate_secret(
 ) -> None:
     """Rotate the secret of a webhook, and print the new one."""
     with server() as place:
-        kept = {"overlap": options.seconds(overlap, "--overlap")}
+        kept = {"overlap": options.overlap(overlap)}
         webhook = place.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=kept)
         if quiet:
             line(webhook["secret"])

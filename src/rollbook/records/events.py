@@ -281,21 +281,9 @@ def selects(asked: Selection, event: Event) -> bool:
     )
 
 
-async def latest(
-    queries: Queries,
-    limit: int,
-    type: str | None = None,
-    user_id: str | None = None,
-    *,
-    before: int = 1 << 62,
-    after: int | None = None,
-) -> EventPage:
-    """Newest first: those before a `seq`, or with `after` the ones that came right after it."""
-    types = None if type is None else frozenset((type,))
-    if after is None:
-        return await page(queries, Selection(types, user_id, before=before), limit, newest_first=True)
-    found = await page(queries, Selection(types, user_id, after), limit)
-    return found._replace(events=found.events[::-1])
+async def latest(queries: Queries, limit: int, user_id: str | None = None) -> EventPage:
+    """The newest first, of a user or of all."""
+    return await page(queries, Selection(user_id=user_id), limit, newest_first=True)
 
 
 async def at(queries: Queries, seq: int) -> Event | None:

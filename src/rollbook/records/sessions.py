@@ -50,7 +50,7 @@ END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_OLDEST = f"""
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
 END_OTHERS = f"DELETE FROM sessions WHERE user_id = ? AND id != ? RETURNING {COLUMNS}"
-END_ALL = "DELETE FROM sessions WHERE user_id = ? AND id != ?"
+END_ALL = "DELETE FROM sessions WHERE user_id = ?"
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?) AS oldest
     UNION SELECT id FROM (SELECT id FROM sessions WHERE last_seen_at <= ? ORDER BY last_seen_at LIMIT ?) AS idle"""
@@ -124,9 +124,9 @@ async def end_others(tx: Tx, user_id: str, keep: str, lifetime: Lifetime) -> lis
     return sorted((each for each in ended if each.created_at > created and each.last_seen_at > seen), reverse=True)
 
 
-async def end_all(tx: Tx, user_id: str, keep: str = "") -> int:
-    """End all sessions of a user but `keep`; how many. Part of a larger change, which has its own event."""
-    return await tx.run(END_ALL, user_id, keep)
+async def end_all(tx: Tx, user_id: str) -> None:
+    """Part of a larger change, which has its own event."""
+    await tx.run(END_ALL, user_id)
 
 
 async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:

@@ -29,26 +29,26 @@ async def show(page: PageRequest) -> Response:
     return await answer(page.request, page.ids[0])
 
 
-async def answer(request: Request, name: str, folder: Path = FOLDER) -> Response:
+async def answer(request: Request, name: str) -> Response:
     """The file, compressed where the browser takes it. Raises NotFound."""
-    file = load(folder, name)
+    file = load(name)
     cache = FOREVER if request.query == f"v={file.content.digest}" else SHORTLY
     return await file.content.answer(request, b"Content-Type: " + file.kind + b"\r\n" + cache)
 
 
 def url(name: str) -> str:
     """The URL of a static file."""
-    return f"/static/{name}?v={load(FOLDER, name).content.digest}"
+    return f"/static/{name}?v={load(name).content.digest}"
 
 
 @cache
-def load(folder: Path, name: str) -> File:
+def load(name: str) -> File:
     """A file by its plain name: read once. Raises NotFound, also for names that lead elsewhere."""
-    if name not in _names(folder):
+    if name not in _names():
         raise NotFound()
-    return File(KINDS[Path(name).suffix].encode(), Fixed((folder / name).read_bytes()))
+    return File(KINDS[Path(name).suffix].encode(), Fixed((FOLDER / name).read_bytes()))
 
 
 @cache
-def _names(folder: Path) -> frozenset[str]:
-    return frozenset(path.name for path in folder.iterdir() if path.suffix in KINDS)
+def _names() -> frozenset[str]:
+    return frozenset(path.name for path in FOLDER.iterdir() if path.suffix in KINDS)

@@ -77,7 +77,6 @@ def requests(
     since: int,
     until: int,
     label: str = "Requests per hour",
-    id: str = "plot",
     *,
     step: int = clock.HOUR,
     log: Log | None = None,
@@ -88,7 +87,7 @@ def requests(
     columns = ("Hour (UTC)" if step == clock.HOUR else "Day (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
     total = sum(bar.numbers[0] for bar in bars)
     summary = f"{total:,} {'request' if total == 1 else 'requests'} in total."
-    return _figure(id, label, summary, bars, since, until, step, columns, ANSWERED)
+    return _figure(label, summary, bars, since, until, step, columns, ANSWERED)
 
 
 def users_by_day(days: Sequence[tuple[int, int]]) -> Markup:
@@ -96,7 +95,7 @@ def users_by_day(days: Sequence[tuple[int, int]]) -> Markup:
     bars = [Bar(at, _day(at), f"{_day(at)}: {count:,} new", [("bar", count)], (count,)) for at, count in days]
     summary = f"{sum(count for _, count in days):,} new users in total."
     until = days[-1][0] + clock.DAY
-    return _figure("joined", "New users per day", summary, bars, days[0][0], until, clock.DAY, ("Day (UTC)", "New users"))
+    return _figure("New users per day", summary, bars, days[0][0], until, clock.DAY, ("Day (UTC)", "New users"))
 
 
 def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
@@ -112,7 +111,7 @@ def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int) -> M
         for at, delivered, failed in hours
     ]
     label, columns = "Deliveries per hour, last 24 hours", ("Hour (UTC)", "Deliveries", "Failed")
-    return _figure("deliveries", label, delivery_summary(hours), bars, since, until, clock.HOUR, columns, DELIVERED)
+    return _figure(label, delivery_summary(hours), bars, since, until, clock.HOUR, columns, DELIVERED)
 
 
 def delivery_summary(hours: Sequence[Deliveries]) -> str:
@@ -169,7 +168,6 @@ def _day(at: int) -> str:
 
 
 def _figure(
-    id: str,
     label: str,
     summary: str,
     bars: list[Bar],
@@ -179,7 +177,7 @@ def _figure(
     columns: tuple[str, ...],
     legend: Sequence[tuple[str, str]] = (),
 ) -> Markup:
-    """A bar for each `span` from `start` to `until`. `id` is unique on its page."""
+    """A bar for each `span` from `start` to `until`."""
     from markupsafe import Markup
 
     whole = max(until - start, span)
@@ -188,7 +186,6 @@ def _figure(
     return Markup(
         templates.render(
             "plot.html",
-            id=id,
             label=label,
             summary=summary,
             height=HEIGHT,

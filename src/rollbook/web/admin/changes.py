@@ -45,7 +45,7 @@ class ChangePage(NamedTuple):
 
 async def latest(queries: Queries, limit: int, user_id: str | None = None) -> ChangePage:
     """The newest first."""
-    page = await events.latest(queries, limit, user_id=user_id)
+    page = await events.latest(queries, limit, user_id)
     return ChangePage(await in_words(queries, page.events), page.more)
 
 

@@ -65,8 +65,8 @@ async def show(page: PageRequest) -> Response:
         deleted=board.deleted,
         day=usage_records.total(lately),
         week=week,
-        day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", "day"),
-        week_plot=plots.requests(board.hours, since, until, "Requests per hour, last 7 days", "week"),
+        day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours"),
+        week_plot=plots.requests(board.hours, since, until, "Requests per hour, last 7 days"),
         changes=board.changes,
     )
 

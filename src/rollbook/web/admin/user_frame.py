@@ -31,8 +31,8 @@ async def user(page: PageRequest) -> User:
     return await users.get(page.on, page.by, page.ids[0])
 
 
-def path(page: PageRequest, tab: str = "") -> str:
-    return f"/admin/users/{page.ids[0]}" + (f"/{tab}" if tab else "")
+def path(page: PageRequest, tab: str) -> str:
+    return f"/admin/users/{page.ids[0]}/{tab}"
 
 
 def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:

@@ -15,5 +15,4 @@ async def show(page: PageRequest) -> Response:
         "admin/webhooks.html",
         section="admin/webhooks",
         rows=await rows(page, found.webhooks, with_owners=True),
-        total=found.total,
     )
