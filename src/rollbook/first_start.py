@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from rollbook.actions import owners
@@ -66,16 +66,13 @@ def open_database(settings: Settings, make: bool = True) -> Database:
 
 def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> Prepared:
     """Create what is missing. Raises ConfigurationError, DatabaseUnusable."""
-    db = open_database(settings)
-    try:
+    with closing(open_database(settings)) as db:
         on = Rollbook(settings, db)
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
         if owner is not None:
             return Prepared(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
         return _make_owner(on, environment)
-    finally:
-        db.close()
 
 
 def forget_credentials() -> None:

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -217,17 +217,11 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         yield ok(
             "database", f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free"
         )
-        if about["network_file_system"]:
-            yield warning(
-                "file system", about["file_system"], "SQLite's locks are not safe on a network file system. Use a local disk."
-            )
-        else:
-            yield ok("file system", about["file_system"])
-        if about["wal_size"] > LONG_LOG:
-            fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
-            yield warning("log", units.size(about["wal_size"]), fix)
-        else:
-            yield ok("log", units.size(about["wal_size"]))
+        kind, log = about["file_system"], units.size(about["wal_size"])
+        fix = "SQLite's locks are not safe on a network file system. Use a local disk."
+        yield warning("file system", kind, fix) if about["network_file_system"] else ok("file system", kind)
+        fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
+        yield warning("log", log, fix) if about["wal_size"] > LONG_LOG else ok("log", log)
         if about["size"] > LARGE and not deep:
             yield ok("pages", "not checked: the database is large. Use --deep to check them")
         else:
@@ -334,11 +328,8 @@ async def _one(queries: Queries, sql: str) -> Row | None:
 
 
 def _pages(path: Path, check: str) -> Finding:
-    connection = connect_reader(path)
-    try:
+    with closing(connect_reader(path)) as connection:
         found = [row[0] for row in connection.execute(f"PRAGMA {check}(10)")]
-    finally:
-        connection.close()
     if found == ["ok"]:
         return ok("pages", f"{check}: no errors")
     return fault("pages", f"{check}: {'; '.join(found)}", "The file is damaged. Restore a backup, and check the disk.")
@@ -424,13 +415,9 @@ def _port(settings: Settings) -> Finding:
 def _answers(settings: Settings) -> bool:
     kind = http.client.HTTPSConnection if settings.tls_cert else http.client.HTTPConnection
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    with suppress(OSError, http.client.HTTPException):
-        connection = kind(host, settings.port, timeout=2)
-        try:
-            connection.request("GET", "/health/live")
-            return connection.getresponse().status == 200
-        finally:
-            connection.close()
+    with suppress(OSError, http.client.HTTPException), closing(kind(host, settings.port, timeout=2)) as connection:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == 200
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -28,11 +29,8 @@ def migrate(
 ) -> None:
     """Apply pending migrations to the database. The server does this at every start."""
     settings, _ = config.load({"data": data, "database": database})
-    db = connect(settings, for_migration=True)
-    try:
+    with closing(connect(settings, for_migration=True)) as db:
         found = migrations.pending(db) if check else migrations.migrate(db)
-    finally:
-        db.close()
     names = [migration.file_name for migration in found]
     if json:
         as_json({"pending" if check else "applied": names})

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,11 +37,8 @@ def backend(data: Path | None, url: str | None, key: str | None, profile: str | 
     else:
         from rollbook.cli.folder import Folder
 
-        folder = Folder.open(data, make)
-        try:
+        with closing(Folder.open(data, make)) as folder:
             yield folder
-        finally:
-            folder.close()
 
 
 @contextmanager
@@ -138,8 +135,5 @@ def _login(url: str) -> str:
 def opened(target: Target) -> Iterator[Remote]:
     from rollbook.cli.remote import Remote
 
-    remote = Remote(*target)
-    try:
+    with closing(Remote(*target)) as remote:
         yield remote
-    finally:
-        remote.close()

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -210,10 +210,7 @@ def check_sqlite(path: Path) -> None:
     if not path.is_file():
         raise DatabaseUnusable(f"There is no database {path}.")
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        finally:
-            connection.close()
     except sqlite3.Error as problem:
         raise DatabaseUnusable(f"{path} cannot be used as a database: {problem}.") from None

@@ -170,8 +170,7 @@ class SQLite(Reads, Database):
 
     def describe(self) -> dict[str, Any]:
         """What `doctor` and the server page show."""
-        connection = connect_reader(self.path)
-        try:
+        with closing(connect_reader(self.path)) as connection:
 
             def pragma(name: str) -> Any:
                 return connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -191,8 +190,6 @@ class SQLite(Reads, Database):
                 "file_system": file_system,
                 "network_file_system": file_system in _NETWORK_FILE_SYSTEMS,
             }
-        finally:
-            connection.close()
 
     def _read_in_thread(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         connection = getattr(self._aside_local, "connection", None)
@@ -228,16 +225,8 @@ def _make_private(path: Path) -> None:
 
 def _choose_log(path: Path) -> None:
     """Write-ahead log, remembered in the file. Turning it on needs the file alone, so processes that start together do it in turn."""
-    lock = WriterLock(path.with_name("writer.lock"))
-    try:
-        with lock:
-            connection = connect_writer(path, "full")
-            try:
-                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            finally:
-                connection.close()
-    finally:
-        lock.close()
+    with closing(WriterLock(path.with_name("writer.lock"))) as lock, lock, closing(connect_writer(path, "full")) as connection:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise DatabaseUnusable(f"{path} lies on a file system without shared memory, which SQLite's log needs. Use a local disk.")
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from rollbook import units
@@ -82,30 +83,20 @@ def _copy(source: Path, part: Path, file: int, moved: Moved) -> None:
             os.fdatasync(file)
         moved(total - remaining, total)
 
-    reader = connect_reader(source)
-    try:
-        writer = sqlite3.connect(part, isolation_level=None)
-        try:
-            # If anything happens to it before it is complete, it is removed: a journal would be for nothing.
-            writer.execute("PRAGMA journal_mode = OFF").close()
-            writer.execute("PRAGMA synchronous = OFF").close()
-            reader.execute("BEGIN")
-            reader.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-            reader.backup(writer, pages=STEP, progress=after_step)
-        finally:
-            writer.close()
-    finally:
-        reader.close()
+    with closing(connect_reader(source)) as reader, closing(sqlite3.connect(part, isolation_level=None)) as writer:
+        # If anything happens to it before it is complete, it is removed: a journal would be for nothing.
+        writer.execute("PRAGMA journal_mode = OFF").close()
+        writer.execute("PRAGMA synchronous = OFF").close()
+        reader.execute("BEGIN")
+        reader.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        reader.backup(writer, pages=STEP, progress=after_step)
 
 
 def _check(part: Path) -> None:
     """Also makes it one file that can be read where nothing can be written: the copy says of itself that it has a write-ahead log."""
-    connection = sqlite3.connect(part, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(part, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
-    finally:
-        connection.close()
     if found != ["ok"]:
         raise DatabaseUnusable(f"The backup is damaged, as the database may be: {'; '.join(found)}. Run: rollbook doctor --deep")
 

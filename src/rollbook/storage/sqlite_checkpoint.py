@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 from rollbook.storage.sqlite_connection import BUSY_TIMEOUT, WriterLock, connect_writer
@@ -91,19 +92,11 @@ class Checkpointer:
 
     def _checkpoint(self, empty_size: int) -> None:
         """Also empty a log of `empty_size` bytes or more."""
-        connection = connect_writer(self._path, "full")
-        try:
+        with closing(connect_writer(self._path, "full")) as connection:
             # When it gets to the end, the next commit starts the log again; when another process is at it, so much the better.
             connection.execute(_PASSIVE).fetchone()
             if os.stat(f"{self._path}-wal").st_size >= empty_size:
-                connection.execute(
-                    _PASSIVE
-                ).fetchone()  # what was written during the first: leaves less for the writers to wait for
-                lock = WriterLock(self._path.with_name("writer.lock"))
-                try:
-                    with lock:
-                        restart_log(connection, SHORT_PATIENCE)
-                finally:
-                    lock.close()
-        finally:
-            connection.close()
+                # What was written during the first: leaves less for the writers to wait for.
+                connection.execute(_PASSIVE).fetchone()
+                with closing(WriterLock(self._path.with_name("writer.lock"))) as lock, lock:
+                    restart_log(connection, SHORT_PATIENCE)

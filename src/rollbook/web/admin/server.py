@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 from rollbook import __version__, clock, roles, units
 from rollbook.actions import backups, users
 from rollbook.actions import events as event_actions
-from rollbook.config import Settings, without_secrets
+from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records.connect import is_sqlite
@@ -44,9 +44,7 @@ async def show(page: PageRequest) -> Response:
     await events.settle(page.on.db)
     latest = (await events.latest(page.on.db, 1)).events
     log_size = await page.on.read(events.size)
-    described = [
-        Setting(each.name, as_text(each.name, each.value), each.origin, _MEANINGS.get(each.name, "")) for each in about.sources
-    ]
+    described = [_setting(source) for source in about.sources]
     free = shutil.disk_usage(settings.data).free if is_sqlite(settings) else 0
     return page.render(
         "admin/server.html",
@@ -84,6 +82,10 @@ async def show(page: PageRequest) -> Response:
 async def back_up(page: PageRequest) -> Response:
     backups.request(page.on.settings, page.by)
     return page.redirect("/admin/server", "backup-requested")
+
+
+def _setting(source: Source) -> Setting:
+    return Setting(source.name, as_text(source.name, source.value), source.origin, _MEANINGS.get(source.name, ""))
 
 
 def as_text(name: str, value: Any) -> str:
