@@ -189,7 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_memory: Annotated[int, says("Memory of one argon2id hash, in KiB.", ge=8, le=4_194_304)] = 19_456
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
     password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
-    password_threads: Annotated[int, says("Threads per worker that hash passwords, at the lowest priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
+    password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
     password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.", ge=1, le=100_000)] = 64
 
     sign_in_roles: Annotated[RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")] = RoleNames(ROLES)

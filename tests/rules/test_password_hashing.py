@@ -239,7 +239,8 @@ def test_a_caller_that_goes_away_leaves_its_place_in_the_queue() -> None:
     hasher.close()
 
 
-def test_its_threads_have_the_lowest_priority_and_nothing_else_has(cheap: Passwords) -> None:
+def test_its_threads_have_a_low_priority_and_nothing_else_has(cheap: Passwords) -> None:
+    # At +19, a sign-in beside busy programs took seconds (decision 6).
     threads_have_their_own = sys.platform == "linux"
 
     def nice() -> int:
@@ -253,7 +254,7 @@ def test_its_threads_have_the_lowest_priority_and_nothing_else_has(cheap: Passwo
         return await cheap._aside(nice)
 
     before = nice()
-    assert asyncio.run(look()) == (19 if threads_have_their_own else before)
+    assert asyncio.run(look()) == (min(before + 10, 19) if threads_have_their_own else before)
     assert nice() == before
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 

@@ -1,4 +1,4 @@
-"""Hashes and verifies passwords with argon2id, off the event loop and at the lowest priority.
+"""Hashes and verifies passwords with argon2id, off the event loop and at a low priority.
 
 A hash takes about 20 ms of a core and `password_memory` of memory. At most `password_threads` run at once in a worker, so a server needs
 workers x threads x memory (19 MiB by default) for them.
@@ -40,6 +40,9 @@ MAX_PARALLELISM = 16
 """Maximum lanes of an imported argon2 hash."""
 MAX_COST = 4_194_304
 """Maximum cost of an imported hash, as `records/password_parameters` counts it: about 2 s of a core."""
+NICENESS = 10
+"""What threads that hash add to their nice value: the kernel then gives them a tenth of a core that others want too, which reads hardly
+notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
 
 T = TypeVar("T")
 
@@ -197,9 +200,9 @@ def _encoded(password: str) -> bytes:
 
 
 def _step_back() -> None:
-    """Give this thread the lowest priority, so that reads keep their speed.
+    """Give this thread a low priority, so that reads keep their speed.
 
     On Linux each thread has its own priority. Elsewhere this would lower that of the whole process.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.nice(NICENESS)
