@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,17 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, WebError, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    WebError,
+    sync_playwright,
+)
 
 from tests.harness import Server
 from tools.environment import BROWSER, ROOT, SetupFailed, find_browser, need
@@ -29,6 +41,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No page is there for long enough that compiling its scripts a second time, for speed, would pay.
+    "--js-flags=--no-opt --no-maglev",
 ]
 
 # Runs before every page's own scripts. What the policy refuses is told, and so is a script that got in through a name.
@@ -112,6 +126,50 @@ def new_context(browser: Browser, server: Server, watch: Watch, **options: Any) 
     return context
 
 
+class Pages:
+    """Pages of browsers with nothing in them, each of another person.
+
+    To start one costs more than most tests do in it. So a page is emptied after a test, and the next test gets it. What cannot be taken
+    back is not for these: listeners, routes, permissions, a clock. A test that needs some opens a context of its own.
+    """
+
+    def __init__(self, browser: Browser, server: Server, watch: Watch) -> None:
+        self._new_context = functools.partial(new_context, browser, server, watch)
+        self._free: dict[str, list[Page]] = {}
+        self._taken: list[tuple[str, Page, ViewportSize | None]] = []
+
+    def take(self, **options: Any) -> Page:
+        """One that nobody has; the options are those of a context."""
+        kind = repr(sorted(options.items()))
+        free = self._free.setdefault(kind, [])
+        page = free.pop() if free else self._new_context(**options).new_page()
+        self._taken.append((kind, page, page.viewport_size))
+        return page
+
+    def sign_out(self) -> None:
+        """Nobody is signed in any longer on those that were taken. All that happened on them has been told by then."""
+        for _, page, _ in self._taken:
+            page.context.clear_cookies()
+
+    def give_back(self) -> None:
+        for kind, page, size in self._taken:
+            for other in page.context.pages:
+                if other != page:
+                    other.close()
+            # A page of ours without scripts, so that there is somewhere to empty the storage.
+            page.goto("/robots.txt")
+            page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            page.emulate_media(color_scheme="light")
+            if size and page.viewport_size != size:
+                page.set_viewport_size(size)
+            self._free[kind].append(page)
+        self._taken.clear()
+
+    def close(self) -> None:
+        for page in itertools.chain(*self._free.values()):
+            page.context.close()
+
+
 def sign_in(page: Page, email: str, password: str) -> None:
     """By the form, as a person does, and wait for the page behind it."""
     page.goto("/account/sign-in")
@@ -131,18 +189,51 @@ def take_session(context: BrowserContext, cookies: httpx2.Cookies, server: Serve
     context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
 
 
+@functools.cache
+def axe_script() -> str:
+    """axe itself; where each page is to be asked about, it costs least as a script of the context. Raises SetupFailed."""
+    if not AXE.exists():
+        raise SetupFailed("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
+    return AXE.read_text()
+
+
+# The contrast of a text follows from how it and what is behind it look, and most texts of a page look like others, such as words of code.
+# Three of each kind are looked at, since what lies over one of them need not lie over the next.
+RUN_AXE = """options => {
+    const behind = new Map([[null, ""]]), kinds = new Map();
+    const look = element => {
+        if (!behind.has(element)) {
+            const style = getComputedStyle(element), under = look(element.parentElement);
+            const own = [style.backgroundColor, style.backgroundImage, style.opacity, style.position, style.filter, style.mixBlendMode].join();
+            behind.set(element, own === "rgba(0, 0, 0, 0),none,1,static,none,normal" ? under : `${under} ${own}`);
+        }
+        return behind.get(element);
+    };
+    const contrast = axe._audit.getRule("color-contrast"), isAsked = window.isContrastAsked ??= contrast.matches;
+    contrast.matches = (element, ...more) => {
+        const text = [...element.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.data.trim()).join("");
+        if (!text && !element.matches("input, select, textarea")) return false;
+        const style = getComputedStyle(element);
+        const kind = [look(element), style.color, style.fontSize, style.fontWeight, style.textShadow, text.length === 1].join();
+        const seen = kinds.get(kind) ?? 0;
+        if (seen === 3 || !isAsked.call(contrast, element, ...more)) return false;
+        kinds.set(kind, seen + 1);
+        return true;
+    };
+    return axe.run(document, options);
+}"""
+
+
 def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
     """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element."""
     if not page.evaluate("typeof window.axe === 'object'"):
-        if not AXE.exists():
-            raise SetupFailed("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
-        page.evaluate(AXE.read_text())
+        page.evaluate(axe_script())
     options = {
         "runOnly": {"type": "tag", "values": RULES} if all_else else {"type": "rule", "values": COLORS},
         "rules": {} if colors else {name: {"enabled": False} for name in COLORS},
         "resultTypes": ["violations"],
     }
-    found = page.evaluate("options => axe.run(document, options)", options)
+    found = page.evaluate(RUN_AXE, options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
         for rule in found["violations"]
@@ -196,8 +287,9 @@ class Focus(NamedTuple):
 def tab(page: Page, times: int) -> list[Focus]:
     """Press Tab so often; what had the focus after each of them, and whether a person sees that."""
     page.evaluate(NOTE_FOCUS)
-    for _ in range(times + 1):  # it is noted when the next key comes down: by then the page has been scrolled
-        page.keyboard.press("Tab")
+    for _ in range(times + 1):  # it is noted when the key comes down again: by then the page has been scrolled
+        page.keyboard.down("Tab")
+    page.keyboard.up("Tab")
     return [Focus(*each) for each in page.evaluate("window.seenByTest.slice(1)")]
 
 

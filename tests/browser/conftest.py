@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
-from tests.browser.chromium import PATIENCE, Watch
+from tests.browser.chromium import PATIENCE, Pages, Watch
 from tests.harness import Server, running
 
 # Of pages and sign-ins; what these limits do is tested where they are set.
@@ -40,18 +40,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def watch(server: Server) -> Watch:
-    """What happened in this test's pages that must not. A test that causes some of it looks, then calls `clear`."""
+    """What happened in a test's pages that must not. A test that causes some of it looks, then calls `clear`."""
     return Watch(server.url)
 
 
+@pytest.fixture(scope="module")
+def pages(browser: Browser, server: Server, watch: Watch) -> Iterator[Pages]:
+    made = Pages(browser, server, watch)
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
-def nothing_wrong_in_the_browser(watch: Watch) -> Iterator[None]:
+def nothing_wrong_in_the_browser(server: Server, watch: Watch, pages: Pages) -> Iterator[None]:
     """After every test: the policy refused nothing, no script failed, nothing was asked of another server."""
     yield
+    pages.sign_out()
     seen = watch.seen()
+    pages.give_back()
     watch.clear()
+    watch.origin = server.url
     assert not seen, seen
 
 
@@ -59,7 +69,10 @@ def nothing_wrong_in_the_browser(watch: Watch) -> Iterator[None]:
 def new_context(
     browser: Browser, server: Server, watch: Watch, nothing_wrong_in_the_browser: None
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browsers with nothing in them, as of another person; playwright's own options, such as `viewport`, are taken."""
+    """Starts browsers with nothing in them, as of another person, for this test alone: it may change in them whatever it likes.
+
+    Playwright's own options, such as `viewport`, are taken.
+    """
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
@@ -73,12 +86,18 @@ def new_context(
 
 
 @pytest.fixture
-def page(new_context: Callable[..., BrowserContext]) -> Page:
-    """A page of a browser with nothing in it, nobody signed in."""
-    return new_context().new_page()
+def new_page(pages: Pages, nothing_wrong_in_the_browser: None) -> Callable[..., Page]:
+    """A page of a browser with nothing in it, as of another person, for what `Pages` are good for: most tests."""
+    return pages.take
 
 
 @pytest.fixture
-def page_without_scripts(new_context: Callable[..., BrowserContext]) -> Page:
+def page(new_page: Callable[..., Page]) -> Page:
+    """A page of a browser with nothing in it, nobody signed in."""
+    return new_page()
+
+
+@pytest.fixture
+def page_without_scripts(new_page: Callable[..., Page]) -> Page:
     """The same with JavaScript switched off."""
-    return new_context(java_script_enabled=False).new_page()
+    return new_page(java_script_enabled=False)

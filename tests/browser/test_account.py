@@ -34,14 +34,14 @@ class Member(NamedTuple):
 
 
 @pytest.fixture
-def member(server: Server, http: httpx2.Client, new_context: Callable[..., BrowserContext]) -> Callable[..., Member]:
+def member(server: Server, http: httpx2.Client, new_page: Callable[..., Page]) -> Callable[..., Member]:
     """Makes a member without keys and signs it in, in a browser of its own; or signs in one that is there."""
 
-    def make(scripts: bool = True, user: dict[str, Any] | None = None, **fields: Any) -> Member:
+    def make(scripts: bool = True, user: dict[str, Any] | None = None, page: Page | None = None, **fields: Any) -> Member:
         user = user or new_user(http, **fields)
-        context = new_context(java_script_enabled=scripts)
-        take_session(context, sign_in_by_form(server, user["email"], user["password"], CHROMIUM), server)
-        return Member(user, context.new_page())
+        page = page or new_page(java_script_enabled=scripts)
+        take_session(page.context, sign_in_by_form(server, user["email"], user["password"], CHROMIUM), server)
+        return Member(user, page)
 
     return make
 
@@ -111,8 +111,8 @@ def test_the_owners_key_lists_users(server: Server, page: Page) -> None:
     assert with_key(server, shown_key(page), "/v1/users").status_code == 200
 
 
-def test_a_new_key_is_copied_by_a_click(member: Callable[..., Member]) -> None:
-    page = member().page
+def test_a_new_key_is_copied_by_a_click(member: Callable[..., Member], new_context: Callable[..., BrowserContext]) -> None:
+    page = member(page=new_context().new_page()).page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/account/keys")
     send(page, "Create my first key")
@@ -364,10 +364,10 @@ def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(http: httpx2.C
 
 @with_and_without_scripts
 def test_a_new_password_signs_out_all_other_browsers(
-    server: Server, member: Callable[..., Member], new_context: Callable[..., BrowserContext], scripts: bool
+    server: Server, member: Callable[..., Member], new_page: Callable[..., Page], scripts: bool
 ) -> None:
     user, page = member(scripts)
-    other = new_context().new_page()
+    other = new_page()
     sign_in(other, user["email"], user["password"])
     page.goto("/account")
     before = page.context.cookies()
@@ -436,8 +436,10 @@ def test_sessions_are_listed_and_ended(server: Server, member: Callable[..., Mem
     assert [is_in(cookies) for cookies in others] == [False] * 4
 
 
-def test_how_long_ago_is_told_in_the_unit_that_it_rounds_to(server: Server, member: Callable[..., Member]) -> None:
-    user, page = member()
+def test_how_long_ago_is_told_in_the_unit_that_it_rounds_to(
+    server: Server, member: Callable[..., Member], new_context: Callable[..., BrowserContext]
+) -> None:
+    user, page = member(page=new_context().new_page())
     sign_in_by_form(server, user["email"], user["password"])
     page.goto("/account/sessions")
     shown = page.locator("tbody tr").nth(1).locator("td time")

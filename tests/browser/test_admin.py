@@ -48,12 +48,6 @@ def owner_cookies(server: Server) -> httpx2.Cookies:
 
 
 @pytest.fixture(scope="module")
-def watch(server: Server) -> Watch:
-    """One for the whole module, as the owner's windows are."""
-    return Watch(server.url)
-
-
-@pytest.fixture(scope="module")
 def windows(browser: Browser, server: Server, watch: Watch, owner_cookies: httpx2.Cookies) -> Iterator[dict[bool, Page]]:
     """The owner's, with scripts and without: each test opens an address of its own in one of them."""
     contexts = {scripts: new_context(browser, server, watch, java_script_enabled=scripts) for scripts in (True, False)}
@@ -65,15 +59,15 @@ def windows(browser: Browser, server: Server, watch: Watch, owner_cookies: httpx
 
 
 @pytest.fixture
-def browse(server: Server, new_context: Callable[..., BrowserContext], windows: dict[bool, Page]) -> Callable[..., Page]:
+def browse(server: Server, new_page: Callable[..., Page], windows: dict[bool, Page]) -> Callable[..., Page]:
     """A page of the owner's browser, or of another user's."""
 
     def make(scripts: bool = True, user: dict[str, Any] | None = None) -> Page:
         if user is None:
             return windows[scripts]
-        context = new_context(java_script_enabled=scripts)
-        take_session(context, sign_in_by_form(server, user["email"], user["password"]), server)
-        return context.new_page()
+        page = new_page(java_script_enabled=scripts)
+        take_session(page.context, sign_in_by_form(server, user["email"], user["password"]), server)
+        return page
 
     return make
 
@@ -607,7 +601,7 @@ def test_a_user_is_made_with_a_password(server: Server, http: httpx2.Client, bro
 
 
 def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
-    server: Server, browse: Callable[..., Page], new_context: Callable[..., BrowserContext]
+    server: Server, browse: Callable[..., Page], new_page: Callable[..., Page]
 ) -> None:
     email = f"linked{time.perf_counter_ns()}@example.com"
     page = browse(scripts=False)
@@ -620,7 +614,7 @@ def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
     answer = page.reload()
     assert answer and answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
     assert page.locator(".copyable code").inner_text() == link, "the same, and nothing was sent again"
-    theirs = new_context(java_script_enabled=False).new_page()
+    theirs = new_page(java_script_enabled=False)
     theirs.goto(link)
     passwords = theirs.locator("input[type=password]")
     for number in range(passwords.count()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chromium import axe_in_both_themes, sign_in
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -163,8 +163,8 @@ def test_of_several_examples_of_a_call_one_is_open_also_without_scripts(page_wit
     expect(variants.nth(0).locator(".example")).to_be_hidden()
 
 
-def test_on_a_phone_the_table_of_contents_is_a_drawer_without_scripts_too(new_context: Callable[..., BrowserContext]) -> None:
-    page = new_context(java_script_enabled=False, viewport={"width": 390, "height": 800}).new_page()
+def test_on_a_phone_the_table_of_contents_is_a_drawer_without_scripts_too(new_page: Callable[..., Page]) -> None:
+    page = new_page(java_script_enabled=False, viewport={"width": 390, "height": 800})
     page.goto("/docs/users")
     contents = page.get_by_role("navigation", name="Docs")
     expect(contents).to_be_hidden()
@@ -236,7 +236,7 @@ def test_who_is_not_signed_in_is_not_offered_a_key(page: Page) -> None:
     expect(opened(page).get_by_text("Use my key")).to_have_count(0)
 
 
-def test_a_session_that_ended_is_said(page: Page, server: Server, new_context: Callable[..., BrowserContext]) -> None:
+def test_a_session_that_ended_is_said(page: Page) -> None:
     sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
     page.goto("/docs/keys")
     form = opened(page)

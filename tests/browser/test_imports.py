@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe, take_session
 from tests.browser.population import sign_in_by_form
@@ -34,13 +34,13 @@ def owner(server: Server) -> httpx2.Cookies:
 
 
 @pytest.fixture
-def open_page(server: Server, owner: httpx2.Cookies, new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+def open_page(server: Server, owner: httpx2.Cookies, new_page: Callable[..., Page]) -> Callable[..., Page]:
     """A page of the owner's browser."""
 
     def make(scripts: bool = True) -> Page:
-        context = new_context(java_script_enabled=scripts)
-        take_session(context, owner, server)
-        return context.new_page()
+        page = new_page(java_script_enabled=scripts)
+        take_session(page.context, owner, server)
+        return page
 
     return make
 

@@ -24,13 +24,12 @@ def cookies(server: Server) -> httpx2.Cookies:
 
 
 @pytest.fixture
-def opened(new_context: Callable[..., BrowserContext], server: Server, cookies: httpx2.Cookies) -> Open:
+def opened(new_page: Callable[..., Page], server: Server, cookies: httpx2.Cookies) -> Open:
     """A page that the owner has opened in a browser of their own."""
 
-    def open(path: str, **options: object) -> Page:
-        context = new_context(**options)
-        take_session(context, cookies, server)
-        page = context.new_page()
+    def open(path: str, page: Page | None = None, **options: object) -> Page:
+        page = page or new_page(**options)
+        take_session(page.context, cookies, server)
         page.goto(path)
         return page
 
@@ -54,8 +53,8 @@ def test_what_was_done_is_said_once(opened: Open, scripts: bool) -> None:
     expect(page.locator(".toast")).to_have_count(0)
 
 
-def test_good_news_goes_by_itself_unless_it_is_being_read(opened: Open) -> None:
-    page = opened("/account")
+def test_good_news_goes_by_itself_unless_it_is_being_read(opened: Open, new_context: Callable[..., BrowserContext]) -> None:
+    page = opened("/account", new_context().new_page())
     page.clock.install()
     page.get_by_role("button", name="Save").first.click()
     page.locator(".toast").hover()

@@ -25,6 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = {
         "ROLLBOOK_ATTEMPTS_LIMIT": "4/minute",
         "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none",
+        "ROLLBOOK_PAGE_LIMIT": "none",
         "ROLLBOOK_SIGN_IN_ROLES": "member,admin,owner",
     }
     data = tmp_path_factory.mktemp("server") / "data"
@@ -36,9 +37,9 @@ Browse = Callable[..., Page]
 
 
 @pytest.fixture
-def browse(new_context: Callable[..., BrowserContext]) -> Browse:
+def browse(new_page: Callable[..., Page]) -> Browse:
     """A page of a browser with nothing in it, with or without scripts."""
-    return lambda scripts=True, **options: new_context(java_script_enabled=scripts, **options).new_page()
+    return lambda scripts=True: new_page(java_script_enabled=scripts)
 
 
 def fill(page: Page, email: str, password: str) -> None:
@@ -250,9 +251,14 @@ def test_a_form_of_another_site_is_refused_and_changes_nothing(
 
 
 def test_a_script_of_another_site_can_send_and_read_nothing_and_nobody_frames_us(
-    server: Server, browse: Browse, http: httpx2.Client, watch: Watch, user: dict, elsewhere: Callable[[str], int]
+    server: Server,
+    new_context: Callable[..., BrowserContext],
+    http: httpx2.Client,
+    watch: Watch,
+    user: dict,
+    elsewhere: Callable[[str], int],
 ) -> None:
-    page = browse()
+    page = new_context().new_page()
     sign_in(page, user["email"], user["password"])
     port = elsewhere(f'<iframe src="{server.url}/account" title=framed></iframe>')
     page.goto(f"http://127.0.0.1:{port}/")
@@ -374,8 +380,10 @@ def test_the_pages_of_links_can_be_used_by_everybody(browse: Browse, http: httpx
     assert axe_in_both_themes(page) == []
 
 
-def test_the_address_of_a_link_is_told_to_nobody(server: Server, browse: Browse, http: httpx2.Client, user: dict) -> None:
-    page = browse()
+def test_the_address_of_a_link_is_told_to_nobody(
+    new_context: Callable[..., BrowserContext], http: httpx2.Client, user: dict
+) -> None:
+    page = new_context().new_page()
     told: list[str] = []
     page.on("request", lambda request: told.append(request.headers.get("referer", "")))
     url = link(http, user)
@@ -387,12 +395,17 @@ def test_the_address_of_a_link_is_told_to_nobody(server: Server, browse: Browse,
 
 @with_and_without_scripts
 def test_a_link_leads_to_the_application_that_asked_for_it(
-    browse: Browse, http: httpx2.Client, watch: Watch, user: dict, elsewhere: Callable[[str], int], scripts: bool
+    new_context: Callable[..., BrowserContext],
+    http: httpx2.Client,
+    watch: Watch,
+    user: dict,
+    elsewhere: Callable[[str], int],
+    scripts: bool,
 ) -> None:
     """The policy of the page lets its form lead there, and there alone."""
     application = f"http://localhost:{elsewhere('<h1>Welcome back</h1>')}/welcome?from=reset"
     answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": application})
-    page = browse(scripts)
+    page = new_context(java_script_enabled=scripts).new_page()
     told: list[str] = []
     page.on("request", lambda request: told.append(request.headers.get("referer", "")))
     page.goto(answer.json()["url"])
@@ -417,12 +430,12 @@ def test_an_invitation_from_the_command_line_leads_to_the_keys(server: Server, b
 
 
 def test_the_first_run_leads_the_owner_to_the_overview_and_the_keys_have_a_line_to_paste(
-    browse: Browse, watch: Watch, tmp_path: Path
+    new_context: Callable[..., BrowserContext], watch: Watch, tmp_path: Path
 ) -> None:
     with running(tmp_path / "data", environment={"ROLLBOOK_OWNER_PASSWORD": ""}) as fresh:
         watch.origin = fresh.url
         [url] = re.findall(r"Sign in +(\S+)", (fresh.data / "first-start.txt").read_text())
-        page = browse(base_url=fresh.url)
+        page = new_context(base_url=fresh.url).new_page()
         page.goto("/account/sign-in")
         fill(page, OWNER_EMAIL, "a stranger's guess")
         expect(page.get_by_role("alert")).to_contain_text("incorrect")

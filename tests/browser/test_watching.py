@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from tests.browser.chromium import Watch, axe, axe_in_both_themes, sideways, tab
+from tests.browser.chromium import Pages, Watch, axe, axe_in_both_themes, sideways, tab
 from tests.harness import Server
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
@@ -23,6 +23,7 @@ def show(page: Page, server: Server, body: str, policy: str = POLICY) -> None:
 
     page.route(server.url + "/made-up", answer)
     page.goto("/made-up")
+    page.unroute(server.url + "/made-up")
 
 
 def until(page: Page, seen: Callable[[], object]) -> None:
@@ -109,6 +110,25 @@ def test_two_browsers_share_nothing(server: Server, new_context: Callable[..., B
     one, other = new_context(), new_context()
     one.add_cookies([{"name": "mine", "value": "1", "url": server.url}])
     assert one.cookies() and not other.cookies()
+
+
+def test_nothing_that_a_test_left_in_a_page_is_there_for_the_next(pages: Pages, server: Server) -> None:
+    left = "[{...localStorage}, {...sessionStorage}, matchMedia('(prefers-color-scheme: dark)').matches, innerWidth]"
+    page = pages.take()
+    page.goto("/account/sign-in")
+    before = page.evaluate(left)
+    page.evaluate("localStorage.mine = sessionStorage.mine = 1")
+    page.context.add_cookies([{"name": "mine", "value": "1", "url": server.url}])
+    page.context.new_page()
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 360, "height": 640})
+    assert page.evaluate(left) == [{"mine": "1"}, {"mine": "1"}, True, 360]
+    pages.sign_out()
+    pages.give_back()
+    again = pages.take()
+    assert again == page and again.context.pages == [page]
+    again.goto("/account/sign-in")
+    assert again.evaluate(left) == before and again.context.cookies() == []
 
 
 def test_what_makes_a_phone_scroll_sideways_is_found(page: Page, server: Server) -> None:

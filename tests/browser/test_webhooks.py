@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import sign_in, take_session
 from tests.browser.conftest import NO_LIMITS
@@ -72,13 +72,13 @@ def owner_cookies(server: Server) -> httpx2.Cookies:
 
 
 @pytest.fixture
-def browse(server: Server, new_context: Callable[..., BrowserContext], owner_cookies: httpx2.Cookies) -> Callable[..., Page]:
+def browse(server: Server, new_page: Callable[..., Page], owner_cookies: httpx2.Cookies) -> Callable[..., Page]:
     """A page of the owner's browser."""
 
     def make(scripts: bool = True) -> Page:
-        context = new_context(java_script_enabled=scripts)
-        take_session(context, owner_cookies, server)
-        return context.new_page()
+        page = new_page(java_script_enabled=scripts)
+        take_session(page.context, owner_cookies, server)
+        return page
 
     return make
 
@@ -184,7 +184,7 @@ def test_a_webhook_is_paused_and_resumed_from_a_chosen_place(http: httpx2.Client
 
 
 def test_viewers_have_their_own_webhooks_and_members_none(
-    http: httpx2.Client, browse: Callable[..., Page], page: Page, new_context: Callable[..., BrowserContext]
+    http: httpx2.Client, browse: Callable[..., Page], page: Page, new_page: Callable[..., Page]
 ) -> None:
     owners = hook(http, description="Of the owner")
     viewer, member = new_user(http, role="viewer"), new_user(http)
@@ -196,7 +196,7 @@ def test_viewers_have_their_own_webhooks_and_members_none(
     for path in (f"/account/webhooks/{owners['id']}", f"/account/webhooks/{owners['id']}/edit"):
         answer = page.goto(path)
         assert answer and answer.status == 404
-    other = new_context().new_page()
+    other = new_page()
     sign_in(other, member["email"], member["password"])
     expect(other.get_by_role("navigation", name="Account")).not_to_contain_text("Webhooks")
     for path in ("/account/webhooks", "/account/webhooks/new", f"/account/webhooks/{theirs['id']}"):
