@@ -103,7 +103,7 @@ def test_the_first_key_is_one_click_away_and_its_curl_line_works(server: Server,
 
 
 def test_the_owners_key_lists_users(server: Server, page: Page) -> None:
-    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    take_session(page.context, sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD), server)
     page.goto("/account/keys/new")
     page.get_by_label("Name").fill("Lists users")
     send(page, "Create key")
@@ -287,7 +287,7 @@ def test_nobody_sees_or_touches_the_keys_of_others(
     mine, theirs = member(), new_user(http)
     text = new_key(http, name="Not yours", user_id=theirs["id"])
     key_id = with_key(server, text, "/v1/keys/current").json()["id"]
-    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    take_session(page.context, sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD), server)
     for browser in (mine.page, page):
         answer = browser.goto(f"/account/keys/{key_id}")
         assert answer is not None and answer.status == 404 and "Not yours" not in browser.content()

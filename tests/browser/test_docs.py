@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.chromium import axe_in_both_themes, sign_in
+from tests.browser.chromium import axe_in_both_themes, take_session
+from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 # What a page can keep, and what is written in it: nowhere there may a key be. Fields hold it as their value, which is none of these.
@@ -106,8 +107,8 @@ def test_a_refusal_is_shown_with_its_body_and_text_from_the_server_stays_text(pa
     assert page.locator(".try-answer img").count() == 0
 
 
-def test_a_request_is_sent_without_the_session_and_to_this_server_only(page: Page) -> None:
-    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+def test_a_request_is_sent_without_the_session_and_to_this_server_only(page: Page, server: Server) -> None:
+    take_session(page.context, sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD), server)
     page.goto("/docs/users")
     form = opened(page)
     with page.expect_request("**/v1/users") as sent:
@@ -179,7 +180,7 @@ def test_on_a_phone_the_table_of_contents_is_a_drawer_without_scripts_too(new_pa
 
 
 def test_ones_own_key_is_filled_in_for_the_password_and_is_nowhere_else(page: Page, server: Server) -> None:
-    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    take_session(page.context, sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD), server)
     page.goto("/docs/keys")
     other, form = opened(page, 1), opened(page)
     form.get_by_text("Use my key").click()
@@ -236,8 +237,8 @@ def test_who_is_not_signed_in_is_not_offered_a_key(page: Page) -> None:
     expect(opened(page).get_by_text("Use my key")).to_have_count(0)
 
 
-def test_a_session_that_ended_is_said(page: Page) -> None:
-    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+def test_a_session_that_ended_is_said(page: Page, server: Server) -> None:
+    take_session(page.context, sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD), server)
     page.goto("/docs/keys")
     form = opened(page)
     page.context.clear_cookies()

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import sign_in, take_session
+from tests.browser.chromium import take_session
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
@@ -184,12 +184,12 @@ def test_a_webhook_is_paused_and_resumed_from_a_chosen_place(http: httpx2.Client
 
 
 def test_viewers_have_their_own_webhooks_and_members_none(
-    http: httpx2.Client, browse: Callable[..., Page], page: Page, new_page: Callable[..., Page]
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], page: Page, new_page: Callable[..., Page]
 ) -> None:
     owners = hook(http, description="Of the owner")
     viewer, member = new_user(http, role="viewer"), new_user(http)
     theirs = hook(http, description="Of a viewer", user_id=viewer["id"])
-    sign_in(page, viewer["email"], viewer["password"])
+    take_session(page.context, sign_in_by_form(server, viewer["email"], viewer["password"]), server)
     page.goto("/account/webhooks")
     expect(page.get_by_role("navigation", name="Account")).to_contain_text("Webhooks")
     expect(page.get_by_role("region", name="Webhooks").locator("tbody tr")).to_have_count(1)
@@ -197,7 +197,8 @@ def test_viewers_have_their_own_webhooks_and_members_none(
         answer = page.goto(path)
         assert answer and answer.status == 404
     other = new_page()
-    sign_in(other, member["email"], member["password"])
+    take_session(other.context, sign_in_by_form(server, member["email"], member["password"]), server)
+    other.goto("/account")
     expect(other.get_by_role("navigation", name="Account")).not_to_contain_text("Webhooks")
     for path in ("/account/webhooks", "/account/webhooks/new", f"/account/webhooks/{theirs['id']}"):
         answer = other.goto(path)
@@ -214,11 +215,9 @@ def test_viewers_have_their_own_webhooks_and_members_none(
 # ---- what is sent, and what comes back
 
 
-def test_the_first_webhook_is_seen_without_any_other_program(
-    http: httpx2.Client, browse: Callable[..., Page], page: Page
-) -> None:
+def test_the_first_webhook_is_seen_without_any_other_program(server: Server, http: httpx2.Client, page: Page) -> None:
     viewer = new_user(http, role="viewer")
-    sign_in(page, viewer["email"], viewer["password"])
+    take_session(page.context, sign_in_by_form(server, viewer["email"], viewer["password"]), server)
     page.goto("/account/webhooks")
     page.get_by_role("button", name="Create an inbox").click()
     arrived = page.locator("section", has=page.get_by_role("heading", name="Headers"))
