@@ -197,33 +197,6 @@ def axe_script() -> str:
     return AXE.read_text()
 
 
-# The contrast of a text follows from how it and what is behind it look, and most texts of a page look like others, such as words of code.
-# Three of each kind are looked at, since what lies over one of them need not lie over the next.
-RUN_AXE = """options => {
-    const behind = new Map([[null, ""]]), kinds = new Map();
-    const look = element => {
-        if (!behind.has(element)) {
-            const style = getComputedStyle(element), under = look(element.parentElement);
-            const own = [style.backgroundColor, style.backgroundImage, style.opacity, style.position, style.filter, style.mixBlendMode].join();
-            behind.set(element, own === "rgba(0, 0, 0, 0),none,1,static,none,normal" ? under : `${under} ${own}`);
-        }
-        return behind.get(element);
-    };
-    const contrast = axe._audit.getRule("color-contrast"), isAsked = window.isContrastAsked ??= contrast.matches;
-    contrast.matches = (element, ...more) => {
-        const text = [...element.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.data.trim()).join("");
-        if (!text && !element.matches("input, select, textarea")) return false;
-        const style = getComputedStyle(element);
-        const kind = [look(element), style.color, style.fontSize, style.fontWeight, style.textShadow, text.length === 1].join();
-        const seen = kinds.get(kind) ?? 0;
-        if (seen === 3 || !isAsked.call(contrast, element, ...more)) return false;
-        kinds.set(kind, seen + 1);
-        return true;
-    };
-    return axe.run(document, options);
-}"""
-
-
 def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
     """What axe has against the page as it stands now: WCAG 2.2 A and AA and best practice, a line for each element."""
     if not page.evaluate("typeof window.axe === 'object'"):
@@ -233,7 +206,7 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
         "rules": {} if colors else {name: {"enabled": False} for name in COLORS},
         "resultTypes": ["violations"],
     }
-    found = page.evaluate(RUN_AXE, options)
+    found = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
         for rule in found["violations"]
