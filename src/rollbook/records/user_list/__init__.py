@@ -37,7 +37,7 @@ HELD = f"{COLUMNS}, password_hash"
 # Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
 _AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
 # Of the deleted, `status` says so. The one they had comes back with them.
-_OF_DELETED = {LISTED: LISTED, WHOLE: WHOLE.replace("status", f"'{DELETED}'")}
+_OF_DELETED = {LISTED: LISTED, WHOLE: ", ".join([f"'{DELETED}'" if name == "status" else name for name in User._fields])}
 
 NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
