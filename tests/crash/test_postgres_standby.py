@@ -33,9 +33,9 @@ def two() -> Iterator[Two]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, two: Two) -> Iterator[Server]:
-    """With four connections for writes."""
+    """With four connections for writes. The time-out is long enough for a busy machine to stop the standby while a statement waits."""
     data = tmp_path_factory.mktemp("standby") / "data"
-    flags = ("--database-timeout", "2", "--database-connections", "6", *WIDE)
+    flags = ("--database-timeout", "6", "--database-connections", "6", *WIDE)
     with running(data, *flags, environment={"ROLLBOOK_DATABASE": two.primary.url("waits")}) as server:
         yield server
         told = server.log.read_text()
