@@ -170,7 +170,7 @@ class App:
         self._tail.stop()
         if self._valkey is not None:
             await self._valkey.stop()
-        self._passwords.close()
+        self._passwords.queue.close()
         await self._db.stop()
         self._access_log.stop()
         if self._spans is not None:
@@ -239,11 +239,11 @@ class App:
 
     async def _gauge(self) -> bool:
         """Copy values that others keep into the metrics, once a second."""
-        metrics, passwords = self._metrics, self._passwords
+        metrics, hashing = self._metrics, self._passwords.queue
         metrics.set("connections_open", self.connections)
-        metrics.set("hashes_waiting", passwords.waiting)
+        metrics.set("hashes_waiting", hashing.waiting)
         metrics.set("writes_waiting", self._db.writes_waiting)
-        told = {"hashes_done": passwords.done, "hashes_refused": passwords.refused}
+        told = {"hashes_done": hashing.done, "hashes_refused": hashing.refused}
         if self._worker == 0:  # the table of several workers is one
             told["limiter_evictions"] = self._limiter.evicted
         if self._valkey is not None:

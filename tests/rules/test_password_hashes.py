@@ -198,4 +198,4 @@ def test_a_password_matches_as_it_was_typed_and_in_our_own_form() -> None:
             assert passwords.needs_renewal(hash)
         assert passwords.verify_now(hash, "cafe\u0301-noir")
     finally:
-        passwords.close()
+        passwords.queue.close()

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.auth import password_hashes, passwords
+from rollbook.auth.hashing_queue import Price
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import Overloaded
@@ -29,7 +30,7 @@ PASSWORD = "securepassword123"
 def cheap() -> Iterator[Passwords]:
     hasher = Passwords(CHEAP)
     yield hasher
-    hasher.close()
+    hasher.queue.close()
 
 
 def drive(work: Coroutine[Any, Any, Any]) -> Any:
@@ -76,7 +77,7 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 async def until_waiting(hasher: Passwords, count: int) -> None:
-    await until(lambda: hasher.waiting == count)
+    await until(lambda: hasher.queue.waiting == count)
 
 
 def test_the_hash_is_argon2id_with_the_parameters_of_the_settings() -> None:
@@ -180,7 +181,7 @@ def test_it_works_where_there_is_no_task(cheap: Passwords) -> None:
     assert drive(cheap.verify(None, PASSWORD)) is False
     with pytest.raises(ValueError, match="surrogate"):
         drive(cheap.hash("half \ud800"))
-    assert cheap.waiting == 0
+    assert cheap.queue.waiting == 0
 
 
 def test_when_too_many_wait_the_next_is_refused_with_a_time_and_room_comes_back() -> None:
@@ -200,12 +201,12 @@ def test_when_too_many_wait_the_next_is_refused_with_a_time_and_room_comes_back(
         assert len({*await asyncio.gather(*(hasher.hash(PASSWORD) for _ in range(5)))}) == 5
 
     asyncio.run(crowd())
-    hasher.close()
+    hasher.queue.close()
 
 
 def test_the_time_to_wait_grows_with_the_queue_and_the_time_of_a_hash() -> None:
-    hasher = Held(Settings(password_memory=64, password_threads=1, password_queue=9))
-    hasher._seconds = 2.0
+    hasher = Held(Settings(password_memory=1024, password_time_cost=100, password_threads=1, password_queue=9))
+    hasher.queue._pace = 2.0 / (1024 * 100 / passwords._COST_PER_SECOND)
 
     async def crowd() -> None:
         taken = [asyncio.ensure_future(hasher.hash(PASSWORD)) for _ in range(10)]
@@ -217,7 +218,7 @@ def test_the_time_to_wait_grows_with_the_queue_and_the_time_of_a_hash() -> None:
         await asyncio.gather(*taken)
 
     asyncio.run(crowd())
-    hasher.close()
+    hasher.queue.close()
 
 
 def test_a_caller_that_goes_away_leaves_its_place_in_the_queue() -> None:
@@ -236,7 +237,7 @@ def test_a_caller_that_goes_away_leaves_its_place_in_the_queue() -> None:
         await asyncio.gather(running, waiting[1], last)
 
     asyncio.run(crowd())
-    hasher.close()
+    hasher.queue.close()
 
 
 def test_its_threads_have_a_low_priority_and_nothing_else_has(cheap: Passwords) -> None:
@@ -251,7 +252,7 @@ def test_its_threads_have_a_low_priority_and_nothing_else_has(cheap: Passwords) 
 
     async def look() -> Any:
         await cheap.hash(PASSWORD)
-        return await cheap._aside(nice)
+        return await cheap.queue.run(nice, Price(0, 0))
 
     before = nice()
     assert asyncio.run(look()) == (min(before + 10, 19) if threads_have_their_own else before)
@@ -264,7 +265,7 @@ def test_the_cores_are_shared_out_among_the_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, asked: int, threads: int
 ) -> None:
     monkeypatch.setattr(passwords, "available_cpus", lambda: cores)
-    assert Passwords(Settings(workers=workers, password_threads=asked))._threads == threads
+    assert Passwords(Settings(workers=workers, password_threads=asked)).queue._threads == threads
 
 
 def test_settings_that_argon2_cannot_take_are_refused_at_the_start() -> None:

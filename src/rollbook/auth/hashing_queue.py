@@ -1,0 +1,253 @@
+"""Which password is hashed next, and how many wait: bounded by threads, places and memory, and shared out fairly.
+
+Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each. Strangers have half of
+the places and, while known ones wait, half of the time. In the line of strangers networks take turns, and the networks within each: where
+all places are taken, the newest of the network with the most gives way. So whoever guesses from many addresses of few networks waits for
+themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+from rollbook.errors import Overloaded, Stopping
+
+NICENESS = 10
+"""What threads that hash add to their nice value: the kernel then gives them a tenth of a core that others want too, which reads hardly
+notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
+
+T = TypeVar("T")
+
+
+class Price(NamedTuple):
+    """What computing a hash takes."""
+
+    seconds: float
+    """Of a core, roughly: what was measured corrects it."""
+    mebibytes: float
+
+
+class Waiter(NamedTuple):
+    """For whom a password is hashed."""
+
+    networks: tuple[str, ...] = ()
+    """A stranger's, the widest first. Those of one network take turns with those of others."""
+    is_stranger: bool = False
+
+
+KNOWN = Waiter()
+
+
+class HashingQueue:
+    """Called on event loops and by its own threads, which start with the first password: it can be created before a fork."""
+
+    def __init__(self, threads: int, places: int, mebibytes: float) -> None:
+        """`places` are for those who wait. What needs more than all of the `mebibytes` is computed while nothing else is."""
+        self._threads, self._places, self._mebibytes = threads, places, mebibytes
+        self._pool = ThreadPoolExecutor(threads, "password", initializer=_step_back)
+        self._lock = threading.Lock()
+        self._known, self._strangers = _Line(), _Line()
+        self._running: set[_Job] = set()
+        self._closed = False
+        self._lead = 0.0  # seconds that strangers got more than known ones
+        self._ahead = 0  # microseconds by the prices of all that run and wait
+        self._pace = 1.0  # moving average of the seconds that hashes took, for each second of their price
+        self.done = 0  # hashed or verified so far
+        self.refused = 0  # refused so far because too many were waiting
+
+    @property
+    def waiting(self) -> int:
+        """Passwords waiting for a thread, or for memory."""
+        return self._known.size + self._strangers.size
+
+    async def run(self, work: Callable[[], T], price: Price, waiter: Waiter = KNOWN) -> T:
+        """What `work` returns or raises. Raises Overloaded if too many are waiting or there is not enough memory, Stopping once closed."""
+        job = _Job(work, price, waiter)
+        with self._lock:
+            if self._closed:
+                raise Stopping()
+            self._enter(job)
+            self._start()
+            self._make_room(job)
+        job.future.add_done_callback(lambda _: self._leave(job))  # where the caller went away
+        # A plain future: the caller may be a coroutine that runs without a task.
+        return await asyncio.wrap_future(job.future)
+
+    def close(self) -> None:
+        """Finish running hashes and drop the waiting ones, whose callers get Stopping."""
+        with self._lock:
+            self._closed = True
+            for line in (self._known, self._strangers):
+                while line.size:
+                    self._give_up(line.first(), Stopping())
+        self._pool.shutdown(wait=False)
+
+    def _leave(self, job: _Job) -> None:
+        if job.line is not None:
+            with self._lock:
+                self._remove(job)
+
+    def _work(self, job: _Job) -> None:
+        """In a thread of the pool."""
+        if job.future.done():  # there was no thread for it
+            return
+        begun, result, problem = time.perf_counter(), None, None
+        try:
+            result = job.work()
+        except MemoryError:
+            problem = Overloaded()
+        except BaseException as raised:
+            problem = raised
+        with self._lock:
+            self.done += 1
+            self._ahead -= job.microseconds
+            self._pace += ((time.perf_counter() - begun) * 1e6 / job.microseconds - self._pace) / 8
+            self._running.remove(job)
+            self._start()
+        if problem is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(problem)
+
+    # ---- with the lock
+
+    def _enter(self, job: _Job) -> None:
+        # Who begins to wait brings along what they owe, but cannot save up.
+        if job.waiter.is_stranger:
+            job.line = self._strangers
+            self._lead = self._lead if job.line.size else max(self._lead, 0.0)
+        else:
+            job.line = self._known
+            self._lead = self._lead if job.line.size else min(self._lead, 0.0)
+        job.line.add(job.path)
+        self._ahead += job.microseconds
+
+    def _remove(self, job: _Job, had_its_turn: bool = False) -> None:
+        """From its line, if it is still there."""
+        if job.line is not None:
+            job.line.remove(job.path, had_its_turn)
+            job.line = None
+            self._ahead -= job.microseconds
+
+    def _give_up(self, job: _Job, problem: Exception) -> None:
+        self._remove(job)
+        if job.future.set_running_or_notify_cancel():
+            job.future.set_exception(problem)
+
+    def _make_room(self, newcomer: _Job) -> None:
+        """Someone gives way where more wait than there are places for: strangers for strangers, and known ones for anyone once they have
+        more than their half."""
+        strangers = max(1, self._places // 2)
+        if self._strangers.size > strangers:
+            line = self._strangers
+        elif self.waiting > self._places and self._known.size > 1:
+            line = self._known
+        else:
+            return
+        job = line.newest_of_most(newcomer.path)
+        seconds = (self._ahead - job.microseconds) / 1e6 * self._pace / self._threads
+        self._give_up(job, Overloaded(retry_after=max(1, math.ceil(seconds))))
+        self.refused += 1
+
+    def _start(self) -> None:
+        """All that there are threads and memory for."""
+        while (job := self._next()) is not None:
+            line = job.line
+            self._remove(job, had_its_turn=True)
+            if not job.future.set_running_or_notify_cancel():
+                continue
+            if line is self._strangers:
+                self._lead += job.price.seconds
+            else:
+                self._lead -= job.price.seconds
+            self._running.add(job)
+            self._ahead += job.microseconds
+            try:
+                self._pool.submit(self._work, job)
+            except RuntimeError:  # the system has no memory for another thread
+                self._running.remove(job)
+                self._ahead -= job.microseconds
+                job.future.set_exception(Overloaded())
+
+    def _next(self) -> _Job | None:
+        """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes: otherwise what needs
+        much memory might never get it."""
+        if len(self._running) >= self._threads or not self.waiting:
+            return None
+        is_strangers = self._strangers.size and (self._lead < 0 or not self._known.size)
+        job = (self._strangers if is_strangers else self._known).first()
+        used = sum(each.price.mebibytes for each in self._running)
+        return job if not self._running or used + job.price.mebibytes <= self._mebibytes else None
+
+
+class _Job:
+    """`line` is where it waits, None once it runs or was given up; `path` its place there."""
+
+    __slots__ = ("future", "line", "microseconds", "path", "price", "waiter", "work")
+
+    def __init__(self, work: Callable[[], Any], price: Price, waiter: Waiter) -> None:
+        self.work, self.price, self.waiter = work, price, waiter
+        self.microseconds = max(1, round(price.seconds * 1e6))
+        self.future: Future[Any] = Future()
+        self.line: _Line | None = None
+        self.path: tuple[str | _Job, ...] = (*waiter.networks, self)
+
+
+class _Line:
+    """Jobs by the networks of their path, whose turn comes round."""
+
+    __slots__ = ("_parts", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: OrderedDict[str | _Job, Any] = OrderedDict()
+
+    def add(self, path: tuple[str | _Job, ...]) -> None:
+        self.size += 1
+        name, *rest = path
+        if isinstance(name, _Job):
+            self._parts[name] = name
+        else:
+            self._parts.setdefault(name, _Line()).add(tuple(rest))
+
+    def first(self) -> _Job:
+        """Whose turn is next. There must be one."""
+        part = next(iter(self._parts.values()))
+        return part if isinstance(part, _Job) else part.first()
+
+    def remove(self, path: tuple[str | _Job, ...], had_its_turn: bool = False) -> None:
+        """If it had its turn, the next one of each of its networks comes after those of others."""
+        self.size -= 1
+        part = self._parts[path[0]]
+        if isinstance(part, _Line):
+            part.remove(path[1:], had_its_turn)
+        if isinstance(part, _Job) or not part.size:
+            del self._parts[path[0]]
+        elif had_its_turn:
+            self._parts.move_to_end(path[0])
+
+    def newest_of_most(self, newcomer: tuple[str | _Job, ...]) -> _Job:
+        """The newest job of the network that has most, and of the network in it that has most. Of equals, the newcomer's, or the last one's."""
+        *_, newest = self._parts.values()
+        if isinstance(newest, _Job):
+            return newest
+        most = max(reversed(self._parts), key=lambda name: (self._parts[name].size, name == newcomer[0]))
+        return self._parts[most].newest_of_most(newcomer[1:])
+
+
+def _step_back() -> None:
+    """Give this thread a low priority, so that reads keep their speed.
+
+    On Linux each thread has its own priority. Elsewhere this would lower that of the whole process.
+    """
+    if sys.platform == "linux":
+        os.nice(NICENESS)
