@@ -22,7 +22,7 @@ from rollbook.errors import (
     MethodNotAllowed,
     UriTooLong,
 )
-from rollbook.http import guard
+from rollbook.http import guard, known
 from rollbook.http.body import BodyRule, BodyStream
 from rollbook.http.proxies import Proxies
 from rollbook.http.request import Request, RequestIds
@@ -98,8 +98,44 @@ class Reader:
         self._version = "1.1"
         self._keep = True
         self._body_after_upgrade = False
+        # The head that requests repeat; only where the parser stands between two messages.
+        self._known: known.Known | None = None
+        self._first: Request | None = None  # that ended in the bytes which the parser was given last
 
     def feed(self, data: bytes) -> None:
+        if self._known is not None and self._feed_known(data, self._known):
+            return
+        began = self.state
+        self._known = None
+        self._feed_parser(data)
+        if self._first is not None:
+            if began == IDLE == self.state:
+                self._known = known.learn(data, self._first)
+            self._first = None
+
+    def _feed_known(self, data: bytes, head: known.Known) -> bool:
+        """Deliver the request in `data` without the parser. False: the parser has to read it."""
+        found = known.repeated(data, head, self._rules.max_target)
+        if found is None:
+            return False
+        method, path, query, body = found
+        rules = self._rules
+        if body:
+            rule = rules.body_rule(method, path)
+            if rule.is_streamed or len(body) > rule.max_bytes:
+                return False
+        address, secure = self.peer, self._secure
+        if self._behind_proxy:
+            address, secure = rules.proxies.client(address, secure, head.fields)
+        request = Request(method, path, query, head.fields, body, address, secure, rules.new_id(), time.perf_counter_ns())
+        try:
+            self._deliver(request, True)
+        except Exception as problem:
+            log.error("reading a request failed", exc_info=problem)
+            self.refuse(ApiError())
+        return True
+
+    def _feed_parser(self, data: bytes) -> None:
         if self.state == IDLE:
             self.state = HEAD
         self._raw += len(data)
@@ -249,6 +285,8 @@ class Reader:
             self.continue_due = False
         self.state = IDLE if keep else CLOSED
         if message is not None:
+            if self._first is None and isinstance(message, Request):
+                self._first = message
             self._deliver(message, keep)
         elif body is not None:
             body.complete()
