@@ -15,7 +15,7 @@ from rollbook.http.reader import CLOSED as READS_NOTHING_MORE
 from rollbook.http.reader import SLICE, Reader, Refusal, Rules
 from rollbook.http.request import Request
 
-SETTINGS = Settings(max_body=4096, max_target=512, trusted_proxy=Networks.parse("192.0.2.0/24"))
+SETTINGS = Settings(max_body=4096, max_target=512, trusted_proxy=Networks.parse(("192.0.2.0/24",)))
 SMALL = BodyRule(100)
 KEY = (b"Authorization: Bearer rbk_a", b"Accept: */*")
 FORWARDED = (*KEY, b"X-Forwarded-For: 198.51.100.7", b"X-Forwarded-Proto: https")
