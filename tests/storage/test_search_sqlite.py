@@ -17,7 +17,7 @@ from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, Order, Query
 from rollbook.records.user_search import prefixes, sqlite
 from rollbook.storage import migrate
-from rollbook.storage.database import Database
+from rollbook.storage.database import Database, Tx, scalar
 
 USERS = 400
 
@@ -77,3 +77,25 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
             )
         seen.add(min(len(wanted), 21))
     assert {0, 1, 21} <= seen, "terms of nobody, of one and of many"
+
+
+def test_the_segments_of_an_index_are_merged_beside_the_writes_that_make_them(db: Database) -> None:
+    """A fold merges nothing, or all writes would wait for it; the job that folds merges afterwards, so that searches stay fast."""
+    for _ in range(40):
+        assert db.write_now(sqlite.fold) < sqlite.BATCH
+        db.write_now(rename_some)
+    alone = segments(db)
+    assert min(alone) > 30
+    assert db.run_now(sqlite.fold_pending(db)) is False
+    assert max(segments(db)) < 8
+    assert db.run_now(user_list.count(db, ANY._replace(q="renamed"))) == 5
+
+
+def segments(db: Database) -> list[int]:
+    """How many segments each index consists of (https://sqlite.org/fts5.html#fts5_data_structures)."""
+    return [db.read_now(scalar, f"SELECT count(DISTINCT segid) FROM {index}_idx") for index in ("user_search", "user_words")]
+
+
+async def rename_some(tx: Tx) -> None:
+    await tx.run("UPDATE users SET name = 'Renamed' WHERE seq <= 5")
+    await sqlite.changed(tx, range(1, 6))

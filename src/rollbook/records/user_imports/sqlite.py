@@ -24,7 +24,7 @@ from rollbook.records.user_imports import (
     values,
 )
 from rollbook.records.user_search import sqlite as user_search
-from rollbook.records.user_search.sqlite import FOLDED, FORGET, FORGET_WORDS, OLDEST
+from rollbook.records.user_search.sqlite import FOLDED, OLDEST
 from rollbook.records.users import COLUMNS, KEPT, User
 from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Tx
@@ -89,8 +89,7 @@ async def index(tx: Tx) -> int:
     if not notes:
         return 0
     seqs = sorted({seq for _, seq in notes})
-    for forget in (FORGET, FORGET_WORDS):
-        await tx.many(forget, [(seq,) for seq in seqs])
+    await user_search.forget(tx, seqs)
     found = await tx.all(TO_INDEX, seqs[0], seqs[-1], notes[-1][0])
     await user_search.index(tx, found)
     await tx.run(FOLDED, notes[-1][0])
