@@ -192,6 +192,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
     password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.", ge=1, le=100_000)] = 64
 
+    imported_hash_seconds: Annotated[float, says("Seconds of a core that a check against an imported password hash may take. Imports refuse more expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each wrong password of a stranger can then cost the server that much.", gt=0, le=60)] = 1.0
+    imported_hash_memory: Annotated[int, says("Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes that need more, and no password matches one that is stored already. Raise it only if you must keep such hashes: each wrong password of a stranger can then take that much memory.", ge=1, le=4096)] = 128
+
     sign_in_roles: Annotated[RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")] = RoleNames(ROLES)
     session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
     session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24

@@ -163,9 +163,8 @@ def test_a_password_needs_eight_characters_and_nothing_else(http: httpx2.Client,
     assert http.post("/v1/users/verify-password", json=credentials).status_code == 200
     for near in (password[:-1], password + "x", password.swapcase(), password.strip()):
         if near and near != password:
-            assert http.post("/v1/users/verify-password", json={**credentials, "password": near}).status_code == 401, (
-                "nothing is cut off or made equal"
-            )
+            status = http.post("/v1/users/verify-password", json={**credentials, "password": near}).status_code
+            assert status == (401 if len(near) <= 256 else 400), "nothing is cut off or made equal"
 
 
 @once

@@ -20,7 +20,7 @@ from rollbook.auth.hashing_queue import Price
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import Overloaded
-from rollbook.records.password_parameters import of
+from rollbook.records.password_parameters import of, price
 
 CHEAP = Settings(password_memory=64, password_time_cost=1, password_threads=1)
 PASSWORD = "securepassword123"
@@ -112,7 +112,7 @@ def test_one_password_typed_on_two_systems_is_one(cheap: Passwords, one: str, ot
     assert cheap.verify_now(cheap.hash_now(one), other)
 
 
-@pytest.mark.parametrize("password", ["half \ud800", "long " * 100])
+@pytest.mark.parametrize("password", ["half \ud800", "long " * 100, "\ufdfa" * 15])
 def test_a_password_that_cannot_be_hashed_is_refused_without_quoting_it(cheap: Passwords, password: str) -> None:
     with pytest.raises(ValueError, match=r"^The password") as refusal:
         cheap.hash_now(password)
@@ -156,23 +156,49 @@ def test_without_a_hash_the_same_work_is_done_for_nothing(monkeypatch: pytest.Mo
     assert {len(work) for work in worked} == {len(known)}
 
 
-def test_a_wrong_password_is_the_same_work_whichever_parameters_the_hash_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_one_hash_with_the_parameters_of_the_account_or_its_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     worked: list[str] = []
     real = password_hashes.verify_secret
     monkeypatch.setattr(
         password_hashes, "verify_secret", lambda hash, *rest: (worked.append(of(hash.decode())), real(hash, *rest))[1]
     )
-    hashers = [Passwords(Settings(password_memory=memory, password_time_cost=1)) for memory in (64, 128, 256)]
-    in_use = [hasher.current for hasher in hashers]
-    kept = [hasher.hash_now(PASSWORD) for hasher in hashers]
-    for hash in (*kept, None, ""):
+    hashers = [Passwords(Settings(password_memory=memory, password_time_cost=1)) for memory in (64, 128)]
+    for hasher in hashers:
+        kept = hasher.hash_now(PASSWORD)
+        for password in ("another password", PASSWORD):
+            worked.clear()
+            assert hashers[0].verify_now(kept, password, hashers[1].current) == (password == PASSWORD)
+            assert worked == [of(kept)]
+    for hash in (None, "", "$2b$12$abcdefghijklmnopqrstuv"):
         worked.clear()
-        assert not hashers[0].verify_now(hash, "another password", in_use)
-        assert sorted(worked) == sorted(in_use)
-    for hash in kept:
-        worked.clear()
-        assert hashers[0].verify_now(hash, PASSWORD, in_use)
-        assert worked == [of(hash)]
+        assert not hashers[0].verify_now(hash, "another password", hashers[1].current)
+        assert worked == [hashers[1].current]
+
+
+def test_a_hash_that_needs_more_memory_than_it_may_is_never_computed(cheap: Passwords) -> None:
+    """Of a folder from before there was a bound. It costs what an unknown account costs."""
+    big = argon2.low_level.hash_secret(PASSWORD.encode(), b"saltsalt", 1, 129 * 1024, 1, 24, argon2.Type.ID).decode()
+    assert not cheap.verify_now(big, PASSWORD)
+    for more in (Settings(imported_hash_memory=129), Settings(password_memory=129 * 1024)):
+        hasher = Passwords(more)
+        assert hasher.verify_now(big, PASSWORD)
+
+
+def test_a_hash_is_tried_in_two_spellings_only_if_both_cost_at_most_a_second(
+    monkeypatch: pytest.MonkeyPatch, cheap: Passwords
+) -> None:
+    tried: list[bytes] = []
+    monkeypatch.setattr(passwords, "matches", lambda hash, secret: bool(tried.append(secret)))
+    typed, normal = "\u212bngstr\u00f6ms".encode(), "\u00c5ngstr\u00f6ms".encode()
+    dots = "." * 53
+    for hash, spellings in (
+        (f"$2b$14${dots}", [typed]),
+        (f"$2b$13${dots}", [typed, normal]),
+        (cheap.hash_now("x"), [normal, typed]),
+    ):
+        tried.clear()
+        assert not cheap.verify_now(hash, "\u212bngstr\u00f6ms")
+        assert tried == spellings
 
 
 def test_it_works_where_there_is_no_task(cheap: Passwords) -> None:
@@ -206,7 +232,7 @@ def test_when_too_many_wait_the_next_is_refused_with_a_time_and_room_comes_back(
 
 def test_the_time_to_wait_grows_with_the_queue_and_the_time_of_a_hash() -> None:
     hasher = Held(Settings(password_memory=1024, password_time_cost=100, password_threads=1, password_queue=9))
-    hasher.queue._pace = 2.0 / (1024 * 100 / passwords._COST_PER_SECOND)
+    hasher.queue._pace = 2.0 / price(hasher.current).seconds
 
     async def crowd() -> None:
         taken = [asyncio.ensure_future(hasher.hash(PASSWORD)) for _ in range(10)]
@@ -282,7 +308,7 @@ SALT, DIGEST = "c2FsdHNhbHQ", "L0" * 21 + "A"
         f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}",
         f"$argon2i$v=16$m=8,t=1,p=1${SALT}${DIGEST}",
         f"$argon2d$m=65536,t=3,p=4${SALT}${DIGEST}",
-        f"$argon2id$v=19$m=1048576,t=4,p=16${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=131072,t=10,p=16${SALT}${DIGEST}",
     ],
 )
 def test_an_imported_hash_is_taken(hash: str) -> None:
@@ -307,7 +333,7 @@ def test_what_is_no_argon2_string_is_refused_and_no_password_fits_it(cheap: Pass
 
 
 @pytest.mark.parametrize(
-    "cost", ["m=1048577,t=1,p=1", "m=19456,t=21,p=1", "m=1048576,t=5,p=1", "m=19456,t=2,p=17", "m=4294967295,t=4294967295,p=1"]
+    "cost", ["m=132096,t=1,p=1", "m=131072,t=11,p=1", "m=8192,t=999,p=1", "m=19456,t=2,p=17", "m=4294967295,t=4294967295,p=1"]
 )
 def test_an_imported_hash_cannot_make_every_sign_in_cost_the_earth(cost: str) -> None:
     with pytest.raises(ValueError, match=r"^The password hash is too expensive to verify"):

@@ -54,6 +54,12 @@ class NewPassword(str):
     schema: ClassVar[Schema] = {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "examples": ["securepassword123"]}
 
 
+class GivenPassword(str):
+    """The user's current password."""
+
+    schema: ClassVar[Schema] = {"type": "string", "format": "password", "minLength": 1, "maxLength": 256}
+
+
 class Time(int):
     """An RFC 3339 time with an offset, such as `2023-10-27T10:00:00Z`."""
 
@@ -164,7 +170,6 @@ class SearchText(str):
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["wonder"], "pattern": NO_CONTROLS}
 
 
-GivenPassword = Annotated[str, Meta(min_length=1, max_length=1024, description="The user's current password.", extra_json_schema={"format": "password"})]
 OwnPassword = Annotated[GivenPassword, says("Your current password. Required to change your own email, unless you can change all users.")]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.", examples=[2])]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.", examples=[0])]

@@ -131,6 +131,14 @@ def check_password(password: str, password_min_length: int, *, email: str, name:
         raise invalid([Fault("password", str(problem))]) from None
 
 
+def check_given_password(password: str) -> None:
+    """Whether a password can be that long. Raises InvalidParameter."""
+    try:
+        rules.normalized_password(password)
+    except ValueError as problem:
+        raise invalid([Fault("password", str(problem))]) from None
+
+
 def given(value: Any, otherwise: Any = None) -> Any:
     """An argument as it is stored, or `otherwise` if it is missing. Our own string types become plain strings here."""
     return otherwise if value is UNSET else str(value) if isinstance(value, str) else value
@@ -174,6 +182,13 @@ def _limit(value: str) -> arguments.LimitText:
     if len(value) > LIMIT_LENGTH:
         raise ValueError(f"must have at most {LIMIT_LENGTH} characters")
     return arguments.LimitText(str(Limit.parse(value)))
+
+
+def _given_password(value: str) -> arguments.GivenPassword:
+    if not value:
+        raise ValueError("must not be empty")
+    rules.normalized_password(value)
+    return arguments.GivenPassword(value)
 
 
 def _user_id(value: str) -> arguments.UserId:
@@ -326,6 +341,7 @@ def _ids(value: str) -> arguments.Ids:
 _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Name: lambda value: arguments.Name(rules.name(value)),
     arguments.Email: lambda value: arguments.Email(rules.email(value)),
+    arguments.GivenPassword: _given_password,
     arguments.Time: _time,
     arguments.UserId: _user_id,
     arguments.LimitText: _limit,

@@ -167,7 +167,7 @@ class Importer:
         if not isinstance(user.password_hash, str):
             return None
         try:
-            return check_hash(user.password_hash)
+            return check_hash(user.password_hash, self._on.settings)
         except ValueError as problem:
             raise invalid([Fault("password_hash", str(problem))]) from None
 

@@ -15,25 +15,26 @@ from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.errors import NotYourself, Overloaded, UserSuspended, WrongPassword
-from rollbook.records import events, password_links, password_parameters, sessions, users
+from rollbook.records import events, password_links, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
-MAX_PARAMETERS = 4
-"""Argon2 parameters, besides the current ones, with which a hash is computed for a wrong password: the most expensive that are in use."""
+MAX_SETS = 64
+"""Sets of parameters, the most frequent ones, of which accounts without a hash take one."""
 
 
-async def prove(on: Rollbook, account: str, origin: Origin, hash: str | None, password: str) -> str:
+async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: str | None, password: str) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
-    `hash` None (unknown email, or a user without a password) takes as long as a wrong password, whichever parameters its hash has. The attempt is not counted when the password
-    was right, nor when it was not computed because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
+    `hash` None (unknown email, or a user without a password) takes as long as an account that has one. The attempt is not counted when the
+    password was right, nor when it was not computed because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
     """
-    in_use = await password_parameters.most_expensive(on.db, MAX_PARAMETERS)
+    in_use = await password_parameters.in_use(on.db, MAX_SETS)
+    stand_in = on.passwords.stand_in(on.secret, rules.email_key(email), in_use)
     take_back = await attempts.count(on, account, origin)
     try:
-        is_right = await on.passwords.verify(hash, password, in_use)
+        is_right = await on.passwords.verify(hash, password, stand_in)
     except Overloaded:
         await take_back()
         raise
@@ -44,11 +45,11 @@ async def prove(on: Rollbook, account: str, origin: Origin, hash: str | None, pa
 
 
 async def prove_sign_in(
-    on: Rollbook, by: Actor, user: User | None, account: str, origin: Origin, hash: str | None, password: str
+    on: Rollbook, by: Actor, user: User | None, email: str, origin: Origin, hash: str | None, password: str
 ) -> str:
     """The same for who signs in: a wrong password is recorded, where it is a user's."""
     try:
-        return await prove(on, account, origin, hash, password)
+        return await prove(on, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
         if user is not None:
             on.notices.sign_in_failed(user.id, by)
@@ -57,7 +58,7 @@ async def prove_sign_in(
 
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """The same for the caller's own password."""
-    return await prove(on, attempts.account(user, hash, user.email), attempts.of_own(by), hash, password)
+    return await prove(on, attempts.account(user, hash, user.email), user.email, attempts.of_own(by), hash, password)
 
 
 async def prove_caller(on: Rollbook, by: Principal, proof: PasswordProof) -> None:
@@ -80,10 +81,9 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     """
     require(by, "users:verify")
     user, kept = await users.sign_in(on.db, credentials.email)
-    account = attempts.account(user, kept, credentials.email)
     origin = attempts.of_application(by, None if credentials.address is UNSET else credentials.address)
     actor = by.actor if credentials.address is UNSET else by.actor._replace(address=credentials.address)
-    hash = await prove_sign_in(on, actor, user, account, origin, kept, credentials.password)
+    hash = await prove_sign_in(on, actor, user, credentials.email, origin, kept, credentials.password)
     if user is None:
         raise WrongPassword()
     if user.status != "active":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollbook.actions import attempts, passwords
 from rollbook.actions.arguments import ListSessions
-from rollbook.actions.checking import check_password
+from rollbook.actions.checking import check_given_password, check_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, subject
 from rollbook.actions.principal import Principal
@@ -104,11 +104,11 @@ class SignedIn(NamedTuple):
 
 
 async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn:
-    """A session for the right email and password. Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
+    """A session for the right email and password. Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
+    check_given_password(password)
     user, kept = await users.sign_in(on.db, email)
-    account = attempts.account(user, kept, email)
     origin = attempts.in_browser(on, by, user, browser.device)
-    hash = await passwords.prove_sign_in(on, by.actor, user, account, origin, kept, password)
+    hash = await passwords.prove_sign_in(on, by.actor, user, email, origin, kept, password)
     if user is None:
         raise WrongPassword()
     _check_may_sign_in(on, user)

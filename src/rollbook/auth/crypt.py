@@ -10,6 +10,8 @@ import time
 
 ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+MAX_SECRET = 256
+"""Maximum bytes of a password, as in musl's SHA-crypt: each round hashes all of it."""
 _TURN = 1024
 """Rounds, less than a millisecond, after which other threads get the interpreter."""
 _PAUSE = 0.00005

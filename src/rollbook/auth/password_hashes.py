@@ -10,6 +10,7 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from typing import NamedTuple
 
 from argon2 import Type
 from argon2.exceptions import VerifyMismatchError
@@ -19,12 +20,15 @@ from rollbook.auth import crypt
 
 MAX_LENGTH = 1_000
 """Maximum characters of a hash."""
+MAX_SECRET = 1_024
+"""Maximum bytes of a password: 256 characters of four bytes."""
 
 _BCRYPT = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # Unpadded base64 in the canonical form that argon2 requires: the unused bits of the last character are zero.
 _BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?)"
 _ANY64 = r"([A-Za-z0-9+/._-]*={0,2})"  # also passlib's, with a dot for the plus, and the one of URLs
 _CRYPT_DIGESTS = {"1": 22, "5": 43, "6": 86}
+_SHORT = 16  # bytes of a password that is too long which are hashed for nothing
 _TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
 
 
@@ -43,30 +47,25 @@ def canonical(text: str) -> str | None:
 
 
 def matches(hash: str, secret: bytes) -> bool:
-    """Whether a hash in its stored form is that of the password."""
-    family, _, rest = hash[1:].partition("}" if hash.startswith("{") else "$")
-    if family in _TYPES:
-        try:
-            return verify_secret(hash.encode(), secret, _TYPES[family])
-        except VerifyMismatchError:
-            return False
-    given, computed = _VERIFIERS[family](rest, secret)
-    return hmac.compare_digest(given, computed)
+    """Whether a hash in its stored form is that of the password. A longer one than the family takes matches nothing, for the same work."""
+    family = FAMILIES[_name(hash)]
+    fits = len(secret) <= family.longest
+    given, computed = family.verify(hash, secret if fits else secret[:_SHORT])
+    return hmac.compare_digest(given, computed) and fits
 
 
 def of_nobody(parameters: str) -> str:
     """A hash with these parameters, for the same work: its salt and digest are zeros, of which no password is known."""
-    family = parameters.strip("${}").partition("$")[0]
-    if family in ("2b", "2x", "django-bcrypt-sha256"):
-        return parameters + "." * 53
-    if family.startswith("P"):
-        return parameters + "." * 30
-    if family in _CRYPT_DIGESTS:
-        return parameters + "." * 8 + "$" + "." * _CRYPT_DIGESTS[family]
-    if family.startswith("SSHA"):
-        return parameters + b64encode(bytes(hashlib.new("sha" + (family[4:] or "1")).digest_size + 8)).decode()
-    length = re.search(r",l=([0-9]+)\$", parameters)
-    return f"{parameters}{_base64(bytes(16))}${_base64(bytes(int(length[1]) if length else 32))}"
+    return parameters + FAMILIES[_name(parameters)].blank(parameters)
+
+
+def is_ours(hash: str) -> bool:
+    """Whether Rollbook may have computed it: argon2, of a normalized password."""
+    return hash.startswith("$argon2")
+
+
+def _name(hash: str) -> str:
+    return hash[1:].partition("}" if hash.startswith("{") else "$")[0]
 
 
 def firebase(hash: str, salt: str, signer_key: str, salt_separator: str, rounds: int, mem_cost: int) -> str:
@@ -198,32 +197,51 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
 # ---- what a stored form holds, and what the password gives
 
 
-def _verify_bcrypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+class Family(NamedTuple):
+    """How one family of stored forms is verified. What it costs has a row in `records/password_parameters`, and the texts that are accepted
+    of it one or more in `_FORMS`."""
+
+    verify: Callable[[str, bytes], tuple[bytes, bytes]]
+    """The digest that a hash holds, and the one that the password gives."""
+    blank: Callable[[str], str]
+    """What follows the parameters in a hash of nobody."""
+    longest: int = MAX_SECRET
+    """Bytes of the longest password. Less where each round works on the whole password, so that a long one costs hardly more."""
+
+
+def _verify_argon2(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    try:
+        return b"", b"" if verify_secret(hash.encode(), secret, _TYPES[_name(hash)]) else b"other"
+    except VerifyMismatchError:
+        return b"", b"other"
+
+
+def _verify_bcrypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     import bcrypt  # only where there are such hashes
 
     # bcrypt reads no more than 72 bytes, and the library refuses more.
-    given = b"$2b$" + rest.encode()
+    given = b"$2b$" + hash.split("$", 2)[2].encode()
     return given, bcrypt.hashpw(secret[:72], given[:29])
 
 
-def _verify_bcrypt_2x(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-    return _verify_bcrypt(rest, crypt.sign_extended(secret))
+def _verify_bcrypt_2x(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    return _verify_bcrypt(hash, crypt.sign_extended(secret))
 
 
-def _verify_bcrypt_sha256(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-    return _verify_bcrypt(rest, hashlib.sha256(secret).hexdigest().encode())
+def _verify_bcrypt_sha256(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    return _verify_bcrypt(hash, hashlib.sha256(secret).hexdigest().encode())
 
 
-def _verify_scrypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-    numbers, salt, digest = rest.split("$")
+def _verify_scrypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    _, _, numbers, salt, digest = hash.split("$")
     given = _decoded(digest)
     return given, _scrypt_key(numbers, _decoded(salt), secret, len(given))
 
 
-def _verify_firebase(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+def _verify_firebase(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    numbers, salt, stream = rest.split("$")
+    _, _, numbers, salt, stream = hash.split("$")
     given = _decoded(stream)
     key = _scrypt_key(numbers, _decoded(salt), secret, 32)
     return given, Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(len(given)))
@@ -234,55 +252,63 @@ def _scrypt_key(numbers: str, salt: bytes, secret: bytes, length: int) -> bytes:
     return hashlib.scrypt(secret, salt=salt, n=1 << log_n, r=r, p=p, maxmem=(1 << 31) - 2, dklen=length)
 
 
-def _pbkdf2_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
-    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-        numbers, salt, key = rest.split("$")
-        given = _decoded(key)
-        iterations = int(numbers.partition(",")[0].partition("=")[2])
-        return given, hashlib.pbkdf2_hmac(digest, secret, _decoded(salt), iterations, len(given))
-
-    return verify
+def _verify_pbkdf2(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    _, family, numbers, salt, key = hash.split("$")
+    given = _decoded(key)
+    iterations = int(numbers.partition(",")[0].partition("=")[2])
+    return given, hashlib.pbkdf2_hmac(family.removeprefix("pbkdf2-"), secret, _decoded(salt), iterations, len(given))
 
 
-def _verify_phpass(rest: str, secret: bytes) -> tuple[bytes, bytes]:
+def _verify_phpass(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    rest = hash[3:]
     return rest[9:].encode(), crypt.phpass(secret, rest[1:9].encode(), crypt.ALPHABET.index(rest[0])).encode()
 
 
-def _verify_md5_crypt(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-    salt, digest = rest.split("$")
+def _verify_md5_crypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    _, _, salt, digest = hash.split("$")
     return digest.encode(), crypt.md5_crypt(secret, salt.encode()).encode()
 
 
-def _sha_crypt_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
-    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-        rounds, salt, given = rest.split("$")
-        return given.encode(), crypt.sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
-
-    return verify
+def _verify_sha_crypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    _, kind, rounds, salt, given = hash.split("$")
+    digest = {"5": "sha256", "6": "sha512"}[kind]
+    return given.encode(), crypt.sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
 
 
-def _ssha_verifier(digest: str) -> Callable[[str, bytes], tuple[bytes, bytes]]:
-    def verify(rest: str, secret: bytes) -> tuple[bytes, bytes]:
-        data = b64decode(rest)
-        size = hashlib.new(digest).digest_size
-        return data[:size], hashlib.new(digest, secret + data[size:], usedforsecurity=False).digest()
-
-    return verify
+def _verify_ssha(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    data, digest = b64decode(hash.partition("}")[2]), _sha_of(hash)
+    size = hashlib.new(digest).digest_size
+    return data[:size], hashlib.new(digest, secret + data[size:], usedforsecurity=False).digest()
 
 
-_VERIFIERS: dict[str, Callable[[str, bytes], tuple[bytes, bytes]]] = {
-    "2b": _verify_bcrypt,
-    "2x": _verify_bcrypt_2x,
-    "django-bcrypt-sha256": _verify_bcrypt_sha256,
-    "scrypt": _verify_scrypt,
-    "firebase-scrypt": _verify_firebase,
-    **{f"pbkdf2-{digest}": _pbkdf2_verifier(digest) for digest in ("sha1", "sha256", "sha512")},
-    "P": _verify_phpass,
-    "1": _verify_md5_crypt,
-    "5": _sha_crypt_verifier("sha256"),
-    "6": _sha_crypt_verifier("sha512"),
-    **{f"SSHA{size}": _ssha_verifier(f"sha{size or 1}") for size in ("", "256", "512")},
+def _sha_of(hash: str) -> str:
+    return "sha" + (_name(hash).removeprefix("SSHA") or "1")
+
+
+def _blank_digest(parameters: str) -> str:
+    length = re.search(r",l=([0-9]+)\$", parameters)
+    return f"{_base64(bytes(16))}${_base64(bytes(int(length[1]) if length else 32))}"
+
+
+def _blank_ssha(parameters: str) -> str:
+    return b64encode(bytes(hashlib.new(_sha_of(parameters)).digest_size + 8)).decode()
+
+
+FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(_TYPES, Family(_verify_argon2, _blank_digest)),
+    "2b": Family(_verify_bcrypt, lambda _: "." * 53),
+    "2x": Family(_verify_bcrypt_2x, lambda _: "." * 53),
+    "django-bcrypt-sha256": Family(_verify_bcrypt_sha256, lambda _: "." * 53),
+    "scrypt": Family(_verify_scrypt, _blank_digest),
+    "firebase-scrypt": Family(_verify_firebase, _blank_digest),
+    **dict.fromkeys(("pbkdf2-sha1", "pbkdf2-sha256", "pbkdf2-sha512"), Family(_verify_pbkdf2, _blank_digest)),
+    "P": Family(_verify_phpass, lambda _: "." * 30, crypt.MAX_SECRET),
+    "1": Family(_verify_md5_crypt, lambda _: f"{'.' * 8}${'.' * 22}", crypt.MAX_SECRET),
+    "5": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 43}", crypt.MAX_SECRET),
+    "6": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 86}", crypt.MAX_SECRET),
+    **dict.fromkeys(("SSHA", "SSHA256", "SSHA512"), Family(_verify_ssha, _blank_ssha)),
 }
+"""By the name with which a stored form begins."""
 
 
 def _check_lengths(salt: bytes, key: bytes, max_key: int) -> None:

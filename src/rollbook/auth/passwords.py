@@ -7,39 +7,35 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from unicodedata import normalize
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from argon2 import Type
 from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import error_to_str, hash_secret
 
+from rollbook.auth import stand_ins
 from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Price, Waiter
-from rollbook.auth.password_hashes import canonical, matches, of_nobody
+from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody
+from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
 from rollbook.cpu import available_cpus
-from rollbook.records import password_parameters
-from rollbook.records.rules import PASSWORD_LENGTH
+from rollbook.records import password_parameters, rules
 
-MAX_MEMORY = 1_048_576
-"""Maximum memory of an imported hash, in KiB (1 GiB)."""
-MAX_TIME_COST = 20
-"""Maximum passes of an imported argon2 hash."""
 MAX_PARALLELISM = 16
-"""Maximum lanes of an imported argon2 hash."""
-MAX_COST = 4_194_304
-"""Maximum cost of an imported hash, as `records/password_parameters` counts it: about 2 s of a core."""
+"""Maximum lanes of an imported argon2 hash: each is a thread."""
+MAX_SECONDS = 1.0
+"""What checking a password costs at most, where it is tried in two spellings."""
 MEBIBYTES = 256
 """Memory that a worker's hashes may take up at once."""
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
+_DEFAULTS = Settings()
+_LANES = re.compile(r"\$argon2[id]+\$.*,p=([0-9]+)\$").match
 _UNKNOWN = (
     "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
     "or Firebase's scrypt, complete with its salt and parameters."
 )
-_COST_PER_SECOND = 2_000_000  # `password_parameters.Parameters.cost` that a core gets done
 _NO_MEMORY = error_to_str(-22)  # ARGON2_MEMORY_ALLOCATION_ERROR
 
 
@@ -52,24 +48,27 @@ class Passwords:
             settings.password_time_cost,
             settings.password_parallelism,
         )
+        self._most_seconds = settings.imported_hash_seconds
+        self._most_memory = max(settings.imported_hash_memory, -(-self._memory // 1024))
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         threads = settings.password_threads or max(1, available_cpus() // settings.workers)
         self.queue = HashingQueue(threads, settings.password_queue, MEBIBYTES)
 
     async def hash(self, password: str) -> str:
         """The argon2id string to store. Raises Overloaded if too many are waiting, or there is too little memory."""
-        return await self.queue.run(lambda: self.hash_now(password), _price([self._start]))
+        return await self.queue.run(lambda: self.hash_now(password), Price(*_price(self._start)))
 
-    async def verify(self, hash: str | None, password: str, in_use: Sequence[str] = (), waiter: Waiter = KNOWN) -> bool:
+    async def verify(self, hash: str | None, password: str, stand_in: str = "", waiter: Waiter = KNOWN) -> bool:
         """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting, or there is too little
         memory.
 
-        `in_use` are the parameters that other users' hashes have. Unless the password matches, one hash is computed with each of them and
-        with the current ones, so that timing reveals neither whether the user exists nor how old their hash is: not for an invalid hash or
-        None either, which match no password. (A hash with none of these parameters takes its own time besides.)
+        An invalid hash, one that needs more memory than it may, or None matches no password, and takes as long as one with the parameters
+        `stand_in`, or the current ones.
         """
-        price = _price({self._start, *in_use, *([hash] if hash else [])})
-        return await self.queue.run(lambda: self.verify_now(hash, password, in_use), price, waiter)
+        compared = self._compared(hash, stand_in)
+        seconds, mebibytes = _price(compared)
+        price = Price(seconds * max(1, len(_spellings(compared, password))), mebibytes)
+        return await self.queue.run(lambda: self.verify_now(hash, password, stand_in), price, waiter)
 
     def hash_now(self, password: str) -> str:
         """Like `hash`, in this thread: for commands. ValueError if the password can't be encoded, MemoryError if there is too little."""
@@ -77,21 +76,35 @@ class Passwords:
         with _memory_errors():
             return hash_secret(secret, salt, self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID).decode()
 
-    def verify_now(self, hash: str | None, password: str, in_use: Sequence[str] = ()) -> bool:
+    def verify_now(self, hash: str | None, password: str, stand_in: str = "") -> bool:
         """Like `verify`, in this thread."""
-        spellings = _spellings(password)
+        compared = self._compared(hash, stand_in)
+        spellings = _spellings(compared, password)
+        with _memory_errors():
+            found = any(matches(compared, each) for each in spellings or [b""])
+        return found and bool(spellings) and self._usable(hash) is not None
+
+    def stand_in(self, secret: Secret, email_key: str, in_use: Mapping[str, int]) -> str:
+        """The parameters that an account takes its time from that has no hash: one of those in use that are within the bounds for imported
+        hashes, or the current ones. `in_use` tells how many accounts have each."""
+        within = {
+            parameters: max(1, accounts)
+            for parameters, accounts in in_use.items()
+            if (price := password_parameters.price(parameters)).seconds <= self._most_seconds
+            and price.mebibytes <= self._most_memory
+        }
+        return stand_ins.choose(secret, email_key, within | {self._start: max(1, in_use.get(self._start, 0))})
+
+    def _usable(self, hash: str | None) -> str | None:
+        """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves nobody."""
         known = canonical(hash) if hash else None
-        left = dict.fromkeys((self._start, *in_use))
-        if known is not None and spellings:
-            with _memory_errors():
-                if any(matches(known, each) for each in spellings):
-                    return True
-            left.pop(password_parameters.of(known), None)
-        for parameters in left:
-            for each in spellings or [b""]:
-                with suppress(VerificationError, ValueError), _memory_errors():
-                    matches(of_nobody(parameters), each)
-        return False
+        if known is None or _price(known).mebibytes > self._most_memory:
+            return None
+        return known
+
+    def _compared(self, hash: str | None, stand_in: str) -> str:
+        """The hash that a password is compared with: that of nobody for an account without one."""
+        return self._usable(hash) or of_nobody(stand_in or self._start)
 
     def needs_renewal(self, hash: str) -> bool:
         """Whether the hash has other than the current parameters. Renew it while the password is available: at a successful sign-in."""
@@ -103,23 +116,20 @@ class Passwords:
         return self._start
 
 
-def _price(parameters: Iterable[str]) -> Price:
-    """Of one hash after the other with each of these."""
-    found = {each for each in map(password_parameters.read, parameters) if each is not None}
-    seconds = sum(each.cost for each in found) / _COST_PER_SECOND
-    return Price(seconds, max((_mebibytes(each.text) for each in found), default=0))
+def _price(hash: str) -> password_parameters.Price:
+    return password_parameters.price(password_parameters.of(hash))
 
 
-@lru_cache(maxsize=64)
-def _mebibytes(parameters: str) -> float:
-    numbers = _numbers(parameters)
-    if "scrypt" in parameters:  # RFC 7914 section 2: 128 * r * (N + p) bytes
-        return numbers["r"] * ((1 << numbers["ln"]) + numbers["p"]) / 8192
-    return numbers.get("m", 0) / 1024
-
-
-def _numbers(parameters: str) -> dict[str, int]:
-    return {name: int(number) for name, number in re.findall(r"([a-z]+)=([0-9]+)", parameters)}
+def _spellings(hash: str, password: str) -> list[bytes]:
+    """What the hash may be of: the password in the form in which passwords are hashed here, and as it was typed, for hashes of other
+    systems. The likelier one alone if both together would cost too much; nothing if no hash can be of it."""
+    try:
+        both = [_encoded(password), password.encode()]
+    except ValueError:
+        return []
+    if not is_ours(hash):
+        both.reverse()
+    return list(dict.fromkeys(both))[: 2 if 2 * _price(hash).seconds <= MAX_SECONDS else 1]
 
 
 @contextmanager
@@ -133,44 +143,27 @@ def _memory_errors() -> Iterator[None]:
         raise
 
 
-def check_hash(text: str) -> str:
-    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and of bounded
-    cost: every sign-in with it costs the server what it says, at most about 2 s of a core and 1 GiB."""
+def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
+    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and costs no
+    more than imported hashes may: a stranger's wrong password costs the server what it says."""
     hash = canonical(text)
     if hash is None:
         raise ValueError(_UNKNOWN)
-    found = password_parameters.read(hash)
-    if found is None or found.cost > MAX_COST or _needs_too_much(found.text):
+    price = password_parameters.price(password_parameters.of(hash))
+    lanes = int(found[1]) if (found := _LANES(hash)) else 1
+    seconds, memory = settings.imported_hash_seconds, settings.imported_hash_memory
+    if price.seconds > seconds or price.mebibytes > memory or lanes > MAX_PARALLELISM:
         raise ValueError(
-            "The password hash is too expensive to verify: at most about 2 seconds of a core, 1 GiB of memory, and for argon2 "
-            f"t={MAX_TIME_COST} and p={MAX_PARALLELISM}."
+            f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and {price.mebibytes:,} MiB. The settings "
+            f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have {MAX_PARALLELISM} lanes."
         )
     return hash
 
 
-@lru_cache(maxsize=64)  # an import asks for the same again and again
-def _needs_too_much(parameters: str) -> bool:
-    """Memory, passes or lanes beyond the maximum, though the product may be small."""
-    if _mebibytes(parameters) * 1024 > MAX_MEMORY:
-        return True
-    numbers = _numbers(parameters)
-    return "scrypt" not in parameters and (numbers.get("t", 0) > MAX_TIME_COST or numbers.get("p", 0) > MAX_PARALLELISM)
-
-
-def _spellings(password: str) -> list[bytes]:
-    """What a hash may be of: the password in the form in which passwords are hashed here, and as it was typed, for hashes of other systems.
-    Nothing if no hash can be of it."""
-    try:
-        return list(dict.fromkeys((_encoded(password), password.encode())))
-    except ValueError:
-        return []
-
-
 def _encoded(password: str) -> bytes:
     """NFKC, so that a password typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
-    if len(password) > PASSWORD_LENGTH:  # can't be a stored password, and normalizing very long text can take quadratic time
-        raise ValueError("The password is too long.")
+    normalized = rules.normalized_password(password)
     try:
-        return normalize("NFKC", password).encode()
+        return normalized.encode()
     except UnicodeEncodeError:
         raise ValueError("The password contains a lone surrogate.") from None  # Python's own message would quote it

@@ -23,7 +23,7 @@ from rollbook.config import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown"]
+Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown", "stand-ins"]
 """What a derived key is for. Data sealed or signed for one purpose is invalid for any other."""
 
 _FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch

@@ -136,7 +136,7 @@ async def _forget_erased(tx: Tx, user_id: str) -> None:
 async def forget_password_parameters(on: Rollbook) -> bool:
     """Forget argon2 parameters that no user's hash has anymore: hashes are renewed when their users sign in."""
     current = on.passwords.current
-    if set(await password_parameters.most_expensive(on.db, 2)) <= {current}:
+    if set(await password_parameters.in_use(on.db, 2)) <= {current}:
         return False
     unused = await on.db.write(password_parameters.doubt, current)
     seq: int | None = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from rollbook.storage.database import Queries, Tx
@@ -12,7 +12,7 @@ NOTE = "INSERT INTO password_parameters (cost, parameters, in_doubt) VALUES (?, 
 NOTE_AGAIN = """
     INSERT INTO password_parameters (cost, parameters, in_doubt) VALUES (?, ?, 0)
     ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0"""
-MOST_EXPENSIVE = "SELECT parameters FROM password_parameters ORDER BY cost DESC, parameters DESC LIMIT ?"
+IN_USE = "SELECT DISTINCT parameters FROM password_parameters ORDER BY parameters LIMIT ?"
 DOUBT = "UPDATE password_parameters SET in_doubt = 1 WHERE parameters != ? RETURNING parameters"
 FORGET = "DELETE FROM password_parameters WHERE parameters = ? AND in_doubt = 1"
 # The parameters take up at most 40 characters of a hash: see `auth/password_hashes.canonical`.
@@ -21,39 +21,71 @@ OF_DELETED = """
     SELECT deleted_at, seq, substr(password_hash, 1, 60) FROM deleted_users WHERE (deleted_at, seq) > (?, ?)
     ORDER BY deleted_at, seq LIMIT ?"""
 
-# What a hash costs, in units of about 0.5 µs of a core: KiB times passes for argon2, and for others what was measured beside it
-# (docs/decisions/0038-password-hashes.md). Exact figures differ by machine; what counts is which hashes are the expensive ones.
-_FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., int]], ...] = tuple(
-    (re.compile(form).match, cost)
-    for form, cost in (
-        (r"\$argon2[id]+(?:\$v=[0-9]+)?\$m=([0-9]+),t=([0-9]+),p=[0-9]+\$", lambda memory, passes: int(memory) * int(passes)),
-        (r"\$(?:2[bx]|django-bcrypt-sha256)\$([0-9]{2})\$", lambda log_rounds: 130 << int(log_rounds)),
-        (r"\$(?:firebase-)?scrypt\$ln=([0-9]+),r=([0-9]+),p=([0-9]+)\$", lambda log_n, r, p: (int(r) * int(p)) << int(log_n)),
-        (r"\$pbkdf2-sha1\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * -(-int(length) // 20)),
-        (r"\$pbkdf2-sha256\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * -(-int(length) // 32)),
-        (r"\$pbkdf2-sha512\$i=([0-9]+),l=([0-9]+)\$", lambda rounds, length: int(rounds) * 3 * -(-int(length) // 64) // 2),
-        (r"\$[56]\$rounds=([0-9]+)\$", lambda rounds: int(rounds) * 4),
-        (r"\$P\$([./0-9A-Za-z])", lambda letter: 2 << _PHPASS.index(letter)),
-        (r"\$1\$", lambda: 1000),
-        (r"\{SSHA[0-9]*\}", lambda: 4),
-    )
-)
 _PHPASS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Price(NamedTuple):
+    """What computing one hash costs: about so many seconds of a core, whatever the password, and memory."""
+
+    seconds: float
+    mebibytes: int
 
 
 class Parameters(NamedTuple):
     """The part of a stored hash in front of its salt, and what computing one like it costs."""
 
     text: str
-    cost: int
+    price: Price
+
+    @property
+    def cost(self) -> int:
+        """As the table has it: in units of 0.5 µs."""
+        return round(self.price.seconds * 2_000_000)
+
+
+def _argon2(memory: str, passes: str) -> tuple[float, int]:
+    return 0.7 * int(memory) * int(passes), int(memory) << 10
+
+
+def _bcrypt(log_rounds: str) -> tuple[float, int]:
+    return 60 * (1 << int(log_rounds)), 4096
+
+
+def _scrypt(log_n: str, r: str, p: str) -> tuple[float, int]:
+    n = 1 << int(log_n)
+    return 0.27 * int(r) * int(p) * n, 128 * int(r) * (n + int(p))  # RFC 7914 section 2
+
+
+def _pbkdf2(digest: str, rounds: str, length: str) -> tuple[float, int]:
+    size, each = {"1": (20, 0.25), "256": (32, 0.4), "512": (64, 0.4)}[digest]
+    return each * int(rounds) * -(-int(length) // size), 0
+
+
+# A row for each family of stored forms (`auth/password_hashes`): the parameters in front of the salt, and what a hash with them costs, in
+# microseconds of a core and bytes. Measured with the longest passwords (docs/decisions/0038-password-hashes.md); SHA-1 and SHA-256 as on a
+# machine without instructions for them.
+_FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tuple[float, int]]], ...] = tuple(
+    (re.compile(form).match, price)
+    for form, price in (
+        (r"\$argon2[id]+(?:\$v=[0-9]+)?\$m=([0-9]+),t=([0-9]+),p=[0-9]+\$", _argon2),
+        (r"\$(?:2[bx]|django-bcrypt-sha256)\$([0-9]{2})\$", _bcrypt),
+        (r"\$(?:firebase-)?scrypt\$ln=([0-9]+),r=([0-9]+),p=([0-9]+)\$", _scrypt),
+        (r"\$pbkdf2-sha(1|256|512)\$i=([0-9]+),l=([0-9]+)\$", _pbkdf2),
+        (r"\$[56]\$rounds=([0-9]+)\$", lambda rounds: (1.2 * int(rounds), 0)),
+        (r"\$P\$([./0-9A-Za-z])", lambda letter: (0.8 * (1 << _PHPASS.index(letter)), 0)),
+        (r"\$1\$", lambda: (1200, 0)),
+        (r"\{SSHA[0-9]*\}", lambda: (2, 0)),
+    )
+)
 
 
 def read(hash: str) -> Parameters | None:
     """The parameters of a hash in its stored form; None if it is not one."""
-    for form, cost in _FAMILIES:
+    for form, price in _FAMILIES:
         found = form(hash)
         if found is not None:
-            return Parameters(found[0], cost(*found.groups()))
+            microseconds, size = price(*found.groups())
+            return Parameters(found[0], Price(microseconds / 1_000_000, max(1, size >> 20)))
     return None
 
 
@@ -61,6 +93,14 @@ def of(hash: str) -> str:
     """The part of a hash in front of its salt."""
     found = read(hash)
     return found.text if found is not None else ""
+
+
+def price(parameters: str) -> Price:
+    """What a hash costs whose stored form begins like this. ValueError if none does."""
+    found = read(parameters)
+    if found is None:
+        raise ValueError("These are no parameters of a password hash.")
+    return found.price
 
 
 async def note(tx: Tx, hash: str) -> None:
@@ -76,9 +116,9 @@ async def note_imported(tx: Tx, hashes: Iterable[str | None]) -> None:
         await tx.many(NOTE_AGAIN, rows)
 
 
-async def most_expensive(queries: Queries, limit: int) -> Sequence[str]:
-    """The parameters in use whose hashes take longest, at most `limit` of them."""
-    return [row[0] for row in await queries.all(MOST_EXPENSIVE, limit)]
+async def in_use(queries: Queries, limit: int) -> dict[str, int]:
+    """The parameters that stored hashes have, at most `limit` of them, and how many accounts have each."""
+    return {row[0]: 1 for row in await queries.all(IN_USE, limit)}
 
 
 async def doubt(tx: Tx, current: str) -> set[str]:

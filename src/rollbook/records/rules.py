@@ -23,7 +23,7 @@ NAME_LENGTH = 255
 EMAIL_LENGTH = 254
 """Bytes in UTF-8 (RFC 5321 section 4.5.3.1.3 with erratum 1690 of RFC 3696)."""
 PASSWORD_LENGTH = 256
-"""Code points, as sent."""
+"""Code points, as sent and in NFKC."""
 METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""
@@ -109,15 +109,14 @@ def email_key(text: str) -> str:
 
 
 def password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
-    """A new password: `min_length` to 256 code points as sent, not a common password, not the email or name of its user.
+    """A new password: `min_length` to 256 code points, not a common password, not the email or name of its user.
 
     There are no composition rules (NIST SP 800-63B-4 section 3.1.1.2). Passwords are compared after `fold` and NFKC; NFKC is also applied
     before hashing.
     """
     if len(text) < min_length:
         raise ValueError(f"The password is shorter than {min_length} characters.")
-    if len(text) > PASSWORD_LENGTH:
-        raise ValueError(f"The password is longer than {PASSWORD_LENGTH} characters.")
+    normalized_password(text)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("The password contains a lone surrogate.")
     plain = _plain(text)
@@ -128,6 +127,14 @@ def password(text: str, min_length: int, *, email: str = "", name: str = "") -> 
     if plain == _plain(name):
         raise ValueError("The password is the same as the name.")
     return text
+
+
+def normalized_password(text: str) -> str:
+    """A password in NFKC, so that one that is typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
+    # The length as sent first: normalizing very long text can take quadratic time, and one character can become 18.
+    if len(text) > PASSWORD_LENGTH or len(normal := normalize("NFKC", text)) > PASSWORD_LENGTH:
+        raise ValueError(f"The password is longer than {PASSWORD_LENGTH} characters.")
+    return normal
 
 
 def metadata(value: object) -> str:

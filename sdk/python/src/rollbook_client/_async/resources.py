@@ -780,7 +780,7 @@ class AsyncKeys(AsyncResource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -1378,7 +1378,7 @@ class AsyncUsers(AsyncResource):
 
         Args:
             email: The user's email. At most 254 characters.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -1471,7 +1471,7 @@ class AsyncUsers(AsyncResource):
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
             current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 1,024 characters.
+                users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1560,7 +1560,7 @@ class AsyncUsers(AsyncResource):
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
             current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 1,024 characters.
+                users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1645,7 +1645,7 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
                 nothing is truncated.
-            current_password: The user's current password. At most 1,024 characters.
+            current_password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -2141,7 +2141,7 @@ class AsyncWebhooks(AsyncResource):
 
         Args:
             webhook_id: ID of the webhook.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.

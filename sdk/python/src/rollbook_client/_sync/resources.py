@@ -778,7 +778,7 @@ class Keys(Resource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -1372,7 +1372,7 @@ class Users(Resource):
 
         Args:
             email: The user's email. At most 254 characters.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -1465,7 +1465,7 @@ class Users(Resource):
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
             current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 1,024 characters.
+                users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1554,7 +1554,7 @@ class Users(Resource):
             status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
                 `suspended`.
             current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 1,024 characters.
+                users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1639,7 +1639,7 @@ class Users(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
                 nothing is truncated.
-            current_password: The user's current password. At most 1,024 characters.
+            current_password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -2135,7 +2135,7 @@ class Webhooks(Resource):
 
         Args:
             webhook_id: ID of the webhook.
-            password: The user's current password. At most 1,024 characters.
+            password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
