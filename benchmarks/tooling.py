@@ -7,13 +7,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from environment import BENCH, WRK, SetupFailed, need, prepare
+from environment import BENCH, prepare, provide
+from programs import WRK, SetupFailed
 
 
 def install() -> None:
     """The peers' packages, into `.venv-bench`. Exits with what is missing and how to get it."""
     try:
-        need(WRK)
+        provide(WRK)
         prepare(BENCH)
     except SetupFailed as problem:
         sys.exit(str(problem))

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.harness import free_port
 from tests.postgres import USER
+from tools.programs import find_pgbouncer
 
-MISSING = "These tests need PgBouncer 1.21 or newer. On Debian or Ubuntu: sudo apt-get install pgbouncer"
+MISSING = "These tests need PgBouncer 1.21 or newer. `make test` brings it, or says how."
 SETTINGS = """
 [databases]
 * = host=127.0.0.1 port={to}
@@ -36,7 +37,7 @@ admin_users = {user}
 
 
 def program() -> str:
-    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    found = find_pgbouncer()
     if found is None:
         raise RuntimeError(MISSING)
     return found

@@ -25,11 +25,12 @@ import asyncpg
 
 from tests import processes
 from tests.harness import free_port
+from tools.programs import find_postgresql
 
 if TYPE_CHECKING:
     from tests.pgbouncer import PgBouncer
 
-MISSING = "These tests need the programs of PostgreSQL 14 or newer. On Debian or Ubuntu: sudo apt-get install postgresql"
+MISSING = "These tests need PostgreSQL 14 or newer. `make test` brings it, or says how."
 USER = "rollbook"
 # For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum would start every second
 # for one of the hundred databases.
@@ -38,15 +39,11 @@ HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovac
 
 @cache
 def programs() -> Path:
-    """The folder of the newest `initdb`: ROLLBOOK_POSTGRES names it, or Debian's folders or PATH hold it."""
-    if named := os.environ.get("ROLLBOOK_POSTGRES"):
-        return Path(named)
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found and int(found[-1].parts[-3]) >= 14:
-        return found[-1].parent
-    if on_path := shutil.which("initdb"):
-        return Path(on_path).resolve().parent
-    raise RuntimeError(MISSING)
+    """The folder of `initdb`."""
+    found = find_postgresql()
+    if found is None:
+        raise RuntimeError(MISSING)
+    return Path(found)
 
 
 class Cluster:

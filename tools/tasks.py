@@ -11,30 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from environment import (
-    BROWSER,
-    CLIENTS,
-    DEPLOY,
-    DEPLOY_TOOLS,
-    DEV,
-    JAVA,
-    MIGRATE,
-    PGBOUNCER,
-    POSTGRESQL,
-    ROOT,
-    RUNTIME,
-    SQLITE,
-    VALKEY,
-    SetupFailed,
-    find_uv,
-    need,
-    prepare,
-    prepare_node,
-)
+import needs
+from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, provide
+from programs import BROWSER, FONT, JAVA, NODE, ROOT, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
+MADE = ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
 
 
 def setup(arguments: Arguments) -> int:
@@ -51,43 +34,7 @@ def serve(arguments: Arguments) -> NoReturn:
 
 def test(arguments: Arguments) -> NoReturn:
     """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they cost."""
-    python = prepare(DEV)
-    needs = {
-        "browser": (BROWSER,),
-        "cli": (POSTGRESQL,),
-        "clients": (JAVA,),
-        "concurrency": (VALKEY,),
-        "contract": (POSTGRESQL, PGBOUNCER, VALKEY),
-        "crash": (POSTGRESQL,),
-        "delivery": (),
-        "deploy": (POSTGRESQL, *DEPLOY_TOOLS),
-        "docs": (),
-        "limits": (VALKEY,),
-        "model": (POSTGRESQL,),
-        "nodes": (POSTGRESQL, PGBOUNCER, VALKEY),
-        "observe": (POSTGRESQL,),
-        "sources": (SQLITE,),
-        "storage": (POSTGRESQL,),
-        "webhooks": (POSTGRESQL,),
-    }
-    folders = [folder for folder in needs if _may_hold_tests_of(folder, arguments)]
-    steps: list[Callable[[], object]] = [lambda: need(*dict.fromkeys(each for folder in folders for each in needs[folder]))]
-    if {"browser", "clients", "delivery", "docs"} & set(folders):
-        steps.append(prepare_node)
-    if "clients" in folders:
-        steps.append(lambda: prepare(CLIENTS))
-        if not shutil.which("go"):
-            print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
-    if {"docs", "sources"} & set(folders):
-        steps.append(lambda: prepare(MIGRATE))
-    if "deploy" in folders:
-        steps.append(lambda: prepare(DEPLOY))
-    for step in steps:
-        try:
-            step()
-        except SetupFailed as failure:
-            # The tests that need it then fail and say so; the others can run.
-            print(failure, file=sys.stderr, flush=True)
+    python = prepare_tests(arguments)
     # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they compute. Four on two
@@ -99,23 +46,45 @@ def test(arguments: Arguments) -> NoReturn:
     become([*pytest, *arguments])
 
 
+def prepare_tests(arguments: Arguments) -> Path:
+    """Have all that these tests need, or stop before the first of them runs; the Python that runs them. Raises SetupFailed."""
+    places = needs.named(arguments)
+    if missing(_programs(places)) and any(each.startswith(needs.CHOOSING) for each in arguments):
+        places = needs.chosen(arguments, prepare(DEV))
+    provide(INSTALLER, *_programs(places))
+    python = prepare(DEV)
+    wanted = needs.of(places)
+    if NODE in wanted:
+        prepare_node()
+    for stage in wanted:
+        if isinstance(stage, Stage):
+            prepare(stage)
+    if JAVA in wanted and not shutil.which("go"):
+        print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
+    return python
+
+
+def _programs(places: Sequence[Path]) -> list[Need]:
+    return [each for each in needs.of(places) if isinstance(each, Need)]
+
+
 def soak(arguments: Arguments) -> NoReturn:
     """Kill servers 200 times in each way while they send webhooks, which takes a quarter of an hour."""
-    python = prepare(DEV)
-    need(POSTGRESQL)
+    python = prepare_tests(["tests/crash/test_webhooks_kill_9.py"])
     os.environ["ROLLBOOK_ROUNDS"] = "200"
     become([str(python), "-m", "pytest", "-s", "--timeout", "3600", "tests/crash/test_webhooks_kill_9.py", *arguments])
 
 
 def screenshots(arguments: Arguments) -> NoReturn:
     """Take pictures of every page in both themes and three widths, in screenshots/index.html."""
+    provide(BROWSER, FONT)
     python = prepare(DEV)
-    need(BROWSER)
     become([str(python), "tools/screenshots.py", *arguments])
 
 
 def lint(arguments: Arguments) -> int:
     """Check style, types and the API description."""
+    provide(INSTALLER, NODE)
     programs, node = prepare(DEV).parent, prepare_node()
     description = "openapi.json"
     checks: list[list[str | Path]] = [
@@ -169,6 +138,7 @@ def fuzz(arguments: Arguments) -> NoReturn:
 def lock(arguments: Arguments) -> int:
     """Update the lock files to the newest allowed versions."""
     prepare(DEV)
+    provide(NODE)
     uv = find_uv()
     if not uv:
         raise SetupFailed("Locking needs uv, which has no build for this platform.")
@@ -180,6 +150,7 @@ def lock(arguments: Arguments) -> int:
         "--custom-compile-command=make lock",
     ]
     # The largest set comes first and constrains the others, which are installed into the same environment.
+    alone = ["--no-deps"]  # of these, only the program inside is wanted
     for name, parts in {
         "dev": ["pyproject.toml", "--extra=otel", "--group=dev", "--group=build"],
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
@@ -190,11 +161,14 @@ def lock(arguments: Arguments) -> int:
         "deploy": ["--group=deploy"],
         "bench": ["--group=bench"],
         "migrate": ["--group=migrate", "--constraints=requirements/bench.txt"],
+        "postgresql": ["--group=postgresql", *alone],
+        "valkey": ["--group=valkey", *alone],
+        "node": ["--group=node", *alone],
     }.items():
         command = [uv, "pip", "compile", "--quiet", "--upgrade", *options, *parts, f"--output-file=requirements/{name}.txt"]
         if subprocess.run(command, check=False).returncode != 0:
             return 1
-    return subprocess.run(["npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False).returncode
+    return subprocess.run([*npm(), "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False).returncode
 
 
 def clean(arguments: Arguments) -> int:
@@ -225,14 +199,6 @@ def main(arguments: Arguments) -> int:
     except SetupFailed as failure:
         print(failure, file=sys.stderr)
         return 1
-
-
-def _may_hold_tests_of(name: str, arguments: Arguments) -> bool:
-    """Whether the tests that pytest's arguments name may hold one of that folder: not when all of them are other files and folders."""
-    places = [Path(each.partition("::")[0]).resolve() for each in arguments if not each.startswith("-")]
-    named = [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()]
-    folder = ROOT / "tests" / name
-    return not named or any(place.is_relative_to(folder) or folder.is_relative_to(place) for place in named)
 
 
 def become(command: Sequence[str]) -> NoReturn:

@@ -24,7 +24,7 @@ from playwright.sync_api import (
 )
 
 from tests.harness import Server
-from tools.environment import BROWSER, ROOT, SetupFailed, find_browser, need
+from tools.programs import ROOT, SetupFailed, find_browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -56,10 +56,12 @@ window.alert = text => tellTest("alert", String(text));
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A Chromium with a profile of its own, gone at the end. Raises SetupFailed."""
-    need(BROWSER)
+    found = find_browser()
+    if found is None:
+        raise SetupFailed("These tests need Chromium or Chrome. `make test` brings it, or says how.")
     with sync_playwright() as playwright:
         # Chromium's sandbox does not work for root.
-        started = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        started = playwright.chromium.launch(executable_path=found, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
         try:
             yield started
         finally:

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tools.programs import SYSTEM_FOLDERS
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 
 
 def program(name: str) -> str:
     """Its path: in .venv-deploy, else in .venv or on PATH. The test fails where it is missing; `make test` brings it."""
-    folders = (str(ROOT / ".venv-deploy" / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
+    folders = (
+        str(ROOT / ".venv-deploy" / "bin"),
+        str(Path(sys.executable).parent),
+        os.environ.get("PATH", os.defpath),
+        SYSTEM_FOLDERS,
+    )
     found = shutil.which(name, path=os.pathsep.join(folders))
     if found is None:
         pytest.fail(f"{name} is missing. `make test` installs it, or says how.")

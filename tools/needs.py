@@ -1,0 +1,89 @@
+"""What the tests of each folder and file need that `.venv` doesn't hold. Standard library only."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from environment import CLIENTS, DEPLOY, MIGRATE, Stage
+from programs import (
+    BROWSER,
+    BUBBLEWRAP,
+    CURL,
+    FONT,
+    GIT,
+    HAPROXY,
+    JAVA,
+    NODE,
+    OPENSSL,
+    PGBOUNCER,
+    POSTGRESQL,
+    POSTGRESQL_TLS,
+    PROMETHEUS,
+    ROOT,
+    SQLITE,
+    STRACE,
+    SYSTEMD,
+    VALKEY,
+    VALKEY_CLI,
+    VALKEY_TLS,
+    Need,
+)
+
+TESTS: dict[str, tuple[Need | Stage, ...]] = {
+    "browser": (NODE, BROWSER, FONT, CURL),
+    "cli": (POSTGRESQL, CURL),
+    "clients": (NODE, JAVA, CLIENTS),
+    "concurrency": (VALKEY,),
+    "contract": (POSTGRESQL,),
+    # These run behind it, see `VARIANTS` in tests/engines.py.
+    "contract/test_events.py": (PGBOUNCER,),
+    "contract/test_idempotency.py": (PGBOUNCER,),
+    "contract/test_keys.py": (PGBOUNCER,),
+    "contract/test_limits.py": (VALKEY,),
+    "contract/test_sessions.py": (PGBOUNCER,),
+    "crash": (POSTGRESQL,),
+    "delivery/test_signing.py": (NODE,),
+    "deploy": (POSTGRESQL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
+    "docs": (NODE, CURL, MIGRATE),
+    "docs/test_recipe_programs.py": (POSTGRESQL,),
+    "limits": (VALKEY,),
+    "limits/test_limits_valkey_group.py": (VALKEY_CLI,),
+    "limits/test_limits_valkey_tls.py": (VALKEY_TLS,),
+    "model": (POSTGRESQL,),
+    "nodes": (POSTGRESQL, VALKEY),
+    "nodes/test_pgbouncer.py": (PGBOUNCER,),
+    "nodes/test_replicas.py": (POSTGRESQL_TLS, OPENSSL),
+    "observe": (POSTGRESQL,),
+    "sources": (SQLITE, MIGRATE),
+    "storage": (POSTGRESQL,),
+    "webhooks": (POSTGRESQL,),
+}
+"""By paths below tests/; a file needs what its folder does, too."""
+
+
+CHOOSING = ("-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore")
+"""Options of pytest that leave out tests of the files it is given."""
+
+
+def of(files: Iterable[Path]) -> list[Need | Stage]:
+    """What these files and folders need, each once."""
+    tests = ROOT / "tests"
+    places = [(tests / name, needs) for name, needs in TESTS.items()]
+    touched = (needs for file in files for place, needs in places if file.is_relative_to(place) or place.is_relative_to(file))
+    return list(dict.fromkeys(each for needs in touched for each in needs))
+
+
+def named(arguments: Sequence[str]) -> list[Path]:
+    """The files and folders that pytest's arguments name; all tests when they name none."""
+    places = [Path(each.partition("::")[0]).resolve() for each in arguments if not each.startswith("-")]
+    return [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()] or [ROOT / "tests"]
+
+
+def chosen(arguments: Sequence[str], python: Path) -> list[Path]:
+    """The files whose tests pytest would run, of which an option such as `-k` may leave out most. Takes some seconds."""
+    command = [python, "-m", "pytest", *arguments, "--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider"]
+    said = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True).stdout
+    files = [ROOT / line.partition(":")[0] for line in said.splitlines()]
+    return [file for file in files if file.suffix == ".py" and file.exists()] or named(arguments)

