@@ -190,7 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
     password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
     password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
-    password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`.", ge=1, le=100_000)] = 64
+    password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. Strangers have at most half of the places.", ge=1, le=100_000)] = 64
 
     imported_hash_seconds: Annotated[float, says("Seconds of a core that a check against an imported password hash may take. Imports refuse more expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each wrong password of a stranger can then cost the server that much.", gt=0, le=60)] = 1.0
     imported_hash_memory: Annotated[int, says("Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes that need more, and no password matches one that is stored already. Raise it only if you must keep such hashes: each wrong password of a stranger can then take that much memory.", ge=1, le=4096)] = 128
@@ -198,7 +198,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sign_in_roles: Annotated[RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")] = RoleNames(ROLES)
     session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
     session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24
-    address_attempts_limit: Annotated[Limit, says("Wrong passwords per client IP address, for all accounts together, or `none`.")] = Limit.parse("30/minute,200/hour")
+    address_attempts_limit: Annotated[Limit, says("Wrong passwords per client IP address (IPv6: per /64 network), for all accounts together, or `none`. The networks around it share multiples: an IPv4 /24 8 times as many, an IPv6 /56 4 times and a /48 16 times.")] = Limit.parse("30/minute,200/hour")
     page_limit: Annotated[Limit, says("Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")] = Limit.parse("600/minute")
 
     synchronous: Annotated[Literal["full", "normal"], says("SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")] = "full"

@@ -375,7 +375,7 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events. Nothing was done. Try again after the number of seconds in `Retry-After`."""
+    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number of seconds in `Retry-After`."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."

@@ -1,7 +1,7 @@
 """Counts wrong passwords, so that guessing is slow and strangers can't lock a user out.
 
 Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also counted for the account
-alone (`account_attempts_limit`) and for the network address alone (`address_attempts_limit`). A session, the user's API keys and a browser in
+alone (`account_attempts_limit`), and for the network address and the networks around it (`address_attempts_limit`). A session, the user's API keys and a browser in
 which they have signed in before are origins of their own: what strangers try is not counted there.
 """
 
@@ -15,9 +15,10 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices
+from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.errors import TooManyAttempts
 from rollbook.limits import windows
-from rollbook.limits.policy import address_bucket
+from rollbook.limits.policy import Network, networks
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import rules
 from rollbook.records.users import User
@@ -28,8 +29,15 @@ class Origin(NamedTuple):
 
     name: str
     is_stranger: bool = False
-    address: str | None = None
-    """The bucket of a stranger's network address."""
+    networks: tuple[Network, ...] = ()
+    """A stranger's, the narrowest first."""
+
+    @property
+    def waiter(self) -> Waiter:
+        """Whose turn it is to have a password hashed."""
+        if not self.is_stranger:
+            return KNOWN
+        return Waiter(tuple(network.bucket for network in reversed(self.networks)) or (self.name,), is_stranger=True)
 
 
 def of_own(by: Principal) -> Origin:
@@ -39,8 +47,8 @@ def of_own(by: Principal) -> Origin:
 
 def at_address(address: str) -> Origin:
     """Of whoever signs in from this IP address."""
-    bucket = address_bucket(address)
-    return Origin(bucket, True, "sign-in:" + bucket)
+    found = networks(address)
+    return Origin(found[0].bucket, True, found)
 
 
 def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> Origin:
@@ -80,8 +88,12 @@ async def count(on: Rollbook, account: str, origin: Origin) -> Callable[[], Awai
         if own is not None:
             counted.append((own, own_limit, verdict.at))
 
+    of_networks = [("sign-in:" + each.bucket, each.limit(settings.address_attempts_limit)) for each in origin.networks]
     # Of both at once, or of neither: an address that is refused does not use up the account's attempts.
-    await take(f"{account}:{origin.name}", settings.attempts_limit, origin.address, settings.address_attempts_limit)
+    address, address_limit = of_networks[0] if of_networks else (None, NO_LIMIT)
+    await take(f"{account}:{origin.name}", settings.attempts_limit, address, address_limit)
+    for network, limit in of_networks[1:]:
+        await take(network, limit)
     if origin.is_stranger:
         await take(account, settings.account_attempts_limit)
     return take_back

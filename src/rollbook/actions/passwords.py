@@ -34,7 +34,7 @@ async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: st
     stand_in = on.passwords.stand_in(on.secret, rules.email_key(email), in_use)
     take_back = await attempts.count(on, account, origin)
     try:
-        is_right = await on.passwords.verify(hash, password, stand_in)
+        is_right = await on.passwords.verify(hash, password, stand_in, origin.waiter)
     except Overloaded:
         await take_back()
         raise

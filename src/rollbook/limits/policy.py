@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from rollbook.config import Settings
-from rollbook.quota import Limit
+from rollbook.quota import MAX_CALLS, Limit, Window
+
+_AROUND = {4: ((24, 8),), 6: ((56, 4), (48, 16))}
+"""Networks around an address (IPv6: around its /64): the length of the prefix, and how many times the limit of one address it has. Wider ones
+have more, so that no network uses up alone what belongs to the one around it."""
+
+
+class Network(NamedTuple):
+    """A client's, by which it is counted."""
+
+    bucket: str
+    times: int
+    """How many times the limit of one address it has."""
+
+    def limit(self, of_address: Limit) -> Limit:
+        return of_address if self.times == 1 else _multiple(of_address, self.times)
+
+
+@lru_cache(maxsize=64)
+def _multiple(limit: Limit, times: int) -> Limit:
+    return Limit(Window(min(window.calls * times, MAX_CALLS), window.seconds) for window in limit)
 
 
 class Policy:
@@ -33,3 +55,16 @@ def address_bucket(address: str) -> str:
         except ValueError:
             pass
     return f"address:{address}"
+
+
+def networks(address: str) -> tuple[Network, ...]:
+    """Those that an address belongs to, the narrowest first: that of `address_bucket`, then those around it, which one holder may have too."""
+    narrowest = Network(address_bucket(address), 1)
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return (narrowest,)
+    around = (
+        Network(f"address:{int(ip) >> (ip.max_prefixlen - length):x}/{length}", times) for length, times in _AROUND[ip.version]
+    )
+    return (narrowest, *around)

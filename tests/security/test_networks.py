@@ -1,0 +1,118 @@
+"""One line has many networks: whoever guesses from all of them is counted as one, and keeps nobody else from signing in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook.limits.policy import networks
+from tests.harness import Server, running
+from tests.patient import PATIENT
+from tests.valkey import ValkeyServer
+from tests.visitor import sign_in, visitor
+
+PROXY = ("--trusted-proxy", "127.0.0.1/32", "--rate-limit", "none", "--page-limit", "none")
+
+
+def at(server: Server, address: str) -> httpx2.Client:
+    return visitor(server, **{"X-Forwarded-For": address})
+
+
+@pytest.fixture(scope="module", params=["one worker", "two workers", "Valkey"])
+def server(request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Each address has three wrong passwords an hour."""
+    workers = ("--workers", "2") if request.param == "two workers" else ()
+    limits = ("--limits", valkey.url) if request.param == "Valkey" else ()
+    data = tmp_path_factory.mktemp("server") / "data"
+    program = PATIENT if limits else "rollbook.cli.main"
+    with running(data, *PROXY, *workers, *limits, "--address-attempts-limit", "3/hour", program=program) as server:
+        yield server
+
+
+def guesses(server: Server, *addresses: str) -> list[int]:
+    """What is told to who tries a password of a new account from each of these addresses."""
+    statuses = []
+    for address in addresses:
+        with at(server, address) as stranger:
+            statuses.append(sign_in(stranger, f"nobody{next(_numbers)}@example.com", "wrong").status_code)
+    return statuses
+
+
+_numbers = iter(range(1_000_000))
+
+
+def test_networks_of_ipv6_are_counted_as_one_by_64_56_and_48(server: Server) -> None:
+    assert guesses(server, *["2001:db8:a:100::1"] * 4) == [401] * 3 + [429]
+    # Of the /56, nine are left: 4 times 3.
+    assert guesses(server, *(f"2001:db8:a:1{net:02x}::1" for net in range(1, 12))) == [401] * 9 + [429] * 2
+    # Of the /48, 36: 16 times 3.
+    others = guesses(server, *(f"2001:db8:a:{net:x}00::1" for net in range(2, 6) for _ in range(3)))
+    others += guesses(server, *(f"2001:db8:a:{net:x}01::1" for net in range(2, 6) for _ in range(3)))
+    assert others == [401] * 24
+    assert guesses(server, *(f"2001:db8:a:{net:x}00::1" for net in range(0x10, 0x1E))) == [401] * 12 + [429] * 2
+    assert guesses(server, "2001:db8:b:100::1") == [401]
+
+
+def test_a_network_of_ipv4_is_counted_as_one_by_24(server: Server) -> None:
+    assert guesses(server, *["198.51.100.1"] * 4) == [401] * 3 + [429]
+    assert guesses(server, *(f"198.51.100.{host}" for host in range(2, 25))) == [401] * 21 + [429] * 2
+    assert guesses(server, "198.51.101.1") == [401]
+
+
+def test_what_a_wider_network_refuses_is_not_held_against_the_address_and_right_passwords_count_nowhere(
+    server: Server, user: dict[str, Any]
+) -> None:
+    assert guesses(server, *(f"203.0.113.{host}" for host in range(1, 25))) == [401] * 24
+    with at(server, "203.0.113.99") as neighbor, at(server, "203.0.114.1") as elsewhere:
+        for _ in range(20):
+            assert sign_in(neighbor, user["email"], user["password"]).status_code == 429
+        for _ in range(30):
+            assert sign_in(elsewhere, user["email"], user["password"]).status_code == 303
+    assert guesses(server, "203.0.114.2") == [401]
+    server.pass_time(3601)
+    with at(server, "203.0.113.99") as neighbor:
+        assert sign_in(neighbor, user["email"], user["password"]).status_code == 303
+    server.pass_time(0)
+
+
+@pytest.mark.parametrize(("address", "count"), [("2001:db8::1", 3), ("192.0.2.1", 2), ("", 1), ("fe80::1%eth0", 3), ("::", 3)])
+def test_whatever_stands_there_has_networks_each_with_more_than_the_one_in_it(address: str, count: int) -> None:
+    found = networks(address)
+    assert len({network.bucket for network in found}) == count
+    assert sorted({network.times for network in found}) == [network.times for network in found]
+
+
+@pytest.mark.parametrize(("limit", "refusal"), [("5/minute,200/hour", 429), ("none", 503)])
+def test_256_networks_of_a_line_guess_and_the_owner_still_signs_in_from_a_new_address(
+    tmp_path: Path, limit: str, refusal: int
+) -> None:
+    """With a limit, few of the guesses are hashed; without one, the queue alone is fair."""
+    flags = (*PROXY, "--address-attempts-limit", limit, "--password-threads", "1", "--password-queue", "8")
+    with running(tmp_path / "data", *flags, cheap=False) as server, ExitStack() as ended:
+        stop = threading.Event()
+        told: list[int] = []
+
+        def guess(first: int) -> None:
+            with visitor(server) as stranger:
+                for number in range(first, 1_000_000, 8):
+                    stranger.headers["X-Forwarded-For"] = f"2001:db8:1:{number % 256:x}::1"
+                    told.append(sign_in(stranger, f"nobody{number}@example.com", "wrong").status_code)
+                    if stop.is_set():
+                        return
+
+        for first in range(8):
+            thread = threading.Thread(target=guess, args=(first,))
+            thread.start()
+            ended.callback(thread.join)
+        ended.callback(stop.set)
+        while told.count(refusal) < 20:
+            stop.wait(0.01)
+        for host in range(4):
+            with at(server, f"203.0.{host}.5") as owner:
+                assert sign_in(owner).status_code == 303
