@@ -323,7 +323,8 @@ class Unavailable(ServerError):
 
 class Overloaded(Unavailable):
     """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a
-    search or events. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    search or events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number
+    of seconds in `Retry-After`.
     """
 
 

@@ -144,8 +144,9 @@ export class NotYourself extends Forbidden {}
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events.
- * Nothing was done. Try again after the number of seconds in `Retry-After`.
+ * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events. Or
+ * there was not enough memory to hash a password. Nothing was done. Try again after the number of seconds in
+ * `Retry-After`.
  */
 export class Overloaded extends Unavailable {}
 
