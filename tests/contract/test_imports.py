@@ -199,6 +199,81 @@ def test_a_file_that_cannot_be_read_fails_with_the_reason(http: httpx2.Client) -
     assert job["status"] == "failed" and "gzip" in job["error"]
 
 
+def test_an_error_names_columns_by_number_and_an_event_only_its_code(
+    http: httpx2.Client, as_role: Callable[..., httpx2.Client]
+) -> None:
+    viewer, password = as_role("viewer"), "Tr0ub4dor-unique"
+    hook = viewer.post("/v1/webhooks", json={"url": "inbox", "types": ["import.*"]}).json()
+    mapping = json.dumps({password: "name"})
+    jobs = [
+        ended(http, start(http, content.encode(), **options))
+        for content, options in (
+            (f"alice@example.com,{password},Alice\n", {}),
+            (f"1,{password},Alice\n", {}),
+            (f"Alice,{password},Alice\n", {}),
+            (f"{password},email\nAlice,nobody\n", {"mapping": mapping}),
+            (f"email,name\n{email()},A\n", {"mapping": mapping}),
+        )
+    ]
+    assert [(job["status"], job["error_code"]) for job in jobs] == [
+        *[("failed", "invalid_parameter")] * 3,
+        ("finished", None),
+        ("failed", "invalid_parameter"),
+    ]
+    assert [job["error"] for job in jobs] == [
+        "The first line must name the columns, but column 1 holds an email address. Put a line with names above it.",
+        "The first line names no column for the email (3 columns).",
+        "Columns 1 and 3 have the same name.",
+        None,
+        "mapping must name columns of the file, unlike entry 1 of 1 (2 columns).",
+    ]
+    told = [
+        event
+        for event in viewer.get("/v1/events", params={"type": "import.finished", "order": "desc", "limit": 5}).json()
+        if event["object"]["id"] in {job["id"] for job in jobs}
+    ]
+    assert [(event["object"]["error"], event["object"]["error_code"]) for event in reversed(told)] == [
+        (None, job["error_code"]) for job in jobs
+    ]
+    path = f"/v1/webhooks/{hook['id']}/deliveries"
+    wait_until(lambda: len(viewer.get(path).json()) == len(jobs))
+    sent = [viewer.get(f"{path}/{each['id']}").text for each in viewer.get(path).json()]
+    assert jobs[0]["id"] in "".join(sent)
+    reports = [http.get(job["report_url"]).text for job in jobs]
+    for text in (http.get("/v1/imports").text, f"{told}", f"{sent}", f"{reports}"):
+        assert password not in text
+    assert viewer.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
+
+
+def test_a_summary_tells_of_what_changes_who_a_user_is_or_what_they_may_do(http: httpx2.Client) -> None:
+    people = [user(external_id=email()) for _ in range(6)]
+    done(http, *people, events="summary")
+    calm, moved, promoted, suspended, verified, secret = people
+    changed: list[dict[str, Any]] = [
+        {**calm, "name": "Ida Renamed", "metadata": {"a": 1}},
+        {**moved, "email": email()},
+        {**promoted, "role": "admin"},
+        {**suspended, "status": "suspended"},
+        {**verified, "email_verified": True},
+        {**secret, "password": OWNER_PASSWORD},
+        boss := user(role="admin"),
+    ]
+    job = done(http, *changed, match="external_id", on_conflict="update", events="summary")
+    assert counts(job) == {"refused": 1, "updated": 6}, "the boss has no external ID"
+    assert counts(done(http, boss, events="summary")) == {"added": 1}
+    log = [http.get("/v1/events", params={"user": found(http, each["email"])["id"]}).json() for each in changed]
+    assert [[event["type"] for event in events] for events in log] == [
+        [],
+        ["user.updated"],
+        ["user.promoted"],
+        ["user.suspended"],
+        ["user.updated"],
+        ["user.password_changed"],
+        ["user.created"],
+    ]
+    assert log[1][0]["before"] == {"email": moved["email"]} and log[1][0]["actor"]["request_id"] == job["id"]
+
+
 def test_what_stands_before_the_damaged_part_of_a_file_is_imported_and_reported(http: httpx2.Client) -> None:
     whole = ndjson(user(), "nonsense", *(user() for _ in range(12_000)))
     job = ended(http, start(http, gzip.compress(whole)[:-6]))
@@ -267,3 +342,32 @@ def test_imports_take_the_scope_to_write_users(http: httpx2.Client, server: Serv
     with server.http(new_key(http, scopes=scopes)) as caller:
         refused(caller.get("/v1/imports"), errors.InsufficientScope)
         refused(caller.post("/v1/imports", content=ndjson(user())), errors.InsufficientScope)
+
+
+def test_hashes_take_a_scope_of_their_own(http: httpx2.Client, as_role: Callable[..., httpx2.Client]) -> None:
+    narrow, able = as_role("admin", ["users:write"]), as_role("admin", ["users:write", "users:import"])
+    hashed = user(password_hash="$2b$12$" + "C" * 53)
+    job = done(narrow, hashed, user(), user(password_hash=None))
+    assert counts(job) == {"added": 2, "refused": 1}
+    (line,) = reported(http, job)
+    assert (line["line"], line["code"]) == (1, "insufficient_scope")
+    assert line["reason"] == "This API key does not have the scope users:import."
+    assert counts(done(able, hashed)) == {"added": 1}
+    assert counts(done(as_role("admin"), user(password_hash="$2b$12$" + "C" * 53))) == {"added": 1}
+    key = as_role("admin", ["users:write", "keys:write"]).post("/v1/keys", json={"name": "more", "scopes": ["users:import"]})
+    refused(key, errors.InsufficientScope)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@once
+def test_a_hash_in_a_column_named_password_is_no_password(http: httpx2.Client, mapped: bool) -> None:
+    hash, name = "$2y$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkY8jIucDrjc8deX1s.", email()
+    hash = f"{hash:.<60}"
+    content = f"name,email,password\nLa Ra,{name},{hash}\n".encode()
+    job = ended(http, start(http, content, **({"mapping": '{"password": "password_hash"}'} if mapped else {})))
+    if mapped:
+        assert counts(job) == {"added": 1}
+    else:
+        (line,) = reported(http, job)
+        assert line["field"] == "password" and "--map password=password_hash" in line["reason"] and hash not in line["reason"]
+    assert http.post("/v1/users/verify-password", json={"email": name, "password": hash}).status_code == 401

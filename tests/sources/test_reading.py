@@ -203,11 +203,12 @@ def test_bad_rows_are_refused_alone() -> None:
 @pytest.mark.parametrize(
     ("data", "options", "reason"),
     [
-        (b"name\nA\n", {}, "No column has the email"),
-        (b"email,name,plan\n", {}, 'no field: "plan"'),
-        (b"email,name,name\n", {}, "same name"),
-        (b"email,name\n", {"mapping": '{"Plan": null}'}, "doesn't have"),
-        (b"email,name\n", {"mapping": '{"name": "nick"}'}, "not a field"),
+        (b"name\nA\n", {}, r"names no column for the email \(1 column\)"),
+        (b"email,name,plan\n", {}, "Column 3 has no field"),
+        (b"x,email,name,y,z\n", {}, "Columns 1, 4 and 5 have no field"),
+        (b"email,name,name\n", {}, "Columns 2 and 3 have the same name"),
+        (b"email,name\n", {"mapping": '{"name": "name", "Plan": null}'}, "entry 2 of 2"),
+        (b"email,name\n", {"mapping": '{"name": "metadata_of_them"}'}, "entry 1"),
         (b"email,name\n", {"mapping": "[]"}, "must be a JSON object"),
         ("email,name\n".encode("utf-16"), {}, "not UTF-8"),
     ],
@@ -215,6 +216,69 @@ def test_bad_rows_are_refused_alone() -> None:
 def test_a_table_without_sense_is_refused_as_a_whole(data: bytes, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidParameter, match=reason):
         read(data, **options)
+
+
+HEADERLESS = [
+    "alice@example.com,{secret},Alice",
+    "{secret},Alice",
+    "{secret},{secret},alice@example.com",
+    "1,alice@example.com,$2b$12$" + "c" * 53 + ",{secret}",
+    "Alice,$P$B123456781234567890123456789012,{secret}",
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "propose"),
+    [*((line, False) for line in HEADERLESS), *((line, True) for line in HEADERLESS if "@" in line or "$" in line)],
+)
+def test_no_error_about_a_file_without_a_header_quotes_its_first_user(line: str, propose: bool) -> None:
+    secret = "Tr0ub4dor&3-unique"
+    content = io.BytesIO((line.format(secret=secret) + "\n").encode() * 2)
+    with pytest.raises(InvalidParameter) as error:
+        list(Reading(content, ImportOptions(), 8, propose=propose))
+    said = f"{error.value.full_message} {error.value.faults}"
+    assert "column" in said and not any(cell in said for cell in (secret, "alice", "Alice", "ccccc", "B1234"))
+
+
+SECRET = "Zx9&unheard-of"
+CELLS = [
+    user(1, **{SECRET: 1}),
+    user(1, **{"surname": 1, SECRET: SECRET, "email": "x"}),
+    user(1, email=f"({SECRET}@example.com"),
+    user(1, email=f"a@{SECRET}.com"),
+    user(1, name="\0" + SECRET),
+    user(1, role=SECRET),
+    user(1, status=SECRET),
+    user(1, id=SECRET),
+    user(1, created_at=SECRET),
+    user(1, metadata=SECRET),
+    user(1, metadata={SECRET: json.loads("[" * 32 + "]" * 32)}),
+    user(1, external_id=SECRET + "\n"),
+    user(1, password=SECRET[:7]),
+    user(1, rate_limit=SECRET),
+    f'{{"name": "A", "{SECRET}": 1, "{SECRET}": 2}}',
+    f'{{"name": "A", "{SECRET}": {"[" * 40}{"]" * 40}}}',
+    f'{{"name": "A", "{SECRET}": nonsense}}',
+    SECRET,
+]
+
+
+@pytest.mark.parametrize("options", [{"format": "ndjson"}, {"format": "ndjson", "mapping": '{"a": null}'}])
+@pytest.mark.parametrize("record", CELLS, ids=range(len(CELLS)))
+def test_no_reason_quotes_what_a_record_holds(record: Any, options: dict[str, Any]) -> None:
+    data = record.encode() if isinstance(record, str) else ndjson(record)
+    (found,) = read(data, **options)
+    assert found.refusal is not None
+    assert not any(part in f"{found.refusal}" for part in (SECRET, SECRET[:7], "surname", "'('", "'&'"))
+    assert found.refusal.reason.endswith((".", "..."))
+
+
+def test_fields_that_users_do_not_have_are_named_by_number() -> None:
+    (record,) = read(ndjson({"x": 1, "name": "A", "y": 2, "email": "a@example.com"}))
+    assert record.refusal is not None and record.refusal.field is None
+    assert record.refusal.reason.startswith("Fields 1 and 3 of the record are not fields of a user. Fields: name, email, ")
+    (record,) = read(ndjson({"x": 1, "name": "A", "y": 2, "email": "a@example.com"}), mapping='{"x": "metadata.x"}')
+    assert record.refusal is not None and record.refusal.reason.startswith("Field 3 of the record is not a field")
 
 
 def test_names_in_json_can_be_mapped_too() -> None:

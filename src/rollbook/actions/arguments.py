@@ -470,7 +470,7 @@ class ImportOptions(Query):
     match: Annotated[Literal["email", "external_id"], Meta(description="How users who exist are recognized.")] = "email"
     on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
-    events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`.")] = "each"
+    events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes of users who exist to anything but their name, metadata and external ID.")] = "each"
     mapping: ColumnMapping | None = None
     delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="The character between the columns of a CSV file. Default: detected.")] | None = None
 

@@ -46,6 +46,10 @@ _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the 
 _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
 _REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"]).fullmatch
+_IS_HASH = (
+    "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a column of your file is named "
+    "password, import it with --map password=password_hash."
+)
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]{1,100}").fullmatch
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch  # RFC 9110 section 5.5
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
@@ -126,7 +130,7 @@ def refuse(param: str, sentence: str) -> NoReturn:
 def check_password(password: str, password_min_length: int, *, email: str, name: str) -> None:
     """What the password alone does not show: whether it is the user's own email or name. Raises InvalidParameter."""
     try:
-        rules.password(password, password_min_length, email=email, name=name)
+        new_password(password, password_min_length, email=email, name=name)
     except ValueError as problem:
         raise invalid([Fault("password", str(problem))]) from None
 
@@ -137,6 +141,15 @@ def check_given_password(password: str) -> None:
         rules.normalized_password(password)
     except ValueError as problem:
         raise invalid([Fault("password", str(problem))]) from None
+
+
+def new_password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
+    """A password as `rules.password` has it, and not the hash of one: then whoever has the old hashes could sign in with them."""
+    from rollbook.auth.password_hashes import is_hash  # only new passwords need it
+
+    if is_hash(text):
+        raise ValueError(_IS_HASH)
+    return rules.password(text, min_length, email=email, name=name)
 
 
 def given(value: Any, otherwise: Any = None) -> Any:
@@ -167,7 +180,7 @@ def field_hook(password_min_length: int) -> Hook:
         if not isinstance(value, str):
             raise ValueError("must be a string")
         if kind is arguments.NewPassword:
-            return arguments.NewPassword(rules.password(value, password_min_length))
+            return arguments.NewPassword(new_password(value, password_min_length))
         return _FROM_FIELD[kind](value)
 
     return hook

@@ -38,6 +38,9 @@ MAX_REASON = 300
 MAX_RACES = 20
 """How often a batch is tried again because someone else took one of its emails at the same moment."""
 
+SUMMED_UP = frozenset(("name", "metadata", "external_id"))
+"""Changes of a user that `events=summary` leaves out of the event log. All others have an event of their own."""
+
 Outcome = str | ApiError
 """added, updated, unchanged or skipped; or why the record was refused."""
 
@@ -167,6 +170,7 @@ class Importer:
         if not isinstance(user.password_hash, str):
             return None
         try:
+            require(by, "users:import")
             return check_hash(user.password_hash, self._on.settings)
         except ValueError as problem:
             raise invalid([Fault("password_hash", str(problem))]) from None
@@ -291,7 +295,7 @@ class Importer:
             return problem
         if change.columns:
             try:
-                await users.apply(tx, by, user, change, self._tells)
+                await users.apply(tx, by, user, change, self._tells or not SUMMED_UP.issuperset(change.columns))
             except LastOwner as problem:
                 return problem
         if sets_password and hash is not None:

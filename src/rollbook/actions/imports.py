@@ -16,7 +16,7 @@ from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
 from rollbook.records import events, imports, users
 from rollbook.records.events import Actor
-from rollbook.records.imports import Counts, Import, Refusal
+from rollbook.records.imports import FILE_LOST, NO_REASON, Counts, Import, Reason, Refusal
 from rollbook.storage.database import Queries, Tx
 
 MAX_OF_USER, MAX_OF_SERVER = 10, 100
@@ -40,7 +40,8 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
 
     The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when it has stored the
     file, and then imports the users in the background, even after a restart. To see the progress, call `GET /v1/imports/{importId}`. For
-    users with a role above member, the key also needs the scope `users:grant`. You can have 10 unfinished imports.
+    users with a role above member, the key also needs the scope `users:grant`, and for password hashes `users:import`. You can have 10
+    unfinished imports.
     """
     require(by, "users:write")
     id = imports.new_id()
@@ -133,16 +134,16 @@ async def _cancel(tx: Tx, by: Principal, id: str) -> Import:
 # ---- what the job does
 
 
-async def finish(on: Rollbook, by: Actor, id: str, status: str, error: str | None = None) -> None:
+async def finish(on: Rollbook, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> None:
     """The import is over, and its file is not needed anymore. Nothing happens if it was before."""
-    await on.write(_finish, by, id, status, error)
+    await on.write(_finish, by, id, status, why)
     import_files.remove(on.settings.data, id)
 
 
-async def _finish(tx: Tx, by: Actor, id: str, status: str, error: str | None = None) -> Import | None:
-    found = await imports.finish(tx, id, status, error)
+async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
+    found = await imports.finish(tx, id, status, why)
     if found is not None and not options_of(found).dry_run:
-        await events.record(tx, "import.finished", found.user_id, by, imports.public(found))
+        await events.record(tx, "import.finished", found.user_id, by, imports.told(found))
     return found
 
 
@@ -154,7 +155,7 @@ async def record_local(
         id, "", None, by.address, imports.options_text(asdict(options)), status,
         bytes=size, bytes_read=size, **counts._asdict(), created_at=began, started_at=began, finished_at=clock.now(),
     )  # fmt: skip
-    await on.write(events.record, "import.finished", "", by.actor, imports.public(found))
+    await on.write(events.record, "import.finished", "", by.actor, imports.told(found))
 
 
 async def look_after(on: Rollbook) -> list[Import]:
@@ -168,7 +169,8 @@ async def look_after(on: Rollbook) -> list[Import]:
             if each.seen_at < now - LOST // 6:
                 await on.write(imports.seen, each.id)
         elif each.seen_at < now - LOST:
-            await finish(on, SYSTEM.actor, each.id, "failed", "The file is gone: the server that received it has lost it.")
+            why = Reason("The file is gone: the server that received it has lost it.", FILE_LOST)
+            await finish(on, SYSTEM.actor, each.id, "failed", why)
     return here
 
 

@@ -59,10 +59,10 @@ class EmptyBody(arguments.Body):
 # ---- bodies
 
 
-def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None) -> dict[str, Any]:
+def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None, *, names: bool = True) -> dict[str, Any]:
     """A JSON object (RFC 8259) that all parsers read the same way: UTF-8, no duplicate names, no NaN, no NUL, no lone surrogates.
 
-    At most `MAX_DEPTH` levels. Raises UnsupportedMediaType, InvalidJson.
+    At most `MAX_DEPTH` levels. `names`: whether an error may repeat names of the object. Raises UnsupportedMediaType, InvalidJson.
     """
     check_kind(body, content_type, encoding)
     try:
@@ -72,10 +72,12 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None)
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
     if (place := too_deep(found, body)) is not None:
+        if not names:
+            raise InvalidJson(f"The body is {_TOO_DEEP}.")
         raise InvalidJson(f"The body is {_TOO_DEEP}: {place}.", param=shortened(place.partition(".")[0].partition("[")[0]))
     # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise look closely.
     if len(found) != body.count(b":") or b"\\u0000" in body:
-        _look_closely(body)
+        _look_closely(body, names)
     return found
 
 
@@ -96,13 +98,13 @@ def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -
     return check(kind, found, password_min_length)
 
 
-def _look_closely(body: bytes) -> None:
+def _look_closely(body: bytes, names: bool) -> None:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             counts = Counter([name for name, _ in pairs])
             twice = next(name for name, count in counts.items() if count > 1)
-            raise InvalidJson(f"The body contains {quoted(twice)} more than once.")
+            raise InvalidJson(f"The body contains {quoted(twice) if names else 'a name'} more than once.")
         for name, value in pairs:
             if "\0" in name or (isinstance(value, str) and "\0" in value):
                 raise InvalidJson("The body contains a NUL character.")

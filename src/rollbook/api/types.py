@@ -260,14 +260,15 @@ class Import(Struct, frozen=True, kw_only=True):
     user_id: Annotated[str, identifier("ID of the user who requested it. Null: from the command line.", ALICE_ID)] | None
     key_id: Annotated[str, identifier("ID of the API key it was requested with. Null: none.", examples.KEY_ID)] | None
     status: Annotated[str, open_enum(("waiting", "running", "finished", "failed", "canceled"), "`failed`: it stopped, for the reason in `error`. What was imported by then stays.")]
-    error: Annotated[str, text("Why it failed.", 4096)] | None
+    error: Annotated[str, text("Why it failed. In events always null: `error_code` says it there.", 4096)] | None
+    error_code: Annotated[str, text("Why it failed, for programs: the code of an error, or `file_lost`.", 64, examples=["invalid_parameter"])] | None
     source: Annotated[str, open_enum(get_args(arguments.ImportSource), "The system that the file was exported from.")]
     format: Annotated[str, open_enum(get_args(arguments.ImportFormat), "The file's format, as requested.")]
     match: Annotated[str, open_enum(("email", "external_id"), "How users who exist are recognized.")]
     on_conflict: Annotated[str, open_enum(("skip", "update", "fail"), "What happens to users who exist already.")]
     dry_run: Annotated[bool, says("Whether nothing is changed.")]
     events: Annotated[str, open_enum(("each", "summary"), "Which events are recorded.")]
-    mapping: Annotated[str, text("From the columns of a CSV file to fields: a JSON object.", 8192)] | None
+    mapping: Annotated[str, text("From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events.", 8192)] | None
     delimiter: Annotated[str, text("The character between the columns of a CSV file. Null: what was detected.", 1)] | None
     bytes: Annotated[int, number("Size of the file.")]
     bytes_read: Annotated[int, number("Bytes of the file that are done.")]

@@ -29,6 +29,12 @@ _BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUY
 _ANY64 = r"([A-Za-z0-9+/._-]*={0,2})"  # also passlib's, with a dot for the plus, and the one of URLs
 _CRYPT_DIGESTS = {"1": 22, "5": 43, "6": 86}
 _SHORT = 16  # bytes of a password that is too long which are hashed for nothing
+# An identifier as crypt(5), LDAP, Django or Werkzeug write it, and 20 or more of the characters that salts and digests consist of. A random
+# password of 40 printable characters has this form once in a hundred million times.
+_HAS_FORM = re.compile(
+    r"(?:\$[A-Za-z0-9-]{1,24}\$|\{[A-Za-z0-9-]{2,20}\}|(?:argon2|bcrypt|md5|pbkdf2|scrypt|sha1|sha256|sha512)[A-Za-z0-9_-]{0,20}[$:])"
+    r"[./A-Za-z0-9+=,$:_-]{20,}"
+).fullmatch
 _TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
 
 
@@ -44,6 +50,12 @@ def canonical(text: str) -> str | None:
             except ValueError:
                 return None
     return None
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text given as a plain password is a hash: a complete one of a known format, or what has the form of one of another."""
+    text = text.strip()
+    return _HAS_FORM(text) is not None or canonical(text) is not None
 
 
 def matches(hash: str, secret: bytes) -> bool:

@@ -6,6 +6,7 @@ import io
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,9 +26,10 @@ from rollbook.cli.backends import at
 from rollbook.cli.failures import Misuse
 from rollbook.cli.output import counted, hint
 from rollbook.cli.progress import Show, bar, looks
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.importing import Run
 from rollbook.records.imports import Counts, Refusal, new_id
+from rollbook.sources import reading
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -112,7 +114,7 @@ def load(on: Rollbook, asked: Import) -> None:
     id, began, status = new_id(), clock.now(), "failed"
     by = cli_job(id)
     with _open(asked.file) as source:
-        run = Run(on, source, asked.options, id)
+        run = _begun(on, source, asked, id)
         try:
             _watch(run, asked, lambda: run.steps(lambda: by, _uninterrupted))
             status = "finished"
@@ -126,6 +128,27 @@ def load(on: Rollbook, asked: Import) -> None:
                     on.run(imports.record_local(on, by, id, asked.options, run.counts, status, began, run.bytes_read))
     if asked.counts.added and not asked.options.dry_run:
         _index(on, asked)
+
+
+def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: Import, id: str) -> Run:
+    """Raises InvalidParameter."""
+    try:
+        return Run(on, source, asked.options, id)
+    except InvalidParameter as problem:
+        if problem.param == "mapping":
+            _show_columns(asked)
+        raise
+
+
+def _show_columns(asked: Import) -> None:
+    """The names and numbers of a file's columns, which the error gives by number. Only at a terminal: what a file without a header has there
+    are the first user's email and password."""
+    if asked.size is None or not sys.stderr.isatty():
+        return
+    with suppress(ApiError, OSError), asked.file.open("rb", buffering=0) as file:
+        options = ImportOptions(format=asked.options.format, delimiter=asked.options.delimiter)
+        columns = reading.preview(file, options, 0, rows=0).columns
+        hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(columns, 1))}")
 
 
 def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_batches.Step]]) -> None:
@@ -167,6 +190,8 @@ def send(server: Remote, asked: Import) -> None:
         raise
     report = server.import_report(id) if job["refused"] else ""
     asked.tell([Refusal(**msgspec.json.decode(line)) for line in report.splitlines()], hint)
+    if job.get("error_code") == InvalidParameter.code:
+        _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
 

@@ -403,7 +403,7 @@ IMPORT: dict[str, Any] = {
         typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it. Can be repeated.")
     ],
     "delimiter": options.text("--delimiter", "CHARACTER", "The character between the columns of a CSV file. [default: detected]"),
-    "events": options.text("--events", "WHICH", "each: an event for each user. summary: only import.finished. [default: each]"),
+    "events": options.text("--events", "WHICH", "each: an event for each user. summary: only import.finished, and changes of role, status, email or password. [default: each]"),
 }  # fmt: skip
 """How a file is read: parameters of the API."""
 

@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import threading
+import traceback
 from contextlib import closing
 from functools import partial
 from typing import BinaryIO
@@ -19,12 +20,13 @@ from rollbook import clock, ids
 from rollbook.actions import import_files, imports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
-from rollbook.errors import ApiError, Unavailable
+from rollbook.config import Settings
+from rollbook.errors import ApiError, StorageUnavailable, Unavailable
 from rollbook.jobs.importing import Run
 from rollbook.observe import log
 from rollbook.records import imports as records
 from rollbook.records.connect import connect
-from rollbook.records.imports import Counts, Import, Superseded
+from rollbook.records.imports import NO_REASON, Counts, Import, Reason, Superseded
 
 logger = logging.getLogger("rollbook")
 
@@ -38,6 +40,10 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
         clock.follow(path)
+    run(settings, id)
+
+
+def run(settings: Settings, id: str) -> None:
     log.configure(settings)
     try:
         with import_files.opened(settings.data, id) as file, closing(connect(settings)) as db:
@@ -49,6 +55,11 @@ def main() -> None:
         pass  # an earlier process still has it, or it was canceled
     except Unavailable as problem:
         logger.warning("import %s goes on later: %s", id, problem.message)
+    except Exception as problem:
+        # Not the text of the exception: it may quote a cell of the file.
+        where = "".join(traceback.format_tb(problem.__traceback__))
+        logger.error("import %s: the process has failed", id, extra={"problem": type(problem).__name__, "where": where})
+        sys.exit(1)
 
 
 def _end_with_parent() -> None:
@@ -75,13 +86,13 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     except Unavailable:
         raise
     except ApiError as problem:
-        status, error = "failed", problem.full_message
+        status, why = "failed", Reason(problem.full_message, problem.code)
     except OSError as problem:
         logger.exception("import %s: the file can't be read", id)
-        status, error = "failed", f"The file can't be read: {problem.strerror}."
+        status, why = "failed", Reason(f"The file can't be read: {problem.strerror}.", StorageUnavailable.code)
     else:
-        status, error = "finished", None
-    on.run(imports.finish(on, by.actor, id, status, error))
+        status, why = "finished", NO_REASON
+    on.run(imports.finish(on, by.actor, id, status, why))
 
 
 def _caller(on: Rollbook, job: Import) -> Principal:

@@ -12,7 +12,8 @@ import time
 from rollbook.actions import imports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
-from rollbook.records.imports import Import
+from rollbook.errors import ApiError
+from rollbook.records.imports import Import, Reason
 
 logger = logging.getLogger("rollbook")
 
@@ -66,5 +67,5 @@ class Imports:
             return False
         logger.error("import %s: the process died %d times after record %d", job.id, MAX_CRASHES, job.records)
         error = f"The process that imports died again and again after record {job.records:,}. See the server's log."
-        await imports.finish(self._on, SYSTEM.actor, job.id, "failed", error)
+        await imports.finish(self._on, SYSTEM.actor, job.id, "failed", Reason(error, ApiError.code))
         return True

@@ -67,7 +67,7 @@ TYPES: dict[str, EventType] = {
     "webhook.deleted": _webhook("A webhook was deleted.", WEBHOOK),
     "webhook.disabled": _webhook("A webhook was disabled.", {**WEBHOOK, "status": "disabled", "status_reason": "failing"}, {"status": "enabled", "status_reason": None}, more="`status_reason` says why."),
     "webhook.events_missed": _webhook("Events that a webhook had not been sent yet were past their retention.", {**WEBHOOK, "missed": 1200}, more="`missed` says how many."),
-    "import.finished": EventType("An import of users has ended.", examples.IMPORT, user_id=examples.ALICE_ID, more="`status` is finished, failed or canceled; the counts say what became of the records."),
+    "import.finished": EventType("An import of users has ended.", examples.IMPORT, user_id=examples.ALICE_ID, more="`status` is finished, failed or canceled; the counts say what became of the records. `error_code` says why it failed."),
     "server.test": EventType("A test delivery of a webhook.", {"message": "Your webhook works."}, user_id="", more="Never in the event log."),
 }  # fmt: skip
 """By name, in the order in which they are shown."""

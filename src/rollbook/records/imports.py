@@ -44,6 +44,18 @@ class Counts(NamedTuple):
         return Counts(*[mine + others for mine, others in zip(self, more, strict=True)])
 
 
+class Reason(NamedTuple):
+    """Why an import has failed. `error` quotes nothing of the file."""
+
+    error: str | None
+    code: str | None
+    """That of an ApiError, or FILE_LOST."""
+
+
+NO_REASON = Reason(None, None)
+FILE_LOST = "file_lost"
+
+
 class Import(NamedTuple):
     id: str
     user_id: str  # empty: the command line
@@ -52,6 +64,7 @@ class Import(NamedTuple):
     options: str  # a JSON object
     status: str = "waiting"
     error: str | None = None
+    """A sentence without anything that the file holds."""
     runner: str | None = None
     seen_at: int = 0
     bytes: int = 0
@@ -65,6 +78,7 @@ class Import(NamedTuple):
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
+    error_code: str | None = None
 
     @property
     def counts(self) -> Counts:
@@ -87,7 +101,10 @@ RESTART = """
 ADVANCE = """
     UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?
     WHERE id = ? AND runner = ? AND finished_at IS NULL"""
-FINISH = f"UPDATE imports SET status = ?, error = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL RETURNING {COLUMNS}"
+FINISH = f"""
+    UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
+    RETURNING {COLUMNS}"""
+FORGET_MAPPING = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
 REFUSE = "INSERT INTO import_refusals (import_id, number, line, field, code, reason) VALUES (?, ?, ?, ?, ?, ?)"
 REFUSALS = (
     "SELECT number, line, field, code, reason FROM import_refusals WHERE import_id = ? AND number > ? ORDER BY number LIMIT ?"
@@ -164,10 +181,15 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
     await tx.many(REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS])
 
 
-async def finish(tx: Tx, id: str, status: str, error: str | None = None) -> Import | None:
-    """None: it was finished before."""
-    row = await tx.one(FINISH, status, error, clock.now(), id)
-    return Import._make(row) if row else None
+async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
+    """None: it was finished before. Its mapping, which names columns of the file, is forgotten."""
+    row = await tx.one(FINISH, status, *why, clock.now(), id)
+    found = Import._make(row) if row else None
+    if found is not None and (given := options(found)).get("mapping") is not None:
+        row = await tx.one(FORGET_MAPPING, options_text({**given, "mapping": None}), id)
+        assert row is not None  # it was there a statement ago
+        found = Import._make(row)
+    return found
 
 
 async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tuple[int, Refusal]]:
@@ -195,6 +217,11 @@ def options_text(options: dict[str, Any]) -> str:
 def options(found: Import) -> dict[str, Any]:
     """How it is to be read, by name."""
     return msgspec.json.decode(found.options)
+
+
+def told(found: Import) -> dict[str, Any]:
+    """What an event says of an import: neither the text of an error nor names of columns, only the code."""
+    return public(found) | {"error": None, "mapping": None}
 
 
 def public(found: Import) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Maps the columns of a table, or the names of an object, to the fields of a user: as the caller says, else by their names."""
+"""Maps the columns of a table, or the names of an object, to the fields of a user: as the caller says, else by their names.
+
+Errors name columns and fields of a record by number: where a file lacks its header, the names are the first user's email and password, and
+errors are kept, listed and sent to others.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,15 @@ import msgspec
 
 from rollbook.actions.arguments import ImportedUser
 from rollbook.actions.checking import fields_of, refuse
-from rollbook.errors import InvalidParameter, quoted
+from rollbook.errors import Fault, InvalidParameter
 from rollbook.sources.values import flag, json_object
 
 Targets = dict[str, str | None]
 """The field of each column: `metadata.plan` puts it into the metadata, None leaves it out."""
 
 METADATA = "metadata."
+_QUOTING = frozenset(("email", "metadata"))
+"""Fields whose rules repeat, behind a colon, which characters or keys of the value are wrong."""
 # How other programs name the fields.
 _ALIASES = {
     **dict.fromkeys(("e_mail", "mail", "email_address", "e_mail_address"), "email"),
@@ -37,12 +43,10 @@ def read_mapping(text: str | None) -> Targets:
         found = msgspec.json.decode(str(text), type=dict[str, str | None])
     except msgspec.DecodeError:
         refuse("mapping", 'must be a JSON object from columns to fields, such as {"E-mail": "email", "Age": null}')
-    for target in found.values():
-        if target is not None and target not in fields_of(ImportedUser) and not target[len(METADATA) :]:
-            refuse(
-                "mapping",
-                f"names {quoted(target)}, which is not a field. Fields: {', '.join(fields_of(ImportedUser))}, metadata.NAME",
-            )
+    for number, target in enumerate(found.values(), 1):
+        if _is_unknown(target):
+            fields = ", ".join(fields_of(ImportedUser))
+            refuse("mapping", f"must have fields as values, unlike entry {number}. Fields: {fields}, metadata.NAME")
     return found
 
 
@@ -56,11 +60,12 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
     targets = {**_by_name([column for column in columns if column not in mapping]), **mapping}
     for field in ("email", "name"):
         if field not in targets.values():
-            raise InvalidParameter(f"No column has the {field}. Columns: {_list(columns)}.", param="mapping")
-    homeless = [column for column, target in targets.items() if target is None and column not in mapping]
+            raise InvalidParameter(f"The first line names no column for the {field} ({_counted(columns)}).", param="mapping")
+    homeless = [number for number, column in enumerate(columns, 1) if targets[column] is None and column not in mapping]
     if homeless:
         raise InvalidParameter(
-            f"These columns have no field: {_list(homeless)}. Map each to metadata.NAME, or to null to leave it out.",
+            f"{listed('Column', homeless)} {'has' if len(homeless) == 1 else 'have'} no field. "
+            "Map each to metadata.NAME, or to null to leave it out.",
             param="mapping",
         )
     return targets
@@ -68,9 +73,9 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
 
 def check_columns(columns: Sequence[str], mapping: Targets) -> None:
     """Raises InvalidParameter for a mapping of columns that don't exist."""
-    for column in mapping:
+    for number, column in enumerate(mapping, 1):
         if column not in columns:
-            refuse("mapping", f"names the column {quoted(column)}, which the file doesn't have")
+            refuse("mapping", f"must name columns of the file, unlike entry {number} of {len(mapping)} ({_counted(columns)})")
 
 
 def to_fields(row: Mapping[str, Any], targets: Targets) -> dict[str, Any]:
@@ -95,6 +100,32 @@ def to_fields(row: Mapping[str, Any], targets: Targets) -> dict[str, Any]:
     return fields
 
 
+def without_cells(problem: InvalidParameter, row: Mapping[str, Any], mapping: Targets) -> InvalidParameter:
+    """The same error, without names and values of the record."""
+    fields = fields_of(ImportedUser)
+    faults: list[Fault] = []
+    for fault in problem.faults or ():
+        if fault.param in fields:
+            message = fault.message.partition(": ")[0].rstrip(".") + "." if fault.param in _QUOTING else fault.message
+            faults.append(Fault(fault.param, message))
+    unknown = [number for number, name in enumerate(row, 1) if _is_unknown(mapping.get(name, name))]
+    if unknown:
+        are = "is not a field" if len(unknown) == 1 else "are not fields"
+        faults.append(Fault("", f"{listed('Field', unknown)} of the record {are} of a user. Fields: {', '.join(fields)}."))
+    return InvalidParameter(faults[0].message, param=faults[0].param, faults=faults) if faults else problem
+
+
+def listed(what: str, numbers: Sequence[int]) -> str:
+    """`Column 3`, or `Columns 3, 4 and 7`."""
+    *first, last = numbers[:20]
+    return f"{what}s {', '.join(map(str, first))} and {last}" if first else f"{what} {last}"
+
+
+def _is_unknown(target: str | None) -> bool:
+    is_of_metadata = target is not None and target.startswith(METADATA) and target != METADATA
+    return target is not None and target not in fields_of(ImportedUser) and not is_of_metadata
+
+
 def _by_name(columns: Sequence[str]) -> Targets:
     """The fields that columns are named for. A first name comes before a last name, and neither counts beside a whole name."""
     names = {column: _SEPARATORS.sub("_", column.strip().lower()) for column in columns}
@@ -112,5 +143,5 @@ def _by_name(columns: Sequence[str]) -> Targets:
     return targets
 
 
-def _list(columns: Sequence[str]) -> str:
-    return ", ".join(map(quoted, columns[:20]))
+def _counted(columns: Sequence[str]) -> str:
+    return f"{len(columns):,} column{'' if len(columns) == 1 else 's'}"

@@ -130,7 +130,7 @@ class Reading:
             return self._decode(text)
         except (msgspec.DecodeError, ValueError, RecursionError):
             # Again, as the API reads bodies: slowly, and with words for everything that is wrong.
-            return check(ImportedUser, _object(text), self._min_length)
+            return self._checked(row := _object(text), row)
 
     def _from_json(self, text: bytes) -> ImportedUser | None:
         if self._convert and b"\\u0000" not in text:
@@ -142,7 +142,14 @@ class Reading:
 
     def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:
         fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
-        return None if fields is None else check(ImportedUser, fields, self._min_length)
+        return None if fields is None else self._checked(fields, {} if self._convert else row)
+
+    def _checked(self, fields: dict[str, Any], row: dict[str, Any]) -> ImportedUser:
+        """`row` is the record that the fields were made of. Raises InvalidParameter."""
+        try:
+            return check(ImportedUser, fields, self._min_length)
+        except InvalidParameter as problem:
+            raise columns.without_cells(problem, row, self.mapping) from None
 
 
 def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, rows: int = 20) -> Preview:
@@ -174,12 +181,12 @@ def _detect(head: bytes, options: ImportOptions) -> Format:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        return read_object(text.strip(), None, None)
+        return read_object(text.strip(), None, None, names=False)
     except InvalidJson as problem:
         # It is a line of the file, whose number stands beside the message.
-        raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "("), param=problem.param) from None
+        raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 
 def _refused(line: int, field: str | None, code: str, reason: str) -> Record:
     short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
-    return Record(line, None, Refusal(line, field, code, short))
+    return Record(line, None, Refusal(line, field or None, code, short))

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from io import BufferedReader
 
 from rollbook.api import spreadsheets
-from rollbook.errors import InvalidParameter, quoted
+from rollbook.auth import password_hashes
+from rollbook.errors import InvalidParameter
+from rollbook.records import rules
 from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable, pass_over
 
 DELIMITERS = ",;\t|"
@@ -89,9 +91,27 @@ class Table:
         self.columns = tuple(name.strip() for name in names)
         if len(self.columns) > MAX_COLUMNS:
             raise InvalidParameter(f"The file has more than {MAX_COLUMNS:,} columns.")
-        for name in self.columns:
-            if self.columns.count(name) > 1:
-                raise InvalidParameter(f"Two columns have the same name: {quoted(name)}.")
+        for number, name in enumerate(self.columns, 1):
+            if held := _held(name):
+                raise InvalidParameter(
+                    f"The first line must name the columns, but column {number} holds {held}. Put a line with names above it."
+                )
+        for number, name in enumerate(self.columns, 1):
+            if (first := self.columns.index(name) + 1) < number:
+                raise InvalidParameter(f"Columns {first} and {number} have the same name.")
+
+
+def _held(name: str) -> str | None:
+    """What a cell of the first line holds, where it is a user's and no name: such files lack their header."""
+    if password_hashes.canonical(name) is not None:
+        return "a password hash"
+    if "@" not in name:
+        return None
+    try:
+        rules.email(name)
+    except ValueError:
+        return None
+    return "an email address"
 
 
 def _most_frequent(header: str) -> str:

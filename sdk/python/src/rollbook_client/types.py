@@ -181,6 +181,7 @@ Scope = (
         "users:read",
         "users:write",
         "users:grant",
+        "users:import",
         "users:delete",
         "users:verify",
         "users:export",
@@ -292,8 +293,8 @@ class ImportOptions(TypedDict, total=False):
     dry_run: bool | None
     """`true`: do the same work and report on it, but change nothing. Default: False."""
     events: str | None
-    """`each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`. Default:
-    each.
+    """`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes
+    of users who exist to anything but their name, metadata and external ID. Default: each.
     """
     mapping: str | None
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
@@ -615,7 +616,9 @@ class EventObject(Model):
     key_id: str | None
     """The API key whose request exceeded the limit."""
     error: str | None
-    """Why it failed."""
+    """Why it failed. In events always null: `error_code` says it there."""
+    error_code: str | None
+    """Why it failed, for programs: the code of an error, or `file_lost`."""
     source: str | None
     """The system that the file was exported from."""
     match: str | None
@@ -627,7 +630,7 @@ class EventObject(Model):
     events: str | None
     """Which events are recorded."""
     mapping: str | None
-    """From the columns of a CSV file to fields: a JSON object."""
+    """From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events."""
     delimiter: str | None
     """The character between the columns of a CSV file. Null: what was detected."""
     bytes: int | None
@@ -683,6 +686,7 @@ class EventObject(Model):
             "email",
             "email_verified",
             "error",
+            "error_code",
             "events",
             "expires_at",
             "external_id",
@@ -764,6 +768,7 @@ class EventObject(Model):
         "status_reason",
         "key_id",
         "error",
+        "error_code",
         "source",
         "match",
         "on_conflict",
@@ -1078,7 +1083,9 @@ class Import(Model):
     status: str
     """`failed`: it stopped, for the reason in `error`. What was imported by then stays."""
     error: str | None
-    """Why it failed."""
+    """Why it failed. In events always null: `error_code` says it there."""
+    error_code: str | None
+    """Why it failed, for programs: the code of an error, or `file_lost`."""
     source: str
     """The system that the file was exported from."""
     format: str
@@ -1092,7 +1099,7 @@ class Import(Model):
     events: str
     """Which events are recorded."""
     mapping: str | None
-    """From the columns of a CSV file to fields: a JSON object."""
+    """From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events."""
     delimiter: str | None
     """The character between the columns of a CSV file. Null: what was detected."""
     bytes: int
@@ -1126,6 +1133,7 @@ class Import(Model):
         "key_id",
         "status",
         "error",
+        "error_code",
         "source",
         "format",
         "match",

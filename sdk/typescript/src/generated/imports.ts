@@ -20,7 +20,10 @@ export interface ImportCreateParams {
   on_conflict?: "fail" | "skip" | "update" | (string & {}) | undefined;
   /** `true`: do the same work and report on it, but change nothing. */
   dry_run?: boolean | undefined;
-  /** `each`: record `user.created` and `user.updated` for each user. `summary`: record only `import.finished`. */
+  /**
+   * `each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes of
+   * users who exist to anything but their name, metadata and external ID.
+   */
   events?: "each" | "summary" | (string & {}) | undefined;
   /**
    * A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan", "Notes":
@@ -69,8 +72,8 @@ export class Imports {
    *
    * The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when it
    * has stored the file, and then imports the users in the background, even after a restart. To see the progress, call `GET
-   * /v1/imports/{importId}`. For users with a role above member, the key also needs the scope `users:grant`. You can have 10
-   * unfinished imports.
+   * /v1/imports/{importId}`. For users with a role above member, the key also needs the scope `users:grant`, and for
+   * password hashes `users:import`. You can have 10 unfinished imports.
    *
    * Scope: `users:write`.
    * @throws {ImportLimitReached} You have 10 unfinished imports, or the server has 100.

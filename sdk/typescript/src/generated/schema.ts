@@ -591,7 +591,7 @@ export interface components {
              */
             masked?: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
             /** @description Whether the key can be revealed again. */
@@ -671,8 +671,13 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id?: string;
-            /** @description Why it failed. */
+            /** @description Why it failed. In events always null: `error_code` says it there. */
             error?: string | null;
+            /**
+             * @description Why it failed, for programs: the code of an error, or `file_lost`.
+             * @example invalid_parameter
+             */
+            error_code?: string | null;
             /**
              * @description The system that the file was exported from.
              * @example rollbook
@@ -695,7 +700,7 @@ export interface components {
              * @example each
              */
             events?: "each" | "summary" | (string & {});
-            /** @description From the columns of a CSV file to fields: a JSON object. */
+            /** @description From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events. */
             mapping?: string | null;
             /** @description The character between the columns of a CSV file. Null: what was detected. */
             delimiter?: string | null;
@@ -903,6 +908,7 @@ export interface components {
          *       "key_id": "key_065n19esg1vsvaetc6pc73vuso",
          *       "status": "finished",
          *       "error": null,
+         *       "error_code": null,
          *       "bytes": 29048216,
          *       "bytes_read": 29048216,
          *       "records": 100000,
@@ -946,8 +952,13 @@ export interface components {
              * @example waiting
              */
             status: "waiting" | "running" | "finished" | "failed" | "canceled" | (string & {});
-            /** @description Why it failed. */
+            /** @description Why it failed. In events always null: `error_code` says it there. */
             error: string | null;
+            /**
+             * @description Why it failed, for programs: the code of an error, or `file_lost`.
+             * @example invalid_parameter
+             */
+            error_code: string | null;
             /**
              * @description The system that the file was exported from.
              * @example rollbook
@@ -975,7 +986,7 @@ export interface components {
              * @example each
              */
             events: "each" | "summary" | (string & {});
-            /** @description From the columns of a CSV file to fields: a JSON object. */
+            /** @description From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events. */
             mapping: string | null;
             /** @description The character between the columns of a CSV file. Null: what was detected. */
             delimiter: string | null;
@@ -1088,7 +1099,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             /**
@@ -1661,7 +1672,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
          * Session
          * @description A browser a user is signed in to the dashboard with.

@@ -42,7 +42,7 @@ class UserImports(Protocol):
 
     async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
         """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if several are in use, that of
-        `match` is named. `tells`: with an event for each.
+        `match` is named. `tells`: with an event for each; else only those with a role above member have one.
 
         Raises Duplicate on PostgreSQL when someone took one at the same moment: then nothing was added, and it can be tried again.
         """
@@ -102,6 +102,11 @@ def times(new: Sequence[Prepared], newest: int, now: int) -> list[int]:
         newest = max(newest + 1, given if is_kept else now)
         found.append(newest)
     return found
+
+
+def told_of(added: Sequence[tuple[Prepared, User]], tells: bool) -> Sequence[tuple[Prepared, User]]:
+    """Those of whom an event is recorded. Nobody gets a role above member without one."""
+    return added if tells else [each for each in added if each[1].role != "member"]
 
 
 def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> Iterator[Row]:

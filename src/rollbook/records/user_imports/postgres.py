@@ -10,7 +10,7 @@ from rollbook.records import events, password_parameters
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, times, values
+from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, times, told_of, values
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
@@ -61,8 +61,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     await tx.insert("users", ALL_COLUMNS, rows())
     await user_counts.adjust(tx, range(first, first + len(free)), +1)
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
-    if tells:
-        await events.record_many(tx, created(added, by))
+    if told := told_of(added, tells):
+        await events.record_many(tx, created(told, by))
     return refused
 
 

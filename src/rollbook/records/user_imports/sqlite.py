@@ -21,6 +21,7 @@ from rollbook.records.user_imports import (
     created,
     has_times,
     times,
+    told_of,
     values,
 )
 from rollbook.records.user_search import sqlite as user_search
@@ -77,8 +78,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         await user_counts.adjust(tx, added, +1)
         await tx.run(TO_SEARCH, first)
         await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
-        if tells:
-            await events.record_many(tx, created(wanted, by))
+        if told := told_of(wanted, tells):
+            await events.record_many(tx, created(told, by))
     return refused
 
 

@@ -514,7 +514,7 @@ class Imports(Importing):
         The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server
         responds when it has stored the file, and then imports the users in the background, even after a restart. To
         see the progress, call `GET /v1/imports/{importId}`. For users with a role above member, the key also needs
-        the scope `users:grant`. You can have 10 unfinished imports.
+        the scope `users:grant`, and for password hashes `users:import`. You can have 10 unfinished imports.
 
         Scope: `users:write`.
 
@@ -528,8 +528,9 @@ class Imports(Importing):
             on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are set to
                 those of the file. `fail`: the report names them. Default: skip.
             dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
-            events: `each`: record `user.created` and `user.updated` for each user. `summary`: record only
-                `import.finished`. Default: each.
+            events: `each`: record `user.created` and `user.updated` for each user. `summary`: record
+                `import.finished`, and changes of users who exist to anything but their name, metadata and external
+                ID. Default: each.
             mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
                 "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it.
                 Default: columns that are named like fields. 2 to 8,192 characters.
