@@ -190,6 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
     password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
     password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
+    password_memory_budget: Annotated[int, says("Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of the container's limit, if it has one), divided among the workers.", ge=0, le=1 << 20)] = 0
     password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. Strangers have at most half of the places.", ge=1, le=100_000)] = 64
 
     imported_hash_seconds: Annotated[float, says("Seconds of a core that a check against an imported password hash may take. Imports refuse more expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each wrong password of a stranger can then cost the server that much.", gt=0, le=60)] = 1.0

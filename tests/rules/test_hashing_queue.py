@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Price, Waiter
+from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
 from rollbook.errors import Overloaded, Stopping
+from rollbook.records.password_parameters import Price
 
 CHEAP = Price(0.001, 1)
 
@@ -27,7 +28,7 @@ def one_of(network: int) -> Waiter:
 class Crowd:
     """Jobs behind one that holds the only thread until `release`; `ended` names them in the order in which they ran."""
 
-    def __init__(self, places: int = 64, mebibytes: float = 100, threads: int = 1) -> None:
+    def __init__(self, places: int = 64, mebibytes: int = 100, threads: int = 1) -> None:
         self.queue = HashingQueue(threads, places, mebibytes)
         self.ended: list[str] = []
         self.futures: dict[str, asyncio.Future[Any]] = {}

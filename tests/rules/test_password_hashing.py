@@ -16,11 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.auth import password_hashes, passwords
-from rollbook.auth.hashing_queue import Price
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import Overloaded
-from rollbook.records.password_parameters import of, price
+from rollbook.records.password_parameters import Price, of, price
 
 CHEAP = Settings(password_memory=64, password_time_cost=1, password_threads=1)
 PASSWORD = "securepassword123"
@@ -292,6 +291,14 @@ def test_the_cores_are_shared_out_among_the_workers(
 ) -> None:
     monkeypatch.setattr(passwords, "available_cpus", lambda: cores)
     assert Passwords(Settings(workers=workers, password_threads=asked)).queue._threads == threads
+
+
+@pytest.mark.parametrize(("workers", "asked", "mebibytes"), [(1, 0, 128), (2, 0, 64), (1000, 0, 1), (2, 300, 300)])
+def test_a_quarter_of_the_memory_is_shared_out_among_the_workers(
+    monkeypatch: pytest.MonkeyPatch, workers: int, asked: int, mebibytes: int
+) -> None:
+    monkeypatch.setattr(passwords, "available_memory", lambda: 512)
+    assert Passwords(Settings(workers=workers, password_memory_budget=asked)).queue._mebibytes == mebibytes
 
 
 def test_settings_that_argon2_cannot_take_are_refused_at_the_start() -> None:

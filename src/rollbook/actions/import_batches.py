@@ -20,7 +20,7 @@ from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import changes_of
 from rollbook.auth.passwords import check_hash
-from rollbook.cpu import available_cpus
+from rollbook.capacity import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
 from rollbook.records import imports, rules, user_imports
 from rollbook.records import users as user_records

@@ -20,20 +20,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from rollbook.errors import Overloaded, Stopping
+from rollbook.records.password_parameters import Price
 
 NICENESS = 10
 """What threads that hash add to their nice value: the kernel then gives them a tenth of a core that others want too, which reads hardly
 notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
 
 T = TypeVar("T")
-
-
-class Price(NamedTuple):
-    """What computing a hash takes."""
-
-    seconds: float
-    """Of a core, roughly: what was measured corrects it."""
-    mebibytes: float
 
 
 class Waiter(NamedTuple):
@@ -50,7 +43,7 @@ KNOWN = Waiter()
 class HashingQueue:
     """Called on event loops and by its own threads, which start with the first password: it can be created before a fork."""
 
-    def __init__(self, threads: int, places: int, mebibytes: float) -> None:
+    def __init__(self, threads: int, places: int, mebibytes: int) -> None:
         """`places` are for those who wait. What needs more than all of the `mebibytes` is computed while nothing else is."""
         self._threads, self._places, self._mebibytes = threads, places, mebibytes
         self._pool = ThreadPoolExecutor(threads, "password", initializer=_step_back)

@@ -15,19 +15,20 @@ from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import error_to_str, hash_secret
 
 from rollbook.auth import stand_ins
-from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Price, Waiter
+from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
 from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody
 from rollbook.auth.server_secret import Secret
+from rollbook.capacity import available_cpus, available_memory
 from rollbook.config import Settings
-from rollbook.cpu import available_cpus
 from rollbook.records import password_parameters, rules
+from rollbook.records.password_parameters import Price
 
 MAX_PARALLELISM = 16
 """Maximum lanes of an imported argon2 hash: each is a thread."""
 MAX_SECONDS = 1.0
 """What checking a password costs at most, where it is tried in two spellings."""
-MEBIBYTES = 256
-"""Memory that a worker's hashes may take up at once."""
+SHARE = 4
+"""The part of the memory that hashes may take up by default: a quarter."""
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
 _DEFAULTS = Settings()
@@ -52,11 +53,12 @@ class Passwords:
         self._most_memory = max(settings.imported_hash_memory, -(-self._memory // 1024))
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         threads = settings.password_threads or max(1, available_cpus() // settings.workers)
-        self.queue = HashingQueue(threads, settings.password_queue, MEBIBYTES)
+        memory = settings.password_memory_budget or max(1, available_memory() // SHARE // settings.workers)
+        self.queue = HashingQueue(threads, settings.password_queue, memory)
 
     async def hash(self, password: str) -> str:
         """The argon2id string to store. Raises Overloaded if too many are waiting, or there is too little memory."""
-        return await self.queue.run(lambda: self.hash_now(password), Price(*_price(self._start)))
+        return await self.queue.run(lambda: self.hash_now(password), _price(self._start))
 
     async def verify(self, hash: str | None, password: str, stand_in: str = "", waiter: Waiter = KNOWN) -> bool:
         """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting, or there is too little
@@ -116,7 +118,7 @@ class Passwords:
         return self._start
 
 
-def _price(hash: str) -> password_parameters.Price:
+def _price(hash: str) -> Price:
     return password_parameters.price(password_parameters.of(hash))
 
 
