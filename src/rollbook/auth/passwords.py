@@ -21,7 +21,7 @@ from rollbook.auth.server_secret import Secret
 from rollbook.capacity import available_cpus, available_memory
 from rollbook.config import Settings
 from rollbook.records import password_parameters, rules
-from rollbook.records.password_parameters import Price
+from rollbook.records.password_parameters import Frequency, Price
 
 MAX_PARALLELISM = 16
 """Maximum lanes of an imported argon2 hash: each is a thread."""
@@ -86,16 +86,17 @@ class Passwords:
             found = any(matches(compared, each) for each in spellings or [b""])
         return found and bool(spellings) and self._usable(hash) is not None
 
-    def stand_in(self, secret: Secret, email_key: str, in_use: Mapping[str, int]) -> str:
+    def stand_in(self, secret: Secret, email_key: str, in_use: Mapping[str, Frequency]) -> str:
         """The parameters that an account takes its time from that has no hash: one of those in use that are within the bounds for imported
-        hashes, or the current ones. `in_use` tells how many accounts have each."""
-        within = {
-            parameters: max(1, accounts)
-            for parameters, accounts in in_use.items()
-            if (price := password_parameters.price(parameters)).seconds <= self._most_seconds
-            and price.mebibytes <= self._most_memory
-        }
-        return stand_ins.choose(secret, email_key, within | {self._start: max(1, in_use.get(self._start, 0))})
+        hashes, or the current ones."""
+        old = {}
+        for parameters, each in in_use.items():
+            price = password_parameters.price(parameters)
+            if price.seconds <= self._most_seconds and price.mebibytes <= self._most_memory:
+                users = each.users if each.counted_at else max(1, each.users)
+                old[parameters] = users, max(users, each.most)
+        today, _ = old.pop(self._start, (1, 1))
+        return stand_ins.choose(secret, email_key, today, old) or self._start
 
     def _usable(self, hash: str | None) -> str | None:
         """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves nobody."""

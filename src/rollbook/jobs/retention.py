@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rollbook import clock
 from rollbook.actions import imports
 from rollbook.actions.context import Rollbook
@@ -133,23 +135,31 @@ async def _forget_erased(tx: Tx, user_id: str) -> None:
         await usage.forget_erased(tx, user_id, BATCH)
 
 
-async def forget_password_parameters(on: Rollbook) -> bool:
-    """Forget argon2 parameters that no user's hash has anymore: hashes are renewed when their users sign in."""
+async def count_password_parameters(on: Rollbook) -> bool:
+    """Count how many users have each set of parameters, and forget what no user's hash has anymore: hashes are renewed when their users sign
+    in."""
     current = on.passwords.current
     if set(await password_parameters.in_use(on.db, 2)) <= {current}:
         return False
-    unused = await on.db.write(password_parameters.doubt, current)
+    await on.db.write(password_parameters.doubt, current)
+    users: Counter[str] = Counter()
+    others: set[str] = {current}
     seq: int | None = 0
-    while unused and seq is not None:
+    while seq is not None:
         found, seq = await on.read_aside(password_parameters.of_users, seq, READ)
-        unused -= found
+        users += found
     place: tuple[int, int] | None = (0, 0)
-    while unused and place is not None:
+    while place is not None:
         found, place = await on.read_aside(password_parameters.of_deleted, place, READ)
-        unused -= found
-    if unused:
-        await on.db.write(password_parameters.forget, unused)
+        others |= found.keys()
+    await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
     return False
+
+
+async def count_new_password_parameters(on: Rollbook) -> bool:
+    """The same soon after an import brought some that were never counted."""
+    in_use = await password_parameters.in_use(on.db, MORE)
+    return await count_password_parameters(on) if any(not each.counted_at for each in in_use.values()) else False
 
 
 JOBS = (
@@ -163,6 +173,7 @@ JOBS = (
     ("expire deliveries", 5.0, expire_deliveries),
     ("expire imports", 5.0, imports.expire),
     ("erase usage", 30.0, erase_usage),
-    ("forget password parameters", 3600.0, forget_password_parameters),
+    ("count password parameters", 3600.0, count_password_parameters),
+    ("count new password parameters", 60.0, count_new_password_parameters),
 )
 """Name, seconds between two steps, step."""

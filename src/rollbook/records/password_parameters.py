@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from rollbook.storage.database import Queries, Tx
 
 NOTE = "INSERT INTO password_parameters (cost, parameters, in_doubt) VALUES (?, ?, 0) ON CONFLICT DO NOTHING"
 NOTE_AGAIN = """
-    INSERT INTO password_parameters (cost, parameters, in_doubt) VALUES (?, ?, 0)
-    ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0"""
-IN_USE = "SELECT DISTINCT parameters FROM password_parameters ORDER BY parameters LIMIT ?"
-DOUBT = "UPDATE password_parameters SET in_doubt = 1 WHERE parameters != ? RETURNING parameters"
-FORGET = "DELETE FROM password_parameters WHERE parameters = ? AND in_doubt = 1"
+    INSERT INTO password_parameters (cost, parameters, in_doubt, users, most) VALUES (?, ?, 0, ?, ?)
+    ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0,
+        users = password_parameters.users + excluded.users, most = password_parameters.most + excluded.most"""
+# An earlier version may have stored another cost with the same parameters.
+IN_USE = """
+    SELECT parameters, max(users), max(most), min(counted_at) FROM password_parameters
+    GROUP BY parameters ORDER BY max(users) DESC, parameters LIMIT ?"""
+DOUBT = "UPDATE password_parameters SET in_doubt = 1 WHERE parameters != ?"
+COUNTED = """
+    INSERT INTO password_parameters (cost, parameters, in_doubt, users, most, counted_at) VALUES (?, ?, 0, ?, ?, ?)
+    ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0, users = excluded.users, counted_at = excluded.counted_at,
+        most = CASE WHEN password_parameters.most < excluded.most THEN excluded.most ELSE password_parameters.most END"""
+OTHER_COST = "DELETE FROM password_parameters WHERE parameters = ? AND cost != ?"
+FORGET = "DELETE FROM password_parameters WHERE in_doubt = 1"
 # The parameters take up at most 40 characters of a hash: see `auth/password_hashes.canonical`.
 OF_USERS = "SELECT seq, substr(password_hash, 1, 60) FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
 OF_DELETED = """
@@ -29,6 +39,16 @@ class Price(NamedTuple):
 
     seconds: float
     mebibytes: int
+
+
+class Frequency(NamedTuple):
+    """How many users have a set of parameters."""
+
+    users: int
+    most: int
+    """At most, at any time."""
+    counted_at: int
+    """When they were counted last; 0: never."""
 
 
 class Parameters(NamedTuple):
@@ -105,50 +125,65 @@ def price(parameters: str) -> Price:
 
 async def note(tx: Tx, hash: str) -> None:
     """A hash is stored that was computed here."""
-    for row in _rows([hash]):
-        await tx.run(NOTE, *row)
+    for cost, text, _ in _rows([hash]):
+        await tx.run(NOTE, cost, text)
 
 
 async def note_imported(tx: Tx, hashes: Iterable[str | None]) -> None:
     """These hashes are stored. Not forgotten again by a search that has passed their users already."""
     rows = _rows(hashes)
     if rows:
-        await tx.many(NOTE_AGAIN, rows)
+        await tx.many(NOTE_AGAIN, [(*row, row[-1]) for row in rows])
 
 
-async def in_use(queries: Queries, limit: int) -> dict[str, int]:
-    """The parameters that stored hashes have, at most `limit` of them, and how many accounts have each."""
-    return {row[0]: 1 for row in await queries.all(IN_USE, limit)}
+async def in_use(queries: Queries, limit: int) -> dict[str, Frequency]:
+    """The parameters that stored hashes have, the most frequent first, at most `limit` of them."""
+    return {row[0]: Frequency(*row[1:]) for row in await queries.all(IN_USE, limit)}
 
 
-async def doubt(tx: Tx, current: str) -> set[str]:
-    """All parameters but the current ones, each to be forgotten unless a user is found who has it."""
-    return {row[0] for row in await tx.all(DOUBT, current)}
+async def doubt(tx: Tx, current: str) -> None:
+    """All parameters but the current ones are forgotten unless a user is found who has them."""
+    await tx.run(DOUBT, current)
 
 
-async def forget(tx: Tx, unused: Iterable[str]) -> None:
-    """Those that no user has, unless they were imported meanwhile."""
-    await tx.many(FORGET, [(parameters,) for parameters in sorted(unused)])
+async def settle(tx: Tx, found: Mapping[str, int], now: int) -> None:
+    """So many users have these parameters. Forget the others, unless they were imported meanwhile."""
+    rows = _with_cost(found)
+    await tx.many(COUNTED, [(cost, text, users, users, now) for cost, text, users in rows])
+    await tx.many(OTHER_COST, [(text, cost) for cost, text, _ in rows])
+    await tx.run(FORGET)
 
 
-async def of_users(queries: Queries, after: int, limit: int) -> tuple[set[str], int | None]:
+async def of_users(queries: Queries, after: int, limit: int) -> tuple[Counter[str], int | None]:
     """The parameters of some users in the order of `seq`, and the `seq` of the last one; None at the end."""
     rows = await queries.all(OF_USERS, after, limit)
-    return {of(row[1]) for row in rows if row[1]}, rows[-1][0] if rows else None
+    return _counted(row[1] for row in rows), rows[-1][0] if rows else None
 
 
-async def of_deleted(queries: Queries, after: tuple[int, int], limit: int) -> tuple[set[str], tuple[int, int] | None]:
+async def of_deleted(queries: Queries, after: tuple[int, int], limit: int) -> tuple[Counter[str], tuple[int, int] | None]:
     """The same of deleted users, who can be restored."""
     rows = await queries.all(OF_DELETED, *after, limit)
-    return {of(row[2]) for row in rows if row[2]}, (rows[-1][0], rows[-1][1]) if rows else None
+    return _counted(row[2] for row in rows), (rows[-1][0], rows[-1][1]) if rows else None
 
 
-def _rows(hashes: Iterable[str | None]) -> list[tuple[int, str]]:
-    """Cost and parameters of each, once and in order: two that note the same wait for each other instead of deadlocking."""
-    found: dict[str, int] = {}
+def _rows(hashes: Iterable[str | None]) -> list[tuple[int, str, int]]:
+    """Cost, parameters and number of each, in order: two that note the same wait for each other instead of deadlocking."""
+    return _with_cost(_counted(hashes))
+
+
+def _with_cost(counted: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    return sorted((each.cost, each.text, users) for text, users in counted.items() if (each := read(text)) is not None)
+
+
+def _counted(hashes: Iterable[str | None]) -> Counter[str]:
+    """How many have each set of parameters."""
+    found: Counter[str] = Counter()
     last = "none"
     for hash in hashes:
-        if hash and not hash.startswith(last) and (each := read(hash)) is not None:  # most are like the one before
-            last = each.text
-            found[each.text] = each.cost
-    return sorted((cost, text) for text, cost in found.items())
+        if not hash:
+            continue
+        if not hash.startswith(last):  # most are like the one before
+            last = of(hash) or "none"
+        if last != "none":
+            found[last] += 1
+    return found

@@ -29,7 +29,7 @@ TABLES = (
     DELETED_USERS,
     _table("keys", "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, created_by, limited_with", "id"),
     _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
-    _table("password_parameters", "cost, parameters, in_doubt", "cost, parameters"),
+    _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
