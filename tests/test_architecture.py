@@ -82,6 +82,7 @@ INSIDE = {
         "rollbook.web.docs",
         "rollbook.docs_site.markdown",
     ): "the renderer and its libraries, 0.15 s, wait for the first page of the guide",
+    ("rollbook.cli.remote", "httpx2"): "the client loads it at the first call",
     ("rollbook.web.templates", "jinja2"): "a server that no browser visits starts faster and needs less memory",
     ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",
     ("rollbook.web.plots", "markupsafe"): "comes with jinja2, and at the same time",

@@ -270,3 +270,40 @@ def test_results_show_while_somebody_types_and_are_reached_by_keyboard(page: Pag
     expect(first).to_be_focused()
     first.press("Enter")
     page.wait_for_url("**/docs/keys#rotate-a-key")
+
+
+# Points of the results that show something else, and whether the results lie over what could cover them.
+COVERED = """list => {
+    const frame = list.getBoundingClientRect();
+    const points = [];
+    for (let x = frame.left + 12; x < frame.right - 12; x += 40)
+        for (let y = frame.top + 12; y < Math.min(frame.bottom, innerHeight) - 12; y += 20) points.push([x, y]);
+    const overlaps = each => {
+        const box = each.getBoundingClientRect();
+        return box.left < frame.right && box.right > frame.left && box.top < frame.bottom && box.bottom > frame.top;
+    };
+    return {
+        covered: points.filter(point => !list.contains(document.elementFromPoint(...point))),
+        points: points.length,
+        over: [".table", ".tabs", ".code"].filter(name => [...document.querySelectorAll(`.docs-article ${name}`)].some(overlaps)),
+    };
+}"""
+
+
+def test_results_lie_over_tables_tabs_and_code_and_get_their_clicks(page: Page) -> None:
+    for width, height, heading in ((1280, 800, "list-users"), (1440, 900, "the-user-object"), (390, 844, "list-users")):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"/docs/users#{heading}")
+        page.get_by_role("searchbox", name="Search the docs").fill("forgot password")
+        results = page.locator("#docs-found")
+        expect(results.get_by_role("link").first).to_be_visible()
+        found = results.evaluate(COVERED)
+        assert found["points"] > 100 and found["over"], found
+        assert found["covered"] == [], (width, found)
+        last = results.get_by_role("link").last
+        last.scroll_into_view_if_needed()
+        target = last.get_attribute("href") or ""
+        box = last.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+        page.wait_for_url(f"**{target}")

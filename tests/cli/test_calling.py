@@ -170,7 +170,7 @@ def stranger(status: int, body: bytes, **headers: str) -> Iterator[str]:
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -211,6 +211,14 @@ def test_what_no_rollbook_server_says_is_one_line(command: tuple[str, ...], answ
         done = rollbook(*command, "--url", url, "--key", "k", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f"rollbook: {url} answered {status}, but not like a Rollbook server. Check the URL."]
+
+
+@pytest.mark.parametrize("command", [("api", "GET", "/v1/exports"), ("users", "export", "-")])
+def test_a_response_that_is_cut_off_is_a_failure(command: tuple[str, ...]) -> None:
+    with stranger(200, b'{"id": "user_1"}\n', **{"Content-Type": "application/x-ndjson", "Content-Length": "1000"}) as url:
+        done = rollbook(*command, "--url", url, "--key", "k")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"rollbook: {url} ended the response before it was complete."]
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:

@@ -241,6 +241,21 @@ def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path
         assert http.post("/v1/users/verify-password", json=proof).status_code == 200
 
 
+def test_a_running_server_says_each_of_many_refused_records(data: Path, tmp_path: Path) -> None:
+    """Also what people put into them: U+2028 ends a line of text, but not one of NDJSON."""
+    report = tmp_path / "refused.ndjson"
+    text = "name,email\nAda,ada@example.com\n" + "".join(f"B,not\u2028one {number}\n" for number in range(150))
+    with running(data) as server:
+        command = ("users", "import", "-", "--json", "--url", server.url, "--key", server.key)
+        done = rollbook(*command, input=text)
+        assert (done.returncode, json.loads(done.stdout)["refused"]) == (1, 150), done.stderr
+        said = [line for line in done.stderr.split("\n") if line]
+        assert [line.partition(": ")[0] for line in said] == [f"line {number}" for number in range(3, 153)]
+        assert rollbook(*command, "--report", str(report), input=text).returncode == 1
+        refused = [json.loads(line) for line in report.read_bytes().splitlines()]
+        assert [(each["line"], each["field"]) for each in refused] == [(number, "email") for number in range(3, 153)]
+
+
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", SMALL_BATCHES, "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}

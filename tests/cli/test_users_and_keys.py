@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from rollbook.auth import key_format
+from tests import processes
 from tests.cli.command import PASSWORD, at_terminal, good, refused, rollbook
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import is_signed_in, signed_in
@@ -183,6 +187,31 @@ def test_any_call_is_sent_as_it_is(place: Place, new: Callable[..., dict[str, An
     assert good("api", "DELETE", path, *place) == ""
     assert "could not be found" in refused("api", "GET", path, *place)
     assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place, code=2)
+
+
+def test_any_response_is_printed_as_it_is(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    """JSON is indented; NDJSON, CSV and what has no type of its own arrive byte by byte."""
+    users = [new(), new()]
+    good("api", "PATCH", f"/v1/users/{users[0]['id']}", "--body", '{"metadata": {"text": "one\u2028line"}}', *place)
+    lines = [json.loads(line) for line in good("api", "GET", "/v1/exports", *place).rstrip("\n").split("\n")]
+    assert {user["id"] for user in users} <= {line["id"] for line in lines}
+    exported = good("api", "GET", "/v1/exports?format=csv", *place)
+    assert exported.startswith("id,") and all(user["id"] in exported for user in users)
+    if "--url" in place:
+        assert "# TYPE rollbook_" in good("api", "GET", "/metrics", *place)
+
+
+def test_an_endless_response_is_printed_as_it_arrives(server: Server) -> None:
+    with server.http() as http:
+        user = new_user(http)
+    for place in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
+        command = [sys.executable, "-m", "rollbook.cli.main", "api", "GET", "/v1/events/stream?after=0", *place]
+        follower = processes.start(command, stdout=subprocess.PIPE, env=server.environment)
+        assert follower.stdout is not None
+        assert any(user["id"] in line for line in follower.stdout)
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(60) == 130
+        follower.stdout.close()
 
 
 def test_a_call_says_how_many_requests_are_left(server: Server) -> None:

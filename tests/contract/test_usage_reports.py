@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ import httpx2
 import pytest
 
 from tests.engines import once
-from tests.harness import Server, new_user, running
+from tests.harness import Server, new_key, new_user, running
+from tests.visitor import signed_in
 
 
 class Someone(NamedTuple):
@@ -99,3 +101,51 @@ def test_own_usage_is_the_default_and_counted_by_the_day_over_months(member: Som
 def test_what_it_does_not_know_is_refused(member: Someone, http: httpx2.Client, query: dict[str, str]) -> None:
     answer = http.get("/v1/usage", params={"user": member.id, **query})
     assert answer.status_code == 400 and answer.json()["param"] == next(iter(query))
+
+
+def test_the_pages_name_every_key_and_offer_the_busiest_first(server: Server, http: httpx2.Client) -> None:
+    """However many keys there are: the oldest one makes the most requests."""
+    user = new_user(http, role="admin", rate_limit="none")
+
+    def new(number: int) -> dict[str, Any]:
+        return creator.post("/v1/keys", json={"name": f"key {number}", "user_id": user["id"]}).json()
+
+    admin = new_user(http, role="owner", rate_limit="none")
+    with server.http(new_key(http, user_id=admin["id"])) as creator:
+        made = [new(number) for number in range(220)]
+        ended = [new(1000), new(1001)]
+    for key, calls in ((made[0], 3), (made[1], 2), (ended[0], 1)):
+        with server.http(key["key"]) as client:
+            for _ in range(calls):
+                client.get("/v1/users/me")
+    for key in ended:
+        assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
+    deadline = time.monotonic() + 30
+    while usage(http, user=user["id"])["total"]["requests"] < 6:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    def label(key: dict[str, Any]) -> str:
+        return f"{key['name']} (…{key['masked'][-4:]})"
+
+    def options(page: str) -> list[tuple[str, str]]:
+        [choice] = re.findall(r'<select id="field-key".*?</select>', page, re.DOTALL)
+        return re.findall(r'<option value="(key_\w+)"[^>]*>(.*?)</option>', choice)
+
+    working = [(key["id"], label(key)) for key in made]
+    busy = [*working[:2], (ended[0]["id"], label(ended[0]))]
+    others = [*reversed(working[2:]), (ended[1]["id"], label(ended[1]))]
+    with signed_in(server) as owner, signed_in(server, user) as person:
+        for client, base in ((person, "/account/usage"), (owner, f"/admin/users/{user['id']}/usage")):
+            page = client.get(base).text
+            table = page.partition('id="by-key"')[2]
+            assert [name for name in re.findall(r'scope="row"><a[^>]*>(.*?)</a>', table) if name.startswith("key")] == [
+                name for _, name in busy
+            ]
+            assert options(page) == [*busy, *others]
+            page = client.get(f"{base}?key={made[0]['id']}").text
+            assert options(page) == [*busy, *others]
+            assert f'value="{made[0]["id"]}" selected' in page
+            assert f"key,key 0 {made[0]['id']},3," in client.get(f"{base}/export").text
+        log = person.get("/account/requests").text
+        assert set(options(log)) == {*busy, *others} and busy[0][1] in log.partition("</form>")[2]

@@ -85,10 +85,12 @@ class Mail(socketserver.StreamRequestHandler):
                 return
 
 
-def test_a_person_resets_their_password_from_the_application(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "reset.py").write_text(program("password-reset.md", "reset.py"))
-    port = free_port()
-    url = f"http://localhost:{port}"
+def test_a_person_resets_their_password_from_the_application_and_signs_in_there(server: Server, tmp_path: Path) -> None:
+    """The programs of two recipes, side by side as the pages say."""
+    for page, name in (("password-reset.md", "reset.py"), ("sign-in.md", "app.py")):
+        (tmp_path / name).write_text(program(page, name))
+    port, shop_port = free_port(), free_port()
+    url, shop_url = f"http://localhost:{port}", f"http://localhost:{shop_port}"
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
         smtp.emails = emails = []  # type: ignore[attr-defined]
         user = new_user(http)
@@ -96,7 +98,7 @@ def test_a_person_resets_their_password_from_the_application(server: Server, tmp
         admin = new_user(http, role="admin")
         key = http.post("/v1/keys", json={"name": "reset", "user_id": admin["id"], "scopes": scopes}).json()["key"]
         command = [str(PYTHON), "-m", "flask", "--app", "reset", "run", "--port", str(port)]
-        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.server_address[1]), "SHOP_URL": url}
+        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.server_address[1]), "SHOP_URL": shop_url}
         with started(command, tmp_path, server, ROLLBOOK_KEY=key, **mail):
             wait_until(lambda: reaches(f"{url}/forgot-password"))
 
@@ -108,9 +110,23 @@ def test_a_person_resets_their_password_from_the_application(server: Server, tmp
         assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
         [link] = re.findall(r"http://\S+token=\S+", emails[0].replace("=\r\n", "").replace("=3D", "="))
         with visitor(server) as person:
-            assert set_password(person, link, "chosen by the person").headers["location"] == f"{url}/sign-in"
-        body = {"email": user["email"], "password": "chosen by the person"}
-        assert http.post("/v1/users/verify-password", json=body).status_code == 200
+            following = set_password(person, link, "chosen by the person").headers["location"]
+        assert following.startswith(f"{shop_url}/")
+        shop_scopes = re.findall(r"--scopes (\S+)", (DOCS / "sign-in.md").read_text())[0].split(",")
+        shop_key = http.post("/v1/keys", json={"name": "shop", "user_id": admin["id"], "scopes": shop_scopes}).json()["key"]
+        shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
+        secrets = {"SESSION_SECRET": "0123456789abcdef" * 4, "WEBHOOK_SECRET": "whsec_" + "0" * 32}
+        with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, **secrets):
+            wait_until(lambda: reaches(f"{shop_url}/"))
+            page = httpx2.get(following, **PLAIN)
+            assert page.status_code == 200
+            [path, fields] = re.findall(r'<form method="post" action="(/sign-in)">(.*?)</form>', page.text, re.DOTALL)[0]
+            assert set(re.findall(r'name="(\w+)"', fields)) == {"email", "password"}
+            body = {"email": user["email"], "password": "chosen by the person"}
+            signed_in = httpx2.post(shop_url + path, data=body, timeout=60, **PLAIN)
+            assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+            cookie = signed_in.headers["set-cookie"].partition(";")[0]
+            assert f"Hello, {user['name']}" in httpx2.get(f"{shop_url}/", headers={"Cookie": cookie}, **PLAIN).text
         # The same key can't do this to an admin.
         with server.http(key) as narrow:
             assert narrow.post(f"/v1/users/{new_user(http, role='admin')['id']}/password-link").status_code == 403

@@ -222,6 +222,9 @@ def test_an_application_of_the_guide_signs_its_users_in(framework: str, server: 
         assert elsewhere.sign_in(email, first).status_code == 401
         assert elsewhere.sign_in(email, second).status_code in (200, 303)
 
+        http.patch(f"/v1/users/{id}", json={"name": "Countess"})
+        wait_until(lambda: elsewhere.who() == "Countess")
+
         http.post(f"/v1/users/{id}/suspend")
         wait_until(lambda: elsewhere.who() is None)
         assert elsewhere.sign_in(email, second).status_code == 403
@@ -239,3 +242,32 @@ def locks(application: Application, email: str, password: str) -> Any:
     answer = application.sign_in(email, password)
     assert re.search(r"Too many attempts. Try again in \d+ seconds", answer.text), answer.text
     return answer.status_code
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_password_is_changed_only_by_the_person_whose_current_one_was_checked(
+    framework: str, server: Server, key: str, tmp_path: Path
+) -> None:
+    """A person gets another email, and someone else signs up with the old one: with a session of the first, the second can't set
+    the password of the first. Not even before the webhook was called."""
+    old, new = f"old.{framework}@example.com", f"new.{framework}@example.com"
+    first, second, third = "the first passphrase", "the second passphrase", "the third passphrase"
+    with server.http() as http, application(framework, tmp_path, server, key, http) as here:
+        here.sign_up("Victim", old, first)
+        stolen = here.cookie
+        id = http.get("/v1/users", params={"email": old}).json()[0]["id"]
+        [hook] = [hook for hook in http.get("/v1/webhooks").json() if hook["url"].startswith(here.url)]
+        http.post(f"/v1/webhooks/{hook['id']}/pause")
+        http.patch(f"/v1/users/{id}", json={"email": new, "name": "Moved"})
+        attacker = Application(here.url, here.forms, here.prefix)
+        assert attacker.sign_up("Attacker", old, second).status_code in (201, 303)
+        attacker.cookie = stolen
+        assert attacker.change_password(second, third) == 401
+        assert here.sign_in(new, third).status_code == 401 and here.sign_in(new, first).status_code in (200, 303)
+
+        # With the webhook, the session has the new email, and the person can use it.
+        http.post(f"/v1/webhooks/{hook['id']}/resume")
+        here.cookie = stolen
+        wait_until(lambda: here.who() == "Moved")
+        assert here.change_password(second, third) == 401 and here.change_password(first, third) in (200, 204)
+        assert here.sign_in(new, third).status_code in (200, 303)

@@ -106,6 +106,18 @@ def test_a_raw_response_has_the_head_and_makes_updates_conditional(client: Rollb
     )
 
 
+def test_lines_of_json_are_told_from_one_json_text(client: Rollbook) -> None:
+    """U+2028 ends a line of text, but not one of NDJSON."""
+    made = client.users.create(
+        name="Ada", email="separator@example.com", password="securepassword123", metadata={"text": "one\u2028line"}
+    )
+    exported = {user["id"]: user for user in client.exports.users()}
+    assert exported[made.id]["metadata"] == {"text": "one\u2028line"}
+    for path, beginning in (("/v1/exports", "{"), ("/metrics", "#")):
+        raw = client.get(path)
+        assert raw.parsed is None and raw.text.startswith(beginning)
+
+
 def test_objects_keep_all_that_was_sent_hide_secrets_and_cannot_be_changed(client: Rollbook) -> None:
     user = types.User(
         {"id": "user_1", "name": "Al", "email": "al@example.com", "later": {"a": 1}, "role": "manager", "created_at": "soon"}

@@ -255,7 +255,9 @@ function search(query: Query = {}): string {
 }
 
 function decode(response: Response, text: string): unknown {
-  if (!text || !response.headers.get("content-type")?.includes("json")) return text || undefined;
+  const kind = response.headers.get("content-type")?.split(";")[0]!.trim().toLowerCase() ?? "";
+  // NDJSON is no JSON text, but many of them.
+  if (!text || !(kind === "application/json" || kind.endsWith("+json"))) return text || undefined;
   try {
     return JSON.parse(text);
   } catch (problem) {

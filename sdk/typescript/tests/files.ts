@@ -38,6 +38,12 @@ test("an export has all fields of all users, and its connection is closed when t
   }
 });
 
+test("a response that is not one JSON text is text", async () => {
+  const lines = await client.get<string>("/v1/exports");
+  assert.match(lines, /^\{"id":.*\}\n/);
+  assert.match(await client.get<string>("/metrics"), /^# /);
+});
+
 test("a stream is uploaded as it comes", async () => {
   const job = await client.imports.run(file(10).stream());
   assert.equal(job.added, 10);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -17,12 +18,14 @@ from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
-from rollbook.records.keys import Key
-from rollbook.storage.database import Tx
+from rollbook.records.keys import Key, KeyName
+from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "keys"
 MAX_LIVE = 1_000
 """Keys of a user that work at the same time."""
+
+MAX_ENDED_CHOICES = 100
 
 
 class Keys(NamedTuple):
@@ -39,13 +42,13 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys, newest_first: bool = False) -> Keys:
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
     """List API keys
 
     Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
-    found = await keys.of_user(on.db, user_id, asked.limit, asked.offset, newest_first)
+    found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
     return Keys(found, await keys.count(on.db, user_id))
 
 
@@ -55,6 +58,22 @@ async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
     return Keys(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
+
+
+async def names(on: Rollbook, by: Principal, user_id: str, ids: Sequence[str]) -> list[KeyName]:
+    """The names of some of a user's keys, in the order of `ids`: at most `records.keys.MAX_NAMES`. Raises InsufficientScope, NotFound."""
+    return await keys.names(on.db, await subject(on, by, "keys:read", user_id), ids)
+
+
+async def choices(on: Rollbook, by: Principal, user_id: str, first: Sequence[str] = ()) -> list[KeyName]:
+    """A user's keys to choose from: `first`, then all that work and the newest that no longer do. Raises InsufficientScope, NotFound."""
+    return await on.read_aside(_choices, await subject(on, by, "keys:read", user_id), first)
+
+
+async def _choices(queries: Queries, user_id: str, first: Sequence[str]) -> list[KeyName]:
+    working = await keys.working_names(queries, user_id, MAX_LIVE)
+    ended = await keys.ended_names(queries, user_id, MAX_ENDED_CHOICES)
+    return list(dict.fromkeys([*await keys.names(queries, user_id, first), *working, *ended]))
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Key:

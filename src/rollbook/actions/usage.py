@@ -44,6 +44,13 @@ async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
     return found._replace(period=asked.period, until=until, step=step, intervals=_by(step, found.intervals))
 
 
+async def busiest_keys(on: Rollbook, by: Principal, asked: ReadUsage) -> list[str]:
+    """The IDs of the keys with the most requests in the period, at most `records.usage.MAX_KEYS`. Raises InsufficientScope, NotFound."""
+    user_id = await subject(on, by, SCOPE, asked.user)
+    since, _, _ = span(asked.period, clock.now())
+    return [each.key_id for each in await on.read_aside(records.by_key, user_id, since)]
+
+
 def span(period: str, now: int) -> tuple[int, int, int]:
     """When the period begins and ends, in whole hours, and the length of its intervals. Days begin at midnight, UTC."""
     until = now - now % clock.HOUR + clock.HOUR

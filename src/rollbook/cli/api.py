@@ -10,8 +10,9 @@ import msgspec
 import typer
 
 from rollbook.cli import options
+from rollbook.cli.backends import Backend
 from rollbook.cli.failures import Misuse
-from rollbook.cli.output import as_json, hint
+from rollbook.cli.output import as_it_is, as_json, hint
 
 app = options.single()
 
@@ -26,16 +27,27 @@ def api(
         str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.")
     ] = None,
 ) -> None:
-    """Send any API call and print the response. Shows how many requests are left of the rate limit."""
+    """Send any API call and print the response: JSON indented, anything else as it is. Shows how many requests are left of the rate limit."""
     if not path.startswith("/"):
         raise typer.BadParameter("PATH must begin with a slash, such as /v1/users.")
     path, _, query = path.partition("?")
-    with server() as place:
-        answer = place.ask(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body))
-        if answer.value is not None:
-            as_json(answer.value)
-        if answer.limit:
-            hint(answer.limit)
+    with (
+        server() as backend,
+        backend.body(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body)) as found,
+    ):
+        if found.is_json:
+            as_json(_value(backend, b"".join(found.parts)))
+        else:
+            as_it_is(found.parts)
+        if found.limit:
+            hint(found.limit)
+
+
+def _value(backend: Backend, body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        raise backend.stranger(200) from None
 
 
 def _parsed(body: str | None) -> Any:

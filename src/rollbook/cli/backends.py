@@ -35,8 +35,21 @@ class Answer(NamedTuple):
     """The query of the next page."""
     position: str = ""
     """The place in the log up to where a list of events or requests goes."""
+
+
+class Body(NamedTuple):
+    """The body of a successful response, to be read once and in order."""
+
+    kind: str
+    """Its media type, without parameters; empty if there is no body."""
+    parts: Iterator[bytes]
     limit: str = ""
     """What is left of the rate limit, for people; empty where there is none."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is one JSON text."""
+        return self.kind == "application/json" or self.kind.endswith("+json")
 
 
 class Exported(NamedTuple):
@@ -62,6 +75,10 @@ class Backend(ABC):
     @abstractmethod
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         """Have an API call answered."""
+
+    @abstractmethod
+    def body(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> AbstractContextManager[Body]:
+        """Have an API call answered that may return anything: JSON, NDJSON, CSV, text, or what has no end."""
 
     @abstractmethod
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,12 +20,13 @@ from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
-from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
+from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
 from rollbook.cli.failures import Failure
 from rollbook.cli.output import counted, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
+from rollbook.http.response import Response
 from rollbook.records import users as user_records
 from rollbook.records.connect import address
 from rollbook.storage import migrate
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
+_KIND = re.compile(rb"Content-Type: ([^\r;]*)").search
 _POSITION = re.compile(rb"(?:Request|Event)-Position: ([^\r]*)").search
 
 
@@ -63,11 +65,7 @@ class Folder(Backend):
         self._on.db.close()
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
-        sent = b"" if body is None else msgspec.json.encode(body)
-        try:
-            response = self._run(self._local.call(method, unquote(path), urlencode(query or {}), sent))
-        except NotFound as problem:
-            raise NotFound(f"{problem.message} ({path} in {self.location})") from None
+        response = self._response(method, path, query or {}, body)
         found, place = _NEXT(response.head), _POSITION(response.head)
         return Answer(
             response.status,
@@ -75,6 +73,25 @@ class Folder(Backend):
             "" if found is None else found[1].decode(),
             "" if place is None else place[1].decode(),
         )
+
+    @contextmanager
+    def body(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Iterator[Body]:
+        response = self._response(method, path, query, body)
+        kind = _KIND(response.head)
+        try:
+            parts = iter((response.body,)) if response.stream is None else self._each(aiter(response.stream.chunks))
+            yield Body("" if kind is None else kind[1].decode(), parts)
+        finally:
+            if response.stream is not None:
+                self._run(response.stream.chunks.aclose())
+                self._run(_end_tasks())
+
+    def _response(self, method: str, path: str, query: Mapping[str, Any], body: Any) -> Response:
+        sent = b"" if body is None else msgspec.json.encode(body)
+        try:
+            return self._run(self._local.call(method, unquote(path), urlencode(query), sent))
+        except NotFound as problem:
+            raise NotFound(f"{problem.message} ({path} in {self.location})") from None
 
     def create_user(self, fields: Shown) -> Shown:
         if "password" in fields:
@@ -107,17 +124,17 @@ class Folder(Backend):
         finally:
             self._run(found.parts.aclose())
 
-    def _each(self, parts: AsyncGenerator[bytes, None]) -> Iterator[bytes]:
-        while part := self._run(_next_of(parts)):
+    def _each(self, parts: AsyncIterator[bytes]) -> Iterator[bytes]:
+        while (part := self._run(_next_of(parts))) is not None:
             yield part
 
     def _run(self, action: Coroutine[Any, Any, T]) -> T:
         return self._on.run(action)
 
 
-async def _next_of(parts: AsyncGenerator[bytes, None]) -> bytes:
-    """Empty at the end."""
-    return await anext(parts, b"")
+async def _next_of(parts: AsyncIterator[bytes]) -> bytes | None:
+    """None at the end."""
+    return await anext(parts, None)
 
 
 async def _end_tasks() -> None:

@@ -188,8 +188,9 @@ def send(server: Remote, asked: Import) -> None:
     except KeyboardInterrupt:
         server.ask("POST", at("imports", id, "cancel"))
         raise
-    report = server.import_report(id) if job["refused"] else ""
-    asked.tell([Refusal(**msgspec.json.decode(line)) for line in report.splitlines()], hint)
+    if job["refused"]:
+        for refused in server.import_report(id):
+            asked.tell([Refusal(*[refused[name] for name in Refusal._fields])], hint)
     if job.get("error_code") == InvalidParameter.code:
         _show_columns(asked)
     if job["status"] != "finished":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -126,6 +127,17 @@ def written(file: Path) -> Iterator[BinaryIO]:
 def as_json(value: Any) -> None:
     """The value as indented JSON."""
     print(_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
+
+
+def as_it_is(parts: Iterable[bytes]) -> None:
+    """A body that isn't JSON, as it arrives. At a terminal, without what could control it."""
+    if not sys.stdout.isatty():
+        for part in parts:
+            sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+        return
+    for text in codecs.iterdecode(parts, "utf-8", "replace"):
+        print(printable(text.replace("\r", "")), end="", flush=True)
 
 
 def json_line(value: Any) -> None:

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
+import msgspec
 from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__, units
-from rollbook.cli.backends import Answer, Backend, Exported, Shown, at
+from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
 from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import base_url, hint, program
 from rollbook.errors import Fault
 
 if TYPE_CHECKING:
+    import httpx2
+
     from rollbook.cli.imports import Import
 
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
@@ -63,11 +66,22 @@ class Remote(Backend):
             raise self.stranger(response.status_code)
         return self.checked(response.parsed, response.status_code)
 
-    def import_report(self, id: str) -> str:
-        """The refused records, an object of JSON in each line."""
-        path = at("imports", id, "report")
-        with self._failures(path):
-            return self._client.request("GET", path, headers=HEADERS).http_response.text
+    def import_report(self, id: str) -> Iterator[Shown]:
+        """The refused records."""
+        rest = b""
+        with self.body("GET", at("imports", id, "report"), {}) as report:
+            for part in report.parts:
+                *lines, rest = (rest + part).split(b"\n")
+                for line in lines:
+                    yield self._parsed(line)
+        if rest:
+            yield self._parsed(rest)
+
+    def _parsed(self, line: bytes) -> Shown:
+        try:
+            return self.checked(msgspec.json.decode(line, type=Shown), 200)
+        except msgspec.DecodeError:
+            raise self.stranger(200) from None
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         """Waits for the rate limit, and tries again after a lost connection."""
@@ -78,7 +92,26 @@ class Remote(Backend):
         if following is not None and not next:
             raise self.stranger(response.status_code)
         position = response.headers.get("request-position") or response.headers.get("event-position", "")
-        return Answer(response.status_code, response.parsed, next, position, _limit(response.headers))
+        return Answer(response.status_code, response.parsed, next, position)
+
+    @contextmanager
+    def body(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Iterator[Body]:
+        with self._failures(path):
+            if method == "GET":
+                with self._client.stream(path, query=query) as response:
+                    yield Body(_kind(response.headers), self._parts(response), _limit(response.headers))
+            else:
+                answer = self._client.request(method, path, OMIT if body is None else body, query=query, headers=HEADERS)
+                yield Body(_kind(answer.headers), iter((answer.content,)), _limit(answer.headers))
+
+    def _parts(self, response: httpx2.Response) -> Iterator[bytes]:
+        """Raises Failure if the connection is lost before the end."""
+        import httpx2
+
+        try:
+            yield from response.iter_bytes()
+        except httpx2.TransportError:
+            raise Unreachable(f"{self.address} ended the response before it was complete.") from None
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         types = filters["type"].split(",") if "type" in filters else None
@@ -95,7 +128,7 @@ class Remote(Backend):
         if with_hashes:
             raise Misuse("--with-hashes needs the server's data folder: a running server returns no password hashes.")
         with self._failures("/v1/exports"), self._client.stream("/v1/exports", query=query) as response:
-            yield Exported(response.headers.get("event-position", ""), response.iter_bytes())
+            yield Exported(response.headers.get("event-position", ""), self._parts(response))
 
     def checked(self, found: Shown, status: int) -> Shown:
         """What commands read of an object fails with a sentence if the object has no such field."""
@@ -159,6 +192,10 @@ def _tell_of_waiting() -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.handlers = [_Hints()]
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _limit(headers: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids
@@ -32,6 +32,14 @@ class Key(NamedTuple):
     def masked(self) -> str:
         """`rbk_…`: how people tell keys apart."""
         return f"{self.start}…{self.last_four}"
+
+
+class KeyName(NamedTuple):
+    """What people tell a key by."""
+
+    id: str
+    name: str
+    last_four: str
 
 
 class NewKey(NamedTuple):
@@ -82,13 +90,17 @@ ADD = f"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
-WORKING_OF_USER = f"""
-    SELECT {COLUMNS} FROM keys WHERE id IN (
+_WORKING = """
+    FROM keys WHERE id IN (
         SELECT id FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL
         UNION ALL SELECT id FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ?)
     ORDER BY id DESC LIMIT ? OFFSET ?"""
-ENDED_OF_USER = f"""
-    SELECT {COLUMNS} FROM keys WHERE user_id = ? AND (revoked_at IS NOT NULL OR expires_at <= ?) ORDER BY id DESC LIMIT ? OFFSET ?"""
+_ENDED = "FROM keys WHERE user_id = ? AND (revoked_at IS NOT NULL OR expires_at <= ?) ORDER BY id DESC LIMIT ? OFFSET ?"
+WORKING_OF_USER, ENDED_OF_USER = f"SELECT {COLUMNS} {_WORKING}", f"SELECT {COLUMNS} {_ENDED}"
+WORKING_NAMES, ENDED_NAMES = f"SELECT id, name, last_four {_WORKING}", f"SELECT id, name, last_four {_ENDED}"
+MAX_NAMES = 100
+"""IDs whose names one statement reads."""
+NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL LIMIT ?) AS few)
@@ -148,6 +160,24 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
     """A user's keys that were revoked or have expired, newest first."""
     rows = await queries.all(ENDED_OF_USER, user_id, clock.now(), limit, offset)
     return [Key._make(row) for row in rows]
+
+
+async def names(queries: Queries, user_id: str, ids: Sequence[str]) -> list[KeyName]:
+    """Those of a user's keys that have one of at most MAX_NAMES IDs, in the order of `ids`."""
+    rows = await queries.all(NAMES, user_id, *ids, *[""] * (MAX_NAMES - len(ids)))
+    found = {row[0]: KeyName._make(row) for row in rows}
+    return [found[id] for id in ids if id in found]
+
+
+async def working_names(queries: Queries, user_id: str, limit: int) -> list[KeyName]:
+    """A user's keys that work, newest first."""
+    rows = await queries.all(WORKING_NAMES, user_id, user_id, clock.now(), limit, 0)
+    return [KeyName._make(row) for row in rows]
+
+
+async def ended_names(queries: Queries, user_id: str, limit: int) -> list[KeyName]:
+    """A user's keys that were revoked or have expired, newest first."""
+    return [KeyName._make(row) for row in await queries.all(ENDED_NAMES, user_id, clock.now(), limit, 0)]
 
 
 async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[Key]:

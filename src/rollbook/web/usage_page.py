@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from rollbook import clock
-from rollbook.actions import key_bounds
+from rollbook.actions import key_bounds, keys
 from rollbook.actions import usage as actions
 from rollbook.actions.arguments import ReadUsage
 from rollbook.actions.principal import key_bucket
@@ -60,14 +60,20 @@ class Row(NamedTuple):
     of: OfKey | OfRoute
 
 
-async def show(page: PageRequest, place: Place, keys: list[Key]) -> Response:
-    """`keys` are the user's. Raises InvalidParameter."""
+async def show(page: PageRequest, place: Place) -> Response:
+    """Raises InvalidParameter."""
+    asked = _asked(page, place)
+    found = await actions.get_usage(page.on, page.by, asked)
+    busiest = [each.key_id for each in found.keys]
+    if place.key is not None:
+        busiest = await actions.busiest_keys(page.on, page.by, asked)
+    choices = own_keys.options(await keys.choices(page.on, page.by, place.user.id, busiest), place.key)
     return page.render(
         "account/usage.html",
         section="account/usage" if place.is_own else "admin/users",
         about=None if place.is_own else place.user,
-        keys=own_keys.options(keys),
-        **await _context(page, place, {key.id: own_keys.label(key) for key in keys}),
+        keys=choices,
+        **await _context(page, place, found, dict(choices)),
     )
 
 
@@ -78,8 +84,7 @@ async def show_live(page: PageRequest, place: Place) -> Response:
     return page.render("account/live.html", place=place, gauges=await _gauges(page, place), polls=polling.next_poll(page))
 
 
-async def _context(page: PageRequest, place: Place, names: dict[str, str]) -> dict[str, Any]:
-    found = await _read(page, place)
+async def _context(page: PageRequest, place: Place, found: Usage, names: dict[str, str]) -> dict[str, Any]:
     key = place.key.id if place.key else ""
     return {
         "place": place,
@@ -97,10 +102,11 @@ async def _context(page: PageRequest, place: Place, names: dict[str, str]) -> di
     }
 
 
-async def export(page: PageRequest, place: Place, keys: list[Key]) -> Response:
+async def export(page: PageRequest, place: Place) -> Response:
     """The numbers of the page as CSV."""
-    names = {key.id: key.name for key in keys}
-    found = await _read(page, place)
+    found = await actions.get_usage(page.on, page.by, _asked(page, place))
+    named = await keys.names(page.on, page.by, place.user.id, [each.key_id for each in found.keys])
+    names = {key.id: key.name for key in named}
     name = f"rollbook-usage-{found.period}-{clock.format_time(found.until)[:10]}.csv"
     return download(name, spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS, *_rows(found, names)]))
 
@@ -113,10 +119,10 @@ async def _gauges(page: PageRequest, place: Place) -> list[usage.Gauge]:
     return await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit))
 
 
-async def _read(page: PageRequest, place: Place) -> Usage:
+def _asked(page: PageRequest, place: Place) -> ReadUsage:
     """Raises InvalidParameter: also for what a page doesn't know."""
     given = {name: value for name, value in page.query.items() if value and name != "n"}
-    return await actions.get_usage(page.on, page.by, page.arguments(ReadUsage, {**given, "user": place.user.id}))
+    return page.arguments(ReadUsage, {**given, "user": place.user.id})
 
 
 def _plot(page: PageRequest, place: Place, found: Usage) -> object:

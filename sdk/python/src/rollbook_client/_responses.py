@@ -89,8 +89,9 @@ def list_of(kind: type[M]) -> Decode[list[M]]:
 
 
 def json_or_nothing(response: httpx2.Response) -> Any:
-    """For calls this client knows nothing of: what is no JSON is None."""
-    return json_of(response) if response.content and "json" in response.headers.get("content-type", "") else None
+    """The body of a call that this client has no method for: None if it isn't one JSON text. NDJSON is many of them."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return json_of(response) if response.content and (kind == "application/json" or kind.endswith("+json")) else None
 
 
 def text(response: httpx2.Response) -> str:

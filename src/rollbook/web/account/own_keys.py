@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollbook.actions import keys
-from rollbook.actions.arguments import ListKeys
-from rollbook.records.keys import Key
+from rollbook.records.keys import Key, KeyName
 from rollbook.web.keys import holder
 from rollbook.web.page_request import PageRequest
-
-MAX_OPTIONS = 200
-"""The newest keys, offered as filters."""
 
 
 async def find(page: PageRequest, id: str) -> Key:
@@ -19,21 +14,19 @@ async def find(page: PageRequest, id: str) -> Key:
     return await holder.find(page, holder.mine(page), id)
 
 
-async def newest(page: PageRequest) -> list[Key]:
-    """The newest first."""
-    return (await keys.list_keys(page.on, page.by, ListKeys(limit=MAX_OPTIONS), newest_first=True)).keys
+async def chosen(page: PageRequest) -> Key | None:
+    """The key that the URL asks for, which must be the person's own. Raises NotFound."""
+    id = page.query.get("key")
+    return await find(page, id) if id else None
 
 
-async def chosen(page: PageRequest) -> str | None:
-    """The id of the key that the URL asks for, which must be the person's own. Raises NotFound."""
-    id = page.query.get("key") or None
-    return None if id is None else (await find(page, id)).id
+def options(found: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
+    """For a select field, in which `chosen` is never missing."""
+    options = {key.id: label(key) for key in found}
+    if chosen is not None:
+        options.setdefault(chosen.id, label(chosen))
+    return list(options.items())
 
 
-def options(found: Iterable[Key]) -> list[tuple[str, str]]:
-    """For a select field."""
-    return [(key.id, label(key)) for key in found]
-
-
-def label(key: Key) -> str:
+def label(key: Key | KeyName) -> str:
     return f"{key.name} (…{key.last_four})"

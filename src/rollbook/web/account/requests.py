@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollbook.actions import keys
 from rollbook.http.response import Response
 from rollbook.records.request_log import Logged
 from rollbook.web import log_page
@@ -25,13 +26,13 @@ async def show_one(page: PageRequest) -> Response:
 
 async def _place(page: PageRequest) -> Place:
     """Raises NotFound."""
-    await own_keys.chosen(page)
-    keys = await own_keys.newest(page)
-    names = {key.id: own_keys.label(key) for key in keys}
+    chosen = await own_keys.chosen(page)
+    choices = own_keys.options(await keys.choices(page.on, page.by, page.me.user.id), chosen)
+    names = dict(choices)
 
     async def name(request: Logged) -> KeyLink:
         if request.key_id not in names:
             names[request.key_id] = own_keys.label(await own_keys.find(page, request.key_id))
         return KeyLink(names[request.key_id], f"/account/keys/{request.key_id}")
 
-    return Place("/account/requests", "account/requests", page.me.user.id, "Requests", own_keys.options(keys), name)
+    return Place("/account/requests", "account/requests", page.me.user.id, "Requests", choices, name)

@@ -11,7 +11,7 @@ from rollbook.web.usage_page import Place
 
 async def show(page: PageRequest) -> Response:
     """Of all keys, or of one."""
-    return await usage_page.show(page, await _place(page), await own_keys.newest(page))
+    return await usage_page.show(page, await _place(page))
 
 
 async def show_live(page: PageRequest) -> Response:
@@ -19,10 +19,9 @@ async def show_live(page: PageRequest) -> Response:
 
 
 async def export(page: PageRequest) -> Response:
-    return await usage_page.export(page, await _place(page), await own_keys.newest(page))
+    return await usage_page.export(page, await _place(page))
 
 
 async def _place(page: PageRequest) -> Place:
     """Raises NotFound."""
-    key = await own_keys.find(page, id) if (id := page.query.get("key")) else None
-    return Place(page.me.user, True, key)
+    return Place(page.me.user, True, await own_keys.chosen(page))

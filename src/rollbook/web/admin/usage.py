@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook.actions import keys
-from rollbook.actions.arguments import ListKeys
 from rollbook.http.response import Response
-from rollbook.records.keys import Key
 from rollbook.web import usage_page
-from rollbook.web.account import own_keys
 from rollbook.web.admin import user_frame
 from rollbook.web.keys.holder import find, theirs
 from rollbook.web.page_request import PageRequest
@@ -15,8 +11,7 @@ from rollbook.web.usage_page import Place
 
 
 async def show(page: PageRequest) -> Response:
-    place = await _place(page)
-    return await usage_page.show(page, place, await _keys(page, place))
+    return await usage_page.show(page, await _place(page))
 
 
 async def show_live(page: PageRequest) -> Response:
@@ -24,16 +19,10 @@ async def show_live(page: PageRequest) -> Response:
 
 
 async def export(page: PageRequest) -> Response:
-    place = await _place(page)
-    return await usage_page.export(page, place, await _keys(page, place))
+    return await usage_page.export(page, await _place(page))
 
 
 async def _place(page: PageRequest) -> Place:
     """Raises NotFound."""
     user = await user_frame.user(page)
     return Place(user, False, await find(page, theirs(user), id) if (id := page.query.get("key")) else None)
-
-
-async def _keys(page: PageRequest, place: Place) -> list[Key]:
-    asked = ListKeys(user=place.user.id, limit=own_keys.MAX_OPTIONS)
-    return (await keys.list_keys(page.on, page.by, asked, newest_first=True)).keys

@@ -10,6 +10,8 @@ from rollbook_client._requests import Request
 from rollbook_client._responses import connection_failure, stranger
 
 if TYPE_CHECKING:
+    import httpx2
+
     from rollbook_client._async.client import AsyncRollbook
 
 
@@ -37,10 +39,21 @@ class AsyncLines:
         async with self._client._stream(self._request) as response:
             self.event_position = response.headers.get("event-position")
             try:
-                async for line in response.aiter_lines():
-                    if line:
-                        yield json.loads(line)
+                async for line in _lines(response):
+                    yield json.loads(line)
             except httpx2.TransportError as problem:
                 raise connection_failure(problem, self._client.url) from problem
             except ValueError:
                 raise stranger(response) from None
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The lines that aren't empty. `aiter_lines` also ends a line at U+2028 and U+0085, which JSON texts may contain."""
+    rest = b""
+    async for part in response.aiter_bytes():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
+    if rest:
+        yield rest

@@ -10,6 +10,8 @@ from rollbook_client._requests import Request
 from rollbook_client._responses import connection_failure, stranger
 
 if TYPE_CHECKING:
+    import httpx2
+
     from rollbook_client._sync.client import Rollbook
 
 
@@ -37,10 +39,21 @@ class Lines:
         with self._client._stream(self._request) as response:
             self.event_position = response.headers.get("event-position")
             try:
-                for line in response.iter_lines():
-                    if line:
-                        yield json.loads(line)
+                for line in _lines(response):
+                    yield json.loads(line)
             except httpx2.TransportError as problem:
                 raise connection_failure(problem, self._client.url) from problem
             except ValueError:
                 raise stranger(response) from None
+
+
+def _lines(response: httpx2.Response) -> Iterator[bytes]:
+    """The lines that aren't empty. `iter_lines` also ends a line at U+2028 and U+0085, which JSON texts may contain."""
+    rest = b""
+    for part in response.iter_bytes():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
+    if rest:
+        yield rest
