@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests import cost
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
 
@@ -31,14 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         # Each process begins elsewhere to collect, so that most files are compiled by one of them and not by all at the same moment.
         tests = Path(__file__).parent
-        places = sorted({str(tests / file.relative_to(tests).parts[0]) for file in tests.rglob("test_*.py")})
+        left_out = {str(Path(each).resolve()) for each in config.option.ignore or ()}
+        places = sorted({str(tests / file.relative_to(tests).parts[0]) for file in tests.rglob("test_*.py")} - left_out)
         start = int(worker["workerid"][2:]) * len(places) // worker["workercount"]
         config.args = places[start:] + places[:start]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record are taken for long."""
-    seconds = json.loads(RECORD.read_text())["files"] if RECORD.exists() else {}
+    seconds = json.loads(RECORD.read_text())["waits"] if RECORD.exists() else {}
 
     def place(item: pytest.Item) -> tuple[float, str]:
         file = item.nodeid.partition("::")[0]
@@ -47,9 +49,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def pytest_collection_finish() -> None:
+_meters: list[cost.Meter] = []
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """All that was collected stays. From here on, what is spent is spent by tests."""
     gc.freeze()
     gc.enable()
+    runs_tests = hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses", None)
+    if cost.FOLDER and runs_tests:
+        _meters.append(cost.Meter())
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    for meter in _meters:
+        meter.note(nodeid)
 
 
 ROLES = ("member", "viewer", "admin", "owner")

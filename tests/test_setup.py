@@ -125,3 +125,14 @@ def _imported(file: Path) -> set[str]:
         if isinstance(each, ast.ImportFrom) and each.module:
             names |= {each.module, *(f"{each.module}.{alias.name}" for alias in each.names)}
     return names
+
+
+def test_what_is_left_to_the_soak_is_there() -> None:
+    """A file that is renamed must not fall out of both."""
+    code = """import sys; sys.path.insert(0, 'tools'); import needs
+print(*[place for place in needs.of_soak() if not place.exists()])
+print(*needs.of_test(), *(file for place in needs.of_soak() for file in [place, *place.rglob('test_*.py')]))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    lost, run = done.stdout.split("\n")[:2]
+    assert lost == ""
+    assert {str(file) for file in TESTS.rglob("test_*.py")} <= set(run.split())

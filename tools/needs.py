@@ -63,6 +63,41 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
 """By paths below tests/; a file needs what its folder does, too."""
 
 
+SOAK = (
+    # Processes and machines that die, in many rounds.
+    "crash",
+    # Several servers, and clusters of what they stand on.
+    "nodes",
+    "concurrency/test_limits_nodes.py",
+    "limits/test_limits_valkey_group.py",
+    # Programs of others: load balancers, systemd, Prometheus, generators of clients.
+    "deploy",
+    "clients",
+    # Each example of the guide, in each language.
+    "docs/test_languages.py",
+    "docs/test_follow_programs.py",
+    "docs/test_guide_programs.py",
+    "docs/test_recipe_programs.py",
+    "docs/test_sign_in_programs.py",
+    "docs/test_typescript_programs.py",
+    "docs/test_webhook_programs.py",
+    "sources/test_moving.py",
+)
+"""What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
+IN_BOTH = (
+    # The dark theme, and narrow pages.
+    "browser/test_docs.py",
+    "browser/test_every_page.py",
+    "browser/test_shell.py",
+    "browser/test_sign_in.py",
+)
+"""What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""
+
+
+def left_to_soak(file: Path) -> bool:
+    return any(file.is_relative_to(ROOT / "tests" / each) for each in SOAK)
+
+
 CHOOSING = ("-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore")
 """Options of pytest that leave out tests of the files it is given."""
 
@@ -76,14 +111,24 @@ def of(files: Iterable[Path]) -> list[Need | Stage]:
 
 
 def named(arguments: Sequence[str]) -> list[Path]:
-    """The files and folders that pytest's arguments name; all tests when they name none."""
+    """The files and folders of tests that pytest's arguments name."""
     places = [Path(each.partition("::")[0]).resolve() for each in arguments if not each.startswith("-")]
-    return [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()] or [ROOT / "tests"]
+    return [place for place in places if place.is_relative_to(ROOT / "tests") and place.exists()]
 
 
-def chosen(arguments: Sequence[str], python: Path) -> list[Path]:
+def of_test() -> list[Path]:
+    """The files of `make test`."""
+    return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if not left_to_soak(file)]
+
+
+def of_soak() -> list[Path]:
+    """The files and folders of `make soak`."""
+    return [ROOT / "tests" / each for each in (*SOAK, *IN_BOTH)]
+
+
+def chosen(python: Path, arguments: Sequence[str]) -> list[Path]:
     """The files whose tests pytest would run, of which an option such as `-k` may leave out most. Takes some seconds."""
     command = [python, "-m", "pytest", *arguments, "--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider"]
     said = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True).stdout
     files = [ROOT / line.partition(":")[0] for line in said.splitlines()]
-    return [file for file in files if file.suffix == ".py" and file.exists()] or named(arguments)
+    return [file for file in files if file.suffix == ".py" and file.exists()]

@@ -1,6 +1,6 @@
 """Runs all tests and records what they cost, in benchmarks/suite.json and SUITE.md: `make test ARGS="--record"`. Standard library only.
 
-The seconds of each file decide which files start first in later runs, see tests/conftest.py.
+The seconds of each file by the clock decide which files start first in later runs, see tests/conftest.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,27 +26,30 @@ SLOWEST = 50
 def main(command: list[str]) -> int:
     """Run pytest by this command; its exit code. Nothing is recorded when a test fails."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
         began = time.monotonic()
-        code = subprocess.run([*command, f"--junit-xml={report}"], check=False).returncode
+        code = subprocess.run(command, check=False, env={**os.environ, "PYTEST_COST_FOLDER": folder}).returncode
         wall = time.monotonic() - began
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if code == 0:
-            found = summary(report, wall, used.ru_utime + used.ru_stime)
+            found = summary(Path(folder), wall, used.ru_utime + used.ru_stime)
             RECORD.write_text(json.dumps(found, indent=1) + "\n")
             TABLES.write_text(tables(found))
-            print(f"{found['cases']:,} cases, {wall / 60:.1f} minutes, {found['core_seconds'] / 60:.1f} core-minutes: {TABLES}")
+            minutes = found["core_seconds"] / 60
+            print(f"{found['cases']:,} cases, {wall / 60:.1f} minutes, {minutes:.1f} core-minutes: {TABLES}")
     return code
 
 
-def summary(report: Path, wall: float, core_seconds: float) -> dict[str, Any]:
-    """What a run came to. Seconds of files and tests are by the clock: processes that run beside each other make each other slower."""
+def summary(folder: Path, wall: float, core_seconds: float) -> dict[str, Any]:
+    """What a run came to. `files` and `slowest` are CPU seconds, `waits` those by the clock of each file."""
     files: defaultdict[str, float] = defaultdict(float)
+    waits: defaultdict[str, float] = defaultdict(float)
     tests: dict[str, float] = {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        file, name = _place(case.attrib["classname"], case.attrib["name"])
-        files[file] += float(case.attrib["time"])
-        tests[f"{file}::{name}"] = float(case.attrib["time"])
+    for notes in folder.iterdir():
+        for test, cpu, clock in map(json.loads, notes.read_text().splitlines()):
+            file = test.partition("::")[0]
+            files[file] += cpu
+            waits[file] += clock
+            tests[test] = cpu
     return {
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": os.cpu_count(),
@@ -55,15 +57,9 @@ def summary(report: Path, wall: float, core_seconds: float) -> dict[str, Any]:
         "wall_seconds": round(wall),
         "core_seconds": round(core_seconds),
         "files": {file: round(seconds, 1) for file, seconds in _longest_first(files)},
+        "waits": {file: round(seconds, 1) for file, seconds in _longest_first(waits)},
         "slowest": {name: round(seconds, 1) for name, seconds in _longest_first(tests)[:SLOWEST]},
     }
-
-
-def _place(module: str, name: str) -> tuple[str, str]:
-    """The file of a test, and its name there: `tests.http.test_wire.TestHead` is a class of a file."""
-    path, _, rest = module.partition(".test_")
-    file, *classes = rest.split(".")
-    return f"{path.replace('.', '/')}/test_{file}.py", "::".join([*classes, name])
 
 
 def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -72,27 +68,34 @@ def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def tables(found: dict[str, Any]) -> str:
     """The same to be read."""
-    folders: defaultdict[str, float] = defaultdict(float)
-    for file, seconds in found["files"].items():
-        folders[str(Path(file).parent)] += seconds
     return "\n".join(
         [
             "# The test suite",
             "",
-            'Written by `make test ARGS="--record"`. Seconds of folders, files and tests are wall time while other tests ran in parallel.',
+            'Written by `make test ARGS="--record"`. CPU is what the tests and everything they started computed. By the clock, seconds',
+            "are those of a file while others ran beside it: what is much longer than its CPU waits.",
             "",
             f"{found['recorded']}, {found['cores']} cores: {found['cases']:,} cases, {found['wall_seconds'] / 60:.1f} minutes, "
             f"{found['core_seconds'] / 60:.1f} core-minutes.",
-            *_table("folder", _longest_first(folders)),
-            *_table("file", [*found["files"].items()][:SLOWEST]),
-            *_table("test", [*found["slowest"].items()]),
+            *_table("folder", _longest_first(_folders(found["files"])), _folders(found["waits"])),
+            *_table("file", [*found["files"].items()][:SLOWEST], found["waits"]),
+            *_table("test", [*found["slowest"].items()], {}),
             "",
         ]
     )
 
 
-def _table(title: str, rows: list[tuple[str, float]]) -> list[str]:
-    return ["", f"| {title} | seconds |", "| --- | ---: |", *(f"| {_cell(name)} | {seconds:.1f} |" for name, seconds in rows)]
+def _folders(files: Mapping[str, float]) -> dict[str, float]:
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for file, each in files.items():
+        seconds[str(Path(file).parent)] += each
+    return seconds
+
+
+def _table(title: str, rows: list[tuple[str, float]], waits: Mapping[str, float]) -> list[str]:
+    lines = [f"| {_cell(name)} | {seconds:.1f} |" + (f" {waits[name]:.1f} |" if waits else "") for name, seconds in rows]
+    more = (" by the clock |", " ---: |") if waits else ("", "")
+    return ["", f"| {title} | CPU seconds |{more[0]}", f"| --- | ---: |{more[1]}", *lines]
 
 
 def _cell(text: str) -> str:

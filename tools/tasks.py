@@ -34,23 +34,30 @@ def serve(arguments: Arguments) -> NoReturn:
 
 def test(arguments: Arguments) -> NoReturn:
     """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they cost."""
-    python = prepare_tests(arguments)
-    # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they compute. Four on two
-    # cores left a quarter of the cores unused, and took a minute longer than five.
-    processes = str(min(10, 5 * (os.cpu_count() or 1) // 2))
-    pytest = [str(python), "-m", "pytest", "-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"]
+    left_out = [] if needs.named(arguments) else [f"--ignore=tests/{each}" for each in needs.SOAK]
+    python = prepare_tests(needs.of_test(), arguments, left_out)
     if list(arguments) == ["--record"]:
-        become([str(python), "tools/suite.py", *pytest])
-    become([*pytest, *arguments])
+        become([str(python), "tools/suite.py", *_pytest(python), *left_out])
+    become([*_pytest(python), *left_out, *arguments])
 
 
-def prepare_tests(arguments: Arguments) -> Path:
-    """Have all that these tests need, or stop before the first of them runs; the Python that runs them. Raises SetupFailed."""
-    places = needs.named(arguments)
+def soak(arguments: Arguments) -> NoReturn:
+    """Run the tests that are slow and rarely break: servers that are killed, clusters, deploy/, the dark theme."""
+    os.environ["ROLLBOOK_SOAK"] = "1"
+    os.environ.setdefault("ROLLBOOK_ROUNDS", "20")
+    python = prepare_tests(needs.of_soak(), arguments)
+    places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_soak()]
+    become([*_pytest(python), "--timeout", "900", *places, *arguments])
+
+
+def prepare_tests(files: Sequence[Path], arguments: Arguments, left_out: Arguments = ()) -> Path:
+    """Have all that these files need, or those that the arguments name; the Python that runs them.
+
+    Raises SetupFailed: something is missing, so that none of them can begin.
+    """
+    places: Sequence[Path] = needs.named(arguments) or files
     if missing(_programs(places)) and any(each.startswith(needs.CHOOSING) for each in arguments):
-        places = needs.chosen(arguments, prepare(DEV))
+        places = needs.chosen(prepare(DEV), [*left_out, *arguments]) or places
     provide(INSTALLER, *_programs(places))
     python = prepare(DEV)
     wanted = needs.of(places)
@@ -64,15 +71,17 @@ def prepare_tests(arguments: Arguments) -> Path:
     return python
 
 
+def _pytest(python: Path) -> list[str]:
+    # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they
+    # compute. Four on two cores left a quarter of the cores unused, and took a minute longer than five.
+    processes = str(min(10, 5 * (os.cpu_count() or 1) // 2))
+    return [str(python), "-m", "pytest", "-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
 def _programs(places: Sequence[Path]) -> list[Need]:
     return [each for each in needs.of(places) if isinstance(each, Need)]
-
-
-def soak(arguments: Arguments) -> NoReturn:
-    """Kill servers 200 times in each way while they send webhooks, which takes a quarter of an hour."""
-    python = prepare_tests(["tests/crash/test_webhooks_kill_9.py"])
-    os.environ["ROLLBOOK_ROUNDS"] = "200"
-    become([str(python), "-m", "pytest", "-s", "--timeout", "3600", "tests/crash/test_webhooks_kill_9.py", *arguments])
 
 
 def screenshots(arguments: Arguments) -> NoReturn:

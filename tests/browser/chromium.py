@@ -30,6 +30,8 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLORS = ["color-contrast", "link-in-text-block"]
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+IS_SOAK = bool(os.environ.get("ROLLBOOK_SOAK"))
+"""Whether each page is asked about in the dark as well, and again where it is narrow."""
 # A page of ours is there in a fraction of a second; the rest is for a machine that is busy.
 PATIENCE = 30_000  # ms
 
@@ -216,10 +218,13 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
     ]
 
 
-def axe_in_both_themes(page: Page) -> list[str]:
-    """As `axe`, in light and in dark; each line begins with the theme. Between the two only colors differ, so dark is asked about those."""
+def axe_in_both_themes(page: Page, dark: bool = IS_SOAK) -> list[str]:
+    """As `axe`, in light, and in `make soak` in dark; each line begins with the theme.
+
+    Between the two only colors differ, so dark is asked about those.
+    """
     found = []
-    for theme in THEMES:
+    for theme in THEMES if dark else THEMES[:1]:
         page.emulate_media(color_scheme=theme)
         found += [f"{theme}: {each}" for each in axe(page, all_else=theme == "light")]
     return found

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 from rollbook.roles import ON_ALL
 from rollbook.web.pages import PAGES
 from tests.browser.chromium import (
+    IS_SOAK,
     Watch,
     axe,
     axe_in_both_themes,
@@ -366,6 +367,8 @@ def test_every_link_leads_somewhere(found: dict[str, list[Place]], look: Look, r
 def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
     """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page sideways.
 
+    axe is asked once about each page, and in `make soak` about dark colors and narrow pages, too.
+
     What the policy refused and what was loaded from elsewhere is looked at after every test.
     """
     for number, place in enumerate(found[pattern]):
@@ -379,7 +382,7 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
         page.evaluate("for (const each of document.querySelectorAll('details')) { each.name = ''; each.open = true; }")
         problems = [] if is_alike else axe_in_both_themes(page)
         page.set_viewport_size(NARROW)
-        if is_first or is_alike:
+        if is_alike or (is_first and IS_SOAK):
             problems += [f"narrow: {each}" for each in axe(page, colors=False)]
         assert not problems, f"{place.path}\n" + "\n".join(problems)
         assert not sideways(page), f"{place.path} can be moved sideways: {sideways(page)}"

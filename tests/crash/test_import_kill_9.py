@@ -1,6 +1,6 @@
 """kill -9 of a server and the process that imports for it, in the middle of an import: nothing is lost, doubled or half-written.
 
-Two rounds in `make test`, more with ROLLBOOK_ROUNDS.
+Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """PostgreSQL stops, dies, freezes or is not there: 503 that says when to come back, never 500, never a wait without end; then all goes on by itself.
 
-The long run is `ROLLBOOK_ROUNDS=20 make test ARGS="tests/crash/test_postgres_away.py --timeout 3600"`.
+Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

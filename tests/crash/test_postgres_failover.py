@@ -1,6 +1,6 @@
 """kill -9 of the primary and promotion of its synchronous standby under load: nothing acknowledged is lost, nothing is half there.
 
-Two rounds in `make test`. The long run is `ROLLBOOK_ROUNDS=20 make test ARGS="tests/crash/test_postgres_failover.py --timeout 3600"`.
+Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """kill -9 of a node, or of a worker, of several on one PostgreSQL: the others go on, nothing acknowledged is lost or doubled.
 
-The long run is `ROLLBOOK_ROUNDS=20 make test ARGS="tests/crash/test_postgres_nodes.py --timeout 3600"`.
+Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

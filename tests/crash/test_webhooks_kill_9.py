@@ -1,6 +1,6 @@
 """kill -9 while events are sent to a receiver that refuses every second one: none is lost, and those of each user arrive in order.
 
-Twenty rounds each in `make test`, 200 in `make soak`.
+Twenty rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations
