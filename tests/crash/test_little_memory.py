@@ -20,10 +20,10 @@ def limit_memory(server: Server, mebibytes: int | None) -> None:
 
 
 def test_a_hash_that_finds_no_memory_is_overloaded_and_counts_as_no_attempt(tmp_path: Path) -> None:
-    flags = ("--password-memory", str(128 * 1024), "--password-time-cost", "1", "--attempts-limit", "2/hour")
+    flags = ("--password-memory", str(64 * 1024), "--password-time-cost", "1", "--attempts-limit", "2/hour")
     with running(tmp_path / "data", *flags, cheap=False) as server, server.http() as http, visitor(server) as person:
         user = new_user(http)
-        limit_memory(server, 64)
+        limit_memory(server, 32)
         another = {"name": "Alice", "email": "alice.wonder@example.com", "password": "a lobster in the library"}
         answer = http.post("/v1/users", json=another)
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")

@@ -96,6 +96,18 @@ def test_known_ones_use_places_that_no_stranger_wants_and_give_them_back() -> No
     in_crowd(test, places=4)
 
 
+def test_users_who_are_known_take_turns_too() -> None:
+    async def test(crowd: Crowd) -> None:
+        await crowd.hold()
+        for number in range(20):
+            await crowd.add(f"created {number}", Waiter(("user_program",)))
+        await crowd.add("person", Waiter(("user_person",)))
+        assert crowd.refused() == [f"created {number}" for number in range(7, 20)]
+        assert (await crowd.release())[:3] == ["created 0", "person", "created 1"]
+
+    in_crowd(test, places=8)
+
+
 def test_strangers_get_half_of_the_time_while_known_ones_wait() -> None:
     async def test(crowd: Crowd) -> None:
         await crowd.hold()

@@ -15,7 +15,7 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices
-from rollbook.auth.hashing_queue import KNOWN, Waiter
+from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts
 from rollbook.limits import windows
 from rollbook.limits.policy import Network, networks
@@ -32,11 +32,10 @@ class Origin(NamedTuple):
     networks: tuple[Network, ...] = ()
     """A stranger's, the narrowest first."""
 
-    @property
-    def waiter(self) -> Waiter:
-        """Whose turn it is to have a password hashed."""
+    def waiter(self, account: str) -> Waiter:
+        """Who takes turns to have a password checked: the networks of strangers, and the accounts of those who are known."""
         if not self.is_stranger:
-            return KNOWN
+            return Waiter((account,))
         return Waiter(tuple(network.bucket for network in reversed(self.networks)) or (self.name,), is_stranger=True)
 
 

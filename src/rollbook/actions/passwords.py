@@ -14,7 +14,8 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
-from rollbook.errors import NotYourself, Overloaded, UserSuspended, WrongPassword
+from rollbook.auth.hashing_queue import Waiter
+from rollbook.errors import NotYourself, Unavailable, UserSuspended, WrongPassword
 from rollbook.records import events, password_links, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -34,8 +35,8 @@ async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: st
     stand_in = on.passwords.stand_in(on.secret, rules.email_key(email), in_use)
     take_back = await attempts.count(on, account, origin)
     try:
-        is_right = await on.passwords.verify(hash, password, stand_in, origin.waiter)
-    except Overloaded:
+        is_right = await on.passwords.verify(hash, password, stand_in, origin.waiter(account))
+    except Unavailable:
         await take_back()
         raise
     if hash is None or not is_right:
@@ -119,7 +120,7 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
             refuse("current_password", "is required to change your own password")
         await prove_own(on, by, user, hash, change.current_password)
     check_password(change.password, on.settings.password_min_length, email=user.email, name=user.name)
-    await on.write(_set_password, by, id, hash, await on.passwords.hash(change.password))
+    await on.write(_set_password, by, id, hash, await on.passwords.hash(change.password, Waiter((by.user_id,))))
 
 
 def _may_set(by: Principal, user: User, proven: str | None) -> None:

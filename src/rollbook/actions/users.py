@@ -15,6 +15,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
 from rollbook.actions.principal import Principal
+from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     events,
@@ -190,7 +191,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     hash = None
     if new.password is not UNSET:
         check_password(new.password, on.settings.password_min_length, email=new.email, name=new.name)
-        hash = await on.passwords.hash(new.password)
+        hash = await on.passwords.hash(new.password, Waiter((by.user_id,)))
     return await on.write(add, by, record(new), hash)
 
 

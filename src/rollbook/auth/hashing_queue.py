@@ -1,9 +1,9 @@
 """Which password is hashed next, and how many wait: bounded by threads, places and memory, and shared out fairly.
 
 Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each. Strangers have half of
-the places and, while known ones wait, half of the time. In the line of strangers networks take turns, and the networks within each: where
-all places are taken, the newest of the network with the most gives way. So whoever guesses from many addresses of few networks waits for
-themselves.
+the places and, while known ones wait, half of the time. In the line of strangers networks take turns, and the networks within each; in the
+other, users do. Where all places are taken, the newest of the network or user with the most gives way. So whoever guesses from many
+addresses of few networks waits for themselves.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ T = TypeVar("T")
 class Waiter(NamedTuple):
     """For whom a password is hashed."""
 
-    networks: tuple[str, ...] = ()
-    """A stranger's, the widest first. Those of one network take turns with those of others."""
+    groups: tuple[str, ...] = ()
+    """Who take turns with others: a stranger's networks, the widest first; the user for one who is known."""
     is_stranger: bool = False
 
 
 KNOWN = Waiter()
+"""One who is known, and takes turns with everyone else."""
 
 
 class HashingQueue:
@@ -192,11 +193,11 @@ class _Job:
         self.microseconds = max(1, round(price.seconds * 1e6))
         self.future: Future[Any] = Future()
         self.line: _Line | None = None
-        self.path: tuple[str | _Job, ...] = (*waiter.networks, self)
+        self.path: tuple[str | _Job, ...] = (*waiter.groups, self)
 
 
 class _Line:
-    """Jobs by the networks of their path, whose turn comes round."""
+    """Jobs by the groups of their path, whose turn comes round."""
 
     __slots__ = ("_parts", "size")
 
@@ -218,7 +219,7 @@ class _Line:
         return part if isinstance(part, _Job) else part.first()
 
     def remove(self, path: tuple[str | _Job, ...], had_its_turn: bool = False) -> None:
-        """If it had its turn, the next one of each of its networks comes after those of others."""
+        """If it had its turn, the next one of each of its groups comes after those of others."""
         self.size -= 1
         part = self._parts[path[0]]
         if isinstance(part, _Line):
@@ -229,7 +230,7 @@ class _Line:
             self._parts.move_to_end(path[0])
 
     def newest_of_most(self, newcomer: tuple[str | _Job, ...]) -> _Job:
-        """The newest job of the network that has most, and of the network in it that has most. Of equals, the newcomer's, or the last one's."""
+        """The newest job of the group that has most, and of the group in it that has most. Of equals, the newcomer's, or the last one's."""
         *_, newest = self._parts.values()
         if isinstance(newest, _Job):
             return newest

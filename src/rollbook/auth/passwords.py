@@ -56,9 +56,9 @@ class Passwords:
         memory = settings.password_memory_budget or max(1, available_memory() // SHARE // settings.workers)
         self.queue = HashingQueue(threads, settings.password_queue, memory)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, waiter: Waiter = KNOWN) -> str:
         """The argon2id string to store. Raises Overloaded if too many are waiting, or there is too little memory."""
-        return await self.queue.run(lambda: self.hash_now(password), _price(self._start))
+        return await self.queue.run(lambda: self.hash_now(password), _price(self._start), waiter)
 
     async def verify(self, hash: str | None, password: str, stand_in: str = "", waiter: Waiter = KNOWN) -> bool:
         """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting, or there is too little
