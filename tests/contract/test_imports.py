@@ -159,19 +159,46 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> No
     assert http.get("/v1/events", params={"after": place}).json() == []
 
 
-def test_users_keep_their_id_and_times_where_they_can(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as server, server.http() as http:
-        old = {"id": ids.new("user"), "created_at": "2020-01-02T03:04:05Z"}
-        late = {"created_at": "2999-01-01T00:00:00Z", "updated_at": "2999-01-01T00:00:00Z"}
-        one, other = user(**old, last_sign_in_at="2021-01-01T00:00:00Z"), user(**late)
-        assert counts(done(http, one, other)) == {"added": 2}
+def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http:
+        times = {
+            "created_at": "2020-01-02T03:04:05Z",
+            "updated_at": "2020-05-06T07:08:09Z",
+            "last_sign_in_at": "2021-01-01T00:00:00Z",
+        }
+        old = {"id": ids.new("user"), "email_verified": True, **times}
+        one, epoch, other = user(**old), user(created_at="1970-01-01T00:00:00Z"), user(updated_at="2020-01-01T00:00:00Z")
+        assert counts(done(http, one, epoch, other)) == {"added": 3}
         kept = found(http, one["email"])
-        assert (kept["id"], kept["last_sign_in_at"]) == (old["id"], "2021-01-01T00:00:00Z")
-        assert kept["created_at"] > old["created_at"], "the owner was there before: the order of users is that of their times"
-        assert found(http, other["email"])["updated_at"] < "2900"
+        assert {name: kept[name] for name in old} == old
+        first = found(http, epoch["email"])
+        assert first["created_at"] == first["updated_at"] == "1970-01-01T00:00:00Z"
+        now = found(http, other["email"])
+        assert now["updated_at"] == now["created_at"] > "2026", "no one is updated before they are created"
+        emails = [each["email"] for each in (one, epoch, other)]
+        assert [each["email"] for each in http.get("/v1/users").json()][1:] == emails, "the order in which they were added"
+        dated = http.get("/v1/users", params={"sort": "created_at"}).json()
+        assert [each["email"] for each in dated] == [epoch["email"], one["email"], "owner@example.com", other["email"]]
+        assert [each["email"] for each in http.get("/v1/users", params={"created_before": times["updated_at"]}).json()] == emails[
+            :2
+        ]
+        (event,) = http.get("/v1/events", params={"user": old["id"]}).json()
+        assert (event["object"]["created_at"], event["created_at"] > "2026") == (times["created_at"], True)
         assert http.delete(f"/v1/users/{old['id']}").status_code == 204
-        again = done(http, user(id=old["id"]), user(id=found(http, other["email"])["id"]))
+        again = done(http, user(id=old["id"]), user(id=now["id"]))
         assert [line["code"] for line in reported(http, again)] == ["id_taken"] * 2
+        assert http.post(f"/v1/users/{old['id']}/restore").status_code == 200
+        assert [each["email"] for each in http.get("/v1/users").json()][1:] == emails
+
+
+@pytest.mark.parametrize("dry_run", ["false", "true"])
+def test_a_time_in_the_future_is_refused_with_the_reason(http: httpx2.Client, dry_run: str) -> None:
+    names = ("created_at", "updated_at", "last_sign_in_at")
+    job = done(http, *[user(**{name: "2999-01-01T00:00:00Z"}) for name in names], dry_run=dry_run)
+    assert counts(job) == {"refused": 3}
+    for name, line in zip(names, reported(http, job), strict=True):
+        assert (line["field"], line["code"]) == (name, "invalid_parameter")
+        assert f"{name} is in the future" in line["reason"]
 
 
 def test_a_key_that_ends_ends_its_imports(http: httpx2.Client, server: Server) -> None:

@@ -29,7 +29,7 @@ from rollbook.records import engines, event_search, events, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Selection
 from rollbook.records.user_counts import postgres as user_counts_postgres
-from rollbook.records.user_list.query import OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_list.query import AS_ADDED, Filters, Order, Query
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, Tx
@@ -114,7 +114,7 @@ async def test_a_search_among_few_looks_at_those_few(people: SQLite) -> None:
 
     people._reader.set_progress_handler(count, 100)
     filters = Filters(role="viewer", q="alice")
-    for order in (OLDEST_FIRST, (Order("name", True),)):
+    for order in (AS_ADDED, (Order("name", True),)):
         page = await people.read(user_list.read, Query(filters, order, count=True, listed=True))
         assert sorted(row[0] for row in page.rows) == [7, SOME] and page.total == 2
     assert steps * 100 < 2 * SOME, "of those who match none but the few is opened"

@@ -10,7 +10,7 @@ import pytest
 
 from rollbook.records import user_list, users
 from rollbook.records.user_list import FAR
-from rollbook.records.user_list.query import ANY, NEWEST_FIRST, OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Database, Queries, Tx
 from tests.engines import ENGINES, migrated
@@ -32,8 +32,8 @@ async def add_all(tx: Tx) -> None:
 
 
 async def everybody(queries: Queries) -> list[dict[str, Any]]:
-    rows = await queries.all("SELECT seq, id, name, email_key AS email, status FROM users ORDER BY seq")
-    return [dict(zip(("created_at", "id", "name", "email", "status"), row, strict=True)) for row in rows]
+    rows = await queries.all("SELECT seq, created_at, id, name, email_key AS email, status FROM users ORDER BY seq")
+    return [dict(zip(("added", "created_at", "id", "name", "email", "status"), row, strict=True)) for row in rows]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -44,7 +44,7 @@ def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
 
 
 NAME, NAME_DOWN = Order("name", False), Order("name", True)
-ORDERS = [OLDEST_FIRST, NEWEST_FIRST, (NAME,), (NAME_DOWN,), (Order("email", False),), (NAME, Order("email", True))]
+ORDERS = [AS_ADDED, (Order("created_at", True),), (NAME,), (NAME_DOWN,), (Order("email", False),), (NAME, Order("email", True))]
 
 
 @pytest.mark.parametrize(

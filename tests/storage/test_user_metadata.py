@@ -15,7 +15,7 @@ from rollbook.config import Settings
 from rollbook.errors import Unavailable
 from rollbook.records import user_list, user_metadata, users
 from rollbook.records.connect import connect
-from rollbook.records.user_list.query import ANY, OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Query
 from rollbook.storage.database import Database, Tx
 from rollbook.storage.migrate import FOLDER, migrate
 from tests.engines import migrated
@@ -54,7 +54,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 ORDERS: list[tuple[Order, Callable[[Any], Any], bool]] = [
-    (OLDEST_FIRST[0], lambda row: row[0], False),
+    (AS_ADDED[0], lambda row: row[0], False),
     (Order("created_at", True), lambda row: row[0], True),
     (Order("name", False), lambda row: (row[2], row[0]), False),
     (Order("email", True), lambda row: row[3], True),

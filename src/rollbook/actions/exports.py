@@ -41,8 +41,8 @@ class Export(NamedTuple):
 async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False) -> Export:
     """Export users
 
-    Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you import it, you get the
-    same users in the same order. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or password
+    Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with all fields. If you
+    import it, you get the same users in the same order, with the same times. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or password
     hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export
     at a time on each worker of the server.
     """

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rollbook import clock
 from rollbook.actions import passwords, users
@@ -167,6 +167,7 @@ class Importer:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
             check_password(user.password, self._on.settings.password_min_length, email=user.email, name=user.name)
+        _check_times(user)
         if not isinstance(user.password_hash, str):
             return None
         try:
@@ -331,23 +332,35 @@ async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
             raise ExternalIdTaken()
 
 
+def _check_times(user: ImportedUser) -> None:
+    """Raises InvalidArguments for times in the future."""
+    if user.created_at is user.updated_at is user.last_sign_in_at is UNSET:
+        return
+    now = clock.now()
+    faults = [
+        Fault(name, f"{name} is in the future: the time here is {clock.format_time(now)}.")
+        for name in ("created_at", "updated_at", "last_sign_in_at")
+        if isinstance(value := getattr(user, name), int) and value > now
+    ]
+    if faults:
+        raise invalid(faults)
+
+
 def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
     """With the hash of their password in the form in which it is stored."""
-    return user_imports.prepare(_record(user), hash, user.id is not UNSET)
+    return user_imports.prepare(_record(user), hash, user.id is not UNSET, _time(user.created_at), _time(user.updated_at))
 
 
 def _record(user: ImportedUser) -> User:
-    """What is stored of a new user, apart from the password. Times of the future become the present."""
+    """What is stored of a new user, apart from the password, `created_at` and `updated_at`."""
     new = user_records.new(**changes_of(user))
-    if user.created_at is user.updated_at is user.last_sign_in_at is user.id is UNSET:
+    if user.last_sign_in_at is user.id is UNSET:
         return new
-    now = clock.now()
-    times = {
-        name: min(int(value), now)
-        for name in ("created_at", "updated_at", "last_sign_in_at")
-        if isinstance(value := getattr(user, name), int)
-    }
-    return new._replace(**times, id=new.id if user.id is UNSET else str(user.id))  # type: ignore[bad-argument-type]  # by name
+    return new._replace(last_sign_in_at=_time(user.last_sign_in_at), id=new.id if user.id is UNSET else str(user.id))
+
+
+def _time(given: int | None | UnsetType) -> int | None:
+    return int(given) if isinstance(given, int) else None
 
 
 def _step(rows: Sequence[Row], outcomes: Sequence[Outcome], refusals: Sequence[Refusal]) -> Step:

@@ -33,7 +33,7 @@ from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import Page
-from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, OLDEST_FIRST, Filters, Order, Query
+from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
@@ -53,7 +53,7 @@ P = TypeVar("P", Key, Session)
 async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
     """List users
 
-    Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of the next and
+    Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of the next and
     previous page, `X-Total-Count` the total. `status=deleted` returns those who can be restored, newest deletion first.
     """
     require(by, "users:read")
@@ -106,9 +106,9 @@ def sort_of(asked: UserSelection) -> tuple[str, ...] | None:
 
 
 def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
-    """`-created_at`, `name`, …; None: oldest first."""
+    """`-created_at`, `name`, …; None: as they were added."""
     if sort is None:
-        return OLDEST_FIRST
+        return AS_ADDED
     return tuple([Order(part.removeprefix("-"), part.startswith("-")) for part in sort])
 
 

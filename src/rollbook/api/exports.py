@@ -48,7 +48,7 @@ def _ndjson(part: Sequence[Held]) -> bytes:
 
 
 def _fields(user: User, hash: str | None) -> dict[str, Any]:
-    """Times with microseconds: they are the order of users."""
+    """Times with microseconds, as they are kept."""
     found = users.public(user)
     found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:

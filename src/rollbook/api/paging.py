@@ -12,7 +12,7 @@ from rollbook.actions.checking import refuse
 from rollbook.actions.users import order_of
 from rollbook.auth.server_secret import Secret
 from rollbook.records.user_list import Page
-from rollbook.records.user_list.query import Position, sort_keys
+from rollbook.records.user_list.query import Position, lengths
 
 PURPOSE = "cursors"
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,7 +38,7 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
         of, backwards, found = _decode(content)
     except (ValueError, msgspec.DecodeError):
         refuse("cursor", "is invalid. Take it from a Link header")
-    if of != _name(sort) or len(found) != len(sort_keys(order_of(sort))):
+    if of != _name(sort) or len(found) not in lengths(order_of(sort)):
         refuse("cursor", "is for another sort order")
     return Position(found, backwards)
 

@@ -109,7 +109,7 @@ class User(Struct, frozen=True):
     metadata: Annotated[msgspec.Raw, says("A JSON object with your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}])] | UnsetType = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None | UnsetType = UNSET
-    created_at: Annotated[str, moment("When it was created.")] | UnsetType = UNSET
+    created_at: Annotated[str, moment("When the user signed up: when they were created or, if they were imported, the date in the file.")] | UnsetType = UNSET
     updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")] | UnsetType = UNSET
     last_sign_in_at: Annotated[str, moment("When the user last signed in, or their password was last verified.")] | None | UnsetType = UNSET
     deleted_at: Annotated[str, moment("When the user was deleted. Only in lists with `status=deleted`.")] | UnsetType = UNSET

@@ -320,7 +320,7 @@ def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]
             yield warning("secret", f"not the one with which the API key {key_id} was encrypted", fix)
 
 
-_NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
+_NEWEST = "SELECT created_at FROM users ORDER BY created_at DESC LIMIT 1"
 
 
 async def _one(queries: Queries, sql: str) -> Row | None:

@@ -95,7 +95,7 @@ def list_users(
     quiet: options.Quiet = False,
     **filters: str | None,
 ) -> None:
-    """List users, oldest first."""
+    """List users, in the order in which they were added."""
     asked = filters_of({**filters, "status": status})
     with server() as place:
         order = {"sort": sort} if sort is not None else {}
@@ -373,7 +373,7 @@ def export_users(
     with_hashes: WithHashes = False,
     **filters: str | None,
 ) -> None:
-    """Export all users to a file, oldest first: a snapshot of one moment.
+    """Export all users to a file, in the order in which they were added: a snapshot of one moment.
 
     `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set new passwords.
     """

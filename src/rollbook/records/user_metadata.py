@@ -14,7 +14,7 @@ from rollbook.storage.database import Database, Queries, Statement, Tx, scalar
 MAX_LENGTH = 255
 """Characters of a key, and of a value, that can be asked for."""
 MANY = 20_000
-"""Users with a value, beyond which a list in another order than age is walked until it is full rather than sorted: sorting so many takes
+"""Users with a value, beyond which a list in another order than as added is walked until it is full rather than sorted: sorting so many takes
 30 ms."""
 BUILT = 1_000
 """Users in a transaction of `build`."""
@@ -52,7 +52,7 @@ async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tup
 
 
 async def having(queries: Queries, pairs: Sequence[Pair], seq: str) -> tuple[str, list[str]]:
-    """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than age. `seq` is the column of that
+    """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than as added. `seq` is the column of that
     number. Where few have them all, it leads to these; otherwise it is for a list that is walked. Raises Unavailable as `rarest_first`."""
     pairs, are_few = await rarest_first(queries, pairs, MANY)
     values = [text for pair in pairs for text in pair]

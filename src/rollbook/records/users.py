@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import auth_version, password_parameters, rules, usage
+from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
 
@@ -247,6 +247,7 @@ async def restore(tx: Tx, deleted: User) -> User:
     user = User._make(row)
     await on.user_counts.adjust(tx, (user.seq,), +1)
     await on.user_search.changed(tx, (user.seq,))
+    await user_dates.restored(tx, user.seq, user.created_at)
     return user
 
 

@@ -331,7 +331,7 @@ class User(Model):
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
     created_at: datetime
-    """When it was created."""
+    """When the user signed up: when they were created or, if they were imported, the date in the file."""
     updated_at: datetime
     """When it was last updated."""
     last_sign_in_at: datetime | None

@@ -43,10 +43,10 @@ export class Exports {
   /**
    * Export users.
    *
-   * Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you import it,
-   * you get the same users in the same order. Follow the event log from its `Event-Position`. The export contains no API
-   * keys, sessions or password hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes.
-   * You can run one export at a time on each worker of the server.
+   * Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with all
+   * fields. If you import it, you get the same users in the same order, with the same times. Follow the event log from its
+   * `Event-Position`. The export contains no API keys, sessions or password hashes; on the server's machine, `rollbook users
+   * export --with-hashes` includes the hashes. You can run one export at a time on each worker of the server.
    *
    * Scope: `users:export`.
    * @throws {ExportRunning} You already have an export running.

@@ -1945,7 +1945,7 @@ export interface components {
             rate_limit?: string | null;
             /**
              * Format: date-time
-             * @description When it was created.
+             * @description When the user signed up: when they were created or, if they were imported, the date in the file.
              * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;

@@ -101,9 +101,9 @@ export class Users {
   /**
    * List users.
    *
-   * Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of
-   * the next and previous page, `X-Total-Count` the total. `status=deleted` returns those who can be restored, newest
-   * deletion first.
+   * Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them. The
+   * `Link` header has the URLs of the next and previous page, `X-Total-Count` the total. `status=deleted` returns those who
+   * can be restored, newest deletion first.
    *
    * Scope: `users:read`.
    * @example

@@ -1,6 +1,6 @@
 """Places in the list of users: numbers for new users, how many there are, and who stands at an offset, at the same small cost for any offset.
 
-Every user has a number, `seq`, that rises with their age and is given once. Living users are counted per block of 64, of 4,096 and of
+Every user has a number, `seq`, that rises in the order in which they are added, and is given once. Living users are counted per block of 64, of 4,096 and of
 262,144 numbers (levels 1, 2 and 3) by the code that adds and removes users. The user at an offset is found by walking the blocks of level 3,
 then the 64 blocks inside the one that the offset falls into, then the 64 inside that; at most 63 rows are left to skip. Deleting a user
 lowers three counts; no user is renumbered.
@@ -17,8 +17,6 @@ BITS = 6
 """Of a number within its block of level 1, and of a block within the one around it."""
 NEAR = 128
 """Users that are skipped for less than it costs to look for their place."""
-AFTER = "SELECT seq FROM users WHERE created_at > ? ORDER BY created_at LIMIT 1"
-BEFORE = "SELECT seq FROM users WHERE created_at < ? ORDER BY created_at DESC LIMIT 1"
 
 
 class Place(NamedTuple):
@@ -31,8 +29,8 @@ class Place(NamedTuple):
 
 class UserCounts(Protocol):
     async def assign(self, tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
-        """The number and the time of creation of the next user: higher and later than those of all before. With `how_many`, those of the
-        first; the others follow one by one."""
+        """The number of the next user and, unless they have one, their date: higher and later than those of all before. With `how_many`, those
+        of the first; the others follow one by one."""
         ...
 
     async def reserve(self, tx: Tx, now: int, how_many: int) -> None:
@@ -51,6 +49,7 @@ class UserCounts(Protocol):
         """The place of the user at this offset, and the total."""
         ...
 
-    async def created_since(self, queries: Queries, times: list[int]) -> list[int]:
-        """How many users were created later than each of these times, exactly, at the same small cost for any number of users."""
+    async def added_since(self, queries: Queries, times: list[int]) -> list[int]:
+        """How many users were created later than each of these times, none of which is before `user_dates.mixed_until`: exactly, at the same
+        small cost for any number of users."""
         ...

@@ -42,7 +42,7 @@ SEEK = """
     SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0) FROM deltas) AS bigint),
            (SELECT block << 6 FROM walk WHERE level = 1), (SELECT skip FROM walk WHERE level = 1)"""
 # Of many times in one round trip: the first user created later than each, the total, and that user's rank.
-CREATED_SINCE = """
+ADDED_SINCE = """
     WITH deltas AS MATERIALIZED (SELECT run, sum(change) AS n FROM user_block_deltas GROUP BY run)
     SELECT first.seq,
            CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0) FROM deltas) AS bigint),
@@ -81,8 +81,8 @@ async def seek(queries: Queries, offset: int) -> Place:
     return Place(total, seq, skip or 0)
 
 
-async def created_since(queries: Queries, times: list[int]) -> list[int]:
-    return [0 if first is None else total - before for first, total, before in await queries.all(CREATED_SINCE, times)]
+async def added_since(queries: Queries, times: list[int]) -> list[int]:
+    return [0 if first is None else total - before for first, total, before in await queries.all(ADDED_SINCE, times)]
 
 
 async def fold(tx: Statements) -> None:

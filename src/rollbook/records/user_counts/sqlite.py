@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
 
-from rollbook.records.user_counts import AFTER, BITS, NEAR, Place
+from rollbook.records import user_dates
+from rollbook.records.user_counts import BITS, NEAR, Place
 from rollbook.storage.database import Queries, Row, Statements, Tx, scalar
 
 WIDTH = 1 << BITS
@@ -17,7 +18,7 @@ LEVELS = (3, 2)
 
 NEWEST = """
     SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
-           (SELECT created_at FROM users WHERE seq = (SELECT max(seq) FROM users))"""
+           (SELECT max(created_at) FROM users)"""
 TOP = "SELECT block, n FROM user_blocks WHERE level = 3 ORDER BY block"
 TOTAL = "SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
@@ -31,7 +32,7 @@ _NONE = (0,) * WIDTH
 async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     row = await tx.one(NEWEST)
     assert row is not None  # it has no FROM
-    # Never earlier than the newest user, also when the machine's clock is set back: the order of (created_at, id) is that of `seq`.
+    # Later than every user, also when the machine's clock is set back: so the order of dates is that of `seq` for all who are created.
     return row[0] + 1, max(now, (row[1] or 0) + 1)
 
 
@@ -84,13 +85,13 @@ async def seek(queries: Queries, offset: int) -> Place:
     return Place(total, block << BITS, offset)
 
 
-async def created_since(queries: Queries, times: list[int]) -> list[int]:
+async def added_since(queries: Queries, times: list[int]) -> list[int]:
     blocks = await queries.all(TOP)
     total = _sum(blocks)
     found = []
     for at in times:
-        first = await queries.one(AFTER, at)
-        found.append(0 if first is None else total - await _rank(queries, blocks, first[0]))
+        first = await user_dates.first_after(queries, at)
+        found.append(0 if first is None else total - await _rank(queries, blocks, first))
     return found
 
 

@@ -58,7 +58,10 @@ class Prepared(NamedTuple):
     """A user ready to be written. Everything that needs no database is done."""
 
     new: User
-    """Its times are those that the file has, or 0."""
+    """Without `seq` and the times that follow."""
+    created_at: int | None
+    """As the file says; None where it doesn't. So is `updated_at`."""
+    updated_at: int | None
     email_key: str
     password_hash: str | None
     event_id: str
@@ -68,18 +71,20 @@ class Prepared(NamedTuple):
     """Whether the file says which ID they have."""
 
     def at(self, seq: int, at: int) -> User:
-        """The user as added with this number, at this time. Where they were created later than the file says, they can't have been updated
-        before."""
-        new = self.new
-        return User._make((seq, *new[1:-3], at, max(at, new.updated_at), new.last_sign_in_at))  # a third of what `_replace` takes
+        """The user as added with this number, created at this time. They can't have been updated before they were created."""
+        new, updated_at = self.new, self.updated_at
+        if updated_at is None or updated_at < at:
+            updated_at = at
+        return User._make((seq, *new[1:-3], at, updated_at, new.last_sign_in_at))  # a third of what `_replace` takes
 
 
-def prepare(new: User, password_hash: str | None, has_own_id: bool = False) -> Prepared:
-    """The user's `updated_at` must not be in the future."""
-    timed = new.created_at or new.updated_at or new.last_sign_in_at is not None
-    timeless = new._replace(created_at=0, updated_at=0, last_sign_in_at=None) if timed else new
+def prepare(
+    new: User, password_hash: str | None, has_own_id: bool = False, created_at: int | None = None, updated_at: int | None = None
+) -> Prepared:
+    """The times must not be in the future."""
+    timeless = new if new.last_sign_in_at is None else new._replace(last_sign_in_at=None)
     object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
-    return Prepared(new, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
+    return Prepared(new, created_at, updated_at, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
 
 
 def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
@@ -87,21 +92,9 @@ def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
     return (*user, prepared.email_key, prepared.password_hash)
 
 
-def has_times(new: Sequence[Prepared]) -> bool:
-    """Whether the file says when any of these users was created."""
-    return any(user.new.created_at for user in new)
-
-
-def times(new: Sequence[Prepared], newest: int, now: int) -> list[int]:
-    """When each of these users was created: as the file says, to the second, if that is later than all before and not in the future;
-    otherwise now. `newest` is when the last one before them was: the order of users is that of their times."""
-    found = []
-    for user in new:
-        given = user.new.created_at
-        is_kept = newest < given <= now or (given and (newest + 1) // clock.SECOND == given // clock.SECOND)
-        newest = max(newest + 1, given if is_kept else now)
-        found.append(newest)
-    return found
+def dates(new: Sequence[Prepared], start: int) -> list[int]:
+    """When each of these users was created: as the file says, or one after another from `start` on, which is later than all before."""
+    return [start + number if user.created_at is None else user.created_at for number, user in enumerate(new)]
 
 
 def told_of(added: Sequence[tuple[Prepared, User]], tells: bool) -> Sequence[tuple[Prepared, User]]:

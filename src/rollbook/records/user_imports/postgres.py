@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
-from rollbook.records import events, password_parameters
+from rollbook.records import events, password_parameters, user_dates
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, has_times, times, told_of, values
+from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, dates, told_of, values
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
@@ -32,8 +32,6 @@ EXISTING = {
         locks=True,
     ),
 }
-NUMBERS = "SELECT next, at FROM numbers WHERE counter = ?"
-MAX_RACES = 5
 
 
 async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Existing]:
@@ -48,7 +46,10 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     await tx.insert("email_claims", EMAIL_CLAIM, sorted((user.email_key, user.new.id) for user in free))
     external_ids = sorted((user.new.external_id, user.new.id) for user in free if user.new.external_id is not None)
     await tx.insert("external_id_claims", EXTERNAL_ID_CLAIM, external_ids)
-    first, at = await _numbers(tx, free)
+    # Who is created next gets a later date than all of them, also if the clock is set back.
+    latest = max([user.created_at for user in free if user.created_at is not None], default=0)
+    first, start = await user_counts.assign(tx, max(clock.now(), latest), len(free))
+    at = dates(free, start)
     added: list[tuple[Prepared, User]] = []
 
     def rows() -> Iterator[Row]:
@@ -63,6 +64,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
     if told := told_of(added, tells):
         await events.record_many(tx, created(told, by))
+    await user_dates.note(tx, user_dates.mixed_by(at, start - 1))
     return refused
 
 
@@ -103,18 +105,3 @@ async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Re
 async def _in_use(tx: Tx, sql: str, keys: Iterable[str | None]) -> set[str]:
     asked = [key for key in keys if key is not None]
     return {row[0] for row in await tx.all(sql, asked)} if asked else set()
-
-
-async def _numbers(tx: Tx, new: Sequence[Prepared]) -> tuple[int, Sequence[int]]:
-    """The first one's number, and when each was created. Numbers and times are given out together, so that they have the same order:
-    times of the file are only kept where no one else took numbers meanwhile."""
-    if has_times(new):
-        for _ in range(MAX_RACES):
-            row = await tx.one(NUMBERS, user_counts.COUNTER)
-            assert row is not None  # a migration adds it
-            at = times(new, row[1] - 1, clock.now())
-            first, _ = await tx.number(user_counts.COUNTER, at[-1] + 1 - len(new), len(new))
-            if first == row[0]:
-                return first, at
-    first, start = await user_counts.assign(tx, clock.now(), len(new))
-    return first, range(start, start + len(new))

@@ -8,7 +8,7 @@ import msgspec
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
-from rollbook.records import events, password_parameters
+from rollbook.records import events, password_parameters, user_dates
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_imports import (
@@ -19,8 +19,7 @@ from rollbook.records.user_imports import (
     Refused,
     Taken,
     created,
-    has_times,
-    times,
+    dates,
     told_of,
     values,
 )
@@ -35,7 +34,6 @@ CACHE = "PRAGMA cache_size = -262144"  # KiB
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 TO_SEARCH = "INSERT INTO user_search_pending (seq) SELECT seq FROM users WHERE seq >= ? ORDER BY seq"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
-NEWEST = "SELECT created_at FROM users ORDER BY seq DESC LIMIT 1"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
 HAS_EXTERNAL_ID = "SELECT 1 FROM users WHERE external_id = ?"
 EXISTING = {
@@ -60,11 +58,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     own = [user.new.id for user in new if user.has_own_id]
     deleted = {row[0] for row in await tx.all(DELETED, _encode(own).decode())} if own else set()
     first, start = await user_counts.assign(tx, clock.now())
-    at: Sequence[int] = range(start, start + len(new))
-    if has_times(new):
-        newest = await tx.one(NEWEST)
-        at = times(new, newest[0] if newest else 0, clock.now())
-    wanted = [(user, user.at(first + number, at[number])) for number, user in enumerate(new)]
+    latest = await user_dates.latest(tx)
+    wanted = [(user, user.at(first + number, at)) for number, (user, at) in enumerate(zip(new, dates(new, start), strict=True))]
     rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
     await sqlite_rows.insert(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
@@ -77,6 +72,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     if added:
         await user_counts.adjust(tx, added, +1)
         await tx.run(TO_SEARCH, first)
+        await user_dates.note(tx, user_dates.mixed_by([user.created_at for _, user in wanted], latest))
         await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
         if told := told_of(wanted, tells):
             await events.record_many(tx, created(told, by))

@@ -1,20 +1,22 @@
 """The list of users: pages at any offset, filters, orders, search and totals, always of the newest state.
 
-The plain list (no filter, oldest or newest first) finds its page by `user_counts`, at the same cost for any offset. All others read an index, and go on
-from where a page ended by the last row's own values (keyset), so that no row shows twice or is skipped when others come or go.
+The plain list (no filter, in the order in which users were added or the other way round) finds its page by `user_counts`, at the same cost for
+any offset. All others read an index, and go on from where a page ended by the last row's own values (keyset), so that no row shows twice or
+is skipped when others come or go.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
-from rollbook.records import event_log, user_metadata, users
+from rollbook.records import event_log, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
-    NEWEST_FIRST,
-    OLDEST_FIRST,
+    AS_ADDED,
+    LAST_ADDED_FIRST,
     Filters,
     Part,
     Position,
@@ -23,6 +25,8 @@ from rollbook.records.user_list.query import (
     from_number,
     order_by,
     passing,
+    settled,
+    settled_filters,
     sort_keys,
 )
 from rollbook.records.users import COLUMNS, User
@@ -34,8 +38,6 @@ LISTED = "seq, id, name, email, created_at"
 WHOLE = COLUMNS
 HELD = f"{COLUMNS}, password_hash"
 """WHOLE and the hash of the password."""
-# Where the columns one can sort by stand in a row of LISTED or WHOLE with email_key at its end.
-_AT = {"seq": 0, "name": 2, "email_key": -1, "deleted_at": -1}
 # Of the deleted, `status` says so. The one they had comes back with them.
 _OF_DELETED = {LISTED: LISTED, WHOLE: ", ".join([f"'{DELETED}'" if name == "status" else name for name in User._fields])}
 
@@ -44,6 +46,10 @@ FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
 """Users that are skipped for less than it costs to look for their place."""
+MANY = 20_000
+"""Users with a role or status, beyond which a list by date is walked for them: sorting so many takes 30 ms."""
+LOOKED_AT = 2_000
+"""Users at the beginning of the list that are compared with dates before an index of dates is asked: 2 ms."""
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
 }
@@ -68,6 +74,11 @@ class UserList(Protocol):
     @property
     def BY_NAME(self) -> str:
         """`users`, to be read in the order of names."""
+        ...
+
+    @property
+    def BY_DATE(self) -> str:
+        """`users`, to be read in the order of dates."""
         ...
 
     @property
@@ -102,20 +113,26 @@ async def read_held(queries: Queries, query: Query) -> Page:
 async def _read(queries: Queries, columns: str, query: Query) -> Page:
     if query.filters.deleted_since is not None:
         return await _read_deleted(queries, _OF_DELETED[columns], query)
+    query = await settled(queries, query)
+    by = query.order[0].name
     if query.filters.q is not None:
         rows = await dialect(queries).user_search.find(queries, columns, query)
         total = await read_count(queries, query.filters) if query.count else None
-        return page_of(query, rows, total)
-    if query.filters.metadata is not None and query.order[0].name == "created_at" and not await are_few(queries, query.filters):
+        return page_of(columns, query, rows, total)
+    if query.filters.metadata is not None and by == "added" and not await are_few(queries, query.filters):
         return await _read_by_metadata(queries, columns, query)
+    if by == "added" and _has_dates(query.filters) and (rows := await _read_by_place(queries, columns, query)) is not None:
+        return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
+    if by == "created_at":
+        return await _read_by_date(queries, columns, query)
     offset, total, past = query.offset, None, beyond(query)
-    if offset and query.filters == ANY and query.order in (OLDEST_FIRST, NEWEST_FIRST):
+    if offset and query.filters == ANY and query.order in (AS_ADDED, LAST_ADDED_FIRST):
         where, offset, total = await _place(queries, query)
     else:
         where = await passing(queries, query.filters)
         if offset > FAR:
             total = await read_count(queries, ANY) if query.filters == ANY else None
-            past, offset = await _past(queries, query, where, total), 0
+            past, offset = await _past(queries, query, where, total, "users"), 0
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
     in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
     table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
@@ -123,10 +140,71 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
     if total is None and (query.count or query.filters == ANY):
         total = await read_count(queries, query.filters)
-    return page_of(query, rows, total)
+    return page_of(columns, query, rows, total)
 
 
-async def _past(queries: Queries, query: Query, where: Part, total: int | None) -> Part:
+async def _read_by_place(queries: Queries, columns: str, query: Query) -> list[Row] | None:
+    """Rows of a page of users with dates before `mixed_until`, in the order in which they were added: those among whom it is, if the list begins
+    with enough of them; otherwise, all with these dates are read in their index, and sorted. None: another filter leads to them."""
+    past = from_number(1) if query.position is None else beyond(query)
+    end, values = f"{order_by(query)} LIMIT ? OFFSET ?", (query.limit + 1, query.offset)
+    where = await passing(queries, query.filters, "page.seq")
+    page = f"(SELECT * FROM users WHERE true{past.sql}{order_by(query)} LIMIT ?) AS page"
+    sql = f"SELECT {columns}, email_key FROM {page} WHERE true{where.sql}{end}"
+    rows = await queries.all(sql, *past.values, LOOKED_AT, *where.values, *values)
+    if len(rows) == query.limit + 1:
+        return rows
+    if query.filters != _only_dates(query.filters):
+        return None
+    where = await passing(queries, query.filters)
+    # The LIMIT, which cuts off none, makes the index of dates what finds them.
+    dated = f"(SELECT seq FROM users WHERE true{where.sql} LIMIT {1 << 62}) AS dated"
+    page = f"SELECT seq FROM {dated} WHERE true{past.sql}{end}"
+    sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
+    return await queries.all(sql, *where.values, *past.values, *values)
+
+
+async def _read_by_date(queries: Queries, columns: str, query: Query) -> Page:
+    """By date where places say something else. Of users with the date of the position, there may be many: they are looked for by their own."""
+    where = await passing(queries, query.filters)
+    total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
+    table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
+    past, offset = beyond(query), query.offset
+    if offset > FAR:
+        past, offset = await _past(queries, query, where, total if query.filters == ANY else None, table), 0
+    select, end = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}", f"{order_by(query)} LIMIT ? OFFSET ?"
+    rows: list[Row] = []
+    for part in past.apart or [past]:
+        wanted = query.limit + 1 - len(rows)
+        if wanted:
+            rows += await queries.all(f"{select}{part.sql}{end}", *where.values, *part.values, wanted, offset)
+    return page_of(columns, query, rows, total)
+
+
+async def _is_walked(queries: Queries, filters: Filters) -> bool:
+    """Whether the index of dates is to be read, whatever else there is: no other filter leads to few users."""
+    if filters == _only_dates(filters):
+        return True
+    if filters.metadata is not None or filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return False
+    return not await are_few(queries, filters, MANY)
+
+
+def _has_dates(filters: Filters) -> bool:
+    return filters.created_after is not None or filters.created_before is not None
+
+
+def _only_dates(filters: Filters) -> Filters:
+    """These filters without all others."""
+    return Filters(
+        created_after=filters.created_after,
+        created_before=filters.created_before,
+        first_seq=filters.first_seq,
+        last_seq=filters.last_seq,
+    )
+
+
+async def _past(queries: Queries, query: Query, where: Part, total: int | None, table: str) -> Part:
     """Users past the offset. Up to the last one before them only what orders the list is read, which an index may hold by itself; and where
     the total is known, from the end of the list that is nearer."""
     skipped, backwards = query.offset - 1, False
@@ -136,7 +214,8 @@ async def _past(queries: Queries, query: Query, where: Part, total: int | None) 
         if backwards := query.offset > total // 2:
             skipped = total - query.offset
     keys = sort_keys(query.order)
-    table = dialect(queries).user_list.BY_NAME if keys[0][0] == "name" and not where.sql else "users"
+    if keys[0][0] == "name" and not where.sql:
+        table = dialect(queries).user_list.BY_NAME
     columns = ", ".join(column for column, _ in keys)
     order = order_by(query._replace(position=Position((), backwards)))
     is_falling = len(keys) == 2 and keys[0][1] and not keys[1][1]
@@ -153,20 +232,20 @@ async def _past(queries: Queries, query: Query, where: Part, total: int | None) 
 
 
 async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
-    """Of the users who are equal in a column, the one who is as far from the oldest as this one is from the newest."""
+    """Of the users who are equal in a column, the one who is as far from the first added as this one is from the last."""
     equal = f"FROM users WHERE {column} = ?{where.sql}"
     after = await scalar(queries, f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
 async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
-    """By age, in the order of the index of metadata: no further than to the end of the page, whose users alone are looked at."""
+    """As added, in the order of the index of metadata: no further than to the end of the page, whose users alone are looked at."""
     source, where = await _led_by_metadata(queries, query.filters)
     past = beyond(query, "m.seq")
     page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
     sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
-    return page_of(query, rows, await read_count(queries, query.filters) if query.count else None)
+    return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
 async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Part]:
@@ -178,7 +257,7 @@ async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Par
     where = await passing(queries, others, "m.seq")
     sql = " WHERE m.key = ? AND m.value = ?" + "".join(user_metadata.condition(pairs[1:], "m.seq")) + where.sql
     values = [text for pair in pairs for text in pair] + where.values
-    is_enough = others == ANY._replace(created_after=filters.created_after, created_before=filters.created_before)
+    is_enough = others == Filters(first_seq=filters.first_seq, last_seq=filters.last_seq)
     source = "user_metadata AS m" if is_enough else dialect(queries).user_list.BY_METADATA
     return source, Part(sql, values)
 
@@ -186,7 +265,7 @@ async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Par
 async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
     """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small cost for any offset."""
     counts = dialect(queries).user_counts
-    if query.order == OLDEST_FIRST:
+    if query.order == AS_ADDED:
         place = await counts.seek(queries, query.offset)
         return from_number(place.seq), place.skip, place.total
     total = await counts.total(queries)
@@ -201,18 +280,25 @@ async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:
     where, past = await passing(queries, query.filters), beyond(query)
     sql = f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
-    return page_of(query, rows, await read_count(queries, query.filters) if query.count else None)
+    return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
-def page_of(query: Query, rows: list[Row], total: int | None) -> Page:
-    """From rows with `email_key` (of deleted users, `deleted_at`) at their end, one more than the limit where there are more."""
+@lru_cache
+def places(columns: str) -> dict[str, int]:
+    """Where the columns one can sort by stand in a row of these columns with `email_key`, of deleted users `deleted_at`, at its end."""
+    return {"seq": 0, "name": 2, "created_at": columns.split(", ").index("created_at"), "email_key": -1, "deleted_at": -1}
+
+
+def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> Page:
+    """From rows of these columns with `email_key` (of deleted users, `deleted_at`) at their end, one more than the limit where there are more."""
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     if query.is_backwards:
         rows.reverse()
     if not rows:
         return Page([], None, total, None, None)
-    at = [_AT[column] for column, _ in sort_keys(query.order)]
+    where = places(columns)
+    at = [where[column] for column, _ in sort_keys(query.order)]
     first = Position(tuple([rows[0][index] for index in at]), True)
     last = Position(tuple([rows[-1][index] for index in at]), False)
     has_before = more if query.is_backwards else query.position is not None or query.offset > 0
@@ -238,6 +324,7 @@ async def count(db: Database, filters: Filters) -> int:
 
 async def read_count(queries: Queries, filters: Filters) -> int:
     """The same, from the caller's own snapshot."""
+    filters = await settled_filters(queries, filters)
     if filters == ANY:
         return await dialect(queries).user_counts.total(queries)
     if filters.q is not None:
@@ -251,17 +338,28 @@ async def read_count(queries: Queries, filters: Filters) -> int:
 
 
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
-    """How many users were created later than each of these times, exactly."""
-    return await dialect(queries).user_counts.created_since(queries, times)
+    """How many users were created later than each of these times, exactly. What it costs grows with the number of users created from the first
+    of them up to `user_dates.mixed_until`."""
+    mixed_until = await user_dates.mixed_until(queries)
+    earlier = sorted({time for time in times if time < mixed_until}) if mixed_until else []
+    later = [time for time in times if time not in earlier]
+    asked = [*later, mixed_until] if earlier else later
+    found = dict(zip(asked, await dialect(queries).user_counts.added_since(queries, asked), strict=True))
+    until, users = mixed_until, found.get(mixed_until, 0)
+    for time in reversed(earlier):
+        users += await user_dates.count(queries, time, until)
+        found[time] = users
+        until = time
+    return [found[time] for time in times]
 
 
-async def are_few(queries: Queries, filters: Filters) -> bool:
+async def are_few(queries: Queries, filters: Filters, few: int = FEW) -> bool:
     """Whether so few users pass the filters on their own columns that looking at each of them is cheaper than a search among all."""
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     for column in COUNT_FEW:
         value = getattr(filters, column)
-        if value is not None and await count_few(queries, column, value, FEW + 1) <= FEW:
+        if value is not None and await count_few(queries, column, value, few + 1) <= few:
             return True
     return False
 

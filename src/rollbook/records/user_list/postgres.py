@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import NEAR
-from rollbook.records.user_list import Page, page_of, read
+from rollbook.records.user_list import LISTED, Page, page_of, read
 from rollbook.records.user_list.query import Query
 from rollbook.storage.database import Database
 
@@ -12,7 +12,16 @@ BY_METADATA = "user_metadata AS m JOIN users USING (seq)"
 INDEX_METADATA = """
     INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs
     WHERE seq > ? AND seq <= ? AND users.metadata <> '{}' ON CONFLICT DO NOTHING"""
-BY_NAME = "users"
+BY_NAME = BY_DATE = "users"
+
+# Those of one date are in order too, which the index of the first version does not have.
+DATES_STATE = """
+    SELECT CASE WHEN NOT indisvalid THEN CASE WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
+        THEN 'building' ELSE 'broken' END WHEN to_regclass('users_created_at') IS NOT NULL THEN 'replaces' ELSE 'ready' END
+    FROM pg_index WHERE indexrelid = to_regclass('users_dates')"""
+BUILD_DATES = "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_dates ON users (created_at, seq)"
+REMOVE_DATES = "DROP INDEX CONCURRENTLY IF EXISTS users_dates"
+REMOVE_REPLACED = "DROP INDEX CONCURRENTLY IF EXISTS users_created_at"
 
 # The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row without a user past the end.
 PAGE_AFTER = f"""
@@ -29,5 +38,17 @@ async def page(db: Database, query: Query) -> Page:
         after = 0 if query.position is None else query.position.values[0]
         rows = await db.all(PAGE_AFTER, after, query.limit + 1, query.offset)
         total, position = rows[0][:2]
-        return page_of(query, [row[2:] for row in rows] if rows[0][2] is not None else [], total)._replace(position=position)
+        return page_of(LISTED, query, [row[2:] for row in rows] if rows[0][2] is not None else [], total)._replace(
+            position=position
+        )
     return await db.read(read, query)
+
+
+async def build_dates(db: Database) -> bool:
+    """Build the index of dates after an upgrade, while writes go on. A job: there is never more."""
+    row = await db.one(DATES_STATE)
+    if row is None or row[0] == "broken":
+        await db.execute_apart(REMOVE_DATES, BUILD_DATES, REMOVE_REPLACED)
+    elif row[0] == "replaces":
+        await db.execute_apart(REMOVE_REPLACED)
+    return False

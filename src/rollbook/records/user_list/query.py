@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rollbook.records import rules, user_metadata
-from rollbook.records.user_counts import AFTER, BEFORE
+from rollbook.records import rules, user_dates, user_metadata
 from rollbook.storage.database import Queries
 
 SORTABLE = ("created_at", "name", "email")
-# `seq` is the order of created_at and id: no two users are created at the same microsecond.
-_SORT_COLUMN = {"created_at": "seq", "name": "name", "email": "email_key", "deleted_at": "deleted_at"}
+_SORT_COLUMN = {"added": "seq", "created_at": "created_at", "name": "name", "email": "email_key", "deleted_at": "deleted_at"}
 _BEYOND_ALL = 1 << 62
 
 
@@ -28,25 +26,29 @@ class Filters(NamedTuple):
     metadata: tuple[tuple[str, str], ...] | None = None  # keys and values, as text
     deleted_since: int | None = None
     """Not the living, but those who were deleted at or after this time, in microseconds."""
+    first_seq: int | None = None
+    last_seq: int | None = None
+    """Places in the list, inclusive: what `settled` makes of times where it can."""
 
 
 ANY = Filters()
 
 
 class Order(NamedTuple):
-    """One key of an order: a name of SORTABLE, and its direction."""
+    """One key of an order: a name of SORTABLE, or `added`, a user's place in the list; and its direction."""
 
     name: str
     descending: bool
 
 
 NEWEST_DELETION_FIRST = (Order("deleted_at", True),)
-OLDEST_FIRST = (Order("created_at", False),)
-NEWEST_FIRST = (Order("created_at", True),)
+AS_ADDED = (Order("added", False),)
+LAST_ADDED_FIRST = (Order("added", True),)
 
 
 class Position(NamedTuple):
-    """Where a page ended: the values of the order's keys in its last row (its first, to go back), `seq` last."""
+    """Where a page ended: the values of the order's keys in its last row (its first, to go back), `seq` last. What is created_at in the order
+    is left out as long as `seq` says it too; `settled` knows."""
 
     values: tuple[Any, ...]
     backwards: bool
@@ -56,7 +58,7 @@ class Query(NamedTuple):
     """A page of the users who pass the filters, in this order: the one after (or before) `position`, or the one at `offset`."""
 
     filters: Filters = ANY
-    order: tuple[Order, ...] = OLDEST_FIRST
+    order: tuple[Order, ...] = AS_ADDED
     limit: int = 50
     offset: int = 0
     position: Position | None = None
@@ -69,8 +71,8 @@ class Query(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """All users, oldest first."""
-        return self.filters == ANY and self.order == OLDEST_FIRST
+        """All users, in the order in which they were added."""
+        return self.filters == ANY and self.order == AS_ADDED
 
     @property
     def is_backwards(self) -> bool:
@@ -82,16 +84,76 @@ class Part(NamedTuple):
 
     sql: str
     values: list[Any]
+    apart: tuple[Part, ...] = ()
+    """The same in parts that follow one another in the order of the list, each of which an index leads to."""
 
 
 def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
-    """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would decide nothing."""
+    """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would decide nothing. Users of
+    the same date are in the order in which they were added, and the other way round where the latest date is first."""
     found: list[tuple[str, bool]] = []
     for key in order:
         found.append((_SORT_COLUMN[key.name], key.descending))
         if found[-1][0] == "seq":
             return found
-    return [*found, ("seq", False)]
+    return [*found, ("seq", order[-1].name == "created_at" and order[-1].descending)]
+
+
+def by_place(order: tuple[Order, ...]) -> tuple[Order, ...]:
+    """The order as it is where created_at says the same as the place in the list."""
+    return tuple([Order("added", key.descending) if key.name == "created_at" else key for key in order])
+
+
+def lengths(order: tuple[Order, ...]) -> set[int]:
+    """How many values a position in this order can have."""
+    return {len(sort_keys(order)), len(sort_keys(by_place(order)))}
+
+
+async def settled(queries: Queries, query: Query) -> Query:
+    """The same question, asked by place instead of by date where both are the same: for all users, or from a time on (`user_dates`)."""
+    has_dates = any(key.name == "created_at" for key in query.order)
+    filters = query.filters
+    if not has_dates and filters.created_after is None and filters.created_before is None:
+        return query
+    mixed_until = await user_dates.mixed_until(queries)
+    query = query._replace(filters=await _placed(queries, filters, mixed_until))
+    if not has_dates:
+        return query
+    if not mixed_until:
+        query = query._replace(order=by_place(query.order))
+    return query if query.position is None else query._replace(position=await _fitting(queries, query.order, query.position))
+
+
+async def settled_filters(queries: Queries, filters: Filters) -> Filters:
+    """The same of filters alone."""
+    return (await settled(queries, Query(filters))).filters
+
+
+async def _placed(queries: Queries, filters: Filters, mixed_until: int) -> Filters:
+    after, before = filters.created_after, filters.created_before
+    if after is not None and (not mixed_until or after >= mixed_until):
+        first = await user_dates.first_after(queries, after)
+        filters = filters._replace(created_after=None, first_seq=_BEYOND_ALL if first is None else first)
+    if before is not None and (not mixed_until or before > mixed_until):
+        first = await user_dates.first_after(queries, before - 1)
+        filters = filters._replace(created_before=None, last_seq=None if first is None else first - 1)
+    return filters
+
+
+async def _fitting(queries: Queries, order: tuple[Order, ...], position: Position) -> Position:
+    """The position with as many values as the order has keys: a cursor may be older than the first user who was added with an earlier date."""
+    keys = dict(sort_keys(order))
+    *values, seq = position.values
+    if len(position.values) == len(keys):
+        return position
+    if len(position.values) > len(keys):
+        return Position((*values[: len(keys) - 1], seq), position.backwards)
+    # Nothing after the date decided anything: what decides now is read from the user or, if they are gone, from the one before.
+    at = await user_dates.at(queries, seq)
+    if at["seq"] != seq and keys["created_at"] != keys["seq"]:
+        seq = at["seq"] - 1  # the one before is on the next page
+    values += [at[column] for column in list(keys)[len(values) : -1]]
+    return Position((*values, seq), position.backwards)
 
 
 async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
@@ -120,15 +182,18 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
         has_all, texts = await user_metadata.having(queries, filters.metadata, "users.seq" if seq == "seq" else seq)
         parts.append(has_all)
         values.extend(texts)
-    # Age is the order of `seq`, so a time becomes the number of the first user past it, found in the index of times.
     if filters.created_after is not None:
-        row = await queries.one(AFTER, filters.created_after)
-        parts.append(f" AND {seq} >= ?")
-        values.append(row[0] if row else _BEYOND_ALL)
+        parts.append(" AND created_at > ?")
+        values.append(filters.created_after)
     if filters.created_before is not None:
-        row = await queries.one(BEFORE, filters.created_before)
+        parts.append(" AND created_at < ?")
+        values.append(filters.created_before)
+    if filters.first_seq is not None:
+        parts.append(f" AND {seq} >= ?")
+        values.append(filters.first_seq)
+    if filters.last_seq is not None:
         parts.append(f" AND {seq} <= ?")
-        values.append(row[0] if row else 0)
+        values.append(filters.last_seq)
     return Part("".join(parts), values)
 
 
@@ -154,7 +219,13 @@ def beyond(query: Query, seq: str = "seq") -> Part:
         equal = "".join(f"{before} = ? AND " for before, _ in columns[:depth])
         alternatives.append(f"({equal}{column} {'<' if falling else '>'} ?)")
         values.extend(position.values[: depth + 1])
-    return Part(f" AND {first} {'<=' if falls else '>='} ? AND ({' OR '.join(alternatives)})", values)
+    sql = f" AND {first} {'<=' if falls else '>='} ? AND ({' OR '.join(alternatives)})"
+    if first != "created_at" or len(columns) > 2:
+        return Part(sql, values)
+    date, place = position.values
+    sign = "<" if falls else ">"
+    equal = Part(f" AND created_at = ? AND {seq} {sign} ?", [date, place])
+    return Part(sql, values, (equal, Part(f" AND created_at {sign} ?", [date])))
 
 
 def order_by(query: Query, seq: str = "seq") -> str:

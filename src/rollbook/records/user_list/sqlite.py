@@ -5,13 +5,14 @@ from __future__ import annotations
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_list import Page, read
-from rollbook.records.user_list.query import Filters, Order, Position, Query
+from rollbook.records.user_list.query import Position, Query, settled
 from rollbook.storage.database import Database, Queries, Row
 
 BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
 INDEX_METADATA = """
     INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ? ON CONFLICT DO NOTHING"""
 BY_NAME = "users INDEXED BY users_name"
+BY_DATE = "users INDEXED BY users_created_at"
 NEAR = 1_000
 """Rows that may be skipped on the event loop."""
 
@@ -41,7 +42,7 @@ async def page(db: Database, query: Query) -> Page:
         and query.filters.metadata is None
         and not query.count
         and query.offset <= NEAR
-        and _is_indexed(query.filters, query.order)
+        and _is_indexed(await settled(db, query))
     )
     return await (db.read if is_short else db.read_aside)(read, query)
 
@@ -64,15 +65,19 @@ def _page(query: Query, row: Row | None) -> Page:
     return Page([], json, total, before, Position((last,), False) if has_after else None, position)
 
 
-def _is_indexed(filters: Filters, order: tuple[Order, ...]) -> bool:
-    """Whether an index leads to the page at once, so that the read is short for any number of users."""
+def _is_indexed(query: Query) -> bool:
+    """Whether an index leads to the page at once, so that the read is short for any number of users. The query is `settled`."""
+    filters, by = query.filters, query.order[0].name
+    has_dates = filters.created_after is not None or filters.created_before is not None
     if filters.deleted_since is not None:
         return False
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     several = (filters.role is not None) + (filters.status is not None)
-    if order[0].name == "created_at":
-        return several <= 1
+    if by == "added":
+        return several <= 1 and not has_dates
+    if by == "created_at":  # of users with one date there may be many, who are sorted by what follows it
+        return several == 0 and len(query.order) == 1
     # In order of email the index gives all users, and those that pass the filters may be few and far between. A name may be that of half
     # of them, which are then walked, or sorted, to find the place among equals.
-    return order[0].name == "email" and several == 0 and filters.created_after is None and filters.created_before is None
+    return by == "email" and several == 0 and not has_dates and filters.first_seq is None and filters.last_seq is None

@@ -53,9 +53,9 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
     return filters.metadata is not None and (await user_metadata.rarest_first(queries, filters.metadata, user_list.FEW))[1]
 
 
-def page(rows: Iterable[Row], query: Query) -> list[Row]:
+def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
     """Of rows as `find` has them, which may have a user twice, those of the page and one more."""
-    at = {"seq": 0, "name": 2, "email_key": -1}
+    at = user_list.places(wanted)
     found = list({row[0]: row for row in rows}.values())
     # The last key first: Python's sort is stable, so the first key decides in the end.
     for column, descending in reversed(sort_keys(query.order)):

@@ -34,7 +34,7 @@ GROWTH = 5_000
 """A sample is renewed after ten minutes; for few users sooner: so soon that no more than about as many can have come since, at this many a
 second."""
 LOOKED_AT = 20_000
-"""Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms by age, 80 by name."""
+"""Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms as added, 80 by name."""
 LONGEST = 60
 """Of a longer term, the letters that are thought about."""
 MAX_ASKED = 6
@@ -46,7 +46,7 @@ MANY_COUNTED = 0.02
 """The same of those that the index finds, for a count, which several processes of PostgreSQL can make together. Of a short term it is MANY:
 comparing one takes a regular expression."""
 
-# Microseconds: a user that the index finds, one that is looked at in the order of age, one in a list of the index.
+# Microseconds: a user that the index finds, one that is looked at as added, one in a list of the index.
 _FETCHED = 8.0
 _LOOKED = 0.8
 _LISTED = 0.006
@@ -140,7 +140,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
         return await _holding(queries, term, wanted, query, limit, skip)
     # Several ways may find a user: each of them looks for all up to the end of the page.
     rows = await _holding(queries, term, wanted, query, skip + limit, 0)
-    return page([*rows, *await prefixes.find(queries, by_prefix, wanted, query, skip + limit)], query)
+    return page(wanted, [*rows, *await prefixes.find(queries, by_prefix, wanted, query, skip + limit)], query)
 
 
 async def count(queries: Queries, filters: Filters) -> int:
@@ -178,7 +178,7 @@ async def _holding(queries: Queries, term: Term | None, wanted: str, query: Quer
     users = f"users WHERE true{where.sql}{past.sql}"
     sample = await _sample(queries)
     looked, share = LOOKED_AT, term.share(sample)
-    if query.order[0].name == "created_at":
+    if query.order[0].name == "added":
         # As long as the index would take: at worst it is twice the time.
         looked = max(looked, int(term.left(sample) * _FETCHED / _LOOKED))
     if 1.5 * (skip + limit) / share < looked:

@@ -80,7 +80,7 @@ async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Qu
         places = Part(
             f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few", condition.values
         )
-        if query.order[0].name == "created_at" and query.filters._replace(q=None, created_after=None, created_before=None) == ANY:
+        if query.order[0].name == "added" and query.filters._replace(q=None, first_seq=None, last_seq=None) == ANY:
             # What decides is all in their numbers: no further user is looked at than those of the page.
             end = f" WHERE true{where.sql}{past.sql}{order} LIMIT ?"
             places = Part(places.sql + end, [*places.values, *values, limit])

@@ -20,7 +20,7 @@ from rollbook.storage.database import Database, Queries, Row, Statements, Tx, sc
 COLUMNS: tuple[str, ...] = ()
 BATCH = 512
 MANY = 20_000
-"""Users who match, beyond which a page in another order than age is first looked for among those that the list begins with: sorting so many
+"""Users who match, beyond which a page in another order than as added is first looked for among those that the list begins with: sorting so many
 takes 30 ms."""
 LOOKED_AT = (1_000, 20_000)
 """So many of them, then so many: 2 and 40 ms."""
@@ -86,18 +86,20 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     if await are_few(queries, query.filters):
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
-        return page([(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)], query)
+        return page(
+            wanted, [(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)], query
+        )
     await _check_ready(queries, term)
     end = query.offset + query.limit + 1
-    if query.order[0].name != "created_at" and await _has_many(queries, term):
+    if query.order[0].name != "added" and await _has_many(queries, term):
         rows = await _first(queries, wanted, query, end)
         if len(rows) >= end:
-            return page(rows, query)
+            return page(wanted, rows, query)
     found = await _found(queries, wanted, query, end)
     sql = f"SELECT {wanted}, email_key FROM {PENDING}{where.sql}{past.sql}"
     pending = await queries.all(sql, *where.values, *past.values)
     by_prefix = await prefixes.find(queries, await prefixes.present(queries, term), wanted, query, end)
-    return page([*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
+    return page(wanted, [*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
 
 
 async def count(queries: Queries, filters: Filters) -> int:
@@ -158,7 +160,7 @@ async def _found(queries: Queries, wanted: str, query: Query, limit: int) -> lis
     index = _index(term)
     if index is None:
         return []
-    # By the index's own number: in the order of age it is read in its own order, and no further than to the end of the page.
+    # By the index's own number: as added it is read in its own order, and no further than to the end of the page.
     seq = "s.rowid"
     where, past = await passing(queries, query.filters, seq), beyond(query, seq)
     sql = (

@@ -43,7 +43,7 @@ async def show(page: PageRequest) -> Response:
     days = [today - age * clock.DAY for age in range(DAYS - 1, -1, -1)]
     times = [*days, now - clock.DAY, now - 7 * clock.DAY]
     await events.settle(page.on.db)
-    board = await page.on.read(_board, times, since, users.restorable_since(page.on))
+    board = await page.on.read_aside(_board, times, since, users.restorable_since(page.on))
     created = board.created[:DAYS]
     on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]

@@ -428,10 +428,11 @@ class Exports(Resource):
     ) -> Lines:
         """Export users.
 
-        Returns a snapshot of all users, or of those that match the filters, oldest first and with all fields. If you
-        import it, you get the same users in the same order. Follow the event log from its `Event-Position`. The
-        export contains no API keys, sessions or password hashes; on the server's machine, `rollbook users export
-        --with-hashes` includes the hashes. You can run one export at a time on each worker of the server.
+        Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and
+        with all fields. If you import it, you get the same users in the same order, with the same times. Follow the
+        event log from its `Event-Position`. The export contains no API keys, sessions or password hashes; on the
+        server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export at a time
+        on each worker of the server.
 
         Scope: `users:export`.
 
@@ -1144,8 +1145,8 @@ class Users(Resource):
     ) -> Pager[User]:
         """List users.
 
-        Returns users, oldest first. Use the filters, `q` and `sort` to select and order them. `status=deleted`
-        returns those who can be restored, newest deletion first.
+        Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them.
+        `status=deleted` returns those who can be restored, newest deletion first.
 
         Scope: `users:read`.
 
