@@ -164,7 +164,7 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or a key of another user."""
+    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or a key of another user. In the report of an import: a password hash needs `users:import`, a role above member `users:grant`."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."

@@ -18,9 +18,9 @@ import pytest
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from tests import harness, processes
-from tests.cli.command import PASSWORD, good, peak_of, rollbook
+from tests.cli.command import PASSWORD, at_terminal, good, peak_of, rollbook
 from tests.cli.small_batches import BATCH, SMALL_BATCHES
-from tests.engines import engine
+from tests.engines import engine, once
 from tests.harness import Server, database_of, running
 
 __all__ = ["engine"]
@@ -322,3 +322,13 @@ def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
         into = tmp_path / f"data{count}"
         peaks.append(peak_of("users", "import", str(file), "--data", str(into), first=SMALL, database=database_of(into)))
     assert peaks[1] < peaks[0] + 20_000
+
+
+@once
+def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_importers_own_terminal(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name,email,Secret plan\nA,a@example.com,pro\n")
+    command = ("users", "import", "people.csv", "--data", "data")
+    piped = rollbook(*command, cwd=tmp_path)
+    assert piped.returncode == 2 and "Column 3 has no field." in piped.stderr and "Secret" not in piped.stdout + piped.stderr
+    code, shown = at_terminal(*command, answers=(), cwd=tmp_path)
+    assert code == 2 and "Column 3 has no field." in shown and "Columns: 1 name, 2 email, 3 Secret plan" in shown

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sys
+import traceback
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from rollbook.actions.arguments import ColumnMapping, ImportOptions
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays
-from rollbook.sources.reading import Reading, Record, preview
+from rollbook.sources.reading import Broken, Reading, Record, preview
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -271,6 +272,18 @@ def test_no_reason_quotes_what_a_record_holds(record: Any, options: dict[str, An
     assert found.refusal is not None
     assert not any(part in f"{found.refusal}" for part in (SECRET, SECRET[:7], "surname", "'('", "'&'"))
     assert found.refusal.reason.endswith((".", "..."))
+
+
+def test_a_bug_is_told_with_its_line_and_without_the_cell_it_failed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def buggy(row: dict[str, Any]) -> dict[str, Any]:
+        return {}[row["name"]]
+
+    reading = Reading(io.BytesIO(b"name\n" + SECRET.encode() + b"\n"), ImportOptions(source="auth0", format="csv"), 8)
+    monkeypatch.setattr(reading, "_convert", buggy)
+    with pytest.raises(Broken) as bug:
+        list(reading)
+    said = "".join(traceback.format_exception(bug.value))
+    assert "record 2: KeyError" in said and "in buggy" in said and SECRET not in said
 
 
 def test_fields_that_users_do_not_have_are_named_by_number() -> None:

@@ -29,6 +29,10 @@ PREVIEWED = 1 << 20
 """Unpacked bytes at the beginning of a file that a preview looks at: a packed one can have thousands of blank lines in each byte."""
 
 
+class Broken(Exception):
+    """A bug of ours that a record has shown. Says its line, and nothing that the record holds."""
+
+
 class Record(NamedTuple):
     """One record of the file: a user, or why it holds none."""
 
@@ -118,6 +122,10 @@ class Reading:
                     record = Record(line, user, None)
                 except ApiError as problem:
                     record = _refused(line, problem.param, problem.code, problem.full_message)
+                except Exception as bug:
+                    # Not with its text, which may quote a cell, and whoever logs it would log.
+                    error = Broken(f"record {line}: {type(bug).__name__}")
+                    raise error.with_traceback(bug.__traceback__) from None
             if skip:
                 skip -= 1
             else:
