@@ -40,7 +40,6 @@ PROGRAMS = (
     "tests.patient",
     "tests.cli.small_batches",
     "tests.http.echo",
-    "tests.http.mounted",
     "tests.http.rows",
 )
 """Modules that run the command, or a server of their own, each by its function `main`."""
@@ -48,7 +47,7 @@ PROGRAMS = (
 INSTALLED = str(Path(sys.executable).with_name("rollbook"))
 
 # Variables that are read when the program runs, and not when it is imported.
-_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "NOTED", "_ROLLBOOK_COMPLETE", "COMP_", "COLUMNS", "TERM")
+_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "_ROLLBOOK_COMPLETE", "COMP_", "COLUMNS", "TERM")
 _LONGEST_MESSAGE = 1 << 20
 
 Stream = int | IO[Any]

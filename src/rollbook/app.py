@@ -6,12 +6,11 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import trace_context
-from rollbook.actions.principal import Principal
 from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.router import Router
@@ -23,7 +22,6 @@ from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
 from rollbook.http.cors import Cors
-from rollbook.http.mounts import Asgi, Mount
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Routes
@@ -49,19 +47,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rollbook")
 
 
-class Mounted(NamedTuple):
-    """An ASGI application under a path prefix, called for those whose key has the scope. `scope["state"]` has the `principal`."""
-
-    prefix: str
-    scope: str
-    build: Callable[[Services], Asgi]
-    methods: tuple[str, ...] = ("GET", "POST", "DELETE")
-    max_body: int = 0
-
-
-MOUNTS: list[Mounted] = []
-
-
 class Common(NamedTuple):
     """What the workers of one server share; created by the parent before it forks."""
 
@@ -83,7 +68,6 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     if settings.otlp_endpoint:
         _load_spans()
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
-    rows += [f"{method} {mounted.prefix}" for mounted in MOUNTS for method in mounted.methods]
     return Common(limiter, Metrics(rows, settings.workers), tuple(sources))
 
 
@@ -110,9 +94,7 @@ class App:
         calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
         self._routes.add(self._site, pages)
-        self._mounts = [self._mount(mounted, services) for mounted in MOUNTS]
-        rows = (*calls, *pages, *(row for mount in self._mounts for row in mount.rows))
-        self._route_index = {id(row): index for index, row in enumerate(rows)}
+        self._route_index = {id(row): index for index, row in enumerate((*calls, *pages))}
         self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
         self._dispatcher = (
@@ -126,18 +108,6 @@ class App:
         self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self._spans: Spans | None = None
 
-    def _mount(self, mounted: Mounted, services: Services) -> Mount:
-        gate = self._router.gate
-
-        async def admit(request: Request) -> dict[str, Any]:
-            by = Principal(await gate.admit(request), request.address, request.id, request.trace_id)
-            gate.check(by, mounted.scope, "", "")
-            return {"principal": by}
-
-        mount = Mount(mounted.build(services), mounted.prefix, mounted.methods, admit, mounted.max_body)
-        self._routes.mount(mount, mount.rows, mounted.prefix)
-        return mount
-
     async def start(self) -> None:
         self._access_log.start(self._worker)
         if self.settings.otlp_endpoint:
@@ -147,8 +117,6 @@ class App:
             self._dispatcher.start()
         if self._valkey is not None:
             await self._valkey.start()
-        for mount in self._mounts:
-            await mount.start()
         # Loading these on first use takes up to a tenth of a second: do it before a caller has to wait for it.
         asyncio.get_running_loop().run_in_executor(None, self._warm_up)
 
@@ -164,8 +132,6 @@ class App:
             await self._dispatcher.drain(self.settings.drain_timeout)
 
     async def stop(self) -> None:
-        for mount in self._mounts:
-            await mount.stop()
         await self._jobs.stop()
         self._tail.stop()
         if self._valkey is not None:

@@ -129,16 +129,3 @@ def test_options_names_the_methods_of_a_path(routes: Routes) -> None:
 
 def test_options_of_the_server_names_all_methods(routes: Routes) -> None:
     assert ask(routes, "OPTIONS", "*").head == b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
-
-
-def test_a_mount_answers_for_what_is_below_it_and_not_spelled_out() -> None:
-    routes = Routes()
-    routes.mount(Entrance("mounted"), [Line("GET", "/mcp")], "/mcp")
-    routes.add(Entrance("api"), [Line("GET", "/mcp/keys/{id}")], "/v1")
-    for path in ("/mcp", "/mcp/", "/mcp/a", "/mcp/keys", "/mcp/keys/a/b"):
-        assert ask(routes, "GET", path).body == b"mounted GET /mcp"
-    assert ask(routes, "GET", "/mcp/keys/a").body == b"api GET /mcp/keys/{id} a"
-    with pytest.raises(NotFound):
-        ask(routes, "GET", "/mcpx")
-    with pytest.raises(Unauthorized):
-        ask(routes, "POST", "/mcp/a")

@@ -64,13 +64,12 @@ class Resource:
 class _Node:
     """One segment of the paths: the resource that ends here, and what can follow."""
 
-    __slots__ = ("mounted", "named", "resource", "value")
+    __slots__ = ("named", "resource", "value")
 
     def __init__(self) -> None:
         self.resource: Resource | None = None
         self.named: dict[str, _Node] = {}
         self.value: _Node | None = None  # what follows `{id}`
-        self.mounted: Resource | None = None  # answers for everything below that is not spelled out
 
 
 class Routes:
@@ -98,12 +97,6 @@ class Routes:
                 self._static[path] = resource
             if path != "/":  # `//` is not the root with a trailing slash
                 self._node(path).resource = resource
-
-    def mount(self, entrance: Entrance, rows: Sequence[RoutedRow], prefix: str) -> None:
-        """Rows of one path, `prefix`, that answer for all paths below it too."""
-        self.add(entrance, rows)
-        node = self._node(prefix)
-        node.mounted = node.resource
 
     def _node(self, path: str) -> _Node:
         node = self._root
@@ -158,5 +151,5 @@ def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | N
     if following is not None and (found := _walk(following, segments, at + 1)) is not None:
         return found
     if node.value is None or not segment or (found := _walk(node.value, segments, at + 1)) is None:
-        return None if node.mounted is None else (node.mounted, ())
+        return None
     return found[0], (segment, *found[1])
