@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from rollbook.auth.password_hashes import is_weak
 from tests.harness import Server, running
 from tests.rules.test_password_hashes import FIREBASE, SALT, SIGNER_KEY, VECTORS, firebase
 
@@ -33,6 +34,8 @@ def verify(http: httpx2.Client, email: str, password: str) -> int:
 def test_every_hash_is_imported_verified_and_renewed_at_the_first_sign_in(server: Server, http: httpx2.Client) -> None:
     lines = [json.dumps({"name": "Alice", "email": email, "password_hash": hash}) for email, _, hash in PEOPLE]
     server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
+    kept = [hash for (hash,) in server.ask("SELECT password_hash FROM users WHERE name = 'Alice'")]
+    assert not [hash for hash in kept if is_weak(hash)] and sum(hash.startswith("$wrapped-") for hash in kept) >= 4
     for email, password, _ in PEOPLE:
         assert verify(http, email, password) == 200
     hashes = server.ask("SELECT substr(password_hash, 1, 27) FROM users WHERE name = 'Alice'")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.auth import crypt, password_hashes
-from rollbook.auth.password_hashes import canonical, firebase, matches, of_nobody, pbkdf2
+from rollbook.auth.password_hashes import canonical, firebase, is_weak, matches, of_nobody, pbkdf2, wrapped
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import Settings
 from rollbook.records import password_parameters
@@ -107,6 +107,8 @@ VECTORS = {
     # hashcat, example hashes of modes 1411 and 1711
     "ssha256": (b"hashcat", "{SSHA256}OZiz0cnQ5hgyel3Emh7NCbhBRCQ+HVBwYplQunHYnER7TLuV"),
     "ssha512": (b"hashcat", "{SSHA512}ALtwKGBdRgD+U0fPAy31C28RyKYx7+a8kmfksccsOeLknLHv2DBXYI7TDnTolQMBuPkWDISgZr2cHfnNPFjGZTEyNDU4OTkw"),
+    # The digest of NIST's example for SHA-1, in LDAP's form
+    "sha": (b"abc", "{SHA}qZk+NkcGgWq6PiVxeFDCbJzQ2J0="),
     # uffd, tests/utils.py
     "ssha512, lower case": (b"password", "{ssha512}dOeDLmVpHJThhHeag10Hm2g4T7s3SBE6rGHcXUolXJHVufY4qT782rwZ/0XE6cuLcBZ0KpnwmUzRpAEtZBdv+JYEEtZQs/uC"),
 }  # fmt: skip
@@ -142,7 +144,7 @@ def test_a_hash_of_firebase_is_verified_and_its_project_s_signer_key_stored_nowh
         "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n", "scrypt$16383$seasalt$8$1$Qj3+9PPyRjSJIebHnG81TMjsqtaIGxNQG/aEB/NYafTJ7tibgfYz71m0ldQESkXFRkdVCBhhY8mx7rQwite/Pw==",
         "$pbkdf2-sha256$1212$4vjV83LKPjQzk31VI4E0Vw$hsYF68OiOU", "$pbkdf2-sha256$01212$4vjV83LKPjQzk31VI4E0Vw$hsYF68OiOUPdDZ1Fg.fJPeq1h/gXXY7acBp9/6c.tmQ",
         "$5$rounds=999$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "$5$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
-        "{SSHA}0c0blFTXXNuAMHECS4uxrj3Z", "{SSHA256}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr", "{SHA}at+xg6SiyUovktq1redipHiJpaE=", "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L", "$y$j9T$abc",
+        "{SSHA}0c0blFTXXNuAMHECS4uxrj3Z", "{SSHA256}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr", "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L", "$y$j9T$abc",
         "88a434c88cca4e900f7874cd98123f43", "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8", "!", "$scrypt$ln=4,r=1,p=1$a$d9ZXYjhleyA7GcpCwYoEl/FrSETjB0ro39/6P+3iFEI", "x" * 100_000,
     ],
 )  # fmt: skip
@@ -166,7 +168,8 @@ def test_a_hash_that_takes_more_than_a_second_is_refused(text: str) -> None:
         check_hash(text)
 
 
-STORED = [check_hash(text) for _, text in VECTORS.values()] + [firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14)]
+CHECKED = [check_hash(text) for _, text in VECTORS.values()] + [firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14)]
+STORED = CHECKED + [wrapped(hash, 8, 1, 1) for hash in CHECKED if is_weak(hash)]
 BY_PARAMETERS = {password_parameters.of(hash): hash for hash in STORED}
 
 
@@ -178,11 +181,32 @@ def test_the_parameters_stand_in_front_of_every_hash_and_are_enough_for_the_same
     assert not matches(other, b"password")
 
 
+@pytest.mark.parametrize(
+    "name", ["phpass", "phpass of phpBB", "md5-crypt", "md5-crypt, empty", "sha", "ssha", "ssha256", "ssha512"]
+)
+def test_a_weak_hash_is_kept_inside_of_argon2id(name: str) -> None:
+    secret, text = VECTORS[name]
+    weak = check_hash(text)
+    hash = wrapped(weak, 64, 2, 1)
+    assert hash != wrapped(weak, 64, 2, 1), "each has a salt of its own"
+    assert matches(hash, secret) and not matches(hash, secret + b"x")
+    assert check_hash(hash) == hash, "the stored form is accepted too, in an export"
+    digest = weak.rpartition("$")[2][-22:] if weak.startswith("$") else weak.partition("}")[2][:20]
+    assert digest not in hash and weak[-10:] not in hash
+    beyond = "$wrapped-p$" + hash.partition("m=")[2] if "wrapped-p" in hash else hash.replace("$m=", "$c=5,m=")
+    assert canonical(beyond) is None
+
+
+def test_what_is_weak() -> None:
+    assert {re.split("[$}]", hash[1:])[0] for hash in CHECKED if is_weak(hash)} == {"P", "1", "SSHA", "SSHA256", "SSHA512"}
+
+
 ONE_OF_EACH = {
     "argon2id": "$argon2id$v=19$m=19456,t=2,p=1$", "2b": "$2b$09$", "2x": "$2x$09$", "django-bcrypt-sha256": "$django-bcrypt-sha256$09$",
     "scrypt": "$scrypt$ln=14,r=8,p=1$", "firebase-scrypt": "$firebase-scrypt$ln=14,r=8,p=1$", "pbkdf2-sha1": "$pbkdf2-sha1$i=100000,l=20$",
     "pbkdf2-sha256": "$pbkdf2-sha256$i=100000,l=32$", "pbkdf2-sha512": "$pbkdf2-sha512$i=100000,l=64$", "P": "$P$D", "1": "$1$",
     "5": "$5$rounds=30000$", "6": "$6$rounds=30000$", "SSHA": "{SSHA}", "SSHA256": "{SSHA256}", "SSHA512": "{SSHA512}",
+    "wrapped-p": "$wrapped-p$c=14,m=19456,t=2,p=1$", **{f"wrapped-{kind}": f"$wrapped-{kind}$m=19456,t=2,p=1$" for kind in ("1", "ssha", "ssha256", "ssha512")},
 }  # fmt: skip
 """Parameters of each family that take tens of milliseconds, where it has parameters."""
 

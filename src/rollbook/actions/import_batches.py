@@ -19,6 +19,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import changes_of
+from rollbook.auth.password_hashes import is_weak
 from rollbook.auth.passwords import check_hash
 from rollbook.capacity import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
@@ -62,7 +63,9 @@ class Row(NamedTuple):
     line: int
     user: ImportedUser
     prepared: Prepared | None
-    """None: the file has a password, which is hashed with those of the batch."""
+    """None: the file has a password, or a hash of a weak family, which is hashed with those of the batch."""
+    weak: str | None = None
+    """The hash of a weak family."""
 
     @property
     def has_password(self) -> bool:
@@ -132,7 +135,8 @@ class Importer:
             self._refusals.append(_refusal(line, problem))
             return
         # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
-        row = Row(line, user, _prepare(user, hash) if user.password is UNSET else None)
+        weak = hash if hash and is_weak(hash) else None
+        row = Row(line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak)
         if self._options.on_conflict == "update":
             key = self._key(user)
             if key in self._keys:
@@ -140,7 +144,7 @@ class Importer:
                 return
             self._keys.add(key)
         self._rows.append(row)
-        self._passwords += user.password is not UNSET
+        self._passwords += row.prepared is None
 
     async def write(self, by: Principal, bytes_read: int) -> Step:
         """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and `imports.Superseded` for a job that was
@@ -201,15 +205,20 @@ class Importer:
             return prepared
         existing = dialect(self._on.db).user_imports.existing
         known = await self._on.read_aside(existing, self._options.match, list(with_password.values()))
-        hash, loop = self._on.passwords.hash_now, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         waiting = {
-            at: loop.run_in_executor(self._pool, hash, str(rows[at].user.password))
+            at: loop.run_in_executor(self._pool, self._hash, rows[at])
             for at, key in with_password.items()
             if self._needs_password(known.get(key))
         }
         for at, hashed in zip(waiting, await asyncio.gather(*waiting.values()), strict=True):
             prepared[at] = _prepare(rows[at].user, hashed)
         return prepared
+
+    def _hash(self, row: Row) -> str:
+        if self._options.dry_run:  # nothing of it is kept
+            return self._on.passwords.current
+        return self._on.passwords.hash_now(str(row.user.password)) if row.weak is None else self._on.passwords.wrap_now(row.weak)
 
     def _needs_password(self, known: Existing | None) -> bool:
         return known is None or (self._options.on_conflict == "update" and not known.has_password)

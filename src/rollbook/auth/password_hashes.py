@@ -1,6 +1,7 @@
 """Password hashes of other systems: which texts are accepted, the one form each is stored in, and whether a password matches.
 
-Nothing here hashes new passwords: a user's hash is replaced by argon2id when they first sign in (`auth/passwords`).
+Nothing here hashes new passwords: a user's hash is replaced by argon2id when they first sign in (`auth/passwords`). Until then, hashes of weak
+families are kept inside of argon2id: what it hashes is their digest.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
 from argon2 import Type
 from argon2.exceptions import VerifyMismatchError
-from argon2.low_level import verify_secret
+from argon2.low_level import hash_secret_raw, verify_secret
 
 from rollbook.auth import crypt
 
@@ -64,6 +66,20 @@ def matches(hash: str, secret: bytes) -> bool:
     fits = len(secret) <= family.longest
     given, computed = family.verify(hash, secret if fits else secret[:_SHORT])
     return hmac.compare_digest(given, computed) and fits
+
+
+def is_weak(hash: str) -> bool:
+    """Whether a hash in its stored form is so cheap to guess at that it is wrapped before it is stored."""
+    return _name(hash) in _WEAK
+
+
+def wrapped(hash: str, memory: int, passes: int, lanes: int) -> str:
+    """A hash of a weak family, in its stored form, as it is kept: its digest is hashed with argon2id and a salt of its own."""
+    weak, salt = _WEAK[_name(hash)], secrets.token_bytes(16)
+    rounds, inner_salt, digest = weak.parts(hash)
+    numbers = f"{'' if rounds is None else f'c={rounds},'}m={memory},t={passes},p={lanes}"
+    key = hash_secret_raw(digest, salt, passes, memory, lanes, 32, Type.ID)
+    return f"$wrapped-{_name(hash).lower()}${numbers}${_base64(inner_salt)}${_base64(salt)}${_base64(key)}"
 
 
 def of_nobody(parameters: str) -> str:
@@ -162,9 +178,16 @@ def _sha_crypt(kind: str, rounds: str | None, salt: str, digest: str) -> str:
     return f"${kind}$rounds={rounds or 5000}${salt}${digest}"
 
 
+def _wrapped(text: str, family: str, rounds: str | None, memory: str, lanes: str, salt: str, own_salt: str, key: str) -> str:
+    sizes = len(_decoded(salt)) <= 64, len(_decoded(own_salt)) == 16, len(_decoded(key)) == 32
+    if not all(sizes) or int(memory) < 8 * int(lanes) or (family == "p") != (rounds is not None):
+        raise ValueError
+    return text
+
+
 def _ssha(size: str, data: str) -> str:
     found = _decoded(data)
-    if not 1 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
+    if not 0 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
         raise ValueError
     return f"{{SSHA{size}}}{b64encode(found).decode()}"
 
@@ -201,7 +224,11 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
             _sha_crypt,
         ),
         (rf"(?:\{{CRYPT\}})?(\$1\${_CRYPT_SALT}{{0,8}}\$[./0-9A-Za-z]{{22}})", str),
-        (rf"\{{(?i:SSHA)(256|512|)\}}{_ANY64}", _ssha),
+        (rf"\{{(?i:S?SHA)(256|512|)\}}{_ANY64}", _ssha),
+        (
+            rf"(\$wrapped-(p|1|ssha(?:256|512)?)\$(?:c=([0-9]{{1,2}}),)?m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64}\${_BASE64})",
+            _wrapped,
+        ),
     )
 ]
 
@@ -271,26 +298,59 @@ def _verify_pbkdf2(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     return given, hashlib.pbkdf2_hmac(family.removeprefix("pbkdf2-"), secret, _decoded(salt), iterations, len(given))
 
 
-def _verify_phpass(hash: str, secret: bytes) -> tuple[bytes, bytes]:
-    rest = hash[3:]
-    return rest[9:].encode(), crypt.phpass(secret, rest[1:9].encode(), crypt.ALPHABET.index(rest[0])).encode()
-
-
-def _verify_md5_crypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
-    _, _, salt, digest = hash.split("$")
-    return digest.encode(), crypt.md5_crypt(secret, salt.encode()).encode()
-
-
 def _verify_sha_crypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     _, kind, rounds, salt, given = hash.split("$")
     digest = {"5": "sha256", "6": "sha512"}[kind]
     return given.encode(), crypt.sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
 
 
-def _verify_ssha(hash: str, secret: bytes) -> tuple[bytes, bytes]:
-    data, digest = b64decode(hash.partition("}")[2]), _sha_of(hash)
-    size = hashlib.new(digest).digest_size
-    return data[:size], hashlib.new(digest, secret + data[size:], usedforsecurity=False).digest()
+class Weak(NamedTuple):
+    """A family that is so cheap that it is kept inside of argon2id."""
+
+    parts: Callable[[str], tuple[int | None, bytes, bytes]]
+    """The binary logarithm of the rounds, if they differ, the salt and the digest of a hash."""
+    digest: Callable[[int | None, bytes, bytes], bytes]
+    """The same digest of a salt and a password."""
+
+
+def _parts_of_phpass(hash: str) -> tuple[int | None, bytes, bytes]:
+    return crypt.ALPHABET.index(hash[3]), hash[4:12].encode(), hash[12:].encode()
+
+
+def _parts_of_md5_crypt(hash: str) -> tuple[int | None, bytes, bytes]:
+    _, _, salt, digest = hash.split("$")
+    return None, salt.encode(), digest.encode()
+
+
+def _parts_of_ssha(hash: str) -> tuple[int | None, bytes, bytes]:
+    data, size = b64decode(hash.partition("}")[2]), hashlib.new(_sha_of(hash)).digest_size
+    return None, data[size:], data[:size]
+
+
+def _weak_sha(digest: str) -> Weak:
+    return Weak(_parts_of_ssha, lambda _, salt, secret: hashlib.new(digest, secret + salt, usedforsecurity=False).digest())
+
+
+_WEAK = {
+    "P": Weak(_parts_of_phpass, lambda rounds, salt, secret: crypt.phpass(secret, salt, rounds or 0).encode()),
+    "1": Weak(_parts_of_md5_crypt, lambda _, salt, secret: crypt.md5_crypt(secret, salt).encode()),
+    "SSHA": _weak_sha("sha1"),
+    "SSHA256": _weak_sha("sha256"),
+    "SSHA512": _weak_sha("sha512"),
+}
+
+
+def _verify_weak(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    weak = _WEAK[_name(hash)]
+    rounds, salt, digest = weak.parts(hash)
+    return digest, weak.digest(rounds, salt, secret)
+
+
+def _verify_wrapped(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    _, name, numbers, inner_salt, salt, key = hash.split("$")
+    number = {each[0]: int(each[2:]) for each in numbers.split(",")}
+    digest = _WEAK[name.removeprefix("wrapped-").upper()].digest(number.get("c"), _decoded(inner_salt), secret)
+    return _decoded(key), hash_secret_raw(digest, _decoded(salt), number["t"], number["m"], number["p"], 32, Type.ID)
 
 
 def _sha_of(hash: str) -> str:
@@ -300,6 +360,10 @@ def _sha_of(hash: str) -> str:
 def _blank_digest(parameters: str) -> str:
     length = re.search(r",l=([0-9]+)\$", parameters)
     return f"{_base64(bytes(16))}${_base64(bytes(int(length[1]) if length else 32))}"
+
+
+def _blank_wrapped(_: str) -> str:
+    return "$".join(_base64(bytes(size)) for size in (8, 16, 32))
 
 
 def _blank_ssha(parameters: str) -> str:
@@ -314,11 +378,13 @@ FAMILIES: dict[str, Family] = {
     "scrypt": Family(_verify_scrypt, _blank_digest),
     "firebase-scrypt": Family(_verify_firebase, _blank_digest),
     **dict.fromkeys(("pbkdf2-sha1", "pbkdf2-sha256", "pbkdf2-sha512"), Family(_verify_pbkdf2, _blank_digest)),
-    "P": Family(_verify_phpass, lambda _: "." * 30, crypt.MAX_SECRET),
-    "1": Family(_verify_md5_crypt, lambda _: f"{'.' * 8}${'.' * 22}", crypt.MAX_SECRET),
+    "P": Family(_verify_weak, lambda _: "." * 30, crypt.MAX_SECRET),
+    "1": Family(_verify_weak, lambda _: f"{'.' * 8}${'.' * 22}", crypt.MAX_SECRET),
     "5": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 43}", crypt.MAX_SECRET),
     "6": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 86}", crypt.MAX_SECRET),
-    **dict.fromkeys(("SSHA", "SSHA256", "SSHA512"), Family(_verify_ssha, _blank_ssha)),
+    **dict.fromkeys(("SSHA", "SSHA256", "SSHA512"), Family(_verify_weak, _blank_ssha)),
+    **dict.fromkeys(("wrapped-p", "wrapped-1"), Family(_verify_wrapped, _blank_wrapped, crypt.MAX_SECRET)),
+    **dict.fromkeys(("wrapped-ssha", "wrapped-ssha256", "wrapped-ssha512"), Family(_verify_wrapped, _blank_wrapped)),
 }
 """By the name with which a stored form begins."""
 

@@ -16,7 +16,7 @@ from argon2.low_level import error_to_str, hash_secret
 
 from rollbook.auth import stand_ins
 from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
-from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody
+from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody, wrapped
 from rollbook.auth.server_secret import Secret
 from rollbook.capacity import available_cpus, available_memory
 from rollbook.config import Settings
@@ -32,7 +32,7 @@ SHARE = 4
 
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
 _DEFAULTS = Settings()
-_LANES = re.compile(r"\$argon2[id]+\$.*,p=([0-9]+)\$").match
+_LANES = re.compile(r"\$(?:argon2[id]+|wrapped-[a-z0-9]+)\$.*,p=([0-9]+)\$").match
 _UNKNOWN = (
     "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
     "or Firebase's scrypt, complete with its salt and parameters."
@@ -77,6 +77,11 @@ class Passwords:
         salt, secret = secrets.token_bytes(_SALT), _encoded(password)
         with _memory_errors():
             return hash_secret(secret, salt, self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID).decode()
+
+    def wrap_now(self, hash: str) -> str:
+        """A hash of a weak family as it is stored: see `password_hashes.wrapped`."""
+        with _memory_errors():
+            return wrapped(hash, self._memory, self._time_cost, self._lanes)
 
     def verify_now(self, hash: str | None, password: str, stand_in: str = "") -> bool:
         """Like `verify`, in this thread."""
@@ -152,7 +157,7 @@ def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
     hash = canonical(text)
     if hash is None:
         raise ValueError(_UNKNOWN)
-    price = password_parameters.price(password_parameters.of(hash))
+    price = _price(hash)
     lanes = int(found[1]) if (found := _LANES(hash)) else 1
     seconds, memory = settings.imported_hash_seconds, settings.imported_hash_memory
     if price.seconds > seconds or price.mebibytes > memory or lanes > MAX_PARALLELISM:

@@ -67,6 +67,11 @@ def _argon2(memory: str, passes: str) -> tuple[float, int]:
     return 0.7 * int(memory) * int(passes), int(memory) << 10
 
 
+def _wrapped(log_rounds: str | None, memory: str, passes: str) -> tuple[float, int]:
+    microseconds, size = _argon2(memory, passes)
+    return microseconds + (0.8 * (1 << int(log_rounds)) if log_rounds else 1200), size
+
+
 def _bcrypt(log_rounds: str) -> tuple[float, int]:
     return 60 * (1 << int(log_rounds)), 4096
 
@@ -95,6 +100,7 @@ _FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tupl
         (r"\$P\$([./0-9A-Za-z])", lambda letter: (0.8 * (1 << _PHPASS.index(letter)), 0)),
         (r"\$1\$", lambda: (1200, 0)),
         (r"\{SSHA[0-9]*\}", lambda: (2, 0)),
+        (r"\$wrapped-[a-z0-9]+\$(?:c=([0-9]+),)?m=([0-9]+),t=([0-9]+),p=[0-9]+\$", _wrapped),
     )
 )
 
