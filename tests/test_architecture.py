@@ -48,10 +48,8 @@ INSIDE = {
         "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
-    **dict.fromkeys(
-        [("rollbook.cli.users", f"rollbook.actions.{name}") for name in ("arguments", "checking")],
-        "a sixth of the start of a command; only an invitation that leads elsewhere is checked before the call",
-    ),
+    ("rollbook.cli.options", "rollbook.cli.fields"): "commands without fields of a call don't load the types of all calls",
+    ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
     (

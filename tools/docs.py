@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import click
 import msgspec
-import typer
 
 from rollbook import config, errors, roles
 from rollbook.api import openapi, types
@@ -152,7 +152,7 @@ def outcomes_part() -> str:
 
 def commands_part() -> str:
     found: list[str] = []
-    for name, command in commands(typer.main.get_command(app), "rollbook"):
+    for name, command in commands(app, "rollbook"):
         arguments = " ".join(_argument(parameter) for parameter in command.params if parameter.param_type_name == "argument")
         found += [
             f"## {name}",
@@ -183,7 +183,7 @@ def commands_part() -> str:
     return "\n\n".join(found)
 
 
-_PROFILE = get_args(cli_options.Profile)[1].help
+_PROFILE = cli_options.PROFILE.help
 
 PARTS: dict[str, Callable[[], str]] = {
     **docs_calls.PARTS,
@@ -238,7 +238,7 @@ def _range(kind: Any, meta: msgspec.Meta) -> str:
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Every command with its full name."""
     if hasattr(command, "list_commands"):
-        context = typer.Context(command)
+        context = click.Context(command)
         for child in command.list_commands(context):
             yield from commands(command.get_command(context, child), f"{name} {child}")
     else:
@@ -258,9 +258,10 @@ def _flags(parameter: Any) -> str:
 def _required(parameter: Any) -> str:
     if parameter.required:
         return " Required."
-    if parameter.is_flag or parameter.default in (None, "", ()) or "default:" in (parameter.help or ""):
+    default = parameter.default
+    if parameter.is_flag or not isinstance(default, (int, str)) or default == "" or "default:" in (parameter.help or ""):
         return ""
-    return f" Default: `{parameter.default}`."
+    return f" Default: `{default}`."
 
 
 def _is_shown(parameter: Any) -> bool:

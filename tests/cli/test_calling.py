@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx2
 import msgspec
 import pytest
-import typer
 
 from rollbook import __version__
 from rollbook.cli.commands import COMMANDS, app
@@ -252,10 +252,10 @@ def test_the_short_way_to_serve_takes_what_it_knows_whole_and_leaves_the_rest(ar
     ],
 )
 def test_shells_complete_commands_and_flags(words: str, found: str) -> None:
-    environment = os.environ | {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    environment = os.environ | {"_ROLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     command = Path(sys.executable).with_name("rollbook")
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert found in done.stdout.split()
+    assert f"plain,{found}" in done.stdout.split()
 
 
 # Elsewhere in the tests the command is forked from a process that has loaded it, see `tests/processes.py`.
@@ -314,10 +314,10 @@ def test_openapi_is_printed_and_compared(tmp_path: Path) -> None:
 
 def commands() -> dict[str, Any]:
     """By name, such as `users list`."""
-    root = typer.main.get_command(app)
+    root = app
     found = {}
     for name in COMMANDS:
-        command = root.get_command(typer.Context(root), name)  # type: ignore[attr-defined]
+        command = root.get_command(click.Context(root), name)  # type: ignore[attr-defined]
         found |= (
             {f"{name} {each}": child for each, child in command.commands.items()}
             if hasattr(command, "commands")
@@ -350,10 +350,10 @@ def test_help_has_examples_whole_sentences_and_no_types() -> None:
 
 def offered(words: str, **environment: str) -> set[str]:
     """What the shell offers for the last of these words."""
-    asked = {"_ROLLBOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    asked = {"_ROLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
     done = processes.run([processes.INSTALLED], env=os.environ | environment | asked)
     assert not done.stderr
-    return set(done.stdout.split())
+    return {each.partition(",")[2] for each in done.stdout.split()}
 
 
 def test_the_shell_offers_roles_statuses_and_scopes() -> None:

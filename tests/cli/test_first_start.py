@@ -196,7 +196,7 @@ def test_a_worker_starts_without_what_only_some_calls_need() -> None:
     """What a start costs is paid at every restart, and by every test."""
     needless = (
         "httpx2",
-        "typer",
+        "click",
         "rich",
         "cryptography",
         "prometheus_client",

@@ -346,7 +346,7 @@ def test_what_the_rules_refuse_is_said_in_their_words(place: Place, new: Callabl
     said = refused(*create, "--email", "no address", "--password", "short", *place, code=2)
     assert "shorter than 8 characters" in said
     assert "@-sign" in said
-    assert "not one of member" in refused("users", "set", user["email"], "--role", "emperor", *place, code=2)
+    assert "--role must be one of member" in refused("users", "set", user["email"], "--role", "emperor", *place, code=2)
     assert "--scopes" in refused("keys", "create", user["email"], "--scopes", "users:everything", *place, code=2)
     assert "There is no user nobody@example.com" in refused("users", "get", "nobody@example.com", *place)
     refused("users", "get", "user_00000000000000000000000000", *place)

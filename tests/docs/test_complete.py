@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
-import typer
 
 from rollbook import errors, roles
 from rollbook.api.routes import ROUTES
@@ -90,12 +90,12 @@ def test_every_scope_role_and_kind_of_event_is_in_the_guide() -> None:
 
 def test_every_command_is_documented() -> None:
     page = (DOCS / "cli.md").read_text()
-    for name in _commands(typer.main.get_command(app), "rollbook"):
+    for name in _commands(app, "rollbook"):
         assert f"\n## {name}\n" in page
 
 
 def test_the_pages_name_no_command_that_does_not_exist() -> None:
-    known = set(_commands(typer.main.get_command(app), "rollbook"))
+    known = set(_commands(app, "rollbook"))
     groups = {name.rpartition(" ")[0] for name in known}
     for page in PAGES:
         for words in re.findall(
@@ -128,6 +128,6 @@ def _anchors(page: Path) -> set[str]:
 def _commands(command: Any, name: str) -> list[str]:
     if not hasattr(command, "list_commands"):
         return [name]
-    context = typer.Context(command)
+    context = click.Context(command)
     children = ((child, command.get_command(context, child)) for child in command.list_commands(context))
     return [found for child, part in children for found in _commands(part, f"{name} {child}")]

@@ -11,9 +11,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema_rs
 import pytest
-import typer
 
 from rollbook import config
 from rollbook.cli.commands import app
@@ -43,7 +43,7 @@ def calls(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if calls(page)], ids=lambda page: page.name)
 def test_each_call_that_a_page_shows_can_be_made(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    root = typer.main.get_command(app)
+    root = app
     for call in calls(page):
         words = shlex.split(call)
         if page.name == "cli.md" and "[OPTIONS]" in words:  # the form of a call
@@ -56,7 +56,7 @@ def test_each_call_that_a_page_shows_can_be_made(page: Path, monkeypatch: pytest
 
 def _parse(command: Any, words: list[str]) -> None:
     """Raises what is wrong with the words."""
-    context = typer.Context(command)
+    context = click.Context(command)
     while hasattr(command, "get_command") and words and not words[0].startswith("-"):
         name, *words = words
         command = command.get_command(context, name)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
+import click
 import msgspec
-import typer
 
 from rollbook.cli import options
 from rollbook.cli.backends import Backend
 from rollbook.cli.failures import Misuse
 from rollbook.cli.output import as_it_is, as_json, hint
 
-app = options.single()
 
+@options.on_server(
+    None,
+    "api",
+    options.argument("method", "METHOD"),
+    options.argument("path", "PATH"),
+    options.option("--body", "The body; `-` reads it from standard input.", metavar="JSON"),
+)
+def app(server: options.Server, method: str, path: str, body: str | None) -> None:
+    """Send any API call and print the response: JSON indented, anything else as it is.
 
-@app.command()
-@options.on_server
-def api(
-    server: options.Server,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT, PATCH or DELETE.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The path with its query, such as `/v1/users?limit=2`.")],
-    body: Annotated[
-        str | None, typer.Option("--body", metavar="JSON", help="The body; `-` reads it from standard input.")
-    ] = None,
-) -> None:
-    """Send any API call and print the response: JSON indented, anything else as it is. Shows how many requests are left of the rate limit."""
+    Shows how many requests are left of the rate limit.
+    """
     if not path.startswith("/"):
-        raise typer.BadParameter("PATH must begin with a slash, such as /v1/users.")
+        raise click.BadParameter("PATH must begin with a slash, such as /v1/users.")
     path, _, query = path.partition("?")
     with (
         server() as backend,

@@ -21,6 +21,8 @@ Shown = dict[str, Any]
 PAGE = 1_000
 LONGEST = 30
 """Seconds that a call waits for what comes next in a log."""
+PAGED = {"limit": "all pages", "offset": "all pages"}
+"""What stands for the paging of lists that commands read to their end."""
 WHOLE = {"fields": "*"}
 """The query of calls that return a user, with all fields."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from rollbook import config, units
 from rollbook.cli import options
@@ -16,16 +15,16 @@ from rollbook.cli.progress import bar
 from rollbook.records.connect import is_sqlite
 from rollbook.storage.sqlite_backup import back_up
 
-app = options.single()
 
-
-@app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    json: options.Json = False,
-    data: options.Data = None,
-) -> None:
+@options.command(
+    None,
+    "backup",
+    options.argument("file", "FILE", type=click.Path(path_type=Path)),
+    options.option("--force", "Replace the file if it exists."),
+    options.JSON,
+    options.DATA,
+)
+def app(file: Path, force: bool, json: bool, data: Path | None) -> None:
     """Back up the SQLite database to a file. The server can be running.
 
     The file contains everything that was written before the backup began, including emails and password hashes. It is checked, and only you can read it.

@@ -3,58 +3,59 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, Any
 
-import typer
+import click
 
 from rollbook import __version__
-from rollbook.cli import examples
-from rollbook.cli.options import Group
+from rollbook.cli import completion, options
 
 # In the order of `--help`. The module of the same name contains `app`.
-COMMANDS = ("serve", "open", "login", "logout", "profiles", "users", "keys", "sessions", "events", "webhooks", "logs", "usage", "api", "doctor", "backup", "migrate", "copy", "openapi", "version")  # fmt: skip
+COMMANDS = (
+    *("serve", "open", "login", "logout", "profiles"),
+    *("users", "keys", "sessions", "events", "webhooks", "imports", "logs", "usage", "api"),
+    *("doctor", "backup", "migrate", "copy", "openapi", "version"),
+)
+MODULES = {"imports": "import_jobs"}
+"""Commands whose module has another name."""
+PROGRAM = "rollbook"
 
 
-class _Commands(Group):
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[bad-assignment]  # only their names are read, for "Did you mean"
-
-    def list_commands(self, ctx: Any) -> list[str]:
+class _Commands(options.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"rollbook.cli.{cmd_name}").app)
-        command.name = cmd_name
-        for name, each in getattr(command, "commands", {}).items():
-            each.epilog = examples.epilog(f"{cmd_name} {name}")
-        if cmd_name in examples.EXAMPLES:
-            command.epilog = examples.epilog(cmd_name)
-        return command
+        found: click.Command = import_module(f"rollbook.cli.{MODULES.get(cmd_name, cmd_name)}").app
+        return options.with_examples(found, cmd_name)
 
 
-app = typer.Typer(
-    name="rollbook",
-    cls=_Commands,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         print(f"rollbook {__version__}")
-        raise typer.Exit()
+        context.exit()
 
 
-@app.callback()
-def rollbook(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """A self-hosted users API. Start with `rollbook serve`."""
+def _completion(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        print(completion.install(PROGRAM))
+        context.exit()
+
+
+app = _Commands(
+    PROGRAM,
+    help="A self-hosted users API. Start with `rollbook serve`.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=[
+        options.option("--version", "Print the version and exit.", is_eager=True, expose_value=False, callback=_version),
+        options.option(
+            "--install-completion",
+            "Install completion for your shell.",
+            is_eager=True,
+            expose_value=False,
+            callback=_completion,
+        ),
+    ],
+)

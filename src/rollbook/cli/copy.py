@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
+import click
 
 from rollbook import config, runner
 from rollbook.auth import server_secret
@@ -28,8 +28,6 @@ from rollbook.storage.bulk import PostgresSession, Session, SQLiteSession
 from rollbook.storage.database import Database
 from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
-
-app = options.single()
 
 FROM, TO = "ROLLBOOK_COPY_FROM", "ROLLBOOK_COPY_TO"
 FINGERPRINT = "SELECT fingerprint FROM server_secret"
@@ -70,22 +68,26 @@ class Place(NamedTuple):
         return bulk.is_open(self.file) if self.file else await bulk.servers(self._address) > 0
 
 
-# fmt: off
-Source = Annotated[str | None, typer.Option("--from", metavar="PLACE", help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. Prefer the environment variable for a password: other users can see command lines. [env: {FROM}]")]
-Target = Annotated[str | None, typer.Option("--to", metavar="PLACE", help=f"The target, in the same format. [env: {TO}]")]
-Verify = Annotated[bool, typer.Option("--verify", help="Only compare the two databases.")]
-WithoutSecret = Annotated[bool, typer.Option("--without-secret", help="Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.")]
-# fmt: on
+_SECRETLY = "Prefer the environment variable for a password: other users can see command lines."
 
 
-@app.command()
-def copy(
-    source: Source = None,
-    target: Target = None,
-    verify: Verify = False,
-    without_secret: WithoutSecret = False,
-    json: options.Json = False,
-) -> None:
+@options.command(
+    None,
+    "copy",
+    click.Option(
+        ["--from", "source"],
+        metavar="PLACE",
+        help=f"The source: `sqlite:DIR`, a data folder, or `postgresql://user@host/name`. {_SECRETLY} [env: {FROM}]",
+    ),
+    click.Option(["--to", "target"], metavar="PLACE", help=f"The target, in the same format. [env: {TO}]"),
+    options.option("--verify", "Only compare the two databases."),
+    options.option(
+        "--without-secret",
+        "Copy into a folder even though the server's secret is lost. API keys keep working, but can't be revealed.",
+    ),
+    options.JSON,
+)
+def app(source: str | None, target: str | None, verify: bool, without_secret: bool, json: bool) -> None:
     """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.
 
     Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a source that a server has
@@ -108,7 +110,7 @@ def copy(
     _show(ours, theirs, json)
     if ours != theirs:
         hint(f"{there.shown} is NOT the same as {here.shown}.{'' if verify else ' Nothing was kept: run the command again.'}")
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
     hint(f"Every row of {there.shown} is the same as in {here.shown}.")
     if not verify:
         hint(_next(here, there))
@@ -117,14 +119,14 @@ def copy(
 def _place(text: str | None, variable: str, option: str) -> Place:
     text = text or os.environ.get(variable, "")
     if not text:
-        raise typer.BadParameter(f"Use sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option)
+        raise click.BadParameter(f"Use sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option)
     if text.startswith("sqlite:"):
         path = Path(text.removeprefix("sqlite:"))
         named = path.suffix == ".db" and not path.is_dir()
         return Place((path if named or path.is_file() else path / "rollbook.db").absolute(), None)
     if not text.startswith(("postgresql://", "postgres://")):
         # Don't repeat the value: it may contain a password.
-        raise typer.BadParameter("Use sqlite:DIR or postgresql://user@host/name.", param_hint=option)
+        raise click.BadParameter("Use sqlite:DIR or postgresql://user@host/name.", param_hint=option)
     return Place(None, address(text))
 
 

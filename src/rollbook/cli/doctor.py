@@ -15,17 +15,17 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-import typer
+import click
 
-from rollbook import __version__, clock, config, first_start, runner, units
+from rollbook import __version__, clock, first_start, runner, units
 from rollbook.actions import backups, keys
 from rollbook.actions import events as event_actions
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, program, where
-from rollbook.config import PREFIX, ConfigurationError, Settings, Source, without_secrets
+from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
@@ -37,8 +37,6 @@ from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable, Queries, Row
 from rollbook.storage.sqlite import SQLite
 from rollbook.storage.sqlite_connection import check_version, connect_reader
-
-app = options.single()
 
 # Above this size, checking every page takes too long, and requires --deep.
 LARGE = 1024 * units.MEBIBYTE
@@ -65,18 +63,20 @@ class Finding(NamedTuple):
 ok, warning, fault = (partial(Finding, state) for state in get_args(State))
 
 
-@app.command()
-def doctor(
-    deep: Annotated[bool, typer.Option("--deep", help="Check every page and index of the database, whatever its size.")] = False,
-    json: options.Json = False,
-    config_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings file.")] = None,
-    data: options.Data = None,
-) -> None:
+@options.command(
+    None,
+    "doctor",
+    options.option("--deep", "Check every page and index of the database, whatever its size."),
+    options.JSON,
+    options.file("--config", "FILE", "Settings file."),
+    options.DATA,
+)
+def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
     """Check this installation and say how to fix what is wrong. Exit code 1 if the server could not run."""
     findings = list(_platform())
     sources: list[Source] = []
     try:
-        settings, sources = config.load({"data": data}, file=config_file)
+        settings, sources = load({"data": data}, file=config)
     except ConfigurationError as problem:
         findings.append(fault("settings", str(problem), "Correct this setting, then run doctor again for the other checks."))
     else:
@@ -98,7 +98,7 @@ def doctor(
     else:
         for finding in findings:
             _print(finding)
-    raise typer.Exit(1 if faulty else 0)
+    raise click.exceptions.Exit(1 if faulty else 0)
 
 
 # ---- checks

@@ -3,65 +3,50 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
 
-import typer
-
+from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import Backend, Shown
+from rollbook.cli.backends import Shown
+from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import hint, json_line, line
 
 app = options.group(help="Read and follow the event log.")
 
-FILTERS: dict[str, Any] = {
-    "type": options.EventTypes,
-    "user": options.AboutUser,
-    "actor": options.text("--actor", "EMAIL|ID", "Only what this user did, or the API key with this ID."),
-    "address": options.text("--address", "IP", "Only what was done from this IP address; cli: the command line, system: the server itself."),
-}  # fmt: skip
+EVENTS = "/v1/events"
+SINCE = {"created_after": "since", "created_before": "until"}
+NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--limit"}
 
 
-@app.command("list")
-@options.on_server
-@options.taking(FILTERS)
-def list_events(
-    server: options.Server,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only events after this RFC 3339 time.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only events before this RFC 3339 time.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of events.")] = 50,
-    json: options.JsonLines = False,
-    **filters: Any,
-) -> None:
+@options.on_server(
+    app,
+    "list",
+    options.limit("events"),
+    options.JSON_LINES,
+    fields=arguments.ListEvents,
+    call=("GET", EVENTS),
+    elsewhere=NEWEST_FIRST,
+    flags=SINCE,
+)
+def list_events(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List events, newest first."""
     with server() as place:
-        asked = _asked(place, {**filters, "created_after": since, "created_before": until, "order": "desc"})
-        for event in place.linked("/v1/events", asked, limit):
+        for event in place.linked(EVENTS, {**as_query(fields.sent(place)), "order": "desc"}, limit):
             json_line(event) if json else line(_sentence(event))
 
 
-@app.command("tail")
-@options.on_server
-@options.taking(FILTERS)
-def tail(server: options.Server, after: options.After = None, json: options.JsonLines = False, **filters: Any) -> None:
-    """Print events as they happen, until you press Ctrl+C. Lost connections are restored; no event is missed."""
+@options.on_server(app, "tail", options.JSON_LINES, fields=arguments.FollowEvents, call=("GET", f"{EVENTS}/stream"))
+def tail(server: options.Server, fields: Fields, json: bool) -> None:
+    """Print events as they happen, until you press Ctrl+C. Lost connections are restored; no event is missed.
+
+    --after begins after an event or a position that you had, instead of with the next event.
+    """
     with server() as place:
-        asked = _asked(place, {**filters, "after": after})
+        asked = as_query(fields.sent(place))
         if sys.stderr.isatty():
             hint(f"Following the event log of {place.address}. Press Ctrl+C to stop.")
         for event in place.events(asked):
             json_line(event) if json else line(_sentence(event))
             sys.stdout.flush()
-
-
-def _asked(place: Backend, filters: Shown) -> dict[str, str]:
-    """The options of FILTERS as parameters of the API."""
-    types, user, actor = (filters[name] for name in ("type", "user", "actor"))
-    asked = filters | {
-        "type": types and ",".join(types),
-        "user": user and place.user(user)["id"],
-        "actor": place.user(actor)["id"] if actor and "@" in actor else actor,
-    }
-    return {name: value for name, value in asked.items() if value}
 
 
 def _sentence(event: Shown) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from rollbook.errors import Fault, InvalidParameter
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
 
 class Failure(Exception):
     """The command failed. The message is one line that says why and what to do."""

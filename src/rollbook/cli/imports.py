@@ -86,15 +86,15 @@ class Import(Struct):
         show(bytes_read, f"{counted(counts.records, 'record')}, {self.rate:,}/s")
 
 
-def import_options(texts: Mapping[str, str | None], columns: Sequence[str]) -> ImportOptions:
+def import_options(given: Mapping[str, str], columns: Sequence[str]) -> ImportOptions:
     """`columns` are such as `Mail=email`. Raises InvalidParameter, Misuse."""
-    given = {name: text for name, text in texts.items() if text is not None}
+    texts = dict(given)
     if columns:
         pairs = [column.rpartition("=") for column in columns]
         if not all(column for column, _, _ in pairs):
             raise Misuse("--map: use the name of a column, =, and the name of a field, such as Mail=email.")
-        given["mapping"] = _encode({column: field or None for column, _, field in pairs}).decode()
-    return check_texts(ImportOptions, given)
+        texts["mapping"] = _encode({column: field or None for column, _, field in pairs}).decode()
+    return check_texts(ImportOptions, texts)
 
 
 @contextmanager

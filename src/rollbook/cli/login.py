@@ -8,13 +8,13 @@ import sys
 import webbrowser
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-import typer
+import click
 
 from rollbook import clock, roles
-from rollbook.cli import options, profile_store
+from rollbook.cli import fields, options, profile_store
 from rollbook.cli.backends import Shown, at
 from rollbook.cli.failures import Failure, Refused
 from rollbook.cli.output import base_url, details, has_browser, hint, program
@@ -24,35 +24,49 @@ from rollbook.cli.targets import Target, backend, opened
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
 
-app = options.single()
-
 CHOICES = (7, 30, 90, 365)
 """Days after which a key expires that the dashboard's form offers. Others are a date."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-# fmt: off
-ProfileName = Annotated[str, typer.Option("--profile", metavar="NAME", help="The name to save it under.", envvar="ROLLBOOK_PROFILE", show_envvar=True)]
-Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]")]
-Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]")]
-Scopes = Annotated[str | None, typer.Option("--scopes", metavar="A,B", **options.one_of(roles.SCOPES), help="The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]")]
-Expires = Annotated[str, typer.Option("--expires", metavar="TIME", help="When the new key expires, such as 30d.")]
-Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link in a browser, if there is one.")]
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="On the server's machine: create the key in its data folder, for the user of --user.")]
-KeyUser = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="The user of the key, with --data.")]
-# fmt: on
-
-
-@app.command()
-def login(
-    profile: ProfileName = profile_store.DEFAULT,
-    url: Url = None,
-    key: Key = None,
-    scopes: Scopes = None,
-    expires: Expires = "90d",
-    browser: Browser = True,
-    data: Data = None,
-    user: KeyUser = None,
+@options.command(
+    None,
+    "login",
+    options.option(
+        "--profile",
+        "The name to save it under.",
+        metavar="NAME",
+        envvar="ROLLBOOK_PROFILE",
+        show_envvar=True,
+        default=profile_store.DEFAULT,
+        show_default=True,
+    ),
+    options.option("--url", "The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", metavar="URL"),
+    options.option(
+        "--key",
+        "The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]",
+        metavar="KEY",
+    ),
+    options.option(
+        "--scopes",
+        "The scopes of the new key, such as `users:read,events:read`. [default: everything you can do]",
+        metavar="A,B",
+        **options.one_of(roles.SCOPES),
+    ),
+    options.option("--expires", "When the new key expires, such as 30d.", metavar="TIME", default="90d", show_default=True),
+    options.option("--browser/--no-browser", "Open the link in a browser, if there is one.", default=True, show_default=True),
+    options.file("--data", "DIR", "On the server's machine: create the key in its data folder, for the user of --user."),
+    options.option("--user", "The user of the key, with --data.", metavar="EMAIL|ID"),
+)
+def app(
+    profile: str,
+    url: str | None,
+    key: str | None,
+    scopes: str | None,
+    expires: str,
+    browser: bool,
+    data: Path | None,
+    user: str | None,
 ) -> None:
     """Save a server and an API key, so that commands need no --url and --key.
 
@@ -60,11 +74,11 @@ def login(
     over SSH. The key is kept in your config folder, readable by you only. With several servers, give each its own --profile.
     """
     profile_store.check(profile)
-    chosen = [part.strip() for part in (scopes or "").split(",") if part.strip()]
-    until = options.expiry(expires)
+    chosen = fields.parts(scopes or "")
+    until = fields.until(expires)
     name = f"Command line on {platform.node() or 'a computer'}"[:100]
     if (data is None) != (user is None) or (data is not None and key is not None):
-        raise typer.BadParameter("Use --data together with --user, and without --key: it creates the key.")
+        raise click.BadParameter("Use --data together with --user, and without --key: it creates the key.")
     if data is not None:
         found = _created(data, str(user), url, {"name": name, "expires_at": until} | ({"scopes": chosen} if chosen else {}))
     else:

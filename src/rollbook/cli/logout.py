@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import at
 from rollbook.cli.failures import Failure
 from rollbook.cli.output import hint
 from rollbook.cli.targets import running_server
 
-app = options.single()
 
-
-@app.command()
-def logout(
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="The profile.", envvar="ROLLBOOK_PROFILE", show_envvar=True)
-    ] = profile_store.DEFAULT,
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Revoke the key on the server first, for everyone who uses it.")
-    ] = False,
-) -> None:
+@options.command(
+    None,
+    "logout",
+    options.option(
+        "--profile",
+        "The profile.",
+        metavar="NAME",
+        envvar="ROLLBOOK_PROFILE",
+        show_envvar=True,
+        default=profile_store.DEFAULT,
+        show_default=True,
+    ),
+    options.option("--revoke", "Revoke the key on the server first, for everyone who uses it."),
+)
+def app(profile: str, revoke: bool) -> None:
     """Forget a profile and its API key. The key keeps working, unless you add --revoke."""
     found = profile_store.get(profile)
     if revoke:

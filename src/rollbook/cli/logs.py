@@ -3,81 +3,62 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
 
-import typer
-
+from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import Backend, Shown, at
-from rollbook.cli.completion import emails
+from rollbook.cli.backends import Shown, at
+from rollbook.cli.fields import Fields
 from rollbook.cli.output import hint, json_line, line, shown
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
 
-FILTERS: dict[str, Any] = {
-    "status": options.text("--status", "STATUS", "Only this status, such as 404, or this class, such as 4xx."),
-    "method": options.text("--method", "METHOD", "Only this method, such as POST."),
-    "path": options.text("--path", "PATH", "Only paths that begin with this one, such as /v1/users."),
-    "path_match": options.text("--path-match", "prefix|exact", "prefix: paths that begin with --path. exact: --path itself only.", show_default="prefix"),
-    "user": options.text("--user", "EMAIL|ID", "Only calls with the API keys of this user.", autocompletion=emails),
-    "key_id": options.text("--key-id", "KEY_ID", "Only calls with this API key."),
-}  # fmt: skip
+REQUESTS = "/v1/requests"
+SINCE = {"after": "since", "before": "until"}
 
 
-@app.command("list")
-@options.on_server
-@options.taking(FILTERS)
-def list_requests(
-    server: options.Server,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only calls after this RFC 3339 time.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only calls before this RFC 3339 time.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Maximum number of requests.")] = 50,
-    json: options.JsonLines = False,
-    **filters: str | None,
-) -> None:
+@options.on_server(
+    app,
+    "list",
+    options.limit("requests"),
+    options.JSON_LINES,
+    fields=arguments.ListRequests,
+    call=("GET", REQUESTS),
+    elsewhere={"order": "newest first", "wait": "`logs tail`", "limit": "--limit"},
+    flags=SINCE,
+)
+def list_requests(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List requests, newest first."""
     with server() as place:
-        for request in place.linked("/v1/requests", _asked(place, {**filters, "after": since, "before": until}), limit):
+        for request in place.linked(REQUESTS, fields.sent(place), limit):
             json_line(request) if json else line(_sentence(request))
 
 
-@app.command("get")
-@options.on_server
-def get_request(
-    server: options.Server,
-    request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The `X-Request-Id` of a response, req_….")],
-    json: options.Json = False,
-) -> None:
-    """Show a request."""
+@options.on_server(
+    app, "get", options.argument("request_id", "REQUEST_ID"), options.JSON, call=("GET", f"{REQUESTS}/{{requestId}}")
+)
+def get_request(server: options.Server, request_id: str, json: bool) -> None:
+    """Show a request, by the `X-Request-Id` of its response."""
     with server() as place:
         shown(place.one("GET", at("requests", request_id)), json)
 
 
-@app.command("tail")
-@options.on_server
-@options.taking(FILTERS)
-def tail(
-    server: options.Server,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Begin with the calls after this RFC 3339 time.")
-    ] = None,
-    json: options.JsonLines = False,
-    **filters: str | None,
-) -> None:
+@options.on_server(
+    app,
+    "tail",
+    options.JSON_LINES,
+    fields=arguments.ListRequests,
+    elsewhere={"order": "oldest first", "wait": "waits", "limit": "no end", "before": "no end"},
+    flags=SINCE,
+)
+def tail(server: options.Server, fields: Fields, json: bool) -> None:
     """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in order."""
+    since = fields.take("after")
     with server() as place:
         if sys.stderr.isatty():
             hint(f"Following the request log of {place.address}. Press Ctrl+C to stop.")
-        for request in place.followed("/v1/requests", _asked(place, filters), since):
+        for request in place.followed(REQUESTS, fields.sent(place), since):
             json_line(request) if json else line(_sentence(request))
             sys.stdout.flush()
-
-
-def _asked(place: Backend, filters: dict[str, str | None]) -> Shown:
-    """The options of FILTERS as parameters of the API."""
-    user, method, key = (filters.pop(name) for name in ("user", "method", "key_id"))
-    asked = {**filters, "user": user and place.user(user)["id"], "method": method and method.upper(), "key": key}
-    return {name: value for name, value in asked.items() if value}
 
 
 def _sentence(request: Shown) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from rollbook import clock
-from rollbook.cli.failures import Failure, Misuse, wrong_values
+from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, wrong_values
 from rollbook.cli.output import hint
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
@@ -14,7 +14,6 @@ from rollbook.storage.database import DatabaseUnusable
 
 FAILURE = 1
 MISUSE = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main() -> None:
@@ -40,9 +39,17 @@ def _run(arguments: list[str]) -> None:
 
         if (flags := server.plain_flags(arguments[1:])) is not None:
             sys.exit(server.run(flags))
-    from rollbook.cli.commands import app
+    import click
 
-    app()
+    from rollbook.cli.commands import PROGRAM, app
+
+    try:
+        sys.exit(app.main(arguments, prog_name=PROGRAM, standalone_mode=False))
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _sentence(problem: Exception) -> str | None:

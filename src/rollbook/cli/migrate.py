@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from rollbook import config
 from rollbook.cli import options
@@ -13,20 +13,23 @@ from rollbook.cli.output import as_json, hint
 from rollbook.records.connect import connect
 from rollbook.storage import migrate as migrations
 
-app = options.single()
+DATABASE = options.option(
+    "--database",
+    "PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. "
+    "[env: ROLLBOOK_DATABASE]",
+    metavar="URL",
+)
 
-# fmt: off
-DatabaseUrl = Annotated[str | None, typer.Option("--database", metavar="URL", help="PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_DATABASE]")]
-# fmt: on
 
-
-@app.command()
-def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Only list pending migrations. Exit code 1 if there are any.")] = False,
-    json: options.Json = False,
-    data: options.Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@options.command(
+    None,
+    "migrate",
+    options.option("--check", "Only list pending migrations. Exit code 1 if there are any."),
+    options.JSON,
+    options.DATA,
+    DATABASE,
+)
+def app(check: bool, json: bool, data: Path | None, database: str | None) -> None:
     """Apply pending migrations to the database. The server does this at every start."""
     settings, _ = config.load({"data": data, "database": database})
     with closing(connect(settings, for_migration=True)) as db:
@@ -38,4 +41,4 @@ def migrate(
         for name in names:
             print(name)
         hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "The database is up to date.")
-    raise typer.Exit(1 if check and names else 0)
+    raise click.exceptions.Exit(1 if check and names else 0)

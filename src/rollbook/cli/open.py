@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import webbrowser
+from pathlib import Path
 
 from rollbook.cli import options, targets
 from rollbook.cli.output import has_browser, line
 
-app = options.single()
 
-
-@app.command("open")
-def open_dashboard(data: options.Data = None, url: options.Url = None, profile: options.Profile = None) -> None:
+@options.command(None, "open", options.DATA, options.URL, options.PROFILE)
+def app(data: Path | None, url: str | None, profile: str | None) -> None:
     """Open the dashboard in the browser, and print its URL.
 
     The server is the one that runs on the data folder, or that --url or --profile names. Without a display, the URL is only printed.

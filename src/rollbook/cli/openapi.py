@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from rollbook.api import openapi as description
 from rollbook.cli import options
@@ -14,15 +11,9 @@ from rollbook.cli.failures import Failure
 from rollbook.cli.output import hint, program
 from rollbook.config import Settings
 
-app = options.single()
 
-
-@app.command()
-def openapi(
-    check: Annotated[
-        Path | None, typer.Option("--check", metavar="FILE", help="Only compare with this file. Exit code 1 if it differs.")
-    ] = None,
-) -> None:
+@options.command(None, "openapi", options.file("--check", "FILE", "Only compare with this file. Exit code 1 if it differs."))
+def app(check: Path | None) -> None:
     """Print the OpenAPI description of the API."""
     document = description.document(Settings().url)
     if check is None:

@@ -1,70 +1,33 @@
-"""Options shared by several commands, and how their values are parsed."""
+"""Groups and commands, the options that several of them share, and what their values mean."""
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from functools import partial, wraps
+from difflib import get_close_matches
+from functools import partial
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-import typer
-from typer.core import TyperGroup
+import click
+from msgspec import Struct
 
-from rollbook import clock, units
+from rollbook.cli import examples
 from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails
-from rollbook.cli.failures import Failure, Misuse, Refused, wrong_values
+from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, Refused, wrong_values
 from rollbook.cli.output import hint
 from rollbook.cli.targets import backend, running_server
 from rollbook.errors import Fault, InvalidParameter
 
 T = TypeVar("T")
+Function = Callable[..., None]
 
 MAX_TRIES = 3
 """How often a password is asked for at a terminal."""
-
-
-class Group(TyperGroup):
-    """Its help has the first sentence of each command, whole."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, first_sentence(command.help or "")) for name, command in found if command is not None])
-
-
-def first_sentence(text: str) -> str:
-    """Up to the first full stop that ends a sentence, on one line."""
-    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
-
-
-# Plain help: the long descriptions of settings don't fit into a table.
-group = partial(
-    typer.Typer, cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
-)
-single = partial(typer.Typer, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-# fmt: off
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]")]
-Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Use a running server instead of a folder. [env: ROLLBOOK_URL]")]
-Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]")]
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Print each item as a line of JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the ID.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
-Named = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The user's email or ID.", autocompletion=emails)]
-Password = Annotated[str | None, typer.Option("--password", metavar="TEXT", help="The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.")]
-EventTypes = Annotated[list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events of this type, such as user.created, or group, such as user.*. Can be repeated.")]
-AboutUser = Annotated[str | None, typer.Option("--user", metavar="EMAIL|ID", help="Only events about this user.", autocompletion=emails)]
-After = Annotated[str | None, typer.Option("--after", metavar="ID|POSITION", help="Begin after this event. [default: with the next event]")]
-# fmt: on
-
 
 Server = Callable[..., AbstractContextManager[Backend]]
 """Opens what a command was pointed at; `make=True` for one that may be new."""
@@ -72,82 +35,195 @@ Running = Callable[[], AbstractContextManager[Any]]
 """Opens the running server a command was pointed at, a `Remote`: whoever imports that waits for the HTTP client."""
 
 
-def text(flag: str, metavar: str, help: str, **more: Any) -> Any:
-    """The type of an option for a text, None if it isn't given."""
-    return Annotated[str | None, typer.Option(flag, metavar=metavar, help=help, **more)]
+# ---- parameters
 
 
-def taking(added: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds these options, by parameter, to a command below `on_server`, before those of its output. They arrive as its `**given`, None if they
-    were not given."""
+def argument(name: str, metavar: str, **more: Any) -> click.Argument:
+    return click.Argument([name], metavar=metavar, **more)
 
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        *own, _ = inspect.signature(command).parameters.values()
-        last = next((at for at, each in enumerate(own) if each.name == "json"), len(own))
-        more = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None) for name in added]
-        command.__signature__ = inspect.Signature([*own[:last], *more, *own[last:]])  # type: ignore[missing-attribute]
-        command.__annotations__ |= added
-        return command
+
+def option(flags: str, help: str, **more: Any) -> click.Option:
+    """`flags` are separated by spaces, such as `--quiet -q`. A metavar makes it an option with a value."""
+    if "metavar" not in more and "type" not in more:
+        more.setdefault("is_flag", True)
+    return click.Option(flags.split(), help=help, **more)
+
+
+def file(flags: str, metavar: str, help: str, **more: Any) -> click.Option:
+    """An option for a path."""
+    return option(flags, help, metavar=metavar, type=click.Path(path_type=Path), **more)
+
+
+DATA = file("--data", "DIR", "The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]")
+URL = option("--url", "Use a running server instead of a folder. [env: ROLLBOOK_URL]", metavar="URL")
+KEY = option(
+    "--key",
+    "The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]",
+    metavar="KEY",
+)
+PROFILE = option(
+    "--profile",
+    "Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
+    metavar="NAME",
+)
+JSON = option("--json", "Print JSON.")
+JSON_LINES = option("--json", "Print each item as a line of JSON.")
+QUIET = option("--quiet -q", "Print only the ID.")
+OWN_PASSWORD = option(
+    "--password", "Your password. `-` asks for it or reads it from standard input.", metavar="PASSWORD", default="-"
+)
+YES = option("--yes -y", "Don't ask for confirmation.")
+NAMED = argument("user", "EMAIL|ID", shell_complete=emails)
+PASSWORD = option(
+    "--password",
+    "The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.",
+    metavar="TEXT",
+)
+
+
+def limit(things: str, most: int | None = None) -> click.Option:
+    return option(
+        "--limit -n",
+        f"Maximum number of {things}.",
+        metavar="N",
+        type=click.IntRange(min=1, max=most),
+        default=50,
+        show_default=True,
+    )
+
+
+_FOLDER_OR_SERVER = (DATA, URL, KEY, PROFILE)
+_SERVER = (URL, KEY, PROFILE)
+
+
+# ---- groups and commands
+
+
+class Group(click.Group):
+    """Commands that are listed in the order in which they were added, each with the first sentence of its help, whole."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as problem:
+            if close := get_close_matches(args[0], self.list_commands(ctx)):
+                near = " or ".join(map(repr, close))
+                raise click.UsageError(f"{problem.message} Did you mean {near}?", ctx) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, first_sentence(command.help or "")) for name, command in found if command is not None])
+
+
+class Command(click.Command):
+    """A command, and the call of the API that it is for."""
+
+    call: tuple[str, str] | None = None
+    """Method and path of the row."""
+    elsewhere: Mapping[str, str] = {}
+    """Fields of the call that have no option, each with what stands for it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would print a line
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def group(help: str) -> Group:
+    return Group(help=help, no_args_is_help=True)
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence, on one line."""
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
+
+
+def command(app: Group | None, name: str, *parameters: click.Parameter) -> Callable[[Function], Command]:
+    """A command that is about no server. It is called with the values of the parameters, by name."""
+    return lambda function: _added(app, name, list(parameters), function, function)
+
+
+def on_server(
+    app: Group | None,
+    name: str,
+    *parameters: click.Parameter,
+    fields: type[Struct] | None = None,
+    call: tuple[str, str] | None = None,
+    elsewhere: Mapping[str, str] = {},
+    flags: Mapping[str, str] = {},
+    optional: Iterable[str] = (),
+    running: bool = False,
+) -> Callable[[Function], Command]:
+    """A command on what --data, --url, --key and --profile name; with `running`, on a server that runs. The function gets the
+    Server (Running), with `fields` the Fields that were given, then the parameters by name.
+
+    `fields` are those of the query or body of `call`, each an option unless it is `elsewhere`; `flags` and `optional` as
+    `fields.options_of` has them.
+    """
+    opened = running_server if running else backend
+    places = _SERVER if running else _FOLDER_OR_SERVER
+    own = [each for each in parameters if isinstance(each, click.Argument)]
+    more = [each for each in parameters if not isinstance(each, click.Argument)]
+    made = []
+    if fields is not None:
+        # Imported here: commands without fields don't wait for the types of all calls.
+        from rollbook.cli.fields import options_of
+
+        made = options_of(fields, elsewhere, flags, optional)
+
+    def add(function: Function) -> Command:
+        def run(**given: Any) -> None:
+            server = partial(opened, **{str(place.name): given.pop(str(place.name)) for place in places})
+            try:
+                if fields is None:
+                    function(server, **given)
+                else:
+                    from rollbook.cli.fields import Fields
+
+                    function(server, Fields(added, given), **given)
+            except (InvalidParameter, Refused) as problem:
+                if not (faults := wrong_values(problem)):
+                    raise
+                raise Misuse(" ".join(_in_options_of(added, fault) for fault in faults)) from None
+
+        added = _added(app, name, [*own, *made, *more, *places], function, run)
+        added.call, added.elsewhere = call, elsewhere
+        return added
 
     return add
 
 
-def on_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --data, --url, --key and --profile to a command. Its first parameter is the Server that they name."""
-    return _with(command, {"data": Data, "url": Url, "key": Key, "profile": Profile}, backend)
+def _added(app: Group | None, name: str, parameters: list[click.Parameter], function: Function, run: Function) -> Command:
+    added = Command(name, callback=run, params=parameters, help=function.__doc__)
+    if app is not None:
+        app.add_command(added)
+    return added
 
 
-def on_running_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --url, --key and --profile to a command. Its first parameter is the Running server that they name."""
-    return _with(command, {"url": Url, "key": Key, "profile": Profile}, running_server)
+def with_examples(command: click.Command, name: str) -> click.Command:
+    """The command of this name, with its examples behind the help, and those of the commands of a group."""
+    for child, each in getattr(command, "commands", {}).items():
+        each.epilog = examples.epilog(f"{name} {child}")
+    if name in examples.EXAMPLES:
+        command.epilog = examples.epilog(name)
+    return command
 
 
-def _with(command: Callable[..., None], options: dict[str, Any], opened: Callable[..., Any]) -> Callable[..., None]:
-    """Adds options to a command. Its first parameter opens what they name."""
-    hints = get_type_hints(command, include_extras=True)
-    _, *own = inspect.signature(command).parameters.values()
-    parameters = [
-        *(parameter.replace(annotation=hints[parameter.name]) for parameter in own),
-        *(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-            for name, option in options.items()
-        ),
-    ]
-
-    @wraps(command)
-    def run(ctx: typer.Context, **given: Any) -> None:
-        named = {name: given.pop(name) for name in options}
-        try:
-            command(partial(opened, **named), **given)
-        except (InvalidParameter, Refused) as problem:
-            if not (faults := wrong_values(problem)):
-                raise
-            raise Misuse(" ".join(_in_options_of(ctx, fault) for fault in faults)) from None
-
-    # typer creates options from a function's signature and annotations.
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *parameters)}
-    return run
-
-
-def _in_options_of(ctx: typer.Context, fault: Fault) -> str:
+def _in_options_of(command: click.Command, fault: Fault) -> str:
     """The sentence about a parameter of the API, which names the option it came from instead."""
-    known = {flag for option in ctx.command.params if option.name not in _PLACE for flag in option.opts}
-    for name in (_RENAMED.get(fault.param, ""), fault.param):
-        flag = f"--{name.replace('_', '-')}"
-        if flag in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
-            return flag + fault.message.removeprefix(fault.param)
+    known = {getattr(each, "field", each.name): each.opts[0] for each in command.params if isinstance(each, click.Option)}
+    if fault.param in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
+        return known[fault.param] + fault.message.removeprefix(fault.param)
     return fault.message
 
 
-_RENAMED = {
-    "q": "search", "after": "since", "created_after": "since", "before": "until", "created_before": "until", "key": "key_id", "expires_at": "expires", "types": "type", "url": "target",
-    "headers": "header", "source": "from", "mapping": "map",
-}  # fmt: skip
-"""Parameters of the API, and the options that have another name."""
-_PLACE = ("data", "url", "key", "profile")
-"""The parameters of commands that say where they work."""
+# ---- passwords and questions
 
 
 def password(given: str | None, required: bool) -> str | None:
@@ -174,8 +250,8 @@ def _typed_password() -> str:
 
 
 def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:
-    """What `send` returns for the password `first`. One that was typed at a terminal, and that the rules refuse, is asked for again. `given`
-    is the option that `first` comes from."""
+    """What `send` returns for the password `first`. One that was typed at a terminal, and that the rules refuse, is asked for again.
+    `given` is the option that `first` comes from."""
     chosen = first
     for _ in range(MAX_TRIES - 1):
         try:
@@ -197,19 +273,18 @@ def current_password(given: str | None) -> str | None:
 
 
 def one_of(values: Iterable[str]) -> dict[str, Any]:
-    """For an option that has one of these values, or several with commas between them: it takes no others, and the shell offers them."""
+    """An option that has one of these values, or several with commas between them."""
+    from rollbook.cli.fields import offering, parts
 
-    def offered(incomplete: str) -> list[str]:
-        first, comma, last = incomplete.rpartition(",")
-        return [first + comma + value for value in values if value.startswith(last)]
+    choices = list(values)
 
-    def check(given: str | None) -> str | None:
-        for part in (given or "").split(","):
-            if part.strip() and part.strip() not in values:
-                raise typer.BadParameter(f"{part.strip()!r} is not one of {', '.join(values)}.")
+    def check(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+        for part in parts(given or ""):
+            if part not in choices:
+                raise click.BadParameter(f"{part!r} is not one of {', '.join(choices)}.")
         return given
 
-    return {"autocompletion": offered, "callback": check}
+    return {"callback": check, "shell_complete": offering(choices)}
 
 
 def confirm(question: str, yes: bool) -> None:
@@ -218,27 +293,5 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Failure("This can't be undone. Add --yes to continue without confirmation.")
-    if not typer.confirm(question, err=True):
+    if not click.confirm(question, err=True):
         raise Failure("Nothing was changed.")
-
-
-def overlap(text: str) -> int:
-    """`90s`, `15m`, `12h`, `30d`, `2w`."""
-    found = units.seconds(text)
-    if found is None:
-        raise typer.BadParameter(f"--overlap: use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
-    return found
-
-
-def expiry(text: str) -> str:
-    """A duration from now (`30d`) or an RFC 3339 time, as RFC 3339."""
-    if (length := units.seconds(text)) is not None:
-        at = clock.now() + length * clock.SECOND
-        if at > clock.LATEST:
-            raise typer.BadParameter(f"--expires: {text} is later than the year 9999.")
-        return clock.format_time(at)
-    try:
-        clock.parse(text)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("--expires: use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
-    return text

@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+import click
 import msgspec
-import typer
 
 from rollbook import config
 from rollbook.cli import options, server
 from rollbook.config import Settings
 
-
-def serve(config_file: Path | None, **flags: Any) -> None:
-    """Start the server. The first start creates an owner and prints their API key and a sign-in link.
-
-    You can also set every flag with an environment variable (ROLLBOOK_RATE_LIMIT) or in rollbook.toml (rate_limit = "…"). Flags override variables, variables override the file.
-    To choose the owner, set ROLLBOOK_OWNER_EMAIL, ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY before the first start.
-    """
-    raise typer.Exit(server.run(flags, config_file))
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "SECONDS", Path: "DIR"}
 
 
-def _flags() -> list[inspect.Parameter]:
-    """One option for each setting, with its description. None if it isn't given."""
-    parameters = [
-        _parameter(
-            "config_file",
-            Path,
-            typer.Option(
-                "--config",
-                metavar="FILE",
-                help="Settings file instead of ./rollbook.toml. [env: ROLLBOOK_CONFIG]",
-                show_default=False,
-            ),
-        )
+def _flags() -> list[click.Parameter]:
+    """An option for each setting, with its description. None if it isn't given."""
+    found: list[click.Parameter] = [
+        options.file("--config", "FILE", "Settings file instead of ./rollbook.toml. [env: ROLLBOOK_CONFIG]")
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind, meta = config.written_type(hint), get_args(hint)[1]
-        flag, default = "--" + name.replace("_", "-"), config.written(defaults[name])
-        if kind is bool:
-            flag += "/--no-" + name.replace("_", "-")
-            default = "on" if default else "off"
-        help = meta.description
-        if kind == tuple[str, ...]:
-            kind, help = list[str], f"{help} Can be repeated."
-        if default not in ("", ()):
-            help = f"{help} [default: {default}]"
-        parameters.append(_parameter(name, kind, typer.Option(flag, help=help, show_default=False, metavar=_METAVARS.get(kind))))
-    return parameters
+        found.append(_flag(name, config.written_type(hint), get_args(hint)[1].description, config.written(defaults[name])))
+    return found
 
 
-_METAVARS = {str: "TEXT", int: "N", float: "SECONDS", Path: "DIR", list[str]: "TEXT"}
+def _flag(name: str, kind: Any, help: str, default: Any) -> click.Option:
+    flag = "--" + name.replace("_", "-")
+    if kind is bool:
+        flag += "/--no-" + name.replace("_", "-")
+        default = "on" if default else "off"
+    elif kind == tuple[str, ...]:
+        help = f"{help} Can be repeated."
+    if default not in ("", ()):
+        help = f"{help} [default: {default}]"
+    return click.Option([flag], help=help, default=None, **_form(kind))
 
 
-def _parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+def _form(kind: Any) -> dict[str, Any]:
+    """How the value of an option for this type is written."""
+    if kind is bool:
+        return {}
+    if kind == tuple[str, ...]:
+        return {"multiple": True, "metavar": "TEXT"}
+    choices = get_args(kind)  # of a Literal
+    written = click.Choice(choices) if choices else click.Path(path_type=Path) if kind is Path else kind
+    return {"metavar": _METAVARS.get(kind), "type": written}
 
 
-# typer creates options from a function's signature.
-serve.__signature__ = inspect.Signature(_flags())  # type: ignore[attr-defined]
-serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _flags()}
-app = options.single()
-app.command()(serve)
+@options.command(None, "serve", *_flags())
+def app(config: Path | None, **flags: Any) -> None:
+    """Start the server. The first start creates an owner and prints their API key and a sign-in link.
+
+    You can also set every flag with an environment variable (ROLLBOOK_RATE_LIMIT) or in rollbook.toml (rate_limit = "…").
+    Flags override variables, variables override the file. To choose the owner, set ROLLBOOK_OWNER_EMAIL,
+    ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY before the first start.
+    """
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()}
+    raise click.exceptions.Exit(server.run(given, config))

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
+from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import at
+from rollbook.cli.backends import PAGED, at
+from rollbook.cli.fields import Fields
 from rollbook.cli.output import hint, line, listed
 
 app = options.group(help="List the browsers a user is signed in with, and sign them out.")
 
 COLUMNS = ("id", "created_at", "last_seen_at", "address", "user_agent")
+SESSIONS = "/v1/sessions"
 
 
-@app.command("list")
-@options.on_server
-def list_sessions(server: options.Server, user: options.Named, json: options.Json = False, quiet: options.Quiet = False) -> None:
+@options.on_server(
+    app,
+    "list",
+    options.NAMED,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.ListSessions,
+    call=("GET", SESSIONS),
+    elsewhere={"user": "EMAIL|ID", **PAGED},
+)
+def list_sessions(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
     """List the browsers a user is signed in with, newest first."""
     with server() as place:
-        listed(place.all("/v1/sessions", {"user": place.user(user)["id"]}), COLUMNS, json, quiet)
+        asked = {"user": place.user(user)["id"], **fields.sent(place)}
+        listed(place.all(SESSIONS, asked), COLUMNS, json, quiet)
 
 
-@app.command("delete")
-@options.on_server
-def delete_session(
-    server: options.Server,
-    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="The ID, as shown by `sessions list`.")],
-    quiet: options.Quiet = False,
-) -> None:
+@options.on_server(
+    app, "delete", options.argument("session_id", "SESSION_ID"), options.QUIET, call=("DELETE", f"{SESSIONS}/{{sessionId}}")
+)
+def delete_session(server: options.Server, session_id: str, quiet: bool) -> None:
     """Sign a browser out."""
     with server() as place:
         place.ask("DELETE", at("sessions", session_id))

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import typer
+import click
 
 from rollbook import clock, config
 from rollbook.cli import profile_store, server_address
@@ -75,13 +75,13 @@ def dashboard(data: Path | None, url: str | None, profile: str | None) -> str:
 def _refuse_two(data: Path | None, url: str | None, profile: str | None) -> None:
     """Raises BadParameter."""
     if data is not None and url is not None:
-        raise typer.BadParameter(
+        raise click.BadParameter(
             "--data and --url can't be combined: one is a folder on this machine, the other a running server."
         )
     if data is not None and profile is not None:
-        raise typer.BadParameter("--data and --profile can't be combined: a profile stands for a running server.")
+        raise click.BadParameter("--data and --profile can't be combined: a profile stands for a running server.")
     if url is not None and profile is not None:
-        raise typer.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
+        raise click.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
 
 
 class Target(NamedTuple):

@@ -9,11 +9,9 @@ from rollbook import __version__
 from rollbook.cli import options
 from rollbook.cli.output import as_json
 
-app = options.single()
 
-
-@app.command()
-def version(json: options.Json = False) -> None:
+@options.command(None, "version", options.JSON)
+def app(json: bool) -> None:
     """Print the versions of Rollbook, Python and SQLite."""
     found = {"rollbook": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if json:

@@ -1,0 +1,326 @@
+"""Options made of the fields of a call: type, choices and description are those of the field.
+
+What only people need is said here: an email instead of an ID, a duration, several values, another name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import click
+from click.shell_completion import CompletionItem
+from msgspec import Meta, Struct, UnsetType
+
+from rollbook import clock, units
+from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, WebhookHeaders
+from rollbook.actions.checking import fields_of
+from rollbook.cli.backends import Backend, Shown
+from rollbook.cli.completion import emails
+
+FLAGS = {
+    "expires_at": "expires",
+    "headers": "header",
+    "key": "key-id",
+    "mapping": "map",
+    "q": "search",
+    "source": "from",
+    "types": "type",
+    "user_id": "user",
+}
+"""Fields whose option has another name."""
+SHORT = {"limit": "-n", "q": "-s"}
+NEGATIVE = {"email_verified": "--email-unverified"}
+"""The opposite of an option, where it is not --no-…"""
+METAVARS = {"email": "EMAIL", "url": "URL", "redirect_url": "URL", "address": "IP", "key": "KEY_ID", "method": "METHOD"}
+HELP = {
+    "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
+    "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it.",
+}
+"""Where the description of a field says how programs write it."""
+PEOPLE = ("user", "user_id", "actor")
+"""Fields that are about a user: the option takes an email, or what the API takes."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+
+
+class Writing(NamedTuple):
+    """How people write the value of a field."""
+
+    metavar: str = "TEXT"
+    read: Callable[[Any], Any] = lambda text: text
+    """The value as the API gets it. Raises ValueError with a sentence."""
+    more: str = ""
+    """Words after the description."""
+    is_repeated: bool = False
+    choices: tuple[str, ...] = ()
+
+
+class FieldOption(click.Option):
+    """An option for a field of a call."""
+
+    def __init__(self, field: str, flags: list[str], **more: Any) -> None:
+        super().__init__(flags, **more)
+        self.field = field
+
+
+class Fields:
+    """The fields of a call that were given as options."""
+
+    def __init__(self, command: click.Command, given: dict[str, Any]) -> None:
+        """Takes the values of the options for fields out of `given`."""
+        found = [(each, given.pop(str(each.name))) for each in command.params if isinstance(each, FieldOption)]
+        self._given = {each.field: value for each, value in found if value not in (None, ())}
+        self._flags = [each.opts[0] for each, _ in found]
+
+    def __bool__(self) -> bool:
+        return bool(self._given)
+
+    def __contains__(self, field: str) -> bool:
+        return field in self._given
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The values that were given, as a query has them. No emails are looked up."""
+        return as_query(self._given)
+
+    def require_any(self, *others: str) -> None:
+        """Raises BadParameter if no field was given. `others` are options that would do as well."""
+        if not self._given:
+            raise click.BadParameter(f"Nothing to change: add at least one of {', '.join([*self._flags, *others])}.")
+
+    def take(self, field: str) -> Any:
+        """The value of a field that the command handles itself; None if it was not given."""
+        return self._given.pop(field, None)
+
+    def sent(self, place: Backend) -> Shown:
+        """What the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
+        found: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
+        if isinstance(found.get("metadata"), MetadataQuery):
+            found |= found.pop("metadata")
+        for name in PEOPLE:
+            if "@" in found.get(name, ""):
+                found[name] = place.user(found[name])["id"]
+        return found
+
+
+def as_query(fields: Shown) -> dict[str, str]:
+    """Fields as a query has them: lists with commas, yes and no as `true` and `false`."""
+    return {name: _as_text(value) for name, value in fields.items()}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+class MetadataQuery(dict[str, str]):
+    """Parameters of a filter by metadata."""
+
+
+NOTHING: Any = object()
+"""An empty text: removes the value of a field that can be null."""
+
+
+def options_of(
+    kind: type[Struct], leave_out: Iterable[str] = (), flags: Mapping[str, str] = {}, optional: Iterable[str] = ()
+) -> list[click.Parameter]:
+    """An option for each field of a query or body. `flags` are names in this command alone; `optional` are fields that the
+    command fills in where the option is missing."""
+    return [
+        _option(
+            name, field, flags.get(name) or FLAGS.get(name) or name.replace("_", "-"), field.required and name not in optional
+        )
+        for name, field in fields_of(kind).items()
+        if name not in leave_out
+    ]
+
+
+def _option(name: str, field: Any, flag: str, required: bool) -> FieldOption:
+    variable = flag.replace("-", "_") if flag.replace("-", "_").isidentifier() and flag != "from" else name
+    help = HELP.get(name) or _about(field.type)
+    if _holds(field.type, bool):
+        names = f"--{flag}/{NEGATIVE.get(name, f'--no-{flag}')}"
+        return FieldOption(name, [names, variable], default=None, help=help)
+    writing = _writing(name, field.type)
+
+    def read(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        if value in (None, ()):
+            return None
+        try:
+            return writing.read(list(value) if writing.is_repeated else value)
+        except ValueError as problem:
+            raise click.BadParameter(f"--{flag}: {problem}") from None
+
+    return FieldOption(
+        name,
+        [f"--{flag}", *([SHORT[name]] if name in SHORT else []), variable],
+        metavar=writing.metavar,
+        type=int if writing.metavar == "N" else str,
+        multiple=writing.is_repeated,
+        required=required,
+        help=f"{help} {writing.more}".strip(),
+        callback=read,
+        shell_complete=emails if name in PEOPLE else offering(writing.choices) if writing.choices else None,
+    )
+
+
+def _writing(name: str, kind: Any) -> Writing:
+    if name in PEOPLE:
+        return Writing("EMAIL|ID")
+    if name in _NAMED:
+        return _NAMED[name]
+    for held, writing in _HELD.items():
+        if _holds(kind, held):
+            return writing
+    choices = tuple(_choices(kind))
+    if _holds(kind, tuple):
+        if name in ("type", "types"):
+            return Writing("TYPE", more="Can be repeated.", is_repeated=True)
+        return Writing("A,B", parts, choices=choices)
+    if _holds(kind, int) and not _has_schema(kind):
+        return Writing("N")
+    metavar = METAVARS.get(name) or (name.upper() if choices else "TEXT")
+    if _holds(kind, type(None)) and _holds(kind, UnsetType):  # in a body, null removes the value
+        return Writing(metavar, lambda text: text or NOTHING)
+    return Writing(metavar, choices=choices)
+
+
+# ---- values
+
+
+def parts(text: str) -> list[str]:
+    """`A,B` as a list."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def offering(choices: Iterable[str]) -> Callable[..., list[CompletionItem]]:
+    """Completion of one of these values, or of several with commas between them."""
+
+    def offered(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        first, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(first + comma + value) for value in choices if value.startswith(last)]
+
+    return offered
+
+
+def expiry(text: str) -> str:
+    """A duration from now (`30d`) or an RFC 3339 time, as RFC 3339. Raises ValueError."""
+    if (length := units.seconds(text)) is not None:
+        at = clock.now() + length * clock.SECOND
+        if at > clock.LATEST:
+            raise ValueError(f"{text} is later than the year 9999.")
+        return clock.format_time(at)
+    try:
+        clock.parse(text)
+    except (ValueError, OverflowError):
+        raise ValueError("use a duration such as 30d, or a time such as 2027-01-31T00:00:00Z.") from None
+    return text
+
+
+def until(text: str) -> str:
+    """`expiry` of the option --expires. Raises BadParameter."""
+    try:
+        return expiry(text)
+    except ValueError as problem:
+        raise click.BadParameter(f"--expires: {problem}") from None
+
+
+def _seconds(text: str) -> int:
+    found = units.seconds(text)
+    if found is None:
+        raise ValueError(f"use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
+    return found
+
+
+def _day(text: str) -> str:
+    return f"{text}T00:00:00Z" if _DAY(text) else text
+
+
+def _headers(given: list[str]) -> dict[str, str | None]:
+    """By name. One without a value is to be removed."""
+    found = [each.partition(":") for each in given]
+    if wrong := [given[at] for at, (name, colon, _) in enumerate(found) if not name.strip() or not colon]:
+        raise ValueError(f"use NAME:VALUE, not {wrong[0]!r}.")
+    return {name.strip(): value.strip() or None for name, _, value in found}
+
+
+def _metadata(given: list[str]) -> dict[str, str | None]:
+    found = [each.partition("=") for each in given]
+    if wrong := [given[at] for at, (name, equals, _) in enumerate(found) if not name or not equals]:
+        raise ValueError(f"use NAME=TEXT, such as plan=team, not {wrong[0]!r}.")
+    return {name: text or None for name, _, text in found}
+
+
+def _metadata_query(given: list[str]) -> MetadataQuery:
+    found = [each.partition("=") for each in given]
+    if wrong := [given[at] for at, (name, _, text) in enumerate(found) if not name or not text]:
+        raise ValueError(f"use KEY=VALUE, such as plan=pro, not {wrong[0]!r}.")
+    return MetadataQuery({f"metadata[{name}]": text for name, _, text in found})
+
+
+def _limit(text: str) -> Any:
+    return NOTHING if text.strip().lower() == "default" else text
+
+
+_NAMED = {
+    "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
+    "expires_at": Writing("TIME", lambda text: expiry(text)),
+    "created_after": Writing("TIME", _day, "A day is its beginning (UTC)."),
+    "created_before": Writing("TIME", _day, "A day is its beginning (UTC)."),
+    "mapping": Writing("COLUMN=FIELD", more="Can be repeated.", is_repeated=True),
+    "method": Writing("METHOD", lambda text: text.upper()),
+}
+_HELD: dict[Any, Writing] = {
+    WebhookHeaders: Writing("NAME:VALUE", _headers, "`NAME:` removes one. Can be repeated.", is_repeated=True),
+    MetadataFilter: Writing("KEY=VALUE", _metadata_query, "Can be repeated.", is_repeated=True),
+    Metadata: Writing("NAME=TEXT", _metadata, "Can be repeated.", is_repeated=True),
+    MetadataPatch: Writing("NAME=TEXT", _metadata, "`NAME=` removes one. Can be repeated.", is_repeated=True),
+    LimitText: Writing("LIMIT", _limit, "`default`: the default."),
+}
+
+
+# ---- types
+
+
+def _about(kind: Any) -> str:
+    """The description of a field's type."""
+    if get_origin(kind) is Annotated:
+        for each in reversed(get_args(kind)[1:]):  # the last one describes this field, those before its type
+            if isinstance(each, Meta) and (found := each.description or (each.extra_json_schema or {}).get("description")):
+                return str(found)
+    if isinstance(kind, type) and _has_schema(kind):
+        return " ".join((kind.__doc__ or "").split())
+    for each in get_args(kind):
+        if not isinstance(each, Meta) and (found := _about(each)):
+            return found
+    return ""
+
+
+def _has_schema(kind: Any) -> bool:
+    """Whether this is a type of our own, or holds one: what arrives for it is a text."""
+    return hasattr(kind, "schema") if isinstance(kind, type) else any(_has_schema(each) for each in _inner(kind))
+
+
+def _holds(kind: Any, wanted: Any) -> bool:
+    if isinstance(kind, type):
+        return kind is wanted or (wanted is tuple and issubclass(kind, tuple)) or (wanted is int and kind is int)
+    return get_origin(kind) is wanted or any(_holds(each, wanted) for each in _inner(kind))
+
+
+def _choices(kind: Any) -> list[str]:
+    if get_origin(kind) is Literal:
+        return [str(each) for each in get_args(kind)]
+    if isinstance(kind, type) and _has_schema(kind):
+        schema: Mapping[str, Any] = kind.schema  # type: ignore[attr-defined]
+        return list(schema.get("enum") or schema.get("items", {}).get("enum") or ())
+    return [choice for each in _inner(kind) for choice in _choices(each)]
+
+
+def _inner(kind: Any) -> tuple[Any, ...]:
+    if get_origin(kind) is Annotated:
+        return (get_args(kind)[0],)
+    return get_args(kind) if get_origin(kind) in (Union, UnionType, tuple) else ()
