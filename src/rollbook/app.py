@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,7 @@ from rollbook.http.coding import Fixed
 from rollbook.http.cors import Cors
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.http.routing import Routes
+from rollbook.http.routing import Answer, Routes
 from rollbook.jobs import schedule
 from rollbook.jobs.webhooks.dispatcher import Dispatcher
 from rollbook.limits import valkey, valkey_address
@@ -145,26 +145,43 @@ class App:
     def body_rule(self, method: str, path: str) -> BodyRule:
         return self._routes.body_rule(method, path)
 
-    async def answer(self, request: Request) -> Response:
-        """Returns a response whatever happens."""
+    def answer(self, request: Request) -> Answer:
+        """Returns a response whatever happens, or a coroutine that does where something has to be waited for."""
         if (header := request.headers.get(b"traceparent")) is not None:
             request.trace = trace_context.parse(header)
         if self._spans is not None:
             self._spans.begin(request)
         try:
-            response = await self._routes.answer(request)
-        except ApiError as error:
-            response = await self._rendered(error, request)
-        except Exception:
-            logger.exception("unexpected error", extra={"request_id": request.id})
-            response = await self._rendered(ApiError(), request)
+            answer = self._routes.answer(request)
+        except Exception as error:
+            return self._refused(error, request)
+        if not isinstance(answer, Response):
+            return self._waited_for(answer, request)
+        if request.trace is not None or self._cors is not None:
+            self._add_lines(request)
+        return answer
+
+    async def _waited_for(self, coming: Coroutine[Any, Any, Response], request: Request) -> Response:
+        try:
+            response = await coming
+        except Exception as error:
+            return await self._refused(error, request)
+        self._add_lines(request)
+        return response
+
+    async def _refused(self, error: Exception, request: Request) -> Response:
+        if not isinstance(error, ApiError):
+            logger.error("unexpected error", exc_info=error, extra={"request_id": request.id})
+            error = ApiError()
+        response = await self._rendered(error, request)
+        self._add_lines(request)
+        return response
+
+    def _add_lines(self, request: Request) -> None:
         if request.trace is not None:
             request.head += request.trace.line
         if self._cors is not None:
             request.head += self._cors.lines(request.path, request.method, request.headers)
-        if request.head:
-            response = Response(response.status, response.head + request.head, response.body, response.stream)
-        return response
 
     def finished(self, request: Request, status: int, size: int) -> None:
         microseconds = (time.perf_counter_ns() - request.started) // 1000

@@ -7,7 +7,9 @@ exists.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
 from rollbook import clock
 from rollbook.actions.context import Rollbook
@@ -54,12 +56,29 @@ class Gate:
         self._used: dict[str, int] = {}
         on.db.listen(auth_version.CHANNEL, self._forget)
 
-    async def admit(self, request: Request) -> Caller:
+    def admit(self, request: Request) -> Caller | Coroutine[Any, Any, Caller]:
         """Whose key the request carries, the request counted. Puts the lines about the limits into `request.head`.
 
-        Raises Unauthorized, or TooManyRequests once the user, the key or, without a valid key, the address has used up a window.
+        A caller met lately, with nothing to refuse, is returned at once. For all others there is a coroutine, which raises Unauthorized, or
+        TooManyRequests once the user, the key or, without a valid key, the address has used up a window.
         """
         now = clock.now()
+        if 0 <= now - self._asked_at < FRESH:
+            caller = self._callers.get(request.headers.get(b"authorization"))
+            if caller is not None and caller.meter is not None and caller.ends_at > now:
+                lines = caller.meter.take(now)
+                if lines is not None:
+                    request.head = lines
+                    self._seen(request, caller, now)
+                    return caller
+        return self._admit(request, now)
+
+    async def admitted(self, request: Request) -> Caller:
+        """The same, waited for."""
+        caller = self.admit(request)
+        return caller if isinstance(caller, Caller) else await caller
+
+    async def _admit(self, request: Request, now: int) -> Caller:
         header = request.headers.get(b"authorization")
         try:
             if not 0 <= now - self._asked_at < FRESH:
@@ -74,16 +93,19 @@ class Gate:
             if verdict.admitted:
                 raise
             raise TooManyRequests(windows.retry_after(verdict)) from None
-        request.user_id = caller.user_id
-        request.key_id = key_id = caller.key_id
-        if key_id is not None:
-            self._used[key_id] = now
+        self._seen(request, caller, now)
         own = caller.key_limit
         verdict = await self._limiter.take(caller.user_id, caller.limit, now, caller.key_bucket, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
             raise self._refused(request, caller, verdict)
         return caller
+
+    def _seen(self, request: Request, caller: Caller, now: int) -> None:
+        request.user_id = caller.user_id
+        request.key_id = key_id = caller.key_id
+        if key_id is not None:
+            self._used[key_id] = now
 
     async def count_further(self, request: Request, caller: Caller, requests: int) -> None:
         """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then counts none of these."""
@@ -112,6 +134,7 @@ class Gate:
         if len(callers) >= MOST_CALLERS:
             callers.clear()
         caller = callers[header] = Caller(holder, self._policy.limit_for(holder.role, holder.user_limit))
+        caller.meter = self._limiter.meter(caller.user_id, caller.limit, caller.key_bucket, caller.key_limit)
         return caller
 
     def check(self, by: Principal, scope: str, self_access: str, about: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
+from rollbook.api.routes import ROUTES
 from rollbook.errors import ApiError, MethodNotAllowed, NotFound, Unauthorized
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.http.routing import Ids, Routes
+from rollbook.http.routing import Plan, Routes, _walk, settled
+from rollbook.web.pages import PAGES
 
 
 class Line(NamedTuple):
@@ -25,8 +28,8 @@ class Entrance:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def answer(self, request: Request, row: Line, ids: Ids) -> Response:
-        return Response(200, b"", f"{self.name} {row.method} {row.path} {' '.join(ids)}".strip().encode())
+    def plan(self, row: Line) -> Plan:
+        return lambda request, ids: Response(200, b"", f"{self.name} {row.method} {row.path} {' '.join(ids)}".strip().encode())
 
     async def before_refusal(self, request: Request, rows: Sequence[Line]) -> None:
         if not any(row.is_open for row in rows):
@@ -56,7 +59,7 @@ def routes() -> Routes:
 
 
 def ask(routes: Routes, method: str, path: str) -> Response:
-    call: Any = routes.answer(Request(method, path, "", {}, b"", "192.0.2.1", False, "req_0", 0))
+    call = settled(routes.answer(Request(method, path, "", {}, b"", "192.0.2.1", False, "req_0", 0)))
     try:
         call.send(None)
     except StopIteration as end:
@@ -129,3 +132,18 @@ def test_options_names_the_methods_of_a_path(routes: Routes) -> None:
 
 def test_options_of_the_server_names_all_methods(routes: Routes) -> None:
     assert ask(routes, "OPTIONS", "*").head == b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+
+
+def test_paths_are_found_as_in_the_tree() -> None:
+    """The two dictionaries say what the tree says, for the rows as they are."""
+    routes = Routes()
+    routes.add(Entrance("api"), [Line(row.method, row.path) for row in (*ROUTES, *PAGES)])
+    parts = sorted({part for row in (*ROUTES, *PAGES) for part in row.path.split("/")} | {"", "a", "user_1"})
+    choose = random.Random(1)
+    for _ in range(20_000):
+        path = "/" + "/".join(choose.choice(parts) for _ in range(choose.randint(0, 6)))
+        if choose.random() < 0.7:
+            path = choose.choice(ROUTES).path.replace("{userId}", choose.choice(parts)) + choose.choice(("", "/", "//"))
+        tree = _walk(routes._root, (path[:-1] if path.endswith("/") else path).split("/"), 1)
+        found = routes.find(path)
+        assert found == (tree or ((routes._static["/"], ()) if path == "/" else None)), path

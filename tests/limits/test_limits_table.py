@@ -190,7 +190,7 @@ def test_the_group_of_a_bucket_differs_from_server_to_server() -> None:
     """So nobody can work out names that meet in one group."""
     names = [f"address:{number}" for number in range(50)]
     first, second = Table.create(workers=4), Table.create(workers=4)
-    assert [first._locate(name) for name in names] != [second._locate(name) for name in names]
+    assert [first.locate(name) for name in names] != [second.locate(name) for name in names]
 
 
 def test_an_idle_table_takes_next_to_no_memory(counters: Any) -> None:

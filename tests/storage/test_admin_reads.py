@@ -24,6 +24,7 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import engines, event_search, events, user_list, users
 from rollbook.records.dialect import dialect
@@ -284,7 +285,7 @@ class Visitor:
         request = Request(
             method, path, query, headers, urlencode(form).encode(), "127.0.0.1", False, "req_pages", time.perf_counter_ns()
         )
-        response: Response = await self.app.answer(request)
+        response: Response = await settled(self.app.answer(request))
         assert response.status < 400, (method, target, response.body[:2000])
         if path == "/account/sign-in" and (found := re.search(rb"Set-Cookie: ([^;]+)", response.head)):
             self.cookie = found[1].decode()

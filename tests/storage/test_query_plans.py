@@ -23,6 +23,7 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
+from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import (
     auth_version,
@@ -101,7 +102,7 @@ class Calls:
         fields |= {name.replace("_", "-").lower().encode(): value.encode() for name, value in headers.items()}
         content = b"" if body is None else json.dumps(body).encode()
         request = Request(method, path, query, fields, content, "127.0.0.1", False, "req_plans", time.perf_counter_ns())
-        response: Response = await self.app.answer(request)
+        response: Response = await settled(self.app.answer(request))
         assert response.status < 300, (method, target, response.body)
         self.links = re.findall(rb"<[^>]*(/v1/[^>]*)>", response.head)
         if response.stream is not None:

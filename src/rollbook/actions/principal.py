@@ -6,6 +6,7 @@ from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
 from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, UserSuspended
+from rollbook.limits.meter import Meter
 from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys, users
@@ -21,8 +22,8 @@ class Caller:
     """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate remembers it."""
 
     __slots__ = (
-        "created_by", "ends_at", "key_bucket", "key_id", "key_limit", "limit", "limited_with", "networks", "privileges", "role", "scopes",
-        "scopes_on_all", "scopes_on_self", "suspended", "user_id",
+        "created_by", "ends_at", "free_scopes", "key_bucket", "key_id", "key_limit", "limit", "limited_with", "meter", "networks", "privileges",
+        "role", "scopes", "scopes_on_all", "scopes_on_self", "suspended", "user_id",
     )  # fmt: skip
 
     def __init__(self, holder: Holder, limit: Limit) -> None:
@@ -43,6 +44,10 @@ class Caller:
         self.scopes = key_bounds.scopes_of(holder.scopes)
         self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
         self.networks = key_bounds.networks_of(holder.ip_allow)
+        self.free_scopes = frozenset() if self.suspended or self.networks is not None else self.scopes_on_all
+        """Scopes that reach all users, with nothing else to check for each request."""
+        self.meter: Meter | None = None
+        """What counts its requests, where the gate knows one."""
 
     @property
     def bounds(self) -> Bounds:

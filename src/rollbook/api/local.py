@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from rollbook.actions.principal import Principal
-from rollbook.api import parsing, router
 from rollbook.api.call import Call, Operations, Services
+from rollbook.api.plan import performance
 from rollbook.api.routes import ROUTES, Route
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.http.routing import Ids, Routes
+from rollbook.http.routing import Answer, Ids, Plan, Routes, settled
 from rollbook.limits.table import Table
 from rollbook.storage.database import Database
 
@@ -32,17 +32,17 @@ class Local:
 
     async def call(self, method: str, path: str, query: str, body: bytes) -> Response:
         """`path` is percent-decoded, `query` is not. Raises ApiError."""
-        return await self._routes.answer(Request(method, path, query, {}, body, self._by.address, True, "", 0))
+        return await settled(self._routes.answer(Request(method, path, query, {}, body, self._by.address, True, "", 0)))
 
-    async def answer(self, request: Request, row: Route, ids: Ids) -> Response:
-        call = Call(self.services, request)
-        call.by = self._by
-        call.query = parsing.parse_query(row.query or parsing.NoQuery, request.query)
-        if row.method == "POST" or row.body is not None:
-            minimum = self.services.settings.password_min_length
-            call.body = router.body_of(row, request, minimum) if row.reads is None else await row.reads(call)
-        assert row.shows is not None
-        return row.shows(call, await router.act(self.services, row, call, ids))
+    def plan(self, row: Route) -> Plan:
+        perform = performance(row, self.services)
+
+        def answer(request: Request, ids: Ids) -> Answer:
+            call = Call(self.services, request)
+            call.by = self._by
+            return perform(call, ids)
+
+        return answer
 
     async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
         """Nothing is hidden here."""

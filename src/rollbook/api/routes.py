@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
 from rollbook import errors
@@ -45,7 +45,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    action: Callable[..., Awaitable[Any]]
+    action: Callable[..., Coroutine[Any, Any, Any]]
     scope: str | None
     success: int = 200
     query: Any = None
@@ -85,15 +85,15 @@ ROUTES = [
     Route("POST", "/v1/users/bulk", bulk.bulk_users, "users:write", 207, body=types.Bulk, answer=types.BulkResults, errors=(errors.BulkRefused, errors.Overloaded), reads=bulk_calls.read, takes=bulk_calls.taken, shows=bulk_calls.shown, max_body=bulk_calls.MAX_BODY),
     Route("GET", "/v1/users/count", users.count_users, "users:read", query=arguments.UserFilters, answer=types.Count, takes=take.filters, shows=show.count),
     Route("POST", "/v1/users/verify-password", passwords.verify_password, "users:verify", 200, types.UserFields, arguments.Credentials, types.User, (errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded), shows=show.user_listed, replays=False),
-    Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", shows=show.user),
+    Route("GET", USER, users.get, "users:read", query=types.UserFields, answer=types.User, errors=FOUND, self_access="user", takes=take.nothing, shows=show.user),
     Route("PUT", USER, users.update, "users:write", 200, types.UserFields, types.UserUpdate, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("PATCH", USER, users.update, "users:write", 200, types.UserFields, types.UserPatch, types.User, (*MATCH, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF), "user", take.changes, show.user_updated),
     Route("DELETE", USER, users.delete, "users:delete", 204, types.DeleteUser, errors=(*MATCH, errors.NotYourself, errors.LastOwner), takes=take.deletion, shows=show.nothing),
     Route("PUT", USER + "/password", passwords.set_password, "users:write", 204, body=arguments.PasswordChange, errors=(errors.NotFound, *PROOF), self_access="user", shows=show.nothing),
     Route("POST", USER + "/password-link", passwords.create_password_link, "users:write", 201, body=arguments.PasswordLinkCreate, answer=types.PasswordLink, errors=(errors.NotFound, errors.NotYourself), shows=show.password_link),
-    Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), shows=show.user_updated),
-    Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, shows=show.user_updated),
-    Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), shows=show.user_listed),
+    Route("POST", USER + "/suspend", users.suspend, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, errors.NotYourself, errors.LastOwner), takes=take.nothing, shows=show.user_updated),
+    Route("POST", USER + "/activate", users.activate, "users:write", 200, types.UserFields, answer=types.User, errors=FOUND, takes=take.nothing, shows=show.user_updated),
+    Route("POST", USER + "/restore", users.restore, "users:write", 200, types.UserFields, answer=types.User, errors=(errors.NotFound, *TAKEN), takes=take.nothing, shows=show.user_listed),
     Route("GET", USER + "/export", users.export, "users:export", answer=types.Export, errors=(errors.NotFound, errors.ExportRunning), self_access="user", shows=show.export),
     Route("GET", "/v1/exports", exports.export_users, "users:export", query=arguments.ExportUsers, answer=str, errors=(errors.ExportRunning,), takes=export_files.taken, shows=export_files.shown),
     Route("GET", "/v1/keys", keys.list_keys, "keys:read", query=arguments.ListKeys, answer=list[types.Key], errors=FOUND, self_access="keys", shows=show.key_list),

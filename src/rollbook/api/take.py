@@ -42,6 +42,11 @@ def user_page(call: Call) -> tuple[Query]:
     return (query._replace(position=paging.position(call.services.secret, sort, asked.cursor)),)
 
 
+def nothing(call: Call) -> tuple[()]:
+    """Where the query only chooses what is shown."""
+    return ()
+
+
 def filters(call: Call) -> tuple[Filters]:
     return (users.filters_of(call.query),)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from rollbook.errors import ApiError
 from rollbook.http.body import BodyRule
@@ -33,9 +34,9 @@ class Application(Protocol):
         """Asked at the end of the head of a request that has a body."""
         ...
 
-    async def answer(self, request: Request) -> Response:
-        """Never raises. It waits only on futures (and `sleep(0)`): there may be no task around it, so `asyncio.timeout` and
-        `current_task` do not work."""
+    def answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
+        """At once, or by a coroutine. Neither raises. The coroutine waits only on futures (and `sleep(0)`): there may be no task around it,
+        so `asyncio.timeout` and `current_task` do not work. The transport adds the lines of `request.head` to the response."""
         ...
 
     def finished(self, request: Request, status: int, size: int) -> None:

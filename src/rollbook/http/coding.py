@@ -9,9 +9,10 @@ import asyncio
 import re
 import sys
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from rollbook.http.request import Request
 from rollbook.http.response import Chunks, Response, Stream
@@ -53,9 +54,16 @@ def _choose(field: bytes) -> str:
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else ""
 
 
-async def compressed(request: Request, response: Response) -> Response:
-    """The response in the coding that the client prefers. Only for responses without a secret: their length tells about their
-    content (BREACH)."""
+def is_long(response: Response) -> bool:
+    """Whether it is worth compressing. A stream that never ends is not: it would keep a compressor's window for as long as its
+    client stays."""
+    stream = response.stream
+    return len(response.body) >= MIN_SIZE if stream is None else not stream.endless
+
+
+def compressed(request: Request, response: Response) -> Response | Coroutine[Any, Any, Response]:
+    """The response in the coding that the client prefers; a coroutine where compressing it takes a thread. Only for responses
+    without a secret: their length tells about their content (BREACH)."""
     coding = accepted(request)
     status, head, body, stream = response
     head += _VARY
@@ -64,6 +72,12 @@ async def compressed(request: Request, response: Response) -> Response:
     head = _OPAQUE_TAG.sub(lambda tag: tag[0] + b"-" + coding.encode(), head) + _line(coding)
     if stream is not None:
         return Response(status, head, stream=Stream(_Compressed(stream.chunks, coding), stream.endless))
+    if len(body) < _OFF_LOOP:
+        return Response(status, head, compress(body, coding))
+    return _compressed_off_loop(status, head, body, coding)
+
+
+async def _compressed_off_loop(status: int, head: bytes, body: bytes, coding: str) -> Response:
     return Response(status, head, await _off_loop(body, coding))
 
 
@@ -165,8 +179,6 @@ class _Zstd:
 
 
 async def _off_loop(data: bytes, coding: str, best: bool = False) -> bytes:
-    if len(data) < _OFF_LOOP and not best:
-        return compress(data, coding)
     return await asyncio.get_running_loop().run_in_executor(None, compress, data, coding, best)
 
 

@@ -216,18 +216,22 @@ class Connection(asyncio.Protocol):
         if isinstance(message, Refusal):
             self._answer_refusal(message, keep)
             return
-        coroutine = self.worker.app.answer(message)
+        future = None
         try:
-            future = coroutine.send(None)
+            answer = self.worker.app.answer(message)
+            future = None if isinstance(answer, Response) else answer.send(None)
         except StopIteration as end:
-            self._respond(message, end.value, keep)
+            answer = end.value
         except BaseException as error:
             self._send(self.worker.failed(message, error), message.id, keep, message.method == "HEAD", message.secure)
-        else:
-            self.busy = True
-            self.waiting = message
-            self._keep_time()
-            self.worker.running[message] = Driver(coroutine, future, partial(self._finished, message, keep), self.worker.loop)
+            return
+        if isinstance(answer, Response):
+            self._respond(message, answer, keep)
+            return
+        self.busy = True
+        self.waiting = message
+        self._keep_time()
+        self.worker.running[message] = Driver(answer, future, partial(self._finished, message, keep), self.worker.loop)
 
     def _answer_refusal(self, refusal: Refusal, keep: bool) -> None:
         worker = self.worker
@@ -264,7 +268,8 @@ class Connection(asyncio.Protocol):
             return
         self.worker.app.finished(request, response.status, 0 if request.method == "HEAD" else len(response.body))
         if not self.transport.is_closing():
-            self._send(response, request.id, keep and self._has_read(request), request.method == "HEAD", request.secure)
+            keep = keep and self._has_read(request)
+            self._send(response, request.id, keep, request.method == "HEAD", request.secure, request.head)
 
     def _has_read(self, request: Request) -> bool:
         """Whether the next bytes are another request. The client of one that is answered early may still be sending."""
@@ -287,7 +292,7 @@ class Connection(asyncio.Protocol):
         self.moved()
         chunked = self.sending.is_chunked
         self.transport.write(
-            wire.encode_head(response, worker.common[request.secure], request.id, chunked=chunked, close=not keep)
+            wire.encode_head(response, worker.common[request.secure], request.id, request.head, chunked=chunked, close=not keep)
         )
 
     def moved(self) -> None:
@@ -310,11 +315,12 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
-    def _send(self, response: Response, id: str, keep: bool, head: bool, secure: bool) -> None:
+    def _send(self, response: Response, id: str, keep: bool, head: bool, secure: bool, lines: bytes = b"") -> None:
+        """`lines`: header lines beside those of the response."""
         worker = self.worker
         if worker.draining and not self.pending:
             keep = False
-        self.transport.write(wire.encode(response, worker.common[secure], id, head=head, close=not keep))
+        self.transport.write(wire.encode(response, worker.common[secure], id, lines, head=head, close=not keep))
         if not keep:
             self._close()
 

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@types.coroutine
+def resumed(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine that has suspended once. `waits_for` is what its first `send(None)` returned."""
+    while True:
+        step: Callable[[Any], Any] = coroutine.send
+        given: Any = None
+        try:
+            given = yield waits_for
+        except BaseException as problem:
+            step, given = coroutine.throw, problem
+        try:
+            waits_for = step(given)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 class Driver:

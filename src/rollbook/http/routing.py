@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
@@ -15,6 +15,15 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ACCEPT_PATCH = line("Accept-Patch", "application/merge-patch+json, application/json")
 
 Ids = tuple[str, ...]
+Answer = Response | Coroutine[Any, Any, Response]
+"""A response, or what has to be waited for to get one."""
+Plan = Callable[[Request, Ids], Answer]
+"""Answers the requests for one row. The ids are the path's values, in the order of the braces in `row.path`. Raises ApiError, as does
+the coroutine that it returns."""
+
+
+async def settled(answer: Answer) -> Response:
+    return answer if isinstance(answer, Response) else await answer
 
 
 class RoutedRow(Row, Protocol):
@@ -34,8 +43,8 @@ class RoutedRow(Row, Protocol):
 class Entrance(Protocol):
     """Answers the requests for one table of rows: the API, the dashboard."""
 
-    async def answer(self, request: Request, row: Any, ids: Ids, /) -> Response:
-        """`ids` are the path's values, in the order of the braces in `row.path`. Raises ApiError."""
+    def plan(self, row: Any, /) -> Plan:
+        """Asked once for each row, when the server starts."""
         ...
 
     async def before_refusal(self, request: Request, rows: Sequence[Any], /) -> None:
@@ -46,7 +55,7 @@ class Entrance(Protocol):
 class Resource:
     """What one path pattern answers to."""
 
-    __slots__ = ("allow", "body_rules", "entrance", "options", "rows")
+    __slots__ = ("allow", "body_rules", "entrance", "options", "plans", "rows")
 
     def __init__(self, entrance: Entrance, rows: Sequence[RoutedRow], max_body: int) -> None:
         self.entrance = entrance
@@ -54,11 +63,12 @@ class Resource:
         self.body_rules = {
             row.method: BodyRule(row.max_body or max_body, row.streams_body or row.max_body > max_body) for row in rows
         }
-        self.rows: dict[str, Any] = {row.method: row for row in rows}
-        if "GET" in self.rows:
-            self.rows["HEAD"] = self.rows["GET"]
-        self.allow = ", ".join(method for method in METHODS if method in self.rows or method == "OPTIONS")
-        self.options = line("Allow", self.allow) + (ACCEPT_PATCH if "PATCH" in self.rows else b"")
+        self.rows = rows
+        self.plans: dict[str, tuple[RoutedRow, Plan]] = {row.method: (row, entrance.plan(row)) for row in rows}
+        if "GET" in self.plans:
+            self.plans["HEAD"] = self.plans["GET"]
+        self.allow = ", ".join(method for method in METHODS if method in self.plans or method == "OPTIONS")
+        self.options = line("Allow", self.allow) + (ACCEPT_PATCH if "PATCH" in self.plans else b"")
 
 
 class _Node:
@@ -73,8 +83,12 @@ class _Node:
 
 
 class Routes:
-    """All rows of all entrances, as a tree of path segments. A `{name}` in a path stands for one whole segment that is not empty;
-    a segment spelled out wins over one in braces."""
+    """All rows of all entrances. A `{name}` in a path stands for one whole segment that is not empty; a segment spelled out wins over
+    one in braces.
+
+    Most paths are found in one of two dictionaries: those without a value, and those with one value at their end by what stands before
+    it. The others are looked for in a tree of segments, which holds all.
+    """
 
     def __init__(self, max_body: int = 65_536) -> None:
         """`max_body`: most bytes of a body where the row does not say."""
@@ -82,6 +96,8 @@ class Routes:
         self._body_rule = BodyRule(max_body)
         self._root = _Node()
         self._static: dict[str, Resource] = {}
+        self._ending: dict[str, Resource] = {}
+        self._last: tuple[str, tuple[Resource, Ids] | None] = "", None
         self._prefixes: dict[str, Entrance] = {}
 
     def add(self, entrance: Entrance, rows: Sequence[RoutedRow], prefix: str = "") -> None:
@@ -95,6 +111,8 @@ class Routes:
             resource = Resource(entrance, group, self._max_body)
             if "{" not in path:
                 self._static[path] = resource
+            elif path.count("{") == 1 and path.endswith("}"):
+                self._ending[path.rpartition("/")[0]] = resource
             if path != "/":  # `//` is not the root with a trailing slash
                 self._node(path).resource = resource
 
@@ -113,18 +131,31 @@ class Routes:
         resource = self._static.get(path)
         if resource is not None:
             return resource, ()
-        if path[-1:] == "/":
-            path = path[:-1]
-        return _walk(self._root, path.split("/"), 1)
+        before, _, last = path.rpartition("/")
+        resource = self._ending.get(before)
+        if resource is not None and last:
+            return resource, (last,)
+        return _walk(self._root, (path if last else before).split("/"), 1)
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         """What the row of this path accepts."""
         found = self.find(path)
+        self._last = path, found  # asked for again as soon as the body is there, or later
         return self._body_rule if found is None else found[0].body_rules.get(method, self._body_rule)
 
-    async def answer(self, request: Request) -> Response:
-        """Raises ApiError."""
-        found = self.find(request.path)
+    def answer(self, request: Request) -> Answer:
+        """By the plan of the row. Raises ApiError, as does the coroutine."""
+        path, found = self._last
+        if path is not request.path:
+            found = self.find(request.path)
+        if found is not None:
+            planned = found[0].plans.get(request.method)
+            if planned is not None:
+                request.route, plan = planned
+                return plan(request, found[1])
+        return self._refuse(request, found)
+
+    async def _refuse(self, request: Request, found: tuple[Resource, Ids] | None) -> Response:
         if found is None:
             if request.path == "*":  # OPTIONS asks about the server as a whole (RFC 9110 section 9.3.7)
                 return Response(204, line("Allow", ", ".join(METHODS)))
@@ -132,15 +163,11 @@ class Routes:
                 if request.path.startswith(prefix):
                     await entrance.before_refusal(request, ())
             raise NotFound()
-        resource, ids = found
-        row = resource.rows.get(request.method)
-        if row is None:
-            if request.method == "OPTIONS":
-                return Response(204, resource.options)
-            await resource.entrance.before_refusal(request, tuple(resource.rows.values()))
-            raise MethodNotAllowed(request.method, resource.allow)
-        request.route = row
-        return await resource.entrance.answer(request, row, ids)
+        resource, _ = found
+        if request.method == "OPTIONS":
+            return Response(204, resource.options)
+        await resource.entrance.before_refusal(request, resource.rows)
+        raise MethodNotAllowed(request.method, resource.allow)
 
 
 def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | None:

@@ -18,7 +18,7 @@ def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
     left = verdict.left
     if not left:
         return b""
-    templates = _templates.get((limit, own_limit)) or _make(limit, own_limit)
+    lines = templates(limit, own_limit)
     tightest = left[0]
     tightest_index = index = 0
     for window in left:
@@ -26,15 +26,20 @@ def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
             tightest = window
             tightest_index = index
         index += 1
-    return templates[tightest_index] % sum(left, tightest)
+    return lines[tightest_index] % sum(left, tightest)
+
+
+def templates(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
+    """Templates of the lines, one for each window that may be the tightest: its two numbers, then those of all windows."""
+    return _templates.get((limit, own_limit)) or _make(limit, own_limit)
 
 
 def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
-    """Templates of the lines, one for each window that may be the tightest. Cached: a server has few different limits."""
+    """Cached: a server has few different limits."""
     windows = [(window.name, window) for window in limit] + [(f"key-{window.name}", window) for window in own_limit]
     policy = ", ".join(f'"{label}";q={window.calls};w={window.seconds}' for label, window in windows)
     state = ", ".join(f'"{label}";r=%d;t=%d' for label, _ in windows)
-    templates = tuple(
+    made = tuple(
         (
             f"RateLimit-Limit: {window.calls}\r\nRateLimit-Remaining: %d\r\nRateLimit-Reset: %d\r\n"
             f"RateLimit-Policy: {policy}\r\nRateLimit: {state}\r\n"
@@ -43,5 +48,5 @@ def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
     )
     if len(_templates) >= 10_000:
         _templates.clear()
-    _templates[limit, own_limit] = templates
-    return templates
+    _templates[limit, own_limit] = made
+    return made

@@ -20,6 +20,8 @@ import time
 from functools import lru_cache
 from hashlib import blake2b
 
+from rollbook.limits import meter
+from rollbook.limits.meter import Meter
 from rollbook.limits.windows import SIZE, UNLIMITED, Left, Starts, Verdict, clear, look, seen, settle, undo, worth
 from rollbook.quota import NO_LIMIT, Limit
 
@@ -34,13 +36,13 @@ _GROUP = _DIGESTS + _SLOTS * SIZE * _WORD  # 1,792 bytes
 class Table:
     """Created in the parent; every worker forked afterwards uses the same object."""
 
-    def __init__(self, descriptor: int, groups: int, locked: bool) -> None:
+    def __init__(self, descriptor: int, groups: int, shared: bool) -> None:
         self._descriptor = descriptor
-        self._locked = locked
+        self.is_shared = shared  # by several workers
         self._groups = groups
-        self._map = mmap.mmap(descriptor, groups * _GROUP + mmap.PAGESIZE)
+        self.memory = mmap.mmap(descriptor, groups * _GROUP + mmap.PAGESIZE)
         # One item is one machine word: an assignment to it is a single store.
-        self._words = memoryview(self._map).cast("q")
+        self.words = memoryview(self.memory).cast("q")
         self._evicted = groups * _GROUP // _WORD
         key = os.urandom(32)
 
@@ -49,7 +51,8 @@ class Table:
             digest = blake2b(bucket.encode(), digest_size=_DIGEST, key=key).digest()
             return int.from_bytes(digest[:8], "little") % groups, digest
 
-        self._locate = locate
+        self.locate = locate
+        """The group of a bucket, and its digest."""
 
     @classmethod
     def create(cls, workers: int, groups: int | None = None) -> Table:
@@ -63,17 +66,28 @@ class Table:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, groups * _GROUP + mmap.PAGESIZE)
-        return cls(descriptor, groups, locked=workers > 1)
+        return cls(descriptor, groups, shared=workers > 1)
 
     def close(self) -> None:
         """Release the memory. The end of the process does so too."""
-        self._words.release()
-        self._map.close()
+        self.words.release()
+        self.memory.close()
         os.close(self._descriptor)
 
     @property
     def evicted(self) -> int:
-        return self._words[self._evicted]
+        return self.words[self._evicted]
+
+    def meter(self, bucket: str, limit: Limit, own: str | None, own_limit: Limit) -> Meter | None:
+        return meter.of(self, bucket, limit, own, own_limit)
+
+    def slot(self, group: int, digest: bytes) -> tuple[slice, int] | None:
+        """Where the digest of a bucket is in the memory, and the index of its first word. None when it has no slot."""
+        start = self._find(group, digest)
+        if start is None:
+            return None
+        at = group * _GROUP + (start - _start(group * _GROUP, 0)) // SIZE * _DIGEST
+        return slice(at, at + _DIGEST), start
 
     async def take(
         self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
@@ -84,41 +98,41 @@ class Table:
             bucket, limit = own, own_limit
         elif not limit:
             return UNLIMITED
-        group, digest = self._locate(bucket)
-        left: Left = []
-        starts: Starts = []
+        group, digest = self.locate(bucket)
         self._lock(group)
         try:
             start = self._find(group, digest)
             if start is None:
                 start = self._allocate(group, digest, now)
-            room = look(self._words, start, limit, now, left, starts, requests)
-            return settle(self._words, left, starts, room, requests)
+            left: Left = []
+            starts: Starts = []
+            room = look(self.words, start, limit, now, left, starts, requests)
+            return settle(self.words, left, starts, room, requests)
         finally:
             self._unlock(group)
 
     async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:
-        group, digest = self._locate(bucket)
+        group, digest = self.locate(bucket)
         self._lock(group)
         try:
             start = self._find(group, digest)
             if start is not None:
-                undo(self._words, start, limit, now)
+                undo(self.words, start, limit, now)
         finally:
             self._unlock(group)
 
     async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
-        group, digest = self._locate(bucket)
+        group, digest = self.locate(bucket)
         self._lock(group)
         try:
             start = self._find(group, digest)
-            return limit if start is None else seen(self._words, start, limit, now)
+            return limit if start is None else seen(self.words, start, limit, now)
         finally:
             self._unlock(group)
 
     def _take_both(self, bucket: str, limit: Limit, now: int, own: str, own_limit: Limit, requests: int) -> Verdict:
-        group, digest = self._locate(bucket)
-        own_group, own_digest = self._locate(own)
+        group, digest = self.locate(bucket)
+        own_group, own_digest = self.locate(own)
         left: Left = []
         starts: Starts = []
         # Always the lower group first: two workers that want the same two cannot wait for each other.
@@ -135,9 +149,9 @@ class Table:
                 start = self._allocate(group, digest, now, keep=own_start)
             if own_start is None:
                 own_start = self._allocate(own_group, own_digest, now, keep=start)
-            room = look(self._words, start, limit, now, left, starts, requests)
-            room = look(self._words, own_start, own_limit, now, left, starts, requests) and room
-            return settle(self._words, left, starts, room, requests)
+            room = look(self.words, start, limit, now, left, starts, requests)
+            room = look(self.words, own_start, own_limit, now, left, starts, requests) and room
+            return settle(self.words, left, starts, room, requests)
         finally:
             for each in held:
                 self._unlock(each)
@@ -145,9 +159,9 @@ class Table:
     def _find(self, group: int, digest: bytes) -> int | None:
         """The index of the bucket's first word, or None when it has no slot."""
         base = group * _GROUP
-        at = self._map.find(digest, base, base + _DIGESTS)
+        at = self.memory.find(digest, base, base + _DIGESTS)
         while at >= 0 and (at - base) % _DIGEST:  # across two digests: as good as impossible
-            at = self._map.find(digest, at + 1, base + _DIGESTS)
+            at = self.memory.find(digest, at + 1, base + _DIGESTS)
         return None if at < 0 else _start(base, (at - base) // _DIGEST)
 
     def _allocate(self, group: int, digest: bytes, now: int, keep: int | None = None) -> int:
@@ -156,7 +170,7 @@ class Table:
         slots = [_start(base, slot) for slot in range(_SLOTS)]
         least, start = (1, 1), -1
         for candidate in slots:
-            value = worth(self._words, candidate, now)
+            value = worth(self.words, candidate, now)
             if candidate != keep and (start < 0 or value < least):
                 least, start = value, candidate
                 if value == (0, 0):
@@ -164,21 +178,21 @@ class Table:
         else:
             self._count_eviction()
         # The windows stop before the name changes: whoever dies between leaves an idle slot, under either name or under none.
-        clear(self._words, start)
+        clear(self.words, start)
         at = base + slots.index(start) * _DIGEST
-        self._map[at : at + _DIGEST] = digest
+        self.memory[at : at + _DIGEST] = digest
         return start
 
     def _count_eviction(self) -> None:
         # Its lock lies behind those of all groups, so it keeps their order.
         self._lock(self._groups)
         try:
-            self._words[self._evicted] += 1
+            self.words[self._evicted] += 1
         finally:
             self._unlock(self._groups)
 
     def _lock(self, group: int) -> None:
-        while self._locked:
+        while self.is_shared:
             try:
                 return fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, group)
             except OSError as problem:
@@ -189,7 +203,7 @@ class Table:
                 time.sleep(0)
 
     def _unlock(self, group: int) -> None:
-        if self._locked:
+        if self.is_shared:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, group)
 
 

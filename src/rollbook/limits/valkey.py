@@ -80,6 +80,9 @@ class Valkey:
     def evicted(self) -> int:
         return self._local.evicted
 
+    def meter(self, bucket: str, limit: Limit, own: str | None, own_limit: Limit) -> None:
+        """Every request asks the store."""
+
     async def take(
         self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
     ) -> Verdict:

@@ -16,10 +16,13 @@ In shared memory a worker may be killed between any two stores, and the next one
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rollbook.clock import SECOND
 from rollbook.quota import MAX_WINDOWS, NO_LIMIT, Limit, Window
+
+if TYPE_CHECKING:
+    from rollbook.limits.meter import Meter
 
 
 class Verdict(NamedTuple):
@@ -49,6 +52,10 @@ class Limiter(Protocol):
         `bucket` is whose requests are counted (a user ID, `address:…`), `own` the bucket of a key with its own, lower limit. `requests`:
         count this many, or none of them.
         """
+        ...
+
+    def meter(self, bucket: str, limit: Limit, own: str | None, own_limit: Limit) -> Meter | None:
+        """Counts as `take` with these arguments, for the requests of one caller. None where there is no quicker way than `take`."""
         ...
 
     async def give_back(self, bucket: str, limit: Limit, now: int, at: int = 0) -> None:

@@ -14,7 +14,7 @@ from rollbook.errors import ApiError, Forbidden, TooManyRequests
 from rollbook.http import origins
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.http.routing import Ids
+from rollbook.http.routing import Ids, Plan
 from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
 from rollbook.records import sessions, users
@@ -37,7 +37,10 @@ class Site:
         self._seen: dict[str, int] = {}
         self._visited = False
 
-    async def answer(self, request: Request, row: Page, ids: Ids) -> Response:
+    def plan(self, row: Page) -> Plan:
+        return lambda request, ids: self._answer(request, row, ids)
+
+    async def _answer(self, request: Request, row: Page, ids: Ids) -> Response:
         """Raises ApiError."""
         settings = self._services.settings
         if row.who != "anyone" or row.method != "GET" or request.path.startswith("/account"):

@@ -1,0 +1,172 @@
+"""Compiles the rows of `api/routes`: whatever is known of a row before its first request is decided once, when the server starts.
+
+A plan is one function of a request and the values in its path. It answers at once where nothing has to be waited for (on SQLite, a
+read never waits), and otherwise with a coroutine that goes on from there. A performance is the part of it for a caller who was
+admitted: query and body in their types, the action, and how its result is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import Caller, Principal
+from rollbook.api import idempotency, parsing
+from rollbook.api.call import Call, Services
+from rollbook.api.routes import Route
+from rollbook.gate import Gate
+from rollbook.http import coding
+from rollbook.http.driver import resumed
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.http.routing import Answer, Ids, Plan, settled
+
+Perform = Callable[[Call, Ids], Answer]
+Act = Callable[[Rollbook, Call, Ids], Coroutine[Any, Any, Any]]
+"""The row's action on what the call holds."""
+
+# Parsed queries that a row remembers, and the longest: lists are mostly asked for in the same few ways.
+MOST_QUERIES, LONGEST_QUERY = 64, 512
+# JSON's null counts as no body: some generated clients can't send less.
+_NO_BODY = re.compile(rb"(?:\s*null\s*)?\Z").match
+
+
+def plan(route: Route, services: Services, gate: Gate) -> Plan:
+    """Admission, permission and performance of one row."""
+    perform = performance(route, services)
+    scope, self_access, admit, check = route.scope, route.self_access, gate.admit, gate.check
+    if scope is None:
+        return lambda request, ids: perform(Call(services, request, gate), ids)
+
+    def go_on(caller: Caller, request: Request, ids: Ids) -> Answer:
+        call = Call(services, request, gate)
+        call.by = by = Principal(caller, request.address, request.id, request.trace_id)
+        if ids and ids[0] == "me":
+            ids = (caller.user_id, *ids[1:])
+        if scope not in caller.free_scopes:
+            check(by, scope, self_access, ids[0] if ids else "")
+        return perform(call, ids)
+
+    async def later(coming: Coroutine[Any, Any, Caller], request: Request, ids: Ids) -> Response:
+        return await settled(go_on(await coming, request, ids))
+
+    def answer(request: Request, ids: Ids) -> Answer:
+        caller = admit(request)
+        return go_on(caller, request, ids) if isinstance(caller, Caller) else later(caller, request, ids)
+
+    return answer
+
+
+def performance(route: Route, services: Services) -> Perform:
+    """What a row does for a caller who may."""
+    query_of = _reader_of_queries(route)
+    body_of = _reader_of_bodies(route, services.settings.password_min_length)
+    run = _runner(route, services)
+    if body_of is None:
+
+        def perform(call: Call, ids: Ids) -> Answer:
+            call.query = query_of(call.request.query)
+            return run(call, ids)
+
+        return perform
+    if route.reads is None and not route.max_body:
+
+        def perform_with_body(call: Call, ids: Ids) -> Answer:
+            call.query = query_of(call.request.query)
+            call.body = body_of(call.request)
+            return run(call, ids)
+
+        return perform_with_body
+
+    async def perform_with_large_body(call: Call, ids: Ids) -> Response:
+        request = call.request
+        call.query = query_of(request.query)
+        if request.stream is not None:  # larger than most may send: not held for strangers
+            request.body, request.stream = await request.read(), None
+        call.body = body_of(request) if route.reads is None else await route.reads(call)
+        return await settled(run(call, ids))
+
+    return perform_with_large_body
+
+
+def _runner(route: Route, services: Services) -> Perform:
+    """The action, its result shown: once for each Idempotency-Key, if the request has one."""
+    act, shows = _action(route), route.shows or _as_it_is
+    can_be_replayed = route.method == "POST" and route.replays and route.shows is not None and not route.streams_body
+    # What GET returns holds no secret: those that create or reveal one are POSTs. Rows without a key choose their own coding.
+    is_compressed = route.method == "GET" and route.scope is not None
+
+    def run(call: Call, ids: Ids) -> Answer:
+        if can_be_replayed and (key := idempotency.key_of(call.request)) is not None:
+            return idempotency.once(call, key, lambda on: act(on, call, ids), shows)
+        work = act(services, call, ids)
+        try:
+            waits_for = work.send(None)
+        except StopIteration as end:
+            result = end.value
+        else:
+            return later(work, waits_for, call)
+        response = shows(call, result)
+        return coding.compressed(call.request, response) if is_compressed and coding.is_long(response) else response
+
+    async def later(work: Coroutine[Any, Any, Any], waits_for: Any, call: Call) -> Response:
+        response = shows(call, await resumed(work, waits_for))
+        if is_compressed and coding.is_long(response):
+            return await settled(coding.compressed(call.request, response))
+        return response
+
+    return run
+
+
+def _action(route: Route) -> Act:
+    action, takes = route.action, route.takes
+    if route.shows is None:
+        return lambda on, call, ids: action(call)
+    if takes is not None:
+        return lambda on, call, ids: action(on, call.by, *ids, *takes(call))
+    if route.body is not None:
+        return lambda on, call, ids: action(on, call.by, *ids, call.body)
+    if route.query is not None:
+        return lambda on, call, ids: action(on, call.by, *ids, call.query)
+    return lambda on, call, ids: action(on, call.by, *ids)
+
+
+def _as_it_is(call: Call, response: Response) -> Response:
+    return response
+
+
+def _reader_of_queries(route: Route) -> Callable[[str], Any]:
+    """From a query string to the type of the row. Raises InvalidParameter."""
+    kind = route.query or parsing.NoQuery
+    remembered: dict[str, Any] = {}
+
+    def query_of(text: str) -> Any:
+        found = remembered.get(text)
+        if found is None:
+            found = parsing.parse_query(kind, text)
+            if len(text) <= LONGEST_QUERY:
+                if len(remembered) >= MOST_QUERIES:
+                    remembered.clear()
+                remembered[text] = found
+        return found
+
+    return query_of
+
+
+def _reader_of_bodies(route: Route, password_min_length: int) -> Callable[[Request], Any] | None:
+    """From a request to its body in the type of the row. None where the row takes none. Raises ApiError."""
+    if route.streams_body or (route.body is None and route.method != "POST"):
+        return None
+    kind = route.body or parsing.EmptyBody
+    is_optional = route.body_is_optional
+
+    def body_of(request: Request) -> Any:
+        if is_optional and _NO_BODY(request.body):
+            return None if route.body is None else kind()
+        headers = request.headers
+        found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+        return parsing.parse_body(kind, found, password_min_length)
+
+    return body_of
