@@ -91,20 +91,24 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
 
 def test_a_file_is_imported_without_scripts(http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path) -> None:
     file = tmp_path / "users.ndjson"
-    file.write_text("".join(json.dumps({"name": f"Plain {n}", "email": f"plain{n}@import.example"}) + "\n" for n in range(3)))
+    users = [{"name": f"Plain {n}", "email": f"plain{n}@import.example"} for n in range(3)]
+    users[0]["password_hash"] = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"  # of no known format
+    file.write_text("".join(json.dumps(user) + "\n" for user in users))
     page = open_page(scripts=False)
     page.goto("/admin/imports/new")
     page.get_by_label("Users who already exist").select_option("update")
+    page.get_by_label("Users whose password hash is not known").select_option("skip")
     for button, changed in (("Start dry run", 0), ("Import now", 3)):
         page.get_by_label("File", exact=True).set_input_files(file)
         page.get_by_role("button", name=button).click()
         page.wait_for_url("**/admin/imports/imp_*")
         until_over(page)
         assert http.get("/v1/users/count?q=plain").json()["count"] == changed
-        assert count(page, "Added" if changed else "To add") == "3"
+        assert (count(page, "Added" if changed else "To add"), count(page, "Without a password")) == ("3", "1")
         if not changed:
             page.get_by_role("link", name="Import this file…").click()
             expect(page.get_by_label("Users who already exist")).to_have_value("update")
+            expect(page.get_by_label("Users whose password hash is not known")).to_have_value("skip")
 
 
 def test_an_import_is_canceled(http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path) -> None:

@@ -178,6 +178,23 @@ def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path
     assert [row[0] for row in rows(data, "SELECT email FROM users ORDER BY seq")] == ["a@example.com", "z@example.com"]
 
 
+def test_users_whose_hash_is_not_known_are_imported_on_request_and_sent_a_link(data: Path, tmp_path: Path) -> None:
+    file, report, place = tmp_path / "people.ndjson", tmp_path / "report.ndjson", ("--data", str(data))
+    old = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"
+    file.write_text(f"{line(email='a@example.com')}\n{line(email='b@example.com', password_hash=old)}\n")
+    command = ("users", "import", str(file), "--unknown-hashes", "skip", *place)
+    tried = rollbook(*command, "--dry-run", database=database_of(data))
+    assert tried.returncode == 0 and "2 users added, 1 without a password, 0 records refused" in tried.stderr
+    assert "line 2: Imported without a password. The password hash is not in a format" in tried.stderr
+    done = rollbook(*command, "--report", str(report), "--json", database=database_of(data))
+    assert (done.returncode, json.loads(done.stdout)["without_password"]) == (0, 1)
+    [told] = [json.loads(each) for each in report.read_text().splitlines()]
+    assert (told["line"], told["code"]) == (2, "imported_without_password") and "cff36ea" not in told["reason"]
+    link = rollbook("users", "invite", told["user_id"], "--json", *place, database=database_of(data))
+    made = json.loads(link.stdout)
+    assert (made["user"]["email"], made["is_new"]) == ("b@example.com", False) and "token=" in made["url"]
+
+
 def test_the_same_file_again_changes_nothing(data: Path) -> None:
     text = many(BATCH + 5)
     load(data, text)

@@ -21,6 +21,8 @@ from tests.nodes.pair import wait_until
 
 numbers = count(time.time_ns() // 1000)
 FINAL = ("finished", "failed", "canceled")
+COUNTS = ("added", "updated", "unchanged", "skipped", "refused", "without_password")
+HASH = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
 
 
 def email() -> str:
@@ -55,7 +57,7 @@ def done(http: httpx2.Client, *users: dict[str, Any] | str, **options: str) -> d
 
 
 def counts(job: dict[str, Any]) -> dict[str, int]:
-    return {name: job[name] for name in ("added", "updated", "unchanged", "skipped", "refused") if job[name]}
+    return {name: job[name] for name in COUNTS if job[name]}
 
 
 def found(http: httpx2.Client, email: str) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def test_a_file_is_imported_and_its_report_names_what_was_refused(http: httpx2.C
         (5, "external_id_taken"),
     ]
     table = http.get(job["report_url"], params={"format": "csv"}).text.split("\r\n")
-    assert table[0] == "line,field,code,reason" and len(table) == 5
+    assert table[0] == "line,field,code,reason,user_id" and len(table) == 5
     assert http.get("/v1/imports", params={"limit": 1}).json()[0]["id"] == job["id"]
     assert job["id"] not in http.get("/v1/imports", params={"before": job["id"]}).text
 
@@ -157,6 +159,38 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> No
     assert http.get("/v1/users/count").json() == total
     assert found(http, there["email"])["name"] == there["name"]
     assert http.get("/v1/events", params={"after": place}).json() == []
+
+
+def test_users_whose_hash_is_not_known_are_refused_or_imported_without_it_and_named(http: httpx2.Client) -> None:
+    hash = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"
+    unknown, plain, known = user(password_hash=hash), user(password_hash="{noop}open sesame"), user(password_hash=HASH)
+    people, skip = (unknown, plain, known), {"unknown_hashes": "skip"}
+    refusal = done(http, *people)
+    assert counts(refusal) == {"added": 1, "refused": 2} and refusal["unknown_hashes"] == "refuse"
+    assert [line["user_id"] for line in reported(http, refusal)] == [None, None]
+
+    dry = done(http, *people, dry_run="true", **skip)
+    assert counts(dry) == {"added": 2, "skipped": 1, "without_password": 2}
+    assert [(line["line"], line["user_id"]) for line in reported(http, dry)] == [(1, None), (2, None)]
+
+    job = done(http, user(email="nobody"), *people, **skip)
+    assert counts(job) == {"added": 2, "skipped": 1, "refused": 1, "without_password": 2}
+    assert (job["unknown_hashes"], http.get(f"/v1/imports/{job['id']}").json()) == ("skip", job)
+    bad, first, second = reported(http, job)
+    assert (bad["line"], bad["user_id"]) == (1, None)
+    for line, each, why in ((first, unknown, "not in a format"), (second, plain, "a plain password")):
+        assert (line["field"], line["code"]) == ("password_hash", "imported_without_password") and why in line["reason"]
+        assert line["user_id"] == found(http, each["email"])["id"] and found(http, each["email"])["status"] == "active"
+        assert "cff36ea" not in line["reason"] and "sesame" not in line["reason"]
+        guess = {"email": each["email"], "password": each["password_hash"]}
+        refused(http.post("/v1/users/verify-password", json=guess), errors.WrongPassword)
+    assert http.post(f"/v1/users/{first['user_id']}/password-link").status_code == 201
+
+    # Again, those are named who have no password by now.
+    http.put(f"/v1/users/{second['user_id']}/password", json={"password": OWNER_PASSWORD})
+    again = done(http, *people, on_conflict="update", **skip)
+    assert counts(again) == {"unchanged": 3, "without_password": 1}
+    assert [line["user_id"] for line in reported(http, again)] == [first["user_id"]]
 
 
 def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.auth.password_hashes import UnknownHash
 from rollbook.auth.passwords import check_hash
 from rollbook.clock import parse
 from rollbook.sources.reading import Reading, Refusal
@@ -127,8 +129,9 @@ def test_firebase() -> None:
     assert "jxspr8" not in ann["password_hash"]  # type: ignore[operator]  # the signer key is the project's
     assert isinstance(other, Refusal) and other.field == "email"
     assert read("firebase", CONFIG + row) == [ann]
-    (without,) = read("firebase", row)
-    assert isinstance(without, Refusal) and "hash_config" in without.reason and FIREBASE_HASH not in without.reason
+    with pytest.raises(UnknownHash, match="hash_config, which must come before the export") as refusal:
+        read("firebase", row)
+    assert FIREBASE_HASH not in str(refusal.value)
 
 
 def test_supabase() -> None:
@@ -207,8 +210,32 @@ def test_keycloak_passwords() -> None:
     ):
         (ann,) = read("keycloak", keycloak(**secret, credentialData=about))
         assert isinstance(ann, dict) and ann["password_hash"] == expected
-    (refused,) = read("keycloak", keycloak(**secret, credentialData='{"hashIterations":1,"algorithm":"own"}'))
-    assert isinstance(refused, Refusal) and refused.field == "password_hash" and "c29tZX" not in refused.reason
+
+
+def test_keycloak_s_older_credentials_are_converted() -> None:
+    """The form before Keycloak 8, with what its RepresentationToModel takes where the algorithm is missing."""
+    older = {"hashedSaltedValue": "A" * 43 + "=", "salt": "c29tZXNhbHRzb21lc2FsdA==", "hashIterations": 27500, "counter": 0}
+    for algorithm, digest in (
+        ({"algorithm": "pbkdf2-sha256"}, "sha256"),
+        ({"algorithm": "pbkdf2"}, "sha1"),
+        ({"algorithm": "HmacSHA1"}, "sha1"),
+        ({}, "sha1"),
+    ):
+        (ann,) = read("keycloak", keycloak(**older, **algorithm))
+        expected = f"$pbkdf2-{digest}$i=27500$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "="
+        assert isinstance(ann, dict) and ann["password_hash"] == expected
+
+
+def test_a_password_of_keycloak_that_cannot_be_used_is_never_dropped_without_a_word() -> None:
+    secret = {"secretData": '{"value":"' + "A" * 43 + '=","salt":"c29tZXNhbHRzb21lc2FsdA=="}'}
+    for credentials, reason in (
+        ({**secret, "credentialData": '{"hashIterations":1,"algorithm":"own"}'}, "not in a format that Rollbook knows"),
+        ({"hashedSaltedValue": "A" * 44, "algorithm": "own"}, "not in a format that Rollbook knows"),
+        ({"value": "a plain password", "temporary": False}, "This is a plain password, not a hash"),
+    ):
+        with pytest.raises(UnknownHash, match=reason) as refusal:
+            read("keycloak", keycloak(**credentials))
+        assert "c29tZX" not in str(refusal.value) and "a plain" not in str(refusal.value)[10:]
 
 
 def test_clerk() -> None:
@@ -221,6 +248,16 @@ def test_clerk() -> None:
         "password_hash": BCRYPT,
         "email_verified": True,
     }
+    for cell, verified in (
+        ("jane@example.com", True),
+        ("other@example.com|JANE@example.com", True),
+        ('"[""jane@example.com"",""other@example.com""]"', True),
+        ('"other@example.com, jane@example.com"', True),
+        ("mary-jane@example.com|jane@example.com.evil.example", False),
+        ("", None),
+    ):
+        (jane,) = read("clerk", head + f"user_1,Jane,Doe,,jane@example.com,,{cell},jane@example.com,,,,,\n")
+        assert isinstance(jane, dict) and jane.get("email_verified") is verified, cell
     user = {
         "id": "user_1",
         "external_id": "own-1",

@@ -2,7 +2,7 @@
 import type { Caller, CallOptions, Query } from "./client.js";
 import { ConnectionFailed } from "./errors.js";
 
-/** A record that was not imported. */
+/** A record that was not imported, or whose user was imported without a password. */
 export interface Refusal {
   /** The line of the file, or the number of the record in a JSON list, from 1. */
   line: number;
@@ -12,6 +12,8 @@ export interface Refusal {
   code: string;
   /** A sentence. */
   reason: string;
+  /** Whoever was imported without a password. */
+  user_id: string | null;
 }
 
 /** Items that arrive one after the other. Nothing is requested before you read them, and each loop starts again. */

@@ -469,6 +469,7 @@ class ImportOptions(Query):
     format: Annotated[ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")] = "auto"
     match: Annotated[Literal["email", "external_id"], Meta(description="How users who exist are recognized.")] = "email"
     on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"
+    unknown_hashes: Annotated[Literal["refuse", "skip"], Meta(description="What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`: they are imported without a password, and the report names them, so that you can send them a setup link.")] = "refuse"
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
     events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes of users who exist to anything but their name, metadata and external ID.")] = "each"
     mapping: ColumnMapping | None = None

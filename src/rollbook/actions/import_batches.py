@@ -19,7 +19,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import changes_of
-from rollbook.auth.password_hashes import is_weak
+from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
 from rollbook.capacity import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
@@ -41,9 +41,19 @@ MAX_RACES = 20
 
 SUMMED_UP = frozenset(("name", "metadata", "external_id"))
 """Changes of a user that `events=summary` leaves out of the event log. All others have an event of their own."""
+LEFT_OUT = "imported_without_password"
+"""The code of those in a report whose hash is not known."""
 
 Outcome = str | ApiError
 """added, updated, unchanged or skipped; or why the record was refused."""
+
+
+class Done(NamedTuple):
+    """What became of a batch."""
+
+    outcomes: list[Outcome]
+    existing: Mapping[str, Existing]
+    """Users who were there already, by what they are recognized by."""
 
 
 class _Raced(Exception):
@@ -53,8 +63,8 @@ class _Raced(Exception):
 class _Undone(Exception):
     """A dry run is complete: nothing of it is kept."""
 
-    def __init__(self, outcomes: list[Outcome]) -> None:
-        self.outcomes = outcomes
+    def __init__(self, done: Done) -> None:
+        self.done = done
 
 
 class Row(NamedTuple):
@@ -66,6 +76,8 @@ class Row(NamedTuple):
     """None: the file has a password, or a hash of a weak family, which is hashed with those of the batch."""
     weak: str | None = None
     """The hash of a weak family."""
+    left_out: str | None = None
+    """Why the hash that the file has is not theirs."""
 
     @property
     def has_password(self) -> bool:
@@ -130,13 +142,13 @@ class Importer:
     def add(self, by: Principal, line: int, user: ImportedUser) -> None:
         """The next record of the file holds this user."""
         try:
-            hash = self._check(by, user)
+            hash, left_out = self._check(by, user)
         except ApiError as problem:
             self._refusals.append(_refusal(line, problem))
             return
         # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
         weak = hash if hash and is_weak(hash) else None
-        row = Row(line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak)
+        row = Row(line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out)
         if self._options.on_conflict == "update":
             key = self._key(user)
             if key in self._keys:
@@ -162,8 +174,8 @@ class Importer:
 
     # ---- checking
 
-    def _check(self, by: Principal, user: ImportedUser) -> str | None:
-        """The rules that no field shows alone. The hash as it is stored. Raises ApiError."""
+    def _check(self, by: Principal, user: ImportedUser) -> tuple[str | None, str | None]:
+        """The rules that no field shows alone. The hash as it is stored, or why it is left out. Raises ApiError."""
         may_grant(by, given(user.role, "member"))
         if self._options.match == "external_id" and not isinstance(user.external_id, str):
             raise invalid([Fault("external_id", "external_id is required to match by it.")])
@@ -173,11 +185,13 @@ class Importer:
             check_password(user.password, self._on.settings.password_min_length, email=user.email, name=user.name)
         _check_times(user)
         if not isinstance(user.password_hash, str):
-            return None
+            return None, None
         try:
             require(by, "users:import")
-            return check_hash(user.password_hash, self._on.settings)
+            return check_hash(user.password_hash, self._on.settings), None
         except ValueError as problem:
+            if self._options.unknown_hashes == "skip" and isinstance(problem, UnknownHash):
+                return None, f"Imported without a password. {problem}"
             raise invalid([Fault("password_hash", str(problem))]) from None
 
     # ---- writing
@@ -189,7 +203,8 @@ class Importer:
                 try:
                     return await self._on.write(self._write, by, rows, prepared, refusals, bytes_read)
                 except _Undone as undone:
-                    step = _step(rows, self._without_seen(undone.outcomes, prepared), refusals)
+                    done = undone.done._replace(outcomes=self._without_seen(undone.done.outcomes, prepared))
+                    step = self._step(rows, done, prepared, refusals)
                     if self._runner is not None:
                         await self._on.write(self._advance, step, bytes_read)
                     return step
@@ -229,10 +244,10 @@ class Importer:
     async def _write(
         self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None], refusals: list[Refusal], bytes_read: int
     ) -> Step:
-        outcomes = await self._outcomes(tx, by, rows, prepared)
+        done = await self._done(tx, by, rows, prepared)
         if self._options.dry_run:
-            raise _Undone(outcomes)
-        step = _step(rows, outcomes, refusals)
+            raise _Undone(done)
+        step = self._step(rows, done, prepared, refusals)
         if self._runner is not None:
             await self._advance(tx, step, bytes_read)
         return step
@@ -241,13 +256,13 @@ class Importer:
         assert self._runner is not None  # there is a job
         await imports.advance(tx, self._id, self._runner, bytes_read, self.counts.plus(step.counts), step.refusals)
 
-    async def _outcomes(self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None]) -> list[Outcome]:
-        """What became of each row."""
+    async def _done(self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None]) -> Done:
+        """Write the rows."""
         updates = self._options.on_conflict == "update"
         outcomes: list[Outcome] = ["added"] * len(rows)
         if not updates and None not in prepared:  # the database tells who exists
             await self._add(tx, by, prepared, range(len(rows)), outcomes)
-            return outcomes
+            return Done(outcomes, {})
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
         if updates:
@@ -265,7 +280,7 @@ class Importer:
             else:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, prepared, new, outcomes)
-        return outcomes
+        return Done(outcomes, existing)
 
     async def _add(
         self, tx: Tx, by: Principal, prepared: list[Prepared | None], new: Sequence[int], outcomes: list[Outcome]
@@ -322,6 +337,31 @@ class Importer:
                     outcomes[at] = self._conflict(taken)
         return outcomes
 
+    # ---- telling
+
+    def _step(self, rows: Sequence[Row], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]) -> Step:
+        """What is reported is in the order of the file."""
+        each = list(zip(rows, done.outcomes, prepared, strict=True))
+        refused = [*refusals, *(_refusal(row.line, outcome) for row, outcome, _ in each if isinstance(outcome, ApiError))]
+        left_out = [found for row, outcome, user in each if row.left_out and (found := self._left_out(row, outcome, user, done))]
+        counted = Counter(outcome for outcome in done.outcomes if isinstance(outcome, str))
+        records = len(rows) + len(refusals)
+        counts = Counts(
+            records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused), len(left_out)
+        )  # fmt: skip
+        return Step(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
+
+    def _left_out(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> Refusal | None:
+        """None: they are not imported, or have a password."""
+        id = None
+        if outcome == "added" and user is not None:
+            id = None if self._options.dry_run else user.new.id
+        elif outcome in ("updated", "unchanged") and not (known := done.existing[self._key(row.user)]).has_password:
+            id = known.user.id
+        else:
+            return None
+        return Refusal(row.line, "password_hash", LEFT_OUT, str(row.left_out)[:MAX_REASON], id)
+
 
 async def index(on: Rollbook) -> int:
     """Bring some of the users that were added into the search index, and return how many; 0 when all are. Searches are exact without it,
@@ -370,18 +410,6 @@ def _record(user: ImportedUser) -> User:
 
 def _time(given: int | None | UnsetType) -> int | None:
     return int(given) if isinstance(given, int) else None
-
-
-def _step(rows: Sequence[Row], outcomes: Sequence[Outcome], refusals: Sequence[Refusal]) -> Step:
-    """The refused records are in the order of the file."""
-    refused = [_refusal(row.line, outcome) for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, ApiError)]
-    counted = Counter(outcome for outcome in outcomes if isinstance(outcome, str))
-    refused = sorted([*refused, *refusals], key=lambda refusal: refusal.line) if refused else list(refusals)
-    records = len(rows) + len(refusals)
-    return Step(
-        Counts(records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused)),
-        refused,
-    )
 
 
 def _refusal(line: int, problem: ApiError) -> Refusal:

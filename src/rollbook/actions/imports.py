@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
 
@@ -56,7 +56,7 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
         del uploads[id]
         now = clock.now()
         new = Import(
-            id, by.user_id, by.key_id, by.address, imports.options_text(asdict(options)), bytes=size, seen_at=now, created_at=now
+            id, by.user_id, by.key_id, by.address, bytes=size, seen_at=now, created_at=now, **_stored(options)
         )  # fmt: skip
         try:
             return await on.write(_create, new, uploads)
@@ -103,7 +103,8 @@ async def get(on: Rollbook, by: Principal, id: str) -> Import:
 async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report:
     """Get the report of an import
 
-    Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
+    Returns the records that were refused so far, each with its line, field, code and reason, and the users who were imported without a
+    password, each with their `user_id`: at most 100,000 in all.
     """
     found = await get(on, by, id)
     return Report(asked.format, _refusals(on, found.id))
@@ -152,8 +153,8 @@ async def record_local(
 ) -> None:
     """An import without a job is over."""
     found = Import(
-        id, "", None, by.address, imports.options_text(asdict(options)), status,
-        bytes=size, bytes_read=size, **counts._asdict(), created_at=began, started_at=began, finished_at=clock.now(),
+        id, "", None, by.address, status=status, bytes=size, bytes_read=size, **counts._asdict(),
+        created_at=began, started_at=began, finished_at=clock.now(), **_stored(options),
     )  # fmt: skip
     await on.write(events.record, "import.finished", "", by.actor, imports.told(found))
 
@@ -189,4 +190,10 @@ async def expire(on: Rollbook) -> bool:
 
 
 def options_of(found: Import) -> ImportOptions:
-    return ImportOptions(**imports.options(found))
+    return ImportOptions(**(imports.options(found) | {"unknown_hashes": found.unknown_hashes}))
+
+
+def _stored(options: ImportOptions) -> dict[str, Any]:
+    """By column."""
+    given = asdict(options)
+    return {"unknown_hashes": given.pop("unknown_hashes"), "options": imports.options_text(given)}

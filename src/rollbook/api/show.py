@@ -244,7 +244,7 @@ async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:
 
 async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
     """RFC 4180. What a spreadsheet would take for a formula, it gets as text."""
-    yield b"line,field,code,reason\r\n"
+    yield b"line,field,code,reason,user_id\r\n"
     async with aclosing(report.parts) as parts:
         async for part in parts:
             yield spreadsheets.rows([[str(cell or "") for cell in refusal] for refusal in part])

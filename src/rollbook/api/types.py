@@ -266,6 +266,7 @@ class Import(Struct, frozen=True, kw_only=True):
     format: Annotated[str, open_enum(get_args(arguments.ImportFormat), "The file's format, as requested.")]
     match: Annotated[str, open_enum(("email", "external_id"), "How users who exist are recognized.")]
     on_conflict: Annotated[str, open_enum(("skip", "update", "fail"), "What happens to users who exist already.")]
+    unknown_hashes: Annotated[str, open_enum(("refuse", "skip"), "What happens to users whose password hash is not known.")]
     dry_run: Annotated[bool, says("Whether nothing is changed.")]
     events: Annotated[str, open_enum(("each", "summary"), "Which events are recorded.")]
     mapping: Annotated[str, text("From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events.", 8192)] | None
@@ -278,10 +279,11 @@ class Import(Struct, frozen=True, kw_only=True):
     unchanged: Annotated[int, number("Users who existed and were the same.")]
     skipped: Annotated[int, number("Users who existed and were left alone.")]
     refused: Annotated[int, number("Records that were refused. The report says why.")]
+    without_password: Annotated[int, number("Users who have no password since their hash is not known. The report names them.")]
     created_at: Annotated[str, moment("When it was requested.")]
     started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
     finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None
-    report_url: Annotated[str, uri("Where the report is: the records that were refused.")]
+    report_url: Annotated[str, uri("Where the report is: the records that were refused, and the users who have no password.")]
 
 
 class Session(Struct, frozen=True):

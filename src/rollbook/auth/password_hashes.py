@@ -25,6 +25,23 @@ MAX_LENGTH = 1_000
 MAX_SECRET = 1_024
 """Maximum bytes of a password: 256 characters of four bytes."""
 
+
+class UnknownHash(ValueError):
+    """It is no complete hash of a known format. The message says what it is instead, where that can be known, and does not quote it."""
+
+
+_UNKNOWN = (
+    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
+    "or Firebase's scrypt, complete with its salt and parameters."
+)
+# Other than complete hashes. What is in one of these forms is never a hash.
+_NAMED = (
+    ("{noop}", "This is a plain password, not a hash: a password of the system that isn't hashed can't be imported as a hash."),
+    (
+        "$firebase-scrypt$",
+        "The password hash needs the Firebase project's hash_config, which must come before the export in the same file.",
+    ),
+)
 _BCRYPT = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # Unpadded base64 in the canonical form that argon2 requires: the unused bits of the last character are zero.
 _BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?)"
@@ -58,6 +75,12 @@ def is_hash(text: str) -> bool:
     """Whether a text given as a plain password is a hash: a complete one of a known format, or what has the form of one of another."""
     text = text.strip()
     return _HAS_FORM(text) is not None or canonical(text) is not None
+
+
+def why_unknown(text: str) -> UnknownHash:
+    """Of a text that has no canonical form."""
+    start = text[:MAX_LENGTH].lower()
+    return UnknownHash(next((reason for mark, reason in _NAMED if start.startswith(mark)), _UNKNOWN))
 
 
 def matches(hash: str, secret: bytes) -> bool:

@@ -16,7 +16,7 @@ from argon2.low_level import error_to_str, hash_secret
 
 from rollbook.auth import stand_ins
 from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
-from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody, wrapped
+from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody, why_unknown, wrapped
 from rollbook.auth.server_secret import Secret
 from rollbook.capacity import available_cpus, available_memory
 from rollbook.config import Settings
@@ -33,10 +33,6 @@ SHARE = 4
 _SALT, _DIGEST = 16, 32  # bytes; RFC 9106 section 4
 _DEFAULTS = Settings()
 _LANES = re.compile(r"\$(?:argon2[id]+|wrapped-[a-z0-9]+)\$.*,p=([0-9]+)\$").match
-_UNKNOWN = (
-    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
-    "or Firebase's scrypt, complete with its salt and parameters."
-)
 _NO_MEMORY = error_to_str(-22)  # ARGON2_MEMORY_ALLOCATION_ERROR
 
 
@@ -152,11 +148,11 @@ def _memory_errors() -> Iterator[None]:
 
 
 def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
-    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete and costs no
-    more than imported hashes may: a stranger's wrong password costs the server what it says."""
+    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete (UnknownHash)
+    and costs no more than imported hashes may: a stranger's wrong password costs the server what it says."""
     hash = canonical(text)
     if hash is None:
-        raise ValueError(_UNKNOWN)
+        raise why_unknown(text)
     price = _price(hash)
     lanes = int(found[1]) if (found := _LANES(hash)) else 1
     seconds, memory = settings.imported_hash_seconds, settings.imported_hash_memory

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users import people.csv --dry-run",
         "rollbook users import people.csv --on-conflict update --map Mail=email --map Plan=metadata.plan",
         "rollbook users import auth0.ndjson --from auth0 --report refused.ndjson",
+        "rollbook users import people.csv --unknown-hashes skip --report report.ndjson",
     ),
     "keys create": (
         "rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d",

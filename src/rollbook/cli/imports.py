@@ -70,6 +70,8 @@ class Import(Struct):
     def sentence(self) -> str:
         others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
         parts = [f"{counted(self.counts.added, 'user')} added", *(f"{count:,} {name}" for name, count in others if count)]
+        if self.counts.without_password:
+            parts.append(f"{self.counts.without_password:,} without a password")
         refused = counted(self.counts.refused, "record")
         done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
@@ -79,7 +81,8 @@ class Import(Struct):
             self.report.write(b"".join([_encode(refusal._asdict()) + b"\n" for refusal in refusals]))
             return
         for refusal in refusals:
-            say(f"line {refusal.line}: {refusal.reason}")
+            who = f" ({refusal.user_id})" if refusal.user_id else ""
+            say(f"line {refusal.line}: {refusal.reason}{who}")
 
     def moved(self, counts: Counts, began: float, show: Show, bytes_read: int) -> None:
         self.counts, self.seconds = counts, time.perf_counter() - began
@@ -184,13 +187,13 @@ def send(server: Remote, asked: Import) -> None:
                 if job["status"] in FINAL:
                     break
                 job = server.one("GET", at("imports", id))
-                asked.moved(Counts(*[job[name] for name in Counts._fields]), began, show, job["bytes_read"])
+                asked.moved(Counts(*[job.get(name, 0) for name in Counts._fields]), began, show, job["bytes_read"])
     except KeyboardInterrupt:
         server.ask("POST", at("imports", id, "cancel"))
         raise
-    if job["refused"]:
-        for refused in server.import_report(id):
-            asked.tell([Refusal(*[refused[name] for name in Refusal._fields])], hint)
+    if asked.counts.reported:
+        for told in server.import_report(id):
+            asked.tell([Refusal(**{name: told[name] for name in Refusal._fields if name in told})], hint)
     if job.get("error_code") == InvalidParameter.code:
         _show_columns(asked)
     if job["status"] != "finished":

@@ -139,7 +139,7 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
 @options.on_server(
     app,
     "invite",
-    options.argument("email", "EMAIL"),
+    options.argument("user", "USER"),
     options.option("--name", "The name of a new user. [default: from the email]", metavar="TEXT"),
     options.option(
         "--role",
@@ -160,14 +160,14 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
 def invite_user(
     server: options.Server,
     fields: Fields,
-    email: str,
+    user: str,
     name: str | None,
     role: str | None,
     public_url: str | None,
     json: bool,
     quiet: bool,
 ) -> None:
-    """Create a setup or password reset link, and the user if they don't exist yet.
+    """Create a setup or password reset link, and the user if they don't exist yet. USER is an email, or the ID of a user who exists.
 
     The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link over
     a channel you trust.
@@ -177,17 +177,17 @@ def invite_user(
     with server(make=True) as place:
         body = fields.sent(place)
         check(arguments.PasswordLinkCreate, body, 0)  # before a user is created
-        user, is_new = _invited(place, email, name, role)
-        link = place.password_link(user["id"], public_url, body)
+        found, is_new = _invited(place, user, name, role)
+        link = place.password_link(found["id"], public_url, body)
         if json:
-            as_json({"user": user, "is_new": is_new, **link})
+            as_json({"user": found, "is_new": is_new, **link})
             return
         line(link["url"])
         if quiet:
             return
-        hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
-        if not is_new and role not in (None, user["role"]):
-            hint(f"Their role is unchanged. To change it: {_set(email)} --role {shlex.quote(str(role))} {place.place}")
+        hint(f"{found['email']} is {'a new user' if is_new else 'an existing user'} with the role {found['role']}.")
+        if not is_new and role not in (None, found["role"]):
+            hint(f"Their role is unchanged. To change it: {_set(found['email'])} --role {shlex.quote(str(role))} {place.place}")
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. "
@@ -198,12 +198,14 @@ def invite_user(
 
 
 def _invited(place: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:
-    """The user, and whether they were created just now."""
-    user = next(place.users({"email": email}, 1, 0), None)
+    """The user with this email or ID, and whether they were created just now."""
+    by_id = email.startswith("user_") and "@" not in email
+    user = place.user(email) if by_id else next(place.users({"email": email}, 1, 0), None)
     if user is None:
         return place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"}), True
     if user["status"] != "active":
-        raise Failure(f"{email} is suspended and can't sign in. To activate them: {_set(email)} --status active {place.place}")
+        activate = f"{_set(user['email'])} --status active {place.place}"
+        raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")
     return user, False
 
 
@@ -420,7 +422,7 @@ def export_users(server: options.Server, fields: Fields, file: Path, with_hashes
     app,
     "import",
     options.argument("file", "FILE", type=PATH),
-    options.file("--report", "FILE", "Write refused records to this file, one JSON object per line, instead of printing them."),
+    options.file("--report", "FILE", "Write the report to this file, one JSON object per line, instead of printing it."),
     options.JSON,
     fields=arguments.ImportOptions,
     call=("POST", "/v1/imports"),
@@ -428,8 +430,9 @@ def export_users(server: options.Server, fields: Fields, file: Path, with_hashes
 def import_users(server: options.Server, fields: Fields, file: Path, report: Path | None, json: bool) -> None:
     """Import users from a file, with their password hashes: NDJSON, a JSON array or CSV, also compressed. `-` is standard input.
 
-    Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Importing the
-    same file again changes nothing. The server can be running. See docs/import.md.
+    Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Users who are
+    imported without a password (--unknown-hashes) are reported with their ID. Importing the same file again changes
+    nothing. The server can be running. See docs/import.md.
     """
     # Imported here: only this command needs it.
     from rollbook.cli.imports import Import, import_options, report_to

@@ -22,12 +22,14 @@ MAX_KEPT_REFUSALS = 1_000_000
 
 
 class Refusal(NamedTuple):
-    """A record that was refused. The reason is a sentence without passwords or hashes."""
+    """A record that was refused, or whose user was imported without their password. The reason is a sentence without passwords or hashes."""
 
     line: int
     field: str | None
     code: str
     reason: str
+    user_id: str | None = None
+    """Whoever was imported without their password."""
 
 
 class Counts(NamedTuple):
@@ -39,6 +41,11 @@ class Counts(NamedTuple):
     unchanged: int = 0
     skipped: int = 0
     refused: int = 0
+    without_password: int = 0
+
+    @property
+    def reported(self) -> int:
+        return self.refused + self.without_password
 
     def plus(self, more: Counts) -> Counts:
         return Counts(*[mine + others for mine, others in zip(self, more, strict=True)])
@@ -75,14 +82,16 @@ class Import(NamedTuple):
     unchanged: int = 0
     skipped: int = 0
     refused: int = 0
+    without_password: int = 0
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
     error_code: str | None = None
+    unknown_hashes: str = "refuse"  # an option beside the others, of which earlier versions read no more than they know
 
     @property
     def counts(self) -> Counts:
-        return Counts(self.records, self.added, self.updated, self.unchanged, self.skipped, self.refused)
+        return Counts._make(getattr(self, name) for name in Counts._fields)
 
 
 COLUMNS = ", ".join(Import._fields)
@@ -96,26 +105,27 @@ CLAIM = f"""
     UPDATE imports SET status = 'running', runner = ?, started_at = coalesce(started_at, ?) WHERE id = ? AND finished_at IS NULL
     RETURNING {COLUMNS}"""
 RESTART = """
-    UPDATE imports SET bytes_read = 0, records = 0, added = 0, updated = 0, unchanged = 0, skipped = 0, refused = 0
+    UPDATE imports SET bytes_read = 0, records = 0, added = 0, updated = 0, unchanged = 0, skipped = 0, refused = 0,
+        without_password = 0
     WHERE id = ? AND runner = ?"""
 ADVANCE = """
-    UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?
+    UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?,
+        without_password = ?
     WHERE id = ? AND runner = ? AND finished_at IS NULL"""
 FINISH = f"""
     UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
     RETURNING {COLUMNS}"""
 FORGET_MAPPING = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
-REFUSE = "INSERT INTO import_refusals (import_id, number, line, field, code, reason) VALUES (?, ?, ?, ?, ?, ?)"
-REFUSALS = (
-    "SELECT number, line, field, code, reason FROM import_refusals WHERE import_id = ? AND number > ? ORDER BY number LIMIT ?"
-)
+REFUSE = "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
+REFUSALS = "SELECT number, line, field, code, reason, user_id FROM import_refusals WHERE import_id = ? AND number > ? ORDER BY number LIMIT ?"
 FORGET_REFUSALS = """
     DELETE FROM import_refusals WHERE import_id = ? AND number IN (
         SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?)"""
 EXPIRED = f"""
     SELECT id FROM (
         SELECT id, finished_at, count(*) OVER newer AS kept,
-            sum(CASE WHEN refused > {MAX_REFUSALS} THEN {MAX_REFUSALS} ELSE refused END) OVER newer AS refusals
+            sum(CASE WHEN refused + without_password > {MAX_REFUSALS} THEN {MAX_REFUSALS} ELSE refused + without_password END)
+                OVER newer AS refusals
         FROM imports WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
     WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR refusals > {MAX_KEPT_REFUSALS}) ORDER BY id LIMIT 1"""
 REMOVE = "DELETE FROM imports WHERE id = ?"
@@ -177,7 +187,7 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
     """The import has come this far, with `refusals` since it was last told. Raises Superseded."""
     if not await tx.run(ADVANCE, bytes_read, *counts, id, runner):
         raise Superseded
-    first = counts.refused - len(refusals)
+    first = counts.reported - len(refusals)
     await tx.many(REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS])
 
 
@@ -193,7 +203,7 @@ async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Impor
 
 
 async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tuple[int, Refusal]]:
-    """Some of the refused records in the order of the file, each with its number, from 0 on."""
+    """Some of the records of the report in the order of the file, each with its number, from 0 on."""
     return [(row[0], Refusal(*row[1:])) for row in await queries.all(REFUSALS, id, after, limit)]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rollbook.sources.values import Fields, Row, fields, full_name, json_object, suspended_if, text, time
+
+_SEPARATORS = re.compile(r"[|,;\s\[\]\"]+")
 
 
 def convert(row: Row) -> Fields:
@@ -32,11 +35,17 @@ def _email(row: Row) -> tuple[str | None, bool | None]:
     """The primary email, and whether it is verified; None where the export doesn't say."""
     primary = text(row.get("primary_email_address"))
     verified = row.get("verified_email_addresses")
-    if isinstance(verified, str):  # CSV: a list in a cell, which may be a JSON array or have other separators
-        return primary, bool(primary and primary.lower() in verified.lower())
+    if isinstance(verified, str):
+        return primary, primary is not None and primary.strip().lower() in _addresses(verified)
     found: list[Any] = [each for each in row.get("email_addresses") or [] if isinstance(each, dict)]
     for each in found:
         if each.get("id") == row.get("primary_email_address_id") or each.get("email_address") == primary:
             verification = each.get("verification")
             return text(each.get("email_address")), isinstance(verification, dict) and verification.get("status") == "verified"
     return primary, None
+
+
+def _addresses(cell: str) -> set[str]:
+    """The emails in a cell of the CSV: separated by `|`, or a JSON array. Each is compared whole: who can register joann@example.com has
+    not shown that ann@example.com is theirs."""
+    return set(_SEPARATORS.split(cell.lower()))

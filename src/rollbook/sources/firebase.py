@@ -11,7 +11,6 @@ from collections.abc import Callable
 from io import BufferedReader
 from typing import NamedTuple
 
-from rollbook.actions.checking import refuse
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
 from rollbook.sources.opening import peeked
@@ -24,6 +23,9 @@ COLUMNS = (
     "createdAt", "lastSignedInAt", "phoneNumber", "disabled", "customAttributes",
 )  # fmt: skip
 """Of a CSV file, which has no header (firebase.google.com/docs/cli/auth, "File format")."""
+
+NO_CONFIG = "$firebase-scrypt$"
+"""The beginning of a hash, of which the hash parameters are missing."""
 
 _CONFIG = re.compile(rb"\s*hash_config\s*\{([^{}]*)\}\s*").match
 _PARAMETER = re.compile(r"(\w+)\s*:\s*\"?([^\s,\"]+)").findall
@@ -83,7 +85,7 @@ def _hash(hash: str | None, salt: str, config: HashConfig | None) -> str | None:
     if hash is None:
         return None
     if config is None:
-        refuse("password_hash", "needs the project's hash_config, which must come before the export in the same file")
+        return NO_CONFIG
     try:
         return password_hashes.firebase(hash, salt, *config)
     except ValueError as problem:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.actions.checking import refuse
-from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, json_object, text, time
+from rollbook.sources.values import (
+    PLAIN_HASH,
+    UNKNOWN_HASH,
+    Fields,
+    Row,
+    active_if,
+    fields,
+    flag,
+    full_name,
+    json_object,
+    text,
+    time,
+)
 
 
 def convert(row: Row) -> Fields | None:
@@ -32,10 +43,27 @@ def convert(row: Row) -> Fields | None:
 
 def _password(credentials: Any) -> str | None:
     for each in credentials if isinstance(credentials, list) else ():
-        if isinstance(each, dict) and each.get("type") == "password" and each.get("secretData"):
-            secret, about = json_object("credentials", each["secretData"]), json_object("credentials", each.get("credentialData"))
-            return _hash(about, text(secret.get("salt")) or "", text(secret.get("value")) or "")
+        if isinstance(each, dict) and each.get("type") == "password":
+            if each.get("secretData"):
+                secret = json_object("credentials", each["secretData"])
+                about = json_object("credentials", each.get("credentialData"))
+                return _hash(about, text(secret.get("salt")) or "", text(secret.get("value")) or "")
+            if each.get("hashedSaltedValue"):
+                return _older_hash(each)
+            if each.get("value"):  # a plain password, which files written by hand have
+                return PLAIN_HASH
     return None
+
+
+def _older_hash(credential: Row) -> str:
+    """From the form before Keycloak 8, which later versions still import (their RepresentationToModel, convertDeprecatedCredentialsFormat):
+    the same values, beside each other. Where the algorithm is missing or that of one-time passwords, it is PBKDF2 with SHA-1."""
+    algorithm = text(credential.get("algorithm"))
+    about = {
+        "algorithm": "pbkdf2" if algorithm in (None, "HmacSHA1") else algorithm,
+        "hashIterations": credential.get("hashIterations"),
+    }
+    return _hash(about, text(credential.get("salt")) or "", text(credential.get("hashedSaltedValue")) or "")
 
 
 def _hash(about: Row, salt: str, value: str) -> str:
@@ -52,4 +80,4 @@ def _hash(about: Row, salt: str, value: str) -> str:
         return f"$pbkdf2-{algorithm.partition('-')[2] or 'sha1'}$i={passes}${salt}${value}"
     if algorithm == "bcrypt":  # an extension that many realms have: the whole hash is the value
         return value
-    refuse("password_hash", "is of an algorithm that is not supported. Supported: argon2, PBKDF2 and bcrypt")
+    return UNKNOWN_HASH

@@ -10,9 +10,10 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 import msgspec
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
-from rollbook.actions.checking import check, field_hook, refuse
+from rollbook.actions.checking import check, field_hook, invalid, refuse
 from rollbook.api.parsing import read_object
-from rollbook.errors import ApiError, InvalidJson, InvalidParameter
+from rollbook.auth import password_hashes
+from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.records.imports import Refusal
 from rollbook.sources import arrays, columns, lines, opening
 from rollbook.sources.columns import Targets
@@ -169,7 +170,18 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     except InvalidParameter as problem:
         if not opening.is_early_end(problem):
             raise
+    if options.unknown_hashes == "refuse":
+        records = [_with_known_hash(record) for record in records]
     return Preview(reading.format, reading.compression, reading.columns, reading.mapping, records)
+
+
+def _with_known_hash(record: Record) -> Record:
+    """As the import will find it."""
+    hash = record.user.password_hash if record.user else None
+    if not isinstance(hash, str) or password_hashes.canonical(hash) is not None:
+        return record
+    problem = invalid([Fault("password_hash", str(password_hashes.why_unknown(hash)))])
+    return _refused(record.line, problem.param, problem.code, problem.full_message)
 
 
 def _detect(head: bytes, options: ImportOptions) -> Format:

@@ -15,6 +15,10 @@ Row = Mapping[str, Any]
 Fields = dict[str, Any]
 """Of a user, by name. None: the file doesn't have it."""
 
+PLAIN_HASH, UNKNOWN_HASH = "{noop}", "$unknown"
+"""The `password_hash` of those whose password the export has in the clear, or in a form that is not known: the rules of hashes refuse it, or
+leave it out."""
+
 _TRUE, _FALSE = frozenset(("true", "t", "1", "yes")), frozenset(("false", "f", "0", "no"))
 _NUMBER = re.compile(r"\d{9,17}(?:\.\d+)?").fullmatch
 _WHOLE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)").fullmatch

@@ -290,6 +290,11 @@ class ImportOptions(TypedDict, total=False):
     """What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file.
     `fail`: the report names them. Default: skip.
     """
+    unknown_hashes: str | None
+    """What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`:
+    they are imported without a password, and the report names them, so that you can send them a setup link. Default:
+    refuse.
+    """
     dry_run: bool | None
     """`true`: do the same work and report on it, but change nothing. Default: False."""
     events: str | None
@@ -625,6 +630,8 @@ class EventObject(Model):
     """How users who exist are recognized."""
     on_conflict: str | None
     """What happens to users who exist already."""
+    unknown_hashes: str | None
+    """What happens to users whose password hash is not known."""
     dry_run: bool | None
     """Whether nothing is changed."""
     events: str | None
@@ -649,6 +656,8 @@ class EventObject(Model):
     """Users who existed and were left alone."""
     refused: int | None
     """Records that were refused. The report says why."""
+    without_password: int | None
+    """Users who have no password since their hash is not known. The report names them."""
     started_at: datetime | None
     """When it started. Null: it waits."""
     finished_at: datetime | None
@@ -725,12 +734,14 @@ class EventObject(Model):
             "status_reason",
             "types",
             "unchanged",
+            "unknown_hashes",
             "updated",
             "updated_at",
             "url",
             "user_agent",
             "user_id",
             "window",
+            "without_password",
         ]
     )
     _known = (
@@ -772,6 +783,7 @@ class EventObject(Model):
         "source",
         "match",
         "on_conflict",
+        "unknown_hashes",
         "dry_run",
         "events",
         "mapping",
@@ -784,6 +796,7 @@ class EventObject(Model):
         "unchanged",
         "skipped",
         "refused",
+        "without_password",
         "started_at",
         "finished_at",
         "window",
@@ -1094,6 +1107,8 @@ class Import(Model):
     """How users who exist are recognized."""
     on_conflict: str
     """What happens to users who exist already."""
+    unknown_hashes: str
+    """What happens to users whose password hash is not known."""
     dry_run: bool
     """Whether nothing is changed."""
     events: str
@@ -1118,6 +1133,8 @@ class Import(Model):
     """Users who existed and were left alone."""
     refused: int
     """Records that were refused. The report says why."""
+    without_password: int
+    """Users who have no password since their hash is not known. The report names them."""
     created_at: datetime
     """When it was requested."""
     started_at: datetime | None
@@ -1125,7 +1142,7 @@ class Import(Model):
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
     report_url: str
-    """Where the report is: the records that were refused."""
+    """Where the report is: the records that were refused, and the users who have no password."""
     _kinds = {"created_at": time, "started_at": time, "finished_at": time}
     _known = (
         "id",
@@ -1138,6 +1155,7 @@ class Import(Model):
         "format",
         "match",
         "on_conflict",
+        "unknown_hashes",
         "dry_run",
         "events",
         "mapping",
@@ -1150,6 +1168,7 @@ class Import(Model):
         "unchanged",
         "skipped",
         "refused",
+        "without_password",
         "created_at",
         "started_at",
         "finished_at",

@@ -18,6 +18,11 @@ export interface ImportCreateParams {
    * the report names them.
    */
   on_conflict?: "fail" | "skip" | "update" | (string & {}) | undefined;
+  /**
+   * What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`: they
+   * are imported without a password, and the report names them, so that you can send them a setup link.
+   */
+  unknown_hashes?: "refuse" | "skip" | (string & {}) | undefined;
   /** `true`: do the same work and report on it, but change nothing. */
   dry_run?: boolean | undefined;
   /**
@@ -116,7 +121,8 @@ export class Imports {
   /**
    * Get the report of an import.
    *
-   * Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
+   * Returns the records that were refused so far, each with its line, field, code and reason, and the users who were
+   * imported without a password, each with their `user_id`: at most 100,000 in all.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.

@@ -693,6 +693,11 @@ export interface components {
              * @example skip
              */
             on_conflict?: "skip" | "update" | "fail" | (string & {});
+            /**
+             * @description What happens to users whose password hash is not known.
+             * @example refuse
+             */
+            unknown_hashes?: "refuse" | "skip" | (string & {});
             /** @description Whether nothing is changed. */
             dry_run?: boolean;
             /**
@@ -744,6 +749,11 @@ export interface components {
              * @description Records that were refused. The report says why.
              */
             refused?: number;
+            /**
+             * Format: int64
+             * @description Users who have no password since their hash is not known. The report names them.
+             */
+            without_password?: number;
             /**
              * Format: date-time
              * @description When it started. Null: it waits.
@@ -917,6 +927,8 @@ export interface components {
          *       "unchanged": 0,
          *       "skipped": 127,
          *       "refused": 2,
+         *       "without_password": 0,
+         *       "unknown_hashes": "refuse",
          *       "created_at": "2023-10-27T10:50:00Z",
          *       "started_at": "2023-10-27T10:50:01Z",
          *       "finished_at": "2023-10-27T10:50:04Z",
@@ -979,6 +991,11 @@ export interface components {
              * @example skip
              */
             on_conflict: "skip" | "update" | "fail" | (string & {});
+            /**
+             * @description What happens to users whose password hash is not known.
+             * @example refuse
+             */
+            unknown_hashes: "refuse" | "skip" | (string & {});
             /** @description Whether nothing is changed. */
             dry_run: boolean;
             /**
@@ -1031,6 +1048,11 @@ export interface components {
              */
             refused: number;
             /**
+             * Format: int64
+             * @description Users who have no password since their hash is not known. The report names them.
+             */
+            without_password: number;
+            /**
              * Format: date-time
              * @description When it was requested.
              * @example 2023-10-27T10:00:00Z
@@ -1050,7 +1072,7 @@ export interface components {
             finished_at: string | null;
             /**
              * Format: uri
-             * @description Where the report is: the records that were refused.
+             * @description Where the report is: the records that were refused, and the users who have no password.
              */
             report_url: string;
         };

@@ -24,7 +24,7 @@ from rollbook.web.page_request import PageRequest
 PREVIEWED = 262_144
 """Bytes of the beginning of a file, which the script of the form sends."""
 ROWS = 5
-OPTIONS = ("source", "match", "on_conflict", "events")
+OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
 

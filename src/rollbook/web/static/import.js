@@ -70,7 +70,7 @@
   }
 
   file.addEventListener("change", () => { preview.replaceChildren(); look(); });
-  form.addEventListener("change", (event) => { if (event.target !== file && (event.target.name === "source" || event.target.closest("#preview"))) look(); });
+  form.addEventListener("change", (event) => { if (event.target !== file && (["source", "unknown_hashes"].includes(event.target.name) || event.target.closest("#preview"))) look(); });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(event.submitter.formAction);

@@ -505,6 +505,7 @@ class Imports(Importing):
         format: str | None = None,
         match: str | None = None,
         on_conflict: str | None = None,
+        unknown_hashes: str | None = None,
         dry_run: bool | None = None,
         events: str | None = None,
         mapping: str | None = None,
@@ -528,6 +529,9 @@ class Imports(Importing):
             match: How users who exist are recognized. One of `email`, `external_id`. Default: email.
             on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are set to
                 those of the file. `fail`: the report names them. Default: skip.
+            unknown_hashes: What happens to users whose password hash is in no format that Rollbook knows. `refuse`:
+                they are refused. `skip`: they are imported without a password, and the report names them, so that you
+                can send them a setup link. Default: refuse.
             dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
             events: `each`: record `user.created` and `user.updated` for each user. `summary`: record
                 `import.finished`, and changes of users who exist to anything but their name, metadata and external
@@ -554,6 +558,7 @@ class Imports(Importing):
                     "format": format,
                     "match": match,
                     "on_conflict": on_conflict,
+                    "unknown_hashes": unknown_hashes,
                     "dry_run": dry_run,
                     "events": events,
                     "mapping": mapping,
@@ -590,7 +595,8 @@ class Imports(Importing):
     def report(self, import_id: str) -> Lines:
         """Get the report of an import.
 
-        Returns the records that were refused so far, at most 100,000, each with its line, field, code and reason.
+        Returns the records that were refused so far, each with its line, field, code and reason, and the users who
+        were imported without a password, each with their `user_id`: at most 100,000 in all.
 
         Scope: `users:write`.
 
