@@ -96,6 +96,31 @@ def test_known_ones_use_places_that_no_stranger_wants_and_give_them_back() -> No
     in_crowd(test, places=4)
 
 
+def test_a_newcomer_is_next_before_any_network_that_has_guessed_lately() -> None:
+    async def test(crowd: Crowd) -> None:
+        for number in range(20):
+            await crowd.queue.run(lambda: None, CHEAP, stranger(f"198.51.{number}.0/24"))
+        await crowd.hold()
+        for number in range(20):
+            await crowd.add(f"guess {number}", stranger(f"198.51.{number}.0/24"))
+        await crowd.add("owner", stranger("203.0.113.0/24"))
+        assert len(crowd.refused()) == 17 and "owner" not in crowd.refused()
+        assert (await crowd.release())[0] == "owner"
+
+    in_crowd(test, places=8)
+
+
+def test_who_waits_for_memory_is_not_overtaken_by_a_newcomer() -> None:
+    async def test(crowd: Crowd) -> None:
+        await crowd.queue.run(lambda: None, CHEAP, stranger("198.51.100.0/24"))
+        await crowd.hold(Price(0.001, 60))
+        await crowd.add("large", stranger("198.51.100.0/24"), Price(0.001, 50))
+        await crowd.add("small", stranger("203.0.113.0/24"), Price(0.001, 10))
+        assert await crowd.release() == ["large", "small"]
+
+    in_crowd(test, threads=2, mebibytes=100)
+
+
 def test_users_who_are_known_take_turns_too() -> None:
     async def test(crowd: Crowd) -> None:
         await crowd.hold()

@@ -90,7 +90,7 @@ def test_whatever_stands_there_has_networks_each_with_more_than_the_one_in_it(ad
 
 @contextmanager
 def guessing(server: Server, addresses: Callable[[int], str], refusal: int) -> Iterator[None]:
-    """Eight strangers guess without a pause, each time from the next address, and many have been told `refusal`."""
+    """Eight strangers guess without a pause, each time from the next address. Each has been told that it was wrong, and many `refusal`."""
     stop = threading.Event()
     told: list[int] = []
 
@@ -106,7 +106,7 @@ def guessing(server: Server, addresses: Callable[[int], str], refusal: int) -> I
     for thread in threads:
         thread.start()
     try:
-        while told.count(refusal) < 20:
+        while told.count(refusal) < 20 or told.count(401) < 16:
             stop.wait(0.01)
         yield
     finally:
@@ -126,6 +126,16 @@ def test_256_networks_of_a_line_guess_and_the_owner_still_signs_in_from_a_new_ad
     with (
         running(tmp_path / "data", *NARROW, "--address-attempts-limit", limit, cheap=False) as server,
         guessing(server, lambda number: f"2001:db8:1:{number % 256:x}::1", refusal),
+    ):
+        for host in range(4):
+            with at(server, f"203.0.{host}.5") as owner:
+                assert sign_in(owner).status_code == 303
+
+
+def test_eight_lines_guess_and_the_owner_still_signs_in_from_a_new_address(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", *NARROW, "--address-attempts-limit", "none", cheap=False) as server,
+        guessing(server, lambda number: f"10.0.{number % 8}.1", 503),
     ):
         for host in range(4):
             with at(server, f"203.0.{host}.5") as owner:

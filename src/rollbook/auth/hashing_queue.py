@@ -1,9 +1,9 @@
 """Which password is hashed next, and how many wait: bounded by threads, places and memory, and shared out fairly.
 
 Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each. Strangers have half of
-the places and, while known ones wait, half of the time. In the line of strangers networks take turns, and the networks within each; in the
-other, users do. Where all places are taken, the newest of the network or user with the most gives way. So whoever guesses from many
-addresses of few networks waits for themselves.
+the places and, while known ones wait, half of the time. In the line of strangers, the network comes first that has had the least time
+lately, and in it the network within it; in the other line, the user. Where all places are taken, the newest of the one with the most gives
+way. So whoever guesses from many addresses of few networks, or for long, waits for themselves.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ NICENESS = 10
 """What threads that hash add to their nice value: the kernel then gives them a tenth of a core that others want too, which reads hardly
 notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
 
+HALF_LIFE = 600.0
+"""Seconds after which half of the time that a network or user has had is forgotten."""
+MOST_REMEMBERED = 10_000
+"""Networks and users whose time is remembered: those that had some last."""
+
 T = TypeVar("T")
 
 
@@ -33,12 +38,12 @@ class Waiter(NamedTuple):
     """For whom a password is hashed."""
 
     groups: tuple[str, ...] = ()
-    """Who take turns with others: a stranger's networks, the widest first; the user for one who is known."""
+    """Who share their time: a stranger's networks, the widest first; the user for one who is known."""
     is_stranger: bool = False
 
 
 KNOWN = Waiter()
-"""One who is known, and takes turns with everyone else."""
+"""One who is known, and whose time counts for nobody."""
 
 
 class HashingQueue:
@@ -49,7 +54,9 @@ class HashingQueue:
         self._threads, self._places, self._mebibytes = threads, places, mebibytes
         self._pool = ThreadPoolExecutor(threads, "password", initializer=_step_back)
         self._lock = threading.Lock()
-        self._known, self._strangers = _Line(), _Line()
+        self._past = _Past()
+        self._known, self._strangers = _Line(self._past), _Line(self._past)
+        self._next: _Job | None = None  # whose turn it is, while there is no memory for them
         self._running: set[_Job] = set()
         self._closed = False
         self._lead = 0.0  # seconds that strangers got more than known ones
@@ -122,14 +129,15 @@ class HashingQueue:
         else:
             job.line = self._known
             self._lead = self._lead if job.line.size else min(self._lead, 0.0)
-        job.line.add(job.path)
+        job.line.add(job, job.waiter.groups)
         self._ahead += job.microseconds
 
-    def _remove(self, job: _Job, had_its_turn: bool = False) -> None:
+    def _remove(self, job: _Job) -> None:
         """From its line, if it is still there."""
         if job.line is not None:
-            job.line.remove(job.path, had_its_turn)
+            job.line.remove(job, job.waiter.groups)
             job.line = None
+            self._next = None if self._next is job else self._next
             self._ahead -= job.microseconds
 
     def _give_up(self, job: _Job, problem: Exception) -> None:
@@ -147,22 +155,19 @@ class HashingQueue:
             line = self._known
         else:
             return
-        job = line.newest_of_most(newcomer.path)
+        job = line.newest_of_most(newcomer.waiter.groups)
         seconds = (self._ahead - job.microseconds) / 1e6 * self._pace / self._threads
         self._give_up(job, Overloaded(retry_after=max(1, math.ceil(seconds))))
         self.refused += 1
 
     def _start(self) -> None:
         """All that there are threads and memory for."""
-        while (job := self._next()) is not None:
-            line = job.line
-            self._remove(job, had_its_turn=True)
+        while (job := self._startable()) is not None:
+            self._remove(job)
             if not job.future.set_running_or_notify_cancel():
                 continue
-            if line is self._strangers:
-                self._lead += job.price.seconds
-            else:
-                self._lead -= job.price.seconds
+            self._lead += job.price.seconds if job.waiter.is_stranger else -job.price.seconds
+            self._past.add(job.waiter.groups, job.price.seconds)
             self._running.add(job)
             self._ahead += job.microseconds
             try:
@@ -172,69 +177,95 @@ class HashingQueue:
                 self._ahead -= job.microseconds
                 job.future.set_exception(Overloaded())
 
-    def _next(self) -> _Job | None:
+    def _startable(self) -> _Job | None:
         """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes: otherwise what needs
         much memory might never get it."""
         if len(self._running) >= self._threads or not self.waiting:
             return None
-        is_strangers = self._strangers.size and (self._lead < 0 or not self._known.size)
-        job = (self._strangers if is_strangers else self._known).first()
+        if self._next is None:
+            is_strangers = self._strangers.size and (self._lead < 0 or not self._known.size)
+            self._next = (self._strangers if is_strangers else self._known).first()
         used = sum(each.price.mebibytes for each in self._running)
-        return job if not self._running or used + job.price.mebibytes <= self._mebibytes else None
+        fits = not self._running or used + self._next.price.mebibytes <= self._mebibytes
+        return self._next if fits else None
 
 
 class _Job:
-    """`line` is where it waits, None once it runs or was given up; `path` its place there."""
+    """`line` is where it waits, None once it runs or was given up."""
 
-    __slots__ = ("future", "line", "microseconds", "path", "price", "waiter", "work")
+    __slots__ = ("future", "line", "microseconds", "price", "waiter", "work")
 
     def __init__(self, work: Callable[[], Any], price: Price, waiter: Waiter) -> None:
         self.work, self.price, self.waiter = work, price, waiter
         self.microseconds = max(1, round(price.seconds * 1e6))
         self.future: Future[Any] = Future()
         self.line: _Line | None = None
-        self.path: tuple[str | _Job, ...] = (*waiter.groups, self)
+
+
+class _Past:
+    """The seconds that networks and users have had lately."""
+
+    def __init__(self) -> None:
+        self._had: OrderedDict[str, tuple[float, float]] = OrderedDict()  # and when
+
+    def of(self, name: str) -> float:
+        seconds, at = self._had.get(name, (0.0, 0.0))
+        return seconds * 0.5 ** ((time.monotonic() - at) / HALF_LIFE)
+
+    def add(self, names: tuple[str, ...], seconds: float) -> None:
+        for name in names:
+            self._had[name] = (self.of(name) + seconds, time.monotonic())
+            self._had.move_to_end(name)
+        while len(self._had) > MOST_REMEMBERED:
+            self._had.popitem(last=False)
 
 
 class _Line:
-    """Jobs by the groups of their path, whose turn comes round."""
+    """Jobs by their groups."""
 
-    __slots__ = ("_parts", "size")
+    __slots__ = ("_jobs", "_parts", "_past", "seconds", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, past: _Past) -> None:
+        self._past = past
+        self._parts: dict[str, _Line] = {}
+        self._jobs: dict[_Job, None] = {}  # of no group, oldest first
         self.size = 0
-        self._parts: OrderedDict[str | _Job, Any] = OrderedDict()
+        self.seconds = 0.0  # of all that wait in it
 
-    def add(self, path: tuple[str | _Job, ...]) -> None:
+    def add(self, job: _Job, groups: tuple[str, ...]) -> None:
         self.size += 1
-        name, *rest = path
-        if isinstance(name, _Job):
-            self._parts[name] = name
-        else:
-            self._parts.setdefault(name, _Line()).add(tuple(rest))
+        self.seconds += job.price.seconds
+        if not groups:
+            self._jobs[job] = None
+            return
+        if groups[0] not in self._parts:
+            self._parts[groups[0]] = _Line(self._past)
+        self._parts[groups[0]].add(job, groups[1:])
+
+    def remove(self, job: _Job, groups: tuple[str, ...]) -> None:
+        self.size -= 1
+        self.seconds -= job.price.seconds
+        if not groups:
+            del self._jobs[job]
+            return
+        self._parts[groups[0]].remove(job, groups[1:])
+        if not self._parts[groups[0]].size:
+            del self._parts[groups[0]]
 
     def first(self) -> _Job:
-        """Whose turn is next. There must be one."""
-        part = next(iter(self._parts.values()))
-        return part if isinstance(part, _Job) else part.first()
+        """The oldest of no group, or that of the group which has had the least. There must be one."""
+        if self._jobs:
+            return next(iter(self._jobs))
+        return self._parts[min(self._parts, key=self._past.of)].first()
 
-    def remove(self, path: tuple[str | _Job, ...], had_its_turn: bool = False) -> None:
-        """If it had its turn, the next one of each of its groups comes after those of others."""
-        self.size -= 1
-        part = self._parts[path[0]]
-        if isinstance(part, _Line):
-            part.remove(path[1:], had_its_turn)
-        if isinstance(part, _Job) or not part.size:
-            del self._parts[path[0]]
-        elif had_its_turn:
-            self._parts.move_to_end(path[0])
-
-    def newest_of_most(self, newcomer: tuple[str | _Job, ...]) -> _Job:
-        """The newest job of the group that has most, and of the group in it that has most. Of equals, the newcomer's, or the last one's."""
-        *_, newest = self._parts.values()
-        if isinstance(newest, _Job):
-            return newest
-        most = max(reversed(self._parts), key=lambda name: (self._parts[name].size, name == newcomer[0]))
+    def newest_of_most(self, newcomer: tuple[str, ...]) -> _Job:
+        """The newest job of the group that would have had the most once all of its jobs were done, and so on within it. Of equals, the
+        newcomer's, or the last one's."""
+        if len(self._jobs) > max((part.size for part in self._parts.values()), default=0):
+            return next(reversed(self._jobs))
+        most = max(
+            reversed(self._parts), key=lambda name: (self._past.of(name) + self._parts[name].seconds, newcomer[:1] == (name,))
+        )
         return self._parts[most].newest_of_most(newcomer[1:])
 
 
