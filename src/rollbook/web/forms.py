@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from rollbook import clock, units
+from rollbook.actions.arguments import UserFields
 from rollbook.errors import ApiError, Fault, TooManyAttempts, WrongPassword
+from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
 
-
-class PlainField(NamedTuple):
-    """An optional text of a user that admins can change."""
-
-    name: str
-    label: str
-    hint: str
-    max_length: int
-
-
-PLAIN_FIELDS = (PlainField("external_id", "External ID", "This user’s ID in your own system.", 255),)
-"""Shown and saved by every admin page with a user's details."""
+USER = form_of(UserFields, hints={"external_id": "This user’s ID in your own system."})
+"""The form of a user's details, as every admin page has them."""
+PLAIN_FIELDS = tuple(each for each in USER.fields if each.can_be_null and each.name != "rate_limit")
+"""Optional texts of a user that admins can change: each is shown and saved without a word in a page."""
 
 LABELS = {
+    **USER.labels(),
     "name": "The name",
     "email": "The email address",
     "password": "The password",
@@ -35,7 +29,6 @@ LABELS = {
     "scopes": "The permissions",
     "ip_allow": "Each entry",
     "expires_at": "The expiry",
-    **{field.name: f"The {field.label[0].lower()}{field.label[1:]}" for field in PLAIN_FIELDS},
 }
 """What a sentence about an argument calls it."""
 
@@ -69,7 +62,7 @@ def utc(text: str) -> str:
 
 def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:
     """The plain fields as arguments. Blank removes the value."""
-    return {field.name: form.get(field.name, "").strip() or None for field in PLAIN_FIELDS}
+    return FormOf(PLAIN_FIELDS).wanted(USER.given(form))
 
 
 def sentence(error: ApiError) -> str:

@@ -15,31 +15,12 @@ from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import event_choices, forms
 from rollbook.web.account import webhook_secret
 from rollbook.web.account.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, section, title
+from rollbook.web.form_of import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
-TEXTS = ("url", "description", "format", "payload", "ordering")
-BLANK: dict[str, Any] = {
-    "url": "",
-    "description": "",
-    "format": "standard",
-    "payload": "full",
-    "ordering": "user",
-    "skip_imports": False,
-    "reach": "all",
-    "type": [],
-    "headers": "",
-    "remove": [],
-    "version": "",
-}
-LABELS = {
-    "url": "The URL",
-    "description": "The description",
-    "types": "The events",
-    "format": "The format",
-    "payload": "The payload",
-    "ordering": "The order",
-    "headers": "The headers",
-}
+FORM = form_of(WebhookUpdate, leave_out=("status", "user_id"))
+BLANK: dict[str, Any] = {**FORM.blank(), "reach": "all", "type": [], "headers": "", "remove": [], "version": ""}
+LABELS = {**FORM.labels(), "types": "The events", "headers": "The headers", "ordering": "The order"}
 
 
 async def show_new(page: PageRequest) -> Response:
@@ -61,17 +42,15 @@ async def create(page: PageRequest) -> Response:
 async def show_edit(page: PageRequest) -> Response:
     webhook = (await webhooks.get(page.on, page.by, page.ids[0])).webhook
     types = webhook.types.split()
-    given = {name: getattr(webhook, name) for name in TEXTS}
     is_all = types == [event_types.ALL]
     return _form(
         page,
         webhook,
         {
             **BLANK,
-            **given,
+            **FORM.stored(webhook),
             "reach": "all" if is_all else "some",
             "type": [] if is_all else types,
-            "skip_imports": bool(webhook.skip_imports),
             "version": str(webhook.version),
         },
     )
@@ -114,10 +93,9 @@ def _form(
 
 def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
-    texts = {name: form.get(name, "").strip() for name in (*TEXTS, "reach", "version")}
     return {
-        **texts,
-        "skip_imports": "skip_imports" in form,
+        **FORM.given(form),
+        **{name: form.get(name, "").strip() for name in ("reach", "version")},
         "type": page.getlist("type"),
         "remove": page.getlist("remove"),
         "headers": form.get("headers", ""),
@@ -128,8 +106,8 @@ def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
     """The form as arguments."""
     lines = [line.partition(":") for line in given["headers"].splitlines() if line.strip()]
     return {
-        **{name: given[name] for name in TEXTS if given[name] or name == "url" or name == "description"},
-        "skip_imports": given["skip_imports"],
+        **FORM.wanted(given),
+        "url": given["url"],
         "types": [event_types.ALL] if given["reach"] == "all" else given["type"],
         "headers": {name.strip(): value.strip() for name, _, value in lines},
     }
