@@ -73,6 +73,8 @@ SOAK = (
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
     "deploy",
     "clients",
+    # Thousands of made-up requests.
+    "contract/test_description.py",
     # Each example of the guide, in each language.
     "docs/test_languages.py",
     "docs/test_follow_programs.py",
