@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from http.client import HTTPConnection, HTTPException
@@ -80,6 +80,14 @@ def _migrated() -> bytes:
         return (Path(folder) / "rollbook.db").read_bytes()
 
 
+def cheap_hashes(flags: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What makes hashes cheap, unless the settings say that others reach the server: then it refuses that."""
+    names = {each.removeprefix("--").replace("-", "_").upper() for each in flags} | {
+        each.removeprefix("ROLLBOOK_") for each in environment
+    }
+    return {} if names & {"HOST", "TRUSTED_PROXY", "PUBLIC_URL"} else CHEAP
+
+
 class Server:
     """`rollbook serve` on a folder of its own. `key` is the owner's; `http()` a client that sends it."""
 
@@ -111,7 +119,7 @@ class Server:
             "ROLLBOOK_DATABASE": database_of(data),
             "ROLLBOOK_DATABASE_DIRECT": direct_of(data),
             **({} if program == "rollbook.cli.main" else {"PYTHONPATH": str(Path(__file__).parents[1])}),
-            **(CHEAP if cheap else {}),
+            **(cheap_hashes(flags, environment or {}) if cheap else {}),
             **(environment or {}),
         }
         self.process: processes.AnyProcess | None = None

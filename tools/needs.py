@@ -92,6 +92,8 @@ IN_BOTH = (
     "browser/test_every_page.py",
     "browser/test_shell.py",
     "browser/test_sign_in.py",
+    # A minute of guesses instead of seconds.
+    "security/test_guesses_in_512_mebibytes.py",
 )
 """What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""
 

@@ -10,10 +10,10 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -186,11 +186,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account_attempts_limit: Annotated[Limit, says("Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if passwords may be weak; raise it if attackers with many addresses keep users from signing in with a new browser.")] = Limit.parse("300/hour")
 
     password_min_length: Annotated[int, says("Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP 800-63B-4).", ge=8, le=256)] = 8
-    password_memory: Annotated[int, says("Memory of one argon2id hash, in KiB.", ge=8, le=4_194_304)] = 19_456
+    password_memory: Annotated[int, says("Memory of one argon2id hash, in KiB. A server that others can reach needs at least 19456 with 2 passes, 12288 with 3, 9216 with 4 or 7168 with 5.", ge=8, le=4_194_304)] = 19_456
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
     password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
     password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
-    password_memory_budget: Annotated[int, says("Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of the container's limit, if it has one), divided among the workers.", ge=0, le=1 << 20)] = 0
+    password_memory_budget: Annotated[int, says("Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of the container's limit, if it has one), divided among the workers, but enough for one hash of `imported_hash_memory` and a new one.", ge=0, le=1 << 20)] = 0
     password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. Strangers have at most half of the places.", ge=1, le=100_000)] = 64
 
     imported_hash_seconds: Annotated[float, says("Seconds of a core that a check against an imported password hash may take. Imports refuse more expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each wrong password of a stranger can then cost the server that much.", gt=0, le=60)] = 1.0
@@ -258,10 +258,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
             raise ConfigurationError("otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318.")
+        if self.hashes_are_weak and not self.is_local:
+            raise ConfigurationError(
+                "password_memory and password_time_cost are too small for a server that others can reach: use at least 19456 KiB with 2 "
+                "passes, 12288 with 3, 9216 with 4 or 7168 with 5."
+            )
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
             raise ConfigurationError(
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
             )
+
+    @property
+    def hashes_are_weak(self) -> bool:
+        """Whether new password hashes take less than OWASP's Password Storage Cheat Sheet asks for."""
+        return self.password_memory < {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216}.get(self.password_time_cost, 7_168)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine is to reach the server, by all that the settings tell."""
+        address = urlsplit(self.public_url).hostname if self.public_url else self.host
+        return not self.trusted_proxy and _is_loopback(self.host) and _is_loopback(address or "")
 
     @property
     def sqlite_file(self) -> Path:
@@ -275,6 +291,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http{'s' if self.tls_cert else ''}://{host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import processes
-from tests.harness import CHEAP
+from tests.harness import CHEAP, cheap_hashes
 
 NO_PROFILES = "/nonexistent"
 """A config folder, so that commands don't see the profiles of whoever runs the tests."""
@@ -56,7 +56,7 @@ finally:
 def _environment(variables: dict[str, Any], config: Path | str = NO_PROFILES) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
     given = {f"ROLLBOOK_{name.upper()}": str(value) for name, value in variables.items()}
-    return own | CHEAP | {"XDG_CONFIG_HOME": str(config)} | given
+    return own | cheap_hashes((), given) | {"XDG_CONFIG_HOME": str(config)} | given
 
 
 def good(*arguments: str, **options: Any) -> str:

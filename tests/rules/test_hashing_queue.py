@@ -34,10 +34,10 @@ class Crowd:
         self.futures: dict[str, asyncio.Future[Any]] = {}
         self._go = threading.Event()
 
-    async def hold(self, price: Price = CHEAP) -> None:
+    async def hold(self, price: Price = CHEAP, waiter: Waiter = KNOWN) -> None:
         begun = threading.Event()
         self.futures["held"] = asyncio.ensure_future(
-            self.queue.run(lambda: (begun.set(), self._go.wait(30), self.ended.append("held")), price)
+            self.queue.run(lambda: (begun.set(), self._go.wait(30), self.ended.append("held")), price, waiter)
         )
         while not begun.is_set():  # noqa: ASYNC110 - a thread brings it about
             await asyncio.sleep(0.001)
@@ -180,6 +180,19 @@ def test_what_needs_memory_waits_for_it_and_nobody_overtakes() -> None:
         assert await crowd.release() == ["large", "small"]
 
     in_crowd(test, threads=2, mebibytes=100)
+
+
+def test_a_known_one_does_not_wait_for_the_memory_of_one_stranger_after_the_other() -> None:
+    async def test(crowd: Crowd) -> None:
+        await crowd.hold(Price(0.001, 90), stranger("198.51.100.0/24"))
+        crowd.queue._lead = -1.0  # it is the strangers' turn
+        await crowd.add("stranger", stranger("203.0.113.0/24"), Price(0.001, 90))
+        await crowd.add("known", KNOWN, Price(0.001, 10))
+        await asyncio.wait_for(crowd.futures["known"], 30)
+        await crowd.add("too much", KNOWN, Price(0.001, 20))
+        assert crowd.ended == ["known"]
+
+    in_crowd(test, threads=2)
 
 
 def test_what_needs_more_memory_than_all_is_computed_alone() -> None:

@@ -293,11 +293,11 @@ def test_the_cores_are_shared_out_among_the_workers(
     assert Passwords(Settings(workers=workers, password_threads=asked)).queue._threads == threads
 
 
-@pytest.mark.parametrize(("workers", "asked", "mebibytes"), [(1, 0, 128), (2, 0, 64), (1000, 0, 1), (2, 300, 300)])
-def test_a_quarter_of_the_memory_is_shared_out_among_the_workers(
+@pytest.mark.parametrize(("workers", "asked", "mebibytes"), [(1, 0, 256), (2, 0, 147), (1000, 0, 147), (2, 300, 300)])
+def test_a_quarter_of_the_memory_is_shared_out_among_the_workers_but_the_dearest_hash_and_a_new_one_fit_into_each_share(
     monkeypatch: pytest.MonkeyPatch, workers: int, asked: int, mebibytes: int
 ) -> None:
-    monkeypatch.setattr(passwords, "available_memory", lambda: 512)
+    monkeypatch.setattr(passwords, "available_memory", lambda: 1024)
     assert Passwords(Settings(workers=workers, password_memory_budget=asked)).queue._mebibytes == mebibytes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,27 @@ def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str)
     with pytest.raises(ConfigurationError) as refusal:
         load({}, {}, file)
     assert str(refusal.value).startswith(sentence.format(file=file))
+
+
+@pytest.mark.parametrize(
+    "reachable",
+    [{"host": "0.0.0.0"}, {"host": "::"}, {"public_url": "https://api.example.com"}, {"trusted_proxy": ["127.0.0.1/32"]}],
+)
+@pytest.mark.parametrize(("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 50)])
+def test_a_server_that_others_can_reach_refuses_hashes_that_are_too_cheap(
+    reachable: dict[str, Any], memory: int, passes: int
+) -> None:
+    load({**reachable, "password_memory": memory, "password_time_cost": passes})
+    for cheaper in (
+        {"password_memory": memory - 1, "password_time_cost": passes},
+        {"password_memory": 8, "password_time_cost": 1},
+    ):
+        with pytest.raises(
+            ConfigurationError, match=r"^password_memory and password_time_cost are too small for a server that others can"
+        ):
+            load({**reachable, **cheaper})
+        for local in ({}, {"host": "::1"}, {"public_url": "http://localhost:9000"}):
+            assert load({**local, **cheaper})[0].hashes_are_weak
 
 
 def test_a_named_file_must_be_there(file: Path) -> None:

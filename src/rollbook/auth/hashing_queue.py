@@ -178,16 +178,26 @@ class HashingQueue:
                 job.future.set_exception(Overloaded())
 
     def _startable(self) -> _Job | None:
-        """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes: otherwise what needs
-        much memory might never get it."""
+        """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes, otherwise what needs much
+        memory might never get it: but known ones need not wait for the memory of one stranger after the other."""
         if len(self._running) >= self._threads or not self.waiting:
             return None
         if self._next is None:
             is_strangers = self._strangers.size and (self._lead < 0 or not self._known.size)
             self._next = (self._strangers if is_strangers else self._known).first()
+        job = self._next
+        if (
+            not self._fits(job)
+            and job.waiter.is_stranger
+            and self._known.size
+            and any(each.waiter.is_stranger for each in self._running)
+        ):
+            job = self._known.first()
+        return job if self._fits(job) else None
+
+    def _fits(self, job: _Job) -> bool:
         used = sum(each.price.mebibytes for each in self._running)
-        fits = not self._running or used + self._next.price.mebibytes <= self._mebibytes
-        return self._next if fits else None
+        return not self._running or used + job.price.mebibytes <= self._mebibytes
 
 
 class _Job:

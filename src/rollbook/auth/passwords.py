@@ -49,7 +49,9 @@ class Passwords:
         self._most_memory = max(settings.imported_hash_memory, -(-self._memory // 1024))
         self._start = f"$argon2id$v=19$m={self._memory},t={self._time_cost},p={self._lanes}$"
         threads = settings.password_threads or max(1, available_cpus() // settings.workers)
-        memory = settings.password_memory_budget or max(1, available_memory() // SHARE // settings.workers)
+        # At least the most expensive one and a sign-in beside it.
+        least = self._most_memory + _price(self._start).mebibytes
+        memory = settings.password_memory_budget or max(least, available_memory() // SHARE // settings.workers)
         self.queue = HashingQueue(threads, settings.password_queue, memory)
 
     async def hash(self, password: str, waiter: Waiter = KNOWN) -> str:

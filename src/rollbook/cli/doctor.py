@@ -20,8 +20,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import click
 
 from rollbook import __version__, clock, first_start, runner, units
-from rollbook.actions import backups, keys
+from rollbook.actions import backups, keys, password_costs
 from rollbook.actions import events as event_actions
+from rollbook.actions.password_costs import Costs
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, program, where
@@ -289,6 +290,7 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
         )
     if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
         yield from _secret(settings, *sealed)
+    yield from _hashes(settings, db.read_now(password_costs.costs, settings))
     size = db.read_now(events.size)
     if event_actions.is_log_large(settings, size):
         fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
@@ -303,6 +305,21 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
             "clock", f"the newest user was created at {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
         )
     return True
+
+
+def _hashes(settings: Settings, costs: Costs) -> Iterator[Finding]:
+    """What a wrong password costs, by the hashes that users have."""
+    what, dearest = "password hashes", costs.dearest
+    yield ok(what, f"a wrong password costs at most {dearest.price}: {dearest.parameters}")
+    for each in costs.slow:
+        fix = "Ask them to sign in, which replaces the hash. If you accept the price, raise imported_hash_seconds."
+        yield warning(what, f"{each.whose} {each.parameters}: a stranger's wrong password for them costs {each.price}", fix)
+    for each in costs.shut:
+        fix = f"Send them setup links, or set imported_hash_memory to {each.price.mebibytes}: strangers can then make the server use it."
+        yield warning(what, f"{each.whose} {each.parameters}, which needs {each.price.mebibytes:,} MiB: no password matches", fix)
+    if settings.hashes_are_weak:
+        found = f"password_memory {settings.password_memory} and password_time_cost {settings.password_time_cost} are for tests"
+        yield warning(what, found, "Remove these settings before others can reach the server, or use at least 19456 and 2.")
 
 
 def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]:

@@ -40,6 +40,9 @@ class Price(NamedTuple):
     seconds: float
     mebibytes: int
 
+    def __str__(self) -> str:
+        return f"{self.seconds:.2g} s of a core and {self.mebibytes:,} MiB"
+
 
 class Frequency(NamedTuple):
     """How many users have a set of parameters."""

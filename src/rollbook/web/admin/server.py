@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock, roles, units
-from rollbook.actions import backups, users
+from rollbook.actions import backups, password_costs, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
@@ -76,6 +76,7 @@ async def show(page: PageRequest) -> Response:
         chosen=[setting for setting in described if setting.origin != "default"],
         defaults=[setting for setting in described if setting.origin == "default"],
         allowances=_allowances(settings),
+        costs=await page.on.read(password_costs.costs, settings),
     )
 
 
