@@ -258,8 +258,12 @@ QUESTIONS = {
     "downgrade": "/docs/upgrade#go-back",
     "license": "/docs#license",
     "licence": "/docs#license",
+    "create user": "/docs/users#create-a-user",
+    "change password": "/docs/users#set-a-password",
+    "sign up": "/docs/sign-in",
     # The last word may not be complete.
     "webho": "/docs/webhooks",
+    "rotatin": "/docs/keys#rotate-a-key",
     "create a web": "/docs/webhooks#create-a-webhook",
 }
 

@@ -1,9 +1,10 @@
-"""Searches the docs: sections with any of the words, best first (BM25 over fields: titles weigh more than text, text more than code)."""
+"""Searches the docs with SQLite's FTS5: sections with any of the words, best first. Titles weigh more than text, text more than code."""
 
 from __future__ import annotations
 
-import math
 import re
+import sqlite3
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -14,20 +15,21 @@ from markupsafe import Markup, escape
 from rollbook.docs_site import guide, passages
 
 MAX_WORDS = 12
-MAX_RESULTS = 30
-# Characters of text in a result.
-EXCERPT = 180
+EXCERPT = 28
+"""Words of text in a result."""
 
-# How much a word counts in each place.
-TITLE, HEADING, CHAPTER, TEXT, CODE = 14.0, 9.0, 3.0, 1.0, 0.3
-# BM25: how soon more of the same word stops to matter, and how much a long section is held back.
-SATURATION, LENGTH = 1.4, 0.5
+# How much a word counts in each column.
+WEIGHTS = "14.0, 9.0, 3.0, 1.0, 0.3"
+# What a section gets for having a word: FTS5 gives nothing for one that most sections have.
+HAS = 0.8
 # A word that was typed in another form, or another word for the same.
 BEGINNING, SYNONYM = 0.6, 0.8
+# FTS5 holds long sections back more than is right here, where the longest are those of the calls.
+LENGTH = 0.15
 # A page that is called so comes before a section of another one that is.
 PAGE = 1.3
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
-SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.7, "migrate-": 0.6, "sdk-": 0.85}
+SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.7, "sdk-": 0.85}
 
 STOP_WORDS = frozenset(
     "a about after all an and any are as at be been but by can could did do does for from had has have how i if in into is it its "
@@ -98,7 +100,7 @@ SYNONYMS = {
         "user": "account",
         "password_min_length common": "policy",
         "maximum limit": "max",
-        "ip_allow allowed": "allowlist whitelist",
+        "ip_allow": "allowlist whitelist",
         "cors_origins": "cors",
         "session": "cookie",
         "hash": "bcrypt argon2",
@@ -115,11 +117,14 @@ SYNONYMS = {
 
 # Words that mean something else together.
 PHRASES = {
-    "email verification": "email_verified",
+    "email verification": "create email_verified",
     "import csv": "import users csv",
-    "verify email": "email_verified",
-    "confirm email": "email_verified",
+    "verify email": "create email_verified",
+    "confirm email": "create email_verified",
     "rest api": "api",
+    "sign up": "sign in",
+    "change password": "set password",
+    "delete account": "delete user",
     "lost password": "forgot password",
     "api reference": "reference",
     "access log": "request log",
@@ -127,29 +132,44 @@ PHRASES = {
 }
 
 _WORD = re.compile(r"\w+(?:[-.']\w+)*")
-_NO_PLURAL = ("cors",)
-_ENDINGS = (("ifications", "ify"), ("ification", "ify"), ("ies", "y"), ("ied", "y"), ("ions", ""), ("ion", ""), ("ings", ""), ("ing", ""), ("ed", ""), ("s", ""))  # fmt: skip
+# What FTS5 puts around the words it found: characters of private use, which no page has.
+_MARK = re.compile("[\ue000\ue001]")
+_WORD_FOUND = re.compile("[\\w\ue000\ue001]+(?:[-.'][\\w\ue000\ue001]+)*")
+
+SCHEMA = """
+CREATE VIRTUAL TABLE sections USING fts5(title, heading, chapter, text, code, tokenize = 'porter unicode61', prefix = '2 3');
+CREATE VIRTUAL TABLE words USING fts5(text, content = '', detail = none, tokenize = 'unicode61');
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
+"""
+ADD = "INSERT INTO sections (rowid, title, heading, chapter, text, code) VALUES (?, ?, ?, ?, ?, ?)"
+SCORES = f"SELECT rowid, -bm25(sections, {WEIGHTS}) FROM sections WHERE sections MATCH ?"
+FOUND = "SELECT rowid FROM sections WHERE sections MATCH ?"
+BEGUN = "SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT 50"
+EXCERPTS = f"""
+    SELECT rowid, snippet(sections, 3, '\ue000', '\ue001', ' … ', {EXCERPT}) FROM sections
+    WHERE sections MATCH ? AND rowid IN (SELECT value FROM json_each(?))"""
+
+
+_lock = threading.Lock()
+"""For the one connection: pages are searched in threads."""
 
 
 class Section(NamedTuple):
-    """`text` are its paragraphs and rows, `title` the stems of its heading, `factor` is what its rank is multiplied by."""
+    """`title_words` are those of the heading that count, `factor` is what its rank is multiplied by."""
 
     chapter: str
     heading: str
     path: str
-    text: list[str]
-    title: frozenset[str]
+    title_words: int
     is_page: bool
     factor: float
 
 
 class Index(NamedTuple):
-    """`places`: for each stem, how much it counts in each section, by number. `stems`: for each word, its stem. `lengths` are relative."""
+    """`sections` are the rows of the table, from 1 on."""
 
-    sections: list[Section]
-    places: dict[str, dict[int, float]]
-    stems: dict[str, str]
-    lengths: list[float]
+    db: sqlite3.Connection
+    sections: dict[int, Section]
 
 
 class Result(NamedTuple):
@@ -159,33 +179,40 @@ class Result(NamedTuple):
     excerpt: Markup
 
 
-def search(query: str, url: str = guide.PAGE_URL) -> list[Result]:
+def search(query: str, url: str = guide.PAGE_URL, limit: int = 30) -> list[Result]:
     """The best sections for a query, best first. `url` is the server's own base URL."""
-    index = _index()
-    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(query)]
-    ranks: dict[int, float] = defaultdict(float)
-    matched: dict[int, int] = defaultdict(int)
-    for meanings in wanted:
-        for number, score in _best(index, meanings).items():
-            ranks[number] += score
-            matched[number] += 1
-    stems = {stem for meanings in wanted for stem in meanings}
-
-    def rank(number: int) -> float:
-        section = index.sections[number]
-        asked = matched[number] / len(wanted)
-        in_title = sum(bool(section.title & set(meanings)) for meanings in wanted) / len(wanted)
-        fitting = in_title * len(section.title & stems) / max(1, len(section.title))
-        return ranks[number] * asked**2 * (1 + fitting) * section.factor * (PAGE if section.is_page and in_title == 1 else 1)
-
-    best = sorted(ranks, key=lambda number: (-rank(number), number))[:MAX_RESULTS]
-    sections = [index.sections[number] for number in best]
-    return [Result(each.chapter, each.heading, each.path, _excerpt(each.text, stems, url)) for each in sections]
+    with _lock:
+        return _search(_index(), query, url, limit)
 
 
 def prepare() -> None:
     """Read all pages, which the first search would otherwise wait for: a tenth of a second."""
-    _index()
+    with _lock:
+        _index()
+
+
+def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
+    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(query)]
+    scores: dict[int, float] = defaultdict(float)
+    matched: dict[int, int] = defaultdict(int)
+    titled: dict[int, int] = defaultdict(int)
+    for meanings in wanted:
+        for number, score in _best(index, meanings).items():
+            scores[number] += score
+            matched[number] += 1
+        for (number,) in index.db.execute(FOUND, (f"heading : ({' OR '.join(meanings)})",)):
+            titled[number] += 1
+
+    def rank(number: int) -> float:
+        section = index.sections[number]
+        asked, in_title = matched[number] / len(wanted), titled[number] / len(wanted)
+        fitting = in_title * min(1, titled[number] / max(1, section.title_words))
+        return scores[number] * asked**2 * (1 + fitting) * section.factor * (PAGE if section.is_page and in_title == 1 else 1)
+
+    best = sorted(scores, key=lambda number: (-rank(number), number))[:limit]
+    excerpts = _excerpts(index, wanted, best, url)
+    found = [(index.sections[number], excerpts[number]) for number in best]
+    return [Result(section.chapter, section.heading, section.path, excerpt) for section, excerpt in found]
 
 
 # ---- the query
@@ -202,33 +229,27 @@ def _asked(query: str) -> list[tuple[str, bool]]:
 
 
 def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
-    """The stems that stand for a word, each with its share."""
-    found = {}
-    if is_last and len(word) > 1:
-        found = {stem: BEGINNING for each, stem in index.stems.items() if each.startswith(word)}
+    """Expressions of FTS5 that stand for a word, each with its share."""
+    found = {_phrases([word]): 1.0}
     for other in SYNONYMS.get(word, SYNONYMS.get(word.removesuffix("s"), "")).split():
-        found[_stem(other)] = SYNONYM
-    return found | {_stem(word): 1.0}
+        found.setdefault(_phrases([other]), SYNONYM)
+    if is_last and len(word) > 1 and (begun := [term for (term,) in index.db.execute(BEGUN, (word, word + "\U0010ffff"))]):
+        # The beginning of a word is as rare as all words that it may become together.
+        found.setdefault(_phrases(begun), BEGINNING)
+    return found
+
+
+def _phrases(words: Iterable[str]) -> str:
+    return " OR ".join([f'"{word}"' for word in words])
 
 
 def _best(index: Index, meanings: dict[str, float]) -> dict[int, float]:
     """The sections with a word in any of its meanings, each with the score of the one that fits best."""
     found: dict[int, float] = {}
-    # The beginning of a word is as rare as all words that it may become together.
-    begun = {number for stem, share in meanings.items() if share == BEGINNING for number in index.places[stem]}
-    for stem, share in meanings.items():
-        for number, score in _scores(index, stem, len(begun) if share == BEGINNING else 0):
-            found[number] = max(found.get(number, 0), share * score)
+    for expression, share in meanings.items():
+        for number, score in index.db.execute(SCORES, (expression,)):
+            found[number] = max(found.get(number, 0), share * (HAS + score))
     return found
-
-
-def _scores(index: Index, stem: str, within: int = 0) -> Iterator[tuple[int, float]]:
-    """Each section with the stem, and what that is worth: more, the fewer there are. `within`: of how many that is to be one."""
-    places = index.places.get(stem, {})
-    count = within or len(places)
-    rarity = math.log(1 + (len(index.sections) - count + 0.5) / (count + 0.5))
-    for number, weight in places.items():
-        yield number, rarity * weight * (SATURATION + 1) / (weight + SATURATION * (1 - LENGTH + LENGTH * index.lengths[number]))
 
 
 # ---- the index
@@ -237,92 +258,55 @@ def _scores(index: Index, stem: str, within: int = 0) -> Iterator[tuple[int, flo
 @cache
 def _index() -> Index:
     """All sections of all chapters, in order."""
-    sections: list[Section] = []
-    places: dict[str, dict[int, float]] = defaultdict(dict)
-    stems: dict[str, str] = {}
-    sizes: list[int] = []
-    for section, fields in _sections():
-        weights: dict[str, float] = defaultdict(float)
-        for text, weight in fields:
-            for word in _words(text):
-                stem = stems[word] = _stem(word)
-                weights[stem] += weight
-        for stem, weight in weights.items():
-            places[stem][len(sections)] = weight
-        sections.append(section)
-        sizes.append(sum(map(len, section.text)) + 500)
+    db = sqlite3.connect(":memory:", check_same_thread=False)
+    db.executescript(SCHEMA)
+    found = list(_sections())
+    sizes = [sum(map(len, columns)) for _, columns in found]
     usual = sum(sizes) / len(sizes)
-    return Index(sections, dict(places), stems, [size / usual for size in sizes])
+    sections: dict[int, Section] = {}
+    for number, ((section, columns), size) in enumerate(zip(found, sizes, strict=True), 1):
+        sections[number] = section._replace(factor=section.factor * (size / usual + 0.3) ** LENGTH)
+        db.execute(ADD, (number, *columns))
+        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, " ".join(columns)))
+    return Index(db, sections)
 
 
-def _sections() -> Iterator[tuple[Section, list[tuple[str, float]]]]:
-    """Each section with its texts, and how much a word in them counts."""
+def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
+    """Each section with its columns."""
     for name, chapter in guide.CHAPTERS.items():
         for heading, text, code in passages.read(guide.searchable(name)):
             if name == guide.LANDING and heading.anchor != "license":
                 continue  # the table of contents, and what the quickstart says too
-            is_error = name == "errors" and heading.anchor in guide.codes()
+            is_error, is_page = name == "errors" and heading.anchor in guide.codes(), heading.level == 1
             path = f"/docs/errors/{heading.anchor}" if is_error else chapter.path
-            if not is_error and heading.level > 1:
+            if not is_error and not is_page:
                 path += f"#{heading.anchor}"
-            title = frozenset(_stem(word) for word in _words(heading.text) if word not in STOP_WORDS)
-            factor = next((share for start, share in SPECIAL.items() if name.startswith(start) and heading.level > 1), 1.0)
-            section = Section(guide.title(name), heading.text, path, text, title, heading.level == 1, factor)
-            # What the table of contents says about a page is about its beginning.
-            about = [(guide.about(name), TEXT)] if heading.level == 1 else []
-            status = text[0].partition(" ")[0] if is_error else ""
-            yield (
-                section,
-                [
-                    (f"{heading.text} {status}", TITLE if heading.level == 1 else HEADING),
-                    (section.chapter, CHAPTER),
-                    (" ".join(text), TEXT),
-                    (" ".join(code), CODE),
-                    *about,
-                ],
-            )
-
-
-def _words(text: str) -> Iterable[str]:
-    """Words, and the parts of those that are put together: `email_taken`, `email`, `taken`."""
-    for word in _WORD.findall(text.casefold()):
-        yield word
-        if not word.isalnum():
-            yield from filter(None, re.split(r"[-._']", word))
-
-
-@cache
-def _stem(word: str) -> str:
-    """A word without its ending: `delete`, `deleted` and `deleting` are one."""
-    for ending, instead in () if word in _NO_PLURAL else _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) + len(instead) > 2:
-            word = word.removesuffix(ending) + instead
-            break
-    if len(word) > 3 and word[-1] == "e":
-        word = word[:-1]
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+            words = sum(word not in STOP_WORDS for word in _WORD.findall(heading.text.casefold()))
+            factor = next((share for start, share in SPECIAL.items() if name.startswith(start) and not is_page), 1.0)
+            section = Section(guide.title(name), heading.text, path, words, is_page, factor)
+            # What the table of contents says about a page is about its beginning. The status of an error is a name of it.
+            texts = [*text, guide.about(name)] if is_page else text
+            called = f"{heading.text} {text[0].partition(' ')[0]}" if is_error else heading.text
+            yield section, (heading.text if is_page else "", called, section.chapter, "\n".join(texts), "\n".join(code))
 
 
 # ---- the results
 
 
-def _excerpt(text: list[str], stems: set[str], url: str) -> Markup:
-    """The first passage with most of the words, which are marked."""
-    if not text:
-        return Markup()
-    passage = max(text, key=lambda each: len(stems & {_stem(word) for word in _words(each)}))
-    passage = passage.replace(guide.PAGE_URL, url)
-    found = [match.span() for match in _WORD.finditer(passage) if stems & {_stem(word) for word in _words(match[0])}]
-    start = max(0, found[0][0] - EXCERPT // 3) if found else 0
-    if len(passage) <= EXCERPT:
-        start = 0
-    if start:
-        start = passage.find(" ", start) + 1
-    end = len(passage) if len(passage) <= start + EXCERPT else (passage.rfind(" ", start, start + EXCERPT) + 1 or start + EXCERPT)
-    parts = [Markup("… ") if start else Markup()]
-    at = start
-    for first, last in found:
-        if start <= first and last <= end:
-            parts += [escape(passage[at:first]), Markup("<mark>{}</mark>").format(passage[first:last])]
-            at = last
-    return Markup().join([*parts, escape(passage[at:end].rstrip())]) + (Markup(" …") if end < len(passage) else Markup())
+def _excerpts(index: Index, wanted: list[dict[str, float]], numbers: list[int], url: str) -> dict[int, Markup]:
+    """The part of each section's text with most of the words, which are marked."""
+    if not numbers:
+        return {}
+    expression = " OR ".join([each for meanings in wanted for each in meanings])
+    return {number: _marked(text, url) for number, text in index.db.execute(EXCERPTS, (expression, str(numbers)))}
+
+
+def _marked(text: str, url: str) -> Markup:
+    """Each word with a mark is marked as a whole: `password_changed`, of which FTS5 has found one half."""
+    plain = str(escape(" ".join(text.split()).replace(guide.PAGE_URL, url)))
+    return Markup(_WORD_FOUND.sub(_mark, plain))
+
+
+def _mark(word: re.Match[str]) -> str:
+    text = _MARK.sub("", word[0])
+    return text if text == word[0] else f"<mark>{text}</mark>"

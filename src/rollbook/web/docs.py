@@ -34,6 +34,7 @@ MOVED = {"reference": "/docs/api"}
 MAX_KEYS = 1_000
 # Results that are shown while somebody types.
 SUGGESTED = 8
+MAX_RESULTS = 30
 
 # Responses to people who are not signed in are all alike: by page, URL of the server and encoding.
 _kept: dict[tuple[str, str, str], Response] = {}
@@ -69,16 +70,17 @@ async def error(page: PageRequest) -> Response:
 async def search(page: PageRequest) -> Response:
     """Sections of the docs with any of the words of `q`; for htmx, the first of them only, which are shown while somebody types."""
     query = " ".join(page.query.get("q", "")[:200].split())
-    results = await asyncio.get_running_loop().run_in_executor(None, _search, query, page.on.url)
+    limit = SUGGESTED + 1 if page.is_htmx else MAX_RESULTS
+    results = await asyncio.get_running_loop().run_in_executor(None, _search, query, page.on.url, limit)
     if page.is_htmx:
         return page.render("docs/found.html", query=query, results=results[:SUGGESTED], more=len(results) > SUGGESTED)
     return page.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
 
 
-def _search(query: str, url: str) -> list[Result]:
+def _search(query: str, url: str, limit: int) -> list[Result]:
     from rollbook.docs_site import search
 
-    return search.search(query, url)
+    return search.search(query, url, limit)
 
 
 async def llms(page: PageRequest) -> Response:
