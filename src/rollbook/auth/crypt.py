@@ -60,9 +60,9 @@ def md5_crypt(secret: bytes, salt: bytes) -> str:
     return _radix64(bytes(c[at] for at in order))
 
 
-def phpass(secret: bytes, salt: bytes, log_rounds: int) -> str:
+def phpass(secret: bytes, salt: bytes, log_rounds: int, digest: str = "md5") -> str:
     """The digest of `$P$`, in which WordPress and phpBB kept passwords: Openwall's phpass, `crypt_private`."""
-    new = hashlib.md5
+    new = getattr(hashlib, digest)
     c = new(salt + secret).digest()
     for round in range(1 << log_rounds):
         c = new(c + secret).digest()

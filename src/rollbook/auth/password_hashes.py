@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import struct
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import NamedTuple
@@ -195,6 +196,43 @@ def _pbkdf2_werkzeug(digest: str, iterations: str, salt: str, key: str) -> str:
     return pbkdf2(digest, int(iterations), salt.encode(), bytes.fromhex(key))
 
 
+def _wordpress(cost: str, salt: str, digest: str) -> str:
+    return f"$wordpress-bcrypt${cost}${_clear(salt, 0b110000)}{_clear(digest, 0b111100)}"
+
+
+def _better_auth(salt: str, key: str) -> str:
+    """better-auth has no other parameters (@better-auth/utils, password.node.mjs), and the salt is the text, not the bytes that it means."""
+    return scrypt(1 << 14, 16, 1, salt.encode(), bytes.fromhex(key))
+
+
+def _identity(text: str) -> str:
+    """ASP.NET Core Identity: dotnet/aspnetcore, src/Identity/Extensions.Core/src/PasswordHasher.cs."""
+    data = _decoded(text)
+    if data[:1] == b"\0" and len(data) == 49:  # version 2
+        return pbkdf2("sha1", 1000, data[1:17], data[17:])
+    version, prf, iterations, size = struct.unpack(">BIII", data[:13])
+    if version != 1 or prf > 2 or not iterations or size < 16 or len(data) < 13 + size:
+        raise ValueError
+    return pbkdf2(("sha1", "sha256", "sha512")[prf], iterations, data[13 : 13 + size], data[13 + size :])
+
+
+def _spring_pbkdf2(salt: str, key: str) -> str:
+    """The defaults of Spring Security until 5.7, which `{pbkdf2}` still means (`Pbkdf2PasswordEncoder`)."""
+    return pbkdf2("sha1", 185_000, bytes.fromhex(salt), bytes.fromhex(key))
+
+
+def _spring_pbkdf2_5_8(salt: str, key: str) -> str:
+    return pbkdf2("sha256", 310_000, bytes.fromhex(salt), bytes.fromhex(key))
+
+
+def _spring_scrypt(parameters: str, salt: str, key: str) -> str:
+    number = int(parameters, 16)  # `SCryptPasswordEncoder`: the logarithm of N, then a byte for r and one for p
+    log_n, r, p = number >> 16, number >> 8 & 255, number & 255
+    if not (r and p and log_n < 64):
+        raise ValueError
+    return scrypt(1 << log_n, r, p, _decoded(salt), _decoded(key))
+
+
 def _sha_crypt(kind: str, rounds: str | None, salt: str, digest: str) -> str:
     if len(digest) != _CRYPT_DIGESTS[kind]:
         raise ValueError
@@ -209,6 +247,8 @@ def _wrapped(text: str, family: str, rounds: str | None, memory: str, lanes: str
 
 
 def _ssha(size: str, data: str) -> str:
+    if _HEXADECIMAL(data):  # of another system, such as Spring Security's `{sha256}`: as base64 it would be one with a long salt
+        raise ValueError
     found = _decoded(data)
     if not 0 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
         raise ValueError
@@ -217,21 +257,27 @@ def _ssha(size: str, data: str) -> str:
 
 _COST = r"(0[4-9]|[12][0-9]|3[01])"
 _NUMBER = r"([1-9][0-9]{0,9})"
+_HEXADECIMAL = re.compile(r"[0-9a-f]{40,}|(?=[A-F]*[0-9])[0-9A-F]{40,}").fullmatch
+_SPRING = r"(?:@SpringSecurity_v5_8)?"  # identifiers of its DelegatingPasswordEncoder
 _CRYPT_SALT = r"[!-#%-9;-~]"  # printable, without the separators $ and :
 _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] = [
     (re.compile(form).fullmatch, stored)
     for form, stored in (
         # The format of the reference implementation; without `v=` it is version 1.0.
         (
-            rf"(?:argon2(?=\$)|\{{ARGON2\}})?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64})",
+            rf"(?:argon2(?=\$)|(?i:\{{ARGON2{_SPRING}\}}))?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64})",
             _argon2,
         ),
-        (rf"(?:bcrypt\$|\{{(?:BCRYPT|CRYPT)\}})?\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt),
+        (rf"(?:bcrypt\$|(?i:\{{(?:BCRYPT|CRYPT)\}}))?\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt),
         (
             rf"(?:bcrypt_sha256\$\$2[aby]|\$django-bcrypt-sha256)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})",
             _bcrypt_sha256,
         ),
+        # WordPress since 6.8, and the stored form.
+        (rf"\$(?:wp\$2[aby]|wordpress-bcrypt)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _wordpress),
         (rf"\$scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p={_NUMBER}\${_ANY64}\${_ANY64}", _scrypt),
+        (rf"(?i:\{{scrypt{_SPRING}\}})?\$([0-9a-f]{{5,6}})\${_ANY64}\${_ANY64}", _spring_scrypt),
+        (r"([0-9a-f]{32}):([0-9a-f]{128})", _better_auth),
         (rf"\$firebase-scrypt\$ln=([1-9][0-9]?),r={_NUMBER},p=1\${_ANY64}\${_ANY64}", _firebase),
         (rf"scrypt\${_NUMBER}\$([^$]{{1,128}})\${_NUMBER}\${_NUMBER}\${_ANY64}", _scrypt_django),
         (rf"scrypt:{_NUMBER}:{_NUMBER}:{_NUMBER}\$([^$]{{1,128}})\$([0-9a-f]*)", _scrypt_werkzeug),
@@ -239,15 +285,19 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
         (rf"\$pbkdf2-(sha1|sha256|sha512)\$(?:i=)?{_NUMBER}(?:,l=[0-9]+)?\${_ANY64}\${_ANY64}", _pbkdf2),
         (rf"\$pbkdf2()\${_NUMBER}\${_ANY64}\${_ANY64}", _pbkdf2),
         (rf"\{{PBKDF2(?:-(SHA1|SHA256|SHA512))?\}}{_NUMBER}\${_ANY64}\${_ANY64}", _pbkdf2),
+        (r"(?i:\{pbkdf2\})([0-9a-f]{16})([0-9a-f]{64})", _spring_pbkdf2),
+        (r"(?i:\{pbkdf2@SpringSecurity_v5_8\})([0-9a-f]{32})([0-9a-f]{64})", _spring_pbkdf2_5_8),
+        (r"(A[A-Za-z0-9+/]{59,}={0,2})", _identity),
         (rf"pbkdf2_(sha1|sha256|sha512)\${_NUMBER}\$([^$]{{1,128}})\${_ANY64}", _pbkdf2_django),
         (rf"pbkdf2:(sha1|sha256|sha512):{_NUMBER}\$([^$]{{1,128}})\$([0-9a-f]*)", _pbkdf2_werkzeug),
         (r"\$[PH]\$([./0-9A-Za-z]{31})", "$P${}".format),
+        (r"(\$S\$[5-9A-S][./0-9A-Za-z]{51})", str),  # Drupal's MIN_HASH_COUNT to MAX_HASH_COUNT
         (
             rf"(?:\{{CRYPT\}})?\$([56])\$(?:rounds=([1-9][0-9]{{3,8}})\$)?({_CRYPT_SALT}{{0,16}})\$([./0-9A-Za-z]{{43,86}})",
             _sha_crypt,
         ),
         (rf"(?:\{{CRYPT\}})?(\$1\${_CRYPT_SALT}{{0,8}}\$[./0-9A-Za-z]{{22}})", str),
-        (rf"\{{(?i:S?SHA)(256|512|)\}}{_ANY64}", _ssha),
+        (rf"(?i:\{{ldap\}})?\{{(?i:S?SHA)(256|512|)\}}{_ANY64}", _ssha),
         (
             rf"(\$wrapped-(p|1|ssha(?:256|512)?)\$(?:c=([0-9]{{1,2}}),)?m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64}\${_BASE64})",
             _wrapped,
@@ -292,6 +342,18 @@ def _verify_bcrypt_2x(hash: str, secret: bytes) -> tuple[bytes, bytes]:
 
 def _verify_bcrypt_sha256(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     return _verify_bcrypt(hash, hashlib.sha256(secret).hexdigest().encode())
+
+
+def _verify_wordpress(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    """WordPress, wp-includes/pluggable.php, wp_hash_password, which hashes what PHP's trim leaves of a password."""
+    digest = hmac.digest(b"wp-sha384", secret.strip(b" \t\n\r\0\x0b"), "sha384")
+    return _verify_bcrypt(hash, b64encode(digest))
+
+
+def _verify_drupal(hash: str, secret: bytes) -> tuple[bytes, bytes]:
+    """Drupal, PhpassHashedPasswordBase: phpass with SHA-512, of whose digest 43 characters are kept."""
+    computed = crypt.phpass(secret, hash[4:12].encode(), crypt.ALPHABET.index(hash[3]), "sha512")
+    return hash[12:].encode(), computed[:43].encode()
 
 
 def _verify_scrypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
@@ -398,10 +460,12 @@ FAMILIES: dict[str, Family] = {
     "2b": Family(_verify_bcrypt, lambda _: "." * 53),
     "2x": Family(_verify_bcrypt_2x, lambda _: "." * 53),
     "django-bcrypt-sha256": Family(_verify_bcrypt_sha256, lambda _: "." * 53),
+    "wordpress-bcrypt": Family(_verify_wordpress, lambda _: "." * 53),
     "scrypt": Family(_verify_scrypt, _blank_digest),
     "firebase-scrypt": Family(_verify_firebase, _blank_digest),
     **dict.fromkeys(("pbkdf2-sha1", "pbkdf2-sha256", "pbkdf2-sha512"), Family(_verify_pbkdf2, _blank_digest)),
     "P": Family(_verify_weak, lambda _: "." * 30, crypt.MAX_SECRET),
+    "S": Family(_verify_drupal, lambda _: "." * 51, crypt.MAX_SECRET),
     "1": Family(_verify_weak, lambda _: f"{'.' * 8}${'.' * 22}", crypt.MAX_SECRET),
     "5": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 43}", crypt.MAX_SECRET),
     "6": Family(_verify_sha_crypt, lambda _: f"{'.' * 8}${'.' * 86}", crypt.MAX_SECRET),

@@ -96,11 +96,12 @@ _FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tupl
     (re.compile(form).match, price)
     for form, price in (
         (r"\$argon2[id]+(?:\$v=[0-9]+)?\$m=([0-9]+),t=([0-9]+),p=[0-9]+\$", _argon2),
-        (r"\$(?:2[bx]|django-bcrypt-sha256)\$([0-9]{2})\$", _bcrypt),
+        (r"\$(?:2[bx]|django-bcrypt-sha256|wordpress-bcrypt)\$([0-9]{2})\$", _bcrypt),
         (r"\$(?:firebase-)?scrypt\$ln=([0-9]+),r=([0-9]+),p=([0-9]+)\$", _scrypt),
         (r"\$pbkdf2-sha(1|256|512)\$i=([0-9]+),l=([0-9]+)\$", _pbkdf2),
         (r"\$[56]\$rounds=([0-9]+)\$", lambda rounds: (1.2 * int(rounds), 0)),
         (r"\$P\$([./0-9A-Za-z])", lambda letter: (0.8 * (1 << _PHPASS.index(letter)), 0)),
+        (r"\$S\$([./0-9A-Za-z])", lambda letter: (1 << _PHPASS.index(letter), 0)),
         (r"\$1\$", lambda: (1200, 0)),
         (r"\{SSHA[0-9]*\}", lambda: (2, 0)),
         (r"\$wrapped-[a-z0-9]+\$(?:c=([0-9]+),)?m=([0-9]+),t=([0-9]+),p=[0-9]+\$", _wrapped),
