@@ -54,6 +54,8 @@ def seen_by(http: httpx2.Client) -> dict[str, Any]:
     asked = {
         "offset": "/v1/users?limit=20&fields=*&offset=4321",
         "last": "/v1/users?limit=20&fields=*&sort=-created_at",
+        "by date": "/v1/users?limit=20&fields=*&sort=created_at&offset=700",
+        "from a date on": "/v1/users?limit=20&fields=*&created_after=2020-01-01T00:00:00Z&count=exact",
         "by name": "/v1/users?limit=20&fields=*&sort=name",
         "search": "/v1/users?limit=20&fields=*&q=person 00123",
         "search beyond ASCII": "/v1/users?limit=20&fields=*&q=ångstr",
@@ -75,12 +77,18 @@ def newest_event(http: httpx2.Client) -> str:
     return last
 
 
+def dated(number: int) -> dict[str, str]:
+    """Some bring an earlier date than those before them, which many have."""
+    return {} if number % 3 else {"created_at": f"20{10 + number % 15}-01-01T00:00:00Z"}
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Something in every table."""
     data = tmp_path_factory.mktemp("source") / "data"
     people = "".join(
-        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH}) + "\n"
+        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH} | dated(number))
+        + "\n"
         for number in range(PEOPLE)
     )
     good("users", "import", "-", "--data", str(data), input=people)

@@ -23,7 +23,9 @@ from tests.nodes.pair import wait_until
 from tests.visitor import cookie, signed_in
 
 EXPORTS = "/v1/exports"
+OLD = "2019-03-01T10:00:00.123456Z"
 TRICKY = ("=1+1", "＝1+1", "'＋1", "'=1+1", "''-x", "+49 30", "-", "@home", "'tis", 'a "quoted", one', "Zoë 😀", "a;b", "x" * 255)
+ALL = len(TRICKY) + 500 + 4
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,13 @@ def directory(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         operations = [{"op": "create", "name": "Many", "email": f"many{n}@example.com"} for n in range(500)]
         assert http.post("/v1/users/bulk", json={"operations": operations}).status_code == 207
         http.delete(f"/v1/users/{http.get('/v1/users', params={'email': 'many7@example.com'}).json()[0]['id']}")
+        old = [
+            {"name": "Old", "email": f"old{n}@example.com", "created_at": OLD, "last_sign_in_at": "2020-01-01T00:00:00Z"}
+            for n in range(3)
+        ]
+        job = http.post("/v1/imports", content="".join(json.dumps(user) + "\n" for user in old))
+        wait_until(lambda: http.get(job.headers["location"]).json()["status"] == "finished")
+        new_user(http, name="Last")
         yield server
 
 
@@ -80,7 +89,7 @@ def test_an_export_has_all_users_with_all_fields_in_the_order_of_the_list(direct
     with directory.http() as http:
         answer = http.get(EXPORTS, params={"format": format})
         assert exported(answer) == everyone(http)
-        assert len(exported(answer)) == len(TRICKY) + 500
+        assert len(exported(answer)) == ALL
         assert answer.headers["cache-control"] == "no-store"
         plain = http.get(EXPORTS, params={"format": format}, headers={"Accept-Encoding": "identity"})
         with http.stream("GET", EXPORTS, params={"format": format}, headers={"Accept-Encoding": "gzip"}) as zipped:
@@ -92,6 +101,8 @@ def test_an_export_has_all_users_with_all_fields_in_the_order_of_the_list(direct
             {"status": "suspended"},
             {"email": "many3@example.com"},
             {"q": "nobody at all"},
+            {"created_before": "2020-01-01T00:00:00Z"},
+            {"created_after": OLD},
         ):
             assert exported(http.get(EXPORTS, params={"format": format, **filters})) == everyone(http, **filters), filters
 
@@ -213,7 +224,7 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     done = directory.rollbook("users", "export", str(file), "--data", str(directory.data))
     assert file.read_text() == whole and "password_hash" not in whole
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert f"{len(TRICKY) + 500:,} users exported." in done.stderr and f"--after {position}" in done.stderr
+    assert f"{ALL:,} users exported." in done.stderr and f"--after {position}" in done.stderr
     over = directory.rollbook("users", "export", "-", "--format", "csv", "--url", directory.url, "--key", directory.key)
     assert over.stdout.encode() == table.replace(b"\r\n", b"\n")
     few = directory.rollbook("users", "export", "--role", "owner", "--with-hashes", "--data", str(directory.data)).stdout
@@ -236,4 +247,4 @@ def test_an_import_of_an_export_gives_the_same_directory(directory: Server, tmp_
     other.rollbook("users", "export", str(again), *flags, "--data", str(other.data))
     assert again.read_bytes() == file.read_bytes()
     done = other.rollbook("users", "import", str(file), "--data", str(other.data))
-    assert done.stderr.startswith(f"0 users added, {len(TRICKY) + 500} skipped, 0 records refused")
+    assert done.stderr.startswith(f"0 users added, {ALL} skipped, 0 records refused")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ ORDERS = [
 def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """What is done differently for many users begins at a few."""
     for module, name, value in [
-        (user_list, "FAR", 4), (user_list, "FEW", 2), (user_list, "MANY", 6), (user_list, "LOOKED_AT", 5), (user_search_sqlite, "MANY", 5),
+        (user_list, "FAR", 4), (user_list, "FEW", 2), (user_list, "MANY", 6), (user_list, "LOOKED_AT", 2), (user_search_sqlite, "MANY", 5),
         (user_search_sqlite, "LOOKED_AT", (3, 10)), (prefixes, "LOOKED_AT", {2: 3}),
     ]:  # fmt: skip
         monkeypatch.setattr(module, name, value)
@@ -293,3 +294,20 @@ async def dropped(tx: Tx) -> None:
 
 async def old_index(tx: Tx) -> None:
     await tx.run("CREATE INDEX users_created_at ON users (created_at)")
+
+
+def test_imports_and_new_users_at_the_same_time_leave_places_and_dates_exact(db: Database) -> None:
+    model = Model(db, 4)
+    batches = [[user_imports.prepare(model.new(), None, created_at=n * DAY) for n in range(20)] for _ in range(3)]
+    alone = [model.new() for _ in range(20)]
+
+    async def all_at_once() -> None:
+        writes = [db.write(imported, batch) for batch in batches] + [db.write(users.add, user) for user in alone]
+        await asyncio.gather(*model.chance.sample(writes, len(writes)))
+
+    db.run_now(all_at_once())
+    model.there = db.read_now(everyone)
+    assert len(model.there) == 80
+    dates = {user.email: user.created_at for user in model.there}
+    assert all(dates[each.new.email] == each.created_at for batch in batches for each in batch)
+    check(model)
