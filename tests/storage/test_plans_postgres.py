@@ -13,7 +13,7 @@ from test_query_plans import STATEMENT, records_on
 from rollbook.config import Settings
 from rollbook.records import engines, user_list, users
 from rollbook.records.connect import connect
-from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Position, Query
+from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Order, Position, Query
 from rollbook.storage import migrate
 from rollbook.storage.database import Statement
 from rollbook.storage.postgres_text import numbered
@@ -46,6 +46,20 @@ def filled(url: str) -> str:
         SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member', 'active', '{{}}', 0, 1, n, n, n
         FROM generate_series(1, 20000) AS n""",
         "ANALYZE deleted_users",
+    )
+    return url
+
+
+@pytest.fixture(scope="module")
+def dated(url: str) -> str:
+    """With so many users that a plan matters, half of them of one date."""
+    needed = "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, created_at, updated_at"
+    execute(
+        url,
+        f"""INSERT INTO users (seq, {needed})
+        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member', 'active', '{{}}', 0, 1,
+        CASE n % 2 WHEN 0 THEN 15000 ELSE n END, n FROM generate_series(1, 20000) AS n""",
+        "ANALYZE users",
     )
     return url
 
@@ -118,6 +132,47 @@ def test_a_page_of_deleted_users_is_read_from_an_index_in_its_order(filled: str,
     assert ("Incremental Sort" in found) == (query.filters.email is None), (
         found
     )  # of those that were deleted at the same microsecond
+
+
+class Mixed(Sent):
+    """The same of a database whose users have dates in another order than that in which they were added."""
+
+    async def one(self, text: str, *values: Any) -> tuple[int]:
+        return (1 << 62,)
+
+
+BY_DATE = Query(ANY, (Order("created_at", False),), limit=50)
+LATEST_FIRST = BY_DATE._replace(order=(Order("created_at", True),))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        BY_DATE,
+        LATEST_FIRST,
+        BY_DATE._replace(position=Position((15_000, 7), False)),
+        BY_DATE._replace(position=Position((15_000, 7), True)),
+        LATEST_FIRST._replace(position=Position((15_000, 7), False)),
+        LATEST_FIRST._replace(position=Position((15_000, 7), True)),
+        LATEST_FIRST._replace(filters=ANY._replace(created_after=3, created_before=19_000)),
+    ],
+)
+def test_a_page_by_date_is_read_from_an_index_in_its_order(dated: str, query: Query) -> None:
+    sent = Mixed()
+    asyncio.run(user_list.read(cast("Any", sent), query))
+
+    async def plans() -> list[str]:
+        connection = await asyncpg.connect(dated)
+        try:
+            return [
+                "\n".join([row[0] for row in await connection.fetch(f"EXPLAIN {text}", *values)])
+                for text, values in sent.statements
+            ]
+        finally:
+            await connection.close()
+
+    for found in asyncio.run(plans()):
+        assert "using users_dates" in found and "Sort" not in found, found
 
 
 async def _walks(url: str, named: dict[str, str]) -> dict[str, list[str]]:

@@ -91,6 +91,11 @@ class UserList(Protocol):
         """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the other."""
         ...
 
+    def beyond_date(self, sign: str, date: int, seq: int) -> tuple[Part, ...]:
+        """Users past one with this date and place, `sign` being < or >, in parts that follow one another in the order of dates: the index leads
+        to each, however many have the date."""
+        ...
+
     async def page(self, db: Database, query: Query) -> Page: ...
 
 
@@ -132,7 +137,8 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
         where = await passing(queries, query.filters)
         if offset > FAR:
             total = await read_count(queries, ANY) if query.filters == ANY else None
-            past, offset = await _past(queries, query, where, total, "users"), 0
+            position = await _last_skipped(queries, query, where, total, "users")
+            past, offset = from_number(None) if position is None else beyond(query._replace(position=position)), 0
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
     in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
     table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
@@ -170,16 +176,28 @@ async def _read_by_date(queries: Queries, columns: str, query: Query) -> Page:
     where = await passing(queries, query.filters)
     total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
     table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
-    past, offset = beyond(query), query.offset
-    if offset > FAR:
-        past, offset = await _past(queries, query, where, total if query.filters == ANY else None, table), 0
+    if query.offset > FAR:
+        position = await _last_skipped(queries, query, where, total if query.filters == ANY else None, table)
+        if position is None:
+            return page_of(columns, query, [], total)
+        pasts, offset = _beyond_date(queries, query._replace(position=position)), 0
+    else:
+        pasts, offset = _beyond_date(queries, query), query.offset
     select, end = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}", f"{order_by(query)} LIMIT ? OFFSET ?"
     rows: list[Row] = []
-    for part in past.apart or [past]:
+    for part in pasts:
         wanted = query.limit + 1 - len(rows)
         if wanted:
             rows += await queries.all(f"{select}{part.sql}{end}", *where.values, *part.values, wanted, offset)
     return page_of(columns, query, rows, total)
+
+
+def _beyond_date(queries: Queries, query: Query) -> tuple[Part, ...]:
+    """Rows past the position, in parts that follow one another."""
+    keys = sort_keys(query.order)
+    if query.position is None or len(keys) > 2:
+        return (beyond(query),)
+    return dialect(queries).user_list.beyond_date("<" if keys[0][1] != query.is_backwards else ">", *query.position.values)
 
 
 async def _is_walked(queries: Queries, filters: Filters) -> bool:
@@ -205,13 +223,13 @@ def _only_dates(filters: Filters) -> Filters:
     )
 
 
-async def _past(queries: Queries, query: Query, where: Part, total: int | None, table: str) -> Part:
-    """Users past the offset. Up to the last one before them only what orders the list is read, which an index may hold by itself; and where
-    the total is known, from the end of the list that is nearer."""
+async def _last_skipped(queries: Queries, query: Query, where: Part, total: int | None, table: str) -> Position | None:
+    """The last one before the offset. Up to there only what orders the list is read, which an index may hold by itself; and where the total is
+    known, from the end of the list that is nearer."""
     skipped, backwards = query.offset - 1, False
     if total is not None:
         if query.offset >= total:
-            return from_number(None)
+            return None
         if backwards := query.offset > total // 2:
             skipped = total - query.offset
     keys = sort_keys(query.order)
@@ -229,7 +247,7 @@ async def _past(queries: Queries, query: Query, where: Part, total: int | None, 
     )
     if row is not None and is_falling:
         row = await _turned(queries, keys[0][0], where, *row)
-    return from_number(None) if row is None else beyond(query._replace(position=Position(tuple(row), False)))
+    return None if row is None else Position(tuple(row), False)
 
 
 async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import NEAR
 from rollbook.records.user_list import LISTED, Page, page_of, read
-from rollbook.records.user_list.query import Query
+from rollbook.records.user_list.query import Part, Query
 from rollbook.storage.database import Database
 
 BY_METADATA = "user_metadata AS m JOIN users USING (seq)"
@@ -29,6 +29,11 @@ PAGE_AFTER = f"""
         + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), {NEWEST}, page.*
     FROM (SELECT 1) AS always LEFT JOIN LATERAL (
         SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
+
+
+def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
+    """As a pair: asked for one date, PostgreSQL may rather go through the index of places, however far."""
+    return (Part(f" AND (created_at, seq) {sign} (?, ?)", [date, seq]),)
 
 
 async def page(db: Database, query: Query) -> Page:

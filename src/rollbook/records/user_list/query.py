@@ -84,8 +84,6 @@ class Part(NamedTuple):
 
     sql: str
     values: list[Any]
-    apart: tuple[Part, ...] = ()
-    """The same in parts that follow one another in the order of the list, each of which an index leads to."""
 
 
 def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
@@ -219,13 +217,7 @@ def beyond(query: Query, seq: str = "seq") -> Part:
         equal = "".join(f"{before} = ? AND " for before, _ in columns[:depth])
         alternatives.append(f"({equal}{column} {'<' if falling else '>'} ?)")
         values.extend(position.values[: depth + 1])
-    sql = f" AND {first} {'<=' if falls else '>='} ? AND ({' OR '.join(alternatives)})"
-    if first != "created_at" or len(columns) > 2:
-        return Part(sql, values)
-    date, place = position.values
-    sign = "<" if falls else ">"
-    equal = Part(f" AND created_at = ? AND {seq} {sign} ?", [date, place])
-    return Part(sql, values, (equal, Part(f" AND created_at {sign} ?", [date])))
+    return Part(f" AND {first} {'<=' if falls else '>='} ? AND ({' OR '.join(alternatives)})", values)
 
 
 def order_by(query: Query, seq: str = "seq") -> str:

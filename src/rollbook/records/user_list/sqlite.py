@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_list import Page, read
-from rollbook.records.user_list.query import Position, Query, settled
+from rollbook.records.user_list.query import Part, Position, Query, settled
 from rollbook.storage.database import Database, Queries, Row
 
 BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
@@ -28,6 +28,11 @@ def _made_json(users: str) -> str:
 PAGE_AT = _made_json("seq >= ? ORDER BY seq LIMIT ? OFFSET ?")
 PAGE_AFTER = _made_json("seq > ? ORDER BY seq LIMIT ?")
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
+
+
+def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
+    """SQLite compares no pair with an index and the number of a row."""
+    return Part(f" AND created_at = ? AND seq {sign} ?", [date, seq]), Part(f" AND created_at {sign} ?", [date])
 
 
 async def page(db: Database, query: Query) -> Page:
