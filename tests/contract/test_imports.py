@@ -21,8 +21,8 @@ from tests.nodes.pair import wait_until
 
 numbers = count(time.time_ns() // 1000)
 FINAL = ("finished", "failed", "canceled")
-COUNTS = ("added", "updated", "unchanged", "skipped", "refused", "without_password")
-HASH = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+COUNTS = ("added", "updated", "unchanged", "skipped", "refused", "without_password", "weak_hashes")
+HASH = "$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
 
 
 def email() -> str:
@@ -159,6 +159,24 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> No
     assert http.get("/v1/users/count").json() == total
     assert found(http, there["email"])["name"] == there["name"]
     assert http.get("/v1/events", params={"after": place}).json() == []
+
+
+def test_hashes_that_are_easy_to_guess_at_are_counted(http: httpx2.Client) -> None:
+    digest = "A" * 43
+    weak = [
+        "$2b$09$" + "C" * 53,
+        f"$pbkdf2-sha256$i=29000,l=32$c2FsdA${digest}",
+        f"$argon2id$v=19$m=4096,t=3,p=1$c2FsdHNhbHQ${digest}",
+    ]
+    good = [
+        "$2b$10$" + "C" * 53,
+        f"$pbkdf2-sha256$i=600000,l=32$c2FsdA${digest}",
+        f"$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHQ${digest}",
+    ]
+    people = [user(password_hash=hash) for hash in weak + good]
+    assert counts(done(http, *people, dry_run="true")) == {"added": 6, "weak_hashes": 3}
+    assert counts(done(http, *people)) == {"added": 6, "weak_hashes": 3}
+    assert counts(done(http, *people)) == {"skipped": 6}
 
 
 def test_users_whose_hash_is_not_known_are_refused_or_imported_without_it_and_named(http: httpx2.Client) -> None:

@@ -23,7 +23,7 @@ from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
 from rollbook.capacity import available_cpus
 from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
-from rollbook.records import imports, rules, user_imports
+from rollbook.records import imports, password_parameters, rules, user_imports
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts, Refusal
@@ -345,11 +345,19 @@ class Importer:
         refused = [*refusals, *(_refusal(row.line, outcome) for row, outcome, _ in each if isinstance(outcome, ApiError))]
         left_out = [found for row, outcome, user in each if row.left_out and (found := self._left_out(row, outcome, user, done))]
         counted = Counter(outcome for outcome in done.outcomes if isinstance(outcome, str))
+        weak = sum(self._is_weak(row, outcome, user, done) for row, outcome, user in each)
         records = len(rows) + len(refusals)
         counts = Counts(
-            records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused), len(left_out)
+            records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused), len(left_out), weak
         )  # fmt: skip
         return Step(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
+
+    def _is_weak(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> bool:
+        """Whether a hash of the file was stored that is easy to guess at."""
+        if user is None or not user.password_hash or user.password_hash.startswith(self._on.passwords.current):
+            return False
+        is_stored = outcome == "added" or (outcome == "updated" and not done.existing[self._key(row.user)].has_password)
+        return is_stored and password_parameters.price(password_parameters.of(user.password_hash)).is_low
 
     def _left_out(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> Refusal | None:
         """None: they are not imported, or have a password."""

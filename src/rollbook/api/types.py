@@ -280,6 +280,7 @@ class Import(Struct, frozen=True, kw_only=True):
     skipped: Annotated[int, number("Users who existed and were left alone.")]
     refused: Annotated[int, number("Records that were refused. The report says why.")]
     without_password: Annotated[int, number("Users who have no password since their hash is not known. The report names them.")]
+    weak_hashes: Annotated[int, number("Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations.")]
     created_at: Annotated[str, moment("When it was requested.")]
     started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
     finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None

@@ -72,6 +72,8 @@ class Import(Struct):
         parts = [f"{counted(self.counts.added, 'user')} added", *(f"{count:,} {name}" for name, count in others if count)]
         if self.counts.without_password:
             parts.append(f"{self.counts.without_password:,} without a password")
+        if self.counts.weak_hashes:
+            parts.append(f"{self.counts.weak_hashes:,} with a weak password hash")
         refused = counted(self.counts.refused, "record")
         done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done

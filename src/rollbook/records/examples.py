@@ -49,7 +49,7 @@ WEBHOOK: dict[str, Any] = {
 IMPORT: dict[str, Any] = {
     "id": IMPORT_ID, "user_id": ALICE_ID, "key_id": KEY_ID, "status": "finished", "error": None, "error_code": None, "bytes": 29048216,
     "bytes_read": 29048216, "records": 100000, "added": 99871, "updated": 0, "unchanged": 0, "skipped": 127, "refused": 2,
-    "without_password": 0, "unknown_hashes": "refuse",
+    "without_password": 0, "weak_hashes": 0, "unknown_hashes": "refuse",
     "created_at": "2023-10-27T10:50:00Z", "started_at": "2023-10-27T10:50:01Z", "finished_at": "2023-10-27T10:50:04Z",
     "source": "rollbook", "format": "auto", "match": "email", "on_conflict": "skip", "dry_run": False, "events": "each",
     "mapping": None, "delimiter": None,

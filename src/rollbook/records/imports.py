@@ -42,6 +42,7 @@ class Counts(NamedTuple):
     skipped: int = 0
     refused: int = 0
     without_password: int = 0
+    weak_hashes: int = 0
 
     @property
     def reported(self) -> int:
@@ -83,6 +84,7 @@ class Import(NamedTuple):
     skipped: int = 0
     refused: int = 0
     without_password: int = 0
+    weak_hashes: int = 0
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
@@ -106,11 +108,11 @@ CLAIM = f"""
     RETURNING {COLUMNS}"""
 RESTART = """
     UPDATE imports SET bytes_read = 0, records = 0, added = 0, updated = 0, unchanged = 0, skipped = 0, refused = 0,
-        without_password = 0
+        without_password = 0, weak_hashes = 0
     WHERE id = ? AND runner = ?"""
 ADVANCE = """
     UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?,
-        without_password = ?
+        without_password = ?, weak_hashes = ?
     WHERE id = ? AND runner = ? AND finished_at IS NULL"""
 FINISH = f"""
     UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL

@@ -40,6 +40,12 @@ class Price(NamedTuple):
     seconds: float
     mebibytes: int
 
+    @property
+    def is_low(self) -> bool:
+        """Whether guessing at a stolen hash is cheaper than it should be: less than bcrypt of cost 10, or than half of what OWASP asks for
+        where it takes memory."""
+        return self.seconds < (0.02 if self.mebibytes >= 7 else 0.035)
+
     def __str__(self) -> str:
         return f"{self.seconds:.2g} s of a core and {self.mebibytes:,} MiB"
 

@@ -51,7 +51,7 @@ TABLES = (
     _table("webhook_hours", "webhook_id, hour, delivered, failed, duration", "webhook_id, hour"),
     _table("webhook_replays", "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at, finished_at", "id"),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
-    _table("imports", "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, bytes_read, records, added, updated, unchanged, skipped, refused, without_password, created_at, started_at, finished_at, error_code", "id"),
+    _table("imports", "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, bytes_read, records, added, updated, unchanged, skipped, refused, without_password, weak_hashes, created_at, started_at, finished_at, error_code", "id"),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
     _table("webhook_inbox", "id, webhook_id, user_id, received_at, headers, body", "id"),
 )
