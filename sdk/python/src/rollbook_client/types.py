@@ -658,6 +658,8 @@ class EventObject(Model):
     """Records that were refused. The report says why."""
     without_password: int | None
     """Users who have no password since their hash is not known. The report names them."""
+    weak_hashes: int | None
+    """Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations."""
     started_at: datetime | None
     """When it started. Null: it waits."""
     finished_at: datetime | None
@@ -740,6 +742,7 @@ class EventObject(Model):
             "url",
             "user_agent",
             "user_id",
+            "weak_hashes",
             "window",
             "without_password",
         ]
@@ -797,6 +800,7 @@ class EventObject(Model):
         "skipped",
         "refused",
         "without_password",
+        "weak_hashes",
         "started_at",
         "finished_at",
         "window",
@@ -1135,6 +1139,8 @@ class Import(Model):
     """Records that were refused. The report says why."""
     without_password: int
     """Users who have no password since their hash is not known. The report names them."""
+    weak_hashes: int
+    """Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations."""
     created_at: datetime
     """When it was requested."""
     started_at: datetime | None
@@ -1169,6 +1175,7 @@ class Import(Model):
         "skipped",
         "refused",
         "without_password",
+        "weak_hashes",
         "created_at",
         "started_at",
         "finished_at",

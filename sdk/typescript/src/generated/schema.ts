@@ -755,6 +755,11 @@ export interface components {
              */
             without_password?: number;
             /**
+             * Format: int64
+             * @description Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations.
+             */
+            weak_hashes?: number;
+            /**
              * Format: date-time
              * @description When it started. Null: it waits.
              * @example 2023-10-27T10:00:00Z
@@ -928,6 +933,7 @@ export interface components {
          *       "skipped": 127,
          *       "refused": 2,
          *       "without_password": 0,
+         *       "weak_hashes": 0,
          *       "unknown_hashes": "refuse",
          *       "created_at": "2023-10-27T10:50:00Z",
          *       "started_at": "2023-10-27T10:50:01Z",
@@ -1052,6 +1058,11 @@ export interface components {
              * @description Users who have no password since their hash is not known. The report names them.
              */
             without_password: number;
+            /**
+             * Format: int64
+             * @description Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations.
+             */
+            weak_hashes: number;
             /**
              * Format: date-time
              * @description When it was requested.
