@@ -37,7 +37,7 @@ _UNKNOWN = (
 )
 # Other than complete hashes. What is in one of these forms is never a hash.
 _NAMED = (
-    ("{noop}", "This is a plain password, not a hash: a password of the system that isn't hashed can't be imported as a hash."),
+    ("{noop}", "This is a plain password, not a hash. Only hashes are imported as password_hash."),
     (
         "$firebase-scrypt$",
         "The password hash needs the Firebase project's hash_config, which must come before the export in the same file.",
