@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from tests import cost
+from tests import cost, forks
+from tests.forks import pytest_addoption as pytest_addoption
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
 
@@ -28,14 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()  # until the tests are collected, of which all stay
-    worker = getattr(config, "workerinput", None)
-    if worker and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        # Each process begins elsewhere to collect, so that most files are compiled by one of them and not by all at the same moment.
-        tests = Path(__file__).parent
-        left_out = {str(Path(each).resolve()) for each in config.option.ignore or ()}
-        places = sorted({str(tests / file.relative_to(tests).parts[0]) for file in tests.rglob("test_*.py")} - left_out)
-        start = int(worker["workerid"][2:]) * len(places) // worker["workercount"]
-        config.args = places[start:] + places[:start]
+    forks.pytest_configure(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,12 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _meters: list[cost.Meter] = []
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """All that was collected stays. From here on, what is spent is spent by tests."""
+def pytest_collection_finish() -> None:
+    """All that was collected stays."""
     gc.freeze()
     gc.enable()
-    runs_tests = hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses", None)
-    if cost.FOLDER and runs_tests:
+
+
+def pytest_runtest_logstart() -> None:
+    if cost.FOLDER and not _meters:
         _meters.append(cost.Meter())
 
 

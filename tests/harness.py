@@ -310,7 +310,7 @@ def serving(server: AnyServer) -> Iterator[AnyServer]:
 def free_port() -> int:
     """One below those that the system gives to outgoing connections, of which one could take it before it is used. No one is given it twice,
     neither here nor in the tests that run beside these: it stays its owner's while that has not started yet, or is down."""
-    for port in _ports:
+    for port in _ports_of_these_tests():
         with socket.socket() as found:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
             try:
@@ -321,18 +321,16 @@ def free_port() -> int:
     raise RuntimeError("no port between 20000 and 32000 is left")
 
 
+@cache
 def _ports_of_these_tests() -> Iterator[int]:
     """Their share of the ports, in any order: another run of the suite may be using some."""
     number, processes = (
-        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
-        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        int(os.environ.get("PYTEST_WORKER", "0")),
+        int(os.environ.get("PYTEST_WORKER_COUNT", "1")),
     )
     ports = list(range(20_000 + number, 32_000, processes))
     random.SystemRandom().shuffle(ports)
     return iter(ports)
-
-
-_ports = _ports_of_these_tests()
 
 
 def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import importlib
 import json
 import os
 import pkgutil
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +24,7 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -196,30 +198,30 @@ class Order(NamedTuple):
 
 
 class Origin:
-    """The process that others are forked from, seen from the tests. It ends with them, and what it has started ends with it."""
+    """The process that others are forked from, seen from the tests. What was started over this line ends with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
         self._lock = threading.Lock()
-        self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with other:
-            self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_MESSAGE)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.processes", str(other.fileno())],
-                cwd=ROOT,
-                env=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-            )
-        owner = os.getpid()
-        atexit.register(lambda: self.close() if os.getpid() == owner else None)
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_MESSAGE)
+        self._line.connect(address)
+        self.running: set[int] = set()
+        self.spent = 0.0
+        """CPU seconds of those that have ended."""
 
     def fork(self, order: Order, streams: list[int]) -> int:
         """The number of a new process with these streams."""
-        return self._ask([order], streams)
+        pid = self._ask([order], streams)
+        self.running.add(pid)
+        return pid
 
     def ended(self, pid: int) -> int | None:
         """Its exit code, once; None while it runs."""
-        return self._ask([pid], [])
+        code, spent = self._ask([pid], [])
+        if code is not None:
+            self.running.discard(pid)
+            self.spent += spent
+        return code
 
     def _ask(self, question: list[Any], streams: list[int]) -> Any:
         with self._lock:
@@ -232,14 +234,50 @@ class Origin:
             raise RuntimeError("the process that starts others has ended; what it wrote says why")
         return json.loads(answer)
 
-    def close(self) -> None:
-        self._line.close()
-        self._process.wait(60)
+
+_starting = threading.Lock()
+
+
+def origin() -> Origin:
+    with _starting:
+        return _origin()
 
 
 @cache
-def origin() -> Origin:
-    return Origin()
+def _origin() -> Origin:
+    return Origin(ask_for_address())
+
+
+@cache
+def address() -> str:
+    """Where the process listens that others are forked from. It is started by the first who asks, and ends with this one."""
+    folder = tempfile.mkdtemp(prefix="rollbook-origin-")
+    place = f"{folder}/line"
+    ours, theirs = socket.socketpair()
+    with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(place)
+        listener.listen(100)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.processes", str(listener.fileno()), str(theirs.fileno())],
+            cwd=ROOT,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[listener.fileno(), theirs.fileno()],
+        )
+    owner = os.getpid()
+
+    def end() -> None:
+        if os.getpid() == owner:  # not in a process that a test forked
+            ours.shutdown(socket.SHUT_RDWR)  # in the forks of this one it stays open
+            process.wait(60)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    return place
+
+
+ask_for_address: Callable[[], str] = address
+"""Tests that run beside each other ask the process that has collected them: one is enough for all."""
 
 
 # ---- the process itself
@@ -257,30 +295,61 @@ def main() -> None:
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
     gc.collect()
     gc.freeze()
-    line = socket.socket(fileno=int(sys.argv[1]))
-    children: set[int] = set()
+    listener, owner = (socket.socket(fileno=int(argument)) for argument in sys.argv[1:])
+    lines: dict[socket.socket, set[int]] = {}
+    """Who asks, and the processes that run for each of them."""
     while True:
+        for ready in select.select([listener, owner, *lines], [], [])[0]:
+            if ready is owner:
+                for children in lines.values():
+                    _kill(children)
+                return
+            if ready is listener:
+                lines[listener.accept()[0]] = set()
+            elif (order := _answer(ready, lines[ready])) == _GONE:
+                _kill(lines.pop(ready))
+                ready.close()
+            elif order is not None:
+                for line in (listener, owner, *lines):
+                    line.close()
+                _run(programs[order.program])
+                return
+
+
+_GONE = Order("", [], {}, "", False)
+
+
+def _answer(line: socket.socket, children: set[int]) -> Order | None:
+    """Do what was asked. In a new process, what it is to be; _GONE when nobody asks any more."""
+    try:
         message, streams, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 3)
-        if not message:
-            for pid in children:
-                os.kill(pid, signal.SIGKILL)
-            return
-        (question,) = json.loads(message)
-        if isinstance(question, int):
-            gone, status = os.waitpid(question, os.WNOHANG)
-            children -= {gone}
-            answer = os.waitstatus_to_exitcode(status) if gone else None
-        elif not (answer := os.fork()):
-            line.close()
-            order = Order(*question)
-            _become(order, streams)
-            _run(programs[order.program])
-            return
-        else:
-            children.add(answer)
-        for stream in streams:
-            os.close(stream)
+    except ConnectionError:
+        return _GONE
+    if not message:
+        return _GONE
+    (question,) = json.loads(message)
+    answer: Any
+    if isinstance(question, int):
+        gone, status, used = os.wait4(question, os.WNOHANG)
+        children -= {gone}
+        answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime] if gone else [None, 0]
+    elif not (answer := os.fork()):
+        order = Order(*question)
+        _become(order, streams)
+        return order
+    else:
+        children.add(answer)
+    for stream in streams:
+        os.close(stream)
+    with contextlib.suppress(ConnectionError):
         line.send(json.dumps(answer).encode())
+    return None
+
+
+def _kill(children: set[int]) -> None:
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _warm_up() -> None:

@@ -56,6 +56,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "nodes/test_pgbouncer.py": (PGBOUNCER,),
     "nodes/test_replicas.py": (POSTGRESQL_TLS, OPENSSL),
     "observe": (POSTGRESQL,),
+    "security/test_networks.py": (VALKEY,),
     "sources": (SQLITE, MIGRATE),
     "storage": (POSTGRESQL,),
     "webhooks": (POSTGRESQL,),

@@ -84,7 +84,7 @@ def _pytest(python: Path) -> list[str]:
     # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they
     # compute. Four on two cores left a quarter of the cores unused, and took a minute longer than five.
     processes = str(min(10, 5 * (os.cpu_count() or 1) // 2))
-    return [str(python), "-m", "pytest", "-n", processes, "--dist", "loadfile", "--no-loadscope-reorder"]
+    return [str(python), "-m", "pytest", "-n", processes]
 
 
 def _programs(places: Sequence[Path]) -> list[Need]:

@@ -158,5 +158,16 @@ class Runner:
 
 
 def _commands(block: str) -> list[list[str]]:
-    lines = block.replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if line.strip() and not line.startswith(("#", "export "))]
+    """Lines that end within quotes go on in the next one."""
+    commands, text = [], ""
+    for line in block.replace("\\\n", " ").splitlines():
+        if not text and (not line.strip() or line.startswith(("#", "export "))):
+            continue
+        text += line + "\n"
+        try:
+            commands.append(shlex.split(text))
+            text = ""
+        except ValueError:
+            continue
+    assert not text, f"quotes are not closed: {text}"
+    return commands
