@@ -169,7 +169,13 @@ def test_an_open_door_without_tls_is_a_warning(tmp_path: Path) -> None:
 def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Path) -> None:
     salt, digest = "c2FsdHNhbHRzYWx0c2FsdA", "A" * 43
     argon2, big = "$argon2id$v=19$m=65536,t=3,p=1$", "$argon2id$v=19$m=262144,t=1,p=1$"
-    hashes = [f"{argon2}{salt}${digest}", "$2b$15$" + "C" * 53, f"{big}{salt}${digest}", f"{big}{salt}${digest[::-1]}"]
+    hashes = [
+        f"{argon2}{salt}${digest}",
+        "$2b$15$" + "C" * 53,
+        f"{big}{salt}${digest}",
+        f"{big}{salt}${digest[::-1]}",
+        "$2b$05$" + "C" * 53,
+    ]
     people = [{"name": "Old", "email": f"old{at}@example.com", "password_hash": hash} for at, hash in enumerate(hashes)]
     allowed = {"imported_hash_seconds": "10", "imported_hash_memory": "512"}
     data = str(tmp_path / "data")
@@ -182,8 +188,9 @@ def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Pa
         ("ok", "a wrong password costs at most 2 s of a core and 1 MiB: $2b$15$"),
         ("warning", "One user has $2b$15$: a stranger's wrong password for them costs 2 s of a core and 1 MiB"),
         ("warning", f"2 users have {big}, which needs 256 MiB: no password matches"),
+        ("warning", "One user has $2b$05$, which is easy to guess at for whoever steals the database"),
     ]
     assert "imported_hash_memory to 256" in found["password hashes"][2]["fix"]
     _, found, _ = examine(tmp_path / "data", **allowed, password_memory="8", password_time_cost="2")
-    assert [each["state"] for each in found["password hashes"]] == ["ok", "warning"]
-    assert found["password hashes"][1]["found"] == "password_memory 8 and password_time_cost 2 are for tests"
+    assert [each["state"] for each in found["password hashes"]] == ["ok", "warning", "warning"]
+    assert found["password hashes"][2]["found"] == "password_memory 8 and password_time_cost 2 are for tests"

@@ -34,6 +34,8 @@ class Costs(NamedTuple):
     """More expensive than imported hashes may be, so that the time tells who has one."""
     shut: list[InUse]
     """Those that need more memory than imported hashes may: no password matches them."""
+    weak: list[InUse]
+    """Easy to guess at for whoever steals the database."""
 
 
 async def costs(queries: Queries, settings: Settings) -> Costs:
@@ -48,4 +50,5 @@ async def costs(queries: Queries, settings: Settings) -> Costs:
     shut = [each for each in found.values() if each.price.mebibytes > most]
     computed = [each for each in found.values() if each.price.mebibytes <= most]
     slow = [each for each in computed if each.price.seconds > settings.imported_hash_seconds and each.parameters != today]
-    return Costs(max(computed, key=lambda each: each.price), slow, shut)
+    weak = [each for each in computed if each.price.is_low and each.parameters != today]
+    return Costs(max(computed, key=lambda each: each.price), slow, shut, weak)

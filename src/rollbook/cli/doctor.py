@@ -317,6 +317,9 @@ def _hashes(settings: Settings, costs: Costs) -> Iterator[Finding]:
     for each in costs.shut:
         fix = f"Send them setup links, or set imported_hash_memory to {each.price.mebibytes}: strangers can then make the server use it."
         yield warning(what, f"{each.whose} {each.parameters}, which needs {each.price.mebibytes:,} MiB: no password matches", fix)
+    for each in costs.weak:
+        found = f"{each.whose} {each.parameters}, which is easy to guess at for whoever steals the database"
+        yield warning(what, found, "It is replaced when they sign in, or set a password by a link.")
     if settings.hashes_are_weak:
         found = f"password_memory {settings.password_memory} and password_time_cost {settings.password_time_cost} are for tests"
         yield warning(what, found, "Remove these settings before others can reach the server, or use at least 19456 and 2.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 from rollbook import clock
-from rollbook.actions import imports
+from rollbook.actions import imports, password_costs
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
@@ -25,6 +26,8 @@ from rollbook.records import (
     webhook_replays,
 )
 from rollbook.storage.database import Tx
+
+logger = logging.getLogger("rollbook")
 
 BATCH = 256
 MORE = 1_000
@@ -153,6 +156,11 @@ async def count_password_parameters(on: Rollbook) -> bool:
         found, place = await on.read_aside(password_parameters.of_deleted, place, READ)
         others |= found.keys()
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
+    for each in (await on.read(password_costs.costs, on.settings)).shut:
+        logger.warning(
+            "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send setup links",
+            each.whose, each.price.mebibytes, each.parameters,
+        )  # fmt: skip
     return False
 
 
