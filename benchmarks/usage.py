@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from rollbook import clock
 from rollbook.http.request import Request, RequestIds
 from rollbook.jobs.usage import BATCH, BUCKET, HANDFUL
+from rollbook.observe.done import Answered
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import usage
 from rollbook.storage import migrate
@@ -58,7 +60,7 @@ async def run(db: SQLite, bound: sqlite3.Connection, made: Sequence[Request]) ->
     seconds = dict.fromkeys((NOTING, PREPARING, HANDING_OVER, LOOP, SQLITE, LONGEST), 0.0)
     began = time.thread_time()
     for request in made:
-        buffer.record(request, 200, 70)
+        buffer.add([Answered(request, 200, 0, 70, clock.now())])
     buffer.flush()
     seconds[NOTING] = time.thread_time() - began
     while buckets := buffer.peek(BATCH):

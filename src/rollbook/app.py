@@ -26,13 +26,15 @@ from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Answer, Routes
 from rollbook.jobs import schedule
+from rollbook.jobs.usage import UsageFlush
 from rollbook.jobs.webhooks.dispatcher import Dispatcher
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
-from rollbook.observe.metrics import UNMATCHED, Metrics
+from rollbook.observe.done import Done
+from rollbook.observe.metrics import Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import auth_version, rules, webhook_queue
 from rollbook.records.connect import connect, is_sqlite
@@ -76,7 +78,7 @@ class App:
 
     def __init__(self, settings: Settings, shared: Common | None = None, worker: int = 0) -> None:
         self.settings = settings
-        self.connections = self._answered = 0
+        self.connections = 0
         self._worker = worker
         self._limiter, self._metrics, self._sources = shared or common(settings)
         self._metrics.join(worker)
@@ -94,11 +96,14 @@ class App:
         calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
         self._routes.add(self._site, pages)
-        self._route_index = {id(row): index for index, row in enumerate((*calls, *pages))}
-        self._jobs = schedule.jobs(services, self._router.gate, self._site, self._usage_buffer, self._gauge, worker == 0)
+        self._done = Done(
+            self._metrics, {id(row): index for index, row in enumerate((*calls, *pages))}, self._access_log, self._usage_buffer
+        )
+        flush = UsageFlush(self._db, self._usage_buffer, self._done.work_off)
+        self._jobs = schedule.jobs(services, self._router.gate, self._site, flush, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
         self._dispatcher = (
-            Dispatcher(services, self._count_delivery, lambda: self._answered)
+            Dispatcher(services, self._count_delivery, lambda: self._done.count)
             if worker == 0 or dialect(self._db).is_shared
             else None
         )
@@ -111,7 +116,7 @@ class App:
     async def start(self) -> None:
         self._access_log.start(self._worker)
         if self.settings.otlp_endpoint:
-            self._spans = _load_spans()(self.settings.otlp_endpoint)
+            self._spans = self._done.spans = _load_spans()(self.settings.otlp_endpoint)
         self._jobs.start()
         if self._dispatcher is not None:
             self._dispatcher.start()
@@ -138,6 +143,7 @@ class App:
             await self._valkey.stop()
         self._passwords.queue.close()
         await self._db.stop()
+        self._done.work_off()
         self._access_log.stop()
         if self._spans is not None:
             self._spans.stop()
@@ -184,14 +190,7 @@ class App:
             request.head += self._cors.lines(request.path, request.method, request.headers)
 
     def finished(self, request: Request, status: int, size: int) -> None:
-        microseconds = (time.perf_counter_ns() - request.started) // 1000
-        self._answered += 1
-        route = request.route
-        self._metrics.request(UNMATCHED if route is None else self._route_index[id(route)], status, microseconds)
-        self._access_log.line(request, status, microseconds, size)
-        self._usage_buffer.record(request, status, microseconds)
-        if self._spans is not None:
-            self._spans.end(request, status, microseconds)
+        self._done.note(request, status, size)
 
     def refuse(
         self,
@@ -208,10 +207,8 @@ class App:
         cors = b"" if self._cors is None else self._cors.lines(path, method, headers)
         response = render(error, id, self._url, headers.get(b"accept"), cors)
         self._metrics.add(error.code)
-        self._metrics.request(UNMATCHED, response.status, 0)
-        request = Request(method, path, "", {}, b"", address, False, id, 0)
-        self._access_log.line(request, response.status, 0, len(response.body))
-        self._usage_buffer.record(request, response.status, 0)
+        request = Request(method, path, "", {}, b"", address, False, id, time.perf_counter_ns())
+        self._done.note(request, response.status, len(response.body))
         return response
 
     async def _rendered(self, error: ApiError, request: Request) -> Response:

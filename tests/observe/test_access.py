@@ -20,8 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollbook import clock
 from rollbook.http.request import Request
 from rollbook.observe.access import AccessLog
+from rollbook.observe.done import Answered
 
 KEY = "rbk_" + "aB3" * 12 + "xy"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$R2Vvcmdl+/x"
@@ -42,13 +44,18 @@ def request(
     return made
 
 
+def note(log: AccessLog, made: Request, status: int, microseconds: int, size: int = 0) -> None:
+    """One request, as a handful of its own."""
+    log.add([Answered(made, status, size, microseconds, clock.now())])
+
+
 def written(requests: list[Request], form: str = "json", status: int = 200) -> bytes:
     """What the log writes for these requests, through a real pipe."""
     reader, writer = os.pipe()
     log = AccessLog(writer, form)
     log.start(3)
     for each in requests:
-        log.line(each, status, 431, 1234)
+        note(log, each, status, 431, 1234)
     log.stop()
     os.close(writer)
     with open(reader, "rb") as file:
@@ -108,7 +115,7 @@ def test_lines_of_four_processes_to_one_slow_pipe_are_whole() -> None:
         log = AccessLog(writer, "json")
         log.start(worker)
         for number in range(count):
-            log.line(request(id=f"req_{worker}_{number}"), 200, number)
+            note(log, request(id=f"req_{worker}_{number}"), 200, number)
         log.stop(60)
 
     pids = []
@@ -146,7 +153,7 @@ def test_a_pipe_nobody_reads_holds_up_no_caller_and_what_is_lost_is_counted(bloc
     one = request()
     for number in range(5_000):
         started = time.perf_counter()
-        log.line(one, 200, number)
+        note(log, one, 200, number)
         slowest = max(slowest, time.perf_counter() - started)
         if number == 400:
             wait_until(lambda: _waits_to_write(reader))  # the thread runs into the full pipe
@@ -189,7 +196,7 @@ def test_stop_gives_up_on_a_pipe_that_stays_full(blocking: bool) -> None:
     os.set_blocking(writer, blocking)
     log = AccessLog(writer, "json")
     for _ in range(1_000):
-        log.line(request(), 200, 1)
+        note(log, request(), 200, 1)
     threads = threading.active_count()
     log.start()
     started = time.monotonic()
@@ -206,7 +213,7 @@ def test_a_reader_that_is_gone_costs_lines_and_nothing_else() -> None:
     dropped: list[int] = []
     log = AccessLog(writer, "json", dropped=dropped.append)
     for _ in range(1_000):
-        log.line(request(), 200, 1)
+        note(log, request(), 200, 1)
     log.start()
     log.stop()
     os.close(writer)
@@ -233,10 +240,10 @@ def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(tmp_path
     log = AccessLog(descriptor, "json", dropped=dropped.append)
     log.start()
     for number in range(10):
-        log.line(request(), 200, number)
+        note(log, request(), 200, number)
     wait_until(lambda: sum(dropped) == 9)
     room[0] = 1 << 20
-    log.line(request(), 200, 10)
+    note(log, request(), 200, 10)
     log.stop()
     os.close(descriptor)
     first, torn, *rest = path.read_bytes().splitlines()
@@ -262,7 +269,7 @@ def test_lines_appear_soon_and_survive_kill_after_that(tmp_path: Path) -> None:
     if pid == 0:
         log = AccessLog(descriptor, "json")
         log.start(1)
-        log.line(request(), 200, 5)
+        note(log, request(), 200, 5)
         time.sleep(60)
         os._exit(0)
     os.close(descriptor)
@@ -286,7 +293,7 @@ def test_pretty_lines_line_up_and_are_coloured_on_a_terminal_only() -> None:
 
     controller, terminal = os.openpty()
     log = AccessLog(terminal, "pretty")
-    log.line(request(), 503, 1)
+    note(log, request(), 503, 1)
     log.start()
     log.stop()
     assert b"\x1b[31m503" in os.read(controller, 4096)
@@ -298,6 +305,6 @@ def test_none_writes_nothing_and_drops_nothing() -> None:
     dropped: list[int] = []
     log = AccessLog(-1, "none", dropped=dropped.append)
     log.start()
-    log.line(request(), 200, 1)
+    note(log, request(), 200, 1)
     log.stop()
     assert dropped == []

@@ -12,6 +12,7 @@ from rollbook import clock
 from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
+from rollbook.observe.done import Answered
 from rollbook.observe.usage_buffer import Client, Line, Problem, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 
@@ -50,6 +51,11 @@ def request(number: int = 0, user: str | None = "user_a", path: str = "/v1/users
     return made
 
 
+def record(buffer: UsageBuffer, made: Request, status: int, microseconds: int) -> None:
+    """A request that was answered now."""
+    buffer.add([Answered(made, status, 0, microseconds, clock.now())])
+
+
 def taken(buffer: UsageBuffer) -> list[UsageBucket]:
     buffer.flush()
     buckets = buffer.peek(1_000_000)
@@ -64,12 +70,12 @@ def counts(buckets: list[UsageBucket]) -> dict[tuple[Any, ...], int]:
 def test_every_request_is_counted_once_by_key_status_and_window() -> None:
     buffer = UsageBuffer(lines=True)
     for number in range(1_000):
-        buffer.record(request(number, f"user_{number % 3}"), (200, 404)[number % 2], 70)
+        record(buffer, request(number, f"user_{number % 3}"), (200, 404)[number % 2], 70)
     limited = request()
     limited.limited_by = "minute"
     for _ in range(5):
-        buffer.record(limited, 429, 9)
-        buffer.record(request(user=None), 401, 9)
+        record(buffer, limited, 429, 9)
+        record(buffer, request(user=None), 401, 9)
     found = counts(taken(buffer))
     assert sum(found.values()) == 1_010
     assert found["key_a", 429, "minute"] == 5 and found[None, 401, None] == 5
@@ -86,7 +92,7 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
         "referer": "/?token=1",
         "x_api_key": "z",
     }
-    buffer.record(request(7, user_agent="curl/8", x_forwarded_for="1.2.3.4", idempotency_key="once", **secrets), 201, 123)
+    record(buffer, request(7, user_agent="curl/8", x_forwarded_for="1.2.3.4", idempotency_key="once", **secrets), 201, 123)
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     (client,), (line,) = unpack(packed)
@@ -104,8 +110,8 @@ def check_masked(length: int, before: int) -> None:
     buffer = UsageBuffer(lines=True)
     key = "rbk_" + "aB3" * 20
     key = key[: 4 + length]
-    buffer.record(request(path=f"/{'x' * before}/{key}", user_agent=f"{'y' * before} {key}", host="h"), 404, 1)
-    buffer.record(request(path="/v1/$argon2id$v=19$m=8$abc", origin="$argon2id$v=19$m=8$abc"), 404, 1)
+    record(buffer, request(path=f"/{'x' * before}/{key}", user_agent=f"{'y' * before} {key}", host="h"), 404, 1)
+    record(buffer, request(path="/v1/$argon2id$v=19$m=8$abc", origin="$argon2id$v=19$m=8$abc"), 404, 1)
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     assert b"aB3aB3" not in packed and b"argon2" not in packed
@@ -127,8 +133,8 @@ def test_an_error_is_described_once_within_bounds_and_without_keys() -> None:
     key = "rbk_" + "aB3" * 13
     wrong = InvalidParameter("x" * 190 + key, param=key, faults=[Fault(key, f"“{key}” is unknown.")] * 40)
     for number in range(100):
-        buffer.record(failed(number, NotFound() if number % 2 else wrong), 400, 1)
-    buffer.record(request(100), 400, 1)
+        record(buffer, failed(number, NotFound() if number % 2 else wrong), 400, 1)
+    record(buffer, request(100), 400, 1)
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     assert b"aB3aB3" not in packed and packed.count(b"not_found") == packed.count(b"invalid_parameter") == 1
@@ -147,7 +153,7 @@ def test_errors_that_are_all_different_are_described_until_the_bytes_of_an_hour_
     monkeypatch.setattr(usage_buffer, "MAX_HOURLY_BYTES", 20_000)
     buffer = UsageBuffer(lines=True)
     for number in range(400):
-        buffer.record(failed(number, InvalidParameter(f"{number} " + "x" * 400, param="q")), 400, 1)
+        record(buffer, failed(number, InvalidParameter(f"{number} " + "x" * 400, param="q")), 400, 1)
     (bucket,) = taken(buffer)
     described = [line for line in bucket.lines if line.error is not None]
     assert len(bucket.lines) == 400 and 50 < len(described) < 100
@@ -162,7 +168,7 @@ def test_clients_are_kept_once() -> None:
     buffer = UsageBuffer(lines=True)
     for number in range(300):
         fields = {"user_agent": f"agent {number % 2}", "authorization": f"{number}", "traceparent": f"{number}"}
-        buffer.record(request(number, **fields), 200, 1)
+        record(buffer, request(number, **fields), 200, 1)
     (bucket,) = taken(buffer)
     clients, lines = unpack(pack(bucket.clients, bucket.lines))
     assert [line.headers for line in lines] == [b"traceparent\n%d" % number for number in range(300)]
@@ -175,7 +181,7 @@ def test_no_two_lines_of_any_workers_have_the_same_time(now: Clock) -> None:
     for worker in range(4):
         buffer = UsageBuffer(lines=True, worker=worker, workers=4)
         for _ in range(200):
-            buffer.record(request(), 200, 1)
+            record(buffer, request(), 200, 1)
         times += [line.at for bucket in taken(buffer) for line in unpack(pack(bucket.clients, bucket.lines))[1]]
     assert len(set(times)) == 800
     assert max(times) - now.at < clock.SECOND // 1_000
@@ -183,9 +189,9 @@ def test_no_two_lines_of_any_workers_have_the_same_time(now: Clock) -> None:
 
 def test_a_clock_that_is_set_back_is_followed(now: Clock) -> None:
     buffer = UsageBuffer(lines=True)
-    buffer.record(request(1), 200, 1)
+    record(buffer, request(1), 200, 1)
     now.at -= 10 * clock.SECOND
-    buffer.record(request(2), 200, 1)
+    record(buffer, request(2), 200, 1)
     buckets = taken(buffer)
     assert sum(bucket.count for bucket in buckets) == 2
     assert all(bucket.lines[0].at in (now.at, now.at + 10 * clock.SECOND) for bucket in buckets)
@@ -195,33 +201,33 @@ def test_requests_are_counted_in_the_hour_of_their_answer(now: Clock) -> None:
     buffer = UsageBuffer(lines=True)
     for step in range(4):
         now.at = HOUR + (step + 1) * (clock.HOUR // 2) - 1
-        buffer.record(request(step), 200, 1)
+        record(buffer, request(step), 200, 1)
     assert [(bucket.hour, bucket.count) for bucket in taken(buffer)] == [(HOUR, 2), (HOUR + clock.HOUR, 2)]
 
 
 def test_beyond_the_bounds_requests_are_only_counted(monkeypatch: pytest.MonkeyPatch, now: Clock) -> None:
     buffer = UsageBuffer(lines=True)
     for number in range(usage_buffer.MAX_LINES + 100):
-        buffer.record(request(number), 200, 1)
+        record(buffer, request(number), 200, 1)
     (bucket,) = taken(buffer)
     assert (bucket.count, len(bucket.lines)) == (usage_buffer.MAX_LINES + 100, usage_buffer.MAX_LINES)
 
     monkeypatch.setattr(usage_buffer, "MAX_WAITING", 100)
     for number in range(400):
-        buffer.record(request(number, f"user_{number}"), 200, 1)
+        record(buffer, request(number, f"user_{number}"), 200, 1)
     buckets = taken(buffer)
     assert sum(bucket.count for bucket in buckets) == 400
     assert sum(len(bucket.lines) for bucket in buckets) == 100
 
     monkeypatch.setattr(usage_buffer, "MAX_BYTES", 10_000)
     for number in range(50):
-        buffer.record(request(number, user_agent=f"{number}" * 100), 200, 1)
+        record(buffer, request(number, user_agent=f"{number}" * 100), 200, 1)
     (bucket,) = taken(buffer)
     assert bucket.count == 50 and 10_000 / (200 + 100) <= len(bucket.lines) < 50
 
-    buffer.record(request(1), 200, 1)
+    record(buffer, request(1), 200, 1)
     now.at += usage_buffer.SPAN + clock.SECOND
-    buffer.record(request(2), 200, 1)
+    record(buffer, request(2), 200, 1)
     (bucket,) = taken(buffer)
     assert (bucket.count, len(bucket.lines)) == (2, 1)
 
@@ -236,7 +242,7 @@ def test_all_keys_of_a_user_share_what_is_logged_of_them_in_an_hour(monkeypatch:
         for number in range(requests):
             made = request(number, user, **{name: f"{value}{number}" for name, value in fields.items()})
             made.key_id = f"key_{number}"
-            buffer.record(made, (200, 404)[number % 2], 1)
+            record(buffer, made, (200, 404)[number % 2], 1)
         buckets = taken(buffer)
         assert sum(bucket.count for bucket in buckets) == requests
         return sum(len(bucket.lines) for bucket in buckets)
@@ -254,7 +260,7 @@ def test_of_refused_requests_a_user_has_a_handful_of_lines_a_minute(now: Clock) 
         for number in range(200):
             made = request(number, user_agent=f"agent {number}")
             made.key_id, made.limited_by = f"key_{number % 7}", ("minute", "key-hour")[number % 2]
-            buffer.record(made, 429, 1)
+            record(buffer, made, 429, 1)
         buckets = taken(buffer)
         assert sum(bucket.count for bucket in buckets) == 200
         assert sum(len(bucket.lines) for bucket in buckets) == usage_buffer.MAX_LIMITED, minute
@@ -265,14 +271,14 @@ def test_a_worker_that_cannot_write_for_long_says_what_it_no_longer_counts(monke
     monkeypatch.setattr(usage_buffer, "MAX_BUCKETS", 10)
     buffer = UsageBuffer(lines=True)
     for number in range(20):
-        buffer.record(request(number, f"user_{number}"), 200, 1)
-    buffer.record(request(user=None), 200, 1)
+        record(buffer, request(number, f"user_{number}"), 200, 1)
+    record(buffer, request(user=None), 200, 1)
     buckets = taken(buffer)
     assert len(buckets) == 11 and buffer.lost == 10
     assert counts(buckets)[None, 200, None] == 1
     buffer.requeue(buckets)
     for number in range(20, 40):
-        buffer.record(request(number, f"user_{number}"), 200, 1)
+        record(buffer, request(number, f"user_{number}"), 200, 1)
     buffer.requeue(taken(buffer))
     assert buffer.lost + sum(bucket.count for bucket in taken(buffer)) == 41
 
@@ -280,9 +286,9 @@ def test_a_worker_that_cannot_write_for_long_says_what_it_no_longer_counts(monke
 def test_what_is_given_back_is_counted_again_without_its_lines() -> None:
     buffer = UsageBuffer(lines=True)
     for _ in range(3):
-        buffer.record(request(), 200, 1)
+        record(buffer, request(), 200, 1)
     assert buffer.requeue(taken(buffer)) == 3
-    buffer.record(request(), 200, 1)
+    record(buffer, request(), 200, 1)
     again, fresh = taken(buffer)
     assert (again.count, len(again.lines), again.retried) == (3, 0, True)
     assert (fresh.count, len(fresh.lines), fresh.retried) == (1, 1, False)
@@ -294,15 +300,15 @@ def test_what_is_given_back_is_counted_again_without_its_lines() -> None:
 def test_without_a_log_nothing_but_counts_is_kept() -> None:
     buffer = UsageBuffer(lines=False)
     for number in range(100):
-        buffer.record(request(number), 200, 1)
+        record(buffer, request(number), 200, 1)
     (bucket,) = taken(buffer)
     assert bucket.count == 100 and not bucket.lines and not bucket.clients
 
 
 def test_a_lone_surrogate_spoils_no_line(now: Clock) -> None:
     buffer = UsageBuffer(lines=True)
-    buffer.record(request(1, path="/\ud800/rbk_" + "a" * 38), 200, 1)
-    buffer.record(request(2), 200, 1)
+    record(buffer, request(1, path="/\ud800/rbk_" + "a" * 38), 200, 1)
+    record(buffer, request(2), 200, 1)
     (bucket,) = taken(buffer)
     _, lines = unpack(pack(bucket.clients, bucket.lines))
     assert [line.path for line in lines] == ["/?/***", "/v1/users"]

@@ -19,6 +19,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds, Row
 from rollbook.observe import usage_buffer
+from rollbook.observe.done import Answered
 from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, usage_folding, users
 from rollbook.records.request_log import END, Logged, Search
@@ -32,6 +33,11 @@ STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
 LIST, READ = (ROUTES[number] for number in (0, 5))
 HANDFUL = 1_000
 """Refused requests a user has lines of in a minute, where the tests look for each line."""
+
+
+def record(buffer: UsageBuffer, made: Request, status: int, microseconds: int) -> None:
+    """A request that was answered now."""
+    buffer.add([Answered(made, status, 0, microseconds, clock.now())])
 
 
 @pytest.fixture(params=ENGINES)
@@ -59,7 +65,7 @@ class World:
         made = Request("GET", path, "", {b"user-agent": b"test"}, b"", "10.0.0.1", False, new_id(), 0)
         made.user_id, made.key_id, made.limited_by = "user_" + key.partition("_")[2][0], key, window
         made.route = route
-        buffer.record(made, status, 70)
+        record(buffer, made, status, 70)
         self.sent.append((made.id, key, status, window))
         return made.id
 
@@ -209,7 +215,7 @@ def test_a_request_that_ran_for_two_minutes_is_found(world: World) -> None:
     made = Request("POST", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
     made.user_id, made.key_id = "user_a", "key_a"
     world.now += 2 * clock.MINUTE
-    buffer.record(made, 201, 120_000_000)
+    record(buffer, made, 201, 120_000_000)
     world.write(0)
     assert world.db.read_now(request_log.request, "user_a", made.id) is not None
 
@@ -415,7 +421,7 @@ def test_an_erased_user_leaves_nothing_also_when_a_worker_writes_late(world: Wor
         for _ in range(times):
             made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
             made.user_id, made.key_id, made.limited_by = user.id, "key_x", "minute"
-            buffer.record(made, 429, 1)
+            record(buffer, made, 429, 1)
         return taken(buffer)
 
     for _ in range(users.MAX_ERASED + 50):
@@ -450,7 +456,7 @@ def test_what_is_tried_again_is_counted_for_users_that_are_there_or_can_be_resto
     for expected in (1, 2):
         made = Request("GET", "/v1/users", "", {}, b"", "10.0.0.1", False, new_id(), 0)
         made.user_id, made.key_id = user.id, "key_x"
-        buffer.record(made, 200, 1)
+        record(buffer, made, 200, 1)
         buffer.requeue(taken(buffer))
         world.db.write_now(usage.add, batch(taken(buffer)))
         assert [hour.requests for hour in world.db.read_now(usage.hours, user.id, 0)] == [expected]

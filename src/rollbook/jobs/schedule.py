@@ -13,16 +13,14 @@ from rollbook.jobs.backups import Backups
 from rollbook.jobs.imports import Imports
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
-from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records.dialect import dialect
 from rollbook.web.site import Site
 
 
-def jobs(on: Services, gate: Gate, site: Site, usage_buffer: UsageBuffer, gauge: Step, first: bool) -> Jobs:
+def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, first: bool) -> Jobs:
     """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
     store_notices = partial(notices.store, on)
-    flush = UsageFlush(on.db, usage_buffer)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),

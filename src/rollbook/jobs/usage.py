@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import usage
@@ -22,9 +23,11 @@ class UsageFlush:
     # At most 1/8 of the time is spent flushing; after a failure, 3 pauses pass.
     _SHARE, _RETRY = 8, 3
 
-    def __init__(self, db: Database, buffer: UsageBuffer) -> None:
+    def __init__(self, db: Database, buffer: UsageBuffer, complete: Callable[[], None]) -> None:
+        """`complete` puts into the buffer what was noted and is not in it yet."""
         self._db = db
         self._buffer = buffer
+        self._complete = complete
         self._rest = 0  # pauses to skip before the next flush
 
     async def step(self) -> bool:
@@ -44,6 +47,7 @@ class UsageFlush:
     async def flush(self) -> None:
         """Store usage and request log. If that fails, the counts are kept for the next attempt; the log lines are lost."""
         buffer = self._buffer
+        self._complete()
         buffer.flush()
         while buckets := buffer.peek(BATCH):
             batch, done = usage.Batch(), 0

@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,17 +19,15 @@ from msgspec import UNSET, UnsetType
 from rollbook.observe.lines import DIM, masked, paint, safe_json, safe_text, stamp
 
 if TYPE_CHECKING:
-    from rollbook.http.request import Request
+    from rollbook.observe.done import Answered
 
 # Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
 _INTERVAL = 0.2
-# Lines encoded in one go. The encoder holds the interpreter's lock meanwhile: 64 lines are less than 0.1 ms.
-_HANDFUL = 64
 # Writes to a pipe up to this size are whole among those of other processes (POSIX write()); larger ones are not once the pipe is
 # full: 64 KiB writes of four workers came out torn. Files and terminals take a whole write under a lock of the kernel.
 _PIPE_BYTES = select.PIPE_BUF
 _FILE_BYTES = 65_536
-# Of a path that matched no route: characters kept until the thread comes, and characters shown.
+# Of a path that matched no route: characters looked at, and characters shown.
 _PATH_KEPT = 512
 _PATH_SHOWN = 128
 # Characters kept of a caller's X-Request-Id, and those that are replaced in it.
@@ -39,13 +37,13 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
-    """One request. `time` is seconds since 1970 until the line is made text.
+    """One request.
 
     The query string is never here, and of the path only the start, only where no route matched; else `route` is the pattern.
     `client_request_id` is the caller's X-Request-Id: its start, printable.
     """
 
-    time: float | str
+    time: str
     request_id: str
     method: str
     route: str | None
@@ -58,7 +56,7 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     worker: int
     path: str | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
-    client_request_id: str | bytes | UnsetType = UNSET
+    client_request_id: str | UnsetType = UNSET
 
 
 class Dropped(msgspec.Struct, tag_field="event", tag="access lines dropped"):
@@ -73,8 +71,8 @@ class AccessLog:
     """Collects lines and lets a thread write them to a file descriptor.
 
     `form` is `json`, `pretty` or `none`. At most `limit` lines wait; what comes on top is dropped and counted: the thread calls
-    `dropped` with the number of lines lost since its last call, and a line says so where they are missing. `line` never blocks. A
-    killed process loses the lines of its last 0.2 s.
+    `dropped` with the number of lines lost since its last call, and a line says so where they are missing. `add` never blocks. A
+    killed process loses the lines of its last 0.2 s, beside those that were not added yet.
     """
 
     def __init__(
@@ -91,12 +89,10 @@ class AccessLog:
         self._off = form == "none"
         self._limit = 0 if self._off else limit
         self._on_dropped = dropped
-        self._lines: list[Line] = []
-        # Lines made into text where they come, a handful at a time: a thread that encoded them all would hold the interpreter's lock for
-        # milliseconds, and every statement of SQLite, which lets that lock go, would wait for it.
-        self._texts: deque[bytes] = deque()
-        self._encoding = threading.Lock()
-        self._overflow = 0  # lines lost at the door; only `line` counts here
+        self._texts: deque[tuple[bytes, int]] = deque()  # and how many lines each has
+        self._taken = 0  # lines put there; only `add` counts here
+        self._written = 0  # lines that have left it; only the thread counts here
+        self._overflow = 0  # lines lost at the door; only `add` counts here
         self._lost = 0  # lines lost on the way out; only the thread counts here
         self._told = self._reported = 0
         self._torn = False
@@ -105,28 +101,17 @@ class AccessLog:
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
 
-    def line(self, request: Request, status: int, microseconds: int, size: int = 0) -> None:
-        """Note one request: `microseconds` from its last byte to its answer, `size` bytes of body sent."""
-        lines = self._lines
-        if len(lines) + _HANDFUL * len(self._texts) >= self._limit:
-            self._overflow += 1
+    def add(self, handful: Sequence[Answered]) -> None:
+        """Add the lines of these requests, made into text where they come: a thread that encoded them all would hold the interpreter's
+        lock for milliseconds, and every statement of SQLite, which lets that lock go, would wait for it."""
+        if self._off:
             return
-        route = request.route
-        pattern, path = (route.path, UNSET) if route is not None else (None, request.path[:_PATH_KEPT] or UNSET)
-        trace, id = request.trace, request.headers.get(b"x-request-id")
-        lines.append(
-            Line(
-                time.time(), request.id, request.method, pattern, status, microseconds, size,
-                request.user_id, request.key_id, request.address, self._worker, path,
-                UNSET if trace is None else trace.id, id[:_ID_KEPT] if id else UNSET,
-            )
-        )  # fmt: skip
-        if len(lines) >= _HANDFUL and self._thread is not None and self._encoding.acquire(blocking=False):
-            try:
-                self._texts.append(self._encode(lines))
-                del lines[:]
-            finally:
-                self._encoding.release()
+        if self._taken - self._written >= self._limit:
+            self._overflow += len(handful)
+            return
+        worker = self._worker
+        self._texts.append((self._encode([_line(answered, worker) for answered in handful]), len(handful)))
+        self._taken += len(handful)
 
     def start(self, worker: int = 0) -> None:
         """Start the thread. To be called after the fork: a thread does not survive it. Lines from before it go out too."""
@@ -154,19 +139,12 @@ class AccessLog:
         self._flush()
 
     def _flush(self) -> None:
-        lines = self._lines
-        while True:
-            if not self._texts:
-                with self._encoding:
-                    # Taking a slice and deleting it are one step each for other threads; what `line` adds between comes behind it.
-                    batch = lines[:_HANDFUL]
-                    if not self._texts and not batch:
-                        break
-                    if not self._texts:
-                        self._texts.append(self._encode(batch))
-                        del lines[: len(batch)]
-            self._write(self._texts[0])
-            self._texts.popleft()
+        texts = self._texts
+        while texts:
+            text, count = texts[0]
+            self._write(text)
+            texts.popleft()
+            self._written += count
             self._report()
         self._report()
 
@@ -183,12 +161,6 @@ class AccessLog:
                 self._told = dropped
 
     def _encode(self, batch: list[Line]) -> bytes:
-        for line in batch:
-            line.time = stamp(line.time)  # type: ignore[arg-type]  # still a number: each line comes by here once
-            if line.path:
-                line.path = _shown(line.path)
-            if line.client_request_id:
-                line.client_request_id = _UNPRINTABLE.sub(b"?", line.client_request_id).decode("ascii")  # type: ignore[arg-type]  # still as sent
         if self._pretty:
             return "".join([_pretty(line, self._color) for line in batch]).encode("utf-8", "backslashreplace")
         try:
@@ -240,6 +212,18 @@ class AccessLog:
 
 _encoder = msgspec.json.Encoder()
 _COLORS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
+
+
+def _line(answered: Answered, worker: int) -> Line:
+    request, status, size, microseconds, at = answered
+    route, trace, id = request.route, request.trace, request.headers.get(b"x-request-id")
+    return Line(
+        stamp(at / 1e6), request.id, request.method, None if route is None else route.path, status, microseconds, size,
+        request.user_id, request.key_id, request.address, worker,
+        UNSET if route is not None else _shown(request.path[:_PATH_KEPT]) or UNSET,
+        UNSET if trace is None else trace.id,
+        _UNPRINTABLE.sub(b"?", id[:_ID_KEPT]).decode("ascii") if id else UNSET,
+    )  # fmt: skip
 
 
 def _shown(path: str) -> str:

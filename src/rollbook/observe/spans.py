@@ -19,12 +19,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
 
-from rollbook import __version__
+from rollbook import __version__, clock
 from rollbook.observe.lines import masked
 from rollbook.trace_context import RANDOM, SAMPLED, Trace
 
 if TYPE_CHECKING:
     from rollbook.http.request import Request
+    from rollbook.observe.done import Answered
 
 _SCOPE = InstrumentationScope("rollbook", __version__)
 _FAILED, _UNSET = Status(StatusCode.ERROR), Status()
@@ -52,8 +53,9 @@ class Spans:
             flags |= SAMPLED
         request.trace = Trace(id, f"{getrandbits(64) or 1:016x}", flags, parent)
 
-    def end(self, request: Request, status: int, microseconds: int) -> None:
-        """Queue the span of an answered request, if it is sampled. `microseconds` from its last byte to its answer."""
+    def end(self, answered: Answered) -> None:
+        """Queue the span of an answered request, if it is sampled."""
+        request, status, _, microseconds, _ = answered
         trace, route = request.trace, request.route
         if trace is None or not trace.flags & SAMPLED:
             return
@@ -69,7 +71,7 @@ class Spans:
             attributes["http.route"] = route.path
         if request.user_id is not None:
             attributes["user.id"] = request.user_id
-        now = time.time_ns()
+        ended = time.time_ns() - (clock.now() - answered.at) * 1000
         self._processor.on_end(
             ReadableSpan(
                 request.method if route is None else f"{request.method} {route.path}",
@@ -79,8 +81,8 @@ class Spans:
                 attributes=attributes,
                 kind=SpanKind.SERVER,
                 status=_FAILED if status >= 500 else _UNSET,
-                start_time=now - microseconds * 1000,
-                end_time=now,
+                start_time=ended - microseconds * 1000,
+                end_time=ended,
                 instrumentation_scope=_SCOPE,
             )
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from rollbook.observe.lines import masked
 if TYPE_CHECKING:
     from rollbook.errors import ApiError
     from rollbook.http.request import Request
+    from rollbook.observe.done import Answered
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500
@@ -161,9 +163,12 @@ class UsageBuffer:
         self._shares: dict[str, Share] = {}
         self._shares_of = 0  # the hour
 
-    def record(self, request: Request, status: int, microseconds: int) -> None:
-        """Record one answered request. `microseconds` from its last byte to its answer."""
-        at = clock.now()
+    def add(self, handful: Sequence[Answered]) -> None:
+        """Record these requests, in the order in which they were answered."""
+        for request, status, _, microseconds, at in handful:
+            self._record(request, status, microseconds, at)
+
+    def _record(self, request: Request, status: int, microseconds: int, at: int) -> None:
         at += self._worker - at % self._workers
         if at <= self._last_time < at + clock.SECOND:  # not after the clock was set back by more
             at = self._last_time + self._workers
@@ -187,7 +192,8 @@ class UsageBuffer:
         if share.lines <= 0 or (status == 429 and not share.takes_limited(at)):
             return
         last = bucket.last
-        if last is not None and last[1] == request.headers and last[0] == request.address:
+        headers = request.headers
+        if last is not None and (last[1] is headers or last[1] == headers) and last[0] == request.address:
             _, _, client, own = last
         elif self._bytes >= MAX_BYTES or share.bytes <= 0:
             return
