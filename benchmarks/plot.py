@@ -15,7 +15,7 @@ GROUPS = {
     "W3": "Update, durable",
     "W4": "Create a user",
 }
-ORDER = ("Rollbook", "PocketBase", "fastapi-users", "bare uvicorn")
+ORDER = ("Rollbook", "PocketBase", "fastapi-users", "Go, net/http + SQLite", "bare uvicorn")
 WIDTH, LEFT, RIGHT, TOP = 860, 152, 84, 78
 BAR, GAP, BETWEEN = 16, 3, 20
 
@@ -29,14 +29,14 @@ STYLE = """
   .ours { font-weight: 700; }
   .ground { fill: #ffffff; }
   .line { stroke: #d1d9e0; stroke-width: 1; }
-  .s0 { fill: #0a7d5a; } .s1 { fill: #7c8ba1; } .s2 { fill: #b3bdca; } .s3 { fill: #d9a441; }
+  .s0 { fill: #0a7d5a; } .s1 { fill: #7c8ba1; } .s2 { fill: #b3bdca; } .s3 { fill: #5b7db1; } .s4 { fill: #d9a441; }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc; }
     .quiet { fill: #9198a1; }
     .ground { fill: #0d1117; }
     .value { stroke: #0d1117; }
     .line { stroke: #2f353d; }
-    .s0 { fill: #34c796; } .s1 { fill: #8a99ad; } .s2 { fill: #4f5b6b; } .s3 { fill: #c79a3f; }
+    .s0 { fill: #34c796; } .s1 { fill: #8a99ad; } .s2 { fill: #4f5b6b; } .s3 { fill: #6f95cf; } .s4 { fill: #c79a3f; }
   }
 """
 

@@ -12,7 +12,7 @@ from plot import duration
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
-OURS = "Rollbook"
+OURS, GO = "Rollbook", "Go, net/http + SQLite"
 MAIN = ("W1", "W1d", "W2", "W3", "W4")
 IN_WORDS = {
     "W2": "Get a user",
@@ -164,6 +164,8 @@ def standard_goals(standard: dict[str, Any]) -> Iterator[Goal]:
     for workload, pocketbase, fastapi_users in (("W1", 5, 25), ("W2", 5, 25), ("W3", 5, 5)):
         yield at_least(f"{workload} against PocketBase, CPU", figures.ratio("PocketBase", workload), pocketbase, "×")
         yield at_least(f"{workload} against fastapi-users, CPU", figures.ratio("fastapi-users", workload), fastapi_users, "×")
+    for workload, times in (("W1", 1), ("W2", 0.91)):
+        yield at_least(f"{workload} against a bare server in Go, CPU", figures.ratio(GO, workload), times, "×")
     alone, beside = figures.get(OURS, "W5 alone", "p99_ms"), figures.get(OURS, "W5 beside", "p99_ms")
     yield at_most(
         "p99 of W2 beside creations at saturation, against alone", beside / alone if alone and beside else None, 1.5, "×"

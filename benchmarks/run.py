@@ -23,9 +23,10 @@ from large import large_figures
 from load import WORK
 from measure import WARM_UP, WORKLOADS, Row, as_json, measurable, measure, medians
 from own import own_figures
-from peers import Peer
+from peers import Peer, go_sqlite
 from peers.bare import Bare
 from peers.fastapi_users import FastapiUsers
+from peers.go_sqlite import GoSqlite
 from peers.pocketbase import PocketBase
 from peers.rollbook import Rollbook
 from plot import plot
@@ -36,7 +37,13 @@ from tooling import install
 
 HERE = Path(__file__).parent
 
-PEERS: dict[str, type[Peer]] = {"rollbook": Rollbook, "pocketbase": PocketBase, "fastapi-users": FastapiUsers, "bare": Bare}
+PEERS: dict[str, type[Peer]] = {
+    "rollbook": Rollbook,
+    "pocketbase": PocketBase,
+    "fastapi-users": FastapiUsers,
+    "go": GoSqlite,
+    "bare": Bare,
+}
 PARTS = (*WORKLOADS, "floors", "own")
 LARGE = 1_000_000  # from here on the peers' lists take seconds a page
 
@@ -70,7 +77,7 @@ def main() -> None:
         standard = common | standard_figures(arguments, progress)
     for table in printed(standard):
         console.print(table)
-    if arguments.peers == list(PEERS) and arguments.only == list(PARTS):
+    if set(arguments.peers) >= set(PEERS) - {"go"} and arguments.only == list(PARTS):
         save("standard", standard)
     else:
         console.print("A part of the run: RESULTS.md is left as it was.")
@@ -78,6 +85,9 @@ def main() -> None:
 
 def standard_figures(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Every chosen workload on every chosen server, in rounds in which the servers take turns."""
+    if "go" in arguments.peers and (why := go_sqlite.missing()):
+        console.print(why)
+        arguments.peers = [name for name in arguments.peers if name != "go"]
     peers = [PEERS[name]() for name in arguments.peers]
     workloads = [workload for workload in WORKLOADS if workload in arguments.only]
     task = progress.add_task("", total=None)

@@ -1,6 +1,6 @@
 """Where the time of a read goes: µs of each stage in a warm loop without sockets, and the calls and files that one request walks through.
 
-    .venv/bin/python benchmarks/stages.py [--users 2000] [--json FILE]
+    .venv/bin/python benchmarks/stages.py [--users 2000] [--write]
 
 On the wire the same code costs half as much again, since other code runs in between and the caches are cold: compare tables of this
 program with each other, and costs of requests with `alternate.py`. CPU time counts, the lowest of many rounds.
@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import os
+import platform
 import random
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,13 @@ from rollbook.records.connect import connect
 from rollbook.storage import migrate
 
 ROUNDS, REPEATED = 30, 400
+ABOUT = """# Where the time of a read goes
+
+Written by `benchmarks/stages.py --write`; not edited by hand. Warm loops without sockets, {when}, {python}. CPU time, the lowest of
+many rounds. A stage is part of those that are named above it where its name says so; their sum is less than the whole, whose code does not
+stay in the caches.
+
+"""
 
 
 class Wire(asyncio.Transport):
@@ -200,14 +209,22 @@ async def measured(bench: Bench) -> tuple[dict[str, float], dict[str, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks/stages.py", description="µs of each stage of a read.")
     parser.add_argument("--users", type=int, default=2_000)
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    parser.add_argument("--write", action="store_true", help="write STAGES.md as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         table, walked = asyncio.run(measured(Bench(Path(folder), asked.users)))
-    print(grid(["stage", "µs"], [[name, f"{value:.2f}"] for name, value in table.items()]))
-    print("\nGET /v1/users/{userId}: " + ", ".join(f"{value} {name}" for name, value in walked.items()))
-    if asked.json:
-        asked.json.write_text(json.dumps({"stages": table, "walk": walked}, indent=1) + "\n")
+    found = grid(["stage", "µs"], [[name, f"{value:.2f}"] for name, value in table.items()])
+    found += "\n\n`GET /v1/users/{userId}` walks through " + ", ".join(f"{value} {name}" for name, value in walked.items()) + "."
+    print(found)
+    if asked.write:
+        (Path(__file__).parent / "STAGES.md").write_text(
+            ABOUT.format(when=f"{datetime.now(UTC):%Y-%m-%d}", python=python()) + found + "\n"
+        )
+
+
+def python() -> str:
+    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"Python {platform.python_version()}{'' if optimized else ', built without --enable-optimizations'}"
 
 
 if __name__ == "__main__":
