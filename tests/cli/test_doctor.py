@@ -31,7 +31,7 @@ def states(found: dict[str, list[dict[str, str]]], what: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with running(tmp_path_factory.mktemp("server") / "data") as server:
+    with running(tmp_path_factory.mktemp("server") / "data", cheap=False) as server:
         yield server
 
 
