@@ -27,7 +27,7 @@ ROOMS = (
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("roles", "errors", "ids", "clock", "capacity", "quota", "runner", "schemas", "trace_context", "units"),
+    ("roles", "errors", "ids", "clock", "capacity", "interpreter", "quota", "runner", "schemas", "trace_context", "units"),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from rollbook import __version__, clock, roles, units
+from rollbook import __version__, clock, interpreter, roles, units
 from rollbook.actions import backups, password_costs, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
@@ -57,7 +57,7 @@ async def show(page: PageRequest) -> Response:
         free=free,
         total=await users.count_users(page.on, page.by),
         version=__version__,
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        python=interpreter.name(),
         sqlite=sqlite3.sqlite_version,
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         started=int(about.started * clock.SECOND),
