@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.actions.event_feeds import CHECK, Feeds
+from rollbook.actions import event_feeds, event_reader
+from rollbook.actions.event_feeds import CHECK, Feed, Feeds
+from rollbook.actions.event_reader import EventReader
 from rollbook.actions.event_tail import Tail
 from rollbook.actions.principal import CLI, SYSTEM
 from rollbook.config import Settings
@@ -113,7 +116,7 @@ def test_who_follows_gets_what_comes_after_a_failure_in_which_the_newest_events_
             for _ in range(5):
                 await other.write(change)
             newest = await events.newest(mine)
-            feeds = Feeds(mine, Tail(mine))
+            feeds = Feeds(mine, Tail(mine), EventReader(mine))
             feed = feeds.add(CLI, Selection(), newest, newest)
             # As a standby that takes over and lacks the last two.
             log = "events" if engine == "sqlite" else "numbers"
@@ -131,6 +134,94 @@ def test_who_follows_gets_what_comes_after_a_failure_in_which_the_newest_events_
             feed.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_everyone_gets_each_event_once_and_in_order_whoever_reads_ahead(
+    engine: str, tmp_path: Path, url: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients and webhooks share what was read last, and are served in any order, also from before what is kept."""
+    monkeypatch.setattr(event_reader, "BATCH", 3)
+    monkeypatch.setattr(event_reader, "RECENT", 8)
+    monkeypatch.setattr(event_feeds, "BATCH", 2)
+    chance = random.Random(seed)
+
+    async def main() -> None:
+        async with two(engine, tmp_path, url) as (mine, _):
+            reader = EventReader(mine)
+            feeds = Feeds(mine, Tail(mine), reader)
+            first = await events.newest(mine)
+            kept: list[tuple[int, str]] = []
+
+            async def write() -> None:
+                for _ in range(chance.choice((1, 2, 7, 20))):
+                    type = chance.choice(("user.updated", "user.suspended"))
+                    await mine.write(happen, type)
+                    kept.append((await events.newest(mine), type))
+
+            webhooks = [Webhook(None, first), Webhook(frozenset({"user.updated"}), first)]
+            clients: list[tuple[frozenset[str] | None, Feed, int, list[int]]] = []
+
+            async def step() -> None:
+                what = chance.randrange(6)
+                if what == 0:
+                    await write()
+                elif what == 1 and len(clients) < 6:
+                    types = chance.choice((None, frozenset({"user.updated"}), frozenset({"user.suspended"})))
+                    newest = await events.newest(mine)
+                    begin = chance.choice((first, newest, chance.randint(first, newest)))
+                    clients.append((types, feeds.add(CLI, Selection(types), begin, newest), begin, []))
+                elif what == 2 and clients:
+                    _, feed, _, got = chance.choice(clients)
+                    got += [entry.event.seq for entry in await feed.read()]
+                elif what == 3:
+                    await asyncio.gather(*[webhook.read(reader) for webhook in chance.sample(webhooks, 2)])
+                elif what == 4 and len(webhooks) < 5:
+                    webhooks.append(Webhook(chance.choice((None, frozenset({"user.updated"}))), await events.newest(mine)))
+                else:
+                    await asyncio.sleep(chance.choice((0, 0.01, 0.05)))
+
+            for _ in range(150):
+                await step()
+            await write()
+            newest = kept[-1][0]
+            for webhook in webhooks:
+                while webhook.seq < newest:
+                    await webhook.read(reader)
+                assert webhook.got == [seq for seq, type in kept if seq > webhook.first and webhook.wants(type)]
+            for types, feed, begin, got in clients:
+                until = time.monotonic() + 60
+                while feed.seq < newest:
+                    assert time.monotonic() < until
+                    got += [entry.event.seq for entry in await feed.read()]
+                    await feed.wait(0.05)
+                got += [entry.event.seq for entry in await feed.read()]
+                assert got == [seq for seq, type in kept if seq > begin and (types is None or type in types)]
+                feed.close()
+
+    asyncio.run(main())
+
+
+class Webhook:
+    """Reads as webhooks do."""
+
+    def __init__(self, types: frozenset[str] | None, seq: int) -> None:
+        self.first = self.seq = seq
+        self.got: list[int] = []
+        self._types = types
+
+    def wants(self, type: str) -> bool:
+        return self._types is None or type in self._types
+
+    async def read(self, reader: EventReader) -> None:
+        batch = await reader.after(self.seq, self._types)
+        assert batch.last >= self.seq
+        self.seq = batch.last
+        self.got += [entry.event.seq for entry in batch.entries if self.wants(entry.event.type)]
+
+
+async def happen(tx: Tx, type: str) -> None:
+    await events.record(tx, type, "user_1", SYSTEM.actor, {"id": "user_1"})
 
 
 async def take_over(tx: Tx, last: int, log: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
+from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -14,14 +15,13 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import NotFound
-from rollbook.records import event_search, event_types, events, users
-from rollbook.records.event_search import Filters, Part
-from rollbook.records.events import Event
+from rollbook.records import event_types, events, users
+from rollbook.records.events import Event, Selection
 
-MAX_WINDOWS = 50
-"""Parts of the log that one page looks through, a million events in all. Then it is said how far back it searched, and the next page goes on from there."""
-AT_ONCE = 16
-"""Events per read: large ones would hold up other requests."""
+MAX_PARTS = 5
+"""Parts of `events.MAX_SEARCHED` events that one page looks through, a million events in all. Then it is said how far back it searched, and the next page goes on from there."""
+BATCH = 256
+"""Events per read of an export."""
 INSIDE = ("cli", "system")
 """What stands for the address of the command line and of the server itself."""
 
@@ -48,7 +48,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Event:
     """One event. Raises NotFound."""
     require(by, "events:read")
     await events.settle(on.db)
-    found = await on.read(event_search.find, known("evt", id))
+    found = await on.read(events.find, known("evt", id))
     if found is None:
         raise NotFound("The event log has no event with this ID. It may be older than the retention period.")
     return found
@@ -59,78 +59,73 @@ async def search(
 ) -> Found:
     """The newest events that match; or those before or after the event with a number. Raises InvalidParameter."""
     require(by, "events:read")
-    filters = await _filters(on, by, asked)
+    selection = await _selection(on, by, asked)
     await events.settle(on.db)
-    first, end = await on.read(event_search.ends, filters)
     if after is not None:
-        found, rest = await _collect(on, event_search.newer, filters, max(after, first - 1), end, limit)
+        found, rest, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
         return Found(found[::-1], found[0].seq if found else after + 1, rest, None)
-    start = end if before is None else min(before, end)
-    found, rest = await _collect(on, event_search.older, filters, start, first, limit)
-    is_cut = rest is not None and len(found) < limit
-    searched_to = await on.read(event_search.time_at, rest) if is_cut else None
-    return Found(found, rest, None if before is None else found[0].seq if found else start - 1, searched_to)
+    if before is not None:
+        selection = selection._replace(before=before)
+    found, rest, is_cut = await _collect(on, selection, limit, newest_first=True)
+    searched_to = await on.read(events.time_at, rest) if is_cut else None
+    return Found(found, rest, None if before is None else found[0].seq if found else before - 1, searched_to)
 
 
-async def _collect(
-    on: Rollbook, read: Callable[..., Awaitable[Part]], filters: Filters, at: int, end: int, limit: int
-) -> tuple[list[Event], int | None]:
-    """Up to `limit` events, from as many windows as a page may look through, and where the next page goes on."""
+async def _collect(on: Rollbook, asked: Selection, limit: int, newest_first: bool) -> tuple[list[Event], int | None, bool]:
+    """Up to `limit` events, from as many parts of the log as a page may look through; where the next page goes on; and whether events before
+    that were not searched."""
     found: list[Event] = []
-    windows = size = 0
-    while windows < MAX_WINDOWS and size < events.MAX_SIZE:
-        # One more than a page has: whether there is a next one.
-        wanted = min(AT_ONCE, limit + 1 - len(found))
-        part = await on.read_aside(read, filters, at, end, wanted)
-        found += part.events
-        if len(found) > limit:
-            return found[:limit], found[limit - 1].seq
-        if part.next is None:
-            return found, None
-        at = part.next
-        size += sum(event.size for event in part.events)
-        windows += len(part.events) < wanted
-    return found, at
+    at: int | None = None
+    for _ in range(MAX_PARTS):
+        page = await on.read_aside(partial(events.page, newest_first=newest_first), asked, limit - len(found))
+        found += page.events
+        if not page.more:
+            return found, None, False
+        if page.searched_to is None:
+            return found, found[-1].seq, False
+        at = page.searched_to
+        if len(found) == limit:
+            break
+        asked = asked._replace(before=at) if newest_first else asked._replace(after=at)
+    return found, at, True
 
 
 async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> Export:
     """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter, ExportRunning."""
     require(by, "events:read")
-    filters = await _filters(on, by, asked)
-    await events.settle(on.db)
-    first, end = await on.read(event_search.ends, filters)
+    selection = await _selection(on, by, asked)
+    newest = await events.newest(on.db)
     turn = take_turn(on, by, "events:read")
-    return Export(_all(on, turn, filters, first, end), turn)
+    return Export(_all(on, turn, selection._replace(before=newest + 1)), turn)
 
 
-async def _all(on: Rollbook, turn: Turn, filters: Filters, first: int, end: int) -> AsyncGenerator[list[Event], None]:
-    at: int | None = first - 1
-    while at is not None:
+async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[list[Event], None]:
+    more = True
+    while more:
         await turn.check()
-        part = await on.read_aside(event_search.newer, filters, at, end, AT_ONCE)
-        if part.events:
-            yield part.events
-        at = part.next
+        page = await on.read_aside(events.page, asked, BATCH)
+        if page.events:
+            yield page.events
+        asked, more = asked._replace(after=page.position), page.more
 
 
 # ---- the filters
 
 
-async def _filters(on: Rollbook, by: Principal, asked: AuditFilters) -> Filters:
+async def _selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Selection:
     if asked.created_after is not None and asked.created_before is not None and asked.created_after >= asked.created_before:
         refuse("created_before", "must be later than created_after")
     for pattern in asked.types:
         if not event_types.is_pattern(pattern):
             refuse("types", "must be types of events, or groups such as user.*")
     is_key = asked.actor is not None and ids.is_id("key", asked.actor)
-    return Filters(
-        tuple(sorted(event_types.selected(asked.types) or ())) if asked.types else (),
+    return Selection(
+        event_types.selected(asked.types) if asked.types else None,
         await _person(on, by, "user", asked.user),
-        None if is_key else await _person(on, by, "actor", asked.actor),
-        asked.actor if is_key else None,
-        None if asked.address is None else address(asked.address),
-        asked.created_after,
-        asked.created_before,
+        created_after=asked.created_after,
+        created_before=asked.created_before,
+        actor=asked.actor if is_key else await _person(on, by, "actor", asked.actor),
+        address=None if asked.address is None else address(asked.address),
     )
 
 

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from rollbook import clock
 from rollbook.actions.event_feeds import Feeds
+from rollbook.actions.event_reader import EventReader
 from rollbook.actions.event_tail import Tail
 from rollbook.actions.notices import Notices
 from rollbook.auth import server_secret
@@ -58,7 +59,8 @@ class Rollbook:
         self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)
         self.tail = Tail(db)
-        self.feeds = Feeds(db, self.tail)
+        self.event_reader = EventReader(db)
+        self.feeds = Feeds(db, self.tail, self.event_reader)
         self.request_waits: Counter[str] = Counter()
         """How many calls wait for new lines of the request log, by user."""
         self.notices = Notices()

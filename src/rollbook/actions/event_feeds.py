@@ -1,32 +1,26 @@
-"""Those who follow the event log in this process: one reader of new events for all of them, and an end for who no longer may."""
+"""Fan-out of new events to the stream and long-poll clients of this process. Closes clients that lose access."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import bisect_right
 from collections import Counter
-from typing import Any
 
 from rollbook import clock
+from rollbook.actions.event_reader import Entry, EventReader
 from rollbook.actions.event_tail import Tail, settle
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import ApiError, ExpiredKey, Forbidden, InsufficientScope, Overloaded, Stopping, TooManyStreams, Unauthorized
 from rollbook.records import auth_version, events
-from rollbook.records.events import Event, EventPage, Selection
+from rollbook.records.events import EventPage, Selection
 from rollbook.storage.database import Database
 
 logger = logging.getLogger("rollbook")
 
 MAX_FEEDS = 2_000
 MAX_FEEDS_OF_USER = 100
-PAGE = 256
-"""New events that are read at once."""
-PAGE_OF_ONE = 64
-"""Events that are read at once for a follower who is behind."""
-RECENT = 1_024
-"""Events that are kept for who is a little behind; who is further behind reads the log itself."""
-RECENT_SIZE = 16 << 20
+BATCH = 64
+"""Events that are read at once for a client who is far behind."""
 PART = 64 << 10
 """About as many characters of events are handed to a follower at once."""
 CHECK = 0.25
@@ -35,17 +29,6 @@ RECHECK = 0.5
 """Seconds between two times that all callers are looked up again: changes of keys and users may never stop."""
 AGAIN = 0.5
 """Seconds until the next try when the database failed."""
-
-
-class Item:
-    """An event on its way to followers."""
-
-    __slots__ = ("encoded", "event")
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.encoded: Any = None
-        """What an entrance makes of it, kept there so that it is made once for all."""
 
 
 class Feed:
@@ -65,18 +48,19 @@ class Feed:
         self._selection = selection
         self._waits: asyncio.Future[bool] | None = None
 
-    async def read(self) -> list[Item]:
+    async def read(self) -> list[Entry]:
         """The next events, oldest first; none if there are none yet, or it is closed. Raises what ended it, PositionExpired if retention
         was faster than the reader, StorageUnavailable."""
         while not self.is_closed:
             if self.problem is not None:
                 raise self.problem
-            if self.seq >= self._feeds.start:
+            if self.seq >= self._feeds.reader.start:
                 return self._recent()
             before = self.seq
-            page = await self.page(PAGE_OF_ONE)
+            page = await self.page(BATCH)
             if page.events or self.seq == before:
-                return list(map(Item, page.events))
+                now = asyncio.get_running_loop().time()
+                return [Entry(event, now) for event in page.events]
         return []
 
     async def page(self, limit: int) -> EventPage:
@@ -128,29 +112,27 @@ class Feed:
         self.problem = problem
         self.wake()
 
-    def _recent(self) -> list[Item]:
-        found: list[Item] = []
+    def _recent(self) -> list[Entry]:
+        found: list[Entry] = []
         size = 0
-        for item in self._feeds.since(self.seq):
-            self.seq = item.event.seq
-            if events.selects(self._selection, item.event):
-                found.append(item)
-                size += item.event.size
+        for entry in self._feeds.reader.since(self.seq):
+            self.seq = entry.event.seq
+            if events.selects(self._selection, entry.event):
+                found.append(entry)
+                size += entry.event.size
                 if size > PART:
                     return found
-        self.seq = max(self.seq, self._feeds.end)
+        self.seq = max(self.seq, self._feeds.reader.end)
         return found
 
 
 class Feeds:
     """All of a process. It reads nothing while there are none."""
 
-    def __init__(self, db: Database, tail: Tail) -> None:
-        self.start = 0
-        """Events after this one, up to `end`, are in `_recent`."""
+    def __init__(self, db: Database, tail: Tail, reader: EventReader) -> None:
+        self.reader = reader
         self.end = 0
-        self._recent: list[Item] = []
-        self._size = 0
+        """Up to this number, events were offered to all."""
         self._db = db
         self._tail = tail
         self._all: set[Feed] = set()
@@ -176,8 +158,9 @@ class Feeds:
         self._all.add(feed)
         self._of_user[by.user_id] += 1
         if self._task is None:
-            self.start = self.end = newest
-            self._recent, self._size = [], 0
+            self.end = newest
+            if self.reader.end < newest:
+                self.reader.forget(newest)
             self._task = asyncio.get_running_loop().create_task(self._run())
         return feed
 
@@ -197,10 +180,6 @@ class Feeds:
         self._closed = True
         for feed in list(self._all):
             feed.close()
-
-    def since(self, seq: int) -> list[Item]:
-        """Recent events after this one."""
-        return self._recent[bisect_right(self._recent, seq, key=_seq) :]
 
     async def page(self, selection: Selection, limit: int) -> EventPage:
         """Raises PositionExpired where retention has removed what comes after `selection.after`."""
@@ -227,41 +206,23 @@ class Feeds:
             self._task = None
 
     async def _read(self) -> None:
+        """All that there is by now."""
         more = True
         while more:
-            page = await self._db.read(events.page, Selection(after=self.end), PAGE)
-            before, self.end, more = self.end, page.position, page.more
-            self._keep(page.events)
-            self._trim()
-            types, user_ids = {event.type for event in page.events}, {event.user_id for event in page.events}
+            batch = await self.reader.after(self.end)
+            before, self.end, more = self.end, batch.last, batch.more
+            types = {entry.event.type for entry in batch.entries}
+            user_ids = {entry.event.user_id for entry in batch.entries}
             for feed in list(self._all):
                 feed.offer(before, types, user_ids)
 
     def _shorten(self, newest: int) -> None:
         """After a failure: a server that took over may lack events that were acknowledged, and give their numbers to others."""
-        if newest < self.end:
-            self.start = self.end = newest
-            self._recent, self._size = [], 0
+        if newest < max(self.end, self.reader.end):
+            self.end = newest
+            self.reader.forget(newest)
             for feed in self._all:
                 feed.seq = min(feed.seq, newest)
-
-    def _keep(self, new: list[Event]) -> None:
-        if erased := {event.user_id for event in new if event.type == "user.purged"}:  # what was erased is not sent
-            self._recent = [item for item in self._recent if item.event.user_id not in erased]
-            self._size = sum(item.event.size for item in self._recent)
-        self._recent += map(Item, new)
-        self._size += sum(event.size for event in new)
-
-    def _trim(self) -> None:
-        gone = max(0, len(self._recent) - RECENT)
-        size = self._size - sum(item.event.size for item in self._recent[:gone])
-        while size > RECENT_SIZE:
-            size -= self._recent[gone].event.size
-            gone += 1
-        if gone:
-            self.start = self._recent[gone - 1].event.seq
-            del self._recent[:gone]
-        self._size = size
 
     async def _check(self) -> None:
         """End those whose key was revoked or has expired, or whose user was suspended, deleted or got a lower role."""
@@ -297,7 +258,3 @@ class Feeds:
             for feed in some:
                 feed.version, feed.ends_at = version, caller.ends_at
         await asyncio.sleep(0)  # others of this process go on in between
-
-
-def _seq(item: Item) -> int:
-    return item.event.seq

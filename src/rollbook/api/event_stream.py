@@ -13,7 +13,7 @@ from functools import partial
 
 import msgspec
 
-from rollbook.actions.event_feeds import Feed, Item
+from rollbook.actions.event_feeds import Feed
 from rollbook.api import show
 from rollbook.api.call import Call
 from rollbook.errors import ApiError, RequestTimeout
@@ -21,6 +21,7 @@ from rollbook.http.boundary import render
 from rollbook.http.request import Request
 from rollbook.http.response import PRIVATE, Response, Stream
 from rollbook.records import events
+from rollbook.records.events import Event
 
 # A proxy such as nginx would otherwise keep what comes until it has more of it.
 HEAD = b"Content-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n" + PRIVATE
@@ -65,9 +66,9 @@ async def _messages(feed: Feed, heartbeat: float, end: End) -> AsyncGenerator[by
     yield b": Events follow.\nretry: %d\nid: %d\n\n" % (random.randint(*RETRY), told)
     try:
         while True:
-            if items := await feed.read():
-                told = items[-1].event.seq
-                yield b"".join(map(_message, items))
+            if entries := await feed.read():
+                told = entries[-1].event.seq
+                yield b"".join([entry.made(_message, _message) for entry in entries])
             elif feed.is_closed:
                 yield b": The server is shutting down.\n\n"
                 return
@@ -79,11 +80,8 @@ async def _messages(feed: Feed, heartbeat: float, end: End) -> AsyncGenerator[by
         yield end(problem)
 
 
-def _message(item: Item) -> bytes:
-    if item.encoded is None:
-        event = item.event
-        item.encoded = b"id: %b\n%b\n" % (event.id.encode(), _data(_encode(events.public(event))))
-    return item.encoded
+def _message(event: Event) -> bytes:
+    return b"id: %b\n%b\n" % (event.id.encode(), _data(_encode(events.public(event))))
 
 
 def _end(call: Call, problem: ApiError) -> bytes:

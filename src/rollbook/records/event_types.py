@@ -73,6 +73,10 @@ TYPES: dict[str, EventType] = {
 """By name, in the order in which they are shown."""
 
 
+OF_WEBHOOKS = frozenset(type for type in TYPES if type.startswith("webhook."))
+"""Changes of webhooks."""
+
+
 def kind(type: str) -> str:
     """The kind of the object of these events."""
     return type.partition(".")[0]

@@ -109,12 +109,13 @@ class EventPage(NamedTuple):
 MAX_SIZE = 1 << 20
 """Where a page ends, however few events it has: others wait while it is read and encoded."""
 MAX_SEARCHED = 200_000
-"""Events that are looked at for a page of those with an actor or address, which no index leads to: some 50 ms."""
+"""Events that are looked at for a page of those with an actor or address, to which no index leads: some 50 ms."""
 SLICE = 16
 """Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
+BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
 KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
@@ -230,7 +231,7 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
     end = max(0, min(await position(queries), asked.before - 1))
     asked = await _narrowed(queries, asked)
     searched_to: int | None = None
-    if (asked.actor or asked.address) and asked.user_id is None:
+    if asked.actor or asked.address:
         asked, searched_to = await _part(queries, asked, end, newest_first)
     found: list[Event] = []
     size, more = 0, False
@@ -256,9 +257,20 @@ async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool
     first, last = max(asked.after, await expired_to(queries)), min(end, asked.before - 1)
     if last - first <= MAX_SEARCHED:
         return asked, None
-    if newest_first:
-        return asked._replace(after=last - MAX_SEARCHED), last - MAX_SEARCHED + 1
-    return asked._replace(before=first + MAX_SEARCHED + 1), first + MAX_SEARCHED
+    # The first number that is left to the next page.
+    cut: int | None = last - MAX_SEARCHED if newest_first else first + MAX_SEARCHED + 1
+    if asked.user_id is not None:  # an index leads to the events about a user
+        cut = await _nth_of_user(queries, asked.user_id, first, last, newest_first)
+    if cut is None:
+        return asked, None
+    return (asked._replace(after=cut), cut + 1) if newest_first else (asked._replace(before=cut), cut - 1)
+
+
+async def _nth_of_user(queries: Queries, user_id: str, first: int, last: int, newest_first: bool) -> int | None:
+    """The event about a user after MAX_SEARCHED others. None: there are no more than those."""
+    text = f"SELECT seq FROM events WHERE user_id = ? AND seq > ? AND seq <= ? ORDER BY seq{' DESC' if newest_first else ''}"
+    row = await queries.one(f"{text} LIMIT 1 OFFSET ?", user_id, first, last, MAX_SEARCHED)
+    return None if row is None else row[0]
 
 
 async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
@@ -284,6 +296,18 @@ def selects(asked: Selection, event: Event) -> bool:
 async def latest(queries: Queries, limit: int, user_id: str | None = None) -> EventPage:
     """The newest first, of a user or of all."""
     return await page(queries, Selection(user_id=user_id), limit, newest_first=True)
+
+
+async def find(queries: Queries, id: str) -> Event | None:
+    """The event with this ID."""
+    found = await select(queries, BY_ID, id)
+    return found[0] if found else None
+
+
+async def time_at(queries: Queries, seq: int) -> int | None:
+    """When the first event from this number on happened."""
+    row = await queries.one(FROM, seq)
+    return None if row is None else row[1]
 
 
 async def at(queries: Queries, seq: int) -> Event | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from rollbook import clock, ids
 from rollbook.actions import webhook_owners
 from rollbook.actions.context import Rollbook
+from rollbook.actions.event_reader import Batch
 from rollbook.actions.principal import SYSTEM
 from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
@@ -23,7 +24,16 @@ from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
 from rollbook.jobs.webhooks.room import Room, lease_clock
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import database_clock, events, webhook_cursors, webhook_replays, webhook_results, webhook_senders, webhooks
+from rollbook.records import (
+    database_clock,
+    event_types,
+    events,
+    webhook_cursors,
+    webhook_replays,
+    webhook_results,
+    webhook_senders,
+    webhooks,
+)
 from rollbook.records.dialect import dialect
 from rollbook.records.webhook_cursors import LEASE, Place
 from rollbook.records.webhook_replays import Replay
@@ -42,7 +52,7 @@ ANNOUNCE = 10.0
 RENEW = 20.0
 """Seconds before the end of a lease when it is renewed."""
 PACE, MAX_PACE = 0.01, 0.1
-"""Seconds from one page of a webhook that is behind to the next one: twice as long as it takes to send it, so that callers get the other half.
+"""Seconds from one batch of a webhook that is behind to the next one: twice as long as it takes to send it, so that callers get the other half.
 At most so many where several are behind."""
 TICK = 0.02
 """Seconds until it looks again for what is due and cannot be sent yet."""
@@ -76,7 +86,7 @@ class Dispatcher:
         self._on = on
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
-        self._room = Room(on.db, self._has_changed, count)
+        self._room = Room(on.db, on.event_reader, self._has_changed, count)
         self._pace = Pace()
         self._answered = answered
         self._addresses = Addresses(on.settings.webhook_allow)
@@ -143,7 +153,7 @@ class Dispatcher:
     # ---- the three loops
 
     async def _turn(self) -> None:
-        """A page of the log for each webhook that can use one, then wait."""
+        """A batch of events for each webhook that can use one, then wait."""
         now = asyncio.get_running_loop().time()
         if now >= self._next_scan:
             self._next_scan = now + SCAN
@@ -152,17 +162,16 @@ class Dispatcher:
         self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
         if self._pace.look(time.monotonic(), time.process_time(), self._answered()):
             self._set_pace()
-        pages, is_behind = 0, False
+        batches, is_behind = 0, False
         for endpoint in list(self._owned.values()):
             can_use = endpoint.is_hungry if self._pace.makes_way else endpoint.wants_more
             if can_use and endpoint.read < self._newest:
-                types, now = endpoint.target.reads, asyncio.get_running_loop().time()
-                page = await self._room.pages.after(endpoint.read, self._newest, types, now)
-                if page.changed_webhooks_at > self._scanned:
+                batch = await self._room.reader.after(endpoint.read, endpoint.target.reads)
+                if _changed_at(batch) > self._scanned:
                     await self._scan()
                 if not endpoint.is_closing:
-                    endpoint.offer(page)
-                pages += 1
+                    endpoint.offer(batch)
+                batches += 1
                 is_behind = is_behind or endpoint.read < self._newest
                 await asyncio.sleep(0)
             await endpoint.read_replays()
@@ -172,7 +181,7 @@ class Dispatcher:
         if self._pace.makes_way:
             await asyncio.sleep(LOOK)
         elif is_behind:
-            await asyncio.sleep(min(pages * PACE, MAX_PACE))
+            await asyncio.sleep(min(batches * PACE, MAX_PACE))
         else:
             await self._wait()
 
@@ -377,3 +386,8 @@ async def _disable(tx: Tx, webhook_id: str, reason: str) -> None:
         return
     if webhook.status == "enabled":
         await webhook_owners.disable(tx, SYSTEM.actor, webhook, reason)
+
+
+def _changed_at(batch: Batch) -> int:
+    """The number of the newest event about a webhook: what comes after it is for the webhook as it is since. 0: there is none."""
+    return max((entry.event.seq for entry in batch.entries if entry.event.type in event_types.OF_WEBHOOKS), default=0)

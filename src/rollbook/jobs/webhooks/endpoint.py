@@ -11,13 +11,13 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids
+from rollbook.actions.event_reader import BATCH, Batch, Entry
 from rollbook.delivery import outcomes, schedule
 from rollbook.delivery.sender import Sent
 from rollbook.errors import ApiError
 from rollbook.jobs.webhooks.breaker import Breaker
 from rollbook.jobs.webhooks.lanes import Lane, Lanes
 from rollbook.jobs.webhooks.outbox import Outbox
-from rollbook.jobs.webhooks.pages import PAGE, Entry, Page
 from rollbook.jobs.webhooks.replay import Replay
 from rollbook.jobs.webhooks.room import MAX_RESULTS, Room
 from rollbook.jobs.webhooks.target import Target
@@ -110,7 +110,7 @@ class Endpoint:
     @property
     def is_hungry(self) -> bool:
         """Whether it could soon run out of events to send."""
-        return len(self._queue) < PAGE and self.wants_more
+        return len(self._queue) < BATCH and self.wants_more
 
     @property
     def due_at(self) -> int | None:
@@ -130,12 +130,12 @@ class Endpoint:
         """Whether there is something that should be stored soon."""
         return bool(self.outbox.deliveries) or self.lanes.have_changed or any(each.has_moved for each in self._replays.values())
 
-    def offer(self, page: Page) -> None:
+    def offer(self, batch: Batch) -> None:
         """Events after `read`."""
-        for entry in page.entries:
+        for entry in batch.entries:
             if self.target.wants(entry.event):
                 self._take(entry)
-        self.read = page.last
+        self.read = batch.last
 
     def waiting(self, newest: int) -> int:
         """Events up to this number that nothing but `pace` may keep from being sent, and those of other types that were not read yet."""
@@ -311,13 +311,12 @@ class Endpoint:
 
     async def _fresh(self, entry: Entry) -> Entry | None:
         """The event as it is now; None if it was erased."""
-        now = self._loop.time()
-        return entry if now - entry.read_at < FRESH else await self._room.pages.at(entry.event.seq, now)
+        return entry if self._loop.time() - entry.read_at < FRESH else await self._room.reader.at(entry.event.seq)
 
     async def _send_lane(self, lane: Lane, is_due: bool) -> None:
         """The head of a lane. A probe ahead of its time uses up none of its attempts."""
         try:
-            entry = await self._room.pages.at(lane.seq, self._loop.time())
+            entry = await self._room.reader.at(lane.seq)
             retry = None
             if entry is not None and self.target.wants(entry.event):
                 retry = await self._attempt(entry, lane.attempts + 1, "event")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from rollbook.jobs.webhooks.pages import PAGE, Entry
+from rollbook.actions.event_reader import BATCH, Entry
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import event_types, events, webhook_deliveries, webhook_replays
 from rollbook.records.events import Event, Selection
@@ -46,7 +46,7 @@ class Replay:
         """Some more of its events."""
         stored = self._stored
         asked = Selection(self._types, stored.user_id or None, self._read, stored.last_seq + 1)
-        page = await (db.read if asked.is_indexed else db.read_aside)(events.page, asked, PAGE)
+        page = await (db.read if asked.is_indexed else db.read_aside)(events.page, asked, BATCH)
         for event in page.events:
             if await self._is_selected(db, event):
                 self._unfinished[event.seq] = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rollbook import clock
-from rollbook.jobs.webhooks.pages import Pages
+from rollbook.actions.event_reader import EventReader
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Database
 
@@ -31,10 +31,12 @@ def lease_clock() -> float:
 
 
 class Room:
-    def __init__(self, db: Database, changed: Callable[[Endpoint], None], count: Callable[[str], None]) -> None:
+    def __init__(
+        self, db: Database, reader: EventReader, changed: Callable[[Endpoint], None], count: Callable[[str], None]
+    ) -> None:
         """`changed` is called when one has ended; `count` for each outcome."""
         self.db = db
-        self.pages = Pages(db)
+        self.reader = reader
         self.changed = changed
         self.count = count
         self.is_stopping = False

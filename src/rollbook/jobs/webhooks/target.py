@@ -9,11 +9,11 @@ from typing import cast
 from rollbook import clock
 from rollbook.actions import webhook_secrets
 from rollbook.actions.context import Rollbook
+from rollbook.actions.event_reader import Entry
 from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
-from rollbook.jobs.webhooks.pages import CHANGES_OF_WEBHOOKS, Entry
 from rollbook.records import event_types, events, webhook_inbox, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhook_inbox import Message
@@ -34,7 +34,7 @@ class Target:
         self.is_enabled = webhook.status == "enabled"
         self.version = webhook.version
         self.types = event_types.selected(webhook.types.split())
-        self.reads = None if self.types is None else self.types | CHANGES_OF_WEBHOOKS
+        self.reads = None if self.types is None else self.types | event_types.OF_WEBHOOKS
         """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
         self._is_ordered = webhook.ordering == "user"
@@ -63,7 +63,7 @@ class Target:
         if self._is_refused:
             return Sent(outcomes.REFUSED_ADDRESS)
         try:
-            type, body = entry.body(self._format, self._content, self._on.settings.url)
+            type, body = entry.made((self._format, self._content), self._body)
         except payload.Unfit:
             return Sent(outcomes.BODY_FAILED)
         except Exception:  # whatever is wrong with an event, those after it must not wait for it
@@ -76,6 +76,10 @@ class Target:
             return await self._sender.post([*head, *self._headers], body)
         self._store(webhook_inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
+
+    def _body(self, event: Event) -> tuple[str, bytes]:
+        """Its content type, and the body. Raises `payload.Unfit`."""
+        return payload.body(event, self._format, self._content, self._on.settings.url)
 
     async def close(self) -> None:
         if self._sender is not None:
