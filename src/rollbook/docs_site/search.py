@@ -27,7 +27,7 @@ BEGINNING, SYNONYM = 0.6, 0.8
 # FTS5 holds long sections back more than is right here, where the longest are those of the calls.
 LENGTH = 0.15
 # A page that is called so comes before a section of another one that is.
-PAGE = 1.3
+PAGE = 1.5
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
 SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.7, "sdk-": 0.85}
 
