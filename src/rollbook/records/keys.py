@@ -42,6 +42,15 @@ class KeyName(NamedTuple):
     last_four: str
 
 
+class Kinds(NamedTuple):
+    """Whether a user has any keys of these kinds."""
+
+    narrow: bool
+    """With scopes of its own."""
+    used: bool
+    used_narrow: bool
+
+
 class NewKey(NamedTuple):
     """`sealed` is the encrypted key, so that its owner can reveal it; None if it is not revealable."""
 
@@ -89,7 +98,6 @@ ADD = f"""
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
-NEWEST_OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 _WORKING = """
     FROM keys WHERE id IN (
         SELECT id FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL
@@ -98,6 +106,9 @@ _WORKING = """
 _ENDED = "FROM keys WHERE user_id = ? AND (revoked_at IS NOT NULL OR expires_at <= ?) ORDER BY id DESC LIMIT ? OFFSET ?"
 WORKING_OF_USER, ENDED_OF_USER = f"SELECT {COLUMNS} {_WORKING}", f"SELECT {COLUMNS} {_ENDED}"
 WORKING_NAMES, ENDED_NAMES = f"SELECT id, name, last_four {_WORKING}", f"SELECT id, name, last_four {_ENDED}"
+_ANY = "EXISTS (SELECT 1 FROM keys WHERE user_id = ? AND {})"
+_NARROW, _USED = "scopes IS NOT NULL", "last_used_at IS NOT NULL"
+KINDS = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
 NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
@@ -144,10 +155,15 @@ async def get(queries: Queries, id: str) -> Key:
     return Key._make(await existing(queries, BY_ID, id))
 
 
-async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0, newest_first: bool = False) -> list[Key]:
-    """A user's keys, oldest first unless `newest_first`."""
-    rows = await queries.all(NEWEST_OF_USER if newest_first else OF_USER, user_id, limit, offset)
-    return [Key._make(row) for row in rows]
+async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -> list[Key]:
+    """A user's keys, oldest first."""
+    return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def kinds(queries: Queries, user_id: str) -> Kinds:
+    row = await queries.one(KINDS, user_id, user_id, user_id)
+    assert row is not None  # it has no FROM
+    return Kinds(*map(bool, row))
 
 
 async def working(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:

@@ -12,8 +12,6 @@ from rollbook.web.page_request import PageRequest, cookie_of
 
 COOKIE = "-first-steps"
 """The end of the name of the cookie with which a browser has dismissed them."""
-MAX_KEYS = 100
-"""Keys of the person that are looked at."""
 
 
 class Step(NamedTuple):
@@ -33,19 +31,18 @@ async def dismiss(page: PageRequest) -> Response:
 
 async def find(queries: Queries, user_id: str, total: int) -> list[Step]:
     """The steps of this person, on a server with this many users; none when all are done."""
-    own = await keys.of_user(queries, user_id, MAX_KEYS, newest_first=True)
-    narrow = [key for key in own if key.scopes is not None]
-    connected = any(key.last_used_at for key in narrow) or bool(await webhooks.some(queries, None, 1))
+    own = await keys.kinds(queries, user_id)
+    connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
     steps = [
         Step(total > 1, "Create a user", "Enter a name and an email, and choose how they get a password.", "/admin/users/new"),
         Step(
-            bool(narrow),
+            own.narrow,
             "Create an API key for one application",
             "Choose only the permissions it needs. You can revoke it without affecting the others.",
             "/account/keys/new",
         ),
         Step(
-            any(key.last_used_at for key in own),
+            own.used,
             "See a request",
             "Call the API with the command on the API keys page. The request appears in the log within seconds.",
             "/account/requests",
