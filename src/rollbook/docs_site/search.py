@@ -23,13 +23,13 @@ WEIGHTS = "14.0, 9.0, 3.0, 1.0, 0.3"
 # What a section gets for having a word: FTS5 gives nothing for one that most sections have.
 HAS = 0.8
 # A word that was typed in another form, or another word for the same.
-BEGINNING, SYNONYM = 0.6, 0.8
+BEGINNING, SYNONYM = 0.5, 0.8
 # FTS5 holds long sections back more than is right here, where the longest are those of the calls.
-LENGTH = 0.15
+LENGTH = 0.1
 # A page that is called so comes before a section of another one that is.
 PAGE = 1.5
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
-SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.7, "sdk-": 0.85}
+SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.55, "sdk-": 0.85}
 
 STOP_WORDS = frozenset(
     "a about after all an and any are as at be been but by can could did do does for from had has have how i if in into is it its "
@@ -125,9 +125,11 @@ PHRASES = {
     "sign up": "sign in",
     "change password": "set password",
     "delete account": "delete user",
+    "pagination": "pages lists",
+    "audit log": "audit",
     "lost password": "forgot password",
     "api reference": "reference",
-    "access log": "request log",
+    "access log": "log server",
     "date format": "time zone",
 }
 
