@@ -295,7 +295,7 @@ class App:
 
 def _with_room(rows: Sequence[Any], size: int) -> list[Any]:
     """The rows, with this size for the files that those take that say none themselves."""
-    return [row._replace(max_body=size) if row.streams_body and not row.max_body else row for row in rows]
+    return [row.with_max_body(size) if row.streams_body and not row.max_body else row for row in rows]
 
 
 def _load_spans() -> type[Spans]:

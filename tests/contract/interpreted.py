@@ -41,8 +41,8 @@ class Interpreter(Router):
         if request.stream is not None and not route.streams_body:
             request.body, request.stream = await request.read(), None
         if route.method == "POST" and not route.streams_body:
-            call.body = self._body(route, request) if route.reads is None else await route.reads(call)
-            key = idempotency.key_of(request) if route.replays and route.shows is not None else None
+            call.body = self._body(route, request) if route.special.reads is None else await route.special.reads(call)
+            key = idempotency.key_of(request) if route.special.replays and route.shows is not None else None
             if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: self._act(on, route, call, ids), route.shows)
         elif route.body is not None:

@@ -110,7 +110,7 @@ def long_import(http: httpx2.Client) -> str:
     return answer.json()["id"]
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST" and route.replays])
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "POST" and route.special.replays])
 def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
     post = posts(http, path)[path]
 
@@ -132,7 +132,7 @@ def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: s
 
 @once_engine
 def test_only_calls_that_check_a_password_or_take_a_file_are_not_replayed() -> None:
-    assert {route.path for route in ROUTES if not route.replays} == {
+    assert {route.path for route in ROUTES if not route.special.replays} == {
         "/v1/imports",
         "/v1/users/verify-password",
         "/v1/keys/{keyId}/reveal",

@@ -194,7 +194,7 @@ async def answered(app: App, request: Request) -> tuple[object, ...]:
 def settings_of(folder: Path) -> Settings:
     return Settings(
         data=folder, rate_limit=Limit.parse("90/minute,9000/hour"), unauthenticated_limit=Limit.parse("30/minute,9000/hour"),
-        password_memory=8, password_time_cost=1, log="none", access_log=False, public_url="https://users.example.com",
+        password_memory=8, password_time_cost=1, log="none", access_log=False, public_url="http://127.0.0.1:8000",
         cors_origins=Origins.parse(("https://app.example.com",)),
     )  # fmt: skip
 

@@ -64,7 +64,7 @@ def test_every_call_lists_its_errors_with_an_example_of_each(route: Route) -> No
         expected |= {401, 403, 429}
     if route.body is not None:
         expected |= {413, 415}
-    if route.method == "POST" and route.replays:
+    if route.method == "POST" and route.special.replays:
         expected |= {409, 422}
     if "{" in route.path:
         expected |= {404}

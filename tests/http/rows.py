@@ -6,7 +6,7 @@ from typing import Any
 
 from rollbook.api import routes, show, types
 from rollbook.api.call import Call
-from rollbook.api.routes import Route
+from rollbook.api.routes import Route, Special
 from rollbook.cli import main as command
 from rollbook.http.response import Response
 
@@ -35,9 +35,9 @@ def row(path: str, action: Any, **fields: Any) -> Route:
 
 def main() -> None:
     routes.ROUTES += [
-        row("/v1/test/streamed", upload, max_body=STREAMED, streams_body=True),
-        row("/v1/test/large", create, body=types.UserCreate, max_body=LARGE),
-        row("/v1/test/small", create, body=types.UserCreate, max_body=SMALL),
+        row("/v1/test/streamed", upload, special=Special(max_body=STREAMED, streams_body=True)),
+        row("/v1/test/large", create, body=types.UserCreate, special=Special(max_body=LARGE)),
+        row("/v1/test/small", create, body=types.UserCreate, special=Special(max_body=SMALL)),
     ]
     command.main()
 

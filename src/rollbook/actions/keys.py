@@ -11,6 +11,7 @@ from rollbook.actions import key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import Page
 from rollbook.actions.passwords import prove_caller
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
 from rollbook.actions.principal import Principal
@@ -28,13 +29,6 @@ MAX_LIVE = 1_000
 MAX_ENDED_CHOICES = 100
 
 
-class Keys(NamedTuple):
-    """Some of a user's keys, and how many there are."""
-
-    keys: list[Key]
-    total: int
-
-
 class IssuedKey(NamedTuple):
     """A key with its token, which is shown at no other time."""
 
@@ -42,22 +36,22 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Keys:
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Page[Key]:
     """List API keys
 
     Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
     found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
-    return Keys(found, await keys.count(on.db, user_id))
+    return Page(found, await keys.count(on.db, user_id))
 
 
-async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int) -> Keys:
+async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int) -> Page[Key]:
     """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope, NotFound."""
     user_id = await subject(on, by, "keys:read", user_id)
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
-    return Keys(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
+    return Page(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
 
 
 async def names(on: Rollbook, by: Principal, user_id: str, ids: Sequence[str]) -> list[KeyName]:

@@ -8,6 +8,7 @@ from rollbook.actions import attempts, passwords
 from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_given_password, check_password
 from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, subject
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices, tokens
@@ -24,14 +25,7 @@ MAX_ENDED = 1_000
 """Ended by one sign-in, where a user has more than that from before there was a maximum."""
 
 
-class Sessions(NamedTuple):
-    """Some of a user's sessions, and how many there are."""
-
-    sessions: list[Session]
-    total: int
-
-
-async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Sessions:
+async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Page[Session]:
     """List sessions
 
     Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
@@ -39,7 +33,7 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Ses
     user_id = await subject(on, by, "sessions:read", asked.user)
     lifetime = on.session_lifetime
     found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset)
-    return Sessions(found, await sessions.count(on.db, user_id, lifetime))
+    return Page(found, await sessions.count(on.db, user_id, lifetime))
 
 
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:

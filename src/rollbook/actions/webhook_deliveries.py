@@ -12,6 +12,7 @@ from rollbook.actions import webhook_secrets
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_owners import check_may_send
@@ -47,15 +48,7 @@ class Whole(NamedTuple):
     request: Request | None
 
 
-class Deliveries(NamedTuple):
-    """Some deliveries of a webhook, newest first, and whether there are more."""
-
-    webhook_id: str
-    deliveries: list[Delivery]
-    more: bool
-
-
-async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> Deliveries:
+async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> Page[Delivery]:
     """List deliveries
 
     Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when the next attempt is.
@@ -76,7 +69,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")
     found = await on.read_aside(webhook_deliveries.some, webhook.id, filters, asked.limit + 1)
-    return Deliveries(webhook.id, found[: asked.limit], len(found) > asked.limit)
+    return Page(found[: asked.limit], more=len(found) > asked.limit)
 
 
 async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:

@@ -28,7 +28,7 @@ class Arrival(NamedTuple):
 async def of_caller(on: Rollbook, by: Principal) -> list[Webhook]:
     """The caller's webhooks that deliver to the inbox, oldest first."""
     found = await webhooks.list_webhooks(on, by, ListWebhooks(user="me", limit=MAX_OF_USER))
-    return [seen.webhook for seen in found.webhooks if seen.webhook.url == INBOX]
+    return [seen.webhook for seen in found.items if seen.webhook.url == INBOX]
 
 
 async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arrival]:

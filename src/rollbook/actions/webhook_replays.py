@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import UNSET
 
 from rollbook.actions.arguments import ListReplays, ReplayCreate
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_deliveries import start_replay
@@ -19,14 +18,7 @@ from rollbook.records.webhook_replays import Replay
 from rollbook.storage.database import Queries
 
 
-class Replays(NamedTuple):
-    """Some replays of a webhook, and how many there are."""
-
-    replays: list[Replay]
-    total: int
-
-
-async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> Replays:
+async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> Page[Replay]:
     """List replays
 
     Returns the replays of a webhook, newest first, including resent deliveries.
@@ -35,9 +27,9 @@ async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays)
     return await on.read(_list, webhook.id, asked.limit, asked.before)
 
 
-async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> Replays:
+async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> Page[Replay]:
     found = await webhook_replays.of(queries, webhook_id, limit, before)
-    return Replays(found, await webhook_replays.count(queries, webhook_id))
+    return Page(found, await webhook_replays.count(queries, webhook_id))
 
 
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:

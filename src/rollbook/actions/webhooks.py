@@ -20,6 +20,7 @@ from rollbook.actions.arguments import (
 )
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import Page
 from rollbook.actions.passwords import prove_caller
 from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
 from rollbook.actions.principal import Principal
@@ -44,14 +45,7 @@ class Seen(NamedTuple):
     secret: str | None = None
 
 
-class Webhooks(NamedTuple):
-    """Some webhooks, and how many there are."""
-
-    webhooks: list[Seen]
-    total: int
-
-
-async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Webhooks:
+async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Page[Seen]:
     """List webhooks
 
     Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one user.
@@ -60,10 +54,10 @@ async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Web
     return await on.read_aside(_list, user_id, asked.limit, asked.offset)
 
 
-async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> Webhooks:
+async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> Page[Seen]:
     found = await webhooks.some(queries, user_id, limit, offset)
     healths = await webhook_health.of(queries, [webhook.id for webhook in found])
-    return Webhooks([Seen(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id))
+    return Page([Seen(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id))
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Seen:

@@ -84,7 +84,7 @@ def errors_of(route: Route) -> list[type[ApiError]]:
         found.update(tables.OF_CALLS_WITH_A_KEY)
     if route.body is not None or route.method == "POST":
         found.update(tables.OF_CALLS_WITH_A_BODY)
-    if route.method == "POST" and route.replays:
+    if route.method == "POST" and route.special.replays:
         found.update(tables.OF_POSTS)
     if "{" in route.path:
         found.add(errors.NotFound)
@@ -150,7 +150,7 @@ def _body_types(route: Route) -> list[str]:
 
 def _request_headers(route: Route) -> list[str]:
     found = []
-    if route.method == "POST" and route.replays:
+    if route.method == "POST" and route.special.replays:
         found.append("Idempotency-Key")
     if errors.PreconditionFailed in route.errors:
         found.append("If-Match")
@@ -220,7 +220,7 @@ def _success(route: Route) -> Schema:
         names.append("Location")
     if route.answer in (types.User, types.Webhook):
         names.append("ETag")
-    if route.method == "POST" and route.replays:
+    if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Replayed")
     names += tables.PAGED.get(operation_id(route), ())
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}

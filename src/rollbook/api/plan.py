@@ -71,7 +71,7 @@ def performance(route: Route, services: Services) -> Perform:
             return run(call, ids)
 
         return perform
-    if route.reads is None and not route.max_body:
+    if route.special.reads is None and not route.max_body:
 
         def perform_with_body(call: Call, ids: Ids) -> Answer:
             call.query = query_of(call.request.query)
@@ -85,7 +85,7 @@ def performance(route: Route, services: Services) -> Perform:
         call.query = query_of(request.query)
         if request.stream is not None:  # larger than most may send: not held for strangers
             request.body, request.stream = await request.read(), None
-        call.body = body_of(request) if route.reads is None else await route.reads(call)
+        call.body = body_of(request) if route.special.reads is None else await route.special.reads(call)
         return await settled(run(call, ids))
 
     return perform_with_large_body
@@ -94,7 +94,7 @@ def performance(route: Route, services: Services) -> Perform:
 def _runner(route: Route, services: Services) -> Perform:
     """The action, its result shown: once for each Idempotency-Key, if the request has one."""
     act, shows = _action(route), route.shows or _as_it_is
-    can_be_replayed = route.method == "POST" and route.replays and route.shows is not None and not route.streams_body
+    can_be_replayed = route.method == "POST" and route.special.replays and route.shows is not None and not route.streams_body
     # What GET returns holds no secret: those that create or reveal one are POSTs. Rows without a key choose their own coding.
     is_compressed = route.method == "GET" and route.scope is not None
 

@@ -13,27 +13,36 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.imports import Report
-from rollbook.actions.keys import IssuedKey, Keys
+from rollbook.actions.keys import IssuedKey
+from rollbook.actions.lists import Page
 from rollbook.actions.passwords import Link
 from rollbook.actions.requests import RequestPage
-from rollbook.actions.sessions import Sessions
 from rollbook.actions.usage import Usage
 from rollbook.actions.users import Export, sort_of
-from rollbook.actions.webhook_deliveries import Deliveries, Whole
-from rollbook.actions.webhook_replays import Replays
-from rollbook.actions.webhooks import Seen, Webhooks
+from rollbook.actions.webhook_deliveries import Whole
+from rollbook.actions.webhooks import Seen
 from rollbook.api import paging, spreadsheets, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
-from rollbook.records import events, imports, keys, sessions, user_list, users, webhooks
+from rollbook.records import (
+    events,
+    imports,
+    keys,
+    request_log,
+    sessions,
+    user_list,
+    users,
+    webhook_deliveries,
+    webhook_replays,
+    webhooks,
+)
 from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
 from rollbook.records.request_log import Logged
 from rollbook.records.usage import Hour, OfKey, OfRoute
-from rollbook.records.user_list import Page
 from rollbook.records.users import User
 from rollbook.records.webhook_deliveries import Delivery
 from rollbook.records.webhook_replays import Replay
@@ -50,10 +59,19 @@ def nothing(call: Call, result: None) -> Response:
     return Response(204, PRIVATE)
 
 
+def page(shown: Callable[[Any], Any]) -> Callable[[Call, Page[Any]], Response]:
+    """A list of items that are counted, each as `shown` shows it."""
+
+    def show(call: Call, found: Page[Any]) -> Response:
+        return answer(200, [shown(each) for each in found.items], _total(found.total))
+
+    return show
+
+
 # ---- users
 
 
-def user_page(call: Call, page: Page) -> Response:
+def user_page(call: Call, page: user_list.Page) -> Response:
     query: types.ListUsers = call.query
     if page.json is not None:
         body = page.json
@@ -190,8 +208,7 @@ def _chosen(found: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
 # ---- keys and sessions
 
 
-def key_list(call: Call, found: Keys) -> Response:
-    return answer(200, [keys.public(key) for key in found.keys], _total(found.total))
+key_list = page(keys.public)
 
 
 def key(call: Call, key: Key) -> Response:
@@ -206,8 +223,7 @@ def key_created(call: Call, issued: IssuedKey) -> Response:
     return _created(call, f"/v1/keys/{issued.key.id}", key_revealed(call, issued))
 
 
-def session_list(call: Call, found: Sessions) -> Response:
-    return answer(200, [sessions.public(session) for session in found.sessions], _total(found.total))
+session_list = page(sessions.public)
 
 
 # ---- imports
@@ -253,10 +269,6 @@ async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
 # ---- webhooks
 
 
-def webhook_list(call: Call, found: Webhooks) -> Response:
-    return answer(200, [_webhook(seen) for seen in found.webhooks], _total(found.total))
-
-
 def webhook(call: Call, seen: Seen) -> Response:
     return answer(200, _webhook(seen), etag(seen.webhook.version))
 
@@ -275,70 +287,33 @@ def _webhook(seen: Seen) -> dict[str, Any]:
     return {**webhooks.public(seen.webhook), "health": health}
 
 
-def delivery_list(call: Call, found: Deliveries) -> Response:
-    path = f"/v1/webhooks/{found.webhook_id}/deliveries"
-    head = _next_page(call, path, before=found.deliveries[-1].id) if found.more else b""
-    return answer(200, [_delivery(each) for each in found.deliveries], head)
+webhook_list = page(_webhook)
+
+
+def delivery_list(call: Call, found: Page[Delivery]) -> Response:
+    head = _next_page(call, call.request.path.rstrip("/"), before=found.items[-1].id) if found.more else b""
+    return answer(200, [webhook_deliveries.public(each) for each in found.items], head)
 
 
 def delivery(call: Call, whole: Whole) -> Response:
     request, kept = whole.request, whole.delivery
     response = None if kept.http_status is None else types.DeliveryResponse(kept.response_type, kept.response or "")
-    shown = _delivery(kept) | {
+    shown = webhook_deliveries.public(kept) | {
         "request": None if request is None else types.DeliveryRequest(*request),
         "response": response,
     }
     return answer(200, shown)
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "webhook_id": delivery.webhook_id,
-        "event_id": delivery.event_id,
-        "type": delivery.type,
-        "user_id": delivery.user_id or None,
-        "trigger": delivery.trigger,
-        "attempt": delivery.attempt,
-        "created_at": clock.format_time(delivery.created_at),
-        "duration_ms": delivery.duration // 1000,
-        "outcome": delivery.outcome,
-        "detail": delivery.detail,
-        "http_status": delivery.http_status,
-        "address": delivery.address,
-        "retry_at": None if delivery.retry_at is None else clock.format_time(delivery.retry_at),
-    }
-
-
-def replay_list(call: Call, found: Replays) -> Response:
-    return answer(200, [_replay(each) for each in found.replays], _total(found.total))
+replay_list = page(webhook_replays.public)
 
 
 def replay(call: Call, replay: Replay) -> Response:
-    return answer(200, _replay(replay))
+    return answer(200, webhook_replays.public(replay))
 
 
 def replay_created(call: Call, made: Replay) -> Response:
     return _created(call, f"/v1/webhooks/{made.webhook_id}/replays/{made.id}", replay(call, made))
-
-
-def _replay(replay: Replay) -> types.Replay:
-    done, all = replay.next_seq - replay.first_seq, replay.last_seq - replay.first_seq + 1
-    return types.Replay(
-        id=replay.id,
-        webhook_id=replay.webhook_id,
-        trigger=replay.trigger,
-        status=replay.status,
-        progress=round(min(1.0, done / all), 3),
-        delivered=replay.delivered,
-        failed=replay.failed,
-        types=tuple(replay.types.split()) or None,
-        user_id=replay.user_id or None,
-        only=None if replay.selection == "all" else replay.selection,
-        created_by=replay.created_by or None,
-        created_at=clock.format_time(replay.created_at),
-        finished_at=None if replay.finished_at is None else clock.format_time(replay.finished_at),
-    )
 
 
 # ---- events
@@ -364,23 +339,8 @@ def request(call: Call, found: Logged) -> Response:
     return answer(200, _request(found, call.services.base_url(call.request)))
 
 
-def _request(found: Logged, base_url: str) -> types.LoggedRequest:
-    return types.LoggedRequest(
-        id=found.request_id,
-        created_at=clock.format_time_exactly(found.at),
-        user_id=found.user_id,
-        key_id=found.key_id,
-        method=found.method,
-        path=found.path,
-        status=found.status,
-        duration_ms=round(found.microseconds / 1000, 3),
-        address=found.address,
-        headers=dict(found.headers),
-        query=list(found.query),
-        error=logged_error(found, base_url),
-        limited_by=found.limited_by,
-        more=found.left_out,
-    )
+def _request(found: Logged, base_url: str) -> dict[str, Any]:
+    return {**request_log.public(found), "error": logged_error(found, base_url)}
 
 
 def logged_error(found: Logged, base_url: str) -> types.ErrorResponse | None:

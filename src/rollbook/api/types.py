@@ -70,7 +70,7 @@ class Bulk(Body):
     atomic: Annotated[bool, Meta(description="Whether none is done if one fails.")] = False
 
 
-class UserFields(Query):
+class ShownFields(Query):
     fields: Fields | None = None
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
+from rollbook.records.presenting import Hidden, OrNull, Time, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, first
 
 MAX_REFUSALS = 100_000
@@ -66,15 +67,15 @@ FILE_LOST = "file_lost"
 
 class Import(NamedTuple):
     id: str
-    user_id: str  # empty: the command line
+    user_id: OrNull  # empty: the command line
     key_id: str | None
-    address: str | None
-    options: str  # a JSON object
+    address: Hidden[str | None]
+    options: Hidden[str]  # a JSON object
     status: str = "waiting"
     error: str | None = None
     """A sentence without anything that the file holds."""
-    runner: str | None = None
-    seen_at: int = 0
+    runner: Hidden[str | None] = None
+    seen_at: Hidden[int] = 0
     bytes: int = 0
     bytes_read: int = 0
     records: int = 0
@@ -85,15 +86,18 @@ class Import(NamedTuple):
     refused: int = 0
     without_password: int = 0
     weak_hashes: int = 0
-    created_at: int = 0
-    started_at: int | None = None
-    finished_at: int | None = None
+    created_at: Time = 0
+    started_at: Time | None = None
+    finished_at: Time | None = None
     error_code: str | None = None
     unknown_hashes: str = "refuse"  # an option beside the others, of which earlier versions read no more than they know
 
     @property
     def counts(self) -> Counts:
         return Counts._make(getattr(self, name) for name in Counts._fields)
+
+
+_shown = presenter(Import)
 
 
 COLUMNS = ", ".join(Import._fields)
@@ -231,18 +235,11 @@ def options(found: Import) -> dict[str, Any]:
     return msgspec.json.decode(found.options)
 
 
+def public(found: Import) -> dict[str, Any]:
+    """All that may be seen of an import: its options, its state and its counts."""
+    return _shown(found) | options(found)
+
+
 def told(found: Import) -> dict[str, Any]:
     """What an event says of an import: neither the text of an error nor names of columns, only the code."""
     return public(found) | {"error": None, "mapping": None}
-
-
-def public(found: Import) -> dict[str, Any]:
-    """All that may be seen of an import: its options, its state and its counts."""
-    shown = found._asdict()
-    for name in ("address", "runner", "seen_at", "options"):
-        del shown[name]
-    shown |= options(found)
-    for name in ("created_at", "started_at", "finished_at"):
-        shown[name] = None if shown[name] is None else clock.format_time(shown[name])
-    shown["user_id"] = found.user_id or None
-    return shown

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.records import auth_version
+from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, first, scalar
 
 
@@ -16,22 +17,26 @@ class Key(NamedTuple):
     id: str
     user_id: str
     name: str
-    start: str
-    last_four: str
-    revealable: int
-    scopes: str | None  # with spaces between; None: all that the user's role has
-    ip_allow: str | None  # networks with spaces between; None: from anywhere
+    start: Annotated[str, Shown("record.masked", "masked")]
+    last_four: Hidden[str]
+    revealable: Flag
+    scopes: Words | None  # None: all that the user's role has
+    ip_allow: Words | None  # networks; None: from anywhere
     rate_limit: str | None
-    created_at: int
-    expires_at: int | None
-    last_used_at: int | None
-    revoked_at: int | None
-    limited_with: str | None  # the key whose `rate_limit` this one's requests count in; None: its own
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+    revoked_at: Time | None
+    limited_with: Hidden[str | None]  # the key whose `rate_limit` this one's requests count in; None: its own
 
     @property
     def masked(self) -> str:
         """`rbk_…`: how people tell keys apart."""
         return f"{self.start}…{self.last_four}"
+
+
+public = presenter(Key)
+"""All that may be seen of a key, which is never the key."""
 
 
 class KeyName(NamedTuple):
@@ -256,25 +261,3 @@ async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:
 
 def new_id() -> str:
     return ids.new("key")
-
-
-def public(key: Key) -> dict[str, Any]:
-    """All that may be seen of a key, which is never the key."""
-    return {
-        "id": key.id,
-        "user_id": key.user_id,
-        "name": key.name,
-        "masked": key.masked,
-        "scopes": None if key.scopes is None else key.scopes.split(),
-        "ip_allow": None if key.ip_allow is None else key.ip_allow.split(),
-        "rate_limit": key.rate_limit,
-        "revealable": bool(key.revealable),
-        "created_at": clock.format_time(key.created_at),
-        "expires_at": _time(key.expires_at),
-        "last_used_at": _time(key.last_used_at),
-        "revoked_at": _time(key.revoked_at),
-    }
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else clock.format_time(at)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
 from rollbook import clock
 from rollbook.http.request import made_at
 from rollbook.observe.usage_buffer import SPAN, Client, Line, Problem
+from rollbook.records.presenting import Hidden, Shown, presenter
 from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries
 
@@ -29,20 +30,26 @@ END = 1 << 62
 class Logged(NamedTuple):
     """A request as its user may see it again."""
 
-    at: int  # when it was answered; no two of a user have the same
-    request_id: str
+    at: Annotated[
+        int, Shown("clock.format_time_exactly({0})", "created_at")
+    ]  # when it was answered; no two of a user have the same
+    request_id: Annotated[str, Shown("{0}", "id")]
     user_id: str
     key_id: str
     method: str
     path: str  # without the query, at most 200 characters before its encoding
     status: int
-    microseconds: int
+    microseconds: Annotated[int, Shown("round({0} / 1000, 3)", "duration_ms")]
     address: str
-    headers: tuple[tuple[str, str], ...]  # those of observe/usage_buffer.LOGGED_HEADERS
+    headers: Annotated[tuple[tuple[str, str], ...], Shown("dict({0})")]  # those of observe/usage_buffer.LOGGED_HEADERS
     limited_by: str | None
-    left_out: int = 0  # so many more like it came within the same moment and were only counted
+    left_out: Annotated[int, Shown("{0}", "more")] = 0  # so many more like it came within the same moment and were only counted
     query: tuple[str, ...] = ()  # the names of the query's parameters
-    error: Problem | None = None  # what it was answered with, if it failed and there was room to note it
+    error: Hidden[Problem | None] = None  # what it was answered with, if it failed and there was room to note it
+
+
+public = presenter(Logged)
+"""All that may be seen of a request, but its error, which names the host that was called."""
 
 
 class Search(NamedTuple):

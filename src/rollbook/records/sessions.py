@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rollbook import clock, ids
+from rollbook.records.presenting import Time, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 USER_AGENT_LENGTH = 300
@@ -17,10 +18,14 @@ class Session(NamedTuple):
 
     id: str
     user_id: str
-    created_at: int
-    last_seen_at: int
+    created_at: Time
+    last_seen_at: Time
     address: str
     user_agent: str
+
+
+public = presenter(Session)
+"""All that may be seen of a session, which is never its cookie."""
 
 
 class Lifetime(NamedTuple):
@@ -137,15 +142,3 @@ async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:
 
 async def forget(tx: Tx, ended: list[str]) -> None:
     await tx.many(FORGET, [(id,) for id in ended])
-
-
-def public(session: Session) -> dict[str, Any]:
-    """All that may be seen of a session, which is never its cookie."""
-    return {
-        "id": session.id,
-        "user_id": session.user_id,
-        "created_at": clock.format_time(session.created_at),
-        "last_seen_at": clock.format_time(session.last_seen_at),
-        "address": session.address,
-        "user_agent": session.user_agent,
-    }

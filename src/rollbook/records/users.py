@@ -6,33 +6,36 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
-
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
+from rollbook.records.presenting import Flag, Hidden, Json, Time, presenter
 from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
 
 
 class User(NamedTuple):
     """A user as stored, without the password hash. The defaults are those of a new user."""
 
-    seq: int
+    seq: Hidden[int]
     id: str
     name: str
     email: str
     role: str = "member"
     status: str = "active"
     external_id: str | None = None
-    metadata: str = "{}"  # a JSON object
-    email_verified: int = False
+    metadata: Json = "{}"
+    email_verified: Flag = False
     rate_limit: str | None = None
-    version: int = 1
+    version: Hidden[int] = 1
     # The times stay last: `imports` knows them only when it writes.
-    created_at: int = 0
-    updated_at: int = 0
-    last_sign_in_at: int | None = None
+    created_at: Time = 0
+    updated_at: Time = 0
+    last_sign_in_at: Time | None = None
+
+
+public = presenter(User)
+"""All that may be seen of a user: what events, exports and full answers hold."""
 
 
 COLUMNS = ", ".join(User._fields)
@@ -292,20 +295,6 @@ async def name(queries: Queries, id: str) -> str | None:
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:
     """Users that were deleted before this time."""
     return [row[0] for row in await queries.all(EXPIRED, before, limit)]
-
-
-def public(user: User) -> dict[str, Any]:
-    """All that may be seen of a user: what events, exports and full answers hold."""
-    found: dict[str, Any] = dict(zip(User._fields, user, strict=True))
-    del found["seq"], found["version"]
-    # Kept in another form than it is shown in.
-    found["metadata"] = msgspec.Raw(user.metadata.encode())
-    found["email_verified"] = bool(user.email_verified)
-    found["created_at"] = clock.format_time(user.created_at)
-    found["updated_at"] = clock.format_time(user.updated_at)
-    if user.last_sign_in_at is not None:
-        found["last_sign_in_at"] = clock.format_time(user.last_sign_in_at)
-    return found
 
 
 def _deleted(row: Row) -> Deleted:

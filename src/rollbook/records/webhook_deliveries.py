@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
 from rollbook.storage.database import Queries, Tx, existing
 
 MAX_KEPT = 10_000
@@ -14,20 +15,20 @@ MAX_KEPT = 10_000
 class Delivery(NamedTuple):
     id: str
     webhook_id: str
-    seq: int
+    seq: Hidden[int]
     event_id: str
     type: str
-    user_id: str
+    user_id: OrNull
     trigger: str
     attempt: int
-    created_at: int
-    duration: int
+    created_at: Time
+    duration: Annotated[int, Shown("{0} // 1000", "duration_ms")]
     outcome: str
     http_status: int | None
     address: str | None
-    retry_at: int | None
-    response_type: str | None
-    response: str | None
+    retry_at: Time | None
+    response_type: Hidden[str | None]
+    response: Annotated[str | None, Shown("record.detail", "detail")]
     """The beginning of the body of the response, or `detail` where none came."""
 
     @property
@@ -35,6 +36,9 @@ class Delivery(NamedTuple):
         """What exactly failed, for people, where it is known and the outcome does not say it."""
         return self.response or None if self.http_status is None else None
 
+
+public = presenter(Delivery)
+"""All that lists show of a delivery."""
 
 COLUMNS = ", ".join(Delivery._fields)
 ADD = f"INSERT INTO webhook_deliveries ({COLUMNS}) VALUES ({', '.join('?' * len(Delivery._fields))})"

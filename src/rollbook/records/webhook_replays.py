@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.records import webhooks
+from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
 from rollbook.storage.database import Queries, Tx, existing, scalar
 
 
@@ -14,18 +15,27 @@ class Replay(NamedTuple):
     id: str
     webhook_id: str
     trigger: str  # replay, or resend of one delivery
-    first_seq: int
-    next_seq: int
-    last_seq: int
-    types: str  # patterns with spaces between; empty: all that the webhook asks for
-    user_id: str  # empty: of all users
-    selection: str  # all, failed or undelivered
+    first_seq: Hidden[int]
+    next_seq: Annotated[int, Shown("record.progress", "progress")]
+    last_seq: Hidden[int]
+    types: Annotated[str, Shown("{0}.split() or None")]  # patterns; empty: all that the webhook asks for
+    user_id: OrNull  # empty: of all users
+    selection: Annotated[str, Shown("None if {0} == 'all' else {0}", "only")]  # all, failed or undelivered
     status: str  # running, done or canceled
     delivered: int
     failed: int
-    created_by: str
-    created_at: int
-    finished_at: int | None
+    created_by: OrNull
+    created_at: Time
+    finished_at: Time | None
+
+    @property
+    def progress(self) -> float:
+        """How much of its part of the event log is done, from 0 to 1."""
+        return round(min(1.0, (self.next_seq - self.first_seq) / (self.last_seq - self.first_seq + 1)), 3)
+
+
+public = presenter(Replay)
+"""All that may be seen of a replay."""
 
 
 class Progress(NamedTuple):

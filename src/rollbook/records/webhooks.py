@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from rollbook import clock, ids
 from rollbook.records import webhook_cursors
+from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 CHANNEL = "webhooks"
@@ -35,20 +36,20 @@ class Webhook(NamedTuple):
     user_id: str
     url: str
     description: str
-    types: str  # patterns with spaces between
+    types: Words  # patterns
     format: str
     payload: str
     ordering: str
-    headers: bytes | None  # names and sealed values, see `sealed_headers`
-    secret: bytes
-    old_secret: bytes | None  # signs too, until `old_secret_until`
-    old_secret_until: int | None
+    headers: Annotated[bytes | None, Shown("list(sealed_headers(record))")]  # names and sealed values
+    secret: Hidden[bytes]
+    old_secret: Hidden[bytes | None]  # signs too, until `old_secret_until`
+    old_secret_until: Hidden[int | None]
     status: str = "enabled"
     status_reason: str | None = None
-    version: int = 1
-    created_at: int = 0
-    updated_at: int = 0
-    skip_imports: int = 0  # whether what imports do is not sent
+    version: Hidden[int] = 1
+    created_at: Time = 0
+    updated_at: Time = 0
+    skip_imports: Flag = 0  # whether what imports do is not sent
 
 
 COLUMNS = ", ".join(Webhook._fields)
@@ -134,29 +135,13 @@ def sealed_headers(webhook: Webhook) -> dict[str, bytes]:
     return {} if webhook.headers is None else _decode(webhook.headers)
 
 
+public = presenter(Webhook)
+"""All that may be seen of a webhook: neither its secret nor the values of its headers."""
+
+
 def kept_headers(sealed: Mapping[str, bytes]) -> bytes | None:
     """As the column has them."""
     return _encode(sealed) if sealed else None
-
-
-def public(webhook: Webhook) -> dict[str, Any]:
-    """All that may be seen of a webhook: neither its secret nor the values of its headers."""
-    return {
-        "id": webhook.id,
-        "user_id": webhook.user_id,
-        "url": webhook.url,
-        "description": webhook.description,
-        "types": webhook.types.split(),
-        "format": webhook.format,
-        "payload": webhook.payload,
-        "ordering": webhook.ordering,
-        "skip_imports": bool(webhook.skip_imports),
-        "headers": list(sealed_headers(webhook)),
-        "status": webhook.status,
-        "status_reason": webhook.status_reason,
-        "created_at": clock.format_time(webhook.created_at),
-        "updated_at": clock.format_time(webhook.updated_at),
-    }
 
 
 def in_events(webhook: Webhook) -> dict[str, Any]:

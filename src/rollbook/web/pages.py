@@ -59,6 +59,9 @@ class Page(NamedTuple):
     max_body: int = 0
     streams_body: bool = False
 
+    def with_max_body(self, size: int) -> Page:
+        return self._replace(max_body=size)
+
 
 PAGES = [
     Page("GET", "/", sign_in.root, "anyone"),

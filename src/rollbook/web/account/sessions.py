@@ -14,7 +14,7 @@ async def show(page: PageRequest) -> Response:
     """This one first, then the others, those that were seen last first."""
     settings = page.on.settings
     mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=sessions.MAX_SESSIONS))
-    others = [session for session in mine.sessions if session.id != page.me.session.id]
+    others = [session for session in mine.items if session.id != page.me.session.id]
     found = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
     return page.render(
         "account/sessions.html",

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from rollbook.actions import webhook_deliveries, webhooks
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
-from rollbook.actions.webhook_deliveries import Deliveries
+from rollbook.actions.lists import Page
 from rollbook.actions.webhooks import Seen
 from rollbook.delivery import outcomes, schedule
 from rollbook.errors import InvalidParameter
@@ -40,7 +40,7 @@ async def show(page: PageRequest) -> Response:
     given = {name: page.query.get(name, "").strip() for name in TEXTS}
     before = page.query.get("before") or None
     problems: dict[str, str] = {}
-    found = Deliveries(webhook.id, [], False)
+    found: Page[Delivery] = Page([])
     try:
         wanted = {name: forms.utc(value) for name, value in given.items() if value}
         asked = page.arguments(ListDeliveries, {**wanted, "limit": PAGE, "before": before})
@@ -56,14 +56,14 @@ async def show(page: PageRequest) -> Response:
         title=title(webhook),
         path=path(webhook),
         given=given,
-        deliveries=found.deliveries,
+        deliveries=found.items,
         problems=problems,
         outcomes=[("", "All"), (FAILED, "Failed"), *((name, name) for name in outcomes.DESCRIPTIONS)],
         types=[("", "All"), *((name, name) for name in event_types.TYPES)],
         triggers=TRIGGERS,
         is_filtered=bool(kept),
         newest=f"{here}?{urlencode(kept)}" if before else None,
-        older=f"{here}?{urlencode({**kept, 'before': found.deliveries[-1].id})}" if found.more else None,
+        older=f"{here}?{urlencode({**kept, 'before': found.items[-1].id})}" if found.more else None,
     )
 
 
@@ -113,11 +113,11 @@ async def test(page: PageRequest) -> Response:
 async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int | None) -> dict[str, Any]:
     asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
     found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
-    last = next((each for each in found.deliveries if each.trigger == "event"), delivery)
+    last = next((each for each in found.items if each.trigger == "event"), delivery)
     return {
         "path": path(seen.webhook),
         "delivery": delivery,
-        "attempts": found.deliveries,
+        "attempts": found.items,
         "next_at": _next(seen, last),
         "why": why(seen, last),
         "polls": polls,

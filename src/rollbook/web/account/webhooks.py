@@ -56,7 +56,7 @@ class Row(NamedTuple):
 async def show(page: PageRequest) -> Response:
     """The person's own."""
     found = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user="me", limit=MAX_LISTED))
-    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, found.webhooks))
+    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, found.items))
 
 
 async def show_one(page: PageRequest) -> Response:
@@ -169,8 +169,8 @@ async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, A
         "webhook": webhook,
         "path": path(webhook),
         "seen": seen,
-        "deliveries": latest.deliveries,
-        "replays": replays.replays,
+        "deliveries": latest.items,
+        "replays": replays.items,
         "polls": polls,
     }
 

@@ -14,5 +14,5 @@ async def show(page: PageRequest) -> Response:
     return page.render(
         "admin/webhooks.html",
         section="admin/webhooks",
-        rows=await rows(page, found.webhooks, with_owners=True),
+        rows=await rows(page, found.items, with_owners=True),
     )

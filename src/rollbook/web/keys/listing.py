@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import keys
+from rollbook.actions.lists import Page
 from rollbook.records.keys import Key
 from rollbook.web.keys.holder import Holder
 from rollbook.web.page_request import PageRequest, whole_number
@@ -52,7 +53,7 @@ async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     return {
         "holder": holder,
         "ended": ended,
-        "keys": shown.keys,
+        "keys": shown.items,
         "total": shown.total,
         "others": others,
         "state": state,
@@ -63,5 +64,5 @@ async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     }
 
 
-async def _page(page: PageRequest, holder: Holder, working: bool, number: int) -> keys.Keys:
+async def _page(page: PageRequest, holder: Holder, working: bool, number: int) -> Page[Key]:
     return await keys.list_by_state(page.on, page.by, holder.user.id, working, PAGE, (number - 1) * PAGE)
