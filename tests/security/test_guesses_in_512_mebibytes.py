@@ -13,6 +13,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -56,8 +57,9 @@ class Crowd:
         """Whoever still waits goes away."""
         self._over.set()
         for connection in self._connections:
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
+            if (sock := connection.sock) is not None:
+                with suppress(OSError):  # its thread has closed it by now
+                    sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
