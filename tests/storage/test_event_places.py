@@ -91,6 +91,8 @@ def test_what_no_index_leads_to_is_searched_for_in_parts(
         place = page.events[-1].seq if page.searched_to is None else page.searched_to
         asked = asked._replace(before=place) if newest_first else asked._replace(after=place)
     assert [event.id for event in found] == (ids[:2:-1] if newest_first else ids[3:])
+    few = db.read_now(read, Selection(frozenset({"user.deleted"}), "user_x"), 4)
+    assert (few.events, few.more) == ([], True), "of many events about a user, some types may be rare"
     nothing = db.read_now(read, Selection(address="192.0.2.1"), 4)
     assert (nothing.events, nothing.more, nothing.searched_to) == ([], True, 21 if newest_first else 13)
     assert not db.read_now(read, Selection(address="192.0.2.1", after=20), 4).more

@@ -109,7 +109,7 @@ class EventPage(NamedTuple):
 MAX_SIZE = 1 << 20
 """Where a page ends, however few events it has: others wait while it is read and encoded."""
 MAX_SEARCHED = 200_000
-"""Events that are looked at for a page of those with an actor or address, to which no index leads: some 50 ms."""
+"""Events that are looked at for a page of those with an actor or address, or about a user and of some types, to which no index leads: some 50 ms."""
 SLICE = 16
 """Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
@@ -231,7 +231,7 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
     end = max(0, min(await position(queries), asked.before - 1))
     asked = await _narrowed(queries, asked)
     searched_to: int | None = None
-    if asked.actor or asked.address:
+    if asked.actor or asked.address or (asked.user_id is not None and asked.types is not None):
         asked, searched_to = await _part(queries, asked, end, newest_first)
     found: list[Event] = []
     size, more = 0, False
@@ -254,7 +254,9 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
 
 async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool) -> tuple[Selection, int | None]:
     """The part of the log that one page searches, and the number at which the next one goes on; None: it is all that there is."""
-    first, last = max(asked.after, await expired_to(queries)), min(end, asked.before - 1)
+    first, last = asked.after, min(end, asked.before - 1)
+    if last - first > MAX_SEARCHED:
+        first = max(first, await expired_to(queries))
     if last - first <= MAX_SEARCHED:
         return asked, None
     # The first number that is left to the next page.

@@ -55,10 +55,10 @@ export class Events {
    * Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the
    * event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An
    * empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one event if there
-   * are any. If there are more, the `Link` header has the URL of the next page. With `actor` or `address`, a page also ends
-   * after 200,000 events were searched, and may be empty: go on with the `Link`. Fails with 410 if events after `after` were
-   * deleted (setting `event_retention`). With `wait`, the server waits up to that many seconds for an event, and responds as
-   * soon as there is one.
+   * are any. If there are more, the `Link` header has the URL of the next page. With `actor` or `address`, or `user` and
+   * `type`, a page also ends after 200,000 events were searched, and may be empty: go on with the `Link`. Fails with 410 if
+   * events after `after` were deleted (setting `event_retention`). With `wait`, the server waits up to that many seconds for
+   * an event, and responds as soon as there is one.
    *
    * Scope: `events:read`.
    * @throws {PositionExpired} Events after this position were deleted because they are older than the setting

@@ -346,12 +346,10 @@ class Endpoint:
         """The next event of the lane, which is its head from now on. None: there is none, and the lane is gone."""
         seq = lane.seq
         while lane.passed > seq:  # more may be passed over while the database is asked
-            asked = Selection(self.target.types, lane.name, seq, lane.passed + 1)
-            seq = lane.passed
-            for event in (await self._room.db.read(events.page, asked, 1)).events:
-                if not self.target.wants(event):
-                    seq = event.seq
-                    continue
+            passed = lane.passed
+            page = await self._room.db.read(events.page, Selection(self.target.types, lane.name, seq, passed + 1), 1)
+            seq = page.position if page.more else passed
+            for event in filter(self.target.wants, page.events):
                 lane.seq, lane.attempts, lane.outcome = event.seq, 0, ""
                 lane.next_at = lane.failed_at = self._room.now()
                 self.lanes.changed(lane)

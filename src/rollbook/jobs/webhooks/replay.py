@@ -51,7 +51,7 @@ class Replay:
             if await self._is_selected(db, event):
                 self._unfinished[event.seq] = None
                 self.queue.append(Entry(event, now))
-        self._read = page.events[-1].seq if page.more else stored.last_seq
+        self._read = page.position if page.more else stored.last_seq
 
     async def _is_selected(self, db: Database, event: Event) -> bool:
         stored = self._stored
