@@ -72,6 +72,7 @@ SMALL = {
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",
     "samples": "64 numbers",
+    "segments": "fewer than 64 of an index, since FTS5 merges them then",
     "sqlite_sequence": "a row for each table",
     "user_words_building": "one row at most",
     "user_metadata_building": "one row at most",

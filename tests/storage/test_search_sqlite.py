@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from test_search_postgres import PARTS, add, everybody, holds, made_up
 
+from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
-from rollbook.records import rules, user_list
+from rollbook.records import rules, user_imports, user_list, users
 from rollbook.records.connect import connect
+from rollbook.records.user_imports import sqlite as user_imports_sqlite
 from rollbook.records.user_list.query import ANY, Order, Query
 from rollbook.records.user_search import prefixes, sqlite
 from rollbook.storage import migrate
@@ -89,6 +91,31 @@ def test_the_segments_of_an_index_are_merged_beside_the_writes_that_make_them(db
     assert db.run_now(sqlite.fold_pending(db)) is False
     assert max(segments(db)) < 8
     assert db.run_now(user_list.count(db, ANY._replace(q="renamed"))) == 5
+
+
+def test_imported_users_are_in_the_index_when_they_are_written_and_its_segments_are_merged_between_batches(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are found as those who were folded into it are, and none of them has to be looked at by a search."""
+    while db.write_now(sqlite.fold):
+        pass
+    choose = random.Random(7)
+    monkeypatch.setattr(user_imports_sqlite, "MANY_SEGMENTS", 12)
+    most = 0
+    for batch in range(15):
+        people = [users.new(made_up(choose), f"j{batch}.{number}@example.com") for number in range(20)]
+        new = [user_imports.prepare(person, None) for person in people]
+        assert db.write_now(user_imports_sqlite.add, new, SYSTEM.actor, "email", True) == []
+        most = max(most, *segments(db))
+        db.run_now(user_imports_sqlite.tidy(db))
+        assert max(segments(db)) < 12
+    assert most >= 12
+    assert db.read_now(scalar, "SELECT count(*) FROM user_search_pending") == 0
+    rows = db.read_now(everybody)
+    for term in ("an", "li", "0", "7", "j1", "j.", "小龍", "14.19@ex", choose.choice(rows)[2][:2]):
+        folded = rules.fold(term)
+        held = sum(any(holds(rules.fold(text), folded) for text in row[2:4]) for row in rows)
+        assert db.run_now(user_list.count(db, ANY._replace(q=term))) == held, term
 
 
 def segments(db: Database) -> list[int]:

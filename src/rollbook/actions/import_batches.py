@@ -371,8 +371,13 @@ class Importer:
         return Refusal(row.line, "password_hash", LEFT_OUT, str(row.left_out)[:MAX_REASON], id)
 
 
+async def tidy(on: Rollbook) -> None:
+    """Do between two batches what one of the next would else have to do."""
+    await dialect(on.db).user_imports.tidy(on.db)
+
+
 async def index(on: Rollbook) -> int:
-    """Bring some of the users that were added into the search index, and return how many; 0 when all are. Searches are exact without it,
+    """Bring some of the users that were changed into the search index, and return how many; 0 when all are. Searches are exact without it,
     but slow; a running server does the same, in time."""
     return await on.write(dialect(on.db).user_imports.index)
 

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from argon2 import Type
 from argon2.exceptions import HashingError, VerificationError
@@ -155,15 +156,23 @@ def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
     hash = canonical(text)
     if hash is None:
         raise why_unknown(text)
-    price = _price(hash)
-    lanes = int(found[1]) if (found := _LANES(hash)) else 1
-    seconds, memory = settings.imported_hash_seconds, settings.imported_hash_memory
-    if price.seconds > seconds or price.mebibytes > memory or lanes > MAX_PARALLELISM:
-        raise ValueError(
-            f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and {price.mebibytes:,} MiB. The settings "
-            f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have {MAX_PARALLELISM} lanes."
-        )
+    parameters = password_parameters.of(hash)
+    if (problem := _too_expensive(parameters, settings.imported_hash_seconds, settings.imported_hash_memory)) is not None:
+        raise ValueError(problem)
     return hash
+
+
+@lru_cache(maxsize=1024)
+def _too_expensive(parameters: str, seconds: float, memory: int) -> str | None:
+    """Why hashes with these parameters cost more than imported ones may. Nearly all of a file have the same."""
+    price = password_parameters.price(parameters)
+    lanes = int(found[1]) if (found := _LANES(parameters)) else 1
+    if price.seconds <= seconds and price.mebibytes <= memory and lanes <= MAX_PARALLELISM:
+        return None
+    return (
+        f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and {price.mebibytes:,} MiB. The settings "
+        f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have {MAX_PARALLELISM} lanes."
+    )
 
 
 def _encoded(password: str) -> bytes:

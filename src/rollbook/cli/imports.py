@@ -165,13 +165,16 @@ def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_batches.
 
 
 def _index(on: Rollbook, asked: Import) -> None:
-    """Bring the added users into the search index. It is part of the time that the import took: people wait for it."""
-    done, before, began = 0, asked.seconds, time.perf_counter()
-    with bar("Indexing for search", asked.counts.added) as (_, show):
-        while indexed := on.run(import_batches.index(on)):
-            done += indexed
-            asked.seconds = before + time.perf_counter() - began
-            show(done, f"{counted(done, 'user')}, {asked.rate:,} records/s in all")
+    """Bring changed users into the search index, which new ones are in. It is part of the time that the import took: people wait for it."""
+    before, began = asked.seconds, time.perf_counter()
+    done = on.run(import_batches.index(on))
+    if done:
+        with bar("Indexing for search", asked.counts.updated) as (_, show):
+            while indexed := on.run(import_batches.index(on)):
+                done += indexed
+                asked.seconds = before + time.perf_counter() - began
+                show(done, f"{counted(done, 'user')}, {asked.rate:,} records/s in all")
+    asked.seconds = before + time.perf_counter() - began
 
 
 # ---- into a running server

@@ -30,7 +30,7 @@ from rollbook.records.imports import NO_REASON, Counts, Import, Reason, Supersed
 
 logger = logging.getLogger("rollbook")
 
-BATCH = 5_000
+BATCH = 4_000
 """Users of a transaction: fewer than the command line writes at once, so that other writes of the server wait less."""
 
 

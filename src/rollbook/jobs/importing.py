@@ -6,8 +6,9 @@ import asyncio
 import gc
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import islice
 from typing import BinaryIO
 
@@ -23,6 +24,8 @@ from rollbook.sources.reading import Reading
 
 SLICE = 100
 """Records that are read before the connection to the database gets its turn: some 2 ms."""
+SWITCH = 0.0002
+"""Seconds after which a thread that waits for the interpreter gets it."""
 
 
 class Run:
@@ -63,6 +66,8 @@ class Run:
         """
         # Rows by the million, none of which refers to itself: looking for such garbage among them would be a seventh of the work.
         gc.disable()
+        # The thread that writes works mostly without the interpreter. When it needs it, it should not have to wait for 5 ms.
+        sys.setswitchinterval(SWITCH)
         with closing(self._importer):
             while True:
                 by = caller()
@@ -97,11 +102,17 @@ class Run:
     async def _write(self, by: Principal) -> Step:
         """Write what was read, and read the next batch while the database works."""
         self.bytes_read = self._reading.bytes_read
-        writing = asyncio.ensure_future(self._importer.write(by, self.bytes_read))
+        writing = asyncio.ensure_future(self._written(by))
         await asyncio.sleep(0)  # it begins: what is read from here on is of the next batch
         try:
             while self._reads_ahead and not writing.done() and self._read(by):  # noqa: ASYNC110 - it reads itself
                 await asyncio.sleep(0)
         finally:
             step = await writing
+        return step
+
+    async def _written(self, by: Principal) -> Step:
+        step = await self._importer.write(by, self.bytes_read)
+        with suppress(ApiError):  # the next batch will say it
+            await import_batches.tidy(self._on)
         return step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from rollbook.storage.database import Queries, Tx
@@ -60,18 +61,6 @@ class Frequency(NamedTuple):
     """When they were counted last; 0: never."""
 
 
-class Parameters(NamedTuple):
-    """The part of a stored hash in front of its salt, and what computing one like it costs."""
-
-    text: str
-    price: Price
-
-    @property
-    def cost(self) -> int:
-        """As the table has it: in units of 0.5 µs."""
-        return round(self.price.seconds * 2_000_000)
-
-
 def _argon2(memory: str, passes: str) -> tuple[float, int]:
     return 0.7 * int(memory) * int(passes), int(memory) << 10
 
@@ -115,28 +104,24 @@ _FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tupl
 )
 
 
-def read(hash: str) -> Parameters | None:
-    """The parameters of a hash in its stored form; None if it is not one."""
-    for form, price in _FAMILIES:
+def of(hash: str) -> str:
+    """The part of a hash in front of its salt; nothing if it is not one in its stored form."""
+    for form, _ in _FAMILIES:
         found = form(hash)
         if found is not None:
-            microseconds, size = price(*found.groups())
-            return Parameters(found[0], Price(microseconds / 1_000_000, max(1, size >> 20)))
-    return None
+            return found[0]
+    return ""
 
 
-def of(hash: str) -> str:
-    """The part of a hash in front of its salt."""
-    found = read(hash)
-    return found.text if found is not None else ""
-
-
+@lru_cache(maxsize=1024)
 def price(parameters: str) -> Price:
     """What a hash costs whose stored form begins like this. ValueError if none does."""
-    found = read(parameters)
-    if found is None:
-        raise ValueError("These are no parameters of a password hash.")
-    return found.price
+    for form, of_family in _FAMILIES:
+        found = form(parameters)
+        if found is not None:
+            microseconds, size = of_family(*found.groups())
+            return Price(microseconds / 1_000_000, max(1, size >> 20))
+    raise ValueError("These are no parameters of a password hash.")
 
 
 async def note(tx: Tx, hash: str) -> None:
@@ -188,7 +173,8 @@ def _rows(hashes: Iterable[str | None]) -> list[tuple[int, str, int]]:
 
 
 def _with_cost(counted: Mapping[str, int]) -> list[tuple[int, str, int]]:
-    return sorted((each.cost, each.text, users) for text, users in counted.items() if (each := read(text)) is not None)
+    """The table has a cost in units of 0.5 µs."""
+    return sorted((round(price(text).seconds * 2_000_000), text, users) for text, users in counted.items())
 
 
 def _counted(hashes: Iterable[str | None]) -> Counter[str]:

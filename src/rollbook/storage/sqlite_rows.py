@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from rollbook.storage.database import Row, Tx
 
-VALUES = 8_000
+VALUES = 20_000
 """Of one statement. SQLite takes 32,766."""
 
 

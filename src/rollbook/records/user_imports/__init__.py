@@ -12,7 +12,7 @@ from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import rules, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
-from rollbook.storage.database import Row, Tx
+from rollbook.storage.database import Database, Row, Tx
 
 BATCH = 20_000
 """Users of one transaction. On SQLite it holds the writer lock for about half a second: no write of a running server waits longer."""
@@ -48,9 +48,13 @@ class UserImports(Protocol):
         """
         ...
 
+    async def tidy(self, db: Database) -> None:
+        """Between two batches, do in small writes what would else be done within one of the next, and hold up all others."""
+        ...
+
     async def index(self, tx: Tx) -> int:
-        """Do what the jobs of a server would do in time, so that lists and searches are fast at once. Returns how many users were
-        brought into the search index: up to BATCH, and 0 at the end."""
+        """Do what the jobs of a server would do in time, so that lists and searches are fast at once. Returns how many changed users
+        were brought into the search index: up to BATCH, and 0 at the end. New ones are in it."""
         ...
 
 
@@ -84,7 +88,9 @@ def prepare(
     """The times must not be in the future."""
     timeless = new if new.last_sign_in_at is None else new._replace(last_sign_in_at=None)
     object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
-    return Prepared(new, created_at, updated_at, rules.email_key(new.email), password_hash, ids.new("evt"), object, has_own_id)
+    # The one event of a user whose ID is new can have the same.
+    event_id = ids.new("evt") if has_own_id else ids.same("evt", new.id)
+    return Prepared(new, created_at, updated_at, rules.email_key(new.email), password_hash, event_id, object, has_own_id)
 
 
 def values(user: User, prepared: Prepared) -> tuple[Any, ...]:

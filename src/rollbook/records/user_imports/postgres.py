@@ -14,7 +14,7 @@ from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Ta
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
-from rollbook.storage.database import Row, Statement, Tx
+from rollbook.storage.database import Database, Row, Statement, Tx
 
 ALL_COLUMNS = (*KEPT, *user_search.COLUMNS)
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
@@ -66,6 +66,9 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         await events.record_many(tx, created(told, by))
     await user_dates.note(tx, user_dates.mixed_by(at, start - 1))
     return refused
+
+
+async def tidy(db: Database) -> None: ...
 
 
 async def index(tx: Tx) -> int:

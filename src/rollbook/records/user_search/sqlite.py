@@ -52,6 +52,12 @@ COMPACTED = "DELETE FROM user_search_erased WHERE number <= ?"
 MERGE = "INSERT INTO user_search (user_search, rank) VALUES ('merge', ?)"
 MERGE_WORDS = "INSERT INTO user_words (user_words, rank) VALUES ('merge', ?)"
 CHANGES = "SELECT total_changes()"
+# How many segments the index has: the first of each, one after the other.
+SEGMENTS = """
+    WITH RECURSIVE segments(id) AS (
+        SELECT min(segid) FROM user_search_idx
+        UNION ALL SELECT (SELECT min(segid) FROM user_search_idx WHERE segid > id) FROM segments WHERE id IS NOT NULL
+    ) SELECT count(id) FROM segments"""
 PAGES = 64  # rewritten in one transaction when erased users are removed: some 5 ms
 MERGED = 16  # rewritten in one transaction after a fold: some 2 ms
 PAUSE = 0.02  # seconds between two of these transactions
@@ -191,9 +197,15 @@ async def forget(tx: Tx, seqs: Sequence[int]) -> None:
 
 async def index(tx: Statements, users: Sequence[Row]) -> None:
     """Add users, of each seq, name and email, to both indexes."""
-    texts = [(seq, searched_text(name, email)) for seq, name, email in users]
+    texts, beginnings = entries(users)
     await tx.many(INDEX, texts)
-    await tx.many(INDEX_WORDS, [(seq, _beginnings(text)) for seq, text in texts])
+    await tx.many(INDEX_WORDS, beginnings)
+
+
+def entries(users: Iterable[Row]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """What the two indexes have of these users."""
+    texts = [(seq, searched_text(name, email)) for seq, name, email in users]
+    return texts, [(seq, _beginnings(text)) for seq, text in texts]
 
 
 async def fold_pending(db: Database) -> bool:
@@ -282,7 +294,8 @@ def _phrase(term: str) -> str:
 
 def _beginnings(text: str) -> str:
     """What the index of words has for a folded text."""
-    return " ".join([_token(each) for each in words.beginnings(text)])
+    plain = words.plain_beginnings(text)
+    return plain if plain is not None else " ".join([_token(each) for each in words.beginnings(text)])
 
 
 def _token(beginning: str) -> str:

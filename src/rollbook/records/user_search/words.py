@@ -28,6 +28,7 @@ _is_separator = re.compile(f"[{SEPARATORS}]").match
 _is_unspaced = re.compile(f"[{UNSPACED}]").match
 # One or two characters at each place where a word begins.
 _beginnings = re.compile(f"(?=(..?))(?:[{UNSPACED}]|{LETTERS}+)", re.DOTALL).findall
+_SPACED = bytes(code if chr(code).isalnum() else 32 for code in range(256))
 
 
 def is_short(term: str) -> bool:
@@ -50,6 +51,19 @@ def beginnings(text: str) -> set[str]:
     """The short terms that find a folded text."""
     found = set(_beginnings(text))
     return found | {each[0] for each in found}
+
+
+def plain_beginnings(text: str) -> str | None:
+    """The same with spaces between them, for half the work. None unless the text is ASCII, and none of its words has only one letter."""
+    if not text.isascii():
+        return None
+    found = set()
+    for word in text.encode().translate(_SPACED).split():
+        if len(word) == 1:  # a term may have the separator behind it, too
+            return None
+        found.add(word[:1])
+        found.add(word[:2])
+    return b" ".join(found).decode()
 
 
 def indexed(term: str) -> list[str]:
