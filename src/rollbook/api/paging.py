@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -19,8 +20,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decode
 
 
+@lru_cache(1_024)
 def cursor(secret: Secret, sort: tuple[str, ...] | None, position: Position) -> str:
-    """A position as a signed string. Includes the order: a position in one order means nothing in another."""
+    """A position as a signed string. Includes the order: a position in one order means nothing in another. Remembered: the same few pages
+    are asked for again and again, above all the first."""
     content = _encode((_name(sort), position.backwards, position.values))
     return _text(secret.sign(PURPOSE, content) + content)
 
