@@ -5,6 +5,7 @@ A generated part is between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. The
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -156,7 +157,7 @@ def commands_part() -> str:
         arguments = " ".join(_argument(parameter) for parameter in command.params if parameter.param_type_name == "argument")
         found += [
             f"## {name}",
-            (command.help or "").strip(),
+            inspect.cleandoc(command.help or ""),
             f"```console\n{' '.join(filter(None, (name, arguments)))} [OPTIONS]\n```",
             "Examples:\n\n```console\n" + "\n".join(EXAMPLES[name.removeprefix("rollbook ")]) + "\n```",
         ]
